@@ -1,0 +1,90 @@
+"""The pinhole camera: pixels and depth to points, and back.
+
+Frames follow REP 103's optical convention: z forward, x right, y down; metres.
+Pixel (u, v) is a column and a row; the centre of the top-left pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Camera"]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics of a rectified pinhole camera, in pixels.
+
+    Raises:
+        ValueError: if a size or a focal length is not positive, or a value is not finite.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(
+                f"camera size must be positive, got width={self.width} height={self.height}"
+            )
+        if not np.isfinite([self.fx, self.fy, self.cx, self.cy]).all():
+            raise ValueError(f"camera intrinsics must be finite, got {self}")
+        if self.fx <= 0 or self.fy <= 0:
+            raise ValueError(f"focal lengths must be positive, got fx={self.fx} fy={self.fy}")
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The 3x3 intrinsic matrix K."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
+
+    def deproject(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Depth image (H, W), metres along z, to points (H, W, 3); NaN stays NaN.
+
+        Raises:
+            ValueError: if the image has not the camera's size.
+        """
+        if depth.shape != (self.height, self.width):
+            raise ValueError(
+                f"depth is {depth.shape[1]}x{depth.shape[0]}, "
+                f"the camera {self.width}x{self.height}"
+            )
+        x, y = _rays(self)
+        points = np.empty((*depth.shape, 3), np.float32)
+        np.multiply(depth, x, out=points[..., 0])
+        np.multiply(depth, y, out=points[..., 1])
+        points[..., 2] = depth
+        return points
+
+    def deproject_pixels(
+        self, pixels: NDArray[np.floating], depth: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Pixels (..., 2) as (u, v) with depths (...), metres, to points (..., 3)."""
+        pixels = np.asarray(pixels, np.float64)
+        depth = np.asarray(depth, np.float64)
+        x = (pixels[..., 0] - self.cx) / self.fx * depth
+        y = (pixels[..., 1] - self.cy) / self.fy * depth
+        return np.stack([x, y, depth], axis=-1)
+
+    def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Points (..., 3) to pixels (..., 2) as (u, v); NaN for points not in front (z <= 0)."""
+        points = np.asarray(points, np.float64)
+        z = np.where(points[..., 2] > 0, points[..., 2], np.nan)
+        u = points[..., 0] / z * self.fx + self.cx
+        v = points[..., 1] / z * self.fy + self.cy
+        return np.stack([u, v], axis=-1)
+
+
+@lru_cache(maxsize=8)
+def _rays(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """x (1, W) and y (H, 1) of the viewing rays at z = 1: the same for every frame."""
+    x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None, :]
+    y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
+    return x, y

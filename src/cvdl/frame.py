@@ -1,0 +1,135 @@
+"""What passes between the stages: an RGB-D frame in, a scene out.
+
+Points, planes and boxes are in the camera's optical frame (z forward, x right, y down), metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+
+__all__ = [
+    "FIRST_OBJECT_LABEL",
+    "PLANE_LABEL",
+    "OrientedBox",
+    "Plane",
+    "RgbdFrame",
+    "Scene",
+    "SceneObject",
+]
+
+#: Values of a label image: 0 nothing, 1 the support plane, 2... one number an object.
+PLANE_LABEL = 1
+FIRST_OBJECT_LABEL = 2
+
+
+@dataclass(frozen=True)
+class RgbdFrame:
+    """One registered pair of colour and depth.
+
+    Attributes:
+        color: (H, W, 3) uint8, RGB.
+        depth: (H, W) float32, metres along z; NaN where there is no reading.
+        camera: intrinsics, of the same size.
+        stamp_ns: time of capture, nanoseconds.
+        frame_id: name of the optical frame.
+
+    Raises:
+        ValueError: if shapes or types are not these.
+    """
+
+    color: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    camera: Camera
+    stamp_ns: int = 0
+    frame_id: str = "camera_color_optical_frame"
+
+    def __post_init__(self) -> None:
+        size = (self.camera.height, self.camera.width)
+        if self.color.dtype != np.uint8 or self.color.shape != (*size, 3):
+            raise ValueError(
+                f"color must be uint8 {(*size, 3)}, got {self.color.dtype} {self.color.shape}"
+            )
+        if self.depth.dtype != np.float32 or self.depth.shape != size:
+            raise ValueError(
+                f"depth must be float32 {size}, got {self.depth.dtype} {self.depth.shape}"
+            )
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The plane normal . p + offset = 0; the normal has length 1 and points to the camera.
+
+    So ``offset`` is the camera's distance from the plane (metres, positive), and
+    ``height`` is positive on the camera's side: above a table.
+    """
+
+    normal: NDArray[np.float64]  # (3,)
+    offset: float
+
+    def height(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Signed distance of points (..., 3) from the plane, (...), metres."""
+        return points @ self.normal.astype(points.dtype) + points.dtype.type(self.offset)
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """An oriented 3-D box.
+
+    Attributes:
+        center: (3,) metres.
+        rotation: (3, 3), its columns the box's axes, right-handed; the third column is the
+            support plane's normal for a box that stands on a plane.
+        size: (3,) full extents along those axes, metres.
+    """
+
+    center: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    size: NDArray[np.float64]
+
+    def corners(self) -> NDArray[np.float64]:
+        """The eight corners, (8, 3); bit 0, 1, 2 of the index: + side of axis 0, 1, 2."""
+        signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
+        return self.center + (signs * self.size) @ self.rotation.T
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object on the support plane.
+
+    Attributes:
+        label: its value in ``Scene.labels``.
+        box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
+        box3d: oriented box that stands on the support plane.
+        area: number of pixels of its mask.
+    """
+
+    label: int
+    box2d: NDArray[np.float64]
+    box3d: OrientedBox
+    area: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was found in one frame.
+
+    Attributes:
+        labels: (H, W) uint16: 0 nothing, 1 support plane, 2... one number an object.
+        plane: the support plane, or None where none is in view; then nothing is segmented.
+        objects: in order of their labels.
+        latency_ms: wall time of each stage, by its name, milliseconds.
+    """
+
+    labels: NDArray[np.uint16]
+    plane: Plane | None
+    objects: tuple[SceneObject, ...] = ()
+    latency_ms: dict[str, float] = field(default_factory=dict)
+
+    def mask(self, item: SceneObject) -> NDArray[np.bool_]:
+        """(H, W) bool: the pixels of one object."""
+        return self.labels == item.label

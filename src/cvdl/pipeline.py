@@ -1,0 +1,34 @@
+"""The stages, one after the other, on one frame."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cvdl.frame import RgbdFrame, Scene
+from cvdl.tabletop import SegmentationConfig, TabletopSegmenter
+
+__all__ = ["Perception", "PerceptionConfig"]
+
+
+class PerceptionConfig(BaseModel):
+    """Every stage's settings; the keys of ``config/perception.yaml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    segmentation: SegmentationConfig = Field(default_factory=SegmentationConfig)
+
+
+class Perception:
+    """RgbdFrame in, Scene out. Knows nothing of ROS, bags or files."""
+
+    def __init__(self, config: PerceptionConfig | None = None) -> None:
+        self.config = config or PerceptionConfig()
+        self._segment = TabletopSegmenter(self.config.segmentation)
+
+    def __call__(self, frame: RgbdFrame) -> Scene:
+        start = perf_counter()
+        labels, plane, objects = self._segment(frame)
+        latency_ms = {"segment": (perf_counter() - start) * 1e3}
+        return Scene(labels, plane, objects, latency_ms)
