@@ -106,12 +106,16 @@ class SceneObject:
         box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
         box3d: oriented box that stands on the support plane.
         area: number of pixels of its mask.
+        class_name: what it is; empty where nobody has said so.
+        score: confidence in the class, 0 to 1.
     """
 
     label: int
     box2d: NDArray[np.float64]
     box3d: OrientedBox
     area: int
+    class_name: str = ""
+    score: float = 1.0
 
 
 @dataclass(frozen=True)
