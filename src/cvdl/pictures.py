@@ -1,0 +1,196 @@
+"""Pictures for people: overlays, depth in colours, contact sheets. All are (H, W, 3) uint8, RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, RgbdFrame, Scene, SceneObject
+
+__all__ = ["contact_sheet", "depth_picture", "object_color", "overlay", "write_png"]
+
+Picture = NDArray[np.uint8]
+
+_TABLE_SHARE = 0.15  # of the tint in the mixture
+_OBJECT_SHARE = 0.45
+_DARK = (24, 24, 28)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
+
+
+def _palette() -> Picture:
+    """(256, 1, 3) RGB, one colour a label number, as OpenCV's colour maps are.
+
+    Hues advance by the golden angle, so that neighbouring numbers never look alike; saturation
+    and lightness alternate so that the hues that do come back differ.
+    """
+    number = np.arange(256)
+    hue = (5 + (number - FIRST_OBJECT_LABEL) * 180 * 0.618034) % 180
+    saturation = np.where(number % 3 == 1, 150, 235)
+    value = np.where(number % 2 == 1, 205, 255)
+    hsv = np.stack([hue, saturation, value], axis=-1).astype(np.uint8)
+    rgb = cv2.cvtColor(hsv[:, None], cv2.COLOR_HSV2RGB)
+    rgb[PLANE_LABEL] = (90, 170, 255)
+    return np.asarray(rgb, np.uint8)
+
+
+_PALETTE = _palette()
+#: The colour of lines: dark where there is no object.
+_LINES = _PALETTE.copy()
+_LINES[:FIRST_OBJECT_LABEL] = _DARK
+#: The palette's row of every uint16 label: the objects past the last colour start again.
+_ROW = np.arange(65536)
+_ROW[256:] = FIRST_OBJECT_LABEL + (_ROW[256:] - 256) % (256 - FIRST_OBJECT_LABEL)
+_ROW = _ROW.astype(np.uint8)
+
+
+def object_color(label: int) -> tuple[int, int, int]:
+    """The RGB colour that every picture gives to a label number."""
+    red, green, blue = _PALETTE[_ROW[label], 0]
+    return int(red), int(green), int(blue)
+
+
+def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
+    """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
+
+    The support plane is tinted faintly; each object has its own colour and outline, its box
+    drawn thin, and its number (with the class where one is known) where its mask is thickest.
+
+    Raises:
+        ValueError: if frame and scene differ in size.
+    """
+    if scene.labels.shape != frame.depth.shape:
+        raise ValueError(
+            f"labels are {scene.labels.shape[1]}x{scene.labels.shape[0]}, "
+            f"the frame {frame.camera.width}x{frame.camera.height}"
+        )
+    picture = _tinted(frame.color, np.take(_ROW, scene.labels))
+    for item in scene.objects:
+        _draw_box(picture, frame, item)
+    for item in scene.objects:  # after every box, so that no line crosses a caption
+        _draw_caption(picture, scene, item)
+    return picture
+
+
+def depth_picture(depth: NDArray[np.float32]) -> Picture:
+    """Depth (H, W), metres, as colours from near (red) to far (blue); no reading is dark.
+
+    The colours span the 1st to the 99th percentile of the readings.
+    """
+    valid = np.isfinite(depth)
+    if not valid.any():
+        return np.full((*depth.shape, 3), _DARK, np.uint8)
+    near, far = np.percentile(depth[valid], [1, 99])
+    span = max(float(far - near), 1e-6)
+    level = 255 * np.clip((far - np.where(valid, depth, far)) / span, 0, 1)
+    picture = cv2.cvtColor(
+        cv2.applyColorMap(level.astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB
+    )
+    picture[~valid] = _DARK
+    return picture
+
+
+def contact_sheet(
+    pictures: Sequence[Picture], captions: Sequence[str], columns: int = 4, width: int = 320
+) -> Picture:
+    """Pictures in a grid, row by row, each under its caption.
+
+    Args:
+        pictures: (H, W, 3) uint8 RGB each, of any sizes; scaled to fit the first one's shape.
+        captions: one line for each picture; long ones are written smaller, then cut.
+        columns: pictures side by side; fewer where there are not so many.
+        width: of one cell, pixels.
+
+    Raises:
+        ValueError: if there is no picture, or not one caption for each.
+    """
+    if not pictures or len(pictures) != len(captions):
+        raise ValueError(
+            f"need as many captions as pictures, and at least one; "
+            f"got {len(pictures)} pictures and {len(captions)} captions"
+        )
+    columns = max(1, min(columns, len(pictures)))
+    bar, gap = 22, 4
+    height = max(1, round(pictures[0].shape[0] * width / pictures[0].shape[1]))
+    rows = -(-len(pictures) // columns)
+    step_x, step_y = width + gap, height + bar + gap
+    sheet = np.full((rows * step_y + gap, columns * step_x + gap, 3), _DARK, np.uint8)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(index, columns)
+        x, y = gap + column * step_x, gap + row * step_y
+        (text_width, _), _ = cv2.getTextSize(caption, _FONT, 0.45, 1)
+        size = 0.45 * min(max((width - 8) / max(text_width, 1), 0.7), 1.0)
+        strip = sheet[y : y + bar, x : x + width]  # cuts off what is still too long
+        cv2.putText(strip, caption, (4, 15), _FONT, size, (235,) * 3, 1, cv2.LINE_AA)
+        fit = min(width / picture.shape[1], height / picture.shape[0])
+        w, h = max(1, round(picture.shape[1] * fit)), max(1, round(picture.shape[0] * fit))
+        small = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA)
+        sheet[y + bar : y + bar + h, x : x + w] = small
+    return sheet
+
+
+def write_png(path: Path, picture: Picture) -> None:
+    """Write an RGB picture, making the folders above it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    path.write_bytes(data.tobytes())
+
+
+def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
+    tint = cv2.applyColorMap(labels, _PALETTE)
+    picture = color.copy()
+    for mask, share in (
+        (cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ), _TABLE_SHARE),
+        (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),
+    ):
+        cv2.copyTo(cv2.addWeighted(color, 1 - share, tint, share, 0), mask, picture)
+    # A line in the object's colour just inside its rim and a dark one just outside: one of
+    # the two stands out on any background.
+    lowest, highest = cv2.erode(labels, None), cv2.dilate(labels, None)
+    rim = cv2.bitwise_and(
+        cv2.compare(lowest, highest, cv2.CMP_NE),
+        cv2.compare(highest, FIRST_OBJECT_LABEL, cv2.CMP_GE),
+    )
+    cv2.copyTo(cv2.applyColorMap(labels, _LINES), rim, picture)
+    return picture
+
+
+def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
+    """The 3-D box, or the 2-D one where a corner is not in front of the camera."""
+    color = object_color(item.label)
+    corners = frame.camera.project(item.box3d.corners())
+    if np.isfinite(corners).all():
+        # OpenCV clips lines to the picture, but only those that fit its integers.
+        points = corners.clip(-10_000, 10_000).round().astype(np.int32)
+        lines = [points[list(edge)] for edge in _BOX_EDGES]
+        cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
+    else:
+        x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)
+        cv2.rectangle(picture, (x_min, y_min), (x_max - 1, y_max - 1), color, 1)
+
+
+def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
+    """Number and class, centred where the mask is thickest: inside even a bent object."""
+    x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
+    mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).astype(np.uint8)
+    if not mask.any():
+        return
+    # A border of zeros: the picture's edge bounds the object too.
+    depth_inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
+    _, _, _, (x, y) = cv2.minMaxLoc(depth_inside)
+    text = f"{item.label} {item.class_name}".strip()
+    scale = 0.45 * max(picture.shape[1] / 640, 0.8)
+    (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    left = min(max(x_min + x - 1 - width // 2, 3), max(picture.shape[1] - width - 3, 3))
+    base = min(max(y_min + y - 1 + height // 2, height + 3), picture.shape[0] - 4)
+    plate = ((left - 3, base - height - 3), (left + width + 2, base + 3))
+    cv2.rectangle(picture, *plate, _DARK, cv2.FILLED)
+    cv2.putText(picture, text, (left, base), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

@@ -1,0 +1,143 @@
+"""Pictures show what they are given: where, in which colour, and how large."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cvdl.camera import Camera
+from cvdl.frame import OrientedBox, RgbdFrame, Scene, SceneObject
+from cvdl.pictures import contact_sheet, depth_picture, object_color, overlay, write_png
+
+CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
+
+
+def make_frame(value: int = 128) -> RgbdFrame:
+    color = np.full((120, 160, 3), value, np.uint8)
+    return RgbdFrame(color, np.ones((120, 160), np.float32), CAMERA)
+
+
+def make_object(label: int, box: tuple[int, int, int, int], center_z: float = 1.0) -> SceneObject:
+    box3d = OrientedBox(np.array([0.0, 0.0, center_z]), np.eye(3), np.full(3, 0.1))
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return SceneObject(label, np.array(box, float), box3d, area, "bowl")
+
+
+def make_scene(*objects: SceneObject, plane_rows: int = 0) -> Scene:
+    labels = np.zeros((120, 160), np.uint16)
+    labels[120 - plane_rows :] = 1
+    for item in objects:
+        x0, y0, x1, y1 = item.box2d.astype(int)
+        labels[y0:y1, x0:x1] = item.label
+    return Scene(labels, None, objects)
+
+
+def test_overlay_leaves_what_is_not_in_the_scene_as_it_was():
+    frame = make_frame()
+    assert np.array_equal(overlay(frame, make_scene()), frame.color)
+
+
+def test_overlay_does_not_write_into_the_frame():
+    frame = make_frame()
+    overlay(frame, make_scene(make_object(2, (40, 30, 80, 60)), plane_rows=40))
+    assert (frame.color == 128).all()
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+def test_overlay_outline_stands_out_on_any_background(background):
+    picture = overlay(make_frame(background), make_scene(make_object(2, (10, 70, 60, 110))))
+    inside, outside = picture[90, 10].astype(int), picture[90, 9].astype(int)
+    assert tuple(inside) == object_color(2)
+    assert max(abs(inside - background).max(), abs(outside - background).max()) > 100
+
+
+def test_overlay_tints_the_table_less_than_an_object():
+    picture = overlay(make_frame(), make_scene(make_object(2, (10, 70, 60, 110)), plane_rows=60))
+    table = np.abs(picture[115, 150].astype(int) - 128).max()
+    thing = np.abs(picture[75, 20].astype(int) - 128).max()
+    assert 5 < table < 40 < thing
+
+
+def test_overlay_draws_the_projected_box():
+    scene = make_scene(make_object(2, (100, 80, 140, 110)))
+    # The box of 0.1 m at 1 m: its near face ends 0.05 / 0.95 * 150 pixels from the centre.
+    left = round(79.5 - 0.05 / 0.95 * 150)
+    assert np.allclose(overlay(make_frame(), scene)[60, left], object_color(2), atol=4)
+
+
+def test_overlay_draws_the_flat_box_where_the_other_reaches_behind_the_camera():
+    item = replace(make_object(2, (10, 10, 60, 50), center_z=0.0), class_name="")
+    empty = Scene(np.zeros((120, 160), np.uint16), None, (item,))
+    picture = overlay(make_frame(), empty)
+    assert tuple(picture[10, 10]) == tuple(picture[49, 59]) == object_color(2)
+
+
+def test_neighbouring_objects_differ_in_colour():
+    colors = np.array([object_color(label) for label in range(2, 22)], int)
+    distance = np.abs(colors[:, None] - colors[None]).max(-1)
+    assert distance[~np.eye(20, dtype=bool)].min() > 25
+    assert (np.abs(np.diff(colors, axis=0)).max(-1) > 100).all()
+
+
+def test_colours_serve_every_label_a_scene_can_hold():
+    items = [make_object(label, (10, 10, 50, 50)) for label in (255, 256, 65535)]
+    for item in items:
+        picture = overlay(make_frame(), make_scene(item))
+        assert tuple(picture[11, 10]) == object_color(item.label) != object_color(1)
+
+
+def test_overlay_of_another_size_is_an_error():
+    with pytest.raises(ValueError, match="labels are 10x20, the frame 160x120"):
+        overlay(make_frame(), Scene(np.zeros((20, 10), np.uint16), None))
+
+
+def test_depth_picture_is_red_near_blue_far_dark_without_reading():
+    depth = np.tile(np.linspace(0.5, 1.5, 100, dtype=np.float32), (20, 1))
+    depth[:, 50] = np.nan
+    depth[:, 51] = np.inf
+    picture = depth_picture(depth)
+    assert picture.shape == (20, 100, 3)
+    assert picture[0, 5, 0] > picture[0, 5, 2] + 100
+    assert picture[0, 85, 2] > picture[0, 85, 0] + 50
+    assert picture[0, 50:52].max() < 40
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.7])
+def test_depth_picture_of_one_value(value):
+    assert depth_picture(np.full((4, 6), value, np.float32)).shape == (4, 6, 3)
+
+
+def test_contact_sheet_puts_pictures_row_by_row():
+    shades = [np.full((30, 40, 3), 40 * i + 60, np.uint8) for i in range(5)]
+    sheet = contact_sheet(shades, [""] * 5, columns=2, width=40)
+    seen = [sheet[y, x, 0] for y in (40, 96, 152) for x in (24, 68)]
+    assert seen[:5] == [60, 100, 140, 180, 220]
+    assert seen[5] < 40
+
+
+def test_contact_sheet_keeps_the_shape_of_each_picture_and_writes_captions_inside_its_cell():
+    wide = np.full((30, 120, 3), 255, np.uint8)
+    sheet = contact_sheet([np.zeros((30, 40, 3), np.uint8), wide], ["", "x" * 200], 2, 40)
+    assert np.count_nonzero((sheet == 255).all(-1)) == 40 * 10
+    assert sheet[:20, 48:].max() > 100
+    assert sheet[:20, :48].max() < 40
+
+
+@pytest.mark.parametrize("captions", [[], ["a", "b"]])
+def test_contact_sheet_needs_a_caption_a_picture(captions):
+    with pytest.raises(ValueError, match=f"1 pictures and {len(captions)} captions"):
+        contact_sheet([np.zeros((3, 4, 3), np.uint8)], captions)
+
+
+def test_png_is_read_back_as_it_was(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    write_png(tmp_path / "new" / "a.png", picture)
+    read = cv2.imread(str(tmp_path / "new" / "a.png"))
+    assert np.array_equal(read[..., ::-1], picture)
+
+
+def test_png_that_cannot_be_written_names_the_file(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match=r"a\.png"):
+        write_png(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))
