@@ -1,0 +1,52 @@
+"""Truth in the layout of the Object Segmentation Database."""
+
+import cv2
+import numpy as np
+import pytest
+
+from cvdl.datasets import DatasetError, OsdDataset
+from cvdl.datasets.osd import split_of
+
+
+def test_truth_merges_the_parts_of_one_object(scenes):
+    truth = OsdDataset(scenes).truth(0)
+    assert truth.dtype == np.uint16
+    assert truth[0, 0] == 0
+    assert truth[0, 1] == 1
+    assert (truth[2:6, 2:6] == 2).all()
+    assert (truth[8:, 8:] == 3).all()
+    assert np.count_nonzero(truth == 2) == 16
+
+
+def test_truth_of_many_objects_needs_16_bits(scenes):
+    raw = np.full((12, 16), 1, np.uint16)
+    raw[0, :2] = 301, 302
+    cv2.imwrite(str(scenes / "learn1" / "labels.png"), raw)
+    assert OsdDataset(scenes).truth(0)[0, :3].tolist() == [30, 30, 1]
+
+
+def test_splits_part_the_scenes_by_number(scenes):
+    assert OsdDataset(scenes, "tune").names == ["learn2", "learn10"]
+    assert OsdDataset(scenes, "report").names == ["learn1"]
+    assert [split_of(name) for name in ("a3b", "table", "12-7", "7-12")] == [
+        "report",
+        "tune",
+        "report",
+        "tune",
+    ]
+
+
+def test_unknown_split(scenes):
+    with pytest.raises(ValueError, match="'test'; accepted: all, tune, report"):
+        OsdDataset(scenes, "test")
+
+
+def test_a_split_without_scenes(scenes):
+    (scenes / "learn1").rename(scenes / "learn4")
+    with pytest.raises(DatasetError, match="no scene is in the split 'report'"):
+        OsdDataset(scenes, "report")
+
+
+def test_missing_truth_is_named(pairs):
+    with pytest.raises(DatasetError, match=r"000003-labels\.png: cannot be read"):
+        OsdDataset(pairs).truth(0)
