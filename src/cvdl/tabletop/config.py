@@ -13,5 +13,17 @@ class SegmentationConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_range: float = Field(
-        3.0, gt=0.1, le=20.0, description="Depth readings farther than this are ignored, metres."
+        3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, metres."
+    )
+    min_plane_area: float = Field(
+        0.04, ge=0.001, le=10.0, description="Smallest visible support plane, square metres."
+    )
+    min_height: float = Field(
+        0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, metres."
+    )
+    max_height: float = Field(
+        0.6, ge=0.02, le=3.0, description="Points higher above the plane are ignored, metres."
+    )
+    min_pixels: int = Field(
+        150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
     )

@@ -1,63 +1,86 @@
-"""A stand-in to build against: the largest-plane baseline, replaced shortly."""
+"""The segmentation stage: a frame in; labels, the support plane and objects out."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from cvdl.frame import OrientedBox, Plane, RgbdFrame, SceneObject
-from cvdl.tabletop.config import SegmentationConfig
 from numpy.typing import NDArray
+
+from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneObject
+from cvdl.tabletop.boxes import standing_box
+from cvdl.tabletop.config import SegmentationConfig
+from cvdl.tabletop.grouping import group_regions
+from cvdl.tabletop.plane import SupportPlane, find_support_plane
+from cvdl.tabletop.regions import watershed_regions
+from cvdl.tabletop.surface import foreground_mask, surface_of
+
+__all__ = ["TabletopSegmenter"]
 
 
 class TabletopSegmenter:
+    """Finds the support plane and the objects on it."""
+
     def __init__(self, config: SegmentationConfig | None = None) -> None:
         self.config = config or SegmentationConfig()
 
     def __call__(
         self, frame: RgbdFrame
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        import cv2
+        """Segments one frame.
 
-        rng = np.random.default_rng(0)
-        points = frame.camera.deproject(frame.depth)
-        valid = np.isfinite(frame.depth) & (frame.depth < self.config.max_range)
-        p = points[valid].astype(np.float64)
-        labels = np.zeros(valid.shape, np.uint16)
-        if len(p) < 1000:
+        Returns:
+            Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
+        """
+        config = self.config
+        labels = np.zeros(frame.depth.shape, np.uint16)
+        depth = np.where(frame.depth < config.max_range, frame.depth, np.float32(np.nan))
+        support = find_support_plane(depth, frame.camera, config.min_plane_area)
+        if support is None:
             return labels, None, ()
-        best, best_n = None, 0
-        sub = p[:: max(1, len(p) // 4000)]
-        for _ in range(100):
-            a, b, c = sub[rng.choice(len(sub), 3, replace=False)]
-            n = np.cross(b - a, c - a)
-            if np.linalg.norm(n) < 1e-9:
-                continue
-            n /= np.linalg.norm(n)
-            k = (np.abs((sub - a) @ n) < 0.01).sum()
-            if k > best_n:
-                best, best_n = (n, -n @ a), k
-        n, d = best
-        if d < 0:
-            n, d = -n, -d
-        plane = Plane(n, float(d))
-        h = plane.height(points)
-        labels[valid & (np.abs(h) < 0.012)] = 1
-        count, comp = cv2.connectedComponents((valid & (h > 0.012)).astype(np.uint8))
+        mask, height = foreground_mask(
+            depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
+        )
+        labels[mask == 1] = PLANE_LABEL
+        above = cv2.morphologyEx((mask == 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+        surface = surface_of(depth, above, frame.camera)
+        groups = group_regions(watershed_regions(surface), surface, support.plane)
+        instances = _enlarge(groups, surface.factor, above)
+        points = frame.camera.deproject(depth)
         objects = []
-        for i in range(1, count):
-            m = comp == i
-            if m.sum() < 300:
+        for pixels in _pixels_by_label(instances):
+            if not self._is_object(pixels, height, points, support, frame):
                 continue
-            label = 2 + len(objects)
-            labels[m] = label
-            ys, xs = np.nonzero(m)
-            q = points[m].astype(np.float64)
-            box = OrientedBox((q.min(0) + q.max(0)) / 2, np.eye(3), np.ptp(q, axis=0))
-            objects.append(
-                SceneObject(
-                    label,
-                    np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float),
-                    box,
-                    int(m.sum()),
-                )
-            )
-        return labels, plane, tuple(objects)
+            label = FIRST_OBJECT_LABEL + len(objects)
+            labels.ravel()[pixels] = label
+            rows, cols = np.divmod(pixels, frame.camera.width)
+            box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
+            box3d = standing_box(points.reshape(-1, 3)[pixels], support.plane)
+            objects.append(SceneObject(label, box2d, box3d, len(pixels)))
+        return labels, support.plane, tuple(objects)
+
+    def _is_object(self, pixels, height, points, support, frame) -> bool:
+        if len(pixels) < self.config.min_pixels:
+            return False
+        return float(np.percentile(height.ravel()[pixels], 95)) > self.config.min_height
+
+
+def _enlarge(
+    groups: NDArray[np.int32], factor: int, mask: NDArray[np.uint8]
+) -> NDArray[np.int32]:
+    """Labels of the reduced grid on the full image, within the mask."""
+    rows, cols = mask.shape
+    grown = np.where(groups > 0, groups, cv2.dilate(groups.astype(np.float32), np.ones((3, 3))))
+    full = np.zeros(mask.shape, np.int32)
+    enlarged = np.repeat(np.repeat(grown.astype(np.int32), factor, axis=0), factor, axis=1)
+    full[: enlarged.shape[0], : enlarged.shape[1]] = enlarged[:rows, :cols]
+    full[mask == 0] = 0
+    return full
+
+
+def _pixels_by_label(labels: NDArray[np.int32]) -> list[NDArray[np.intp]]:
+    """Flat indices of each label's pixels, label 0 left out."""
+    where = np.flatnonzero(labels)
+    values = labels.ravel()[where]
+    order = np.argsort(values, kind="stable")
+    _, first = np.unique(values[order], return_index=True)
+    return np.split(where[order], first[1:]) if len(where) else []

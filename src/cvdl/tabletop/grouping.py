@@ -1,0 +1,258 @@
+"""Smooth regions to objects: which regions belong together.
+
+Each rule below joins regions that one object shows as several. They run in this order, each on
+what the ones before have joined:
+
+1. an open border: cut too often (a handle's neck, noise),
+2. a scrap or a thin strip along one neighbour (a rim, flying pixels),
+3. the inside of a container, behind its rim,
+4. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
+5. two parts of one surface on both sides of what hides its middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.frame import Plane
+from cvdl.tabletop.regions import CREASE_ANGLE, Border, Regions
+from cvdl.tabletop.surface import Surface
+
+__all__ = ["group_regions"]
+
+_OPEN_SHARE = 0.5  # of a border that nothing separates: the regions are one
+_SCRAP_PIXELS = 40  # regions smaller than this (on the reduced grid) are parts of something
+_STRIP_WIDTH = 2.5  # pixels: regions thinner than this along a neighbour are a part of it
+_FLANGE_AREA = 0.25  # of its host's
+_FLANGE_HEIGHT = 0.015  # metres
+_HOLLOW_CURVATURE = -2.0  # degrees: convex objects have +5 and more, the insides of bowls -3 and less
+_RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
+_ENCLOSED_SHARE = 0.7  # of the outline shared with one object
+_SAME_NORMAL = np.cos(np.deg2rad(15))
+_SAME_PLANE = 0.010  # metres
+_SAME_SURFACE_SHARE = 0.5
+_SAME_SURFACE_LEAST = 0.35
+_SAMPLES = 128
+_LINES = 64
+
+
+def group_regions(regions: Regions, surface: Surface, plane: Plane) -> NDArray[np.int32]:
+    """Joins regions into objects.
+
+    Args:
+        regions: the smooth regions.
+        surface: the geometry they were cut from.
+        plane: the support plane, in the camera frame.
+
+    Returns:
+        (h, w) int32: 0 for none, then one number an object, not necessarily consecutive.
+    """
+    groups = _Groups(regions, surface, plane)
+    _join_open_borders(groups)
+    _join_scraps(groups)
+    _join_hollows(groups)
+    _join_enclosed(groups)
+    _join_occluded(groups)
+    return groups.label_image()
+
+
+class _Groups:
+    """Regions that are being joined, with their pixels, borders and a few measures."""
+
+    def __init__(self, regions: Regions, surface: Surface, plane: Plane) -> None:
+        self.shape = regions.labels.shape
+        flat = regions.labels.ravel()
+        order = np.argsort(flat, kind="stable")
+        counts = np.bincount(flat)
+        parts = np.split(order, np.cumsum(counts)[:-1])
+        self.members = {label: part for label, part in enumerate(parts) if label and len(part)}
+        self.borders = {label: dict(regions.borders.get(label, {})) for label in self.members}
+        self.perimeter = {label: regions.perimeter[label] for label in self.members}
+
+        self.points = surface.camera.deproject(surface.depth).reshape(-1, 3)
+        self.normals = surface.normals.reshape(-1, 3)
+        self.depth = surface.everything.ravel()
+        self.height = plane.height(self.points)
+        self.curvature = surface.curvature.ravel()
+        self.smooth = surface.concavity.ravel() < CREASE_ANGLE
+        # Directions on the plane: along the view, and across it.
+        forward = np.array([0.0, 0.0, 1.0]) - plane.normal[2] * plane.normal
+        forward /= max(float(np.linalg.norm(forward)), 1e-6)
+        self.forward = self.points @ forward.astype(np.float32)
+        self.across = self.points @ np.cross(forward, plane.normal).astype(np.float32)
+
+    def area(self, group: int) -> int:
+        return len(self.members[group])
+
+    def top(self, group: int) -> float:
+        return float(np.percentile(self.height[self.members[group]], 95))
+
+    def mean_curvature(self, group: int) -> float:
+        pixels = self.members[group]
+        pixels = pixels[self.smooth[pixels]]
+        return float(self.curvature[pixels].mean()) if len(pixels) else 0.0
+
+    def join(self, a: int, b: int) -> None:
+        """Makes b a part of a."""
+        self.members[a] = np.concatenate([self.members[a], self.members.pop(b)])
+        shared = self.borders[a].pop(b, Border())
+        self.perimeter[a] += self.perimeter.pop(b) - 2 * shared.length
+        for other, border in self.borders.pop(b).items():
+            if other == a:
+                continue
+            joined = self.borders[a].get(other, Border()) + border
+            self.borders[a][other] = joined
+            del self.borders[other][b]
+            self.borders[other][a] = joined.reversed()
+
+    def drop(self, group: int) -> None:
+        """Takes a group that borders on none away."""
+        del self.members[group], self.borders[group], self.perimeter[group]
+
+    def label_image(self) -> NDArray[np.int32]:
+        labels = np.zeros(self.shape, np.int32)
+        for label, pixels in self.members.items():
+            labels.ravel()[pixels] = label
+        return labels
+
+
+def _join_open_borders(groups: _Groups) -> None:
+    def openness(a: int, b: int) -> float:
+        border = groups.borders[a][b]
+        return border.open / border.length if border.length > 1 else 0.0
+
+    while True:
+        pairs = [(openness(a, b), a, b) for a in groups.borders for b in groups.borders[a] if a < b]
+        share, a, b = max(pairs, default=(0.0, 0, 0))
+        if share < _OPEN_SHARE:
+            return
+        groups.join(a, b)
+
+
+def _join_scraps(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        if not groups.borders[group]:
+            if groups.area(group) < _SCRAP_PIXELS:
+                groups.drop(group)
+            continue
+        host, border = max(groups.borders[group].items(), key=lambda item: item[1].length)
+        if groups.area(group) < max(_SCRAP_PIXELS, _STRIP_WIDTH * border.length) or _is_flange(
+            groups, group, host
+        ):
+            groups.join(host, group)
+
+
+def _is_flange(groups: _Groups, group: int, host: int) -> bool:
+    """Whether a group is a thin part in the air beside its host: a handle, a rim."""
+    low, high = np.percentile(groups.height[groups.members[group]], [5, 95])
+    return bool(
+        groups.area(group) < _FLANGE_AREA * groups.area(host)
+        and high - low < _FLANGE_HEIGHT
+        and low > 2 * _FLANGE_HEIGHT
+    )
+
+
+def _join_hollows(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        rims = {
+            other: border.behind
+            for other, border in groups.borders[group].items()
+            if border.behind > 4 and abs(groups.top(other) - groups.top(group)) < _RIM_LEVEL
+        }
+        if not rims:
+            continue
+        rim = max(rims, key=lambda other: rims[other])
+        if groups.mean_curvature(group) < _HOLLOW_CURVATURE or _within_rim(groups, group, rim):
+            groups.join(rim, group)
+
+
+def _within_rim(groups: _Groups, inside: int, outside: int) -> bool:
+    """Whether a small region is what shows of the inside of a round, upright vessel."""
+    if groups.area(inside) > 0.6 * groups.area(outside) or groups.mean_curvature(inside) > 9:
+        return False
+    if abs(groups.top(outside) - groups.top(inside)) > 0.5 * _RIM_LEVEL:
+        return False
+    wall = groups.members[outside]
+    both = np.concatenate([wall, groups.members[inside]])
+    width = np.ptp(np.percentile(groups.across[wall], [2, 98]))
+    return bool(
+        np.ptp(np.percentile(groups.across[both], [2, 98])) < 1.1 * width
+        and np.ptp(np.percentile(groups.forward[both], [2, 98])) < 1.15 * width
+    )
+
+
+def _join_enclosed(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        for other, border in groups.borders[group].items():
+            if border.length > _ENCLOSED_SHARE * groups.perimeter[group] and border.in_front == 0:
+                groups.join(other, group)
+                break
+
+
+def _join_occluded(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        partners = [other for other in groups.members if other not in {group, *groups.borders[group]}]
+        shares = {other: _shared_surface(groups, group, other) for other in partners}
+        best = max(shares, key=lambda other: shares[other], default=None)
+        if best is not None and shares[best] > _SAME_SURFACE_SHARE:
+            groups.join(best, group)
+
+
+def _shared_surface(groups: _Groups, a: int, b: int) -> float:
+    """Share of each of two groups that lies on the other one's surface, continued behind others.
+
+    Two points lie on one surface if their normals agree and each lies in the other's tangent
+    plane: true along a plane, and along a cylinder's axis. What lies between them in the image
+    must hide the surface, or have no reading (the shadow beside an occluder).
+    """
+    i, j = _sample(groups, a), _sample(groups, b)
+    if not len(i) or not len(j):
+        return 0.0
+    p, n, q, m = groups.points[i], groups.normals[i], groups.points[j], groups.normals[j]
+    difference = q[None] - p[:, None]
+    same = (
+        (n @ m.T > _SAME_NORMAL)
+        & (np.abs(np.einsum("ijk,ik->ij", difference, n)) < _SAME_PLANE)
+        & (np.abs(np.einsum("ijk,jk->ij", difference, m)) < _SAME_PLANE)
+    )
+    shares = same.any(axis=1).mean(), same.any(axis=0).mean()
+    share = float(sum(shares)) / 2 if min(shares) > _SAME_SURFACE_LEAST else 0.0
+    if share < _SAME_SURFACE_SHARE:
+        return share
+    pairs = np.argwhere(same)
+    pairs = pairs[:: max(1, len(pairs) // _LINES)]
+    return share if _hidden_between(groups, i[pairs[:, 0]], j[pairs[:, 1]]) else 0.0
+
+
+def _hidden_between(groups: _Groups, start: NDArray[np.intp], end: NDArray[np.intp]) -> bool:
+    """Whether something stands in front of most lines between pixels, and nothing shows behind."""
+    steps = np.linspace(0, 1, 33)
+    rows, cols = (
+        np.rint(s[:, None] * (1 - steps) + e[:, None] * steps).astype(int)
+        for s, e in zip(
+            np.divmod(start, groups.shape[1]), np.divmod(end, groups.shape[1]), strict=True
+        )
+    )
+    line = rows * groups.shape[1] + cols
+    inverse = (1 / groups.points[start, 2])[:, None] * (1 - steps)
+    inverse = inverse + (1 / groups.points[end, 2])[:, None] * steps
+    depth = groups.depth[line]
+    behind = depth > 1 / inverse + _SAME_PLANE
+    in_front = depth < 1 / inverse - _SAME_PLANE
+    return bool((behind.mean(axis=1) < 0.1).mean() > 0.7 and in_front.any(axis=1).mean() > 0.7)
+
+
+def _sample(groups: _Groups, group: int) -> NDArray[np.intp]:
+    pixels = groups.members[group]
+    pixels = pixels[:: max(1, len(pixels) // _SAMPLES)]
+    return pixels[groups.normals[pixels, 2] != 0]
+
+
+def _smallest_first(groups: _Groups) -> Iterable[int]:
+    """The groups of the moment, small to large; those joined meanwhile are left out."""
+    for group in sorted(groups.members, key=groups.area):
+        if group in groups.members:
+            yield group

@@ -1,0 +1,211 @@
+"""The support plane: RANSAC on the organised depth image, in inverse depth.
+
+A plane n . p + d = 0 seen by a pinhole camera is *linear* in inverse depth: with the viewing ray
+r = (x, y, 1) and p = z r, it reads 1/z = -(n . r) / d = a x + b y + c. The error of a structured-
+light or stereo camera grows with z squared, which is a *constant* error of 1/z. So a plane is
+found and refined by plain linear least squares over (x, y, 1/z), and one threshold serves near
+and far alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+from cvdl.frame import Plane
+from cvdl.tabletop.noise import depth_noise
+
+__all__ = ["SupportPlane", "find_support_plane"]
+
+_STRIDE = 8  # pixels between samples: 80 x 60 of them at 640 x 480
+_HYPOTHESES = 160  # a plane
+_MAX_PLANES = 5
+_INLIER_SIGMAS = 3.0
+_CARRY_RANGE = 0.5  # objects are lower than this, metres
+_FLOOR_DROP = 0.25  # a plane this far under another parallel one carries furniture, not objects
+_PARALLEL = np.cos(np.deg2rad(12))
+_GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
+
+
+@dataclass(frozen=True)
+class SupportPlane:
+    """The chosen plane and where it lies in the image.
+
+    Attributes:
+        plane: in the camera frame.
+        footprint: (H/8, W/8) bool, the convex region of the image that the plane covers.
+    """
+
+    plane: Plane
+    footprint: NDArray[np.bool_]
+
+
+def find_support_plane(
+    depth: NDArray[np.float32], camera: Camera, min_area: float = 0.04, seed: int = 0
+) -> SupportPlane | None:
+    """The plane that carries things: not the largest, so that a floor or a wall does not win.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        camera: its intrinsics.
+        min_area: visible area that a plane must have, square metres.
+        seed: of the random sampling; the same input gives the same plane.
+
+    Returns:
+        The plane, or None where none is in view.
+    """
+    samples = _Samples.of(depth, camera)
+    candidates = _extract_planes(samples, min_area, np.random.default_rng(seed))
+    if not candidates:
+        return None
+    best = max(_without_floors(candidates), key=lambda c: c.score)
+    return SupportPlane(best.plane, best.footprint)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Every eighth pixel: rays (N, 3), inverse depth (N,), grid row and column (N,)."""
+
+    rays: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    sigma: NDArray[np.float64]  # of the inverse depth
+    row: NDArray[np.intp]
+    col: NDArray[np.intp]
+    shape: tuple[int, int]
+    camera: Camera
+
+    @classmethod
+    def of(cls, depth: NDArray[np.float32], camera: Camera) -> _Samples:
+        start = _STRIDE // 2
+        grid = depth[start::_STRIDE, start::_STRIDE]
+        row, col = np.nonzero(np.isfinite(grid))
+        z = grid[row, col].astype(np.float64)
+        x = (col * _STRIDE + start - camera.cx) / camera.fx
+        y = (row * _STRIDE + start - camera.cy) / camera.fy
+        rays = np.stack([x, y, np.ones_like(x)], axis=1)
+        return cls(rays, 1 / z, depth_noise(z) / z**2, row, col, grid.shape, camera)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    plane: Plane
+    footprint: NDArray[np.bool_]
+    area: float
+    score: float
+
+
+def _extract_planes(
+    samples: _Samples, min_area: float, rng: np.random.Generator
+) -> list[_Candidate]:
+    """The dominant planes one after the other, each fitted to what the earlier ones left."""
+    left = np.ones(len(samples.inverse), bool)
+    candidates = []
+    for _ in range(_MAX_PLANES):
+        if left.sum() < 50:
+            break
+        model = _ransac(samples, left, rng)
+        if model is None:
+            break
+        inliers = left & _inliers(samples, model)
+        left &= ~_inliers(samples, model, 2 * _INLIER_SIGMAS)
+        candidate = _judge(samples, model, inliers)
+        if candidate is not None and candidate.area >= min_area:
+            candidates.append(candidate)
+    return candidates
+
+
+def _ransac(
+    samples: _Samples, left: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """(a, b, c) of 1/z = a x + b y + c with the most inliers, refined by least squares."""
+    index = np.full(samples.shape, -1)
+    index[samples.row[left], samples.col[left]] = np.flatnonzero(left)
+    # Triples from one neighbourhood: two points near the first lie on its plane far more often
+    # than two points from anywhere.
+    first = rng.choice(np.flatnonzero(left), _HYPOTHESES)
+    reach = max(samples.shape) // 6
+    offset = rng.integers(-reach, reach + 1, (_HYPOTHESES, 2, 2))
+    row = np.clip(samples.row[first, None] + offset[..., 0], 0, samples.shape[0] - 1)
+    col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
+    triples = np.concatenate([first[:, None], index[row, col]], axis=1)
+    triples = triples[(triples >= 0).all(axis=1)]
+    rays = samples.rays[triples]
+    rays = rays[wide := np.abs(np.linalg.det(rays)) > 1e-4]
+    if not len(rays):
+        return None
+    models = np.linalg.solve(rays, samples.inverse[triples[wide]][..., None])[..., 0]
+    residual = np.abs(samples.rays[left] @ models.T - samples.inverse[left, None])
+    votes = (residual < _INLIER_SIGMAS * samples.sigma[left, None]).sum(axis=0)
+    model = models[votes.argmax()]
+    for _ in range(3):
+        inliers = left & _inliers(samples, model)
+        if inliers.sum() < 30:
+            return None
+        weight = 1 / samples.sigma[inliers]
+        model = np.linalg.lstsq(
+            samples.rays[inliers] * weight[:, None], samples.inverse[inliers] * weight, rcond=None
+        )[0]
+    return model
+
+
+def _inliers(
+    samples: _Samples, model: NDArray[np.float64], sigmas: float = _INLIER_SIGMAS
+) -> NDArray[np.bool_]:
+    return np.abs(samples.rays @ model - samples.inverse) < sigmas * samples.sigma
+
+
+def _judge(
+    samples: _Samples, model: NDArray[np.float64], inliers: NDArray[np.bool_]
+) -> _Candidate | None:
+    """Where a plane lies, how large it is, and how much stands on it."""
+    camera = samples.camera
+    offset = 1 / np.linalg.norm(model)
+    plane = Plane(-model * offset, float(offset))
+    facing = -samples.rays @ plane.normal  # sine of the viewing angle x length of the ray
+    length = np.linalg.norm(samples.rays, axis=1)
+    if inliers.sum() < 30 or np.median((facing / length)[inliers]) < _GRAZING:
+        return None
+    mask = np.zeros(samples.shape, np.uint8)
+    mask[samples.row[inliers], samples.col[inliers]] = 1
+    # Stray inliers (where another surface crosses the plane) would blow the hull up.
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if not mask.any():
+        return None
+    hull = cv2.convexHull(cv2.findNonZero(mask))
+    footprint = np.zeros_like(mask)
+    cv2.fillConvexPoly(footprint, hull, 1)
+
+    z = 1 / samples.inverse
+    pixel_area = _STRIDE**2 / (camera.fx * camera.fy) * z**2
+    area = float((pixel_area / np.maximum(facing, 1e-3))[inliers].sum())
+    points = samples.rays * z[:, None]
+    height = plane.height(points)
+    raised = (height > 4 * depth_noise(z)) & (height < _CARRY_RANGE)
+    foot = camera.project(points[raised] - height[raised, None] * plane.normal) / _STRIDE
+    column, row = np.nan_to_num(foot, nan=-1).astype(int).T
+    inside = (0 <= row) & (row < mask.shape[0]) & (0 <= column) & (column < mask.shape[1])
+    inside[inside] = footprint[row[inside], column[inside]] > 0
+    carried = float(pixel_area[raised][inside].sum())
+
+    # A camera that looks down at a table sees its normal point up or towards itself; a wall's
+    # points towards itself and down. Only a hint: a camera may be mounted upside down.
+    upright = 1.0 if plane.normal[1] < 0.15 else 0.3
+    score = upright * min(area, 0.5) * (0.02 + min(carried, 0.2))
+    return _Candidate(plane, footprint > 0, area, score)
+
+
+def _without_floors(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Planes with no large parallel plane above them: a floor carries the table, not objects."""
+
+    def under(low: _Candidate, high: _Candidate) -> bool:
+        return (
+            low.plane.normal @ high.plane.normal > _PARALLEL
+            and low.plane.offset - high.plane.offset > _FLOOR_DROP
+            and high.area > 0.1
+        )
+
+    return [low for low in candidates if not any(under(low, high) for high in candidates)]
