@@ -1,0 +1,36 @@
+"""The message classes that bags are read and written with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+__all__ = ["message_type", "typestore"]
+
+
+@lru_cache(maxsize=1)
+def typestore() -> Typestore:
+    """ROS 2's types and vision_msgs.
+
+    Humble's: the fields of every type used here are the same from Humble to Lyrical.
+    """
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    definitions = {}
+    for file in (files("cvdl.ros") / "definitions" / "vision_msgs").iterdir():
+        name = f"vision_msgs/msg/{file.name.removesuffix('.msg')}"
+        definitions.update(get_types_from_msg(file.read_text(encoding="utf-8"), name))
+    store.register(definitions)
+    return store
+
+
+def message_type(name: str) -> type[Any]:
+    """The class of a message type, such as "sensor_msgs/msg/Image".
+
+    Raises:
+        KeyError: if the type is neither ROS 2's nor of vision_msgs.
+    """
+    return typestore().types[name]

@@ -1,0 +1,181 @@
+"""Writes a rosbag2 that ROS 2 tools and viewers read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from types import TracebackType
+from typing import Any
+
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+
+from cvdl.bags.topic import BagError, Topic, known_topic
+from cvdl.bags.typestore import typestore
+
+__all__ = ["BagWriter", "prepare_output"]
+
+_FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
+#: What publishers offer that send once and serve late joiners: /tf_static, label_info.
+_LATCHED = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=1,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL,
+    deadline=_FOREVER,
+    lifespan=_FOREVER,
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=_FOREVER,
+    avoid_ros_namespace_conventions=False,
+)
+
+# Left free on the disk, so that a bag that fills it can still be given its index.
+_RESERVE_BYTES = 16 * 2**20
+# Messages that wait for the disk: some frames, so that a slow moment does not stop the stages.
+_QUEUE_LENGTH = 32
+
+
+def prepare_output(path: Path, overwrite: bool) -> None:
+    """Make way for a bag: an older one is removed if that is asked for, anything else never is.
+
+    Raises:
+        BagError: if something is there and must stay.
+    """
+    if path.suffix in {".bag", ".db3", ".mcap"}:
+        raise BagError(f"cannot write {path}: the output is a folder (a rosbag2), not a file")
+    if not path.exists():
+        return
+    if not path.is_dir() or any(not _belongs_to_bag(file) for file in path.iterdir()):
+        raise BagError(f"cannot write {path}: it exists and is not a bag")
+    if not overwrite:
+        raise BagError(f"{path} exists already; say --overwrite to replace it")
+    shutil.rmtree(path)
+
+
+def _belongs_to_bag(file: Path) -> bool:
+    return file.name == "metadata.yaml" or file.suffix in {".db3", ".mcap"}
+
+
+class BagWriter:
+    """A rosbag2 of one MCAP file, to be used in a with statement.
+
+    A thread of its own writes, so that the caller goes on meanwhile and a Ctrl-C, which only
+    ever interrupts the main thread, cannot cut a message in two. Leaving the with statement,
+    through an exception too, completes the file: whatever was written is a whole bag.
+
+    Args:
+        path: folder to make; must not exist (see `prepare_output`).
+
+    Raises:
+        BagError: if the bag cannot be made or, from any method, written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Version 8 is the last one that Humble reads.
+        self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+        self._queue: Queue[tuple[Topic, int, bytes | memoryview] | None] = Queue(_QUEUE_LENGTH)
+        self._thread = Thread(target=self._work, name="bag writer")
+        self._error: Exception | None = None
+        self._topics: dict[str, Topic] = {}
+        self._connections: dict[Topic, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        try:
+            self._writer.open()
+        except (OSError, WriterError) as error:
+            raise BagError(f"cannot write {self.path}: {error}") from error
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if error is None:
+            self._check()
+
+    def write(self, topic: str, stamp_ns: int, message: Any, latched: bool = False) -> None:
+        """Write a message.
+
+        Args:
+            topic: its name.
+            stamp_ns: time of reception, nanoseconds.
+            message: of one of the classes that `message_type` gives.
+            latched: whether late joiners get the last message (QoS transient local); the
+                first message of a topic decides.
+        """
+        if topic not in self._topics:
+            qos = (_LATCHED,) if latched else ()
+            self._topics[topic] = known_topic(topic, message.__msgtype__, qos)
+        self.copy(
+            self._topics[topic],
+            stamp_ns,
+            typestore().serialize_cdr(message, message.__msgtype__),
+        )
+
+    def copy(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
+        """Write a message that is serialised already, as it is."""
+        self._check()
+        self._queue.put((topic, stamp_ns, data))
+
+    def _check(self) -> None:
+        if self._error is None:
+            return
+        if isinstance(self._error, OSError) and self._error.errno == errno.ENOSPC:
+            raise BagError(
+                f"the disk is full: {self.path} holds what was written until then"
+            ) from self._error
+        raise BagError(f"cannot write {self.path}: {self._error}") from self._error
+
+    def _work(self) -> None:
+        """The thread: writes until the end, then completes the bag."""
+        while (item := self._queue.get()) is not None:
+            if self._error is None:
+                self._guarded(self._write, *item)
+        self._guarded(self._writer.close)
+        if self._error is not None:
+            self._guarded(self._writer.abort)  # lets go of a file that could not be completed
+
+    def _guarded(self, action: Any, *arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except Exception as error:  # anything: it goes to the caller
+            self._error = self._error or error
+
+    def _write(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
+        if shutil.disk_usage(self.path).free < len(data) + _RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        if topic not in self._connections:
+            self._connections[topic] = self._connect(topic)
+        self._writer.write(self._connections[topic], stamp_ns, data)
+
+    def _connect(self, topic: Topic) -> Connection:
+        connection = self._writer.add_connection(
+            topic.name,
+            topic.type,
+            msgdef=topic.definition,
+            rihs01=topic.digest or "unknown",
+            offered_qos_profiles=topic.qos,
+        )
+        if not topic.digest:
+            # The writer insists on a hash, but a reader takes an empty one for an unknown one.
+            connection = connection._replace(digest="")
+            self._writer.connections[-1] = connection
+        return connection
