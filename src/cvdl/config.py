@@ -1,0 +1,100 @@
+"""Settings from a YAML file and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cvdl.pipeline import PerceptionConfig
+
+__all__ = ["ConfigError", "load_config"]
+
+
+class ConfigError(ValueError):
+    """Settings that cannot be used; the message names each key, its value and what is accepted."""
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:
+    """The settings of every stage: the defaults, changed by a file, changed by overrides.
+
+    Args:
+        path: a YAML file with the keys of ``PerceptionConfig``; any of them may be left out.
+        overrides: ``key=value``, dots between the levels: ``segmentation.max_range=2.5``; the
+            value is read as YAML.
+
+    Raises:
+        ConfigError: if the file cannot be read, a key is unknown or a value is not accepted.
+    """
+    values = {} if path is None else _read(path)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"{override!r}: expected key=value")
+        _set(values, key.strip().split("."), _parse(text, override))
+    try:
+        return PerceptionConfig.model_validate(values)
+    except ValidationError as error:
+        source = "settings" if path is None else f"{path}"
+        problems = [_problem(detail["loc"], detail) for detail in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(problems)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = _parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from error
+    if values is None:  # an empty file
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds {values!r}; expected keys and values")
+    return values
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML: {error}") from error
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = values.get(key)
+        if not isinstance(inner, dict):
+            inner = values[key] = {}
+        values = inner
+    values[keys[-1]] = value
+
+
+def _problem(location: tuple[int | str, ...], detail: Any) -> str:
+    """One complaint in a line: the key, the value found and the values accepted."""
+    model: type[BaseModel] = PerceptionConfig
+    for depth, key in enumerate(location):
+        field = model.model_fields.get(str(key))
+        if field is None:
+            name = ".".join(map(str, location[: depth + 1]))
+            return f"unknown key {name}; accepted: {', '.join(model.model_fields)}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    name = ".".join(map(str, location)) or "settings"
+    accepted = _accepted(model, str(location[-1])) if location else ""
+    return f"{name} is {detail['input']!r}: {accepted or detail['msg']}"
+
+
+def _accepted(model: type[BaseModel], key: str) -> str:
+    """What a field takes, in words, from the same declaration that checks it; "" if unknown."""
+    schema = model.model_json_schema()["properties"].get(key, {})
+    if "enum" in schema:
+        return "accepted: " + ", ".join(map(str, schema["enum"]))
+    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = [f"{sign} {schema[word]:g}" for word, sign in words.items() if word in schema]
+    if "type" not in schema:
+        return ""
+    return f"accepted: {schema['type']} {' and '.join(limits)}".strip()

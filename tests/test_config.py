@@ -1,0 +1,76 @@
+"""Settings: where they come from, which wins, and what bad ones are told."""
+
+from pathlib import Path
+
+import pytest
+
+from cvdl.config import ConfigError, load_config
+from cvdl.pipeline import PerceptionConfig
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "perception.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_nothing_given_is_the_defaults(tmp_path):
+    assert load_config() == load_config(write(tmp_path, "")) == PerceptionConfig()
+
+
+def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    path = write(tmp_path, "segmentation: {max_range: 2.5, min_pixels: 99}")
+    config = load_config(path, ["segmentation.max_range=1.5"])
+    assert config.segmentation.max_range == 1.5
+    assert config.segmentation.min_pixels == 99
+    assert config.segmentation.min_height == PerceptionConfig().segmentation.min_height
+
+
+def test_an_override_may_be_written_as_python_writes_numbers():
+    assert load_config(None, ["segmentation.max_range=2e0"]).segmentation.max_range == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("segmentation.max_range=50", r"segmentation\.max_range is 50: .*number >= 0\.2 and <= 20"),
+        ("segmentation.max_range=far", r"max_range is 'far': accepted: number"),
+        ("segmentation.min_pixels=20.5", r"min_pixels is 20\.5: accepted: integer >= 20"),
+        ("segmentation.range=2", r"unknown key segmentation\.range; accepted: .*max_range"),
+        ("grasp.angle=2", "unknown key grasp; accepted: segmentation"),
+        ("segmentation=2", "segmentation is 2: "),
+        ("segmentation.max_range", "expected key=value"),
+        ("=3", "expected key=value"),
+        ("segmentation.max_range=[", "not YAML"),
+    ],
+)
+def test_bad_overrides(override, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(None, [override])
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(ConfigError, match=r"max_range is 50.*; unknown key segmentation\.a;"):
+        load_config(None, ["segmentation.max_range=50", "segmentation.a=1"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1, 2]", r"holds \[1, 2\]; expected keys and values"),
+        ("segmentation: {max_range: -1}", "max_range is -1"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=rf"perception\.yaml: .*{words}"):
+        load_config(write(tmp_path, text))
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        load_config(tmp_path / "none.yaml")
+    path = tmp_path / "perception.yaml"
+    path.write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(ConfigError, match=r"perception\.yaml: not "):
+        load_config(path)
