@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from cvdl.errors import InputError
 from cvdl.pipeline import PerceptionConfig
 
 __all__ = ["ConfigError", "load_config"]
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """Settings that cannot be used; the message names each key, its value and what is accepted."""
 
 

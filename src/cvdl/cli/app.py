@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
+
+from cvdl.cli import evaluate
+from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
 
@@ -19,6 +24,12 @@ def _root() -> None:
     pass
 
 
+app.add_typer(evaluate.app, name="evaluate")
+
+
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script; bad input ends it with one line and status 1."""
+    try:
+        app()
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")

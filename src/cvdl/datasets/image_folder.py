@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 
 __all__ = ["FRAME_INTERVAL_NS", "DatasetError", "ImageFolder"]
@@ -28,7 +29,7 @@ _LAYOUTS = (
 )
 
 
-class DatasetError(ValueError):
+class DatasetError(InputError):
     """A data folder that cannot be used; the message names the file."""
 
 

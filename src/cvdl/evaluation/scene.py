@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from cvdl.evaluation.segmentation import SegmentationScore, evaluate_segmentation
 from cvdl.frame import OrientedBox, Plane, Scene
 
-__all__ = ["BoxError", "SceneScore", "box_iou", "evaluate_scene", "plane_error"]
+__all__ = ["BoxScore", "SceneScore", "box_iou", "evaluate_scene", "plane_error"]
 
 
 @dataclass(frozen=True)
-class BoxError:
+class BoxScore:
     """A predicted 3-D box against that of the matched object.
 
     Attributes:
@@ -40,7 +40,7 @@ class SceneScore:
     segmentation: SegmentationScore
     plane_angle_deg: float
     plane_offset_mm: float
-    boxes: tuple[BoxError, ...]
+    boxes: tuple[BoxScore, ...]
 
 
 def evaluate_scene(
@@ -63,7 +63,7 @@ def evaluate_scene(
     found_boxes = {item.label: item.box3d for item in scene.objects}
     pairs = [(true_boxes[m.truth], found_boxes[m.predicted]) for m in segmentation.matches]
     boxes = tuple(
-        BoxError(float(np.linalg.norm(a.center - b.center)) * 1e3, box_iou(a, b)) for a, b in pairs
+        BoxScore(float(np.linalg.norm(a.center - b.center)) * 1e3, box_iou(a, b)) for a, b in pairs
     )
     return SceneScore(segmentation, angle, offset, boxes)
 
