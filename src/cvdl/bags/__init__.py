@@ -1,7 +1,20 @@
 """Bags without a ROS installation: reading any kind, writing rosbag2, finding RGB-D topics."""
 
+from cvdl.bags.discovery import RgbdTopics, describe_topics, find_topics, image_topics
+from cvdl.bags.reader import BagReader
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import message_type
 from cvdl.bags.writer import BagWriter, prepare_output
 
-__all__ = ["BagError", "BagWriter", "Topic", "message_type", "prepare_output"]
+__all__ = [
+    "BagError",
+    "BagReader",
+    "BagWriter",
+    "RgbdTopics",
+    "Topic",
+    "describe_topics",
+    "find_topics",
+    "image_topics",
+    "message_type",
+    "prepare_output",
+]

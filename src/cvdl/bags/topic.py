@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rosbags.interfaces import Qos
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 
 from cvdl.bags.typestore import typestore
+from cvdl.errors import InputError
 
-__all__ = ["BagError", "Topic", "known_topic"]
+__all__ = ["LATCHED", "BagError", "Topic", "described"]
+
+_FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
+#: What publishers offer that send once and serve late joiners: /tf_static, label_info.
+LATCHED = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=1,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.TRANSIENT_LOCAL,
+    deadline=_FOREVER,
+    lifespan=_FOREVER,
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=_FOREVER,
+    avoid_ros_namespace_conventions=False,
+)
 
 
-class BagError(Exception):
+class BagError(InputError):
     """A bag that cannot be read or written; the message says which one and why."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Topic:
     """One topic of a bag.
 
@@ -36,10 +58,9 @@ class Topic:
     count: int = 0
 
 
-def known_topic(name: str, kind: str, qos: tuple[Qos, ...] = (), count: int = 0) -> Topic:
-    """A topic of one of the types in `typestore`, or without a definition where it is not."""
+def described(kind: str) -> tuple[str, str]:
+    """Definition and hash of a type; both empty where it is not in `typestore`."""
     store = typestore()
     if kind not in store.types:
-        return Topic(name, kind, "", "", qos, count)
-    definition, _ = store.generate_msgdef(kind, ros_version=2)
-    return Topic(name, kind, definition, store.hash_rihs01(kind), qos, count)
+        return "", ""
+    return store.generate_msgdef(kind, ros_version=2)[0], store.hash_rihs01(kind)

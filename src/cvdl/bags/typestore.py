@@ -9,12 +9,11 @@ from typing import Any
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-__all__ = ["message_type", "typestore"]
+__all__ = ["message_type", "new_typestore", "typestore"]
 
 
-@lru_cache(maxsize=1)
-def typestore() -> Typestore:
-    """ROS 2's types and vision_msgs.
+def new_typestore() -> Typestore:
+    """ROS 2's types and vision_msgs, in a store to which more may be added.
 
     Humble's: the fields of every type used here are the same from Humble to Lyrical.
     """
@@ -25,6 +24,12 @@ def typestore() -> Typestore:
         definitions.update(get_types_from_msg(file.read_text(encoding="utf-8"), name))
     store.register(definitions)
     return store
+
+
+@lru_cache(maxsize=1)
+def typestore() -> Typestore:
+    """The store that messages are built, written and decoded with."""
+    return new_typestore()
 
 
 def message_type(name: str) -> type[Any]:

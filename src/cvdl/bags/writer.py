@@ -11,35 +11,13 @@ from threading import Thread
 from types import TracebackType
 from typing import Any
 
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
-from cvdl.bags.topic import BagError, Topic, known_topic
+from cvdl.bags.topic import LATCHED, BagError, Topic, described
 from cvdl.bags.typestore import typestore
 
 __all__ = ["BagWriter", "prepare_output"]
-
-_FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
-#: What publishers offer that send once and serve late joiners: /tf_static, label_info.
-_LATCHED = Qos(
-    history=QosHistory.KEEP_LAST,
-    depth=1,
-    reliability=QosReliability.RELIABLE,
-    durability=QosDurability.TRANSIENT_LOCAL,
-    deadline=_FOREVER,
-    lifespan=_FOREVER,
-    liveliness=QosLiveliness.AUTOMATIC,
-    liveliness_lease_duration=_FOREVER,
-    avoid_ros_namespace_conventions=False,
-)
 
 # Left free on the disk, so that a bag that fills it can still be given its index.
 _RESERVE_BYTES = 16 * 2**20
@@ -90,7 +68,7 @@ class BagWriter:
         self._thread = Thread(target=self._work, name="bag writer")
         self._error: Exception | None = None
         self._topics: dict[str, Topic] = {}
-        self._connections: dict[Topic, Connection] = {}
+        self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
         try:
@@ -122,8 +100,9 @@ class BagWriter:
                 first message of a topic decides.
         """
         if topic not in self._topics:
-            qos = (_LATCHED,) if latched else ()
-            self._topics[topic] = known_topic(topic, message.__msgtype__, qos)
+            kind = message.__msgtype__
+            qos = (LATCHED,) if latched else ()
+            self._topics[topic] = Topic(topic, kind, *described(kind), qos)
         self.copy(
             self._topics[topic],
             stamp_ns,
@@ -162,9 +141,10 @@ class BagWriter:
     def _write(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
         if shutil.disk_usage(self.path).free < len(data) + _RESERVE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        if topic not in self._connections:
-            self._connections[topic] = self._connect(topic)
-        self._writer.write(self._connections[topic], stamp_ns, data)
+        key = (topic.name, topic.type)
+        if key not in self._connections:
+            self._connections[key] = self._connect(topic)
+        self._writer.write(self._connections[key], stamp_ns, data)
 
     def _connect(self, topic: Topic) -> Connection:
         connection = self._writer.add_connection(

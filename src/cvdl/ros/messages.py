@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cvdl.camera import Camera
+from cvdl.errors import InputError
 from cvdl.frame import PLANE_LABEL, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
 from cvdl.pictures import object_color
 
@@ -70,7 +71,7 @@ _BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i
 _TEXT_HEIGHT = 0.025  # metres
 
 
-class MessageError(ValueError):
+class MessageError(InputError):
     """A message that cannot be used.
 
     Attributes:
@@ -112,7 +113,7 @@ def image_size(message: Any) -> tuple[int, int]:
     """
     if _is_compressed(message):
         height, width = _decompressed(message, cv2.IMREAD_UNCHANGED).shape[:2]
-        return width, height
+        return int(width), int(height)
     return int(message.width), int(message.height)
 
 
@@ -241,8 +242,10 @@ def _pixels(message: Any, dtype: np.dtype[Any], channels: int = 1) -> NDArray[An
     return pixels if channels == 1 else pixels.reshape(height, width, channels)
 
 
-def _decompressed(message: Any, flags: int, skip: int = 0) -> NDArray[Any]:
-    data = np.frombuffer(message.data, np.uint8)[skip:]
+def _decompressed(message: Any, flags: int) -> NDArray[Any]:
+    data = np.frombuffer(message.data, np.uint8)
+    if "compressedDepth" in message.format:
+        data = data[_CONFIG_HEADER_BYTES:]
     picture = cv2.imdecode(data, flags) if len(data) else None
     if picture is None:
         raise MessageError(
@@ -262,8 +265,7 @@ def _decompressed_depth(message: Any) -> NDArray[np.float32]:
             f"{message.format!r}; accepted: '16UC1; compressedDepth png', "
             "'32FC1; compressedDepth png', '16UC1; png compressed'",
         )
-    skip = _CONFIG_HEADER_BYTES if transported else 0
-    raw = _decompressed(message, cv2.IMREAD_UNCHANGED, skip)
+    raw = _decompressed(message, cv2.IMREAD_UNCHANGED)
     if raw.dtype != np.uint16 or raw.ndim != 2:
         raise MessageError(
             "unknown compressed depth format",

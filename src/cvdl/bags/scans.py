@@ -1,0 +1,112 @@
+"""Damaged files, read from front to end without the index that is missing or wrong."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from mcap.records import Channel, Message, Schema
+from mcap.stream_reader import StreamReader
+from rosbags.interfaces import Qos
+from rosbags.rosbag2.metadata import parse_qos
+
+from cvdl.bags.sources import Bytes, Source
+from cvdl.bags.topic import BagError, Topic, described
+
+__all__ = ["McapScan", "SqliteScan"]
+
+_log = logging.getLogger(__name__)
+
+
+class _Scan(Source):
+    """A source of whatever comes before the damage.
+
+    Args:
+        path: the file.
+        reason: why it cannot be read properly, for the warning.
+
+    Raises:
+        BagError: if not one ROS 2 message comes before it.
+    """
+
+    def __init__(self, path: Path, reason: object) -> None:
+        self._path = path
+        self.start_ns, self.end_ns = 2**63 - 1, 0
+        self._found: dict[int, Topic] = {}
+        counts: Counter[int] = Counter()
+        for key, stamp_ns, _ in self.messages():
+            counts[key] += 1
+            self.start_ns = min(self.start_ns, stamp_ns)
+            self.end_ns = max(self.end_ns, stamp_ns)
+        if not counts:
+            raise BagError(f"{path} holds no ROS 2 message that can be read: {reason}")
+        self.topics = {
+            key: Topic(t.name, t.type, t.definition, t.digest, t.qos, counts[key])
+            for key, t in self._found.items()
+        }
+        _log.warning(
+            "%s has no whole index (%s); the %d messages that can be found without it are read",
+            path,
+            str(reason).rstrip("."),
+            counts.total(),
+        )
+
+    def messages(self, keys: Collection[int] | None = None) -> Iterator[tuple[int, int, Bytes]]:
+        """See the base class; every topic's if no keys are given."""
+        try:
+            for key, stamp_ns, data in self._scan():
+                if keys is None or key in keys:
+                    yield key, stamp_ns, data
+        except Exception as error:  # the damage shows in many guises
+            _log.debug("%s ends with %r", self._path, error)
+
+    @abstractmethod
+    def _scan(self) -> Iterator[tuple[int, int, bytes]]:
+        """The messages until the damage raises whatever it raises; enters their topics."""
+
+
+class McapScan(_Scan):
+    """An MCAP file, of ROS 2 messages or partly so."""
+
+    def _scan(self) -> Iterator[tuple[int, int, bytes]]:
+        schemas: dict[int, Schema] = {}
+        with self._path.open("rb") as file:
+            for record in StreamReader(file).records:
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel) and record.message_encoding == "cdr":
+                    schema = schemas[record.schema_id]
+                    self._found[record.id] = Topic(
+                        record.topic,
+                        schema.name,
+                        schema.data.decode(),
+                        "",
+                        _qos(record.metadata.get("offered_qos_profiles", "")),
+                    )
+                elif isinstance(record, Message) and record.channel_id in self._found:
+                    yield record.channel_id, record.log_time, record.data
+
+
+class SqliteScan(_Scan):
+    """A rosbag2's SQLite file."""
+
+    def _scan(self) -> Iterator[tuple[int, int, bytes]]:
+        address = f"{self._path.absolute().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            # Without this, SQLite refuses a file that is shorter than it says.
+            database.execute("PRAGMA writable_schema = ON")
+            topics = database.execute("SELECT id, name, type, offered_qos_profiles FROM topics")
+            for key, name, kind, qos in topics:
+                self._found[key] = Topic(name, kind, *described(kind), _qos(qos))
+            yield from database.execute(
+                "SELECT topic_id, timestamp, data FROM messages ORDER BY id"
+            )
+
+
+def _qos(profiles: str) -> tuple[Qos, ...]:
+    return tuple(parse_qos(profiles))

@@ -1,0 +1,210 @@
+"""Pairs colour with depth by their stamps: the one synchroniser, for live topics and for bags."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["DEFAULT_QUEUE", "DEFAULT_SLOP_S", "Match", "RgbdSync"]
+
+#: Cameras that do not trigger colour and depth together run them at 30 Hz with any phase: the
+#: nearest depth image is then at most half a period, 0.0167 s, away.
+DEFAULT_SLOP_S = 0.02
+#: Messages of a topic that wait for a partner: a third of a second at 30 Hz.
+DEFAULT_QUEUE = 10
+
+# A stamp so much older than the newest one means a clock that started again: a bag that is
+# played in a loop, a simulation that was reset. Less is a message out of order.
+_RESTART_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Match:
+    """Messages that belong together."""
+
+    color: Any
+    depth: Any
+    camera_info: Any
+
+
+@dataclass
+class _Stream:
+    """One topic: what waits, in order of stamps.
+
+    Attributes:
+        taken: stamp of the last message that left the queue; older ones come too late.
+        newest: largest stamp so far.
+        period: smallest distance of two stamps so far; 0 until there are two.
+    """
+
+    name: str
+    unmatched: str  # what a message without a partner is counted as
+    queue: list[tuple[int, Any]] = field(default_factory=list)
+    taken: int | None = None
+    newest: int | None = None
+    period: int = 0
+
+    @property
+    def head(self) -> int:
+        return self.queue[0][0]
+
+    def pop(self) -> Any:
+        self.taken, message = self.queue.pop(0)
+        return message
+
+
+class RgbdSync:
+    """Matches colour and depth whose stamps lie close together, nearest first.
+
+    Each message is used once; matches come in order of time. Equal stamps match at once. Of
+    others, a pair waits only while a message that fits better may still come, which is known
+    from the topic's period. The camera_info of a match is the latest one.
+
+    Args:
+        color: name of the colour topic, for what is said about it.
+        depth: name of the depth topic.
+        camera_info: name of the camera_info topic.
+        slop_s: largest difference of stamps in a match, seconds.
+        queue_size: messages of a topic that wait for a partner.
+
+    Attributes:
+        received: messages by topic.
+        matched: number of matches.
+        dropped: messages by the reason why they are in no match.
+    """
+
+    def __init__(
+        self,
+        color: str = "color",
+        depth: str = "depth",
+        camera_info: str = "camera_info",
+        slop_s: float = DEFAULT_SLOP_S,
+        queue_size: int = DEFAULT_QUEUE,
+    ) -> None:
+        self._color = _Stream(color, "colour without depth")
+        self._depth = _Stream(depth, "depth without colour")
+        self._camera_info_topic = camera_info
+        self._slop_ns = round(slop_s * 1e9)
+        self._queue_size = queue_size
+        self._camera_info: Any = None
+        self._without_info: deque[tuple[Any, Any]] = deque()
+        self._received_at_match: Counter[str] = Counter()
+        self._nearest_ns: int | None = None  # miss since the last match
+        self.received: Counter[str] = Counter()
+        self.matched = 0
+        self.dropped: Counter[str] = Counter()
+
+    def add_color(self, stamp_ns: int, message: Any) -> list[Match]:
+        """Take a colour message; the matches that it completes."""
+        return self._add(self._color, stamp_ns, message)
+
+    def add_depth(self, stamp_ns: int, message: Any) -> list[Match]:
+        """Take a depth message; the matches that it completes."""
+        return self._add(self._depth, stamp_ns, message)
+
+    def add_camera_info(self, message: Any) -> list[Match]:
+        """Take a camera_info; the matches that waited for the first one."""
+        self.received[self._camera_info_topic] += 1
+        self._camera_info = message
+        return self._complete([])
+
+    def flush(self) -> list[Match]:
+        """At the end of the input: the matches that waited for something better."""
+        matches = self._match(more_may_come=False)
+        for stream in (self._color, self._depth):
+            self._clear(stream)
+        self.dropped["no camera_info"] += len(self._without_info)
+        self._without_info.clear()
+        self.dropped = +self.dropped
+        return matches
+
+    def complaint(self) -> str:
+        """Why there has been no match since the last one, in a sentence; empty if nothing came."""
+        topics = (self._color.name, self._depth.name, self._camera_info_topic)
+        since = {name: self.received[name] - self._received_at_match[name] for name in topics}
+        if not any(since.values()):
+            return ""
+        silent = [name for name in topics[:2] if not since[name]]
+        if self._camera_info is None:
+            silent.append(self._camera_info_topic)
+        heard = ", ".join(f"{count} on {name}" for name, count in since.items() if count)
+        if silent:
+            return f"nothing comes on {' and '.join(silent)} (but {heard})"
+        miss = f", at best {self._nearest_ns / 1e9:g} s" if self._nearest_ns else ""
+        return (
+            f"no stamps of {topics[0]} and {topics[1]} within {self._slop_ns / 1e9:g} s"
+            f"{miss} ({heard}): raise the slop, or let one clock stamp both"
+        )
+
+    def _add(self, stream: _Stream, stamp_ns: int, message: Any) -> list[Match]:
+        self.received[stream.name] += 1
+        if stream.newest is not None and stamp_ns < stream.newest - _RESTART_NS:
+            for each in (self._color, self._depth):
+                self._clear(each)
+                each.taken = each.newest = None
+        place = bisect_left(stream.queue, stamp_ns, key=lambda entry: entry[0])
+        known = place < len(stream.queue) and stream.queue[place][0] == stamp_ns
+        if known or stamp_ns == stream.taken:
+            self.dropped["stamp equal to another's"] += 1
+            return []
+        if stream.taken is not None and stamp_ns < stream.taken:
+            self.dropped["stamp out of order"] += 1
+            return []
+        stream.queue.insert(place, (stamp_ns, message))
+        if stream.newest is None or stamp_ns > stream.newest:
+            if stream.newest is not None:
+                distance = stamp_ns - stream.newest
+                stream.period = min(stream.period or distance, distance)
+            stream.newest = stamp_ns
+        if len(stream.queue) > self._queue_size:
+            self._drop(stream)
+        return self._match(more_may_come=True)
+
+    def _match(self, more_may_come: bool) -> list[Match]:
+        pairs = []
+        while self._color.queue and self._depth.queue:
+            older, newer = sorted((self._color, self._depth), key=lambda stream: stream.head)
+            distance = newer.head - older.head
+            if distance > self._slop_ns:
+                self._nearest_ns = min(self._nearest_ns or distance, distance)
+                self._drop(older)
+                continue
+            if len(older.queue) > 1:
+                following = older.queue[1][0]
+            elif more_may_come:  # at the earliest; at any time while the period is not known
+                following = older.head + older.period if older.period else newer.head
+            else:
+                following = newer.head + distance
+            if abs(following - newer.head) >= distance:
+                pairs.append((self._color.pop(), self._depth.pop()))
+            elif len(older.queue) > 1:
+                self._drop(older)
+            else:
+                break
+        return self._complete(pairs)
+
+    def _complete(self, pairs: list[tuple[Any, Any]]) -> list[Match]:
+        """Matches of the pairs, once there is a camera_info."""
+        self._without_info.extend(pairs)
+        if self._camera_info is None:
+            while len(self._without_info) > self._queue_size:
+                self._without_info.popleft()
+                self.dropped["no camera_info"] += 1
+            return []
+        matches = [Match(*pair, self._camera_info) for pair in self._without_info]
+        self._without_info.clear()
+        if matches:
+            self.matched += len(matches)
+            self._received_at_match = self.received.copy()
+            self._nearest_ns = None
+        return matches
+
+    def _drop(self, stream: _Stream) -> None:
+        stream.pop()
+        self.dropped[stream.unmatched] += 1
+
+    def _clear(self, stream: _Stream) -> None:
+        while stream.queue:
+            self._drop(stream)

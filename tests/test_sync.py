@@ -1,0 +1,189 @@
+"""Pairs of colour and depth."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvdl.sync import RgbdSync
+
+MS = 1_000_000
+
+
+def run(events: list[tuple[str, int]], **options: float) -> tuple[list[tuple[int, int]], RgbdSync]:
+    """Matches as pairs of stamps (ms) of events such as ("c", 33), with a camera_info before."""
+    sync = RgbdSync(**options)
+    sync.add_camera_info("info")
+    matches = []
+    for topic, stamp in events:
+        add = sync.add_color if topic == "c" else sync.add_depth
+        matches += add(stamp * MS, stamp)
+    matches += sync.flush()
+    return [(match.color, match.depth) for match in matches], sync
+
+
+def test_equal_stamps_match_at_once_in_any_order_of_arrival():
+    for order in itertools.permutations([("c", 0), ("d", 0), ("c", 33), ("d", 33)]):
+        if order.index(("c", 0)) < order.index(("c", 33)) and order.index(("d", 0)) < order.index(
+            ("d", 33)
+        ):
+            assert run(list(order))[0] == [(0, 0), (33, 33)], order
+    sync = RgbdSync()
+    sync.add_camera_info("info")
+    sync.add_color(5, "colour")
+    (match,) = sync.add_depth(5, "depth")
+    assert (match.color, match.depth, match.camera_info) == ("colour", "depth", "info")
+
+
+def test_a_lost_image_does_not_shift_the_pairs_that_follow():
+    # 60 Hz, so that a neighbour lies within the slop too; colour 17 is missing.
+    stamps = [0, 17, 33, 50, 67]
+    events = [(t, s) for s in stamps for t in ("d", "c") if (t, s) != ("c", 17)]
+    matches, sync = run(events)
+    assert matches == [(s, s) for s in stamps if s != 17]
+    assert sync.dropped == {"depth without colour": 1}
+
+
+def test_the_nearer_of_two_partners_wins():
+    # 30 Hz, depth 20 ms after one colour image and 13 ms before the next.
+    events = [("c", 0), ("d", 20), ("c", 33), ("d", 53), ("c", 66), ("d", 86), ("c", 99)]
+    assert run(events)[0] == [(33, 20), (66, 53), (99, 86)]
+
+
+def test_a_pair_waits_only_while_a_better_one_may_come():
+    sync = RgbdSync()
+    sync.add_camera_info("info")
+    arrivals = [("c", 0), ("d", 5), ("c", 33), ("d", 38), ("c", 66), ("d", 71)]
+    counts = [
+        len((sync.add_color if topic == "c" else sync.add_depth)(stamp * MS, stamp))
+        for topic, stamp in arrivals
+    ]
+    # The first waits, as the period is not known yet; later ones match with their depth.
+    assert counts == [0, 0, 1, 1, 0, 1]
+
+
+def test_slop_is_the_limit():
+    assert run([("c", 0), ("d", 10)], slop_s=0.010)[0] == [(0, 10)]
+    matches, sync = run([("c", 0), ("d", 11)], slop_s=0.010)
+    assert matches == []
+    assert sync.dropped == {"colour without depth": 1, "depth without colour": 1}
+
+
+def test_camera_info_that_comes_late_and_the_latest_is_used():
+    sync = RgbdSync()
+    assert sync.add_color(0, "c0") == sync.add_depth(0, "d0") == []
+    (match,) = sync.add_camera_info("first")
+    assert match.camera_info == "first"
+    sync.add_camera_info("second")
+    sync.add_color(33 * MS, "c1")
+    (match,) = sync.add_depth(33 * MS, "d1")
+    assert match.camera_info == "second"
+
+
+def test_without_camera_info_pairs_are_dropped_not_kept_for_ever():
+    sync = RgbdSync(queue_size=3)
+    for i in range(10):
+        sync.add_color(i * 33 * MS, i)
+        sync.add_depth(i * 33 * MS, i)
+    assert sync.dropped == {"no camera_info": 7}
+    assert [match.color for match in sync.add_camera_info("info")] == [7, 8, 9]
+
+
+def test_a_topic_that_never_comes_is_named():
+    sync = RgbdSync("/color", "/depth", "/info")
+    assert sync.complaint() == ""
+    for i in range(30):
+        sync.add_color(i * 33 * MS, i)
+    assert sync.complaint() == "nothing comes on /depth and /info (but 30 on /color)"
+    assert sync.dropped == {"colour without depth": 20}
+    sync.add_camera_info("info")
+    for i in range(20, 25):
+        sync.add_depth(i * 33 * MS, i)
+    assert sync.complaint() == ""
+
+
+def test_clocks_that_differ_are_named_with_the_nearest_miss():
+    sync = RgbdSync("/color", "/depth", "/info")
+    sync.add_camera_info("info")
+    for i in range(5):
+        sync.add_color(i * 1000 * MS, i)
+        sync.add_depth((i * 1000 + 300) * MS, i)
+    assert "no stamps of /color and /depth within 0.02 s, at best 0.3 s" in sync.complaint()
+
+
+def test_equal_and_disordered_stamps_are_counted_and_the_rest_matches():
+    events = [("c", 0), ("c", 0), ("d", 0), ("c", 66), ("c", 33), ("d", 33), ("d", 66), ("d", 40)]
+    matches, sync = run(events)
+    assert matches == [(0, 0), (33, 33), (66, 66)]
+    assert sync.dropped == {"stamp equal to another's": 1, "stamp out of order": 1}
+
+
+def test_stamps_of_zero_all_over_give_one_match():
+    matches, sync = run([("c", 0), ("d", 0)] * 20)
+    assert matches == [(0, 0)]
+    assert sync.dropped == {"stamp equal to another's": 38}
+
+
+@pytest.mark.parametrize("back_to", [0, 500])
+def test_a_clock_that_starts_again_is_followed(back_to):
+    first = [(t, 5000 + 33 * i) for i in range(5) for t in "cd"]
+    again = [(t, back_to + 33 * i) for i in range(5) for t in "cd"]
+    matches, _ = run(first + again)
+    assert [c for c, _ in matches] == [s for t, s in first + again if t == "c"]
+
+
+@st.composite
+def streams(draw):
+    """Two topics of 30 Hz, jittered, with losses, interleaved in any order a network may make."""
+    events = []
+    for topic in "cd":
+        offset = draw(st.integers(0, 16))
+        stamps = [
+            33 * i + offset + draw(st.integers(0, 4)) for i in range(draw(st.integers(0, 20)))
+        ]
+        kept = [stamp for stamp in stamps if draw(st.integers(0, 9))]
+        delay = draw(st.integers(0, 60))
+        events += [(stamp + delay, topic, stamp) for stamp in kept]
+    return [(topic, stamp) for _, topic, stamp in sorted(events)]
+
+
+@given(streams())
+def test_matches_are_close_in_order_unique_and_everything_is_accounted_for(events):
+    matches, sync = run(events)
+    colors, depths = [c for c, _ in matches], [d for _, d in matches]
+    assert all(abs(c - d) <= 20 for c, d in matches)
+    assert colors == sorted(set(colors))
+    assert depths == sorted(set(depths))
+    assert 2 * len(matches) + sync.dropped.total() == len(events)
+    assert sync.matched == len(matches)
+
+
+@given(
+    st.lists(st.sampled_from(["both", "c", "d"]), max_size=30),
+    st.sampled_from([17, 33, 66]),
+    st.integers(0, 100),
+    st.integers(0, 100),
+)
+def test_with_common_stamps_exactly_the_common_ones_match(kept, period, c_delay, d_delay):
+    """Whichever topic is slower on its way, and whatever is lost, at 15, 30 and 60 Hz."""
+    stamps = [period * i for i in range(len(kept))]
+    events = [
+        (stamp + delay, topic, stamp)
+        for topic, delay in (("c", c_delay), ("d", d_delay))
+        for stamp, keep in zip(stamps, kept, strict=True)
+        if keep in (topic, "both")
+    ]
+    both = [(s, s) for s, keep in zip(stamps, kept, strict=True) if keep == "both"]
+    matches, _ = run([(topic, stamp) for _, topic, stamp in sorted(events)])
+    exact = [pair for pair in matches if pair[0] == pair[1]]
+    assert exact == both
+
+
+@given(st.lists(st.tuples(st.sampled_from("cd"), st.integers(-(10**6), 10**6)), max_size=60))
+def test_any_stamps_at_all_are_survived(events):
+    matches, sync = run(events)
+    assert 2 * len(matches) + sync.dropped.total() == len(events)
+    assert all(abs(c - d) <= 20 for c, d in matches)
