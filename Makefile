@@ -1,0 +1,55 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := src tests benchmarks setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format benchmark clean
+
+help: ## List what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+install: $(VENV)/.installed ## Make .venv and install cvdl into it
+
+demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline, show the results
+	$(BIN)/cvdl demo
+
+test: lint ## Lint, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.developing ## Check style and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(VENV)/.developing ## Mend what ruff can mend by itself
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on real scenes
+	$(BIN)/python benchmarks/segmentation.py
+
+clean: ## Remove .venv and everything that was built
+	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.made: scripts/system-libraries.sh
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "error: cvdl needs Python 3.10 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+			"Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@scripts/system-libraries.sh $(PYTHON)
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml
+	@echo "installing cvdl and what it needs into $(VENV) (some minutes the first time)"
+	@$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.made setup.py pyproject.toml
+	@echo "installing cvdl, what it needs and the tools of its tests into $(VENV) (some minutes the first time)"
+	@$(BIN)/python -m pip install --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
