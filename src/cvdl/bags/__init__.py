@@ -1,7 +1,9 @@
 """Bags without a ROS installation: reading any kind, writing rosbag2, finding RGB-D topics."""
 
 from cvdl.bags.discovery import RgbdTopics, describe_topics, find_topics, image_topics
+from cvdl.bags.frames import write_frame, write_frames
 from cvdl.bags.reader import BagReader
+from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import message_type
 from cvdl.bags.writer import BagWriter, prepare_output
@@ -10,6 +12,7 @@ __all__ = [
     "BagError",
     "BagReader",
     "BagWriter",
+    "Bytes",
     "RgbdTopics",
     "Topic",
     "describe_topics",
@@ -17,4 +20,6 @@ __all__ = [
     "image_topics",
     "message_type",
     "prepare_output",
+    "write_frame",
+    "write_frames",
 ]

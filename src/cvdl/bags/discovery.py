@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -129,14 +129,24 @@ def find_topics(
     return best
 
 
-def describe_topics(bag: BagReader, images: dict[str, ImageTopic]) -> str:
-    """One line a topic: name, type, number of messages, encoding and size of images."""
-    lines = []
+def describe_topics(
+    bag: BagReader, images: Mapping[str, ImageTopic], marks: Mapping[str, str] | None = None
+) -> str:
+    """One line a topic: name, type, messages, rate, encoding and size of pictures, and its mark."""
+    seconds = bag.duration_ns / 1e9
+    rows = []
     for topic in bag.topics:
+        rate = f"{(topic.count - 1) / seconds:.1f} Hz" if topic.count > 1 and seconds else ""
         image = images.get(topic.name)
-        seen = f", {image.encoding} {image.size[0]}x{image.size[1]}" if image else ""
-        lines.append(f"  {topic.name}  {topic.type}, {topic.count} messages{seen}")
-    return "\n".join(lines) or "  (none)"
+        picture = f"{image.encoding} {image.size[0]}x{image.size[1]}" if image else ""
+        mark = f"<- {marks[topic.name]}" if marks and topic.name in marks else ""
+        rows.append((topic.name, topic.type, f"{topic.count} messages", rate, picture, mark))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(f"  {line}" for line in lines or ["(none)"])
 
 
 def _fitness(color: ImageTopic, depth: ImageTopic, info: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cvdl.cli import evaluate
+from cvdl.cli import bag, evaluate, info, replay
 from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,9 @@ def _root() -> None:
     pass
 
 
+app.command("replay")(replay.command)
+app.command("info")(info.command)
+app.add_typer(bag.app, name="bag")
 app.add_typer(evaluate.app, name="evaluate")
 
 

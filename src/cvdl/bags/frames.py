@@ -1,0 +1,32 @@
+"""Frames to a bag, under the names that the live nodes listen to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cvdl.bags.typestore import message_type
+from cvdl.bags.writer import BagWriter
+from cvdl.frame import RgbdFrame
+from cvdl.ros.messages import MessageFactory
+
+__all__ = ["CAMERA_INFO_TOPIC", "COLOR_TOPIC", "DEPTH_TOPIC", "write_frame", "write_frames"]
+
+COLOR_TOPIC = "/camera/color/image_raw"
+DEPTH_TOPIC = "/camera/aligned_depth_to_color/image_raw"
+CAMERA_INFO_TOPIC = "/camera/color/camera_info"
+
+_MESSAGES = MessageFactory(message_type)
+
+
+def write_frame(bag: BagWriter, frame: RgbdFrame) -> None:
+    """Write a frame's colour (rgb8), depth (16UC1) and camera_info, received at its stamp."""
+    bag.write(CAMERA_INFO_TOPIC, frame.stamp_ns, _MESSAGES.camera_info(frame))
+    bag.write(COLOR_TOPIC, frame.stamp_ns, _MESSAGES.color(frame))
+    bag.write(DEPTH_TOPIC, frame.stamp_ns, _MESSAGES.depth(frame))
+
+
+def write_frames(bag: BagWriter, frames: Iterable[RgbdFrame], fps: float) -> None:
+    """Write frames as if they were recorded at a steady rate, the first one interval in."""
+    for number, frame in enumerate(frames, start=1):
+        write_frame(bag, replace(frame, stamp_ns=round(number / fps * 1e9)))

@@ -1,0 +1,45 @@
+"""``cvdl bag``: makes bags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Make bags.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command()
+def from_images(
+    folder: Annotated[Path, typer.Argument(help="Folder of colour and depth images.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the rosbag2 to write.")],
+    fps: Annotated[float, typer.Option(min=0.01, help="Frames a second of bag time.")] = 15.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bag that exists.")
+    ] = False,
+) -> None:
+    """Make a bag of a folder of RGB-D images.
+
+    Either a sub-folder a frame with color.png and depth.png, and camera.json; or pairs
+    NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
+    """
+    from rich.progress import track
+
+    from cvdl.bags import BagWriter, prepare_output, write_frames
+    from cvdl.cli.console import status_console
+    from cvdl.datasets import ImageFolder
+
+    frames = ImageFolder(folder)
+    prepare_output(out, overwrite)
+    progress = track(frames, "writing", len(frames), console=status_console(), transient=True)
+    with BagWriter(out) as bag:
+        write_frames(bag, progress, fps)
+    typer.echo(f"{len(frames)} frames in {out}")

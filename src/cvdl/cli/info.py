@@ -1,0 +1,37 @@
+"""``cvdl info``: what is in a bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+def command(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag file.")],
+) -> None:
+    """Say what is in a bag, and which of its topics a replay would use."""
+    from datetime import datetime, timezone
+
+    from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
+    from cvdl.cli.console import status_console
+
+    status_console()
+    with BagReader(bag) as reader:
+        images = image_topics(reader)
+        try:
+            found = find_topics(reader)
+            marks = {found.color: "colour", found.depth: "depth", found.camera_info: "camera_info"}
+            verdict = "A replay uses the marked topics."
+        except BagError as error:
+            marks = {}
+            verdict = f"A replay needs help. {str(error).splitlines()[0]}"
+        start = datetime.fromtimestamp(reader.start_ns / 1e9, timezone.utc)
+        count = sum(topic.count for topic in reader.topics)
+        typer.echo(f"{bag}: {reader.kind}")
+        typer.echo(f"{count} messages in {reader.duration_ns / 1e9:.2f} s from {start:%Y-%m-%d %X}")
+        typer.echo(describe_topics(reader, images, marks))
+        typer.echo(verdict)

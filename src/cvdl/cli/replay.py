@@ -1,0 +1,116 @@
+"""``cvdl replay``: a bag through the perception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cvdl.replay import ReplaySummary
+
+__all__ = ["command"]
+
+
+def command(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
+    color_topic: Annotated[
+        str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
+    ] = None,
+    depth_topic: Annotated[
+        str | None, typer.Option(help="Depth registered to colour; found by type if not given.")
+    ] = None,
+    camera_info_topic: Annotated[
+        str | None, typer.Option(help="CameraInfo of colour; found by type if not given.")
+    ] = None,
+    slop: Annotated[
+        float, typer.Option(min=0, help="Largest difference of the two stamps, seconds.")
+    ] = 0.02,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="One setting, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
+        ),
+    ] = None,
+    only_results: Annotated[
+        bool, typer.Option("--only-results", help="Leave the input's messages out.")
+    ] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for an overlay of each frame, as PNG.")
+    ] = None,
+    rerun: Annotated[Path | None, typer.Option(help="File for a recording, as .rrd.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
+    ] = False,
+) -> None:
+    """Find the objects in every frame of a bag, and write a rosbag2 with the results.
+
+    Colour, depth and camera_info topics are found by type where they are not named. The output
+    holds the input's messages and the topics below /perception.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    from cvdl.cli.console import status_console
+    from cvdl.config import load_config
+    from cvdl.pipeline import Perception
+    from cvdl.replay import ReplayOptions, replay
+
+    perception = Perception(load_config(config, settings or []))
+    options = ReplayOptions(
+        color_topic=color_topic,
+        depth_topic=depth_topic,
+        camera_info_topic=camera_info_topic,
+        slop_s=slop,
+        only_results=only_results,
+        pictures=pictures,
+        rerun=rerun,
+        limit=limit,
+        overwrite=overwrite,
+    )
+    rate = TextColumn("{task.fields[rate]:.1f} frames/s")
+    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())
+    with Progress(*columns, console=status_console(), transient=True) as progress:
+        task = progress.add_task("", total=None, rate=0.0)
+
+        def show(done: int, expected: int) -> None:
+            rate = progress.tasks[0].finished_speed or progress.tasks[0].speed or 0.0
+            progress.update(task, completed=done, total=max(done, expected), rate=rate)
+
+        summary = replay(bag, out, perception, options, show)
+    if summary.problem:
+        typer.echo(f"error: no frame went through: {summary.problem}", err=True)
+        raise typer.Exit(1)
+    console = Console()
+    console.print(_table(summary))
+    for name, path in (("bag", out), ("pictures", pictures), ("recording", rerun)):
+        if path is not None:
+            typer.echo(f"{name}: {path}")
+    if summary.interrupted:
+        typer.echo("interrupted: the outputs end here, but are whole", err=True)
+        raise typer.Exit(130)
+
+
+def _table(summary: ReplaySummary) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    rate = summary.frames / max(summary.seconds, 1e-9)
+    title = f"{summary.frames} frames in {summary.seconds:.1f} s, {rate:.1f} frames/s"
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("median ms", justify="right")
+    table.add_column("p95 ms", justify="right")
+    for stage, (median, p95) in summary.latency_ms.items():
+        table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
+    table.add_section()
+    for cause, count in summary.dropped.items() or (("nothing", 0),):
+        table.add_row(f"dropped: {cause}", str(count), "")
+    return table

@@ -1,0 +1,126 @@
+"""What a replay writes for people to look at: a folder of pictures, a rerun recording."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from cvdl.errors import InputError
+from cvdl.frame import RgbdFrame, Scene
+from cvdl.pictures import object_color, write_png
+
+__all__ = ["PictureFolder", "Recording", "RerunRecording"]
+
+_POINT_STRIDE = 3  # pixels between the points of a cloud: a ninth of them shows as much
+_JPEG_QUALITY = 90
+
+
+class Recording(AbstractContextManager["Recording"]):
+    """Takes frames with what was found in them; complete when its with statement is left."""
+
+    def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
+        """Take a frame, its scene and its overlay, (H, W, 3) uint8 RGB.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        raise NotImplementedError
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to complete, unless a subclass has."""
+
+
+class PictureFolder(Recording):
+    """The overlay of each frame, as ``frame-NNNNNN.png``.
+
+    Raises:
+        InputError: if there are such pictures already and they are not to be replaced.
+    """
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        self._path = path
+        self._count = 0
+        old = sorted(path.glob("frame-*.png"))
+        if old and not overwrite:
+            raise InputError(f"{old[0]} exists already; say --overwrite to replace such pictures")
+        for file in old:
+            file.unlink()
+
+    def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
+        """Write the overlay."""
+        write_png(self._path / f"frame-{self._count:06d}.png", picture)
+        self._count += 1
+
+
+class RerunRecording(Recording):
+    """Everything in 2-D and 3-D, on a timeline of stamps: open it with ``rerun FILE``.
+
+    Raises:
+        InputError: if rerun is not installed, or the file exists and is not to be replaced.
+    """
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        try:
+            import rerun
+        except ImportError as error:
+            raise InputError("a recording needs rerun: pip install 'cvdl[rerun]'") from error
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._rr: Any = rerun
+        self._stream = rerun.RecordingStream("cvdl")
+        self._stream.save(path)
+        self._stream.log("camera", rerun.ViewCoordinates.RDF, static=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete the file."""
+        self._stream.disconnect()
+
+    def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
+        """Log colour, depth, overlay, labels, boxes and points."""
+        rr, log = self._rr, self._stream.log
+        self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
+        camera = frame.camera
+        log(
+            "camera/image",
+            rr.Pinhole(image_from_camera=camera.matrix, width=camera.width, height=camera.height),
+        )
+        log("camera/image/color", rr.Image(frame.color).compress(jpeg_quality=_JPEG_QUALITY))
+        log("camera/image/depth", rr.DepthImage(np.nan_to_num(frame.depth), meter=1.0))
+        log("camera/image/labels", rr.SegmentationImage(scene.labels))
+        log("overlay", rr.Image(picture).compress(jpeg_quality=_JPEG_QUALITY))
+        boxes = [item.box3d for item in scene.objects]
+        colors = [object_color(item.label) for item in scene.objects]
+        log(
+            "camera/boxes",
+            rr.Boxes3D(
+                centers=[box.center for box in boxes],
+                sizes=[box.size for box in boxes],
+                quaternions=[
+                    rr.Quaternion(xyzw=Rotation.from_matrix(box.rotation).as_quat())
+                    for box in boxes
+                ],
+                colors=colors,
+                labels=[f"{item.label} {item.class_name}".strip() for item in scene.objects],
+            ),
+        )
+        points = camera.deproject(frame.depth)[::_POINT_STRIDE, ::_POINT_STRIDE]
+        seen = np.isfinite(points[..., 2])
+        pixels = frame.color[::_POINT_STRIDE, ::_POINT_STRIDE]
+        log("camera/points", rr.Points3D(points[seen], colors=pixels[seen]))

@@ -1,0 +1,309 @@
+"""Replays a bag through the perception: bag in, bag out, no ROS needed."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from cvdl.bags import (
+    BagError,
+    BagReader,
+    BagWriter,
+    Bytes,
+    RgbdTopics,
+    Topic,
+    find_topics,
+    message_type,
+    prepare_output,
+)
+from cvdl.pictures import overlay
+from cvdl.pipeline import Perception
+from cvdl.recording import PictureFolder, Recording, RerunRecording
+from cvdl.ros.messages import (
+    SCENE_TOPICS,
+    MessageError,
+    MessageFactory,
+    doubts,
+    read_frame,
+    stamp_ns,
+)
+from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
+from cvdl.tally import Tally
+
+__all__ = ["NAMESPACE", "ReplayOptions", "ReplaySummary", "replay"]
+
+_log = logging.getLogger(__name__)
+
+#: What the topics of results begin with.
+NAMESPACE = "/perception"
+
+_DIAGNOSTICS = "/diagnostics"
+_REPORT_PERIOD_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How to replay.
+
+    Attributes:
+        color_topic: found by type where not given, like the next two.
+        depth_topic: registered to colour.
+        camera_info_topic: of colour.
+        slop_s: largest difference of the stamps of colour and depth, seconds.
+        only_results: leave the input's messages out of the output.
+        pictures: folder for an overlay of each frame, as PNG.
+        rerun: file for a recording that rerun shows.
+        limit: stop after so many frames.
+        overwrite: replace an output that exists.
+    """
+
+    color_topic: str | None = None
+    depth_topic: str | None = None
+    camera_info_topic: str | None = None
+    slop_s: float = DEFAULT_SLOP_S
+    only_results: bool = False
+    pictures: Path | None = None
+    rerun: Path | None = None
+    limit: int | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """What a replay did.
+
+    Attributes:
+        topics: that made the frames.
+        frames: number that went through and were written.
+        dropped: messages and frames that did not, by cause.
+        latency_ms: median and 95th percentile of each stage, milliseconds.
+        seconds: wall time.
+        problem: why there was no frame, if there was none.
+        interrupted: whether Ctrl-C ended it; the bag is whole all the same.
+    """
+
+    topics: RgbdTopics
+    frames: int
+    dropped: Counter[str]
+    latency_ms: dict[str, tuple[float, float]]
+    seconds: float
+    problem: str = ""
+    interrupted: bool = False
+
+
+def replay(
+    bag: Path,
+    out: Path,
+    perception: Perception | None = None,
+    options: ReplayOptions | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, expected: None,
+) -> ReplaySummary:
+    """Run the perception on every synchronised pair of a bag; write a rosbag2 with the results.
+
+    Args:
+        bag: rosbag2 folder or file, or ROS 1 bag.
+        out: folder to write.
+        perception: the stages; those of the default settings if not given.
+        options: topics and outputs.
+        on_progress: called after each frame with the number done and the number expected.
+
+    Raises:
+        InputError: if the bag cannot be read, its topics are not clear, or an output is in the
+            way or cannot be written.
+    """
+    options = options or ReplayOptions()
+    _check_apart(bag, out)
+    with ExitStack() as stack:
+        reader = stack.enter_context(BagReader(bag))
+        topics = find_topics(
+            reader, options.color_topic, options.depth_topic, options.camera_info_topic
+        )
+        recordings: list[Recording] = []
+        if options.pictures is not None:
+            recordings.append(PictureFolder(options.pictures, options.overwrite))
+        if options.rerun is not None:
+            recordings.append(RerunRecording(options.rerun, options.overwrite))
+        for recording in recordings:
+            stack.enter_context(recording)
+        prepare_output(out, options.overwrite)
+        writer = stack.enter_context(BagWriter(out))
+        run = _Run(reader, writer, topics, perception or Perception(), options, recordings)
+        return run(on_progress)
+
+
+class _Run:
+    """One replay under way."""
+
+    def __init__(
+        self,
+        reader: BagReader,
+        writer: BagWriter,
+        topics: RgbdTopics,
+        perception: Perception,
+        options: ReplayOptions,
+        recordings: list[Recording],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._topics = topics
+        self._perceive = perception
+        self._options = options
+        self._recordings = recordings
+        self._sync = RgbdSync(topics.color, topics.depth, topics.camera_info, options.slop_s)
+        self._messages = MessageFactory(message_type)
+        self._tally = Tally()
+        self._reported_ns: int | None = None
+        self._reported_frames = 0
+        self._reported_dropped = 0
+
+    def __call__(self, on_progress: Callable[[int, int], None]) -> ReplaySummary:
+        counts = {topic.name: topic.count for topic in self._reader.topics}
+        expected = min(counts[self._topics.color], counts[self._topics.depth])
+        if self._options.limit is not None:
+            expected = min(expected, self._options.limit)
+        start = perf_counter()
+        interrupted = False
+        try:
+            for done, (match, received_ns) in enumerate(self._matches(), start=1):
+                self._process(match, received_ns)
+                on_progress(done, expected)
+                if done == self._options.limit:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        return ReplaySummary(
+            topics=self._topics,
+            frames=self._tally.frames,
+            dropped=self._sync.dropped + self._tally.dropped,
+            latency_ms=self._tally.latency_ms(),
+            seconds=perf_counter() - start,
+            problem="" if self._tally.frames or interrupted else self._why_nothing(),
+            interrupted=interrupted,
+        )
+
+    def _matches(self) -> Iterator[tuple[Match, int]]:
+        """What belongs together, with the time when it was complete; copies the input along."""
+        results = {f"{NAMESPACE}/{name}" for name in SCENE_TOPICS}
+        inputs = {self._topics.color, self._topics.depth, self._topics.camera_info}
+        received_ns = 0
+        for topic, received_ns, data in self._reader.messages(
+            inputs if self._options.only_results else None
+        ):
+            if topic.name in results:  # of an earlier replay
+                continue
+            if not self._options.only_results:
+                self._writer.copy(topic, received_ns, data)
+            if topic.name in inputs:
+                for match in self._synchronise(topic, data):
+                    yield match, received_ns
+        for match in self._sync.flush():
+            yield match, received_ns
+
+    def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
+        try:
+            message = self._reader.decode(topic, data)
+        except MessageError as error:
+            self._tally.drop(error.cause, f"{topic.name}: {error}")
+            return []
+        if topic.name == self._topics.camera_info:
+            return self._sync.add_camera_info(message)
+        if topic.name == self._topics.color:
+            return self._sync.add_color(stamp_ns(message), message)
+        return self._sync.add_depth(stamp_ns(message), message)
+
+    def _process(self, match: Match, received_ns: int) -> None:
+        """One frame through the stages and into the outputs, or dropped and counted."""
+        try:
+            with _Stopwatch() as total:
+                with _Stopwatch() as read:
+                    frame = read_frame(match.color, match.depth, match.camera_info)
+                scene = self._perceive(frame)
+                with _Stopwatch() as draw:
+                    picture = overlay(frame, scene)
+                with _Stopwatch() as write:
+                    for name, message in self._messages.scene(frame, scene, picture).items():
+                        self._writer.write(f"{NAMESPACE}/{name}", received_ns, message)
+                    for recording in self._recordings:
+                        recording.add(frame, scene, picture)
+        except MessageError as error:
+            self._tally.drop(error.cause, f"{self._inputs}: {error}")
+        except (BagError, OSError):  # an output cannot be written any more
+            raise
+        except Exception as error:  # a stage that fails on one frame must not end the others
+            cause = f"{type(error).__name__} in a stage"
+            stamp = stamp_ns(match.color)
+            _log.debug("frame with stamp %d ns", stamp, exc_info=error)
+            self._tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
+        else:
+            for cause, sentence in doubts(match.color, match.depth, match.camera_info):
+                self._tally.warn(cause, sentence)
+            self._tally.add(
+                {
+                    "read": read.ms,
+                    **scene.latency_ms,
+                    "draw": draw.ms,
+                    "write": write.ms,
+                    "total": total.ms,
+                }
+            )
+        self._report(received_ns)
+
+    def _report(self, received_ns: int) -> None:
+        """Diagnostics, once a second of the bag's time."""
+        since_ns = self._reported_ns
+        if since_ns is not None and 0 <= received_ns - since_ns < _REPORT_PERIOD_NS:
+            return
+        dropped = self._sync.dropped + self._tally.dropped
+        values = {"frames": str(self._tally.frames)}
+        if since_ns is not None and received_ns > since_ns:
+            frames = self._tally.frames - self._reported_frames
+            values["rate (Hz)"] = f"{frames / (received_ns - since_ns) * 1e9:.2f}"
+        for stage, (median, p95) in self._tally.latency_ms().items():
+            values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
+        for cause, count in dropped.items():
+            values[f"dropped: {cause}"] = str(count)
+        message = self._messages.diagnostics(
+            received_ns,
+            "cvdl: perception",
+            f"{dropped.total()} dropped" if dropped else "no frame dropped",
+            values,
+            warn=dropped.total() > self._reported_dropped,
+        )
+        self._writer.write(_DIAGNOSTICS, received_ns, message)
+        self._reported_ns = received_ns
+        self._reported_frames = self._tally.frames
+        self._reported_dropped = dropped.total()
+
+    def _why_nothing(self) -> str:
+        if self._tally.dropped:
+            cause, _ = self._tally.dropped.most_common(1)[0]
+            return self._tally.warnings[cause]
+        return self._sync.complaint() or f"{self._inputs}: no message"
+
+    @property
+    def _inputs(self) -> str:
+        topics = self._topics
+        return f"{topics.color}, {topics.depth}, {topics.camera_info}"
+
+
+class _Stopwatch:
+    """Wall time inside a with statement, ``ms``."""
+
+    def __enter__(self) -> _Stopwatch:
+        self._start = perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.ms = (perf_counter() - self._start) * 1e3
+
+
+def _check_apart(bag: Path, out: Path) -> None:
+    """The output must not take the place of its own input."""
+    source, target = bag.resolve(), out.resolve()
+    if target == source or target in source.parents:
+        raise BagError(f"the output {out} would overwrite its own input {bag}")

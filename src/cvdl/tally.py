@@ -1,0 +1,56 @@
+"""Counts what becomes of frames, and warns once a cause."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+
+__all__ = ["Tally"]
+
+_log = logging.getLogger(__name__)
+
+
+class Tally:
+    """Frames, drops and latencies of a run.
+
+    Args:
+        window: frames whose latencies are kept; all of them if not given.
+
+    Attributes:
+        frames: number that went through.
+        dropped: number that did not, by cause.
+        warnings: the first sentence of each cause, of drops and of mere doubts.
+    """
+
+    def __init__(self, window: int | None = None) -> None:
+        self.frames = 0
+        self.dropped: Counter[str] = Counter()
+        self.warnings: dict[str, str] = {}
+        self._latencies: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=window))
+
+    def add(self, latency_ms: Mapping[str, float]) -> None:
+        """Count a frame that went through, with the time that each stage took."""
+        self.frames += 1
+        for stage, milliseconds in latency_ms.items():
+            self._latencies[stage].append(milliseconds)
+
+    def drop(self, cause: str, detail: str) -> None:
+        """Count a frame that did not, and warn if it is the first one with this cause."""
+        self.dropped[cause] += 1
+        self.warn(cause, f"frame dropped: {detail}")
+
+    def warn(self, cause: str, detail: str) -> None:
+        """Warn if it is the first time with this cause."""
+        if cause not in self.warnings:
+            self.warnings[cause] = detail
+            _log.warning("%s (said once)", detail)
+
+    def latency_ms(self) -> dict[str, tuple[float, float]]:
+        """Median and 95th percentile of each stage, milliseconds."""
+        return {
+            stage: (float(np.median(values)), float(np.percentile(values, 95)))
+            for stage, values in self._latencies.items()
+        }
