@@ -1,0 +1,279 @@
+"""Where things lie: seeded arrangements on a table that could stand still in the real world.
+
+World frame: metres, z up, the origin on the table top's centre; the table top is z = 0.
+
+Contact is found by moving a thing along one parameter (a slide, a drop, a tilt) between a free and
+a blocked place and halving the interval, so that what remains is a gap of at most ``GAP`` and
+never an overlap. A place is kept only if the thing then rests: its centre of mass stands over the
+convex hull of the points where it touches the table or its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.simulation.shapes import CATEGORIES, Thing, make_thing
+from cvdl.simulation.solid import Solid, hull_margin, intersects, touches
+
+__all__ = ["CONTACT", "GAP", "Body", "Table", "arrange", "random_table", "rest_margin"]
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+
+#: A thing brought into contact keeps at most this distance, metres.
+GAP = 1e-4
+#: Points nearer than this to a surface touch it, metres.
+CONTACT = 1e-3
+#: A centre of mass stands at least this far inside its support, metres.
+_STABLE = 1e-3
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose top is z = 0.
+
+    Attributes:
+        round: a disc (an ellipse of the two half sizes) rather than a rectangle.
+        half_size: (2,) along x and y, metres.
+        height: of the top above the floor, metres.
+        thickness: of the top, metres.
+    """
+
+    round: bool
+    half_size: Array
+    height: float
+    thickness: float
+
+    def carries(self, points: Array) -> NDArray[np.bool_]:
+        """Whether points (..., 2 or 3) are over the top, (...)."""
+        share = np.abs(points[..., :2]) / self.half_size
+        if self.round:
+            return np.hypot(share[..., 0], share[..., 1]) <= 1
+        return share.max(axis=-1) <= 1
+
+    def rim(self, angle: float) -> Array:
+        """(2,): where the ray from the centre at ``angle`` (radians) leaves the top."""
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        share = direction / self.half_size
+        return direction / (np.hypot(*share) if self.round else np.abs(share).max())
+
+
+@dataclass(frozen=True)
+class Body:
+    """A thing in its place.
+
+    Attributes:
+        thing: category, mesh and materials.
+        solid: the same mesh, for geometric questions.
+        pose: (4, 4) from the thing's frame to the world.
+    """
+
+    thing: Thing
+    solid: Solid
+    pose: Array
+
+    @property
+    def center(self) -> Array:
+        """(3,) the centre of mass in the world."""
+        return self.pose[:3, :3] @ self.solid.com + self.pose[:3, 3]
+
+    @property
+    def vertices(self) -> Array:
+        """(V, 3) the mesh's vertices in the world."""
+        return self.solid.mesh.vertices @ self.pose[:3, :3].T + self.pose[:3, 3]
+
+
+def random_table(rng: Rng) -> Table:
+    """A table of usual size, from a side table to a desk."""
+    is_round = bool(rng.uniform() < 0.35)
+    if is_round:
+        half_size = np.full(2, rng.uniform(0.28, 0.6))
+    else:
+        half_size = np.array([rng.uniform(0.3, 0.9), rng.uniform(0.25, 0.5)])
+    return Table(is_round, half_size, rng.uniform(0.4, 1.0), rng.uniform(0.015, 0.05))
+
+
+def arrange(rng: Rng, table: Table, count: int) -> list[Body]:
+    """Puts up to ``count`` random things on a table; one that finds no place is left out."""
+    bodies: list[Body] = []
+    focus = table.rim(rng.uniform(0, 2 * np.pi)) * rng.uniform(0, 0.6)
+    spread = rng.uniform(0.06, 0.16)
+    for _ in range(count):
+        thing = make_thing(str(rng.choice(CATEGORIES)), rng)
+        solid = Solid(thing.mesh)
+        for _ in range(6):
+            way = _WAYS[rng.choice(len(_WAYS), p=_WAY_SHARES)]
+            pose = way(rng, solid, table, bodies, focus + rng.normal(0, spread, 2))
+            if pose is None or _blocked(solid, pose, bodies):
+                continue
+            body = Body(thing, solid, pose)
+            if rest_margin(body, table, bodies) >= _STABLE:
+                bodies.append(body)
+                break
+    return bodies
+
+
+def rest_margin(body: Body, table: Table, others: list[Body]) -> float:
+    """How far a body's centre of mass stands inside its support, metres; negative: it falls."""
+    points = body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
+    touching = (points[:, 2] < CONTACT) & table.carries(points)
+    for other in others:
+        away = np.linalg.norm(other.center - body.center)
+        if other is not body and away < body.solid.radius + other.solid.radius + CONTACT:
+            touching |= touches(points, other.solid, other.pose, CONTACT)
+    return hull_margin(points[touching, :2], body.center[:2])
+
+
+def _blocked(solid: Solid, pose: Array, bodies: list[Body]) -> bool:
+    return any(intersects(solid, pose, body.solid, body.pose) for body in bodies)
+
+
+def _until_contact(
+    place: Callable[[float], Array], solid: Solid, bodies: list[Body], travel: float
+) -> Array | None:
+    """The last free pose of ``place(t)`` between t = 0 (must be free) and t = 1 (blocked).
+
+    ``travel`` bounds how far any point of the solid moves, metres. None if the ends are not so.
+    """
+    if _blocked(solid, place(0), bodies) or not _blocked(solid, place(1), bodies):
+        return None
+    free, hit = 0.0, 1.0
+    while (hit - free) * travel > GAP:
+        middle = (free + hit) / 2
+        if _blocked(solid, place(middle), bodies):
+            hit = middle
+        else:
+            free = middle
+    return place(free)
+
+
+def _free(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
+    """On the table, where it happens to be."""
+    return _grounded(solid, _resting_rotation(rng, solid), at)
+
+
+def _overhang(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
+    """On the table's edge, part of it beyond."""
+    rim = table.rim(np.arctan2(at[1], at[0]))
+    inward = rng.uniform(0.005, 0.03)
+    return _grounded(solid, _resting_rotation(rng, solid), rim * (1 - inward / np.hypot(*rim)))
+
+
+def _touch(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
+    """On the table, pushed against another thing."""
+    if not bodies:
+        return None
+    other = bodies[rng.integers(len(bodies))]
+    rotation = _resting_rotation(rng, solid)
+    end = other.center[:2] + rng.normal(0, 0.01, 2)
+    travel = solid.radius + other.solid.radius
+    direction = _heading(rng.uniform(0, 2 * np.pi))
+    return _until_contact(
+        lambda t: _grounded(solid, rotation, end + (1 - t) * travel * direction),
+        solid,
+        [other],
+        travel,
+    )
+
+
+def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
+    """Let down onto another thing."""
+    if not bodies:
+        return None
+    other = bodies[rng.integers(len(bodies))]
+    rotation = _resting_rotation(rng, solid)
+    low = _grounded(solid, rotation, other.center[:2] + rng.normal(0, 0.015, 2))
+    travel = float(max(body.vertices[:, 2].max() for body in bodies)) + 0.002
+    return _until_contact(lambda t: _lifted(low, (1 - t) * travel), solid, bodies, travel)
+
+
+def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
+    """A flat or long thing: one end on the table, tilted down until it meets another thing."""
+    resting = solid.resting
+    flat = _turned_down(resting.down[np.argmin(resting.height)])
+    vertices = solid.mesh.vertices @ flat.T
+    x, y, z = np.ptp(vertices, axis=0)
+    if not bodies or z > 0.35 * max(x, y):
+        return None
+    other = bodies[rng.integers(len(bodies))]
+    towards = rng.uniform(0, 2 * np.pi)
+    long_axis = 0.0 if x >= y else np.pi / 2
+    if rng.uniform() < 0.3:
+        long_axis += np.pi / 2
+    rotation = _yaw(towards - long_axis + np.pi * rng.integers(2)) @ flat
+    heading = _heading(towards)
+    along = (solid.mesh.vertices @ rotation.T)[:, :2] @ heading
+    length = float(np.ptp(along))
+    start = other.center[:2] - heading * (rng.uniform(0.3, 0.8) * length + 0.02)
+    axis = np.array([heading[1], -heading[0], 0.0])  # turns the far end up
+    steepest, shallowest = np.radians(75), np.radians(2)
+
+    def tilted(t: float) -> Array:
+        turned = _about(axis, steepest + t * (shallowest - steepest)) @ rotation
+        near = ((solid.mesh.vertices @ turned.T)[:, :2] @ heading).min()
+        return _grounded(solid, turned, start - near * heading, about_com=False)
+
+    return _until_contact(tilted, solid, bodies, 2 * length)
+
+
+_WAYS = (_free, _touch, _stack, _lean, _overhang)
+_WAY_SHARES = (0.35, 0.22, 0.2, 0.15, 0.08)
+
+
+def _resting_rotation(rng: Rng, solid: Solid) -> Array:
+    """A random way to rest, (3, 3): upright most often, rarely on a narrow foot or its head."""
+    down, margin, height = solid.resting
+    steadiness = np.minimum(margin / (0.12 * height), 1) ** 2
+    upright, head = down[:, 2] < -0.98, down[:, 2] > 0.98
+    weight = np.zeros(len(down))
+    for group, share in ((upright, 0.6), (head, 0.06), (~upright & ~head, 0.34)):
+        if group.any():
+            weight[group] = share * steadiness[group].max() * margin[group] / margin[group].sum()
+    choice = rng.choice(len(down), p=weight / weight.sum())
+    return _yaw(rng.uniform(0, 2 * np.pi)) @ _turned_down(down[choice])
+
+
+def _grounded(solid: Solid, rotation: Array, at: Array, about_com: bool = True) -> Array:
+    """The pose with this rotation whose lowest point is on z = 0.
+
+    ``at`` (2,) is where the centre of mass goes, or the frame's origin.
+    """
+    pose = np.eye(4)
+    pose[:3, :3] = rotation
+    pose[:2, 3] = at - (rotation @ solid.com)[:2] if about_com else at
+    pose[2, 3] = -solid.lowest(rotation)
+    return pose
+
+
+def _lifted(pose: Array, z: float) -> Array:
+    lifted = pose.copy()
+    lifted[2, 3] += z
+    return lifted
+
+
+def _heading(angle: float) -> Array:
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _yaw(angle: float) -> Array:
+    return _about(np.array([0.0, 0.0, 1.0]), angle)
+
+
+def _turned_down(direction: Array) -> Array:
+    """The smallest rotation (3, 3) that takes a unit direction to -z."""
+    axis = np.cross(direction, [0.0, 0.0, -1.0])
+    sine = np.linalg.norm(axis)
+    if sine < 1e-9:
+        return np.eye(3) if direction[2] < 0 else np.diag([1.0, -1.0, -1.0])
+    return _about(axis / sine, np.arctan2(sine, -direction[2]))
+
+
+def _about(axis: Array, angle: float) -> Array:
+    """Rotation (3, 3) about a unit axis by an angle in radians."""
+    x, y, z = axis
+    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)

@@ -1,0 +1,172 @@
+"""Exact questions about solid things: do two intersect, where do they touch, how can one rest.
+
+Two closed meshes intersect if and only if an edge of one pierces a triangle of the other or one
+lies wholly inside the other; both are asked of Open3D's ray caster.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import open3d as o3d
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+
+from cvdl.simulation.mesh import Mesh
+
+__all__ = ["Solid", "hull_margin", "intersects", "inverse", "touches"]
+
+Array = NDArray[np.float64]
+
+#: A thing that a tilt (radians) smaller than this would topple does not stand by itself.
+_LEAST_TILT = 0.08
+#: Weights that give planes different sums, so that equal planes are found by one number.
+_PLANE_KEY = np.array([1.0, 3.1415, 9.8696, 31.006])
+
+
+class Resting(NamedTuple):
+    """N ways to rest on a plane.
+
+    Attributes:
+        down: (N, 3) unit directions that may point down.
+        margin: (N,) metres from the foot of the centre of mass to the nearest edge of what it
+            stands on; at least a tilt of ``_LEAST_TILT`` away from toppling.
+        height: (N,) metres from the plane to the highest point.
+    """
+
+    down: Array
+    margin: Array
+    height: Array
+
+
+class Solid:
+    """A mesh with the derived data that placement asks for, in the mesh's own frame.
+
+    Attributes:
+        mesh: its surface.
+        com: (3,) centre of mass.
+        radius: of the sphere round ``com`` that holds the mesh, metres.
+        low, high: (3,) corners of the bounding box.
+        edges: (E, 6) float32, start and extent of each of the mesh's edges.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.com = mesh.center_of_mass()
+        self.radius = float(np.linalg.norm(mesh.vertices - self.com, axis=1).max())
+        self.low, self.high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+        start, end = mesh.vertices[mesh.edges().T]
+        self.edges = np.concatenate([start, end - start], axis=1).astype(np.float32)
+
+    @cached_property
+    def scene(self) -> o3d.t.geometry.RaycastingScene:
+        """The mesh alone, for rays."""
+        scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+        scene.add_triangles(
+            self.mesh.vertices.astype(np.float32), self.mesh.triangles.astype(np.uint32)
+        )
+        return scene
+
+    @cached_property
+    def samples(self) -> Array:
+        """(S, 3) points of the surface: vertices, and points every 5 mm along longer edges."""
+        start, extent = np.split(self.edges.astype(np.float64), 2, axis=1)
+        counts = (np.linalg.norm(extent, axis=1) / 0.005).astype(int)
+        index = np.repeat(np.arange(len(counts)), counts)
+        step = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        t = (step / (counts[index] + 1))[:, None]
+        return np.concatenate([self.mesh.vertices, start[index] + t * extent[index]])
+
+    @cached_property
+    def resting(self) -> Resting:
+        """Ways to rest on a plane: on the facets of the convex hull under the centre of mass."""
+        equations = ConvexHull(self.mesh.vertices).equations
+        _, first = np.unique(np.round(equations @ _PLANE_KEY, 9), return_index=True)
+        normals, offsets = equations[first, :3], equations[first, 3]
+        low = -(normals @ self.com + offsets)
+        feet = self.com + normals * low[:, None]
+        # Inside a facet's plane, the distance to the line where each other facet cuts it.
+        slack = -(feet @ normals.T + offsets)
+        sine = np.sqrt(np.maximum(1 - (normals @ normals.T) ** 2, 0))
+        beside = np.where(sine > 1e-3, slack / np.maximum(sine, 1e-3), np.inf)
+        margin = beside.min(axis=1)
+        stable = margin > _LEAST_TILT * low
+        down = normals[stable]
+        along = down @ self.mesh.vertices.T
+        return Resting(down, margin[stable], np.ptp(along, axis=1))
+
+    def lowest(self, rotation: Array) -> float:
+        """Smallest z of the mesh turned by ``rotation`` (3, 3)."""
+        return float((self.mesh.vertices @ rotation[2]).min())
+
+
+def intersects(a: Solid, pose_a: Array, b: Solid, pose_b: Array) -> bool:
+    """Whether two solids at world poses (4, 4) share volume; touching surfaces do not count."""
+    a_in_b = inverse(pose_b) @ pose_a
+    if np.linalg.norm(a_in_b[:3, :3] @ a.com + a_in_b[:3, 3] - b.com) > a.radius + b.radius:
+        return False
+    b_in_a = inverse(a_in_b)
+    if not (_boxes_overlap(a, a_in_b, b) and _boxes_overlap(b, b_in_a, a)):
+        return False
+    return (
+        _pierces(a, a_in_b, b)
+        or _pierces(b, b_in_a, a)
+        or _inside(a, a_in_b, b)
+        or _inside(b, b_in_a, a)
+    )
+
+
+def _boxes_overlap(a: Solid, pose: Array, b: Solid) -> bool:
+    """Whether ``a``'s bounding box, at ``pose`` in ``b``'s frame, can reach ``b``'s."""
+    center = pose[:3, :3] @ (a.low + a.high) / 2 + pose[:3, 3]
+    half = np.abs(pose[:3, :3]) @ (a.high - a.low) / 2
+    return bool(((center - half < b.high) & (center + half > b.low)).all())
+
+
+def _pierces(a: Solid, pose: Array, b: Solid) -> bool:
+    """Whether an edge of ``a``, at ``pose`` in ``b``'s frame, goes through ``b``'s surface."""
+    rotation, translation = pose[:3, :3].astype(np.float32), pose[:3, 3].astype(np.float32)
+    rays = np.empty((len(a.edges), 6), np.float32)
+    rays[:, :3] = a.edges[:, :3] @ rotation.T + translation
+    rays[:, 3:] = a.edges[:, 3:] @ rotation.T
+    return bool(b.scene.test_occlusions(rays, 0.0, 1.0, nthreads=1).numpy().any())
+
+
+def _inside(a: Solid, pose: Array, b: Solid) -> bool:
+    """Whether ``a``'s first vertex, at ``pose`` in ``b``'s frame, lies inside ``b``."""
+    point = pose[:3, :3] @ a.mesh.vertices[0] + pose[:3, 3]
+    if not ((point > b.low) & (point < b.high)).all():
+        return False
+    return bool(b.scene.compute_occupancy(point[None].astype(np.float32)).numpy()[0] > 0)
+
+
+def touches(points: Array, b: Solid, pose_b: Array, reach: float) -> NDArray[np.bool_]:
+    """Which world points (N, 3) are nearer than ``reach`` to the surface of a solid: (N,)."""
+    back = inverse(pose_b)
+    local = points @ back[:3, :3].T + back[:3, 3]
+    x, y, z = ((local > b.low - reach) & (local < b.high + reach)).T
+    near = x & y & z
+    if near.any():
+        away = b.scene.compute_distance(local[near].astype(np.float32), nthreads=1).numpy()
+        near[near] = away < reach
+    return near
+
+
+def hull_margin(points: Array, at: Array) -> float:
+    """How far ``at`` (2,) lies inside the convex hull of points (N, 2); negative outside."""
+    if len(points) == 0:
+        return -np.inf
+    # About the point itself, in millimetres: OpenCV's single precision is then ample.
+    hull = cv2.convexHull((1000 * (points - at)).astype(np.float32))
+    return cv2.pointPolygonTest(hull, (0.0, 0.0), True) / 1000
+
+
+def inverse(pose: Array) -> Array:
+    """The inverse of a rigid motion (4, 4)."""
+    result = np.eye(4)
+    result[:3, :3] = pose[:3, :3].T
+    result[:3, 3] = -pose[:3, :3].T @ pose[:3, 3]
+    return result
