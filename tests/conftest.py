@@ -1,0 +1,79 @@
+"""A frame and a scene whose every number is known, and bags of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cvdl.bags import BagWriter, write_frame
+from cvdl.camera import Camera
+from cvdl.frame import OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+
+_STAMP_NS = 1_700_000_000_000_000_123
+_PERIOD_NS = 33_333_333
+
+
+@pytest.fixture
+def frame() -> RgbdFrame:
+    """64 x 48; depth in whole millimetres, with holes."""
+    rng = np.random.default_rng(0)
+    color = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    depth = (rng.integers(500, 2000, (48, 64)) / 1000).astype(np.float32)
+    depth[:4] = np.nan
+    camera = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
+    return RgbdFrame(color, depth, camera, _STAMP_NS, "optical")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """A table seen from 30 degrees above it, and on it a box, turned, and a named cylinder."""
+    normal = np.array([0, -np.cos(np.pi / 3), -np.sin(np.pi / 3)])
+    right = np.array([1.0, 0, 0])
+    turned = np.stack([right, np.cross(normal, right), normal], axis=1)
+    labels = np.zeros((48, 64), np.uint16)
+    labels[16:] = 1
+    labels[20:30, 10:20] = 2
+    labels[24:40, 30:50] = 3
+    return Scene(
+        labels,
+        Plane(normal, 0.8),
+        (
+            SceneObject(
+                2,
+                np.array([10, 20, 20, 30], float),
+                OrientedBox(np.array([-0.2, 0.0, 0.9]), turned, np.array([0.1, 0.06, 0.04])),
+                100,
+            ),
+            SceneObject(
+                3,
+                np.array([30, 24, 50, 40], float),
+                OrientedBox(np.array([0.1, 0.1, 0.8]), turned, np.array([0.05, 0.05, 0.2])),
+                320,
+                "can",
+                0.75,
+            ),
+        ),
+        {"segment": 1.5},
+    )
+
+
+@pytest.fixture
+def frames(frame):
+    """A function: so many copies of the frame, 30 a second."""
+
+    def make(count: int) -> list[RgbdFrame]:
+        return [replace(frame, stamp_ns=_STAMP_NS + i * _PERIOD_NS) for i in range(count)]
+
+    return make
+
+
+@pytest.fixture
+def bag(tmp_path, frames):
+    """A bag of five frames."""
+    path = tmp_path / "input"
+    with BagWriter(path) as writer:
+        for each in frames(5):
+            write_frame(writer, each)
+    return path
