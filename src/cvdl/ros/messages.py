@@ -551,7 +551,7 @@ class MessageFactory:
         if not self._is_rclpy:
             return values
         sequence = array.array(values.dtype.char)
-        sequence.frombytes(values.tobytes())
+        sequence.frombytes(values.view(np.uint8).data)
         return sequence
 
     def _header(self, frame: RgbdFrame) -> Any:
