@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "cvdl"
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
     "matplotlib>=3.7",
