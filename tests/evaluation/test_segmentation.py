@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvdl.evaluation.segmentation import Match, Tally, evaluate_segmentation, mean_figures
+from cvdl.evaluation.segmentation import Counts, Match, evaluate_segmentation, mean_figures
 
 SHAPE = (48, 64)  # its boundary tolerance is one pixel
 
@@ -49,7 +49,7 @@ def test_neither():
 def test_prediction_elsewhere_is_no_match():
     score = evaluate_segmentation(SQUARE, image(n2=(30, 30, 40, 40)))
     assert score.matches == ()
-    assert score.overlap == Tally(0, 100, 0, 100)
+    assert score.overlap == Counts(0, 100, 0, 100)
     assert score.boundary.predicted == score.boundary.labelled > 0
     assert score.overlap.f == score.boundary.f == 0
 
@@ -58,7 +58,7 @@ def test_over_segmentation_keeps_only_the_best_part():
     parts = image(n2=(10, 10, 20, 16), n3=(10, 16, 20, 20))
     score = evaluate_segmentation(SQUARE, parts)
     assert score.matches == (Match(2, 2, 2 * 60 / 160),)
-    assert score.overlap == Tally(60, 100, 60, 100)
+    assert score.overlap == Counts(60, 100, 60, 100)
     assert score.detected == 0  # 0.75 is not above 0.75
 
 
@@ -66,7 +66,7 @@ def test_under_segmentation_finds_one_of_two():
     truth = image(n2=(10, 10, 20, 20), n3=(10, 20, 20, 28))
     score = evaluate_segmentation(truth, image(n7=(10, 10, 20, 28)))
     assert score.matches == (Match(2, 7, 2 * 100 / 280),)
-    assert score.overlap == Tally(100, 180, 100, 180)
+    assert score.overlap == Counts(100, 180, 100, 180)
     assert score.objects == 2
 
 
@@ -107,9 +107,9 @@ def test_pixels_that_do_not_count():
     truth = SQUARE.copy()
     truth[:, 18:] = 0
     predicted = image(n2=(10, 10, 20, 30), n3=(30, 40, 40, 50))
-    assert evaluate_segmentation(truth, predicted).overlap == Tally(80, 300, 80, 80)
+    assert evaluate_segmentation(truth, predicted).overlap == Counts(80, 300, 80, 80)
     score = evaluate_segmentation(truth, predicted, truth > 0)
-    assert score.overlap == Tally(80, 80, 80, 80)
+    assert score.overlap == Counts(80, 80, 80, 80)
     assert score.boundary.f == 1
 
 

@@ -84,6 +84,7 @@ def segmentation(
     from rich.progress import track
 
     from cvdl import __version__
+    from cvdl.cli.console import status_console
     from cvdl.config import load_config
     from cvdl.datasets import OsdDataset
     from cvdl.evaluation.dataset import evaluate_dataset, report, worst_sheet
@@ -97,7 +98,7 @@ def segmentation(
         evaluate_dataset(frames, perception),
         description="evaluating",
         total=len(frames),
-        console=Console(stderr=True),
+        console=status_console(),
         transient=True,
     )
     results = list(progress)

@@ -30,9 +30,9 @@ from cvdl.frame import FIRST_OBJECT_LABEL
 
 __all__ = [
     "DETECTED_F",
+    "Counts",
     "Match",
     "SegmentationScore",
-    "Tally",
     "evaluate_segmentation",
     "mean_figures",
 ]
@@ -44,7 +44,7 @@ _BOUNDARY_TOLERANCE = 0.003
 
 
 @dataclass(frozen=True)
-class Tally:
+class Counts:
     """Counts behind a precision and a recall.
 
     Attributes:
@@ -59,8 +59,8 @@ class Tally:
     labelled_right: int = 0
     labelled: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
             self.predicted_right + other.predicted_right,
             self.predicted + other.predicted,
             self.labelled_right + other.labelled_right,
@@ -104,8 +104,8 @@ class SegmentationScore:
         matches: the pairs, in order of the labelled numbers, frame after frame.
     """
 
-    overlap: Tally
-    boundary: Tally
+    overlap: Counts
+    boundary: Counts
     objects: int
     matches: tuple[Match, ...]
 
@@ -176,7 +176,7 @@ def evaluate_segmentation(
     rows, columns = rows[matched], columns[matched]
     agreed = int(common[rows, columns].sum())
     return SegmentationScore(
-        Tally(agreed, int(predicted_area.sum()), agreed, int(truth_area.sum())),
+        Counts(agreed, int(predicted_area.sum()), agreed, int(truth_area.sum())),
         _boundary(truth, predicted, dict(zip(rows.tolist(), columns.tolist(), strict=True))),
         len(truth_numbers),
         tuple(
@@ -197,22 +197,22 @@ def _compact(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[
 
 def _boundary(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], partners: dict[int, int]
-) -> Tally:
-    """Tally of the outlines; ``partners`` by index, the images numbered by index + 1."""
+) -> Counts:
+    """Counts of the outlines; ``partners`` by index, the images numbered by index + 1."""
     radius = int(np.ceil(_BOUNDARY_TOLERANCE * np.hypot(*truth.shape)))
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disk = (x * x + y * y <= radius * radius).astype(np.uint8)
     truth_boxes, predicted_boxes = find_objects(truth), find_objects(predicted)
-    tally = Tally()
+    counts = Counts()
     for i, truth_box in enumerate(truth_boxes):
         j = partners.get(i)
         window = _window([truth_box] if j is None else [truth_box, predicted_boxes[j]], radius)
         outline = _outline(truth[window] == i + 1)
         if j is None:
-            tally += Tally(labelled=_count(outline))
+            counts += Counts(labelled=_count(outline))
             continue
         other = _outline(predicted[window] == j + 1)
-        tally += Tally(
+        counts += Counts(
             _count(other & cv2.dilate(outline, disk)),
             _count(other),
             _count(outline & cv2.dilate(other, disk)),
@@ -220,8 +220,8 @@ def _boundary(
         )
     for j in set(range(len(predicted_boxes))) - set(partners.values()):
         outline = _outline(predicted[_window([predicted_boxes[j]], radius)] == j + 1)
-        tally += Tally(predicted=_count(outline))
-    return tally
+        counts += Counts(predicted=_count(outline))
+    return counts
 
 
 def _window(boxes: Iterable[tuple[slice, slice]], margin: int) -> tuple[slice, ...]:
