@@ -48,6 +48,11 @@ class ImageTopic:
         """Whether it is a CompressedImage."""
         return self.topic.type == _IMAGES[1]
 
+    @property
+    def description(self) -> str:
+        """Encoding and size, in words."""
+        return f"{self.encoding} {self.size[0]}x{self.size[1]}" if any(self.size) else self.encoding
+
 
 def image_topics(bag: BagReader) -> dict[str, ImageTopic]:
     """Every image topic that has messages, by its name."""
@@ -138,7 +143,7 @@ def describe_topics(
     for topic in bag.topics:
         rate = f"{(topic.count - 1) / seconds:.1f} Hz" if topic.count > 1 and seconds else ""
         image = images.get(topic.name)
-        picture = f"{image.encoding} {image.size[0]}x{image.size[1]}" if image else ""
+        picture = image.description if image else ""
         mark = f"<- {marks[topic.name]}" if marks and topic.name in marks else ""
         rows.append((topic.name, topic.type, f"{topic.count} messages", rate, picture, mark))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

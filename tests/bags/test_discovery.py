@@ -1,0 +1,206 @@
+"""Which topics make frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvdl.bags import (
+    BagError,
+    BagReader,
+    BagWriter,
+    RgbdTopics,
+    describe_topics,
+    find_topics,
+    image_topics,
+    message_type,
+)
+from cvdl.ros.messages import MessageFactory
+
+FACTORY = MessageFactory(message_type)
+STANDARD = RgbdTopics(
+    "/camera/color/image_raw",
+    "/camera/aligned_depth_to_color/image_raw",
+    "/camera/color/camera_info",
+)
+
+
+@pytest.fixture
+def bag_with(tmp_path, frame):
+    """A function: a bag with these topics, described by words, opened."""
+
+    def compressed(form, data=b"x"):
+        kind = message_type("sensor_msgs/msg/CompressedImage")
+        header = FACTORY.color(frame).header
+        return kind(header=header, format=form, data=np.frombuffer(data, np.uint8))
+
+    messages = {
+        "color": FACTORY.color(frame),
+        "grey": FACTORY.image(frame, frame.color[..., 0], "mono8"),
+        "depth": FACTORY.depth(frame),
+        "depth in metres": FACTORY.image(frame, frame.depth, "32FC1"),
+        "small depth": FACTORY.image(frame, np.ones((24, 32), np.uint16), "16UC1"),
+        "labels": FACTORY.image(frame, np.ones((48, 64), np.uint16), "mono16"),
+        "jpeg": compressed("rgb8; jpeg compressed bgr8"),
+        "compressedDepth": compressed("16UC1; compressedDepth png"),
+        "info": FACTORY.camera_info(frame),
+        "other": FACTORY.tf(1, "a", "b", np.eye(4)),
+    }
+
+    def make(topics: dict[str, str]) -> BagReader:
+        with BagWriter(tmp_path / "bag") as bag:
+            for stamp, (topic, what) in enumerate(topics.items()):
+                bag.write(topic, stamp, messages[what])
+        return BagReader(tmp_path / "bag")
+
+    return make
+
+
+def test_the_only_ones_are_taken(bag_with):
+    bag = bag_with({"/c": "color", "/d": "depth", "/i": "info", "/tf": "other"})
+    assert find_topics(bag) == RgbdTopics("/c", "/d", "/i")
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        (  # a RealSense with everything switched on
+            {
+                "/camera/color/image_raw": "color",
+                "/camera/color/image_raw/compressed": "jpeg",
+                "/camera/color/camera_info": "info",
+                "/camera/infra1/image_rect_raw": "grey",
+                "/camera/infra1/camera_info": "info",
+                "/camera/depth/image_rect_raw": "depth",
+                "/camera/depth/camera_info": "info",
+                "/camera/aligned_depth_to_color/image_raw": "depth",
+                "/camera/aligned_depth_to_color/image_raw/compressedDepth": "compressedDepth",
+                "/camera/aligned_depth_to_color/camera_info": "info",
+            },
+            STANDARD,
+        ),
+        (  # an OpenNI camera, whose registered depth is in metres
+            {
+                "/camera/rgb/image_raw": "color",
+                "/camera/rgb/image_rect_color": "color",
+                "/camera/rgb/camera_info": "info",
+                "/camera/depth/image": "depth in metres",
+                "/camera/depth_registered/image": "depth in metres",
+                "/camera/depth_registered/camera_info": "info",
+            },
+            RgbdTopics(
+                "/camera/rgb/image_rect_color",
+                "/camera/depth_registered/image",
+                "/camera/rgb/camera_info",
+            ),
+        ),
+        (  # only depth of colour's size fits
+            {
+                "/a/color/image": "color",
+                "/a/color/camera_info": "info",
+                "/a/depth/image": "small depth",
+                "/b/depth/image": "depth",
+            },
+            RgbdTopics("/a/color/image", "/b/depth/image", "/a/color/camera_info"),
+        ),
+        (  # only compressed, as on a slow network
+            {
+                "/c/color/image_raw/compressed": "jpeg",
+                "/c/depth/image_raw/compressedDepth": "compressedDepth",
+                "/c/color/camera_info": "info",
+                "/c/depth/camera_info": "info",
+            },
+            RgbdTopics(
+                "/c/color/image_raw/compressed",
+                "/c/depth/image_raw/compressedDepth",
+                "/c/color/camera_info",
+            ),
+        ),
+        (  # a bag that was replayed already
+            {
+                STANDARD.color: "color",
+                STANDARD.depth: "depth",
+                STANDARD.camera_info: "info",
+                "/perception/overlay": "color",
+                "/perception/segmentation/labels": "labels",
+            },
+            STANDARD,
+        ),
+    ],
+    ids=["realsense", "openni", "sizes", "compressed", "replayed"],
+)
+def test_those_that_fit_together_are_taken(bag_with, topics, expected):
+    assert find_topics(bag_with(topics)) == expected
+
+
+TWO_CAMERAS = {
+    f"/{camera}/{topic}": what
+    for camera in ("left", "right")
+    for topic, what in (
+        ("color/image_raw", "color"),
+        ("color/camera_info", "info"),
+        ("aligned_depth_to_color/image_raw", "depth"),
+    )
+}
+
+
+def test_two_cameras_need_a_word_from_the_user(bag_with):
+    bag = bag_with(TWO_CAMERAS)
+    with pytest.raises(BagError) as caught:
+        find_topics(bag)
+    text = str(caught.value)
+    assert "--color-topic /left/color/image_raw or /right/color/image_raw" in text
+    assert "--depth-topic /left/aligned_depth_to_color/image_raw or /right/" in text
+    for topic in TWO_CAMERAS:  # all are listed with their types
+        assert f"{topic}  " in text
+    assert "sensor_msgs/msg/CameraInfo" in text
+    assert "rgb8 64x48" in text
+    # One word settles the rest.
+    found = find_topics(bag, color="/right/color/image_raw")
+    assert found == RgbdTopics(
+        "/right/color/image_raw",
+        "/right/aligned_depth_to_color/image_raw",
+        "/right/color/camera_info",
+    )
+    assert find_topics(bag, depth="/left/aligned_depth_to_color/image_raw").color[:5] == "/left"
+
+
+@pytest.mark.parametrize(
+    ("topics", "missing"),
+    [
+        ({"/d": "depth", "/i": "info"}, "colour"),
+        ({"/c": "color", "/i": "info"}, "depth"),
+        ({"/c": "color", "/l": "labels", "/i": "info"}, "depth"),
+        ({"/c": "color", "/d": "depth"}, "camera_info"),
+        ({}, "colour"),
+    ],
+)
+def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
+    with pytest.raises(BagError, match=f"there is no {missing} topic in it. Its topics:\n  "):
+        find_topics(bag_with(topics))
+
+
+def test_names_that_are_not_in_the_bag_or_of_another_type(bag_with):
+    bag = bag_with({"/c": "color", "/d": "depth", "/i": "info"})
+    with pytest.raises(BagError, match="there is no topic /x"):
+        find_topics(bag, depth="/x")
+    with pytest.raises(BagError, match="/i holds no messages of type sensor_msgs/msg/Image or"):
+        find_topics(bag, color="/i")
+    with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/CameraInfo"):
+        find_topics(bag, info="/c")
+
+
+def test_a_topic_with_an_encoding_that_is_not_known_can_be_named(bag_with):
+    """The frames will say what is wrong with it."""
+    bag = bag_with({"/c": "color", "/l": "labels", "/i": "info"})
+    assert find_topics(bag, depth="/l").depth == "/l"
+
+
+def test_description(bag_with):
+    bag = bag_with({"/c": "color", "/z": "compressedDepth"})
+    images = image_topics(bag)
+    assert images["/c"].size == (64, 48)
+    assert images["/z"].kind == "depth"
+    first, second = describe_topics(bag, images, {"/c": "colour"}).splitlines()
+    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 messages rgb8 64x48 <- colour"
+    assert second.endswith("16UC1; compressedDepth png")  # its data is no picture

@@ -1,0 +1,191 @@
+"""Written bags, read back with readers that share no code with the writer."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
+
+from cvdl.bags import BagError, BagReader, BagWriter, Topic, message_type, prepare_output
+from cvdl.ros.messages import MessageFactory
+
+FACTORY = MessageFactory(message_type)
+
+
+def plain(message):
+    """A message of either library as nested dictionaries, lists and numbers."""
+    if hasattr(message, "__slots__") or hasattr(message, "__dataclass_fields__"):
+        names = getattr(message, "__dataclass_fields__", None) or message.__slots__
+        return {n: plain(getattr(message, n)) for n in names if n[0] != "_" and n.islower()}
+    if isinstance(message, bytes | bytearray | memoryview):
+        return list(message)
+    if isinstance(message, np.ndarray):
+        return [plain(item) for item in message.tolist()]
+    if isinstance(message, float):
+        return np.float32(message)  # the precision of some fields
+    if isinstance(message, list | tuple):
+        return [plain(item) for item in message]
+    return message
+
+
+def test_every_type_of_message_comes_back_through_another_reader(tmp_path, frame, scene):
+    messages = {
+        "/camera/color/image_raw": FACTORY.color(frame),
+        "/camera/depth/image_raw": FACTORY.depth(frame),
+        "/camera/color/camera_info": FACTORY.camera_info(frame),
+        "/detection/boxes": FACTORY.boxes(frame, scene),
+        "/detection/label_info": FACTORY.label_info(frame, ["cup", "plate"], 0.5),
+        "/tf_static": FACTORY.tf(frame.stamp_ns, "map", "camera", np.eye(4)),
+        "/diagnostics": FACTORY.diagnostics(frame.stamp_ns, "cvdl", "fine", {"rate": "30"}),
+        **FACTORY.scene(frame, scene, frame.color),
+    }
+    with BagWriter(tmp_path / "bag") as bag:
+        for topic, message in messages.items():
+            bag.write(topic, frame.stamp_ns, message)
+    with (tmp_path / "bag" / "bag.mcap").open("rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()])
+        back = {channel.topic: rest for _, channel, *rest in reader.iter_decoded_messages()}
+        types = {
+            c.topic: reader.get_summary().schemas[c.schema_id].name
+            for c in reader.get_summary().channels.values()
+        }
+    assert types == {topic: message.__msgtype__ for topic, message in messages.items()}
+    for topic, message in messages.items():
+        record, decoded = back[topic]
+        assert record.log_time == frame.stamp_ns
+        assert plain(decoded) == plain(message), topic
+
+
+def test_metadata_and_quality_of_service(tmp_path, frame):
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/tf_static", 5, FACTORY.tf(5, "a", "b", np.eye(4)), latched=True)
+        bag.write("/color", 7, FACTORY.color(frame))
+        bag.write("/color", 9, FACTORY.color(frame))
+    content = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())
+    info = content["rosbag2_bagfile_information"]
+    assert info["version"] == 8  # what Humble can read
+    assert (info["storage_identifier"], info["message_count"]) == ("mcap", 3)
+    assert info["starting_time"]["nanoseconds_since_epoch"] == 5
+    assert info["duration"]["nanoseconds"] == 4
+    topics = {t["topic_metadata"]["name"]: t for t in info["topics_with_message_count"]}
+    (offered,) = yaml.safe_load(topics["/tf_static"]["topic_metadata"]["offered_qos_profiles"])
+    assert (offered["durability"], offered["reliability"]) == (1, 1)  # transient local, reliable
+    assert topics["/color"]["topic_metadata"]["offered_qos_profiles"] == ""
+    with (tmp_path / "bag" / "bag.mcap").open("rb") as file:
+        channels = make_reader(file).get_summary().channels.values()
+    profiles = {c.topic: c.metadata["offered_qos_profiles"] for c in channels}
+    assert yaml.safe_load(profiles["/tf_static"]) == [offered]
+
+
+def test_serialised_messages_are_copied_byte_for_byte_with_their_definition(tmp_path):
+    topic = Topic("/odd", "my_msgs/msg/Odd", "uint8[3] data\n", "")
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.copy(topic, 1, b"\0\1\0\0abc")
+        bag.copy(topic, 2, memoryview(b"\0\1\0\0xyz"))
+    with (tmp_path / "bag" / "bag.mcap").open("rb") as file:
+        found = [(s.data, m.log_time, m.data) for s, _, m in make_reader(file).iter_messages()]
+    definition = b"uint8[3] data\n"
+    assert found == [(definition, 1, b"\0\1\0\0abc"), (definition, 2, b"\0\1\0\0xyz")]
+    with AnyReader([tmp_path / "bag"]) as reader:  # which compares hashes where there are any
+        ((connection, _, data), _) = reader.messages()
+        assert reader.deserialize(data, connection.msgtype).data.tolist() == list(b"abc")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_bag_is_whole_even_if_its_writing_is_broken_off(tmp_path, frame, error):
+    def write() -> None:
+        with BagWriter(tmp_path / "bag") as bag:
+            bag.write("/color", 1, FACTORY.color(frame))
+            raise error
+
+    with pytest.raises(error):
+        write()
+    with BagReader(tmp_path / "bag") as bag:
+        assert [topic.count for topic in bag.topics] == [1]
+
+
+def test_a_bag_without_messages_is_whole(tmp_path):
+    with BagWriter(tmp_path / "bag"):
+        pass
+    with BagReader(tmp_path / "bag") as bag:
+        assert (bag.topics, bag.duration_ns) == ((), 0)
+
+
+def test_a_full_disk_is_said_and_the_bag_before_it_is_whole(tmp_path, frame, monkeypatch):
+    """Some room is kept free for the index; the disk is taken for full before it is."""
+    free = [100 * 2**20] * 4 + [2**20] * 1000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.pop(0)))
+
+    def write() -> None:
+        with BagWriter(tmp_path / "bag") as bag:
+            for stamp in range(500):
+                bag.write("/color", stamp, FACTORY.color(frame))
+
+    with pytest.raises(BagError, match=r"the disk is full: .*bag holds what was written until"):
+        write()
+    with BagReader(tmp_path / "bag") as bag:
+        assert [topic.count for topic in bag.topics] == [4]
+
+
+@pytest.mark.skipif(not hasattr(shutil.os, "mkfifo"), reason="needs /dev/full")
+def test_a_device_that_takes_nothing_is_said(tmp_path, frame, monkeypatch):
+    """What a quota or a broken disk looks like: writing itself fails."""
+    from rosbags.rosbag2.storage_mcap import McapWriter
+
+    original = McapWriter.__init__
+
+    def on_full_device(self, path, compression):
+        original(self, path, compression)
+        self.bio.close()
+        self.bio = open("/dev/full", "wb")  # noqa: SIM115
+
+    monkeypatch.setattr(McapWriter, "__init__", on_full_device)
+
+    def write() -> None:
+        with BagWriter(tmp_path / "bag") as bag:
+            for stamp in range(500):
+                bag.write("/color", stamp, FACTORY.color(frame))
+
+    with pytest.raises(BagError, match="the disk is full"):
+        write()
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    def write() -> None:
+        with BagWriter(tmp_path / "file" / "bag"):
+            pass
+
+    with pytest.raises(BagError, match=r"cannot write .*file/bag"):
+        write()
+
+
+def test_an_older_bag_is_replaced_only_when_asked(bag):
+    with pytest.raises(BagError, match=r"input exists already; say --overwrite to replace it"):
+        prepare_output(bag, overwrite=False)
+    assert (bag / "metadata.yaml").exists()
+    prepare_output(bag, overwrite=True)
+    assert not bag.exists()
+    prepare_output(bag, overwrite=False)
+
+
+def test_whatever_is_not_a_bag_is_never_removed(tmp_path):
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "metadata.yaml").write_text("")
+    (precious / "chapter.tex").write_text("")
+    file = tmp_path / "notes"
+    file.write_text("")
+    for path in (precious, file):
+        with pytest.raises(BagError, match="it exists and is not a bag"):
+            prepare_output(path, overwrite=True)
+    assert (precious / "chapter.tex").exists()
+    with pytest.raises(BagError, match="the output is a folder"):
+        prepare_output(tmp_path / "out.mcap", overwrite=False)
