@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a 
 
 RUN = [
     "matplotlib>=3.7",
+    "mcap>=1.2",
     "numba>=0.61",
     "numpy>=1.24",
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
@@ -30,7 +31,6 @@ RUN = [
 RERUN = ["rerun-sdk>=0.24"]
 DEV = [
     "hypothesis>=6.100",
-    "mcap>=1.2",
     "mcap-ros2-support>=0.5.5",
     "mypy>=1.10",
     "pre-commit>=3.5",
