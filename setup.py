@@ -13,7 +13,6 @@ NAME = "cvdl"
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
-    "matplotlib>=3.7",
     "mcap>=1.2",
     "numba>=0.61",
     "numpy>=1.24",
