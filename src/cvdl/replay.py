@@ -21,6 +21,7 @@ from cvdl.bags import (
     message_type,
     prepare_output,
 )
+from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
@@ -99,7 +100,7 @@ class ReplaySummary:
 def replay(
     bag: Path,
     out: Path,
-    perception: Perception | None = None,
+    perception: Callable[[RgbdFrame], Scene] | None = None,
     options: ReplayOptions | None = None,
     on_progress: Callable[[int, int], None] = lambda done, expected: None,
 ) -> ReplaySummary:
@@ -144,7 +145,7 @@ class _Run:
         reader: BagReader,
         writer: BagWriter,
         topics: RgbdTopics,
-        perception: Perception,
+        perception: Callable[[RgbdFrame], Scene],
         options: ReplayOptions,
         recordings: list[Recording],
     ) -> None:

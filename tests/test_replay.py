@@ -1,0 +1,432 @@
+"""Bag in, bag out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
+from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.bags.typestore import typestore
+from cvdl.datasets import ImageFolder
+from cvdl.errors import InputError
+from cvdl.frame import Scene
+from cvdl.pictures import overlay
+from cvdl.pipeline import Perception
+from cvdl.replay import NAMESPACE, ReplayOptions, replay
+from cvdl.ros.messages import SCENE_TOPICS, MessageFactory, read_color, stamp_ns
+
+FACTORY = MessageFactory(message_type)
+LABELS = f"{NAMESPACE}/segmentation/labels"
+INPUTS = [COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC]
+
+
+@pytest.fixture
+def stage(scene):
+    """A perception that sees the same scene in every frame."""
+    return lambda frame: scene
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "output"
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog):
+    caplog.set_level(logging.WARNING, logger="cvdl")
+
+
+def raw(path):
+    """Topic to (reception, data) of everything in a bag."""
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with BagReader(path) as bag:
+        for topic, stamp, data in bag.messages():
+            found.setdefault(topic.name, []).append((stamp, bytes(data)))
+    return found
+
+
+def decoded(path, name):
+    with BagReader(path) as bag:
+        return [bag.decode(topic, data) for topic, _, data in bag.messages([name])]
+
+
+def write_messages(path, messages):
+    """A bag of (topic, reception, message)."""
+    with BagWriter(path) as bag:
+        for topic, received_ns, message in messages:
+            bag.write(topic, received_ns, message)
+    return path
+
+
+def messages_of(frame):
+    return {
+        COLOR_TOPIC: FACTORY.color(frame),
+        DEPTH_TOPIC: FACTORY.depth(frame),
+        CAMERA_INFO_TOPIC: FACTORY.camera_info(frame),
+    }
+
+
+# What comes out
+
+
+def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out, stage, scene):
+    summary = replay(bag, out, stage)
+    assert (summary.frames, summary.dropped, summary.problem) == (5, {}, "")
+    before, after = raw(bag), raw(out)
+    assert {topic: after[topic] for topic in INPUTS} == before
+    assert set(after) == {
+        *INPUTS,
+        *(f"{NAMESPACE}/{name}" for name in SCENE_TOPICS),
+        "/diagnostics",
+    }
+    stamps = [stamp_ns(message) for message in decoded(bag, COLOR_TOPIC)]
+    for name, kind in SCENE_TOPICS.items():
+        messages = decoded(out, f"{NAMESPACE}/{name}")
+        assert [message.__msgtype__ for message in messages] == [kind] * 5
+        assert [received for received, _ in after[f"{NAMESPACE}/{name}"]] == stamps
+        if hasattr(messages[0], "header"):
+            assert [stamp_ns(message) for message in messages] == stamps
+            assert {message.header.frame_id for message in messages} == {"optical"}
+    for message in decoded(out, LABELS):
+        np.testing.assert_array_equal(message.data.view(np.uint16).reshape(48, 64), scene.labels)
+    objects = decoded(out, f"{NAMESPACE}/segmentation/objects")[0]
+    assert [detection.id for detection in objects.detections] == ["2", "3"]
+
+
+def test_only_results(bag, out, stage):
+    replay(bag, out, stage, ReplayOptions(only_results=True))
+    assert not set(INPUTS) & set(raw(out))
+    assert len(raw(out)[LABELS]) == 5
+
+
+def test_results_are_those_of_the_perception_on_the_frame_itself(tmp_path, out):
+    """Down to the bit, on a real view."""
+    osd = Path(__file__).parents[1] / "../shared/data/osd"
+    if not osd.is_dir():
+        pytest.skip("needs the real data in ../shared/data/osd")
+    frame = ImageFolder(osd)[0]
+    with BagWriter(tmp_path / "osd") as bag:
+        write_frame(bag, frame)
+    perception = Perception()
+    replay(tmp_path / "osd", out, perception)
+    expected = perception(frame)
+    (labels,) = decoded(out, LABELS)
+    assert expected.objects
+    np.testing.assert_array_equal(labels.data.view(np.uint16).reshape(480, 640), expected.labels)
+    (picture,) = decoded(out, f"{NAMESPACE}/overlay")
+    np.testing.assert_array_equal(read_color(picture), overlay(frame, expected))
+    (plane,) = decoded(out, f"{NAMESPACE}/segmentation/plane")
+    np.testing.assert_array_equal(plane.coef[:3], expected.plane.normal)
+
+
+def test_a_bag_that_was_replayed_can_be_replayed_again(bag, out, tmp_path, stage):
+    replay(bag, out, stage)
+    again = tmp_path / "again"
+    assert replay(out, again, stage).frames == 5
+    first, second = raw(out), raw(again)
+    first.pop("/diagnostics")
+    second.pop("/diagnostics")
+    assert second == first
+
+
+def test_sqlite_and_other_topics_go_through(tmp_path, frames, out, stage):
+    with Writer(tmp_path / "in", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connections = {}
+        for frame in frames(3):
+            tf = FACTORY.tf(frame.stamp_ns, "a", "b", np.eye(4))
+            for topic, message in {**messages_of(frame), "/tf": tf}.items():
+                kind = message.__msgtype__
+                if topic not in connections:
+                    connections[topic] = writer.add_connection(topic, kind, typestore=typestore())
+                data = typestore().serialize_cdr(message, kind)
+                writer.write(connections[topic], frame.stamp_ns, data)
+    assert replay(tmp_path / "in", out, stage).frames == 3
+    before = raw(tmp_path / "in")
+    assert {topic: data for topic, data in raw(out).items() if topic in before} == before
+
+
+def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
+    """Once a second of the bag's time: 30 Hz for 2.5 s, every third frame without depth."""
+    messages = []
+    for i in range(75):
+        each = replace(frame, stamp_ns=frame.stamp_ns + i * 33_333_333)
+        messages += [
+            (topic, each.stamp_ns, message)
+            for topic, message in messages_of(each).items()
+            if topic != DEPTH_TOPIC or i % 3
+        ]
+    summary = replay(write_messages(tmp_path / "in", messages), out, stage)
+    assert summary.frames == 50
+    assert summary.dropped == {"colour without depth": 25}
+    first, second, third = (message.status[0] for message in decoded(out, "/diagnostics"))
+    assert first.message == "1 dropped"
+    values = {value.key: value.value for value in second.values}
+    assert float(values["rate (Hz)"]) == pytest.approx(20, abs=1)
+    assert int(values["frames"]) == pytest.approx(20, abs=2)
+    assert int(values["dropped: colour without depth"]) == pytest.approx(10, abs=1)
+    assert values["latency of segment (ms)"] == "median 1.5, 95 % 1.5"
+    assert third.level == third.WARN
+
+
+def test_progress_and_summary(bag, out, stage):
+    calls = []
+    summary = replay(bag, out, stage, on_progress=lambda *call: calls.append(call))
+    assert calls == [(i, 5) for i in range(1, 6)]
+    assert set(summary.latency_ms) == {"read", "segment", "draw", "write", "total"}
+    assert summary.latency_ms["segment"] == (1.5, 1.5)
+    assert summary.topics.color == COLOR_TOPIC
+
+
+def test_limit(bag, out, stage):
+    calls = []
+    options = ReplayOptions(limit=2)
+    assert replay(bag, out, stage, options, lambda *call: calls.append(call)).frames == 2
+    assert calls == [(1, 2), (2, 2)]
+    assert len(raw(out)[LABELS]) == 2
+
+
+# Bad input
+
+
+def broken(frame):
+    """Faults, each with the cause that it is counted under."""
+    color, depth = FACTORY.color(frame), FACTORY.depth(frame)
+    small = replace(depth, height=24, data=depth.data[: 24 * depth.step])
+    uncalibrated = FACTORY.camera_info(frame)
+    uncalibrated.k[:] = 0
+    return [
+        ({DEPTH_TOPIC: small}, "sizes differ"),
+        ({COLOR_TOPIC: replace(color, encoding="bayer_rggb8")}, "unknown colour encoding"),
+        ({DEPTH_TOPIC: replace(depth, encoding="8UC1")}, "unknown depth encoding"),
+        ({COLOR_TOPIC: replace(color, step=100)}, "wrong image step"),
+        ({DEPTH_TOPIC: replace(depth, data=depth.data[:-2])}, "wrong image data length"),
+        ({CAMERA_INFO_TOPIC: uncalibrated}, "unusable camera_info"),
+    ]
+
+
+@pytest.mark.parametrize("fault", range(6))
+def test_bad_frames_are_dropped_and_counted_and_said_once(
+    tmp_path, frames, out, stage, caplog, fault
+):
+    messages = []
+    for i, frame in enumerate(frames(8)):
+        faulty, cause = broken(frame)[fault]
+        changed = faulty if i % 2 else {}
+        ordered = {CAMERA_INFO_TOPIC: None, **messages_of(frame), **changed}
+        messages += [(topic, frame.stamp_ns, message) for topic, message in ordered.items()]
+    summary = replay(write_messages(tmp_path / "in", messages), out, stage)
+    assert summary.frames == 4
+    assert summary.dropped == {cause: 4}
+    (record,) = caplog.records
+    assert cause in record.getMessage()
+    assert COLOR_TOPIC in record.getMessage()
+    assert len(raw(out)[LABELS]) == 4
+
+
+def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, frame, out, stage):
+    info = FACTORY.camera_info(frame)
+    info.k[:] = 0
+    messages = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
+    path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
+    summary = replay(path, out, stage)
+    assert summary.frames == 0
+    assert "focal lengths must be positive, got fx=0.0 fy=0.0" in summary.problem
+    assert set(raw(out)) == {*INPUTS, "/diagnostics"}
+
+
+def test_data_that_is_no_message_is_dropped(tmp_path, frames, out, stage, caplog):
+    first, second, third = frames(3)
+    with BagWriter(tmp_path / "in") as bag:
+        write_frame(bag, first)
+        with BagReader(write_messages(tmp_path / "x", [("/x", 1, FACTORY.color(first))])) as reader:
+            topic = replace(reader.topics[0], name=COLOR_TOPIC)
+        bag.copy(topic, second.stamp_ns, b"\0\1\0\0junk")
+        write_frame(bag, third)
+    summary = replay(tmp_path / "in", out, stage)
+    assert summary.frames == 2
+    assert summary.dropped == {"undecodable message": 1}
+    assert f"{COLOR_TOPIC}: undecodable message" in caplog.text
+    assert (second.stamp_ns, b"\0\1\0\0junk") in raw(out)[COLOR_TOPIC]
+
+
+@pytest.mark.parametrize("value", [0, np.nan, np.inf])
+def test_depth_without_any_reading_gives_frames_without_a_plane(tmp_path, frame, out, value):
+    depth = FACTORY.image(frame, np.full((48, 64), value, np.float32), "32FC1")
+    messages = {**messages_of(frame), DEPTH_TOPIC: depth}
+    path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
+    summary = replay(path, out)  # the real perception
+    assert (summary.frames, summary.dropped) == (1, {})
+    (labels,) = decoded(out, LABELS)
+    assert not labels.data.any()
+    assert f"{NAMESPACE}/segmentation/plane" not in raw(out)
+
+
+def test_a_stage_that_fails_on_a_frame_does_not_end_the_others(bag, out, scene, caplog):
+    numbers = iter(range(5))
+
+    def stage(frame) -> Scene:
+        if next(numbers) in (1, 3):
+            raise ZeroDivisionError("edge-on plane")
+        return scene
+
+    summary = replay(bag, out, stage)
+    assert summary.frames == 3
+    assert summary.dropped == {"ZeroDivisionError in a stage": 2}
+    (record,) = caplog.records
+    assert "edge-on plane" in record.getMessage()
+
+
+def test_stamps_out_of_order_or_equal(tmp_path, frames, out, stage):
+    a, b, c, d = frames(4)
+    order = [a, a, c, b, d]
+    messages = [
+        (topic, a.stamp_ns + i, message)
+        for i, frame in enumerate(order)
+        for topic, message in messages_of(frame).items()
+    ]
+    summary = replay(write_messages(tmp_path / "in", messages), out, stage)
+    assert summary.frames == 3  # b comes too late
+    assert summary.dropped == {"stamp equal to another's": 2, "stamp out of order": 2}
+
+
+def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
+    messages = []
+    for frame in frames(4):
+        late = replace(frame, stamp_ns=frame.stamp_ns + 500_000_000)
+        both = {**messages_of(frame), DEPTH_TOPIC: FACTORY.depth(late)}
+        messages += [(topic, frame.stamp_ns, message) for topic, message in both.items()]
+    path = write_messages(tmp_path / "in", messages)
+    summary = replay(path, out, stage)
+    assert summary.frames == 0
+    assert f"no stamps of {COLOR_TOPIC} and {DEPTH_TOPIC} within 0.02 s" in summary.problem
+    assert summary.dropped == {"colour without depth": 4, "depth without colour": 4}
+    # The last colour image is the nearest to the first of depth, 0.4 s later.
+    assert replay(path, out, stage, ReplayOptions(slop_s=0.45, overwrite=True)).frames == 1
+
+
+def test_a_missing_topic_is_said_before_anything_is_written(tmp_path, frame, out, stage):
+    messages = messages_of(frame)
+    messages.pop(CAMERA_INFO_TOPIC)
+    path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
+    with pytest.raises(BagError, match="there is no camera_info topic in it"):
+        replay(path, out, stage)
+    assert not out.exists()
+
+
+def test_a_bag_that_was_cut_off_is_replayed_as_far_as_it_goes(tmp_path, frames, out, stage, caplog):
+    with BagWriter(tmp_path / "in") as bag:
+        for frame in frames(400):
+            write_frame(bag, frame)
+    file = tmp_path / "in" / "in.mcap"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 3 // 4])
+    summary = replay(tmp_path / "in", out, stage)
+    assert 150 < summary.frames < 300
+    assert len(raw(out)[LABELS]) == summary.frames
+    assert "has no whole index" in caplog.text
+
+
+def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):
+    messages = []
+    for frame in frames(3):
+        info = FACTORY.camera_info(frame)
+        info.d[:] = [0.1, -0.2, 0, 0, 0]
+        both = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
+        messages += [(topic, frame.stamp_ns, message) for topic, message in both.items()]
+    assert replay(write_messages(tmp_path / "in", messages), out, stage).frames == 3
+    (record,) = caplog.records
+    assert (
+        "distortion coefficients (0.1, -0.2, 0, 0, 0), which are not applied" in record.getMessage()
+    )
+
+
+# Outputs in the way, and ends before the end
+
+
+def test_nothing_is_overwritten_unless_asked(bag, out, stage):
+    replay(bag, out, stage)
+    content = raw(out)
+    with pytest.raises(BagError, match="output exists already; say --overwrite"):
+        replay(bag, out, stage, ReplayOptions(limit=1))
+    assert raw(out) == content
+    replay(bag, out, stage, ReplayOptions(limit=1, overwrite=True))
+    assert len(raw(out)[LABELS]) == 1
+
+
+def test_the_input_is_never_overwritten(bag, stage):
+    content = raw(bag)
+    for source, target in [(bag, bag), (bag / "input.mcap", bag), (bag, bag / ".." / "input")]:
+        with pytest.raises(BagError, match="would overwrite its own input"):
+            replay(source, target, stage, ReplayOptions(overwrite=True))
+    assert raw(bag) == content
+
+
+def test_ctrl_c_leaves_a_whole_bag(bag, out, stage):
+    def interrupt(done, expected):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    summary = replay(bag, out, stage, on_progress=interrupt)
+    assert summary.interrupted
+    assert summary.frames == 3
+    assert (out / "metadata.yaml").exists()
+    assert len(raw(out)[LABELS]) == 3
+
+
+def test_a_full_disk_ends_the_replay_with_a_whole_bag(bag, out, stage, monkeypatch):
+    free = [2**30] * 20 + [2**20] * 1000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.pop(0)))
+    with pytest.raises(BagError, match="the disk is full"):
+        replay(bag, out, stage)
+    assert sum(map(len, raw(out).values())) == 20
+
+
+# Pictures and recordings
+
+
+def test_pictures(bag, out, tmp_path, stage, frame, scene):
+    folder = tmp_path / "pictures"
+    options = ReplayOptions(pictures=folder)
+    replay(bag, out, stage, options)
+    files = sorted(folder.iterdir())
+    assert [file.name for file in files] == [f"frame-{i:06d}.png" for i in range(5)]
+    picture = cv2.imread(str(files[4]))[..., ::-1]
+    np.testing.assert_array_equal(picture, overlay(frame, scene))
+
+    shutil.rmtree(out)
+    with pytest.raises(InputError, match=r"frame-000000.png exists already; say --overwrite"):
+        replay(bag, out, stage, options)
+    assert not out.exists()
+    (folder / "other.png").write_bytes(b"")
+    replay(bag, out, stage, replace(options, overwrite=True, limit=2))
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == ["frame-000000.png", "frame-000001.png", "other.png"]
+
+
+def test_rerun_recording(bag, out, tmp_path, stage):
+    pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
+    path = tmp_path / "deep" / "recording.rrd"
+    options = ReplayOptions(rerun=path)
+    replay(bag, out, stage, options)
+    content = path.read_bytes()
+    assert content[:4] == b"RRF2"
+    for entity in (b"color", b"depth", b"labels", b"boxes", b"points", b"overlay"):
+        assert entity in content
+    with pytest.raises(InputError, match=r"recording.rrd exists already; say --overwrite"):
+        replay(bag, out, stage, replace(options, overwrite=False))
+
+
+def test_rerun_that_is_not_installed_is_said(bag, out, tmp_path, stage, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(InputError, match=r"a recording needs rerun: pip install 'cvdl\[rerun\]'"):
+        replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "recording.rrd"))
+    assert not out.exists()
