@@ -29,9 +29,9 @@ def command(
         except BagError as error:
             marks = {}
             verdict = f"A replay needs help. {str(error).splitlines()[0]}"
-        start = datetime.fromtimestamp(reader.start_ns / 1e9, timezone.utc)
+        start = datetime.fromtimestamp(reader.start_ns // 10**9, timezone.utc).replace(tzinfo=None)
         count = sum(topic.count for topic in reader.topics)
         typer.echo(f"{bag}: {reader.kind}")
-        typer.echo(f"{count} messages in {reader.duration_ns / 1e9:.2f} s from {start:%Y-%m-%d %X}")
+        typer.echo(f"{count} messages in {reader.duration_ns / 1e9:.2f} s from {start} UTC")
         typer.echo(describe_topics(reader, images, marks))
         typer.echo(verdict)

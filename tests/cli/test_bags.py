@@ -1,0 +1,70 @@
+"""``cvdl info`` and ``cvdl bag``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
+from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.cli.app import app
+from cvdl.datasets import ImageFolder
+from cvdl.ros.messages import MessageFactory, read_color, read_depth, stamp_ns
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_info(bag):
+    lines = run("info", bag).splitlines()
+    assert lines[0] == f"{bag}: rosbag2 (MCAP)"
+    assert lines[1] == "15 messages in 0.13 s from 2023-11-14 22:13:20 UTC"
+    rows = [" ".join(line.split()) for line in lines[2:5]]
+    assert rows == [
+        f"{DEPTH_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz 16UC1 64x48 <- depth",
+        "/camera/color/camera_info sensor_msgs/msg/CameraInfo 5 messages 30.0 Hz <- camera_info",
+        f"{COLOR_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz rgb8 64x48 <- colour",
+    ]
+    assert lines[5] == "A replay uses the marked topics."
+
+
+def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/only", 0, MessageFactory(message_type).color(frame))
+    text = run("info", tmp_path / "bag")
+    assert "/only" in text
+    assert "there is no depth topic in it" in text
+    assert "<-" not in text
+
+
+@pytest.mark.parametrize("name", ["osd", "tabletop_demo"])
+def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, name):
+    if not (DATA / name).is_dir():
+        pytest.skip(f"needs the real data in ../shared/data/{name}")
+    folder = ImageFolder(DATA / name)
+    text = run("bag", "from-images", DATA / name, tmp_path / "bag", "--fps", 10)
+    assert f"{len(folder)} frames in {tmp_path / 'bag'}" in text
+    with BagReader(tmp_path / "bag") as bag:
+        topics = find_topics(bag)
+        images = {COLOR_TOPIC: [], DEPTH_TOPIC: []}
+        for topic, received_ns, data in bag.messages(images):
+            message = bag.decode(topic, data)
+            assert received_ns == stamp_ns(message)
+            images[topic.name].append(message)
+    assert (topics.color, topics.depth) == (COLOR_TOPIC, DEPTH_TOPIC)
+    stamps = [stamp_ns(message) for message in images[COLOR_TOPIC]]
+    assert stamps == [(i + 1) * 100_000_000 for i in range(len(folder))]
+    last = folder[len(folder) - 1]
+    np.testing.assert_array_equal(read_color(images[COLOR_TOPIC][-1]), last.color)
+    np.testing.assert_array_equal(read_depth(images[DEPTH_TOPIC][-1]), last.depth)
+    with pytest.raises(BagError, match="bag exists already; say --overwrite"):
+        run("bag", "from-images", DATA / name, tmp_path / "bag")

@@ -1,0 +1,96 @@
+"""``cvdl replay`` as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from cvdl.bags import BagError, BagReader, BagWriter, write_frame
+from cvdl.cli.app import app
+from cvdl.config import ConfigError
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if isinstance(result.exception, Exception) and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_says_what_came_of_it_and_where_it_is(bag, tmp_path):
+    out, pictures = tmp_path / "out", tmp_path / "pictures"
+    text = run("replay", bag, "-o", out, "--pictures", pictures)
+    assert "5 frames in" in text
+    for stage in ("read", "segment", "draw", "write", "total"):
+        assert stage in text
+    assert "dropped: nothing" in text
+    assert f"bag: {out}\n" in text
+    assert f"pictures: {pictures}\n" in text
+    assert len(list(pictures.iterdir())) == 5
+
+
+def test_settings_reach_the_stages_and_bad_ones_are_named(bag, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match=r"segmentation.max_range is 99: accepted: number >="):
+        run("replay", bag, "-o", out, "--set", "segmentation.max_range=99")
+    file = tmp_path / "settings.yaml"
+    file.write_text("segmentation:\n  max_rang: 2\n")
+    with pytest.raises(ConfigError, match=r"settings.yaml: unknown key segmentation.max_rang;"):
+        run("replay", bag, "-o", out, "--config", file)
+    assert not out.exists()
+    run("replay", bag, "-o", out, "--set", "segmentation.max_range=2.5", "--limit", 1)
+
+
+def test_topics_can_be_named(bag, tmp_path):
+    with pytest.raises(BagError, match="there is no topic /x"):
+        run("replay", bag, "-o", tmp_path / "out", "--depth-topic", "/x")
+
+
+def test_no_frame_at_all_is_an_error(bag, tmp_path):  # as colour is no depth
+    text = run(
+        "replay", bag, "-o", tmp_path / "out", "--depth-topic", "/camera/color/image_raw", code=1
+    )
+    assert "error: no frame went through" in text
+
+
+def test_ctrl_c_leaves_a_whole_bag_and_status_130(tmp_path, frames):
+    with BagWriter(tmp_path / "in") as bag:
+        for frame in frames(3000):
+            write_frame(bag, frame)
+    out = tmp_path / "out"
+    # A shell that runs tests in the background has children ignore the signal: undo that.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from cvdl.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "replay", tmp_path / "in", "-o", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        text=True,
+    )
+    file = out / "out.mcap"
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.stat().st_size > 2_000_000):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted" in stderr
+    with BagReader(out) as bag:
+        counts = {topic.name: topic.count for topic in bag.topics}
+        received = sum(1 for _ in bag.messages())
+    assert (out / "metadata.yaml").exists()
+    assert 0 < counts["/perception/segmentation/labels"] < 3000
+    assert received == sum(counts.values())
+    assert f"{counts['/perception/overlay']} frames in" in stdout

@@ -1,0 +1,38 @@
+"""Counting and warning once."""
+
+from __future__ import annotations
+
+from cvdl.tally import Tally
+
+
+def test_one_warning_a_cause_and_every_drop_counted(caplog):
+    tally = Tally()
+    for length in (1, 2, 3):
+        tally.drop("wrong length", f"{length} bytes")
+    tally.drop("unknown encoding", "bayer")
+    tally.warn("distortion", "lens")
+    tally.warn("distortion", "lens again")
+    assert tally.dropped == {"wrong length": 3, "unknown encoding": 1}
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == [
+        "frame dropped: 1 bytes (said once)",
+        "frame dropped: bayer (said once)",
+        "lens (said once)",
+    ]
+    assert list(tally.warnings) == ["wrong length", "unknown encoding", "distortion"]
+
+
+def test_latencies_of_every_stage():
+    tally = Tally()
+    for milliseconds in range(1, 102):
+        tally.add({"segment": milliseconds, "draw": 2.0})
+    assert tally.frames == 101
+    assert tally.latency_ms() == {"segment": (51.0, 96.0), "draw": (2.0, 2.0)}
+
+
+def test_a_window_forgets_what_is_old():
+    tally = Tally(window=3)
+    for milliseconds in (1000, 1, 2, 3):
+        tally.add({"segment": milliseconds})
+    assert tally.latency_ms()["segment"][0] == 2
+    assert tally.frames == 4
