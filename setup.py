@@ -13,6 +13,7 @@ NAME = "cvdl"
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
+    "mcap>=1.2",
     "numba>=0.61",
     "numpy>=1.24",
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
