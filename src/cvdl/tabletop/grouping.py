@@ -18,17 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import Plane
-from cvdl.tabletop.regions import CREASE_ANGLE, Border, Regions
+from cvdl.tabletop.borders import PLAIN, SAME_PAINT_DIFFERENCE, Border, find_borders
+from cvdl.tabletop.labels import pixels_by_label
+from cvdl.tabletop.regions import CREASE_ANGLE
 from cvdl.tabletop.surface import Surface
 
 __all__ = ["group_regions"]
 
-_OPEN_SHARE = 0.5  # of a border that nothing separates: the regions are one
-_SCRAP_PIXELS = 40  # regions smaller than this (on the reduced grid) are parts of something
+_SCRAP_PIXELS = 60  # regions smaller than this (on the reduced grid) are parts of something
 _STRIP_WIDTH = 2.5  # pixels: regions thinner than this along a neighbour are a part of it
 _FLANGE_AREA = 0.25  # of its host's
 _FLANGE_HEIGHT = 0.015  # metres
-_HOLLOW_CURVATURE = -2.0  # degrees: convex objects have +5 and more, the insides of bowls -3 and less
+_HOLLOW_CURVATURE = (
+    -2.0
+)  # degrees: convex objects have +5 and more, the insides of bowls -3 and less
+_CONVEX_CURVATURE = 9.0
 _RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
 _ENCLOSED_SHARE = 0.7  # of the outline shared with one object
 _SAME_NORMAL = np.cos(np.deg2rad(15))
@@ -39,19 +43,18 @@ _SAMPLES = 128
 _LINES = 64
 
 
-def group_regions(regions: Regions, surface: Surface, plane: Plane) -> NDArray[np.int32]:
+def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> NDArray[np.int32]:
     """Joins regions into objects.
 
     Args:
-        regions: the smooth regions.
+        labels: (h, w) int32, smooth regions that strong borders separate, 0 for none.
         surface: the geometry they were cut from.
         plane: the support plane, in the camera frame.
 
     Returns:
         (h, w) int32: 0 for none, then one number an object, not necessarily consecutive.
     """
-    groups = _Groups(regions, surface, plane)
-    _join_open_borders(groups)
+    groups = _Groups(labels, surface, plane)
     _join_scraps(groups)
     _join_hollows(groups)
     _join_enclosed(groups)
@@ -62,17 +65,13 @@ def group_regions(regions: Regions, surface: Surface, plane: Plane) -> NDArray[n
 class _Groups:
     """Regions that are being joined, with their pixels, borders and a few measures."""
 
-    def __init__(self, regions: Regions, surface: Surface, plane: Plane) -> None:
-        self.shape = regions.labels.shape
-        flat = regions.labels.ravel()
-        order = np.argsort(flat, kind="stable")
-        counts = np.bincount(flat)
-        parts = np.split(order, np.cumsum(counts)[:-1])
-        self.members = {label: part for label, part in enumerate(parts) if label and len(part)}
-        self.borders = {label: dict(regions.borders.get(label, {})) for label in self.members}
-        self.perimeter = {label: regions.perimeter[label] for label in self.members}
+    def __init__(self, labels: NDArray[np.int32], surface: Surface, plane: Plane) -> None:
+        self.shape = labels.shape
+        self.members = pixels_by_label(labels)
+        self.borders, self.perimeter = find_borders(labels, surface)
 
-        self.points = surface.camera.deproject(surface.depth).reshape(-1, 3)
+        self.points = surface.points.reshape(-1, 3)
+        self.lab = surface.lab.reshape(-1, 3)
         self.normals = surface.normals.reshape(-1, 3)
         self.depth = surface.everything.ravel()
         self.height = plane.height(self.points)
@@ -90,10 +89,21 @@ class _Groups:
     def top(self, group: int) -> float:
         return float(np.percentile(self.height[self.members[group]], 95))
 
+    def distance(self, group: int) -> float:
+        """Mean distance along the plane from the camera."""
+        return float(self.forward[self.members[group]].mean())
+
     def mean_curvature(self, group: int) -> float:
         pixels = self.members[group]
         pixels = pixels[self.smooth[pixels]]
         return float(self.curvature[pixels].mean()) if len(pixels) else 0.0
+
+    def one_paint(self, a: int, b: int) -> bool:
+        """Whether two groups have one plain colour."""
+        lab_a, lab_b = self.lab[self.members[a]], self.lab[self.members[b]]
+        spread = max(float(lab.var(axis=0).sum()) for lab in (lab_a, lab_b))
+        difference = np.linalg.norm(lab_a.mean(axis=0) - lab_b.mean(axis=0))
+        return spread < PLAIN**2 and float(difference) < SAME_PAINT_DIFFERENCE
 
     def join(self, a: int, b: int) -> None:
         """Makes b a part of a."""
@@ -117,19 +127,6 @@ class _Groups:
         for label, pixels in self.members.items():
             labels.ravel()[pixels] = label
         return labels
-
-
-def _join_open_borders(groups: _Groups) -> None:
-    def openness(a: int, b: int) -> float:
-        border = groups.borders[a][b]
-        return border.open / border.length if border.length > 1 else 0.0
-
-    while True:
-        pairs = [(openness(a, b), a, b) for a in groups.borders for b in groups.borders[a] if a < b]
-        share, a, b = max(pairs, default=(0.0, 0, 0))
-        if share < _OPEN_SHARE:
-            return
-        groups.join(a, b)
 
 
 def _join_scraps(groups: _Groups) -> None:
@@ -158,22 +155,30 @@ def _is_flange(groups: _Groups, group: int, host: int) -> bool:
 def _join_hollows(groups: _Groups) -> None:
     for group in _smallest_first(groups):
         rims = {
-            other: border.behind
+            other: border.length
             for other, border in groups.borders[group].items()
-            if border.behind > 4 and abs(groups.top(other) - groups.top(group)) < _RIM_LEVEL
+            if border.length > 4 and _is_inside(groups, group, other, border)
         }
-        if not rims:
-            continue
-        rim = max(rims, key=lambda other: rims[other])
-        if groups.mean_curvature(group) < _HOLLOW_CURVATURE or _within_rim(groups, group, rim):
-            groups.join(rim, group)
+        if rims:
+            groups.join(max(rims, key=lambda other: rims[other]), group)
 
 
-def _within_rim(groups: _Groups, inside: int, outside: int) -> bool:
-    """Whether a small region is what shows of the inside of a round, upright vessel."""
-    if groups.area(inside) > 0.6 * groups.area(outside) or groups.mean_curvature(inside) > 9:
-        return False
-    if abs(groups.top(outside) - groups.top(inside)) > 0.5 * _RIM_LEVEL:
+def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bool:
+    """Whether a group is what shows of the inside of a vessel whose outside another one is."""
+    level = abs(groups.top(outside) - groups.top(inside)) < _RIM_LEVEL
+    if groups.mean_curvature(inside) < _HOLLOW_CURVATURE:
+        both_hollow = groups.mean_curvature(outside) < _HOLLOW_CURVATURE
+        if (level or both_hollow) and groups.one_paint(inside, outside):
+            return True
+        return level and border.behind > 4
+    # Little shows of the inside of a mug, and its rim spoils the curvature. But all of it lies
+    # within a circle whose front is the outside.
+    if (
+        not level
+        or groups.mean_curvature(inside) > _CONVEX_CURVATURE
+        or groups.area(inside) > 1.5 * groups.area(outside)
+        or groups.distance(inside) < groups.distance(outside)
+    ):
         return False
     wall = groups.members[outside]
     both = np.concatenate([wall, groups.members[inside]])
@@ -194,7 +199,9 @@ def _join_enclosed(groups: _Groups) -> None:
 
 def _join_occluded(groups: _Groups) -> None:
     for group in _smallest_first(groups):
-        partners = [other for other in groups.members if other not in {group, *groups.borders[group]}]
+        partners = [
+            other for other in groups.members if other not in {group, *groups.borders[group]}
+        ]
         shares = {other: _shared_surface(groups, group, other) for other in partners}
         best = max(shares, key=lambda other: shares[other], default=None)
         if best is not None and shares[best] > _SAME_SURFACE_SHARE:

@@ -25,6 +25,7 @@ _STRIDE = 8  # pixels between samples: 80 x 60 of them at 640 x 480
 _HYPOTHESES = 160  # a plane
 _MAX_PLANES = 5
 _INLIER_SIGMAS = 3.0
+_WAVES = 0.004  # a stereo camera's slow errors over a flat plane, metres
 _CARRY_RANGE = 0.5  # objects are lower than this, metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one carries furniture, not objects
 _PARALLEL = np.cos(np.deg2rad(12))
@@ -42,6 +43,10 @@ class SupportPlane:
 
     plane: Plane
     footprint: NDArray[np.bool_]
+
+    def carries(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
+        """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
+        return _inside(self.footprint, points, self.plane, camera)
 
 
 def find_support_plane(
@@ -169,33 +174,51 @@ def _judge(
     length = np.linalg.norm(samples.rays, axis=1)
     if inliers.sum() < 30 or np.median((facing / length)[inliers]) < _GRAZING:
         return None
-    mask = np.zeros(samples.shape, np.uint8)
-    mask[samples.row[inliers], samples.col[inliers]] = 1
-    # Stray inliers (where another surface crosses the plane) would blow the hull up.
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    if not mask.any():
-        return None
-    hull = cv2.convexHull(cv2.findNonZero(mask))
-    footprint = np.zeros_like(mask)
-    cv2.fillConvexPoly(footprint, hull, 1)
-
     z = 1 / samples.inverse
-    pixel_area = _STRIDE**2 / (camera.fx * camera.fy) * z**2
-    area = float((pixel_area / np.maximum(facing, 1e-3))[inliers].sum())
     points = samples.rays * z[:, None]
     height = plane.height(points)
+    footprint = _footprint(samples, np.abs(height) < _WAVES + _INLIER_SIGMAS * depth_noise(z))
+    if footprint is None:
+        return None
+    pixel_area = _STRIDE**2 / (camera.fx * camera.fy) * z**2
+    area = float((pixel_area / np.maximum(facing, 1e-3))[inliers].sum())
     raised = (height > 4 * depth_noise(z)) & (height < _CARRY_RANGE)
-    foot = camera.project(points[raised] - height[raised, None] * plane.normal) / _STRIDE
-    column, row = np.nan_to_num(foot, nan=-1).astype(int).T
-    inside = (0 <= row) & (row < mask.shape[0]) & (0 <= column) & (column < mask.shape[1])
-    inside[inside] = footprint[row[inside], column[inside]] > 0
-    carried = float(pixel_area[raised][inside].sum())
+    raised[raised] = _inside(footprint, points[raised], plane, camera)
+    carried = float(pixel_area[raised].sum())
 
     # A camera that looks down at a table sees its normal point up or towards itself; a wall's
     # points towards itself and down. Only a hint: a camera may be mounted upside down.
     upright = 1.0 if plane.normal[1] < 0.15 else 0.3
     score = upright * min(area, 0.5) * (0.02 + min(carried, 0.2))
-    return _Candidate(plane, footprint > 0, area, score)
+    return _Candidate(plane, footprint, area, score)
+
+
+def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """The convex region round the largest connected parts of a plane."""
+    mask = np.zeros(samples.shape, np.uint8)
+    mask[samples.row[on_plane], samples.col[on_plane]] = 1
+    # Stray samples, where another surface crosses the plane, would blow the hull up.
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if not len(areas):
+        return None
+    large = 1 + np.flatnonzero(areas > 0.2 * areas.max())
+    hull = cv2.convexHull(cv2.findNonZero(np.isin(parts, large).astype(np.uint8)))
+    cv2.fillConvexPoly(mask, hull, 1)
+    # Readings end a little before the table does.
+    return cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
+
+
+def _inside(
+    footprint: NDArray[np.bool_], points: NDArray[np.floating], plane: Plane, camera: Camera
+) -> NDArray[np.bool_]:
+    foot = camera.project(points - plane.height(points)[:, None] * plane.normal)
+    column, row = np.nan_to_num(foot / _STRIDE, nan=-1).astype(int).T
+    rows, columns = footprint.shape
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    inside[inside] = footprint[row[inside], column[inside]]
+    return inside
 
 
 def _without_floors(candidates: list[_Candidate]) -> list[_Candidate]:

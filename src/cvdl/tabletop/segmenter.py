@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneObject
+from cvdl.tabletop.borders import join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
+from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane
 from cvdl.tabletop.grouping import group_regions
-from cvdl.tabletop.plane import SupportPlane, find_support_plane
+from cvdl.tabletop.labels import pixels_by_label
+from cvdl.tabletop.plane import find_support_plane
 from cvdl.tabletop.regions import watershed_regions
 from cvdl.tabletop.surface import foreground_mask, surface_of
 
@@ -37,36 +40,33 @@ class TabletopSegmenter:
         support = find_support_plane(depth, frame.camera, config.min_plane_area)
         if support is None:
             return labels, None, ()
-        mask, height = foreground_mask(
+        mask = foreground_mask(
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
         labels[mask == 1] = PLANE_LABEL
         above = cv2.morphologyEx((mask == 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
-        surface = surface_of(depth, above, frame.camera)
-        groups = group_regions(watershed_regions(surface), surface, support.plane)
+        surface = surface_of(depth, frame.color, above, frame.camera)
+        regions = remove_lifted_plane(
+            watershed_regions(surface), surface, support.plane, surface.reduce(mask == 1)
+        )
+        groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
+        groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface.factor, above)
-        points = frame.camera.deproject(depth)
-        objects = []
-        for pixels in _pixels_by_label(instances):
-            if not self._is_object(pixels, height, points, support, frame):
+        points = frame.camera.deproject(depth).reshape(-1, 3)
+        objects: list[SceneObject] = []
+        for pixels in pixels_by_label(instances).values():
+            if len(pixels) < config.min_pixels:
                 continue
             label = FIRST_OBJECT_LABEL + len(objects)
             labels.ravel()[pixels] = label
             rows, cols = np.divmod(pixels, frame.camera.width)
             box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            box3d = standing_box(points.reshape(-1, 3)[pixels], support.plane)
+            box3d = standing_box(points[pixels], support.plane)
             objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
 
-    def _is_object(self, pixels, height, points, support, frame) -> bool:
-        if len(pixels) < self.config.min_pixels:
-            return False
-        return float(np.percentile(height.ravel()[pixels], 95)) > self.config.min_height
 
-
-def _enlarge(
-    groups: NDArray[np.int32], factor: int, mask: NDArray[np.uint8]
-) -> NDArray[np.int32]:
+def _enlarge(groups: NDArray[np.int32], factor: int, mask: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Labels of the reduced grid on the full image, within the mask."""
     rows, cols = mask.shape
     grown = np.where(groups > 0, groups, cv2.dilate(groups.astype(np.float32), np.ones((3, 3))))
@@ -75,12 +75,3 @@ def _enlarge(
     full[: enlarged.shape[0], : enlarged.shape[1]] = enlarged[:rows, :cols]
     full[mask == 0] = 0
     return full
-
-
-def _pixels_by_label(labels: NDArray[np.int32]) -> list[NDArray[np.intp]]:
-    """Flat indices of each label's pixels, label 0 left out."""
-    where = np.flatnonzero(labels)
-    values = labels.ravel()[where]
-    order = np.argsort(values, kind="stable")
-    _, first = np.unique(values[order], return_index=True)
-    return np.split(where[order], first[1:]) if len(where) else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from cvdl.tabletop.noise import NOISE_AT_1M, NOISE_FLOOR
 __all__ = ["Surface", "foreground_mask", "reduce_camera", "surface_of"]
 
 _WORKING_WIDTH = 320
+#: Shade changes the lightness within one object: it counts this much of a colour difference.
+LIGHTNESS = 0.3
 #: Radius of the window in which a normal is fitted, metres; at least 2, at most 5 pixels.
 _NORMAL_RADIUS = 0.010
 #: Normals on both sides of a pixel are compared over this distance each, metres: two windows
@@ -28,6 +31,7 @@ _NORMAL_RADIUS = 0.010
 _CREASE_REACH = 0.012
 #: A neighbour off the local surface by this much, metres and standard deviations, is a step.
 _STEP = 0.0035
+_GRAZING = 0.2  # cosine to the surface's normal from which a ray only grazes it
 _STEP_SIGMAS = 4.0
 
 
@@ -39,8 +43,10 @@ class Surface:
         camera: intrinsics of the reduced image.
         factor: full-image pixels a reduced pixel, along each axis.
         depth: float32, metres.
-        valid: uint8, 1 where something stands above the plane.
+        points: (h, w, 3) float32, metres, of ``depth``.
+        valid: uint8, 1 where something stands above the plane and is not seen edge-on.
         everything: float32, metres: the depth of the whole scene, NaN where there is no reading.
+        lab: (h, w, 3) float32, CIE L*a*b* colour, its lightness weighed down by LIGHTNESS.
         normals: (h, w, 3) float32, towards the camera; zero where none could be fitted.
         concavity: float32, degrees: the sharpest concave crease through a pixel.
         curvature: float32, degrees over twice the crease reach: positive where convex.
@@ -51,21 +57,31 @@ class Surface:
     camera: Camera
     factor: int
     depth: NDArray[np.float32]
+    points: NDArray[np.float32]
     valid: NDArray[np.uint8]
     everything: NDArray[np.float32]
+    lab: NDArray[np.float32]
     normals: NDArray[np.float32]
     concavity: NDArray[np.float32]
     curvature: NDArray[np.float32]
     steps: NDArray[np.int8]
 
+    def reduce(self, image: NDArray) -> NDArray:
+        """The middle pixel of each block of a full image (H, W): (h, w)."""
+        return _middles(image, self.factor, self.camera)
+
 
 def surface_of(
-    depth: NDArray[np.float32], mask: NDArray[np.uint8], camera: Camera
+    depth: NDArray[np.float32],
+    color: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    camera: Camera,
 ) -> Surface:
     """Local geometry of the masked part of a depth image.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
+        color: (H, W, 3) uint8, RGB.
         mask: (H, W) uint8, 1 where something stands above the plane.
         camera: intrinsics of the depth image.
     """
@@ -73,13 +89,27 @@ def surface_of(
     small = reduce_camera(camera, factor)
     intrinsics = (small.fx, small.fy, small.cx, small.cy)
     reduced, valid = _reduce(depth, mask, factor)
-    normals = _fit_normals(reduced, valid, *intrinsics)
+    normals, smeared = _fit_normals(reduced, valid, *intrinsics)
+    lab = _reduced_lab(color, small)
+    points = small.deproject(reduced)
     concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
-    middle = slice(factor // 2, None, factor)
-    everything = depth[middle, middle][: small.height, : small.width]
+    valid[smeared > 0] = 0
+    everything = _middles(depth, factor, small)
     return Surface(
-        small, factor, reduced, valid, everything, normals, concavity, curvature, steps
+        small, factor, reduced, points, valid, everything, lab, normals, concavity, curvature, steps
     )
+
+
+def _middles(image: NDArray, factor: int, small: Camera) -> NDArray:
+    middle = slice(factor // 2, None, factor)
+    return image[middle, middle][: small.height, : small.width]
+
+
+def _reduced_lab(color: NDArray[np.uint8], small: Camera) -> NDArray[np.float32]:
+    reduced = cv2.resize(color, (small.width, small.height), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(reduced.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    lab[..., 0] *= LIGHTNESS
+    return lab
 
 
 def reduce_camera(camera: Camera, factor: int) -> Camera:
@@ -96,7 +126,7 @@ def reduce_camera(camera: Camera, factor: int) -> Camera:
 
 def foreground_mask(
     depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float, high: float
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+) -> NDArray[np.uint8]:
     """Pixels above the plane by more than noise.
 
     Args:
@@ -107,8 +137,7 @@ def foreground_mask(
         high: greatest height that counts, metres.
 
     Returns:
-        (H, W) uint8 mask: 0 elsewhere or unknown, 1 on the plane, 2 above it; and the heights,
-        (H, W) float32, metres, NaN where there is no reading.
+        (H, W) uint8 mask: 0 elsewhere or unknown, 1 on the plane, 2 above it.
     """
     return _classify_height(
         depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
@@ -125,7 +154,6 @@ def _sigma(z):  # type: ignore[no-untyped-def]
 def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     mask = np.zeros((rows, cols), np.uint8)
-    height = np.full((rows, cols), np.nan, np.float32)
     for i in range(rows):
         row_part = normal[1] * (i - cy) / fy + normal[2]
         for j in range(cols):
@@ -135,14 +163,13 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
             # Noise lies along the ray: it reaches the height by the cosine to the normal.
             cosine = normal[0] * (j - cx) / fx + row_part
             h = z * cosine + offset
-            height[i, j] = h
             tolerance = max(low, 2.0 * _sigma(z) * abs(cosine))
             if h > tolerance:
                 if h < high:
                     mask[i, j] = 2
             elif h > -2.0 * tolerance:
                 mask[i, j] = 1
-    return mask, height
+    return mask
 
 
 @njit(cache=True, nogil=True)
@@ -176,16 +203,20 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fit_normals(depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
-    """Least-squares planes in windows, linear in inverse depth (see plane.py)."""
+    """Least-squares planes in windows, linear in inverse depth (see plane.py).
+
+    Returns the normals, and 1 where a ray only grazes the surface.
+    """
     rows, cols = depth.shape
     normals = np.zeros((rows, cols, 3), np.float32)
+    smeared = np.zeros((rows, cols), np.uint8)
     for i in range(rows):
         for j in range(cols):
             if not valid[i, j]:
                 continue
             z = depth[i, j]
             inverse = 1.0 / z
-            radius = min(max(int(round(_NORMAL_RADIUS * fx / z)), 2), 5)
+            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
             # Another surface behind or in front must not pull on the fit.
             tolerance = (0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
             n = 0
@@ -219,10 +250,15 @@ def _fit_normals(depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
             nx, ny = du * fx, dv * fy
             nz = inverse + sd - du * su - dv * sv - nx * (j - cx) / fx - ny * (i - cy) / fy
             length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            # Rays graze hardly any real surface; what a camera smears between two surfaces,
+            # one behind the other, lies along the ray. dot(normal, ray) = -inverse / length.
+            x, y = (j - cx) / fx, (i - cy) / fy
+            if inverse < _GRAZING * length * math.sqrt(x * x + y * y + 1):
+                smeared[i, j] = 1
             normals[i, j, 0] = -nx / length
             normals[i, j, 1] = -ny / length
             normals[i, j, 2] = -nz / length
-    return normals
+    return normals, smeared
 
 
 @njit(cache=True, nogil=True)
@@ -236,7 +272,7 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
             if not valid[i, j]:
                 continue
             z = depth[i, j]
-            reach = min(max(int(round(_CREASE_REACH * fx / z)), 2), 6)
+            reach = min(max(round(_CREASE_REACH * fx / z), 2), 6)
             for k in range(4):  # right, down, and the two diagonals
                 di = 0 if k == 0 else 1
                 dj = 0 if k == 1 else (-1 if k == 3 else 1)
@@ -248,16 +284,12 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                     dz = z1 - z
                     # Off both planes: a crease leaves one of the two distances small.
                     off = min(
-                        abs(
-                            normals[i, j, 0] * dx + normals[i, j, 1] * dy + normals[i, j, 2] * dz
-                        ),
-                        abs(
-                            normals[a, b, 0] * dx + normals[a, b, 1] * dy + normals[a, b, 2] * dz
-                        ),
+                        abs(normals[i, j, 0] * dx + normals[i, j, 1] * dy + normals[i, j, 2] * dz),
+                        abs(normals[a, b, 0] * dx + normals[a, b, 1] * dy + normals[a, b, 2] * dz),
                     )
                     if off > _STEP + _STEP_SIGMAS * NOISE_AT_1M * z * z:
                         steps[i, j, k] = 1 if dz > 0 else -1
-                s = reach if k < 2 else max(2, int(round(0.7 * reach)))
+                s = reach if k < 2 else max(2, round(0.7 * reach))
                 i0, j0, i1, j1 = i - di * s, j - dj * s, i + di * s, j + dj * s
                 if i0 < 0 or i1 >= rows or min(j0, j1) < 0 or max(j0, j1) >= cols:
                     continue
