@@ -390,7 +390,7 @@ def test_markers(factory, frame, scene):
     assert len(corners) >= 6
     np.testing.assert_allclose(scene.plane.height(corners), 0, atol=1e-9)
     u, v = frame.camera.project(corners).T
-    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 60, 16, 44))
+    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 56, 16, 40))
     for box, text, item in zip(items[::2], items[1::2], scene.objects, strict=True):
         assert (box.type, box.id, len(box.points)) == (box.LINE_LIST, item.label, 24)
         ends = np.array([[p.x, p.y, p.z] for p in box.points])

@@ -621,7 +621,7 @@ class MessageFactory:
             pose=self._new(
                 "geometry_msgs/msg/Pose",
                 position=self._xyz("Point", position),
-                orientation=self._quaternion(np.eye(3)),
+                orientation=self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
             ),
             scale=self._xyz("Vector3", scale),
             color=self._new("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=alpha),
@@ -644,12 +644,12 @@ class MessageFactory:
 def _plane_triangles(frame: RgbdFrame, scene: Scene) -> NDArray[np.float64]:
     """The convex outline of what is seen of the plane, as a fan of triangles: (3 n, 3), metres."""
     assert scene.plane is not None
-    stride = 4  # pixels; the outline is for the eye, and a quarter of the width is 16 times faster
+    stride = 8  # pixels; the outline is for the eye, and this is much faster
     rows, columns = np.nonzero(scene.labels[::stride, ::stride] == PLANE_LABEL)
     if len(rows) < 3:
         return np.empty((0, 3))
     hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
-    pixels = cv2.approxPolyDP(hull, 1.0, True)[:, 0] * stride
+    pixels = cv2.approxPolyDP(hull, 0.5, True)[:, 0] * stride
     rays = frame.camera.deproject_pixels(pixels, np.ones(len(pixels)))
     slope = rays @ scene.plane.normal
     corners = (rays * (-scene.plane.offset / slope)[:, None])[slope < 0]
