@@ -1,0 +1,76 @@
+"""Speed of a replay end to end: bag in, bag out.
+
+    python benchmarks/replay.py [--data DIR] [--frames N]
+
+A bag of N frames is made of an image folder's, over and over, and replayed in each way of using
+it. Frames a second are those of the whole run after the first frame (which compiles), closing
+the output included; milliseconds are medians a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cvdl.bags import BagReader, BagWriter, write_frames
+from cvdl.datasets import ImageFolder
+from cvdl.frame import RgbdFrame
+from cvdl.pipeline import Perception
+from cvdl.replay import ReplayOptions, replay
+
+DATA = Path(__file__).parents[1] / "../shared/data/osd"
+STAGES = ("read", "segment", "draw", "write", "total")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
+    parser.add_argument("--frames", type=int, default=300, help="in the bag")
+    arguments = parser.parse_args()
+    table = Table(title=f"{arguments.frames} frames of {arguments.data.name}", box=SIMPLE_HEAD)
+    for heading in ("output", "frames/s", *STAGES, "MB"):
+        table.add_column(heading, justify="left" if heading == "output" else "right")
+    with TemporaryDirectory() as folder:
+        bag, out = Path(folder, "in"), Path(folder, "out")
+        with BagWriter(bag) as writer:
+            frames = repeated(arguments.data, arguments.frames)
+            write_frames(writer, track(frames, "preparing", arguments.frames, transient=True), 30)
+        perception = Perception()
+        replay(bag, out, perception, ReplayOptions(limit=1))
+        variants = {
+            "input and results": ReplayOptions(overwrite=True),
+            "only results": ReplayOptions(overwrite=True, only_results=True),
+            "and pictures": ReplayOptions(overwrite=True, pictures=Path(folder, "pictures")),
+        }
+        for name, options in track(variants.items(), "replaying", transient=True):
+            start = perf_counter()
+            summary = replay(bag, out, perception, options)
+            rate = summary.frames / (perf_counter() - start)
+            stages = (f"{summary.latency_ms[stage][0]:.1f}" for stage in STAGES)
+            size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
+            table.add_row(name, f"{rate:.1f}", *stages, f"{size:.0f}")
+        start = perf_counter()
+        with BagReader(bag) as reader:
+            for _ in reader.messages():
+                pass
+        reading = (perf_counter() - start) / arguments.frames * 1e3
+    console = Console()
+    console.print(table)
+    console.print(f"reading the input alone: {reading:.1f} ms a frame")
+
+
+def repeated(folder: Path, count: int) -> Iterator[RgbdFrame]:
+    return islice(cycle(list(ImageFolder(folder))), count)
+
+
+if __name__ == "__main__":
+    main()
