@@ -13,7 +13,7 @@ NAME = "cvdl"
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
-    "mcap>=1.2",
+    "mcap>=1.2.1",
     "numba>=0.61",
     "numpy>=1.24",
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
@@ -22,10 +22,10 @@ RUN = [
     "pydantic>=2.5",
     "pyyaml>=6",
     "rich>=13",
-    "rosbags>=0.11",
+    "rosbags>=0.11.3",
     "rosbags-image>=0.10",
     "scipy>=1.11",
-    "typer>=0.12",
+    "typer>=0.15.4",
 ]
 RERUN = ["rerun-sdk>=0.24"]
 DEV = [

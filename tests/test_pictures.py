@@ -47,7 +47,7 @@ def test_overlay_does_not_write_into_the_frame():
 @pytest.mark.parametrize("background", [0, 128, 255])
 def test_overlay_outline_stands_out_on_any_background(background):
     picture = overlay(make_frame(background), make_scene(make_object(2, (10, 70, 60, 110))))
-    inside, outside = picture[90, 10].astype(int), picture[90, 9].astype(int)
+    inside, outside = picture[75, 10].astype(int), picture[75, 9].astype(int)
     assert tuple(inside) == object_color(2)
     assert max(abs(inside - background).max(), abs(outside - background).max()) > 100
 
