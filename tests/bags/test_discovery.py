@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from cvdl.bags import (
     BagError,
@@ -15,6 +16,7 @@ from cvdl.bags import (
     image_topics,
     message_type,
 )
+from cvdl.bags.typestore import typestore
 from cvdl.ros.messages import MessageFactory
 
 FACTORY = MessageFactory(message_type)
@@ -188,6 +190,24 @@ def test_names_that_are_not_in_the_bag_or_of_another_type(bag_with):
         find_topics(bag, color="/i")
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/CameraInfo"):
         find_topics(bag, info="/c")
+
+
+def test_a_topic_that_is_announced_but_never_comes(tmp_path, frame):
+    with Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, message in (
+            ("/c", FACTORY.color(frame)),
+            ("/d", FACTORY.depth(frame)),
+            ("/i", FACTORY.camera_info(frame)),
+        ):
+            kind = message.__msgtype__
+            connection = writer.add_connection(topic, kind, typestore=typestore())
+            if topic != "/d":
+                writer.write(connection, 1, typestore().serialize_cdr(message, kind))
+    with BagReader(tmp_path / "bag") as bag:
+        with pytest.raises(BagError, match="there is no depth topic in it"):
+            find_topics(bag)
+        with pytest.raises(BagError, match=r"/d holds no messages(.|\n)*/d .* 0 messages"):
+            find_topics(bag, depth="/d")
 
 
 def test_a_topic_with_an_encoding_that_is_not_known_can_be_named(bag_with):

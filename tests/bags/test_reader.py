@@ -238,6 +238,21 @@ def test_ros1_types_with_other_fields_in_ros2_are_migrated(tmp_path):
     assert type(found["/tf"]) is message_type("tf2_msgs/msg/TFMessage")
 
 
+def test_a_faulty_ros1_message_is_left_out(tmp_path, caplog):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind = "std_msgs/msg/String"
+    good = store.serialize_ros1(store.types[kind]("good"), kind)
+    with Writer1(tmp_path / "old.bag") as writer:
+        connection = writer.add_connection("/words", kind, typestore=store)
+        for stamp, data in enumerate([good, b"\xff", b"\xff", good], start=1):
+            writer.write(connection, stamp, data)
+    with BagReader(tmp_path / "old.bag") as bag:
+        found = [(stamp, bag.decode(topic, data).data) for topic, stamp, data in bag.messages()]
+    assert found == [(1, "good"), (4, "good")]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("/words: messages are left out")
+
+
 # Damage
 
 
@@ -316,8 +331,9 @@ def test_what_is_no_bag_at_all(tmp_path):
         BagReader(tmp_path)
 
 
-def test_compression_that_the_library_has_not(tmp_path, messages):
-    path = write_rosbag2(tmp_path / "bag", messages, compression=CompressionMode.FILE)
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_compression_that_the_library_has_not(tmp_path, messages, mode):
+    path = write_rosbag2(tmp_path / "bag", messages, compression=mode)
     metadata = path / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace("format: zstd", "format: lz4"))
     with pytest.raises(BagError, match="'lz4' is not supported"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -113,12 +114,18 @@ def _open(path: Path) -> tuple[str, list[Source]]:
     try:
         source = Ros2Source(path)
     except Exception as error:  # whatever the library makes of a damaged bag
-        if not files:
+        if not files or _says_compressed(path / "metadata.yaml"):
             raise BagError(f"{path} is no bag that can be read: {error}; {_ACCEPTED}") from error
         # A recorder that was killed leaves no metadata; those of a copy cut off do not fit it.
         _log.warning("%s: %s; its files are read one by one", path, str(error).rstrip("."))
         return _kind(files), [_open_file(file) for file in files]
     return _kind(path.iterdir()), [source]
+
+
+def _says_compressed(metadata: Path) -> bool:
+    """Whether messages need decompression of which their own file knows nothing."""
+    text = metadata.read_text(errors="replace") if metadata.is_file() else ""
+    return re.search(r"compression_mode: *['\"]?(file|message)", text, re.IGNORECASE) is not None
 
 
 def _open_file(path: Path) -> Source:

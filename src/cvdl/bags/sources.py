@@ -65,8 +65,17 @@ class _RosbagsSource(Source):
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
         """See the base class."""
         wanted = [self._connections[key] for key in keys]
+        faulty = set()
         for connection, stamp_ns, data in self._reader.messages(wanted):
-            yield connection.id, stamp_ns, self._to_ros2(connection.id, data)
+            key = connection.id
+            try:
+                converted = self._to_ros2(key, data)
+            except Exception as error:  # whatever the library makes of a faulty message
+                if key not in faulty:
+                    _log.warning("%s: messages are left out: %s", connection.topic, error)
+                faulty.add(key)
+            else:
+                yield key, stamp_ns, converted
 
     def close(self) -> None:
         """See the base class."""
