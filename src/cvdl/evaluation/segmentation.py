@@ -17,6 +17,7 @@ each figure (``mean_figures``); adding scores pools their pixels and objects ins
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -199,7 +200,7 @@ def _boundary(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], partners: dict[int, int]
 ) -> Counts:
     """Counts of the outlines; ``partners`` by index, the images numbered by index + 1."""
-    radius = int(np.ceil(_BOUNDARY_TOLERANCE * np.hypot(*truth.shape)))
+    radius = math.ceil(_BOUNDARY_TOLERANCE * math.hypot(*truth.shape))
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disk = (x * x + y * y <= radius * radius).astype(np.uint8)
     truth_boxes, predicted_boxes = find_objects(truth), find_objects(predicted)
