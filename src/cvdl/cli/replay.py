@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvdl.sync import DEFAULT_SLOP_S
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -29,7 +31,7 @@ def command(
     ] = None,
     slop: Annotated[
         float, typer.Option(min=0, help="Largest difference of the two stamps, seconds.")
-    ] = 0.02,
+    ] = DEFAULT_SLOP_S,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     settings: Annotated[
         list[str] | None,
