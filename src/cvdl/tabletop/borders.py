@@ -101,7 +101,7 @@ def _total(
     code = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     sums = np.stack([np.bincount(inverse, measures[:, c]) for c in range(4)], axis=1)
-    return pairs[first], sums
+    return pairs[first], sums.astype(np.float64)
 
 
 @njit(cache=True, nogil=True)

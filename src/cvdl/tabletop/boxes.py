@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import OrientedBox, Plane
+from cvdl.tabletop.labels import rank
 
 __all__ = ["plane_axes", "standing_box"]
 
 _RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
-_SAMPLES = 2000
+_SAMPLES = 600
 
 
 def plane_axes(plane: Plane) -> NDArray[np.float64]:
@@ -38,12 +39,12 @@ def standing_box(points: NDArray[np.floating], plane: Plane) -> OrientedBox:
     axes = plane_axes(plane)
     x, y, _ = (points @ axes).T
     height = plane.height(points)
-    low, high = np.percentile(height, [1, 99])
+    low, high = rank(height, 0.01), rank(height, 0.99)
     low = 0.0 if low < _RESTING else low
     # Flying pixels at the outline would make the box too large: keep the inner 99 %.
     inner = np.ones(len(x), bool)
     for values in (x, y):
-        inner &= (values >= np.percentile(values, 0.5)) & (values <= np.percentile(values, 99.5))
+        inner &= (values >= rank(values, 0.005)) & (values <= rank(values, 0.995))
     (cx, cy), (width, depth), angle = cv2.minAreaRect(
         np.stack([x[inner], y[inner]], axis=1).astype(np.float32)
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.frame import Plane
-from cvdl.tabletop.labels import pixels_by_label
+from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import SupportPlane
 from cvdl.tabletop.surface import Surface
 
@@ -20,7 +18,8 @@ _ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
 _PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the plane's
 _WAVE_HEIGHT = 0.018  # metres: a stereo camera's waves over a flat plane stay under this
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
-_COLOR_WINDOW = 61  # pixels of the reduced image
+_COARSE = 4  # pixels of the reduced image
+_COLOR_WINDOW = 15  # coarse pixels
 
 
 def remove_lifted_plane(
@@ -43,20 +42,25 @@ def remove_lifted_plane(
     Returns:
         (h, w) int32, as ``regions``, with 0 where a region was removed.
     """
-    difference = np.linalg.norm(surface.lab - _local_color(surface.lab, on_plane), axis=2).ravel()
-    height = plane.height(surface.points).ravel()
-    curvature = surface.curvature.ravel()
+    where = np.flatnonzero(regions)
+    label = regions.ravel()[where]
+    area = np.maximum(np.bincount(label), 1)
 
-    def is_object(pixels: NDArray[np.intp]) -> bool:
-        return bool(
-            difference[pixels].mean() > _PLANE_COLOR
-            or (
-                np.percentile(height[pixels], 95) > _WAVE_HEIGHT
-                and curvature[pixels].mean() > _SKIRT_CURVATURE
-            )
-        )
+    def mean(values: NDArray) -> NDArray[np.float64]:
+        return np.bincount(label, values) / area
 
-    return _keep(regions, is_object)
+    lab = surface.lab.reshape(-1, 3)[where]
+    color = np.stack([mean(lab[:, c]) for c in range(3)], axis=1)
+    rows, cols = (mean(index) for index in np.divmod(where, regions.shape[1]))
+    plane_color = _local_plane_color(surface.lab, on_plane, rows, cols)
+    difference = np.linalg.norm(color - plane_color, axis=1)
+    curvature = mean(surface.curvature.ravel()[where])
+    height = plane.height(surface.points.reshape(-1, 3)[where])
+    keep = np.ones(len(area), bool)
+    for candidate in np.flatnonzero(difference[1:] < _PLANE_COLOR) + 1:
+        low = rank(height[label == candidate], 0.95) < _WAVE_HEIGHT
+        keep[candidate] = not low and curvature[candidate] > _SKIRT_CURVATURE
+    return np.where(keep[regions], regions, 0)
 
 
 def keep_objects(
@@ -81,29 +85,30 @@ def keep_objects(
         (h, w) int32, as ``groups``, with 0 where a group was removed.
     """
     points = surface.points.reshape(-1, 3)
-
-    def is_object(pixels: NDArray[np.intp]) -> bool:
+    kept = np.zeros_like(groups)
+    for label, pixels in pixels_by_label(groups).items():
         mine = points[pixels]
-        return bool(
-            np.percentile(support.plane.height(mine), 95) >= min_height
+        if (
+            rank(support.plane.height(mine), 0.95) >= min_height
             and support.carries(mine, camera).mean() >= _ON_PLANE_SHARE
-        )
-
-    return _keep(groups, is_object)
-
-
-def _keep(
-    labels: NDArray[np.int32], wanted: Callable[[NDArray[np.intp]], bool]
-) -> NDArray[np.int32]:
-    keep = np.zeros(int(labels.max()) + 1, bool)
-    for label, pixels in pixels_by_label(labels).items():
-        keep[label] = wanted(pixels)
-    return np.where(keep[labels], labels, 0)
+        ):
+            kept.ravel()[pixels] = label
+    return kept
 
 
-def _local_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Mean colour of the plane round each pixel, (h, w, 3)."""
-    weight = on_plane.astype(np.float32)
+def _local_plane_color(
+    lab: NDArray[np.float32],
+    on_plane: NDArray[np.bool_],
+    rows: NDArray[np.float64],
+    cols: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Mean colour (N, 3) of the plane round each of N places: light differs over a table."""
+    height, width = on_plane.shape
+    coarse = (max(1, width // _COARSE), max(1, height // _COARSE))
+    weighted = cv2.resize(lab * on_plane[..., None], coarse, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(on_plane.astype(np.float32), coarse, interpolation=cv2.INTER_AREA)
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
-    total = cv2.blur(lab * weight[..., None], window)
-    return total / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
+    mean = cv2.blur(weighted, window) / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
+    row = np.minimum(rows.astype(int) * coarse[1] // height, coarse[1] - 1)
+    col = np.minimum(cols.astype(int) * coarse[0] // width, coarse[0] - 1)
+    return mean[row, col]

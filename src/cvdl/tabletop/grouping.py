@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cvdl.frame import Plane
 from cvdl.tabletop.borders import PLAIN, SAME_PAINT_DIFFERENCE, Border, find_borders
-from cvdl.tabletop.labels import pixels_by_label
+from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.regions import CREASE_ANGLE
 from cvdl.tabletop.surface import Surface
 
@@ -87,7 +87,7 @@ class _Groups:
         return len(self.members[group])
 
     def top(self, group: int) -> float:
-        return float(np.percentile(self.height[self.members[group]], 95))
+        return rank(self.height[self.members[group]], 0.95)
 
     def distance(self, group: int) -> float:
         """Mean distance along the plane from the camera."""
@@ -144,12 +144,11 @@ def _join_scraps(groups: _Groups) -> None:
 
 def _is_flange(groups: _Groups, group: int, host: int) -> bool:
     """Whether a group is a thin part in the air beside its host: a handle, a rim."""
-    low, high = np.percentile(groups.height[groups.members[group]], [5, 95])
-    return bool(
-        groups.area(group) < _FLANGE_AREA * groups.area(host)
-        and high - low < _FLANGE_HEIGHT
-        and low > 2 * _FLANGE_HEIGHT
-    )
+    if groups.area(group) > _FLANGE_AREA * groups.area(host):
+        return False
+    height = groups.height[groups.members[group]]
+    low, high = rank(height, 0.05), rank(height, 0.95)
+    return high - low < _FLANGE_HEIGHT and low > 2 * _FLANGE_HEIGHT
 
 
 def _join_hollows(groups: _Groups) -> None:
@@ -182,11 +181,14 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
         return False
     wall = groups.members[outside]
     both = np.concatenate([wall, groups.members[inside]])
-    width = np.ptp(np.percentile(groups.across[wall], [2, 98]))
-    return bool(
-        np.ptp(np.percentile(groups.across[both], [2, 98])) < 1.1 * width
-        and np.ptp(np.percentile(groups.forward[both], [2, 98])) < 1.15 * width
+    width = _extent(groups.across[wall])
+    return (
+        _extent(groups.across[both]) < 1.1 * width and _extent(groups.forward[both]) < 1.15 * width
     )
+
+
+def _extent(values: NDArray[np.float32]) -> float:
+    return rank(values, 0.98) - rank(values, 0.02)
 
 
 def _join_enclosed(groups: _Groups) -> None:

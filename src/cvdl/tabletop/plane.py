@@ -21,9 +21,11 @@ from cvdl.tabletop.noise import depth_noise
 
 __all__ = ["SupportPlane", "find_support_plane"]
 
-_STRIDE = 8  # pixels between samples: 80 x 60 of them at 640 x 480
-_HYPOTHESES = 160  # a plane
+_COLUMNS = 80  # samples in a row: every eighth pixel at 640 x 480
+_HYPOTHESES = 96  # a plane
+_VOTERS = 800  # samples that a hypothesis is tried on; the refinement uses them all
 _MAX_PLANES = 5
+_MIN_SHARE = 0.03  # of the samples: smaller planes are not looked for
 _INLIER_SIGMAS = 3.0
 _WAVES = 0.004  # a stereo camera's slow errors over a flat plane, metres
 _CARRY_RANGE = 0.5  # objects are lower than this, metres
@@ -38,15 +40,18 @@ class SupportPlane:
 
     Attributes:
         plane: in the camera frame.
-        footprint: (H/8, W/8) bool, the convex region of the image that the plane covers.
+        footprint: bool, the convex region of the image that the plane covers; a pixel stands
+            for a block of ``stride`` x ``stride``.
+        stride: pixels of the image.
     """
 
     plane: Plane
     footprint: NDArray[np.bool_]
+    stride: int
 
     def carries(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
         """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
-        return _inside(self.footprint, points, self.plane, camera)
+        return _inside(self.footprint, self.stride, points, self.plane, camera)
 
 
 def find_support_plane(
@@ -68,31 +73,46 @@ def find_support_plane(
     if not candidates:
         return None
     best = max(_without_floors(candidates), key=lambda c: c.score)
-    return SupportPlane(best.plane, best.footprint)
+    return SupportPlane(best.plane, best.footprint, samples.stride)
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """Every eighth pixel: rays (N, 3), inverse depth (N,), grid row and column (N,)."""
+    """A grid of pixels that have a reading, N of them.
+
+    Attributes:
+        rays: (N, 3), viewing rays with z = 1.
+        inverse: (N,), inverse depth.
+        sigma: (N,), its standard deviation.
+        points: (N, 3), metres.
+        row, col: (N,), place in the grid.
+        shape: of the grid.
+        stride: pixels between samples.
+        camera: intrinsics of the image.
+    """
 
     rays: NDArray[np.float64]
     inverse: NDArray[np.float64]
-    sigma: NDArray[np.float64]  # of the inverse depth
+    sigma: NDArray[np.float64]
+    points: NDArray[np.float64]
     row: NDArray[np.intp]
     col: NDArray[np.intp]
     shape: tuple[int, int]
+    stride: int
     camera: Camera
 
     @classmethod
     def of(cls, depth: NDArray[np.float32], camera: Camera) -> _Samples:
-        start = _STRIDE // 2
-        grid = depth[start::_STRIDE, start::_STRIDE]
+        stride = max(1, camera.width // _COLUMNS)
+        start = stride // 2
+        grid = depth[start::stride, start::stride]
         row, col = np.nonzero(np.isfinite(grid))
         z = grid[row, col].astype(np.float64)
-        x = (col * _STRIDE + start - camera.cx) / camera.fx
-        y = (row * _STRIDE + start - camera.cy) / camera.fy
+        x = (col * stride + start - camera.cx) / camera.fx
+        y = (row * stride + start - camera.cy) / camera.fy
         rays = np.stack([x, y, np.ones_like(x)], axis=1)
-        return cls(rays, 1 / z, depth_noise(z) / z**2, row, col, grid.shape, camera)
+        sigma = depth_noise(z) / z**2
+        return cls(rays, 1 / z, sigma, rays * z[:, None], row, col, grid.shape, stride, camera)
 
 
 @dataclass(frozen=True)
@@ -108,15 +128,18 @@ def _extract_planes(
 ) -> list[_Candidate]:
     """The dominant planes one after the other, each fitted to what the earlier ones left."""
     left = np.ones(len(samples.inverse), bool)
+    least = max(50, int(_MIN_SHARE * len(left)))
     candidates = []
     for _ in range(_MAX_PLANES):
-        if left.sum() < 50:
+        if left.sum() < least:
             break
-        model = _ransac(samples, left, rng)
+        model = _ransac(samples, np.flatnonzero(left), rng)
         if model is None:
             break
         inliers = left & _inliers(samples, model)
         left &= ~_inliers(samples, model, 2 * _INLIER_SIGMAS)
+        if inliers.sum() < least:
+            continue
         candidate = _judge(samples, model, inliers)
         if candidate is not None and candidate.area >= min_area:
             candidates.append(candidate)
@@ -124,36 +147,36 @@ def _extract_planes(
 
 
 def _ransac(
-    samples: _Samples, left: NDArray[np.bool_], rng: np.random.Generator
+    samples: _Samples, left: NDArray[np.intp], rng: np.random.Generator
 ) -> NDArray[np.float64] | None:
     """(a, b, c) of 1/z = a x + b y + c with the most inliers, refined by least squares."""
     index = np.full(samples.shape, -1)
-    index[samples.row[left], samples.col[left]] = np.flatnonzero(left)
+    index[samples.row[left], samples.col[left]] = left
     # Triples from one neighbourhood: two points near the first lie on its plane far more often
     # than two points from anywhere.
-    first = rng.choice(np.flatnonzero(left), _HYPOTHESES)
+    first = rng.choice(left, _HYPOTHESES)
     reach = max(samples.shape) // 6
     offset = rng.integers(-reach, reach + 1, (_HYPOTHESES, 2, 2))
     row = np.clip(samples.row[first, None] + offset[..., 0], 0, samples.shape[0] - 1)
     col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
     triples = np.concatenate([first[:, None], index[row, col]], axis=1)
     triples = triples[(triples >= 0).all(axis=1)]
-    rays = samples.rays[triples]
-    rays = rays[wide := np.abs(np.linalg.det(rays)) > 1e-4]
-    if not len(rays):
+    wide = np.abs(np.linalg.det(samples.rays[triples])) > 1e-4
+    if not wide.any():
         return None
-    models = np.linalg.solve(rays, samples.inverse[triples[wide]][..., None])[..., 0]
-    residual = np.abs(samples.rays[left] @ models.T - samples.inverse[left, None])
-    votes = (residual < _INLIER_SIGMAS * samples.sigma[left, None]).sum(axis=0)
+    triples = triples[wide]
+    models = np.linalg.solve(samples.rays[triples], samples.inverse[triples][..., None])[..., 0]
+    voters = left[:: max(1, len(left) // _VOTERS)]
+    residual = np.abs(samples.rays[voters] @ models.T - samples.inverse[voters, None])
+    votes = (residual < _INLIER_SIGMAS * samples.sigma[voters, None]).sum(axis=0)
     model = models[votes.argmax()]
     for _ in range(3):
-        inliers = left & _inliers(samples, model)
-        if inliers.sum() < 30:
+        inliers = left[_inliers(samples, model)[left]]
+        if len(inliers) < 30:
             return None
-        weight = 1 / samples.sigma[inliers]
-        model = np.linalg.lstsq(
-            samples.rays[inliers] * weight[:, None], samples.inverse[inliers] * weight, rcond=None
-        )[0]
+        rays = samples.rays[inliers]
+        weighted = rays / samples.sigma[inliers, None] ** 2
+        model = np.linalg.solve(weighted.T @ rays, weighted.T @ samples.inverse[inliers])
     return model
 
 
@@ -170,20 +193,19 @@ def _judge(
     camera = samples.camera
     offset = 1 / np.linalg.norm(model)
     plane = Plane(-model * offset, float(offset))
-    facing = -samples.rays @ plane.normal  # sine of the viewing angle x length of the ray
-    length = np.linalg.norm(samples.rays, axis=1)
-    if inliers.sum() < 30 or np.median((facing / length)[inliers]) < _GRAZING:
+    rays = samples.rays[inliers]
+    facing = -rays @ plane.normal  # sine of the viewing angle x length of the ray
+    if np.median(facing / np.linalg.norm(rays, axis=1)) < _GRAZING:
         return None
-    z = 1 / samples.inverse
-    points = samples.rays * z[:, None]
-    height = plane.height(points)
+    z = samples.points[:, 2]
+    height = plane.height(samples.points)
     footprint = _footprint(samples, np.abs(height) < _WAVES + _INLIER_SIGMAS * depth_noise(z))
     if footprint is None:
         return None
-    pixel_area = _STRIDE**2 / (camera.fx * camera.fy) * z**2
-    area = float((pixel_area / np.maximum(facing, 1e-3))[inliers].sum())
+    pixel_area = samples.stride**2 / (camera.fx * camera.fy) * z**2
+    area = float((pixel_area[inliers] / np.maximum(facing, 1e-3)).sum())
     raised = (height > 4 * depth_noise(z)) & (height < _CARRY_RANGE)
-    raised[raised] = _inside(footprint, points[raised], plane, camera)
+    raised[raised] = _inside(footprint, samples.stride, samples.points[raised], plane, camera)
     carried = float(pixel_area[raised].sum())
 
     # A camera that looks down at a table sees its normal point up or towards itself; a wall's
@@ -211,10 +233,14 @@ def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 def _inside(
-    footprint: NDArray[np.bool_], points: NDArray[np.floating], plane: Plane, camera: Camera
+    footprint: NDArray[np.bool_],
+    stride: int,
+    points: NDArray[np.floating],
+    plane: Plane,
+    camera: Camera,
 ) -> NDArray[np.bool_]:
     foot = camera.project(points - plane.height(points)[:, None] * plane.normal)
-    column, row = np.nan_to_num(foot / _STRIDE, nan=-1).astype(int).T
+    column, row = np.nan_to_num(foot / stride, nan=-1).astype(int).T
     rows, columns = footprint.shape
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     inside[inside] = footprint[row[inside], column[inside]]

@@ -15,9 +15,11 @@ from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
 from cvdl.tabletop.regions import watershed_regions
-from cvdl.tabletop.surface import foreground_mask, surface_of
+from cvdl.tabletop.surface import Surface, foreground_mask, surface_of
 
 __all__ = ["TabletopSegmenter"]
+
+_MARGIN = 32  # pixels
 
 
 class TabletopSegmenter:
@@ -44,34 +46,57 @@ class TabletopSegmenter:
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
         labels[mask == 1] = PLANE_LABEL
-        above = cv2.morphologyEx((mask == 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
-        surface = surface_of(depth, frame.color, above, frame.camera)
+        above = (mask == 2).astype(np.uint8)
+        above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        window = _window_of(above)
+        if window is None:
+            return labels, support.plane, ()
+        surface = surface_of(frame.color, depth, above, frame.camera, window)
         regions = remove_lifted_plane(
             watershed_regions(surface), surface, support.plane, surface.reduce(mask == 1)
         )
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
-        instances = _enlarge(groups, surface.factor, above)
-        points = frame.camera.deproject(depth).reshape(-1, 3)
+        instances = _enlarge(groups, surface, above)
         objects: list[SceneObject] = []
         for pixels in pixels_by_label(instances).values():
             if len(pixels) < config.min_pixels:
                 continue
             label = FIRST_OBJECT_LABEL + len(objects)
-            labels.ravel()[pixels] = label
-            rows, cols = np.divmod(pixels, frame.camera.width)
+            rows, cols = np.divmod(pixels, instances.shape[1])
+            rows, cols = rows + window[0].start, cols + window[1].start
+            labels[rows, cols] = label
             box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            box3d = standing_box(points[pixels], support.plane)
-            objects.append(SceneObject(label, box2d, box3d, len(pixels)))
+            uv = np.stack([cols, rows], axis=1)
+            points = frame.camera.deproject_pixels(uv, depth[rows, cols])
+            objects.append(
+                SceneObject(label, box2d, standing_box(points, support.plane), len(pixels))
+            )
         return labels, support.plane, tuple(objects)
 
 
-def _enlarge(groups: NDArray[np.int32], factor: int, mask: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Labels of the reduced grid on the full image, within the mask."""
+def _window_of(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
+    """Rows and columns round what is set, with a margin that shows the plane beside it."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return None
     rows, cols = mask.shape
-    grown = np.where(groups > 0, groups, cv2.dilate(groups.astype(np.float32), np.ones((3, 3))))
+    return (
+        slice(max(0, y - _MARGIN), min(rows, y + height + _MARGIN)),
+        slice(max(0, x - _MARGIN), min(cols, x + width + _MARGIN)),
+    )
+
+
+def _enlarge(
+    groups: NDArray[np.int32], surface: Surface, mask: NDArray[np.uint8]
+) -> NDArray[np.int32]:
+    """Labels of the reduced grid on the window of the full image, within the mask."""
+    # Edge pixels have no group of their own: they get a neighbour's.
+    grown = cv2.dilate(groups.astype(np.float32), np.ones((3, 3), np.uint8))
+    grown = np.where(groups > 0, groups, grown).astype(np.int32)
+    mask = mask[surface.window]
+    factor = surface.factor
     full = np.zeros(mask.shape, np.int32)
-    enlarged = np.repeat(np.repeat(grown.astype(np.int32), factor, axis=0), factor, axis=1)
-    full[: enlarged.shape[0], : enlarged.shape[1]] = enlarged[:rows, :cols]
-    full[mask == 0] = 0
-    return full
+    enlarged = np.repeat(np.repeat(grown, factor, axis=0), factor, axis=1)
+    full[: enlarged.shape[0], : enlarged.shape[1]] = enlarged
+    return np.where(mask, full, 0)

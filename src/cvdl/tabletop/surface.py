@@ -19,7 +19,7 @@ from cvdl.camera import Camera
 from cvdl.frame import Plane
 from cvdl.tabletop.noise import NOISE_AT_1M, NOISE_FLOOR
 
-__all__ = ["Surface", "foreground_mask", "reduce_camera", "surface_of"]
+__all__ = ["Surface", "foreground_mask", "surface_of"]
 
 _WORKING_WIDTH = 320
 #: Shade changes the lightness within one object: it counts this much of a colour difference.
@@ -37,15 +37,15 @@ _STEP_SIGMAS = 4.0
 
 @dataclass(frozen=True)
 class Surface:
-    """Geometry on the reduced grid (h, w), defined where ``valid``.
+    """Geometry on the reduced grid (h, w) of a window of the image, defined where ``valid``.
 
     Attributes:
         camera: intrinsics of the reduced image.
         factor: full-image pixels a reduced pixel, along each axis.
-        depth: float32, metres.
-        points: (h, w, 3) float32, metres, of ``depth``.
+        window: rows and columns of the full image.
+        points: (h, w, 3) float32, metres.
         valid: uint8, 1 where something stands above the plane and is not seen edge-on.
-        everything: float32, metres: the depth of the whole scene, NaN where there is no reading.
+        everything: float32, metres: the depth of the whole window, NaN where there is no reading.
         lab: (h, w, 3) float32, CIE L*a*b* colour, its lightness weighed down by LIGHTNESS.
         normals: (h, w, 3) float32, towards the camera; zero where none could be fitted.
         concavity: float32, degrees: the sharpest concave crease through a pixel.
@@ -56,7 +56,7 @@ class Surface:
 
     camera: Camera
     factor: int
-    depth: NDArray[np.float32]
+    window: tuple[slice, slice]
     points: NDArray[np.float32]
     valid: NDArray[np.uint8]
     everything: NDArray[np.float32]
@@ -68,35 +68,46 @@ class Surface:
 
     def reduce(self, image: NDArray) -> NDArray:
         """The middle pixel of each block of a full image (H, W): (h, w)."""
-        return _middles(image, self.factor, self.camera)
+        return _middles(image[self.window], self.factor, self.camera)
 
 
 def surface_of(
-    depth: NDArray[np.float32],
     color: NDArray[np.uint8],
+    depth: NDArray[np.float32],
     mask: NDArray[np.uint8],
     camera: Camera,
+    window: tuple[slice, slice],
 ) -> Surface:
     """Local geometry of the masked part of a depth image.
 
     Args:
-        depth: (H, W) float32, metres, NaN where there is no reading.
         color: (H, W, 3) uint8, RGB.
+        depth: (H, W) float32, metres, NaN where there is no reading.
         mask: (H, W) uint8, 1 where something stands above the plane.
-        camera: intrinsics of the depth image.
+        camera: intrinsics of the images.
+        window: rows and columns of the images outside which nothing is set in the mask.
     """
     factor = max(1, camera.width // _WORKING_WIDTH)
-    small = reduce_camera(camera, factor)
+    color, depth, mask = color[window], depth[window], mask[window]
+    small = _reduce_camera(camera, window, factor)
     intrinsics = (small.fx, small.fy, small.cx, small.cy)
-    reduced, valid = _reduce(depth, mask, factor)
-    normals, smeared = _fit_normals(reduced, valid, *intrinsics)
-    lab = _reduced_lab(color, small)
-    points = small.deproject(reduced)
+    inverse, valid = _reduce(depth, mask, factor)
+    reduced = 1 / inverse
+    normals, smeared = _fit_normals(inverse, valid, *intrinsics)
     concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
     valid[smeared > 0] = 0
-    everything = _middles(depth, factor, small)
     return Surface(
-        small, factor, reduced, points, valid, everything, lab, normals, concavity, curvature, steps
+        camera=small,
+        factor=factor,
+        window=window,
+        points=small.deproject(reduced),
+        valid=valid,
+        everything=_middles(depth, factor, small),
+        lab=_reduced_lab(color, small),
+        normals=normals,
+        concavity=concavity,
+        curvature=curvature,
+        steps=steps,
     )
 
 
@@ -107,20 +118,22 @@ def _middles(image: NDArray, factor: int, small: Camera) -> NDArray:
 
 def _reduced_lab(color: NDArray[np.uint8], small: Camera) -> NDArray[np.float32]:
     reduced = cv2.resize(color, (small.width, small.height), interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(reduced.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    lab[..., 0] *= LIGHTNESS
+    # 8-bit Lab: lightness is scaled by 255 / 100.
+    lab = cv2.cvtColor(reduced, cv2.COLOR_RGB2Lab).astype(np.float32)
+    lab[..., 0] *= LIGHTNESS * 100 / 255
     return lab
 
 
-def reduce_camera(camera: Camera, factor: int) -> Camera:
-    """Intrinsics of the image whose pixels are blocks of factor x factor."""
+def _reduce_camera(camera: Camera, window: tuple[slice, slice], factor: int) -> Camera:
+    """Intrinsics of the window's image whose pixels are blocks of factor x factor."""
+    rows, cols = window
     return Camera(
-        camera.width // factor,
-        camera.height // factor,
+        (cols.stop - cols.start) // factor,
+        (rows.stop - rows.start) // factor,
         camera.fx / factor,
         camera.fy / factor,
-        (camera.cx - (factor - 1) / 2) / factor,
-        (camera.cy - (factor - 1) / 2) / factor,
+        (camera.cx - cols.start - (factor - 1) / 2) / factor,
+        (camera.cy - rows.start - (factor - 1) / 2) / factor,
     )
 
 
@@ -174,7 +187,7 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
 
 @njit(cache=True, nogil=True)
 def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
-    """Block means of inverse depth over the nearest surface in each block."""
+    """Block means of inverse depth over the nearest surface in each block, NaN for none."""
     rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
     reduced = np.full((rows, cols), np.nan, np.float32)
     valid = np.zeros((rows, cols), np.uint8)
@@ -196,26 +209,26 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
                     if mask[a, b] and depth[a, b] < 1.01 * nearest:
                         total += 1.0 / depth[a, b]
                         used += 1
-            reduced[i, j] = used / total
+            reduced[i, j] = total / used
             valid[i, j] = 1
     return reduced, valid
 
 
 @njit(cache=True, nogil=True)
-def _fit_normals(depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+def _fit_normals(inverse_depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     """Least-squares planes in windows, linear in inverse depth (see plane.py).
 
     Returns the normals, and 1 where a ray only grazes the surface.
     """
-    rows, cols = depth.shape
+    rows, cols = inverse_depth.shape
     normals = np.zeros((rows, cols, 3), np.float32)
     smeared = np.zeros((rows, cols), np.uint8)
     for i in range(rows):
         for j in range(cols):
             if not valid[i, j]:
                 continue
-            z = depth[i, j]
-            inverse = 1.0 / z
+            inverse = inverse_depth[i, j]
+            z = 1.0 / inverse
             radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
             # Another surface behind or in front must not pull on the fit.
             tolerance = (0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
@@ -225,7 +238,7 @@ def _fit_normals(depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
                 for b in range(max(0, j - radius), min(cols, j + radius + 1)):
                     if not valid[a, b]:
                         continue
-                    d = 1.0 / depth[a, b] - inverse
+                    d = inverse_depth[a, b] - inverse
                     if abs(d) < tolerance:
                         u, v = b - j, a - i
                         n += 1
@@ -309,6 +322,8 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                     n0, n1 = normals[i0, j0, c], normals[i1, j1, c]
                     cosine += n0 * n1
                     opening += (n1 - n0) * (dx if c == 0 else (dy if c == 1 else dz))
+                if k > 1 and opening >= 0:
+                    continue
                 angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
                 if k < 2:
                     curvature[i, j] += 0.5 * (angle if opening > 0 else -angle)
