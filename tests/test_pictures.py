@@ -73,6 +73,12 @@ def test_overlay_draws_the_flat_box_where_the_other_reaches_behind_the_camera():
     assert tuple(picture[10, 10]) == tuple(picture[49, 59]) == object_color(2)
 
 
+@pytest.mark.parametrize("box", [(0, 0, 160, 120), (10, 10, 11, 11), (10, 10, 10, 10)])
+def test_overlay_of_the_largest_and_the_smallest_object(box):
+    picture = overlay(make_frame(), make_scene(make_object(2, box)))
+    assert picture.shape == (120, 160, 3)
+
+
 def test_neighbouring_objects_differ_in_colour():
     colors = np.array([object_color(label) for label in range(2, 22)], int)
     distance = np.abs(colors[:, None] - colors[None]).max(-1)

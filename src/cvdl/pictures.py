@@ -180,12 +180,12 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
 def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
     """Number and class, centred where the mask is thickest: inside even a bent object."""
     x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
-    mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).astype(np.uint8)
+    mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
     if not mask.any():
         return
     # A border of zeros: the picture's edge bounds the object too.
-    depth_inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
-    _, _, _, (x, y) = cv2.minMaxLoc(depth_inside)
+    bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
     text = f"{item.label} {item.class_name}".strip()
     scale = 0.45 * max(picture.shape[1] / 640, 0.8)
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
