@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cvdl.cli import bag, evaluate, info, replay
+from cvdl.cli import bag, evaluate, info, replay, simulate
 from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ def _root() -> None:
 
 app.command("replay")(replay.command)
 app.command("info")(info.command)
+app.command("simulate")(simulate.command)
 app.add_typer(bag.app, name="bag")
 app.add_typer(evaluate.app, name="evaluate")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Mesh", "box", "circle", "merge", "polyhedron", "rounded", "skin", "sweep", "turn"]
 
@@ -183,7 +183,7 @@ def rounded(power: float, segments: int = 24) -> Array:
     return points
 
 
-def turn(strokes: Sequence[tuple[Sequence, int]], section: Array | None = None) -> Mesh:
+def turn(strokes: Sequence[tuple[ArrayLike, int]], section: Array | None = None) -> Mesh:
     """A solid turned about z.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def furnish_room(rng: Rng, table: Table, camera: Array) -> list[Surface]:
     surfaces = [
         _sheet([(west, south, floor_z), (east, south, floor_z)], (0, north - south, 0), ground(rng))
     ]
-    for (x0, y0), (x1, y1) in zip(corners[:-1], corners[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(corners):
         ends = [(x1, y1, floor_z), (x0, y0, floor_z)]
         surfaces.append(_sheet(ends, (0, 0, ceiling - floor_z), paint))
     for _ in range(rng.integers(2, 9)):

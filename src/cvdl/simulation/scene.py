@@ -18,19 +18,20 @@ from cvdl.frame import (
     Scene,
     SceneObject,
 )
+from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Body, Table, arrange, random_table
 from cvdl.simulation.render import label_image, random_lights, render
 from cvdl.simulation.room import Surface, furnish_room, furnish_table
-from cvdl.simulation.sensor import KINECT, REALSENSE, DepthSensor, measure_depth
+from cvdl.simulation.sensor import KINECT, REALSENSE, measure_depth
 from cvdl.simulation.solid import inverse
 
-__all__ = ["SimulatedScene", "SimulationConfig", "random_camera", "simulate_scene"]
+__all__ = ["PlacedObject", "SimulatedScene", "SimulationConfig", "random_camera", "simulate_scene"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
-#: Frames follow each other at 15 Hz.
-FRAME_PERIOD_NS = 1_000_000_000 // 15
+#: Scenes are stamped as frames at 15 Hz, the first one interval in.
+FRAME_RATE = 15
 
 
 class SimulationConfig(BaseModel):
@@ -46,7 +47,10 @@ class SimulationConfig(BaseModel):
         20.0, ge=10, le=90, description="Lowest view: degrees above the table's plane."
     )
     max_elevation: float = Field(
-        90.0, ge=10, le=90, description="Highest view: degrees above the table's plane; 90 is from above."
+        90.0,
+        ge=10,
+        le=90,
+        description="Highest view: degrees above the table's plane.",
     )
 
     @model_validator(mode="after")
@@ -57,16 +61,34 @@ class SimulationConfig(BaseModel):
 
 
 @dataclass(frozen=True)
+class PlacedObject:
+    """A thing on the table.
+
+    Attributes:
+        label: its value in the label image.
+        category: one of ``CATEGORIES``.
+        mesh: closed surfaces in the object's own frame, metres.
+        pose: (4, 4) from the object's frame to the world.
+    """
+
+    label: int
+    category: str
+    mesh: Mesh
+    pose: Array
+
+
+@dataclass(frozen=True)
 class SimulatedScene:
     """A frame with everything known about it.
+
+    The world frame is in metres, z up; its origin is the middle of the table's top.
 
     Attributes:
         index: its number in the sequence.
         frame: colour, and depth with noise and holes.
         truth: labels (defined under depth holes too), plane, and the objects of which at least
-            one pixel is in view; in the camera's frame.
-        bodies: everything on the table, seen or not; ``bodies[i]`` has label
-            ``FIRST_OBJECT_LABEL + i``. World frame: z up, the origin on the table top's centre.
+            one pixel is in view, with boxes of their whole shape; in the camera's frame.
+        objects: everything on the table, seen or not, in order of labels.
         table: the table.
         camera_pose: (4, 4) from the optical frame to the world.
         sensor: name of the depth camera's model.
@@ -75,7 +97,7 @@ class SimulatedScene:
     index: int
     frame: RgbdFrame
     truth: Scene
-    bodies: tuple[Body, ...]
+    objects: tuple[PlacedObject, ...]
     table: Table
     camera_pose: Array
     sensor: str
@@ -91,9 +113,7 @@ def random_camera(seed: int, config: SimulationConfig) -> Camera:
     return Camera(config.width, config.height, focal, focal * rng.uniform(0.998, 1.002), cx, cy)
 
 
-def simulate_scene(
-    seed: int, index: int, config: SimulationConfig | None = None
-) -> SimulatedScene:
+def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None) -> SimulatedScene:
     """Scene ``index`` of the sequence ``seed``; it depends on nothing else.
 
     Args:
@@ -117,9 +137,13 @@ def simulate_scene(
     depth = measure_depth(
         rendering.depth, rendering.cosine, rendering.albedo, rendering.glare, camera.fx, sensor, rng
     )
-    frame = RgbdFrame(rendering.color, depth, camera, index * FRAME_PERIOD_NS)
-    truth = _truth(rendering.labels, bodies, pose)
-    return SimulatedScene(index, frame, truth, tuple(bodies), table, pose, sensor.name)
+    frame = RgbdFrame(rendering.color, depth, camera, round((index + 1) * 1e9 / FRAME_RATE))
+    objects = tuple(
+        PlacedObject(FIRST_OBJECT_LABEL + i, body.thing.category, body.thing.mesh, body.pose)
+        for i, body in enumerate(bodies)
+    )
+    truth = _truth(rendering.labels, objects, pose)
+    return SimulatedScene(index, frame, truth, objects, table, pose, sensor.name)
 
 
 def _view(
@@ -131,9 +155,10 @@ def _view(
     surfaces: list[Surface],
 ) -> Array:
     """A camera pose that shows every body if one of a few tries does, else the best of them."""
+    shrink = camera.width / 80
     small = Camera(
-        camera.width // 8, camera.height // 8,
-        camera.fx / 8, camera.fy / 8, camera.cx / 8, camera.cy / 8,
+        80, round(camera.height / shrink),
+        camera.fx / shrink, camera.fy / shrink, camera.cx / shrink, camera.cy / shrink,
     )  # fmt: skip
     elevation = np.radians(rng.uniform(config.min_elevation, config.max_elevation))
     centers = np.array([body.center for body in bodies]) if bodies else np.zeros((1, 3))
@@ -179,30 +204,27 @@ def _looking(eye: Array, target: Array, azimuth: float, roll: float) -> Array:
     return pose
 
 
-def _truth(labels: NDArray[np.uint16], bodies: list[Body], pose: Array) -> Scene:
+def _truth(labels: NDArray[np.uint16], placed: tuple[PlacedObject, ...], pose: Array) -> Scene:
     back = inverse(pose)
     objects = []
-    for i, body in enumerate(bodies):
-        label = FIRST_OBJECT_LABEL + i
-        mask = (labels == label).astype(np.uint8)
+    for item in placed:
+        mask = (labels == item.label).astype(np.uint8)
         x, y, width, height = cv2.boundingRect(mask)
         if width:
             box2d = np.array([x, y, x + width, y + height], np.float64)
-            box3d = _standing_box(body.vertices, back)
+            box3d = _standing_box(item.mesh.moved(item.pose).vertices, back)
             area = cv2.countNonZero(mask)
-            objects.append(SceneObject(label, box2d, box3d, area, body.thing.category))
+            objects.append(SceneObject(item.label, box2d, box3d, area, item.category))
     return Scene(labels, Plane(back[:3, 2].copy(), float(pose[2, 3])), tuple(objects))
 
 
 def _standing_box(vertices: Array, back: Array) -> OrientedBox:
     """The smallest upright box round world points, in the camera's frame ``back`` (4, 4)."""
-    (cx, cy), size, angle = cv2.minAreaRect(vertices[:, :2].astype(np.float32))
+    _, _, angle = cv2.minAreaRect(vertices[:, :2].astype(np.float32))
     c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
     # Fitted again in the rectangle's own axes, in double precision.
     local = vertices @ rotation
     low, high = local.min(axis=0), local.max(axis=0)
     center = rotation @ ((low + high) / 2)
-    return OrientedBox(
-        back[:3, :3] @ center + back[:3, 3], back[:3, :3] @ rotation, high - low
-    )
+    return OrientedBox(back[:3, :3] @ center + back[:3, 3], back[:3, :3] @ rotation, high - low)

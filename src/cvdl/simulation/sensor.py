@@ -20,6 +20,7 @@ Models and sources:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -29,6 +30,9 @@ from numpy.typing import NDArray
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
 
 Floats = NDArray[np.float32]
+
+#: Angles of incidence where readings begin to drop out and where none is left, radians.
+_GRAZING, _LOST = math.radians(75), math.radians(89)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ REALSENSE = DepthSensor("realsense", 665.0, -0.055, 1 / 32, 0.08, 1.5, 0.3, 10.0
 def axial_sigma(sensor: DepthSensor, z: Floats, theta: Floats) -> Floats:
     """Standard deviation of depth (metres) at depth z (metres) and incidence theta (radians)."""
     if sensor.disparity_sigma:
-        return sensor.disparity_sigma / (sensor.focal * abs(sensor.baseline)) * z * z
+        scale = sensor.disparity_sigma / (sensor.focal * abs(sensor.baseline))
+        return np.float32(scale) * z * z
     sigma = 0.0012 + 0.0019 * (z - 0.4) ** 2
     ratio = theta / np.maximum(np.pi / 2 - theta, 0.05)
     return sigma + np.where(theta > np.pi / 3, 0.0001 / np.sqrt(z) * ratio * ratio, 0)
@@ -115,7 +120,7 @@ def measure_depth(
         measured = 1 / (np.maximum(steps, 1) * step)
 
     # Holes come in blobs: one smooth random field against the chance of a hole.
-    chance = np.clip((theta - np.radians(75)) / np.radians(14), 0, 1) ** 2
+    chance = np.clip((theta - _GRAZING) / (_LOST - _GRAZING), 0, 1) ** 2
     np.maximum(chance, np.clip(0.25 - 8 * albedo, 0, 1), out=chance)
     np.maximum(chance, np.clip(1.6 * glare - 0.25, 0, 0.8), out=chance)
     np.maximum(chance, np.where(edge, np.float32(0.25), np.float32(0.0005)), out=chance)
@@ -123,7 +128,7 @@ def measure_depth(
     lost |= ~((z > sensor.nearest) & (z < sensor.farthest))
     millimetres = np.rint(1000 * measured)
     millimetres[lost | ~(millimetres > 0)] = np.nan
-    return millimetres / np.float32(1000)
+    return np.asarray(millimetres / np.float32(1000), np.float32)
 
 
 def _second_eye_shadow(depth: Floats, parallax: float) -> NDArray[np.bool_]:

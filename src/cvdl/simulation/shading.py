@@ -10,7 +10,7 @@ __all__ = ["develop", "shade", "shadow_rays"]
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
 def shadow_rays(rays, depth, step, offset, target, radius, jitter, rays_out):  # type: ignore[no-untyped-def]
-    """Rays from visible points towards a light.
+    """Rays from visible points towards a light; all in the world, z up.
 
     ``offset`` is 1 for a light at the point ``target`` (3,), jittered within a ball of ``radius``,
     and 0 for a sky: the direction ``target`` jittered likewise. Every ``step``-th pixel of both
@@ -24,23 +24,42 @@ def shadow_rays(rays, depth, step, offset, target, radius, jitter, rays_out):  #
                 z = np.float32(0)
             for k in range(3):
                 # A thousandth short of the surface: on the camera's side, so outside.
-                origin = rays[y, x, k] * z * np.float32(0.999)
+                origin = rays[y, x, k] + rays[y, x, 3 + k] * z * np.float32(0.999)
                 rays_out[i, j, k] = origin
                 rays_out[i, j, 3 + k] = target[k] + radius * jitter[y, x, k] - offset * origin
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
 def shade(  # type: ignore[no-untyped-def]
-    rays, depth, primitive, barycentric, lit, sky,
-    normals, uvs, material, gloss, texels, first, size,
-    up, key_at, key_color, sky_color, fill_from, fill_color,
-    to_linear, radiance, cosine, albedo, glare,
+    rays,
+    depth,
+    primitive,
+    barycentric,
+    lit,
+    sky,
+    normals,
+    uvs,
+    material,
+    gloss,
+    texels,
+    first,
+    size,
+    key_at,
+    key_color,
+    sky_color,
+    fill_from,
+    fill_color,
+    to_linear,
+    radiance,
+    cosine,
+    albedo,
+    glare,
 ):
-    """Colour of every pixel under a key light, a sky and a fill light.
+    """Colour of every pixel under a key light, a sky and a fill light; all in the world, z up.
 
     Args:
-        rays: (H, W, 3) at z = 1.
-        depth: (H, W); infinite where nothing was hit.
+        rays: (H, W, 6), origin and direction.
+        depth: (H, W), in ray lengths; infinite where nothing was hit.
         primitive: (H, W) uint32, index of the triangle hit.
         barycentric: (H, W, 2), weights of its second and third corner.
         lit, sky: (H, W), visible share of the key light and of the sky.
@@ -51,8 +70,8 @@ def shade(  # type: ignore[no-untyped-def]
         texels: (N, 3) uint8, all materials' square textures, one after the other.
         first: (M,) first texel of each.
         size: (M,) width of each.
-        up, fill_from: (3,) unit directions.
         key_at: (3,) position.
+        fill_from: (3,) unit direction.
         key_color, sky_color, fill_color: (3,) linear.
         to_linear: (256,) sRGB to linear.
         radiance: (H, W, 3) out, linear.
@@ -79,7 +98,7 @@ def shade(  # type: ignore[no-untyped-def]
             for k in range(3):
                 normal[k] = a * normals[t, 0, k] + b * normals[t, 1, k] + c * normals[t, 2, k]
             n0, n1, n2 = normal[0], normal[1], normal[2]
-            r0, r1, r2 = rays[y, x, 0], rays[y, x, 1], rays[y, x, 2]
+            r0, r1, r2 = rays[y, x, 3], rays[y, x, 4], rays[y, x, 5]
             ray_length = np.sqrt(r0 * r0 + r1 * r1 + r2 * r2)
             v0, v1, v2 = -r0 / ray_length, -r1 / ray_length, -r2 / ray_length
             scale = np.float32(1) / np.sqrt(n0 * n0 + n1 * n1 + n2 * n2 + np.float32(1e-20))
@@ -94,22 +113,15 @@ def shade(  # type: ignore[no-untyped-def]
             n = size[m]
             u = a * uvs[t, 0, 0] + b * uvs[t, 1, 0] + c * uvs[t, 2, 0]
             v = a * uvs[t, 0, 1] + b * uvs[t, 1, 1] + c * uvs[t, 2, 1]
-            fu = (u - np.floor(u)) * n - np.float32(0.5)
-            fv = (np.float32(1) - (v - np.floor(v))) * n - np.float32(0.5)
-            iu, iv = int(np.floor(fu)), int(np.floor(fv))
-            fu -= np.float32(iu)
-            fv -= np.float32(iv)
-            # Both lie in [-1, n - 1]; the texture repeats.
-            u0, u1 = (iu if iu >= 0 else n - 1), (iu + 1 if iu + 1 < n else 0)
-            row0, row1 = (iv if iv >= 0 else n - 1), (iv + 1 if iv + 1 < n else 0)
-            start0, start1 = first[m] + row0 * n, first[m] + row1 * n
+            column = min(int((u - np.floor(u)) * n), n - 1)
+            row = n - 1 - min(int((v - np.floor(v)) * n), n - 1)
+            texel = first[m] + row * n + column
             for k in range(3):
-                above = texels[start0 + u0, k] * (np.float32(1) - fu) + texels[start0 + u1, k] * fu
-                below = texels[start1 + u0, k] * (np.float32(1) - fu) + texels[start1 + u1, k] * fu
-                color[k] = to_linear[int(above * (np.float32(1) - fv) + below * fv)]
-
+                color[k] = to_linear[texels[texel, k]]
             albedo[y, x] = (color[0] + color[1] + color[2]) / np.float32(3)
-            l0, l1, l2 = key_at[0] - r0 * z, key_at[1] - r1 * z, key_at[2] - r2 * z
+            l0 = key_at[0] - rays[y, x, 0] - r0 * z
+            l1 = key_at[1] - rays[y, x, 1] - r1 * z
+            l2 = key_at[2] - rays[y, x, 2] - r2 * z
             distance = np.sqrt(l0 * l0 + l1 * l1 + l2 * l2)
             l0, l1, l2 = l0 / distance, l1 / distance, l2 / distance
             key = max(n0 * l0 + n1 * l1 + n2 * l2, np.float32(0)) * lit[y, x]
@@ -121,7 +133,7 @@ def shade(  # type: ignore[no-untyped-def]
             if g > np.float32(0.15) and half > np.float32(0.85):
                 shine = g * g * half ** (np.float32(8) + np.float32(150) * g)
             glare[y, x] = shine
-            ambient = (np.float32(0.6) + np.float32(0.4) * (n0 * up[0] + n1 * up[1] + n2 * up[2])) * sky[y, x]
+            ambient = (np.float32(0.6) + np.float32(0.4) * n2) * sky[y, x]
             fill = max(n0 * fill_from[0] + n1 * fill_from[1] + n2 * fill_from[2], np.float32(0))
             for k in range(3):
                 light = key * key_color[k] + ambient * sky_color[k] + fill * fill_color[k]

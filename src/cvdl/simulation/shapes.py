@@ -19,6 +19,7 @@ from cvdl.simulation.mesh import (
     merge,
     polyhedron,
     rounded,
+    skin,
     sweep,
     turn,
 )
@@ -87,9 +88,11 @@ def _box(rng: Rng) -> Made:
 
 def _book(rng: Rng) -> Made:
     x, y, z = rng.uniform([0.10, 0.15, 0.010], [0.19, 0.26, 0.045])
-    cover, inset = 0.002, 0.003
-    pages = box(x - 2 * inset, y - 2 * inset, z - 2 * cover).shifted(x=-inset, z=cover)
-    spine = box(cover, y, z, (1, 1, 1)).shifted(x=x / 2 - cover / 2)
+    cover, inset, lap = 0.002, 0.003, 0.0004  # parts lap, so that no two faces coincide
+    between = z - 2 * cover + 2 * lap
+    pages = box(x - 2 * inset, y - 2 * inset, between).shifted(z=cover - lap)
+    spine = box(inset, y - 2 * lap, between, (1, 1, 1))
+    spine = spine.shifted(x=(x - inset) / 2 - lap, z=cover - lap)
     lid = box(x, y, cover, (1, 1, 1))
     mesh = merge(pages, spine, lid, lid.shifted(z=z - cover))
     return mesh, [plain(rng, (235, 230, 215), 0.0), printed(rng, 0.3)]
@@ -249,7 +252,14 @@ def _apple(rng: Rng) -> Made:
     r, h = rng.uniform([0.03, 1.6], [0.043, 1.95])
     h *= r
     profile = _curve(
-        [(0, 0.09 * h), (0.3 * r, 0), (0.8 * r, 0.25 * h), (r, 0.6 * h), (0.5 * r, h), (0, 0.84 * h)],
+        [
+            (0, 0.09 * h),
+            (0.3 * r, 0),
+            (0.8 * r, 0.25 * h),
+            (r, 0.6 * h),
+            (0.5 * r, h),
+            (0, 0.84 * h),
+        ],
         16,
     )
     stem = turn(
@@ -284,13 +294,12 @@ def _tube(rng: Rng) -> Made:
     cap = 0.02
     t = np.linspace(0, 1, 8)[:, None]
     section = circle()
-    shoulder = np.concatenate([0.6 * r * section, np.full((len(section), 1), cap)], 1)
+    # Starts inside the cap, so that no two faces coincide.
+    shoulder = np.concatenate([0.6 * r * section, np.full((len(section), 1), cap - 0.002)], 1)
     rings = [shoulder]
     for f, z in zip(t[:, 0], cap + 0.006 + t[:, 0] * (h - cap - 0.006), strict=True):
         half = [r * (1 + 0.45 * f), r * (1 - f) + 0.0012 * f]
         rings.append(np.concatenate([half * section, np.full((len(section), 1), z)], 1))
-    from cvdl.simulation.mesh import skin
-
     body = np.stack(rings)
     top, bottom = body[-1], body[0]
     mesh = merge(
@@ -339,7 +348,7 @@ def _bar(xs: Array, width: Array, thick: Array, rise: Array, material: int, *, f
 
 def _knife(rng: Rng) -> Made:
     grip, blade = rng.uniform([0.08, 0.09], [0.12, 0.15])
-    thick, wide = rng.uniform([0.008, 0.014], [0.014, 0.022])
+    thick, wide = rng.uniform([0.0085, 0.014], [0.014, 0.022])
     x = np.linspace(0, grip, 8)
     swell = 1 - 0.15 * np.cos(np.linspace(0, 2 * np.pi, 8))
     handle = _bar(x, wide * swell, np.full(8, thick), np.zeros(8), 0, flat=False)
@@ -366,8 +375,14 @@ def _spoon(rng: Rng) -> Made:
     r = half_width
     outer = _curve([(0.3 * r, 0), (0.7 * r, 0.3 * deep), (r, deep)], 8)
     inner = _curve([(r - wall, deep), (0.7 * r - wall, 0.3 * deep + wall), (0, wall)], 8)
-    strokes = [([(0, 0), (0.3 * r, 0)], 1), (outer, 1), ([(r, deep), (r - wall, deep)], 1)]
-    head = turn([*strokes, (inner, 1)])
+    head = turn(
+        [
+            ([(0, 0), (0.3 * r, 0)], 1),
+            (outer, 1),
+            ([(r, deep), (r - wall, deep)], 1),
+            (inner, 1),
+        ]
+    )
     head = head.scaled(stretch, 1, 1).shifted(x=length + stretch * r - 0.004)
     t = np.linspace(0, 1, 10)
     rise = np.interp(t, [0, 0.6, 1], [0, 0.008, deep - 0.003])
@@ -382,7 +397,14 @@ def _fork(rng: Rng) -> Made:
     t = np.linspace(0, 1, 8)
     palm = np.linspace(length - 0.01, length + 0.4 * head, 6)
     parts.append(
-        _bar(palm, np.linspace(0.4 * wide, 4 * gap, 6), np.full(6, 0.002), np.full(6, 0.004), 1, flat=True)
+        _bar(
+            palm,
+            np.linspace(0.4 * wide, 4 * gap, 6),
+            np.full(6, 0.002),
+            np.full(6, 0.004),
+            1,
+            flat=True,
+        )
     )
     x = length + head * (0.35 + 0.65 * t)
     rise = 0.004 + 0.010 * t**2
@@ -490,9 +512,11 @@ def _brick(rng: Rng) -> Made:
     r, top = 0.3 * unit, h + 0.25 * unit
     stud = turn([([(r, h - 0.001), (r, top)], 0), ([(r, top), (0, top)], 0)], circle(16))
     closed = turn([([(0, h - 0.001), (r, h - 0.001)], 0)], circle(16))
-    for i in range(rows):
-        for j in (-0.5, 0.5):
-            parts.append(merge(closed, stud).shifted(x=unit * (i - (rows - 1) / 2), y=unit * j))
+    parts += [
+        merge(closed, stud).shifted(x=unit * (i - (rows - 1) / 2), y=unit * j)
+        for i in range(rows)
+        for j in (-0.5, 0.5)
+    ]
     return merge(*parts), [plain(rng, random_color(rng, (0.6, 1)), 0.5)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -33,8 +33,8 @@ class Material:
 
 
 def random_color(rng: np.random.Generator, saturation: tuple[float, float] = (0.0, 1.0)) -> Color:
-    """An sRGB colour (0 to 255), any hue, from dark to light."""
-    hue, value = rng.uniform(), rng.uniform(0.15, 0.95)
+    """An sRGB colour (0 to 255), from dark to light; of most hues, but seldom purple or pink."""
+    hue, value = rng.uniform(-0.12, 0.76), rng.uniform(0.15, 0.95)
     return _from_hsv(hue, rng.uniform(*saturation), value)
 
 
@@ -67,7 +67,7 @@ def tabletop(rng: np.random.Generator) -> Material:
 def ground(rng: np.random.Generator) -> Material:
     """Parquet, tiles, carpet or stone."""
     kind = str(rng.choice(["planks", "tiles", "carpet", "marble"]))
-    hue = rng.uniform(0.04, 0.12) if kind == "planks" else rng.uniform()
+    hue = rng.uniform(0.04, 0.12) if kind == "planks" else rng.uniform(-0.12, 0.76)
     light = _from_hsv(hue, rng.uniform(0.05, 0.4), rng.uniform(0.25, 0.8))
     return Material(_ramp(_pattern(kind), _shade(light, rng.uniform(0.65, 0.9)), light), 0.05)
 
@@ -75,14 +75,14 @@ def ground(rng: np.random.Generator) -> Material:
 def wall(rng: np.random.Generator) -> Material:
     """Painted plaster or faint cloth, mostly light."""
     kind = str(rng.choice(["plaster", "cloth", "tiles"], p=[0.7, 0.15, 0.15]))
-    light = _from_hsv(rng.uniform(), rng.uniform(0, 0.2), rng.uniform(0.5, 0.95))
+    light = _from_hsv(rng.uniform(-0.12, 0.76), rng.uniform(0, 0.2), rng.uniform(0.5, 0.95))
     return Material(_ramp(_pattern(kind), _shade(light, 0.93), light), 0.0)
 
 
 def printed(rng: np.random.Generator, gloss: float = 0.15) -> Material:
     """Packaging: bands, patches, a picture-like blob, and lines and words like print."""
     size = _PRINT_SIZE
-    hue = rng.uniform()
+    hue = rng.uniform(-0.12, 0.76)
     base = _from_hsv(hue, rng.uniform(0.2, 1), rng.uniform(0.35, 1))
     image = np.empty((size, size, 3), np.uint8)
     image[:] = np.array(base)
@@ -145,7 +145,7 @@ def _ramp(pattern: Image, dark: Color, light: Color) -> Image:
     return cv2.applyColorMap(np.ascontiguousarray(pattern), ramp[:, None])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(kind: str) -> Image:
     """(N, N) uint8 that tiles without a seam; the same in every run."""
     size = _PATTERN_SIZE

@@ -1,0 +1,96 @@
+"""How fast the simulated tabletop is: time of each stage, and scenes a second with the writing.
+
+python benchmarks/simulation.py [--scenes 200] [--processes 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from time import perf_counter
+
+import cv2
+
+from cvdl.simulation import scene as scene_module
+from cvdl.simulation import simulate_scene
+from cvdl.simulation.export import EXPORTS
+from cvdl.simulation.generate import simulate_scenes
+
+STAGES = {
+    "arrange": "things and their places",
+    "furnish_table": "table",
+    "_view": "camera pose that shows them",
+    "furnish_room": "room",
+    "render": "ray casting and shading",
+    "measure_depth": "depth sensor",
+    "_truth": "truth",
+}
+
+
+def stage_times(count: int) -> dict[str, float]:
+    """Mean milliseconds a scene of each stage, and of all, on one process."""
+    spent: dict[str, float] = defaultdict(float)
+
+    def timed(name: str):
+        function = getattr(scene_module, name)
+
+        def call(*args):
+            start = perf_counter()
+            result = function(*args)
+            spent[name] += perf_counter() - start
+            return result
+
+        return call
+
+    originals = {name: getattr(scene_module, name) for name in STAGES}
+    simulate_scene(0, 0)  # compiles
+    try:
+        for name in STAGES:
+            setattr(scene_module, name, timed(name))
+        start = perf_counter()
+        for index in range(count):
+            simulate_scene(0, index)
+        total = perf_counter() - start
+    finally:
+        for name, function in originals.items():
+            setattr(scene_module, name, function)
+    times = {text: spent[name] / count * 1e3 for name, text in STAGES.items()}
+    return times | {"all": total / count * 1e3}
+
+
+def rates(count: int, processes: int) -> dict[str, tuple[float, float]]:
+    """Scenes a second of each format: with the start of the processes, and without."""
+    result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in EXPORTS.items():
+            start = perf_counter()
+            with make(Path(folder) / name, False, 0) as export:
+                for number, scene in enumerate(simulate_scenes(0, count, processes=processes)):
+                    export.add(scene)
+                    if number == 0:
+                        started = perf_counter()
+            end = perf_counter()
+            result[name] = (count / (end - start), (count - 1) / (end - started))
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenes", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+
+    print("stage, one process, 640x480              ms a scene")
+    for text, milliseconds in stage_times(min(arguments.scenes, 50)).items():
+        print(f"{text:40s} {milliseconds:10.1f}")
+    print(f"\n{arguments.scenes} scenes, {arguments.processes} processes     scenes a second")
+    print("format        with the start   without it")
+    for name, (whole, steady) in rates(arguments.scenes, arguments.processes).items():
+        print(f"{name:12s} {whole:15.1f} {steady:12.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""``cvdl simulate``: makes tabletop scenes."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+class Format(str, Enum):
+    """What scenes are written as."""
+
+    bag = "bag"
+    images = "images"
+    coco = "coco"
+
+
+def command(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    scenes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Scene N of a seed is the same every time.")] = 0,
+    format: Annotated[
+        Format,
+        typer.Option(help="A rosbag2; a folder of images in the layout of OSD; COCO instances."),
+    ] = Format.bag,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier run has written.")
+    ] = False,
+) -> None:
+    """Simulate tabletop scenes with colour, noisy depth and the truth about every pixel.
+
+    Household things lie, stand, lean and are stacked on a table in a furnished room.
+    """
+    from time import perf_counter
+
+    from rich.progress import track
+
+    from cvdl.cli.console import status_console
+    from cvdl.simulation.export import EXPORTS
+    from cvdl.simulation.generate import simulate_scenes
+
+    start = perf_counter()
+    with EXPORTS[format.value](out, overwrite, seed) as export:
+        sequence = simulate_scenes(seed, scenes)
+        console = status_console()
+        for scene in track(sequence, "simulating", scenes, console=console, transient=True):
+            export.add(scene)
+    rate = scenes / (perf_counter() - start)
+    typer.echo(f"{scenes} scenes in {out} ({rate:.1f} a second)")

@@ -1,0 +1,288 @@
+"""Simulated scenes as files: a rosbag2, an image folder or COCO."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl import __version__
+from cvdl.bags import BagWriter, message_type, prepare_output, write_frame
+from cvdl.camera import Camera
+from cvdl.errors import InputError
+from cvdl.frame import PLANE_LABEL, RgbdFrame, SceneObject
+from cvdl.ros.messages import MessageFactory
+from cvdl.simulation.scene import SimulatedScene
+from cvdl.simulation.shapes import CATEGORIES
+from cvdl.simulation.solid import inverse
+
+__all__ = ["EXPORTS", "BagExport", "CocoExport", "Export", "ImageExport"]
+
+#: In every folder of images made here: how it came about. What has no such file is not replaced.
+_RECIPE = "simulation.json"
+#: The optical frame (z forward, x right, y down) in camera_link (x forward, y left, z up).
+_OPTICAL_IN_LINK = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
+
+
+class Export(AbstractContextManager["Export"]):
+    """Takes scenes; the files are complete when its with statement is left, by Ctrl-C too.
+
+    Args:
+        path: folder to make.
+        overwrite: whether an older export of the same kind may be replaced.
+        seed: of the scenes, for the record.
+
+    Raises:
+        InputError: if something is at ``path`` that must stay.
+        OSError: if it cannot be written.
+    """
+
+    @abstractmethod
+    def __init__(self, path: Path, overwrite: bool, seed: int) -> None: ...
+
+    @abstractmethod
+    def add(self, scene: SimulatedScene) -> None:
+        """Write a scene."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to complete, unless a subclass has."""
+
+
+class ImageExport(Export):
+    """A folder a scene, in the layout of the OSD data set, and the whole truth beside it.
+
+    ``camera.json`` (intrinsics, the same for all scenes) and, for each scene, ``color.png``,
+    ``depth.png`` (uint16 millimetres, 0 no reading), ``labels.png`` (uint8: 0 no depth reading or
+    background, 1 table, 20 object 1, 30 object 2, ...) and ``truth.json``.
+    """
+
+    def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
+        _make_folder(path, overwrite, seed)
+        self._path = path
+
+    def add(self, scene: SimulatedScene) -> None:
+        """Write a scene's folder."""
+        folder = self._path / f"scene{scene.index:06d}"
+        folder.mkdir()
+        depth = _millimetres(scene.frame)
+        labels = (scene.truth.labels * 10).astype(np.uint8)
+        labels[scene.truth.labels == PLANE_LABEL] = PLANE_LABEL
+        labels[depth == 0] = 0
+        _write_png(folder / "color.png", cv2.cvtColor(scene.frame.color, cv2.COLOR_RGB2BGR))
+        _write_png(folder / "depth.png", depth)
+        _write_png(folder / "labels.png", labels)
+        _write_json(folder / "truth.json", _truth(scene))
+        camera = self._path / "camera.json"
+        if not camera.exists():
+            _write_json(camera, _intrinsics(scene.frame.camera) | {"depth_unit_m": 0.001})
+
+
+class CocoExport(Export):
+    """COCO instances: ``annotations.json``, ``images/NNNNNN.png``, ``depth/NNNNNN.png``.
+
+    Masks are uncompressed run lengths; they and the boxes are of what is visible. An image's entry
+    names its depth image (uint16 millimetres, 0 no reading) as ``depth_file_name``.
+    """
+
+    def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
+        _make_folder(path, overwrite, seed)
+        self._path = path
+        (path / "images").mkdir()
+        (path / "depth").mkdir()
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._info: dict[str, Any] = {
+            "description": f"Simulated tabletop, seed {seed}",
+            "version": __version__,
+        }
+
+    def add(self, scene: SimulatedScene) -> None:
+        """Write a scene's images; its annotations wait for the end."""
+        name = f"{scene.index:06d}.png"
+        _write_png(self._path / "images" / name, cv2.cvtColor(scene.frame.color, cv2.COLOR_RGB2BGR))
+        _write_png(self._path / "depth" / name, _millimetres(scene.frame))
+        self._info["camera"] = _intrinsics(scene.frame.camera)
+        height, width = scene.truth.labels.shape
+        self._images.append(
+            {
+                "id": scene.index + 1,
+                "file_name": f"images/{name}",
+                "depth_file_name": f"depth/{name}",
+                "width": width,
+                "height": height,
+            }
+        )
+        for item in scene.truth.objects:
+            x_min, y_min, x_max, y_max = item.box2d.tolist()
+            self._annotations.append(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": scene.index + 1,
+                    "category_id": CATEGORIES.index(item.class_name) + 1,
+                    "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
+                    "area": item.area,
+                    "iscrowd": 0,
+                    "segmentation": {
+                        "size": [height, width],
+                        "counts": _run_lengths(scene.truth.mask(item)),
+                    },
+                }
+            )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the annotations of the images written so far."""
+        categories = [
+            {"id": i, "name": name, "supercategory": "household"}
+            for i, name in enumerate(CATEGORIES, start=1)
+        ]
+        content = {
+            "info": self._info,
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": categories,
+        }
+        _write_json(self._path / "annotations.json", content, indent=None)
+
+
+class BagExport(Export):
+    """A rosbag2 (MCAP) with the camera's topics, transforms and ``/ground_truth``."""
+
+    def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
+        prepare_output(path, overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._bag = BagWriter(path)
+        self._messages = MessageFactory(message_type)
+        self._is_first = True
+
+    def __enter__(self) -> BagExport:
+        self._bag.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete the bag."""
+        self._bag.__exit__(kind, error, trace)
+
+    def add(self, scene: SimulatedScene) -> None:
+        """Write a scene's messages."""
+        frame, truth, stamp = scene.frame, scene.truth, scene.frame.stamp_ns
+        bag, make = self._bag, self._messages
+        if self._is_first:
+            static = make.tf(stamp, "camera_link", frame.frame_id, _OPTICAL_IN_LINK)
+            bag.write("/tf_static", stamp, static, latched=True)
+            names = make.label_info(frame, CATEGORIES)
+            bag.write("/ground_truth/label_info", stamp, names, latched=True)
+            self._is_first = False
+        link = scene.camera_pose @ inverse(_OPTICAL_IN_LINK)
+        bag.write("/tf", stamp, make.tf(stamp, "world", "camera_link", link))
+        write_frame(bag, frame)
+        bag.write("/ground_truth/labels", stamp, make.labels(frame, truth))
+        bag.write("/ground_truth/objects", stamp, make.objects(frame, truth))
+        bag.write("/ground_truth/boxes", stamp, make.boxes(frame, truth))
+        if truth.plane is not None:
+            bag.write("/ground_truth/plane", stamp, make.plane(truth.plane))
+
+
+EXPORTS: dict[str, type[Export]] = {"bag": BagExport, "images": ImageExport, "coco": CocoExport}
+
+
+def _make_folder(path: Path, overwrite: bool, seed: int) -> None:
+    if path.exists() and not path.is_dir():
+        raise InputError(f"cannot write {path}: it is a file; expected a folder to make")
+    if path.is_dir() and any(path.iterdir()):
+        if not (path / _RECIPE).is_file():
+            raise InputError(f"cannot write {path}: it holds other files than simulated images")
+        if not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    _write_json(path / _RECIPE, {"seed": seed, "version": __version__})
+
+
+def _millimetres(frame: RgbdFrame) -> NDArray[np.uint16]:
+    return np.rint(np.nan_to_num(frame.depth) * 1000).astype(np.uint16)
+
+
+def _write_png(path: Path, image: NDArray[Any]) -> None:
+    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    path.write_bytes(data.tobytes())
+
+
+def _write_json(path: Path, content: Any, indent: int | None = 1) -> None:
+    path.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+
+
+def _intrinsics(camera: Camera) -> dict[str, float]:
+    return {key: getattr(camera, key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
+
+
+def _truth(scene: SimulatedScene) -> dict[str, Any]:
+    """Everything about a scene but its images; metres."""
+    plane, table = scene.truth.plane, scene.table
+    seen = {item.label: item for item in scene.truth.objects}
+    return {
+        "index": scene.index,
+        "sensor": scene.sensor,
+        "camera_pose": scene.camera_pose.tolist(),
+        "plane": plane and {"normal": plane.normal.tolist(), "offset": plane.offset},
+        "table": {
+            "round": table.round,
+            "half_size": table.half_size.tolist(),
+            "height": table.height,
+        },
+        "objects": [
+            {
+                "label": item.label,
+                "class_name": item.category,
+                "pose": item.pose.tolist(),
+                **_boxes(seen.get(item.label)),
+            }
+            for item in scene.objects
+        ],
+    }
+
+
+def _boxes(item: SceneObject | None) -> dict[str, Any]:
+    """An object's visible area and its boxes, in the camera's frame; nothing if it is hidden."""
+    if item is None:
+        return {"area": 0}
+    box = item.box3d
+    return {
+        "area": item.area,
+        "box2d": item.box2d.tolist(),
+        "box3d": {
+            "center": box.center.tolist(),
+            "rotation": box.rotation.tolist(),
+            "size": box.size.tolist(),
+        },
+    }
+
+
+def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO's run lengths: down the columns, zeros first."""
+    flat = mask.ravel(order="F")
+    ends = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
+    return [0, *runs] if flat[0] else runs

@@ -1,0 +1,59 @@
+"""Many scenes, on several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import cv2
+
+from cvdl.simulation.scene import SimulatedScene, SimulationConfig, simulate_scene
+
+__all__ = ["simulate_scenes"]
+
+#: Fewer scenes than this a process are sooner done than a process is started.
+_WORTH_A_PROCESS = 8
+
+
+def simulate_scenes(
+    seed: int, count: int, config: SimulationConfig | None = None, processes: int | None = None
+) -> Iterator[SimulatedScene]:
+    """Scenes 0 to ``count`` - 1 of a sequence, in order; the same on any number of processes.
+
+    Args:
+        seed: not negative.
+        count: not negative.
+        config: what to draw from.
+        processes: to work on; by default one a core, and none besides this for few scenes. As
+            ever with processes, a script that asks for more than one guards its main part with
+            ``if __name__ == "__main__"``.
+    """
+    if processes is None:
+        processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
+    if processes <= 1:
+        for index in range(count):
+            yield simulate_scene(seed, index, config)
+        return
+    # Not by fork: the ray caster's threads do not survive one.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _start_worker) as pool:
+        waiting: deque[Future[SimulatedScene]] = deque()
+        try:
+            for index in range(count):
+                waiting.append(pool.submit(simulate_scene, seed, index, config))
+                if len(waiting) > 2 * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    cv2.setNumThreads(1)

@@ -1,0 +1,111 @@
+"""Arrangements could stand still in the real world."""
+
+import numpy as np
+import pytest
+
+from cvdl.simulation.placement import CONTACT, Body, Table, arrange, random_table, rest_margin
+
+Arrangement = tuple[Table, list[Body]]
+
+
+@pytest.fixture(scope="module")
+def arrangements() -> list[Arrangement]:
+    result = []
+    for seed in range(40):
+        rng = np.random.default_rng([11, seed])
+        table = random_table(rng)
+        result.append((table, arrange(rng, table, int(rng.integers(2, 11)))))
+    return result
+
+
+def signed_distance(body: Body, points: np.ndarray) -> float:
+    """The smallest of world points from a body's surface, negative inside; at most 5 mm.
+
+    Asked of the ray caster in another way than the placement asks.
+    """
+    local = (points - body.pose[:3, 3]) @ body.pose[:3, :3]
+    low, high = body.solid.mesh.vertices.min(axis=0), body.solid.mesh.vertices.max(axis=0)
+    near = local[((local > low - 0.005) & (local < high + 0.005)).all(axis=1)].astype(np.float32)
+    if not len(near):
+        return 0.005
+    return float(body.solid.scene.compute_signed_distance(near, nsamples=5).numpy().min())
+
+
+def points_of(body: Body) -> np.ndarray:
+    return body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
+
+
+def test_no_two_things_share_volume(arrangements: list[Arrangement]) -> None:
+    for _, bodies in arrangements:
+        for body in bodies:
+            points = points_of(body)
+            for other in bodies:
+                if other is not body:
+                    assert signed_distance(other, points) > -2e-4
+
+
+def test_nothing_sinks_or_floats(arrangements: list[Arrangement]) -> None:
+    for _, bodies in arrangements:
+        for body in bodies:
+            lowest = body.vertices[:, 2].min()
+            assert lowest > -1e-9
+            points = points_of(body)
+            gaps = [signed_distance(other, points) for other in bodies if other is not body]
+            assert min([lowest, *gaps]) < CONTACT
+
+
+def test_everything_stands_over_its_support(arrangements: list[Arrangement]) -> None:
+    for table, bodies in arrangements:
+        for body in bodies:
+            assert rest_margin(body, table, bodies) >= 1e-3
+
+
+def test_nothing_that_touches_only_the_table_has_its_centre_beyond_the_edge(
+    arrangements: list[Arrangement],
+) -> None:
+    for table, bodies in arrangements:
+        for body in bodies:
+            if body.vertices[:, 2].min() < 1e-6 and len(bodies) == 1:
+                assert table.carries(body.center)
+
+
+def test_things_touch_stack_lean_and_overhang(arrangements: list[Arrangement]) -> None:
+    touching = stacked = leaning = overhanging = total = 0
+    for table, bodies in arrangements:
+        for body in bodies:
+            points = points_of(body)
+            total += 1
+            touching += any(
+                signed_distance(other, points) < CONTACT for other in bodies if other is not body
+            )
+            stacked += body.vertices[:, 2].min() > 0.002
+            overhanging += not table.carries(body.vertices).all()
+            down = body.pose[2, :3] * -1
+            leaning += (body.solid.resting.down @ down).max() < np.cos(np.radians(2))
+    assert total > 150
+    assert touching > 0.3 * total
+    assert stacked >= 5
+    assert leaning >= 3
+    assert overhanging >= 5
+
+
+def test_most_things_find_a_place_and_all_kinds_occur(arrangements: list[Arrangement]) -> None:
+    categories = {body.thing.category for _, bodies in arrangements for body in bodies}
+    assert len(categories) >= 18
+
+
+def test_a_box_over_the_edge_falls(arrangements: list[Arrangement]) -> None:
+    table, bodies = next((t, b) for t, b in arrangements if b)
+    body = bodies[0]
+    pose = body.pose.copy()
+    pose[0, 3] += 2 * table.half_size[0] + 1
+    assert rest_margin(Body(body.thing, body.solid, pose), table, []) == -np.inf
+
+
+@pytest.mark.parametrize("is_round", [True, False])
+def test_rim_is_where_the_table_ends(is_round: bool) -> None:
+    table = Table(is_round, np.array([0.6, 0.4]), 0.7, 0.02)
+    for angle in np.linspace(0, 2 * np.pi, 17):
+        rim = table.rim(angle)
+        assert table.carries(0.999 * rim)
+        assert not table.carries(1.001 * rim)

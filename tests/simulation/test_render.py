@@ -1,0 +1,88 @@
+"""The ray cast against scenes whose depth can be calculated."""
+
+import numpy as np
+import pytest
+
+from cvdl.camera import Camera
+from cvdl.simulation.mesh import box, circle, turn
+from cvdl.simulation.render import Lights, Rendering, render
+from cvdl.simulation.room import Surface
+from cvdl.simulation.textures import Material
+
+CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
+GREY = Material(np.full((4, 4, 3), 128, np.uint8), 0.0)
+RED = Material(np.tile(np.array([200, 20, 20], np.uint8), (4, 4, 1)), 0.0)
+LAMP = Lights(
+    key_at=np.array([1.0, 0.0, 2.0]),
+    key_radius=0.01,
+    key_color=np.full(3, 4.0),
+    sky_color=np.full(3, 0.1),
+    fill_from=np.array([0.0, 0.0, 1.0]),
+    fill_color=np.zeros(3),
+    exposure=0.25,
+    noise=0.0,
+)
+
+
+def from_above(height: float) -> np.ndarray:
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[2, 3] = height
+    return pose
+
+
+@pytest.fixture(scope="module")
+def cube_on_a_floor() -> Rendering:
+    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (GREY,), 1)
+    cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
+    return render([floor, cube], CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+
+
+def test_depth_is_along_the_optical_axis(cube_on_a_floor: Rendering) -> None:
+    depth, labels = cube_on_a_floor.depth, cube_on_a_floor.labels
+    np.testing.assert_allclose(depth[labels == 1], 1.0, atol=1e-5)
+    np.testing.assert_allclose(depth[labels == 2], 0.8, atol=1e-5)
+
+
+def test_labels_are_where_the_pinhole_puts_them(cube_on_a_floor: Rendering) -> None:
+    rows, columns = np.nonzero(cube_on_a_floor.labels == 2)
+    half = 150 * 0.1 / 0.8
+    assert columns.min() == np.ceil(79.5 - half)
+    assert columns.max() == np.floor(79.5 + half)
+    assert rows.min() == np.ceil(59.5 - half)
+    assert rows.max() == np.floor(59.5 + half)
+
+
+def test_cosine_of_the_view(cube_on_a_floor: Rendering) -> None:
+    points = CAMERA.deproject(cube_on_a_floor.depth)
+    expected = points[..., 2] / np.linalg.norm(points, axis=-1)
+    np.testing.assert_allclose(cube_on_a_floor.cosine, expected, atol=1e-4)
+
+
+def test_colours_are_rgb_and_the_lamp_throws_a_shadow(cube_on_a_floor: Rendering) -> None:
+    color = cube_on_a_floor.color.astype(int)
+    red = color[55:65, 75:85]
+    assert (red[..., 0] > red[..., 2] + 60).all()
+    # The lamp hangs at x > 0, so the shadow falls to the left; image x is world x here.
+    shadow, lit = color[59, 79 - 24, 1], color[59, 79 + 24, 1]
+    assert shadow < 0.7 * lit
+
+
+def test_where_nothing_is_depth_is_infinite() -> None:
+    cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
+    rendering = render([cube], CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+    assert np.isinf(rendering.depth[0, 0])
+    assert rendering.labels[0, 0] == 0
+
+
+def test_a_sphere_from_the_side() -> None:
+    radius, away = 0.1, 0.7
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 129)
+    profile = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    profile[0, 0] = profile[-1, 0] = 0
+    sphere = Surface(turn([(profile, 0)], circle(256)), (GREY,), 2)
+    pose = np.eye(4)
+    pose[:3, :3] = [[0, 0, -1], [1, 0, 0], [0, -1, 0]]  # looks along -x
+    pose[0, 3] = away
+    rendering = render([sphere], CAMERA, pose, LAMP, np.random.default_rng(0))
+    points = CAMERA.deproject(rendering.depth)[rendering.labels == 2]
+    np.testing.assert_allclose(np.linalg.norm(points - [0, 0, away], axis=1), radius, atol=2e-4)
