@@ -12,12 +12,13 @@ from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import SupportPlane
 from cvdl.tabletop.surface import Surface
 
-__all__ = ["keep_objects", "remove_lifted_plane"]
+__all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane"]
 
 _ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
 _PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the plane's
 _WAVE_HEIGHT = 0.018  # metres: a stereo camera's waves over a flat plane stay under this
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
+_SMALLEST_HOLE = 12  # pixels of the reduced image: smaller ones are noise
 _COARSE = 4  # pixels of the reduced image
 _COLOR_WINDOW = 15  # coarse pixels
 
@@ -94,6 +95,40 @@ def keep_objects(
         ):
             kept.ravel()[pixels] = label
     return kept
+
+
+def dish_bottoms(
+    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """The middle of plates and bowls, which lies too low to stand out from the plane.
+
+    It is a hole in an object whose colour is not the plane's: through a ring one sees the plane.
+
+    Args:
+        groups: (h, w) int32, 0 for none, else one number an object.
+        surface: their geometry and colour.
+        on_plane: (h, w) bool, pixels on the plane.
+
+    Returns:
+        (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
+    """
+    bottoms = np.zeros_like(groups)
+    for label, pixels in pixels_by_label(groups).items():
+        rows, cols = np.divmod(pixels, groups.shape[1])
+        window = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
+        mine = (groups[window] == label).astype(np.uint8)
+        outline, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        whole = cv2.drawContours(mine.copy(), outline, -1, 1, cv2.FILLED)
+        hole = (whole > mine) & on_plane[window]
+        if hole.sum() < _SMALLEST_HOLE:
+            continue
+        outside = on_plane.copy()
+        outside[window] &= whole == 0
+        middle = (np.array([values.mean()]) for values in (rows, cols))
+        plane_color = _local_plane_color(surface.lab, outside, *middle)
+        if np.linalg.norm(surface.lab[window][hole].mean(axis=0) - plane_color) > _PLANE_COLOR:
+            bottoms[window][hole] = label
+    return bottoms
 
 
 def _local_plane_color(

@@ -27,8 +27,10 @@ _VOTERS = 800  # samples that a hypothesis is tried on; the refinement uses them
 _MAX_PLANES = 5
 _MIN_SHARE = 0.03  # of the samples: smaller planes are not looked for
 _INLIER_SIGMAS = 3.0
-_WAVES = 0.004  # a stereo camera's slow errors over a flat plane, metres
-_CARRY_RANGE = 0.5  # objects are lower than this, metres
+_WAVES = 0.0013  # a stereo camera's slow errors over a flat plane, metres
+_LOW = 0.12  # objects show something lower than this over what carries them, metres
+_TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
+_FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one carries furniture, not objects
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
@@ -72,7 +74,15 @@ def find_support_plane(
     candidates = _extract_planes(samples, min_area, np.random.default_rng(seed))
     if not candidates:
         return None
-    best = max(_without_floors(candidates), key=lambda c: c.score)
+    # What lies on another large plane is no object: the table itself must not count as a thing
+    # that the wall behind it carries.
+    furniture = np.zeros(len(samples.inverse), bool)
+    for candidate in candidates:
+        if candidate.area > _FURNITURE_AREA:
+            furniture |= _inliers(samples, candidate.model)
+    best = max(
+        _without_floors(candidates), key=lambda candidate: _score(samples, candidate, furniture)
+    )
     return SupportPlane(best.plane, best.footprint, samples.stride)
 
 
@@ -85,6 +95,7 @@ class _Samples:
         inverse: (N,), inverse depth.
         sigma: (N,), its standard deviation.
         points: (N, 3), metres.
+        area: (N,), of a surface that faces the camera, for a sample, square metres.
         row, col: (N,), place in the grid.
         shape: of the grid.
         stride: pixels between samples.
@@ -95,6 +106,7 @@ class _Samples:
     inverse: NDArray[np.float64]
     sigma: NDArray[np.float64]
     points: NDArray[np.float64]
+    area: NDArray[np.float64]
     row: NDArray[np.intp]
     col: NDArray[np.intp]
     shape: tuple[int, int]
@@ -111,16 +123,18 @@ class _Samples:
         x = (col * stride + start - camera.cx) / camera.fx
         y = (row * stride + start - camera.cy) / camera.fy
         rays = np.stack([x, y, np.ones_like(x)], axis=1)
-        sigma = depth_noise(z) / z**2
-        return cls(rays, 1 / z, sigma, rays * z[:, None], row, col, grid.shape, stride, camera)
+        sigma = np.hypot(depth_noise(z), _WAVES) / z**2
+        area = stride**2 / (camera.fx * camera.fy) * z**2
+        points = rays * z[:, None]
+        return cls(rays, 1 / z, sigma, points, area, row, col, grid.shape, stride, camera)
 
 
 @dataclass(frozen=True)
 class _Candidate:
+    model: NDArray[np.float64]  # (a, b, c) of 1/z = a x + b y + c
     plane: Plane
     footprint: NDArray[np.bool_]
-    area: float
-    score: float
+    area: float  # visible, square metres
 
 
 def _extract_planes(
@@ -189,8 +203,7 @@ def _inliers(
 def _judge(
     samples: _Samples, model: NDArray[np.float64], inliers: NDArray[np.bool_]
 ) -> _Candidate | None:
-    """Where a plane lies, how large it is, and how much stands on it."""
-    camera = samples.camera
+    """Where a plane lies and how large it is; None if it is seen edge-on."""
     offset = 1 / np.linalg.norm(model)
     plane = Plane(-model * offset, float(offset))
     rays = samples.rays[inliers]
@@ -199,20 +212,29 @@ def _judge(
         return None
     z = samples.points[:, 2]
     height = plane.height(samples.points)
-    footprint = _footprint(samples, np.abs(height) < _WAVES + _INLIER_SIGMAS * depth_noise(z))
+    near = np.abs(height) < _INLIER_SIGMAS * np.hypot(depth_noise(z), _WAVES)
+    footprint = _footprint(samples, near)
     if footprint is None:
         return None
-    pixel_area = samples.stride**2 / (camera.fx * camera.fy) * z**2
-    area = float((pixel_area[inliers] / np.maximum(facing, 1e-3)).sum())
-    raised = (height > 4 * depth_noise(z)) & (height < _CARRY_RANGE)
-    raised[raised] = _inside(footprint, samples.stride, samples.points[raised], plane, camera)
-    carried = float(pixel_area[raised].sum())
+    area = float((samples.area[inliers] / np.maximum(facing, 1e-3)).sum())
+    return _Candidate(model, plane, footprint, area)
 
-    # A camera that looks down at a table sees its normal point up or towards itself; a wall's
-    # points towards itself and down. Only a hint: a camera may be mounted upside down.
-    upright = 1.0 if plane.normal[1] < 0.15 else 0.3
-    score = upright * min(area, 0.5) * (0.02 + min(carried, 0.2))
-    return _Candidate(plane, footprint, area, score)
+
+def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_]) -> float:
+    """How much a plane looks like the one that carries the objects."""
+    plane = candidate.plane
+    height = plane.height(samples.points)
+    low = (height > 4 * depth_noise(samples.points[:, 2])) & (height < _LOW) & ~furniture
+    low[low] = _inside(
+        candidate.footprint, samples.stride, samples.points[low], plane, samples.camera
+    )
+    carried = float(samples.area[low].sum())
+    # A level camera sees the normal of a table point up and towards itself: neither sideways (a
+    # side wall) nor down (a wall before a camera that looks down). Only a hint: a camera may be
+    # mounted otherwise.
+    sideways, down = plane.normal[0], max(plane.normal[1], 0.0)
+    upright = np.exp(-4 * (sideways**2 + down**2)) * (1.0 if plane.normal[2] < -0.2 else 0.2)
+    return float(upright * min(candidate.area, 0.3) * (0.002 + min(carried, 0.05)))
 
 
 def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -254,7 +276,7 @@ def _without_floors(candidates: list[_Candidate]) -> list[_Candidate]:
         return (
             low.plane.normal @ high.plane.normal > _PARALLEL
             and low.plane.offset - high.plane.offset > _FLOOR_DROP
-            and high.area > 0.1
+            and high.area > _TABLE_AREA
         )
 
     return [low for low in candidates if not any(under(low, high) for high in candidates)]

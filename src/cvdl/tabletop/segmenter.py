@@ -10,7 +10,7 @@ from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneO
 from cvdl.tabletop.borders import join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
-from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane
+from cvdl.tabletop.filtering import dish_bottoms, keep_objects, remove_lifted_plane
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
@@ -52,12 +52,15 @@ class TabletopSegmenter:
         if window is None:
             return labels, support.plane, ()
         surface = surface_of(frame.color, depth, above, frame.camera, window)
-        regions = remove_lifted_plane(
-            watershed_regions(surface), surface, support.plane, surface.reduce(mask == 1)
-        )
+        on_plane = surface.reduce(mask == 1)
+        regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, on_plane)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
-        instances = _enlarge(groups, surface, above)
+        instances = _enlarge(groups, surface, above > 0)
+        dishes = fill_dishes(groups, surface, on_plane)
+        instances += _enlarge(
+            np.where(dishes == groups, 0, dishes), surface, (mask == 1) & (above == 0)
+        )
         objects: list[SceneObject] = []
         for pixels in pixels_by_label(instances).values():
             if len(pixels) < config.min_pixels:
@@ -88,7 +91,7 @@ def _window_of(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
 
 
 def _enlarge(
-    groups: NDArray[np.int32], surface: Surface, mask: NDArray[np.uint8]
+    groups: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
     """Labels of the reduced grid on the window of the full image, within the mask."""
     # Edge pixels have no group of their own: they get a neighbour's.
