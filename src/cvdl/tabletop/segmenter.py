@@ -57,10 +57,8 @@ class TabletopSegmenter:
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface, above > 0)
-        dishes = fill_dishes(groups, surface, on_plane)
-        instances += _enlarge(
-            np.where(dishes == groups, 0, dishes), surface, (mask == 1) & (above == 0)
-        )
+        bottoms = dish_bottoms(groups, surface, on_plane)
+        instances += _enlarge(bottoms, surface, (above == 0) & (mask == 1))
         objects: list[SceneObject] = []
         for pixels in pixels_by_label(instances).values():
             if len(pixels) < config.min_pixels:
