@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cvdl.cli import bag, evaluate, info, replay, simulate
+from cvdl.cli import bag, demo, evaluate, info, replay, simulate
 from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ def _root() -> None:
     pass
 
 
+app.command("demo")(demo.command)
 app.command("replay")(replay.command)
 app.command("info")(info.command)
 app.command("simulate")(simulate.command)

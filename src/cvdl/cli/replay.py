@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cvdl.replay import ReplaySummary
 
-__all__ = ["command"]
+__all__ = ["command", "replay_table"]
 
 
 def command(
@@ -91,7 +91,7 @@ def command(
         typer.echo(f"error: no frame went through: {summary.problem}", err=True)
         raise typer.Exit(1)
     console = Console()
-    console.print(_table(summary))
+    console.print(replay_table(summary))
     for name, path in (("bag", out), ("pictures", pictures), ("recording", rerun)):
         if path is not None:
             typer.echo(f"{name}: {path}")
@@ -100,7 +100,8 @@ def command(
         raise typer.Exit(130)
 
 
-def _table(summary: ReplaySummary) -> Table:
+def replay_table(summary: ReplaySummary) -> Table:
+    """What a replay did, for the screen."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

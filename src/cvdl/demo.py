@@ -1,0 +1,108 @@
+"""The main job on an embedded default: simulate a tabletop, replay it, measure the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cvdl.evaluation.scene import SceneScore, evaluate_scene
+from cvdl.frame import RgbdFrame, Scene
+from cvdl.pictures import contact_sheet, overlay, write_png
+from cvdl.pipeline import Perception
+from cvdl.replay import ReplayOptions, ReplaySummary, replay
+from cvdl.simulation.export import BagExport
+from cvdl.simulation.generate import simulate_scenes
+
+__all__ = ["DemoResult", "run_demo"]
+
+_SHEET_PAIRS = 8  # scenes on the contact sheet
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo made and measured.
+
+    Attributes:
+        scenes: the simulated bag.
+        bag: the replayed one.
+        sheet: PNG of what was found beside the truth.
+        summary: of the replay.
+        scores: one a scene, in order.
+    """
+
+    scenes: Path
+    bag: Path
+    sheet: Path
+    summary: ReplaySummary
+    scores: tuple[SceneScore, ...]
+
+
+def run_demo(
+    out: Path,
+    scenes: int,
+    seed: int,
+    on_progress: Callable[[str, int, int], None] = lambda step, done, expected: None,
+) -> DemoResult:
+    """Simulate scenes into a bag, replay it, and compare what was found with the truth.
+
+    Args:
+        out: folder for all outputs; those of an earlier demo are replaced.
+        scenes: how many, at least 1.
+        seed: of the simulation.
+        on_progress: called with the name of the step, the number done and the number expected.
+
+    Raises:
+        InputError: if something else is where an output goes.
+        OSError: if an output cannot be written.
+    """
+    simulated, replayed, sheet = out / "scenes", out / "result", out / "sheet.png"
+    truths: dict[int, tuple[RgbdFrame, Scene]] = {}
+    with BagExport(simulated, overwrite=True, seed=seed) as export:
+        for done, scene in enumerate(simulate_scenes(seed, scenes), start=1):
+            export.add(scene)
+            truths[scene.frame.stamp_ns] = scene.frame, scene.truth
+            on_progress("simulating", done, scenes)
+
+    found: dict[int, Scene] = {}
+    perception = Perception()
+
+    def remember(frame: RgbdFrame) -> Scene:
+        found[frame.stamp_ns] = perception(frame)
+        return found[frame.stamp_ns]
+
+    summary = replay(
+        simulated,
+        replayed,
+        remember,
+        ReplayOptions(overwrite=True),
+        lambda done, expected: on_progress("replaying", done, expected),
+    )
+    scores = []
+    for done, (stamp, (frame, truth)) in enumerate(truths.items(), start=1):
+        # Where the camera has no reading, nothing can be found.
+        scores.append(evaluate_scene(truth, found[stamp], np.isfinite(frame.depth)))
+        on_progress("comparing with the truth", done, scenes)
+    _draw_sheet(sheet, truths, found, scores)
+    return DemoResult(simulated, replayed, sheet, summary, tuple(scores))
+
+
+def _draw_sheet(
+    path: Path,
+    truths: dict[int, tuple[RgbdFrame, Scene]],
+    found: dict[int, Scene],
+    scores: list[SceneScore],
+) -> None:
+    """Scenes from the best to the worst, evenly spread: what was found beside the truth."""
+    stamps = list(truths)
+    order = np.argsort([-score.segmentation.overlap.f for score in scores])
+    chosen = order[np.linspace(0, len(order) - 1, min(_SHEET_PAIRS, len(order))).astype(int)]
+    pictures, captions = [], []
+    for index in chosen:
+        frame, truth = truths[stamps[index]]
+        pictures += [overlay(frame, found[stamps[index]]), overlay(frame, truth)]
+        score = scores[index].segmentation
+        captions += [f"scene {index}: found, F {score.overlap.f:.2f}", f"scene {index}: truth"]
+    write_png(path, contact_sheet(pictures, captions))
