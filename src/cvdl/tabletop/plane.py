@@ -31,7 +31,8 @@ _WAVES = 0.0013  # a stereo camera's slow errors over a flat plane, metres
 _LOW = 0.12  # objects show something lower than this over what carries them, metres
 _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
 _FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
-_FLOOR_DROP = 0.25  # a plane this far under another parallel one carries furniture, not objects
+_FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
+_UNDER_ANOTHER = 0.2  # factor on such a plane's score
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
 
@@ -80,9 +81,13 @@ def find_support_plane(
     for candidate in candidates:
         if candidate.area > _FURNITURE_AREA:
             furniture |= _inliers(samples, candidate.model)
-    best = max(
-        _without_floors(candidates), key=lambda candidate: _score(samples, candidate, furniture)
-    )
+
+    def score(candidate: _Candidate) -> float:
+        likely = _score(samples, candidate, furniture)
+        # A floor carries the table, not the objects; but a cupboard may stand beside the table.
+        return likely * _UNDER_ANOTHER if _is_under_another(candidate, candidates) else likely
+
+    best = max(candidates, key=score)
     return SupportPlane(best.plane, best.footprint, samples.stride)
 
 
@@ -269,14 +274,10 @@ def _inside(
     return inside
 
 
-def _without_floors(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Planes with no large parallel plane above them: a floor carries the table, not objects."""
-
-    def under(low: _Candidate, high: _Candidate) -> bool:
-        return (
-            low.plane.normal @ high.plane.normal > _PARALLEL
-            and low.plane.offset - high.plane.offset > _FLOOR_DROP
-            and high.area > _TABLE_AREA
-        )
-
-    return [low for low in candidates if not any(under(low, high) for high in candidates)]
+def _is_under_another(low: _Candidate, candidates: list[_Candidate]) -> bool:
+    return any(
+        low.plane.normal @ high.plane.normal > _PARALLEL
+        and low.plane.offset - high.plane.offset > _FLOOR_DROP
+        and high.area > _TABLE_AREA
+        for high in candidates
+    )
