@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from cvdl.tabletop.surface import Surface
 
-__all__ = ["PLAIN", "SAME_PAINT_DIFFERENCE", "Border", "find_borders", "join_weak_borders"]
+__all__ = [
+    "OTHER_PAINT_DIFFERENCE",
+    "PLAIN",
+    "SAME_PAINT_DIFFERENCE",
+    "Border",
+    "find_borders",
+    "join_weak_borders",
+]
 
 #: Concave angles that count nothing and fully towards a border's strength, degrees.
 _SMOOTH = 15.0
@@ -22,7 +29,7 @@ _WEAK = 0.55
 #: the border's strength, and the colour differences (as in Surface.lab) up to and from which they
 #: hold. A print on a smooth face stays one with it: its border has no strength to begin with.
 _SAME_PAINT, SAME_PAINT_DIFFERENCE = 0.5, 13.0
-_OTHER_PAINT, _OTHER_PAINT_DIFFERENCE = 1.6, 25.0
+_OTHER_PAINT, OTHER_PAINT_DIFFERENCE = 1.6, 25.0
 PLAIN = 12.0  # standard deviation of a plain colour
 
 
@@ -153,7 +160,7 @@ def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
         difference += (mean_a - mean_b) ** 2
         variance_a -= mean_a * mean_a
         variance_b -= mean_b * mean_b
-    if difference > _OTHER_PAINT_DIFFERENCE**2:
+    if difference > OTHER_PAINT_DIFFERENCE**2:
         return _OTHER_PAINT
     if difference < SAME_PAINT_DIFFERENCE**2 and max(variance_a, variance_b) < PLAIN**2:
         return _SAME_PAINT

@@ -19,6 +19,7 @@ _PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the
 _WAVE_HEIGHT = 0.018  # metres: a stereo camera's waves over a flat plane stay under this
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
 _SMALLEST_HOLE = 12  # pixels of the reduced image: smaller ones are noise
+_SKIRT_PIXELS = 150  # pixels of the reduced image
 _COARSE = 4  # pixels of the reduced image
 _COLOR_WINDOW = 15  # coarse pixels
 
@@ -31,8 +32,8 @@ def remove_lifted_plane(
 ) -> NDArray[np.int32]:
     """Removes regions that are the plane itself, lifted by errors of the depth.
 
-    They have the plane's colour, and are low (waves) or concave (the smear of a stereo camera
-    between an object and the plane behind it).
+    They have the plane's colour, and are low (waves) or small and concave (the smear of a stereo
+    camera between an object and the plane behind it).
 
     Args:
         regions: (h, w) int32, 0 for none, else one number a region.
@@ -50,17 +51,17 @@ def remove_lifted_plane(
     def mean(values: NDArray) -> NDArray[np.float64]:
         return np.bincount(label, values) / area
 
-    lab = surface.lab.reshape(-1, 3)[where]
-    color = np.stack([mean(lab[:, c]) for c in range(3)], axis=1)
     rows, cols = (mean(index) for index in np.divmod(where, regions.shape[1]))
     plane_color = _local_plane_color(surface.lab, on_plane, rows, cols)
-    difference = np.linalg.norm(color - plane_color, axis=1)
+    off_color = surface.lab.reshape(-1, 3)[where] - plane_color[label]
+    difference = mean(np.sqrt((off_color**2).sum(axis=1)))
     curvature = mean(surface.curvature.ravel()[where])
     height = plane.height(surface.points.reshape(-1, 3)[where])
     keep = np.ones(len(area), bool)
     for candidate in np.flatnonzero(difference[1:] < _PLANE_COLOR) + 1:
-        low = rank(height[label == candidate], 0.95) < _WAVE_HEIGHT
-        keep[candidate] = not low and curvature[candidate] > _SKIRT_CURVATURE
+        is_wave = rank(height[label == candidate], 0.95) < _WAVE_HEIGHT
+        is_skirt = area[candidate] < _SKIRT_PIXELS and curvature[candidate] < _SKIRT_CURVATURE
+        keep[candidate] = not is_wave and not is_skirt
     return np.where(keep[regions], regions, 0)
 
 

@@ -13,12 +13,19 @@ what the ones before have joined:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import Plane
-from cvdl.tabletop.borders import PLAIN, SAME_PAINT_DIFFERENCE, Border, find_borders
+from cvdl.tabletop.borders import (
+    OTHER_PAINT_DIFFERENCE,
+    PLAIN,
+    SAME_PAINT_DIFFERENCE,
+    Border,
+    find_borders,
+)
 from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.regions import CREASE_ANGLE
 from cvdl.tabletop.surface import Surface
@@ -62,6 +69,14 @@ def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> 
     return groups.label_image()
 
 
+class Paint(Enum):
+    """How the colours of two groups compare."""
+
+    SAME = auto()
+    OTHER = auto()
+    UNCLEAR = auto()
+
+
 class _Groups:
     """Regions that are being joined, with their pixels, borders and a few measures."""
 
@@ -98,12 +113,15 @@ class _Groups:
         pixels = pixels[self.smooth[pixels]]
         return float(self.curvature[pixels].mean()) if len(pixels) else 0.0
 
-    def one_paint(self, a: int, b: int) -> bool:
-        """Whether two groups have one plain colour."""
+    def paint(self, a: int, b: int) -> Paint:
+        """Whether two groups have one plain colour, clearly different ones, or neither."""
         lab_a, lab_b = self.lab[self.members[a]], self.lab[self.members[b]]
+        difference = float(np.linalg.norm(lab_a.mean(axis=0) - lab_b.mean(axis=0)))
+        if difference > OTHER_PAINT_DIFFERENCE:
+            return Paint.OTHER
         spread = max(float(lab.var(axis=0).sum()) for lab in (lab_a, lab_b))
-        difference = np.linalg.norm(lab_a.mean(axis=0) - lab_b.mean(axis=0))
-        return spread < PLAIN**2 and float(difference) < SAME_PAINT_DIFFERENCE
+        plain = spread < PLAIN**2
+        return Paint.SAME if plain and difference < SAME_PAINT_DIFFERENCE else Paint.UNCLEAR
 
     def join(self, a: int, b: int) -> None:
         """Makes b a part of a."""
@@ -167,9 +185,10 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
     level = abs(groups.top(outside) - groups.top(inside)) < _RIM_LEVEL
     if groups.mean_curvature(inside) < _HOLLOW_CURVATURE:
         both_hollow = groups.mean_curvature(outside) < _HOLLOW_CURVATURE
-        if (level or both_hollow) and groups.one_paint(inside, outside):
+        paint = groups.paint(inside, outside)
+        if (level or both_hollow) and paint is Paint.SAME:
             return True
-        return level and border.behind > 4
+        return level and border.behind > 4 and paint is not Paint.OTHER
     # Little shows of the inside of a mug, and its rim spoils the curvature. But all of it lies
     # within a circle whose front is the outside.
     if (
