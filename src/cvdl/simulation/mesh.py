@@ -267,7 +267,10 @@ def polyhedron(points: Array, faces: Sequence[tuple[Sequence[int], int]]) -> Mes
 
 
 def box(x: float, y: float, z: float, materials: tuple[int, int, int] = (0, 0, 0)) -> Mesh:
-    """A box centred in x and y that stands on z = 0; materials of its x, y and z faces."""
+    """A box centred in x and y that stands on z = 0.
+
+    Two triangles each of the faces at +x, -x, -y, +y, +z and -z; materials by axis.
+    """
     material = np.repeat(np.array(materials, np.int32), 4)
     return replace(_UNIT_BOX, vertices=_UNIT_BOX.vertices * [x, y, z], material=material)
 

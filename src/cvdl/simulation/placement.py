@@ -2,10 +2,10 @@
 
 World frame: metres, z up, the origin on the table top's centre; the table top is z = 0.
 
-Contact is found by moving a thing along one parameter (a slide, a drop, a tilt) between a free and
-a blocked place and halving the interval, so that what remains is a gap of at most ``GAP`` and
-never an overlap. A place is kept only if the thing then rests: its centre of mass stands over the
-convex hull of the points where it touches the table or its neighbours.
+Contact is found by moving a thing (a slide, a drop, a tilt) from a free place until it is blocked,
+so that what remains is a gap of about ``GAP`` and never an overlap. A place is kept only if the
+thing then rests: its centre of mass stands over the convex hull of the points where it touches the
+table or its neighbours.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.simulation.shapes import CATEGORIES, Thing, make_thing
-from cvdl.simulation.solid import Solid, hull_margin, intersects, touches
+from cvdl.simulation.solid import Solid, free_share, hull_margin, intersects, touches
 
 __all__ = ["CONTACT", "GAP", "Body", "Table", "arrange", "random_table", "rest_margin"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
-#: A thing brought into contact keeps at most this distance, metres.
+#: A thing brought into contact keeps about this distance, metres.
 GAP = 1e-4
 #: Points nearer than this to a surface touch it, metres.
 CONTACT = 1e-3
@@ -133,22 +133,45 @@ def _blocked(solid: Solid, pose: Array, bodies: list[Body]) -> bool:
 
 
 def _until_contact(
-    place: Callable[[float], Array], solid: Solid, bodies: list[Body], travel: float
+    place: Callable[[float], Array],
+    solid: Solid,
+    bodies: list[Body],
+    travel: float,
+    blocked_at: float = 1.0,
 ) -> Array | None:
-    """The last free pose of ``place(t)`` between t = 0 (must be free) and t = 1 (blocked).
+    """The last free pose of ``place(t)`` between t = 0 and ``blocked_at``, where it is blocked.
 
-    ``travel`` bounds how far any point of the solid moves, metres. None if the ends are not so.
+    ``travel`` bounds how far any point of the solid moves from t = 0 to 1, metres. None if no
+    place before is free.
     """
-    if _blocked(solid, place(0), bodies) or not _blocked(solid, place(1), bodies):
-        return None
-    free, hit = 0.0, 1.0
+    free, hit = 0.0, blocked_at
     while (hit - free) * travel > GAP:
         middle = (free + hit) / 2
         if _blocked(solid, place(middle), bodies):
             hit = middle
         else:
             free = middle
-    return place(free)
+    return place(free) if free else None
+
+
+def _shifted_until_contact(
+    solid: Solid, pose: Array, way: Array, bodies: list[Body]
+) -> Array | None:
+    """Shifted from a free pose along ``way`` (3,), metres; None if it meets nothing."""
+    share = min(free_share(solid, pose, body.solid, body.pose, way) for body in bodies)
+    if share >= 1:
+        return None
+    travel = float(np.linalg.norm(way))
+
+    def place(t: float) -> Array:
+        moved = pose.copy()
+        moved[:3, 3] += t * way
+        return moved
+
+    nearly = place(share - GAP / travel)
+    if not _blocked(solid, nearly, bodies):
+        return nearly
+    return _until_contact(place, solid, bodies, travel, share)  # edges had met before
 
 
 def _free(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
@@ -170,14 +193,9 @@ def _touch(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) 
     other = bodies[rng.integers(len(bodies))]
     rotation = _resting_rotation(rng, solid)
     end = other.center[:2] + rng.normal(0, 0.01, 2)
-    travel = solid.radius + other.solid.radius
-    direction = _heading(rng.uniform(0, 2 * np.pi))
-    return _until_contact(
-        lambda t: _grounded(solid, rotation, end + (1 - t) * travel * direction),
-        solid,
-        [other],
-        travel,
-    )
+    way = np.zeros(3)
+    way[:2] = (solid.radius + other.solid.radius) * _heading(rng.uniform(0, 2 * np.pi))
+    return _shifted_until_contact(solid, _grounded(solid, rotation, end - way[:2]), way, [other])
 
 
 def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
@@ -186,9 +204,10 @@ def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) 
         return None
     other = bodies[rng.integers(len(bodies))]
     rotation = _resting_rotation(rng, solid)
-    low = _grounded(solid, rotation, other.center[:2] + rng.normal(0, 0.015, 2))
-    travel = float(max(body.vertices[:, 2].max() for body in bodies)) + 0.002
-    return _until_contact(lambda t: _lifted(low, (1 - t) * travel), solid, bodies, travel)
+    pose = _grounded(solid, rotation, other.center[:2] + rng.normal(0, 0.015, 2))
+    drop = max(float(body.vertices[:, 2].max()) for body in bodies) + 0.002
+    pose[2, 3] += drop
+    return _shifted_until_contact(solid, pose, np.array([0, 0, -drop]), bodies)
 
 
 def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
@@ -217,6 +236,8 @@ def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -
         near = ((solid.mesh.vertices @ turned.T)[:, :2] @ heading).min()
         return _grounded(solid, turned, start - near * heading, about_com=False)
 
+    if _blocked(solid, tilted(0), bodies) or not _blocked(solid, tilted(1), bodies):
+        return None
     return _until_contact(tilted, solid, bodies, 2 * length)
 
 
@@ -247,12 +268,6 @@ def _grounded(solid: Solid, rotation: Array, at: Array, about_com: bool = True) 
     pose[:2, 3] = at - (rotation @ solid.com)[:2] if about_com else at
     pose[2, 3] = -solid.lowest(rotation)
     return pose
-
-
-def _lifted(pose: Array, z: float) -> Array:
-    lifted = pose.copy()
-    lifted[2, 3] += z
-    return lifted
 
 
 def _heading(angle: float) -> Array:

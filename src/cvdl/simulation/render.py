@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.simulation.mesh import Mesh, merge
+from cvdl.simulation.noise import random_field
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shading import develop, shade, shadow_rays
 
@@ -126,7 +127,7 @@ def render(
     radiance = cv2.GaussianBlur(radiance, (0, 0), 0.6)
     gain = lights.exposure / max(float(radiance[::8, ::8].mean()), 1e-6)
     color = np.empty(radiance.shape, np.uint8)
-    noise = np.roll(_noise(camera.height, camera.width), rng.integers(1 << 16))
+    noise = random_field(rng, (camera.height, camera.width))
     develop(radiance, np.float32(gain), noise, np.float32(lights.noise), _TO_SRGB, color)
     return Rendering(color, depth, _labels(surfaces, primitive), cosine, albedo, glare)
 
@@ -193,17 +194,11 @@ def _rays(camera: Camera, pose: Array) -> Floats:
     """(H, W, 6): origin and direction of every pixel's ray in the world, 1 long along the axis."""
     rays = np.empty((camera.height, camera.width, 6), np.float32)
     rays[..., :3] = pose[:3, 3]
-    directions = camera.deproject(np.ones((camera.height, camera.width), np.float32))
-    # As one long matrix: numpy multiplies stacks of small ones slowly.
-    turned = directions.reshape(-1, 3) @ pose[:3, :3].T.astype(np.float32)
-    rays[..., 3:] = turned.reshape(directions.shape)
+    x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
+    y = ((np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy)[:, None]
+    for axis, (along_x, along_y, along_z) in enumerate(pose[:3, :3].tolist()):
+        rays[..., 3 + axis] = along_x * x + (along_y * y + along_z)
     return rays
-
-
-@lru_cache(maxsize=4)
-def _noise(height: int, width: int) -> Floats:
-    """(H, W) standard normal, the same for every frame: each starts at another pixel of it."""
-    return np.random.default_rng(1).standard_normal((height, width), np.float32)
 
 
 @lru_cache(maxsize=4)

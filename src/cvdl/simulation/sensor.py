@@ -27,6 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.simulation.noise import random_field
+
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
 
 Floats = NDArray[np.float32]
@@ -96,7 +98,7 @@ def measure_depth(
     Returns:
         (H, W) float32, whole millimetres.
     """
-    shape = depth.shape
+    shape = (depth.shape[0], depth.shape[1])
     theta = np.arccos(np.clip(cosine, 0, 1))
     shadowed = _second_eye_shadow(depth, focal * sensor.baseline)
     edge = _near_edge(depth)
@@ -115,7 +117,7 @@ def measure_depth(
     with np.errstate(invalid="ignore", over="ignore"):
         total = axial_sigma(sensor, z, theta)
         extra = np.sqrt(np.maximum(total**2 - (step * z * z) ** 2 / 12, 0))
-        noisy = z + extra * _grainy(rng, shape, sensor.grain)
+        noisy = z + extra * random_field(rng, shape, sensor.grain)
         steps = np.rint(1 / (np.maximum(noisy, 0.05) * step))
         measured = 1 / (np.maximum(steps, 1) * step)
 
@@ -156,17 +158,7 @@ def _near_edge(depth: Floats) -> NDArray[np.bool_]:
     return high - low > 0.02 + 0.02 * low
 
 
-def _grainy(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Floats:
-    """Standard normal noise with a spatial correlation of about ``grain`` pixels."""
-    noise = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), grain)
-    # A blurred white field keeps 1 / (4 pi grain^2) of its variance; measured for small grains.
-    kernel = cv2.getGaussianKernel(2 * round(4 * grain) + 1, grain, cv2.CV_32F)
-    return noise / np.float32((kernel**2).sum())
-
-
-def _uniform_blobs(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def _uniform_blobs(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
     """A field with nearly uniform marginals in [0, 1] and blobs of about four pixels."""
-    height, width = shape
-    coarse = _grainy(rng, (height // 2 + 1, width // 2 + 1), 0.8)
-    uniform = 1 / (1 + np.exp(np.float32(-1.702) * coarse))  # close to the normal distribution's
-    return cv2.resize(uniform, (2 * uniform.shape[1], 2 * uniform.shape[0]))[:height, :width]
+    # The logistic function is close to the normal distribution's.
+    return 1 / (1 + np.exp(np.float32(-1.702) * random_field(rng, shape, 1.5)))

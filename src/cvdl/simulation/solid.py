@@ -17,7 +17,7 @@ from scipy.spatial import ConvexHull
 
 from cvdl.simulation.mesh import Mesh
 
-__all__ = ["Solid", "hull_margin", "intersects", "inverse", "touches"]
+__all__ = ["Solid", "free_share", "hull_margin", "intersects", "inverse", "touches"]
 
 Array = NDArray[np.float64]
 
@@ -141,6 +141,25 @@ def _inside(a: Solid, pose: Array, b: Solid) -> bool:
     if not ((point > b.low) & (point < b.high)).all():
         return False
     return bool(b.scene.compute_occupancy(point[None].astype(np.float32)).numpy()[0] > 0)
+
+
+def free_share(a: Solid, pose_a: Array, b: Solid, pose_b: Array, way: Array) -> float:
+    """How much of a shift of ``a`` by ``way`` (3,) passes before a vertex of one meets the other.
+
+    Infinite if none ever does. Edges that cross meet unnoticed: ask ``intersects`` afterwards.
+    """
+    return min(
+        _first_hit(a.mesh.vertices, inverse(pose_b) @ pose_a, pose_b[:3, :3].T @ way, b),
+        _first_hit(b.mesh.vertices, inverse(pose_a) @ pose_b, -pose_a[:3, :3].T @ way, a),
+    )
+
+
+def _first_hit(points: Array, pose: Array, way: Array, b: Solid) -> float:
+    """Smallest share of ``way`` after which a point, at ``pose`` in ``b``'s frame, meets ``b``."""
+    rays = np.empty((len(points), 6), np.float32)
+    rays[:, :3] = points @ pose[:3, :3].T + pose[:3, 3]
+    rays[:, 3:] = way
+    return float(b.scene.cast_rays(rays, nthreads=1)["t_hit"].numpy().min())
 
 
 def touches(points: Array, b: Solid, pose_b: Array, reach: float) -> NDArray[np.bool_]:
