@@ -1,0 +1,76 @@
+"""What passes between the stages."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvdl.frame import OrientedBox, Plane
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("color", np.zeros((48, 64), np.uint8), r"color must be uint8 \(48, 64, 3\)"),
+        ("color", np.zeros((48, 64, 3), np.float32), "got float32"),
+        ("color", np.zeros((48, 64, 4), np.uint8), r"got uint8 \(48, 64, 4\)"),
+        ("depth", np.zeros((64, 48), np.float32), r"got float32 \(64, 48\)"),
+        ("depth", np.zeros((48, 64), np.uint16), "depth must be float32"),
+        ("depth", np.zeros((48, 64), np.float64), "got float64"),
+    ],
+)
+def test_a_frame_of_wrong_arrays(frame, field, value, message):
+    with pytest.raises(ValueError, match=message):
+        replace(frame, **{field: value})
+
+
+@given(seeds)
+def test_height_is_positive_on_the_cameras_side(seed):
+    rng = np.random.default_rng(seed)
+    normal = rng.normal(size=3)
+    normal /= np.linalg.norm(normal)
+    plane = Plane(normal, rng.uniform(0.1, 3))
+    across = np.cross(normal, rng.normal(size=3))
+    foot = across - plane.offset * normal  # a point of the plane
+    above = rng.uniform(0.01, 1)
+    np.testing.assert_allclose(
+        plane.height(foot + np.outer([0, above, -above], normal)), [0, above, -above], atol=1e-12
+    )
+    assert plane.height(np.zeros(3)) == pytest.approx(plane.offset)  # the camera itself
+
+
+def test_height_keeps_shape_and_type():
+    plane = Plane(np.array([0.0, 0.0, -1.0]), 2.0)
+    points = np.zeros((4, 5, 3), np.float32)
+    assert plane.height(points).shape == (4, 5)
+    assert plane.height(points).dtype == np.float32
+
+
+def test_corners_of_a_box_along_the_axes():
+    box = OrientedBox(np.array([1.0, 2, 3]), np.eye(3), np.array([0.2, 0.4, 0.6]))
+    corners = box.corners()
+    np.testing.assert_allclose(corners[0], [0.9, 1.8, 2.7])
+    np.testing.assert_allclose(corners[0b001], [1.1, 1.8, 2.7])
+    np.testing.assert_allclose(corners[0b010], [0.9, 2.2, 2.7])
+    np.testing.assert_allclose(corners[0b100], [0.9, 1.8, 3.3])
+
+
+@given(seeds)
+def test_corners_of_a_turned_box_lie_half_its_size_from_the_middle(seed):
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    box = OrientedBox(rng.normal(size=3), rotation, rng.uniform(0.01, 1, 3))
+    local = (box.corners() - box.center) @ rotation
+    np.testing.assert_allclose(np.abs(local), np.tile(box.size / 2, (8, 1)), atol=1e-12)
+    assert len(np.unique(np.sign(local), axis=0)) == 8
+
+
+def test_a_mask_holds_the_pixels_of_one_object(scene):
+    first, second = scene.objects
+    assert scene.mask(first).sum() == 100
+    assert scene.mask(second)[30, 40]
+    assert not (scene.mask(first) & scene.mask(second)).any()
