@@ -88,13 +88,13 @@ def join_weak_borders(labels: NDArray[np.int32], surface: Surface) -> NDArray[np
     Returns:
         (h, w) int32, 0 for none, the other numbers not consecutive.
     """
-    count = int(labels.max()) + 1
     pairs, measures = _total(*_border_pairs(labels, surface.concavity, surface.steps)[:2])
-    flat = labels.ravel()
-    paint = surface.lab.reshape(-1, 3)
-    sums = np.stack([np.bincount(flat, paint[:, c], count) for c in range(3)], axis=1)
-    squares = np.bincount(flat, (paint * paint).sum(axis=1), count)
-    area = np.bincount(flat, minlength=count).astype(np.float64)
+    where = np.flatnonzero(labels)
+    label, paint = labels.ravel()[where], surface.lab.reshape(-1, 3)[where]
+    count = int(labels.max()) + 1
+    sums = np.stack([np.bincount(label, paint[:, c], count) for c in range(3)], axis=1)
+    squares = np.bincount(label, (paint * paint).sum(axis=1), count)
+    area = np.bincount(label, minlength=count).astype(np.float64)
     parent = _join(pairs, measures, area, sums, squares)
     return parent[labels]
 
@@ -120,8 +120,13 @@ def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
     """
     rows, cols = labels.shape
     perimeter = np.zeros(labels.max() + 1, np.int32)
-    pairs = np.empty((2 * rows * cols, 2), np.int32)
-    measures = np.zeros((2 * rows * cols, 4), np.float32)
+    most = 0
+    for i in range(rows):
+        for j in range(cols):
+            if labels[i, j] != 0:
+                most += 2
+    pairs = np.empty((most, 2), np.int32)
+    measures = np.zeros((most, 4), np.float32)
     n = 0
     for i in range(rows):
         for j in range(cols):

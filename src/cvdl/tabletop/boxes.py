@@ -12,7 +12,6 @@ from cvdl.tabletop.labels import rank
 __all__ = ["plane_axes", "standing_box"]
 
 _RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
-_SAMPLES = 600
 
 
 def plane_axes(plane: Plane) -> NDArray[np.float64]:
@@ -24,7 +23,7 @@ def plane_axes(plane: Plane) -> NDArray[np.float64]:
     return np.stack([x, np.cross(plane.normal, x), plane.normal], axis=1)
 
 
-def standing_box(points: NDArray[np.floating], plane: Plane) -> OrientedBox:
+def standing_box(points: NDArray[np.float64], plane: Plane) -> OrientedBox:
     """The smallest box on the plane round the seen points of one object.
 
     Args:
@@ -35,7 +34,6 @@ def standing_box(points: NDArray[np.floating], plane: Plane) -> OrientedBox:
         A box whose third axis is the plane's normal. It reaches down to the plane unless the
         object clearly rests on something else.
     """
-    points = points[:: max(1, len(points) // _SAMPLES)].astype(np.float64)
     axes = plane_axes(plane)
     x, y, _ = (points @ axes).T
     height = plane.height(points)

@@ -240,12 +240,10 @@ def _shared_surface(groups: _Groups, a: int, b: int) -> float:
     if not len(i) or not len(j):
         return 0.0
     p, n, q, m = groups.points[i], groups.normals[i], groups.points[j], groups.normals[j]
-    difference = q[None] - p[:, None]
-    same = (
-        (n @ m.T > _SAME_NORMAL)
-        & (np.abs(np.einsum("ijk,ik->ij", difference, n)) < _SAME_PLANE)
-        & (np.abs(np.einsum("ijk,jk->ij", difference, m)) < _SAME_PLANE)
-    )
+    # How far each q lies off the tangent plane of each p, and the other way round.
+    off_p = n @ q.T - (n * p).sum(axis=1)[:, None]
+    off_q = p @ m.T - (m * q).sum(axis=1)
+    same = (n @ m.T > _SAME_NORMAL) & (np.abs(off_p) < _SAME_PLANE) & (np.abs(off_q) < _SAME_PLANE)
     shares = same.any(axis=1).mean(), same.any(axis=0).mean()
     share = float(sum(shares)) / 2 if min(shares) > _SAME_SURFACE_LEAST else 0.0
     if share < _SAME_SURFACE_SHARE:

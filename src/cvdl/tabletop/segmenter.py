@@ -20,6 +20,7 @@ from cvdl.tabletop.surface import Surface, foreground_mask, surface_of
 __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
+_BOX_POINTS = 600  # of an object: enough for its box
 
 
 class TabletopSegmenter:
@@ -37,15 +38,14 @@ class TabletopSegmenter:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
         """
         config = self.config
-        labels = np.zeros(frame.depth.shape, np.uint16)
         depth = np.where(frame.depth < config.max_range, frame.depth, np.float32(np.nan))
         support = find_support_plane(depth, frame.camera, config.min_plane_area)
         if support is None:
-            return labels, None, ()
+            return np.zeros(depth.shape, np.uint16), None, ()
         mask = foreground_mask(
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
-        labels[mask == 1] = PLANE_LABEL
+        labels = (mask == 1).astype(np.uint16) * np.uint16(PLANE_LABEL)
         above = (mask == 2).astype(np.uint8)
         above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = _window_of(above)
@@ -58,7 +58,8 @@ class TabletopSegmenter:
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface, above > 0)
         bottoms = dish_bottoms(groups, surface, on_plane)
-        instances += _enlarge(bottoms, surface, (above == 0) & (mask == 1))
+        if bottoms.any():
+            instances += _enlarge(bottoms, surface, (above == 0) & (mask == 1))
         objects: list[SceneObject] = []
         for pixels in pixels_by_label(instances).values():
             if len(pixels) < config.min_pixels:
@@ -68,8 +69,9 @@ class TabletopSegmenter:
             rows, cols = rows + window[0].start, cols + window[1].start
             labels[rows, cols] = label
             box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            uv = np.stack([cols, rows], axis=1)
-            points = frame.camera.deproject_pixels(uv, depth[rows, cols])
+            some = slice(None, None, max(1, len(pixels) // _BOX_POINTS))
+            uv = np.stack([cols[some], rows[some]], axis=1)
+            points = frame.camera.deproject_pixels(uv, depth[rows[some], cols[some]])
             objects.append(
                 SceneObject(label, box2d, standing_box(points, support.plane), len(pixels))
             )

@@ -92,8 +92,9 @@ def surface_of(
     small = _reduce_camera(camera, window, factor)
     intrinsics = (small.fx, small.fy, small.cx, small.cy)
     inverse, valid = _reduce(depth, mask, factor)
-    reduced = 1 / inverse
-    normals, smeared = _fit_normals(inverse, valid, *intrinsics)
+    reduced = np.full_like(inverse, np.nan)
+    np.divide(1, inverse, out=reduced, where=valid > 0)
+    normals, smeared = _fit_normals(inverse, *intrinsics)
     concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
     valid[smeared > 0] = 0
     return Surface(
@@ -176,6 +177,9 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
             # Noise lies along the ray: it reaches the height by the cosine to the normal.
             cosine = normal[0] * (j - cx) / fx + row_part
             h = z * cosine + offset
+            if -2.0 * low < h <= low:
+                mask[i, j] = 1
+                continue
             tolerance = max(low, 2.0 * _sigma(z) * abs(cosine))
             if h > tolerance:
                 if h < high:
@@ -187,9 +191,9 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
 
 @njit(cache=True, nogil=True)
 def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
-    """Block means of inverse depth over the nearest surface in each block, NaN for none."""
+    """Block means of inverse depth over the nearest surface in each block, 0 for none."""
     rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
-    reduced = np.full((rows, cols), np.nan, np.float32)
+    inverse = np.zeros((rows, cols), np.float32)
     valid = np.zeros((rows, cols), np.uint8)
     for i in range(rows):
         for j in range(cols):
@@ -209,47 +213,54 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
                     if mask[a, b] and depth[a, b] < 1.01 * nearest:
                         total += 1.0 / depth[a, b]
                         used += 1
-            reduced[i, j] = total / used
+            inverse[i, j] = total / used
             valid[i, j] = 1
-    return reduced, valid
+    return inverse, valid
 
 
-@njit(cache=True, nogil=True)
-def _fit_normals(inverse_depth, valid, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, fastmath=True)
+def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     """Least-squares planes in windows, linear in inverse depth (see plane.py).
 
     Returns the normals, and 1 where a ray only grazes the surface.
     """
+    zero, one = np.float32(0), np.float32(1)
     rows, cols = inverse_depth.shape
     normals = np.zeros((rows, cols, 3), np.float32)
     smeared = np.zeros((rows, cols), np.uint8)
     for i in range(rows):
         for j in range(cols):
-            if not valid[i, j]:
-                continue
             inverse = inverse_depth[i, j]
-            z = 1.0 / inverse
+            if not inverse > 0:
+                continue
+            z = one / inverse
             radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
-            # Another surface behind or in front must not pull on the fit.
-            tolerance = (0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
-            n = 0
-            su = sv = sd = suu = svv = suv = sud = svd = 0.0
+            # Another surface behind or in front must not pull on the fit, nor a missing reading.
+            tolerance = np.float32(0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
+            first, last = max(0, j - radius), min(cols, j + radius + 1)
+            n = su = sv = sd = suu = svv = suv = sud = svd = zero
             for a in range(max(0, i - radius), min(rows, i + radius + 1)):
-                for b in range(max(0, j - radius), min(cols, j + radius + 1)):
-                    if not valid[a, b]:
-                        continue
+                # Sums over a row, free of branches: the compiler makes vector code of them.
+                row_n = row_u = row_d = row_uu = row_ud = zero
+                for b in range(first, last):
                     d = inverse_depth[a, b] - inverse
-                    if abs(d) < tolerance:
-                        u, v = b - j, a - i
-                        n += 1
-                        su += u
-                        sv += v
-                        sd += d
-                        suu += u * u
-                        svv += v * v
-                        suv += u * v
-                        sud += u * d
-                        svd += v * d
+                    weight = one if abs(d) < tolerance else zero
+                    u = np.float32(b - j)
+                    row_n += weight
+                    row_u += weight * u
+                    row_d += weight * d
+                    row_uu += weight * u * u
+                    row_ud += weight * u * d
+                v = np.float32(a - i)
+                n += row_n
+                su += row_u
+                sv += v * row_n
+                sd += row_d
+                suu += row_uu
+                svv += v * v * row_n
+                suv += v * row_u
+                sud += row_ud
+                svd += v * row_d
             if n < 6:
                 continue
             su, sv, sd = su / n, sv / n, sd / n
