@@ -47,7 +47,7 @@ def remove_lifted_plane(
     """
     where = np.flatnonzero(regions)
     label = regions.ravel()[where]
-    area = np.maximum(np.bincount(label), 1)
+    area = np.maximum(np.bincount(label, minlength=1), 1)
 
     def mean(values: NDArray) -> NDArray[np.float64]:
         return np.bincount(label, values) / area
