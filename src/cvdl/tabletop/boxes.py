@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,9 @@ from cvdl.tabletop.labels import rank
 
 __all__ = ["plane_axes", "standing_box"]
 
+_ANGLES = np.deg2rad(np.arange(0, 90, 3))
+_NEAR = 0.005  # metres: nearer to a side makes no difference
+_TRIM = 0.005  # share of the points
 _RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
 
 
@@ -24,7 +26,7 @@ def plane_axes(plane: Plane) -> NDArray[np.float64]:
 
 
 def standing_box(points: NDArray[np.float64], plane: Plane) -> OrientedBox:
-    """The smallest box on the plane round the seen points of one object.
+    """A box on the plane round the seen points of one object, along its upright faces.
 
     Args:
         points: (N, 3) in the camera frame, metres; N >= 3.
@@ -35,18 +37,33 @@ def standing_box(points: NDArray[np.float64], plane: Plane) -> OrientedBox:
         object clearly rests on something else.
     """
     axes = plane_axes(plane)
-    x, y, _ = (points @ axes).T
+    ground = points @ axes[:, :2]
     height = plane.height(points)
     low, high = rank(height, 0.01), rank(height, 0.99)
     low = 0.0 if low < _RESTING else low
-    # Flying pixels at the outline would make the box too large: keep the inner 99 %.
-    inner = np.ones(len(x), bool)
-    for values in (x, y):
-        inner &= (values >= rank(values, 0.005)) & (values <= rank(values, 0.995))
-    (cx, cy), (width, depth), angle = cv2.minAreaRect(
-        np.stack([x[inner], y[inner]], axis=1).astype(np.float32)
-    )
-    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    rotation = axes @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    center = axes @ np.array([cx, cy, (low + high) / 2 - plane.offset])
-    return OrientedBox(center, rotation, np.array([width, depth, high - low]))
+    angle = _angle_of_faces(ground)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    # Flying pixels at the outline would make the box too large: the outermost points are left out.
+    sides = (ground @ turn).T
+    least = np.array([rank(side, _TRIM) for side in sides])
+    most = np.array([rank(side, 1 - _TRIM) for side in sides])
+    rotation = axes @ np.block([[turn, np.zeros((2, 1))], [np.zeros((1, 2)), np.ones((1, 1))]])
+    middle = turn @ ((least + most) / 2)
+    center = axes @ np.array([*middle, (low + high) / 2 - plane.offset])
+    return OrientedBox(center, rotation, np.array([*(most - least), high - low]))
+
+
+def _angle_of_faces(ground: NDArray[np.float64]) -> float:
+    """Turn of the rectangle whose sides most points (N, 2) lie close to, radians in [0, pi / 2).
+
+    The closeness criterion of Zhang et al. 2017, "Efficient L-shape fitting for vehicle detection
+    using laser scanners", section III: a camera, too, sees two upright faces of a box at most, and
+    the smallest rectangle round those lies askew.
+    """
+    sin, cos = np.sin(_ANGLES), np.cos(_ANGLES)
+    closeness = []
+    for direction in (np.stack([cos, sin]), np.stack([-sin, cos])):
+        along = ground @ direction  # (N, angles)
+        closeness.append(np.minimum(along - along.min(axis=0), along.max(axis=0) - along))
+    distance = np.minimum(*closeness)
+    return float(_ANGLES[(1 / np.maximum(distance, _NEAR)).sum(axis=0).argmax()])

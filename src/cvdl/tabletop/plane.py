@@ -21,7 +21,7 @@ from cvdl.tabletop.noise import depth_noise
 
 __all__ = ["SupportPlane", "find_support_plane"]
 
-_COLUMNS = 64  # samples in a row: every tenth pixel at 640 x 480
+_COLUMNS = 80  # samples in a row: every eighth pixel at 640 x 480
 _HYPOTHESES = 80  # a plane
 _VOTERS = 600  # samples that a hypothesis is tried on; the refinement uses them all
 _MAX_PLANES = 5
