@@ -1,13 +1,12 @@
 """Smooth regions to objects: which regions belong together.
 
-Each rule below joins regions that one object shows as several. They run in this order, each on
-what the ones before have joined:
+Each rule joins regions that one object shows as several. They run in this order, each on what the
+ones before have joined:
 
-1. an open border: cut too often (a handle's neck, noise),
-2. a scrap or a thin strip along one neighbour (a rim, flying pixels),
-3. the inside of a container, behind its rim,
-4. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
-5. two parts of one surface on both sides of what hides its middle.
+1. a scrap or a thin strip along one neighbour (a rim, a handle, flying pixels),
+2. the inside of a vessel, behind its rim,
+3. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
+4. two parts of one surface on both sides of what hides its middle.
 """
 
 from __future__ import annotations
@@ -36,18 +35,19 @@ _SCRAP_PIXELS = 60  # regions smaller than this (on the reduced grid) are parts 
 _STRIP_WIDTH = 2.5  # pixels: regions thinner than this along a neighbour are a part of it
 _FLANGE_AREA = 0.25  # of its host's
 _FLANGE_HEIGHT = 0.015  # metres
-_HOLLOW_CURVATURE = (
-    -2.0
-)  # degrees: convex objects have +5 and more, the insides of bowls -3 and less
+#: Mean curvature, degrees: convex objects have +5 and more, the insides of bowls -3 and less; what
+#: shows of the inside of a mug lies between, as its rim is convex.
+_HOLLOW_CURVATURE = -2.0
 _CONVEX_CURVATURE = 9.0
 _RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
 _ENCLOSED_SHARE = 0.7  # of the outline shared with one object
 _SAME_NORMAL = np.cos(np.deg2rad(15))
 _SAME_PLANE = 0.010  # metres
+#: Share of two parts' points that lie on the other one's surface, continued: mean and least.
 _SAME_SURFACE_SHARE = 0.5
 _SAME_SURFACE_LEAST = 0.35
-_SAMPLES = 128
-_LINES = 64
+_SAMPLES = 128  # points of a group that are compared
+_LINES = 64  # between two groups, along which something must hide the surface
 
 
 def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> NDArray[np.int32]:

@@ -58,7 +58,7 @@ class SupportPlane:
 
 
 def find_support_plane(
-    depth: NDArray[np.float32], camera: Camera, min_area: float = 0.04, seed: int = 0
+    depth: NDArray[np.float32], camera: Camera, min_area: float
 ) -> SupportPlane | None:
     """The plane that carries things: not the largest, so that a floor or a wall does not win.
 
@@ -66,13 +66,12 @@ def find_support_plane(
         depth: (H, W) float32, metres, NaN where there is no reading.
         camera: its intrinsics.
         min_area: visible area that a plane must have, square metres.
-        seed: of the random sampling; the same input gives the same plane.
 
     Returns:
-        The plane, or None where none is in view.
+        The plane, or None where none is in view. The same input gives the same plane.
     """
     samples = _Samples.of(depth, camera)
-    candidates = _extract_planes(samples, min_area, np.random.default_rng(seed))
+    candidates = _extract_planes(samples, min_area, np.random.default_rng(0))
     if not candidates:
         return None
     # What lies on another large plane is no object: the table itself must not count as a thing

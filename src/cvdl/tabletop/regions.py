@@ -1,8 +1,8 @@
-"""Smooth regions: the surface cut along depth steps and sharp concave creases.
+"""Smooth regions: the surface cut along depth steps, sharp concave creases and colour edges.
 
 A marker-controlled watershed: pixels well away from any cut are the markers, and grow over the
-crease strength, so that a border settles on the sharpest line and a gap in a crease does not leak.
-What is cut too often (a handle's neck) is joined again by `grouping.py`.
+strength of the cuts, so that a border settles on the sharpest line and a gap in it does not leak.
+What is cut too often (a print on a box, a handle's neck) is joined again by `borders.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _NARROW = 2.0
 _WIDE = 6.0
 _COLOR_EDGE = 8.0  # difference of neighbouring pixels (as in Surface.lab) that cuts
 _MIN_PIXELS = 8  # smaller scraps are noise
-_LEVELS = 48
-_STEP_STRENGTH = 4.0
+_STEP_STRENGTH = 4.0  # of a depth step; 1 is just a cut
+_LEVELS = 48  # of strength in the watershed
 
 
 def watershed_regions(surface: Surface) -> NDArray[np.int32]:
