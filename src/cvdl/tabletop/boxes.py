@@ -12,7 +12,7 @@ __all__ = ["plane_axes", "standing_box"]
 
 _ANGLES = np.deg2rad(np.arange(0, 90, 3))
 _NEAR = 0.005  # metres: nearer to a side makes no difference
-_TRIM = 0.005  # share of the points
+_TRIM = 0.015  # share of the points at each end
 _RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
 
 
