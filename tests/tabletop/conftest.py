@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, OrientedBox, Plane, RgbdFrame, Scene
 from cvdl.pipeline import Perception
+from cvdl.tabletop.surface import Surface
 
 KINECT = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 #: A Kinect's steps of inverse depth: 2.85 mm at 1 m.
@@ -178,3 +179,32 @@ def room() -> tuple[Block, Block]:
         Block(0, 0, (8, 8, 0.05), z=-0.8, color=(90, 70, 60)),
         Block(0, 1.2, (6, 0.05, 4), z=-0.75, color=(200, 200, 190)),
     )
+
+
+@pytest.fixture(scope="session")
+def sheet() -> Callable[..., Surface]:
+    """A grey sheet (h, w) facing the camera at 1 m, without creases or steps.
+
+    Any field can be given; ``depth`` (h, w) in its place where nothing else is said of it.
+    """
+
+    def make(height: int, width: int, depth: NDArray | float = 1.0, **fields: object) -> Surface:
+        camera = Camera(width, height, 300.0, 300.0, (width - 1) / 2, (height - 1) / 2)
+        depth = np.broadcast_to(np.float32(depth), (height, width))
+        towards_camera = np.array([0, 0, -1], np.float32)
+        plain = Surface(
+            camera=camera,
+            factor=1,
+            window=(slice(0, height), slice(0, width)),
+            points=camera.deproject(depth),
+            valid=np.isfinite(depth).astype(np.uint8),
+            everything=depth.copy(),
+            lab=np.full((height, width, 3), 50, np.float32),
+            normals=np.broadcast_to(towards_camera, (height, width, 3)).copy(),
+            concavity=np.zeros((height, width), np.float32),
+            curvature=np.zeros((height, width), np.float32),
+            steps=np.zeros((height, width, 2), np.int8),
+        )
+        return replace(plain, **fields)
+
+    return make

@@ -1,0 +1,97 @@
+"""What separates two regions, and which borders hold."""
+
+import numpy as np
+import pytest
+
+from cvdl.tabletop.borders import Border, find_borders, join_weak_borders
+
+HALVES = np.repeat(np.array([[1] * 10 + [2] * 10], np.int32), 20, axis=0)  # (20, 20)
+
+
+def stepped(rows, sign):
+    """Steps (20, 20, 2) between the halves in so many of the 20 rows."""
+    steps = np.zeros((20, 20, 2), np.int8)
+    steps[:rows, 9, 0] = sign
+    return steps
+
+
+def creased(rows, angle=90.0):
+    """Concavity (20, 20) along the border of the halves in so many of the 20 rows."""
+    concavity = np.zeros((20, 20), np.float32)
+    concavity[:rows, 9:11] = angle
+    return concavity
+
+
+def painted(difference):
+    """Colours (20, 20, 3) of the halves, mottled so that neither is plain."""
+    lab = np.random.default_rng(0).normal(50, 12, (20, 20, 3)).astype(np.float32)
+    lab[:, 10:] += difference / np.sqrt(3)
+    return lab
+
+
+def joined(surface):
+    return len(np.unique(join_weak_borders(HALVES, surface))) == 1
+
+
+def test_lengths_and_perimeters(sheet):
+    labels = np.array([[1, 1, 2], [1, 0, 2], [3, 3, 2]], np.int32)
+    borders, perimeter = find_borders(labels, sheet(3, 3))
+    lengths = {a: {b: border.length for b, border in of.items()} for a, of in borders.items()}
+    assert lengths == {1: {2: 1, 3: 1}, 2: {1: 1, 3: 1}, 3: {1: 1, 2: 1}}
+    # Pairs with none count too, and so do those with the picture's right and lower edge.
+    assert {label: perimeter[label] for label in (1, 2, 3)} == {1: 4, 2: 7, 3: 5}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_side_in_front_of_a_step(sheet, sign):
+    borders, _ = find_borders(HALVES, sheet(20, 20, steps=stepped(15, sign)))
+    left, right = Border(20, 15, 0), Border(20, 0, 15)
+    assert borders[1][2] == (left if sign > 0 else right)
+    assert borders[2][1] == (right if sign > 0 else left) == borders[1][2].reversed()
+
+
+def test_borders_add_up():
+    assert Border(3, 2, 1) + Border(10, 0, 5) == Border(13, 2, 6)
+
+
+def test_regions_without_a_border_between_them(sheet):
+    labels = np.zeros((20, 20), np.int32)
+    labels[:, :5], labels[:, 15:] = 1, 2
+    borders, _ = find_borders(labels, sheet(20, 20))
+    assert not borders
+    assert set(np.unique(join_weak_borders(labels, sheet(20, 20)))) == {0, 1, 2}
+
+
+def test_a_border_without_anything_on_it_joins(sheet):
+    assert joined(sheet(20, 20, lab=painted(0)))
+
+
+@pytest.mark.parametrize(("rows", "join"), [(0, True), (6, True), (16, False), (20, False)])
+def test_a_crease_holds_where_it_is_most_of_the_border(sheet, rows, join):
+    assert joined(sheet(20, 20, concavity=creased(rows), lab=painted(0))) == join
+
+
+@pytest.mark.parametrize(("rows", "join"), [(6, True), (16, False)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_step_holds_where_it_is_most_of_the_border(sheet, rows, join, sign):
+    assert joined(sheet(20, 20, steps=stepped(rows, sign), lab=painted(0))) == join
+
+
+@pytest.mark.parametrize(("angle", "join"), [(10, True), (25, True), (45, False)])
+def test_a_sharper_crease_holds_better(sheet, angle, join):
+    assert joined(sheet(20, 20, concavity=creased(20, angle), lab=painted(0))) == join
+
+
+@pytest.mark.parametrize(("difference", "join"), [(0, True), (60, False)])
+def test_two_colours_hold_what_geometry_leaves_open(sheet, difference, join):
+    assert joined(sheet(20, 20, concavity=creased(9), lab=painted(difference))) == join
+
+
+def test_weak_borders_join_through_a_chain_and_strong_ones_stay(sheet):
+    labels = np.repeat(np.arange(1, 5, dtype=np.int32), 5)[None].repeat(20, axis=0)
+    concavity = np.zeros((20, 20), np.float32)
+    concavity[:, 9:11] = 90  # between regions 2 and 3
+    found = join_weak_borders(labels, sheet(20, 20, concavity=concavity, lab=painted(0)))
+    assert len(np.unique(found[:, :10])) == 1
+    assert len(np.unique(found[:, 10:])) == 1
+    assert found[0, 0] != found[0, 19]
