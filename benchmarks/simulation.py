@@ -8,24 +8,24 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
 import cv2
 
 from cvdl.simulation import scene as scene_module
-from cvdl.simulation import simulate_scene
+from cvdl.simulation import simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
-from cvdl.simulation.generate import simulate_scenes
 
 STAGES = {
-    "arrange": "things and their places",
-    "furnish_table": "table",
-    "_view": "camera pose that shows them",
-    "furnish_room": "room",
-    "render": "ray casting and shading",
-    "measure_depth": "depth sensor",
-    "_truth": "truth",
+    "things and their places": (scene_module, "arrange"),
+    "table": (scene_module, "furnish_table"),
+    "camera pose that shows them": (scene_module, "choose_view"),
+    "room": (scene_module, "furnish_room"),
+    "ray casting and shading": (scene_module.Stage, "render"),
+    "depth sensor": (scene_module, "measure_depth"),
+    "truth": (scene_module, "_truth"),
 }
 
 
@@ -33,31 +33,28 @@ def stage_times(count: int) -> dict[str, float]:
     """Mean milliseconds a scene of each stage, and of all, on one process."""
     spent: dict[str, float] = defaultdict(float)
 
-    def timed(name: str):
-        function = getattr(scene_module, name)
-
+    def timed(text: str, function: Callable) -> Callable:
         def call(*args):
             start = perf_counter()
             result = function(*args)
-            spent[name] += perf_counter() - start
+            spent[text] += perf_counter() - start
             return result
 
         return call
 
-    originals = {name: getattr(scene_module, name) for name in STAGES}
+    originals = {text: getattr(owner, name) for text, (owner, name) in STAGES.items()}
     simulate_scene(0, 0)  # compiles
     try:
-        for name in STAGES:
-            setattr(scene_module, name, timed(name))
+        for text, (owner, name) in STAGES.items():
+            setattr(owner, name, timed(text, originals[text]))
         start = perf_counter()
         for index in range(count):
             simulate_scene(0, index)
         total = perf_counter() - start
     finally:
-        for name, function in originals.items():
-            setattr(scene_module, name, function)
-    times = {text: spent[name] / count * 1e3 for name, text in STAGES.items()}
-    return times | {"all": total / count * 1e3}
+        for text, (owner, name) in STAGES.items():
+            setattr(owner, name, originals[text])
+    return {text: spent[text] / count * 1e3 for text in STAGES} | {"all": total / count * 1e3}
 
 
 def rates(count: int, processes: int) -> dict[str, tuple[float, float]]:

@@ -5,7 +5,7 @@ import pytest
 
 from cvdl.camera import Camera
 from cvdl.simulation.mesh import box, circle, turn
-from cvdl.simulation.render import Lights, Rendering, render
+from cvdl.simulation.render import Lights, Rendering, Stage
 from cvdl.simulation.room import Surface
 from cvdl.simulation.textures import Material
 
@@ -34,7 +34,7 @@ def from_above(height: float) -> np.ndarray:
 def cube_on_a_floor() -> Rendering:
     floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (GREY,), 1)
     cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
-    return render([floor, cube], CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+    return Stage([floor, cube]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
 
 
 def test_depth_is_along_the_optical_axis(cube_on_a_floor: Rendering) -> None:
@@ -69,7 +69,7 @@ def test_colours_are_rgb_and_the_lamp_throws_a_shadow(cube_on_a_floor: Rendering
 
 def test_where_nothing_is_depth_is_infinite() -> None:
     cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
-    rendering = render([cube], CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+    rendering = Stage([cube]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
     assert np.isinf(rendering.depth[0, 0])
     assert rendering.labels[0, 0] == 0
 
@@ -83,6 +83,6 @@ def test_a_sphere_from_the_side() -> None:
     pose = np.eye(4)
     pose[:3, :3] = [[0, 0, -1], [1, 0, 0], [0, -1, 0]]  # looks along -x
     pose[0, 3] = away
-    rendering = render([sphere], CAMERA, pose, LAMP, np.random.default_rng(0))
+    rendering = Stage([sphere]).render(CAMERA, pose, LAMP, np.random.default_rng(0))
     points = CAMERA.deproject(rendering.depth)[rendering.labels == 2]
     np.testing.assert_allclose(np.linalg.norm(points - [0, 0, away], axis=1), radius, atol=2e-4)

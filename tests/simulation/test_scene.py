@@ -11,8 +11,8 @@ from cvdl.simulation import (
     SimulationConfig,
     random_camera,
     simulate_scene,
+    simulate_scenes,
 )
-from cvdl.simulation.generate import simulate_scenes
 
 
 def assert_same(first: SimulatedScene, second: SimulatedScene) -> None:

@@ -33,20 +33,21 @@ def test_noise_has_the_published_deviation(sensor: DepthSensor, z: float) -> Non
     # A slight slope, so that the steps do not all fall on the same side.
     exact = z + np.linspace(-0.02, 0.02, SHAPE[1]) * np.ones(SHAPE)
     error = measure(exact, sensor) - exact
-    expected = axial_sigma(sensor, np.float32(z), np.float32(0))
+    expected = axial_sigma(z, 0.0, sensor.inverse_depth(sensor.disparity_sigma))
     assert np.nanstd(error) == pytest.approx(expected, rel=0.12)
     assert abs(np.nanmean(error)) < 0.15 * expected
 
 
 def test_nguyens_formula_at_a_metre() -> None:
-    assert axial_sigma(KINECT, np.float32(1), np.float32(0)) == pytest.approx(0.001884)
-    steep = axial_sigma(KINECT, np.float32(1), np.float32(np.radians(80)))
-    assert steep == pytest.approx(0.001884 + 0.0001 * 64, rel=1e-3)
+    assert axial_sigma(1.0, 0.0, 0.0) == pytest.approx(0.001884)
+    steep = axial_sigma(1.0, np.radians(80), 0.0)
+    assert steep == pytest.approx(0.001884 + 0.0001 * 64)
 
 
 def test_realsense_noise_grows_with_the_square_of_depth() -> None:
-    near, far = (axial_sigma(REALSENSE, np.float32(z), np.float32(0)) for z in (1, 2))
-    assert far == pytest.approx(4 * near)
+    spread = REALSENSE.inverse_depth(REALSENSE.disparity_sigma)
+    assert axial_sigma(1.0, 0.0, spread) == pytest.approx(0.08 / (665 * 0.055))
+    assert axial_sigma(2.0, 0.0, spread) == pytest.approx(4 * axial_sigma(1.0, 0.0, spread))
 
 
 @pytest.mark.parametrize("z", [1.0, 2.0, 4.0])

@@ -40,8 +40,8 @@ def command(
     from rich.progress import track
 
     from cvdl.cli.console import status_console
+    from cvdl.simulation import simulate_scenes
     from cvdl.simulation.export import EXPORTS
-    from cvdl.simulation.generate import simulate_scenes
 
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:

@@ -1,17 +1,17 @@
 """The simulated tabletop: seeded scenes with colour, depth and the truth about them."""
 
-from cvdl.simulation.scene import (
-    SimulatedScene,
-    SimulationConfig,
-    random_camera,
-    simulate_scene,
-)
+from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.generate import simulate_scenes
+from cvdl.simulation.scene import PlacedObject, SimulatedScene, simulate_scene
 from cvdl.simulation.shapes import CATEGORIES
+from cvdl.simulation.view import random_camera
 
 __all__ = [
     "CATEGORIES",
+    "PlacedObject",
     "SimulatedScene",
     "SimulationConfig",
     "random_camera",
     "simulate_scene",
+    "simulate_scenes",
 ]

@@ -11,7 +11,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 import cv2
 
-from cvdl.simulation.scene import SimulatedScene, SimulationConfig, simulate_scene
+from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.scene import SimulatedScene, simulate_scene
 
 __all__ = ["simulate_scenes"]
 

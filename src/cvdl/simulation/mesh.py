@@ -193,16 +193,49 @@ def turn(strokes: Sequence[tuple[ArrayLike, int]], section: Array | None = None)
         section: (S, 2) closed outline of half-width 1 that r multiplies; a circle by default.
     """
     section = circle() if section is None else section
-    sheets = []
-    for points, material in strokes:
-        r, z = np.asarray(points, np.float64).T
-        rings = np.empty((len(r), len(section), 3))
-        rings[..., :2] = r[:, None, None] * section
-        rings[..., 2] = z[:, None]
-        flat = np.ptp(z) < 1e-9
-        uv = rings[..., :2] / (2 * r.max()) + 0.5 if flat else None
-        sheets.append(skin(rings, closed=True, material=material, uv=uv))
-    return merge(*sheets)
+    profiles = [np.asarray(points, np.float64) for points, _ in strokes]
+    counts = [len(profile) for profile in profiles]
+    (r, z), size = np.concatenate(profiles).T, len(section)
+    dr, dz = np.concatenate([_slope(profile) for profile in profiles]).T
+    turning = _slope(section)
+    turning[0] = turning[-1] = section[1] - section[-2]
+
+    vertices = np.empty((len(r), size, 3))
+    vertices[..., :2] = r[:, None, None] * section
+    vertices[..., 2] = z[:, None]
+    # Along the section times along the profile, divided by r: so it holds at r = 0 too.
+    normals = np.empty_like(vertices)
+    normals[..., 0] = dz[:, None] * turning[:, 1]
+    normals[..., 1] = -dz[:, None] * turning[:, 0]
+    swept = turning[:, 0] * section[:, 1] - turning[:, 1] * section[:, 0]
+    normals[..., 2] = dr[:, None] * swept
+
+    uv = np.empty((len(r), size, 2))
+    uv[..., 0] = np.linspace(0, 1, size)
+    first = 0
+    for profile, count in zip(profiles, counts, strict=True):
+        rows = slice(first, first + count)
+        first += count
+        if np.ptp(profile[:, 1]) < 1e-9:  # flat: seen from above
+            uv[rows] = vertices[rows, :, :2] / (2 * profile[:, 0].max()) + 0.5
+        else:
+            lengths = np.hypot(*np.diff(profile, axis=0).T)
+            uv[rows, :, 1] = (np.append(0, np.cumsum(lengths)) / lengths.sum())[:, None]
+
+    # Between the points of a stroke, but not from one stroke to the next; none of no area.
+    below, above = _grid_triangles(len(r), size).reshape(2, len(r) - 1, size - 1, 3)
+    stroke = np.repeat(np.arange(len(counts)), counts)
+    inside = stroke[1:] == stroke[:-1]
+    lower, upper = inside & (r[:-1] > 1e-9), inside & (r[1:] > 1e-9)
+    materials = np.repeat([material for _, material in strokes], counts)[:-1]
+    kinds = np.concatenate([materials[lower], materials[upper]])
+    return Mesh(
+        vertices.reshape(-1, 3),
+        _unit(normals.reshape(-1, 3)),
+        uv.reshape(-1, 2),
+        np.concatenate([below[lower], above[upper]]).reshape(-1, 3),
+        np.repeat(kinds, size - 1).astype(np.int32),
+    )
 
 
 def sweep(

@@ -10,8 +10,10 @@ table or its neighbours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,12 +78,12 @@ class Body:
     solid: Solid
     pose: Array
 
-    @property
+    @cached_property
     def center(self) -> Array:
         """(3,) the centre of mass in the world."""
         return self.pose[:3, :3] @ self.solid.com + self.pose[:3, 3]
 
-    @property
+    @cached_property
     def vertices(self) -> Array:
         """(V, 3) the mesh's vertices in the world."""
         return self.solid.mesh.vertices @ self.pose[:3, :3].T + self.pose[:3, 3]
@@ -120,16 +122,22 @@ def arrange(rng: Rng, table: Table, count: int) -> list[Body]:
 def rest_margin(body: Body, table: Table, others: list[Body]) -> float:
     """How far a body's centre of mass stands inside its support, metres; negative: it falls."""
     points = body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
-    touching = (points[:, 2] < CONTACT) & table.carries(points)
+    touching = points[:, 2] < CONTACT
+    touching[touching] = table.carries(points[touching])
     for other in others:
-        away = np.linalg.norm(other.center - body.center)
-        if other is not body and away < body.solid.radius + other.solid.radius + CONTACT:
+        reach = body.solid.radius + other.solid.radius + CONTACT
+        if other is not body and math.dist(body.center, other.center) < reach:
             touching |= touches(points, other.solid, other.pose, CONTACT)
     return hull_margin(points[touching, :2], body.center[:2])
 
 
 def _blocked(solid: Solid, pose: Array, bodies: list[Body]) -> bool:
-    return any(intersects(solid, pose, body.solid, body.pose) for body in bodies)
+    center = pose[:3, :3] @ solid.com + pose[:3, 3]
+    return any(
+        math.dist(center, body.center) < solid.radius + body.solid.radius
+        and intersects(solid, pose, body.solid, body.pose)
+        for body in bodies
+    )
 
 
 def _until_contact(

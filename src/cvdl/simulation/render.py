@@ -12,12 +12,12 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
-from cvdl.simulation.mesh import Mesh, merge
-from cvdl.simulation.noise import random_field
+from cvdl.simulation.mesh import merge
+from cvdl.simulation.noise import normal_field
 from cvdl.simulation.room import Surface
-from cvdl.simulation.shading import develop, shade, shadow_rays
+from cvdl.simulation.shading import develop, shade, shadow_rays, view_rays
 
-__all__ = ["Lights", "Rendering", "label_image", "random_lights", "render"]
+__all__ = ["Lights", "Rendering", "Stage", "random_lights"]
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -86,94 +86,91 @@ def random_lights(rng: np.random.Generator) -> Lights:
     )
 
 
-def render(
-    surfaces: Sequence[Surface],
-    camera: Camera,
-    pose: Array,
-    lights: Lights,
-    rng: np.random.Generator,
-) -> Rendering:
-    """Renders surfaces given in the world from ``pose`` (4, 4), optical frame to world."""
-    mesh = merge(*(surface.mesh for surface in surfaces))
-    scene = _caster(mesh)
-    rays = _rays(camera, pose)
-    hit = scene.cast_rays(rays, nthreads=1)
-    depth = hit["t_hit"].numpy()  # the rays are 1 long along the optical axis
-    primitive = hit["primitive_ids"].numpy()
+class Stage:
+    """Surfaces in the world, ready to be looked at."""
 
-    key_at = lights.key_at.astype(np.float32)
-    lit = _visible(scene, rays, depth, 2, 1.0, key_at, lights.key_radius, 1.0)
-    sky = _visible(scene, rays, depth, 4, 0.0, _UP, 0.9, 0.6)
-    size = (camera.width, camera.height)
-    lit, sky = cv2.resize(cv2.blur(lit, (5, 5)), size), cv2.resize(cv2.blur(sky, (5, 5)), size)
+    def __init__(self, surfaces: Sequence[Surface]) -> None:
+        self._surfaces = surfaces
+        self._mesh = merge(*(surface.mesh for surface in surfaces))
+        # In the world's axes, where the boxes round floor, walls and table are thin: rays turned
+        # into a scene take half the time of a scene turned to the rays.
+        self._scene = o3d.t.geometry.RaycastingScene()
+        self._scene.add_triangles(
+            self._mesh.vertices.astype(np.float32), self._mesh.triangles.astype(np.uint32)
+        )
+        labels = np.array([surface.label for surface in surfaces], np.uint16)
+        counts = [len(surface.mesh.triangles) for surface in surfaces]
+        # One more entry, for rays that hit nothing.
+        self._label_of = np.append(np.repeat(labels, counts), np.uint16(0))
 
-    textures, material, gloss = _materials(surfaces)
-    widths = np.array([len(texture) for texture in textures])
-    radiance = np.empty((camera.height, camera.width, 3), np.float32)
-    cosine, albedo, glare = (np.empty_like(depth) for _ in range(3))
-    shade(
-        rays, depth, primitive, hit["primitive_uvs"].numpy(), lit, sky,
-        mesh.normals[mesh.triangles].astype(np.float32),
-        mesh.uv[mesh.triangles].astype(np.float32),
-        material, gloss,
-        np.concatenate([texture.reshape(-1, 3) for texture in textures]),
-        np.cumsum(widths**2) - widths**2, widths,
-        key_at, lights.key_color.astype(np.float32), lights.sky_color.astype(np.float32),
-        lights.fill_from.astype(np.float32), lights.fill_color.astype(np.float32),
-        _TO_LINEAR, radiance, cosine, albedo, glare,
-    )  # fmt: skip
+    def labels(self, camera: Camera, pose: Array) -> NDArray[np.uint16]:
+        """Only the labels (H, W) of what is seen from ``pose`` (4, 4), optical frame to world."""
+        hit = self._scene.cast_rays(_rays(camera, pose), nthreads=1)
+        return self._labels(hit["primitive_ids"].numpy())
 
-    # The lens and the demosaicing blur; then the exposure fits the picture's middle brightness.
-    radiance = cv2.GaussianBlur(radiance, (0, 0), 0.6)
-    gain = lights.exposure / max(float(radiance[::8, ::8].mean()), 1e-6)
-    color = np.empty(radiance.shape, np.uint8)
-    noise = random_field(rng, (camera.height, camera.width))
-    develop(radiance, np.float32(gain), noise, np.float32(lights.noise), _TO_SRGB, color)
-    return Rendering(color, depth, _labels(surfaces, primitive), cosine, albedo, glare)
+    def render(
+        self, camera: Camera, pose: Array, lights: Lights, rng: np.random.Generator
+    ) -> Rendering:
+        """Everything that is seen from ``pose`` (4, 4), optical frame to world."""
+        rays = _rays(camera, pose)
+        hit = self._scene.cast_rays(rays, nthreads=1)
+        depth = hit["t_hit"].numpy()  # the rays are 1 long along the optical axis
+        primitive = hit["primitive_ids"].numpy()
 
+        key_at = lights.key_at.astype(np.float32)
+        lit = self._visible(rays, depth, 2, 1.0, key_at, lights.key_radius, 1.0)
+        sky = self._visible(rays, depth, 4, 0.0, _UP, 0.9, 0.6)
 
-def label_image(surfaces: Sequence[Surface], camera: Camera, pose: Array) -> NDArray[np.uint16]:
-    """Only the labels (H, W) of what the camera would see."""
-    hit = _caster(merge(*(surface.mesh for surface in surfaces))).cast_rays(
-        _rays(camera, pose), nthreads=1
-    )
-    return _labels(surfaces, hit["primitive_ids"].numpy())
+        textures, material, gloss = _materials(self._surfaces)
+        widths = np.array([len(texture) for texture in textures])
+        radiance = np.empty((camera.height, camera.width, 3), np.float32)
+        cosine, albedo, glare = (np.empty_like(depth) for _ in range(3))
+        shade(
+            rays, depth, primitive, hit["primitive_uvs"].numpy(), lit, sky,
+            self._mesh.normals[self._mesh.triangles].astype(np.float32),
+            self._mesh.uv[self._mesh.triangles].astype(np.float32),
+            material, gloss,
+            np.concatenate([texture.reshape(-1, 3) for texture in textures]),
+            np.cumsum(widths**2) - widths**2, widths,
+            key_at, lights.key_color.astype(np.float32), lights.sky_color.astype(np.float32),
+            lights.fill_from.astype(np.float32), lights.fill_color.astype(np.float32),
+            _TO_LINEAR, radiance, cosine, albedo, glare,
+        )  # fmt: skip
 
+        # The lens and the demosaicing blur; the exposure fits the picture's mean brightness.
+        radiance = cv2.GaussianBlur(radiance, (0, 0), 0.6)
+        gain = lights.exposure / max(float(radiance[::8, ::8].mean()), 1e-6)
+        color = np.empty(radiance.shape, np.uint8)
+        noise = normal_field(rng, (camera.height, camera.width))
+        develop(radiance, np.float32(gain), noise, np.float32(lights.noise), _TO_SRGB, color)
+        return Rendering(color, depth, self._labels(primitive), cosine, albedo, glare)
 
-def _caster(mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
-    # In the world's axes, where the boxes round floor, walls and table are thin: rays rotated into
-    # a scene take half the time of a scene rotated to the rays.
-    scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.uint32))
-    return scene
+    def _labels(self, primitive: NDArray[np.uint32]) -> NDArray[np.uint16]:
+        # A miss is the largest uint32.
+        return self._label_of[np.minimum(primitive, len(self._label_of) - 1)]
 
+    def _visible(
+        self,
+        rays: Floats,
+        depth: Floats,
+        step: int,
+        offset: float,
+        target: Floats,
+        radius: float,
+        reach: float,
+    ) -> Floats:
+        """How much of a light each pixel sees, (H, W) 0 to 1.
 
-def _labels(surfaces: Sequence[Surface], primitive: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    counts = [len(surface.mesh.triangles) for surface in surfaces]
-    of_triangle = np.repeat(np.array([surface.label for surface in surfaces], np.uint16), counts)
-    # A miss is the largest uint32: it takes the extra entry.
-    return np.append(of_triangle, np.uint16(0))[np.minimum(primitive, len(of_triangle))]
-
-
-def _visible(
-    scene: o3d.t.geometry.RaycastingScene,
-    rays: Floats,
-    depth: Floats,
-    step: int,
-    offset: float,
-    target: Floats,
-    radius: float,
-    reach: float,
-) -> Floats:
-    """1 where every ``step``-th pixel's ray to a light is free for ``reach`` ray lengths, else 0.
-
-    Args are those of ``shadow_rays``; the result is (ceil(H / step), ceil(W / step)).
-    """
-    height, width = depth.shape
-    shadow = np.empty((-(-height // step), -(-width // step), 6), np.float32)
-    jitter = _jitter(height, width)
-    shadow_rays(rays, depth, step, offset, target, np.float32(radius), jitter, shadow)
-    return 1 - scene.test_occlusions(shadow, 0.0, reach, nthreads=1).numpy().astype(np.float32)
+        Asked for every ``step``-th pixel, by one ray to a random point of the light: free for
+        ``reach`` ray lengths or not; a blur makes soft shadows of that. The other arguments are
+        those of ``shadow_rays``.
+        """
+        height, width = depth.shape
+        shadow = np.empty((-(-height // step), -(-width // step), 6), np.float32)
+        jitter = _jitter(height, width)
+        shadow_rays(rays, depth, step, offset, target, np.float32(radius), jitter, shadow)
+        hidden = self._scene.test_occlusions(shadow, 0.0, reach, nthreads=1).numpy()
+        return cv2.resize(cv2.blur(1 - hidden.astype(np.float32), (5, 5)), (width, height))
 
 
 def _materials(
@@ -193,11 +190,9 @@ def _materials(
 def _rays(camera: Camera, pose: Array) -> Floats:
     """(H, W, 6): origin and direction of every pixel's ray in the world, 1 long along the axis."""
     rays = np.empty((camera.height, camera.width, 6), np.float32)
-    rays[..., :3] = pose[:3, 3]
-    x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
-    y = ((np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy)[:, None]
-    for axis, (along_x, along_y, along_z) in enumerate(pose[:3, :3].tolist()):
-        rays[..., 3 + axis] = along_x * x + (along_y * y + along_z)
+    # Pixel to direction: the pose's rotation after the inverse of the camera matrix.
+    to_world = pose[:3, :3] @ np.linalg.inv(camera.matrix)
+    view_rays(pose[:3, 3].astype(np.float32), to_world.astype(np.float32), rays)
     return rays
 
 

@@ -25,14 +25,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from cvdl.simulation.noise import random_field
+from cvdl.simulation.noise import normal_field, uniform_field
 
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
 
 Floats = NDArray[np.float32]
 
+#: Spatial blur of the field that makes holes: blobs of about four pixels.
+_HOLE_GRAIN = 1.5
 #: Angles of incidence where readings begin to drop out and where none is left, radians.
 _GRAZING, _LOST = math.radians(75), math.radians(89)
 
@@ -60,20 +63,13 @@ class DepthSensor:
     nearest: float
     farthest: float
 
+    def inverse_depth(self, disparity: float) -> float:
+        """The difference in 1 / depth (1 / metres) that makes a difference in disparity."""
+        return disparity / (self.focal * abs(self.baseline))
 
-# 1 / (focal * |baseline|) / 8 = 2.87 mm at 1 m.
+
 KINECT = DepthSensor("kinect", 580.0, 0.075, 1 / 8, 0.0, 0.8, 0.4, 8.0)
 REALSENSE = DepthSensor("realsense", 665.0, -0.055, 1 / 32, 0.08, 1.5, 0.3, 10.0)
-
-
-def axial_sigma(sensor: DepthSensor, z: Floats, theta: Floats) -> Floats:
-    """Standard deviation of depth (metres) at depth z (metres) and incidence theta (radians)."""
-    if sensor.disparity_sigma:
-        scale = sensor.disparity_sigma / (sensor.focal * abs(sensor.baseline))
-        return np.float32(scale) * z * z
-    sigma = 0.0012 + 0.0019 * (z - 0.4) ** 2
-    ratio = theta / np.maximum(np.pi / 2 - theta, 0.05)
-    return sigma + np.where(theta > np.pi / 3, 0.0001 / np.sqrt(z) * ratio * ratio, 0)
 
 
 def measure_depth(
@@ -99,66 +95,114 @@ def measure_depth(
         (H, W) float32, whole millimetres.
     """
     shape = (depth.shape[0], depth.shape[1])
-    theta = np.arccos(np.clip(cosine, 0, 1))
-    shadowed = _second_eye_shadow(depth, focal * sensor.baseline)
-    edge = _near_edge(depth)
-
-    # Edges wobble: near them a pixel takes its reading from a neighbour.
-    sigma = 0.8 + 0.035 * theta / np.maximum(np.pi / 2 - theta, 0.1)
-    y, x = np.nonzero(edge)
-    shift = rng.standard_normal((2, len(y)), np.float32) * np.minimum(sigma[y, x], 2)
-    from_y = np.clip(np.rint(y + shift[0]).astype(int), 0, shape[0] - 1)
-    from_x = np.clip(np.rint(x + shift[1]).astype(int), 0, shape[1] - 1)
-    z = depth.copy()
-    z[y, x] = depth[from_y, from_x]
-
-    # Noise before the steps, so that both together have the published deviation.
-    step = sensor.disparity_step / (sensor.focal * abs(sensor.baseline))
-    with np.errstate(invalid="ignore", over="ignore"):
-        total = axial_sigma(sensor, z, theta)
-        extra = np.sqrt(np.maximum(total**2 - (step * z * z) ** 2 / 12, 0))
-        noisy = z + extra * random_field(rng, shape, sensor.grain)
-        steps = np.rint(1 / (np.maximum(noisy, 0.05) * step))
-        measured = 1 / (np.maximum(steps, 1) * step)
-
-    # Holes come in blobs: one smooth random field against the chance of a hole.
-    chance = np.clip((theta - _GRAZING) / (_LOST - _GRAZING), 0, 1) ** 2
-    np.maximum(chance, np.clip(0.25 - 8 * albedo, 0, 1), out=chance)
-    np.maximum(chance, np.clip(1.6 * glare - 0.25, 0, 0.8), out=chance)
-    np.maximum(chance, np.where(edge, np.float32(0.25), np.float32(0.0005)), out=chance)
-    lost = shadowed | (_uniform_blobs(rng, shape) < chance)
-    lost |= ~((z > sensor.nearest) & (z < sensor.farthest))
-    millimetres = np.rint(1000 * measured)
-    millimetres[lost | ~(millimetres > 0)] = np.nan
-    return np.asarray(millimetres / np.float32(1000), np.float32)
-
-
-def _second_eye_shadow(depth: Floats, parallax: float) -> NDArray[np.bool_]:
-    """Pixels hidden from a second eye; ``parallax``: focal length times signed baseline.
-
-    Along a row, a pixel at column u lands in the second eye's column u - parallax / z. Seen from
-    the second eye's side, a point is hidden if one before it landed at or beyond its place.
-    """
-    width = depth.shape[1]
-    column = np.arange(width, dtype=np.float32) - np.float32(parallax) / depth
-    if parallax < 0:
-        column = -column[:, ::-1]
-    # A nearer point lands more to the left, on what lies left of it in the first eye's image.
-    furthest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
-    hidden = np.zeros(depth.shape, bool)
-    hidden[:, :-1] = column[:, :-1] > furthest[:, 1:] + 0.5
-    return hidden if parallax >= 0 else hidden[:, ::-1]
+    measured = np.empty(shape, np.float32)
+    _measure(
+        depth,
+        cosine,
+        albedo,
+        glare,
+        _near_edge(depth),
+        normal_field(rng, shape),
+        normal_field(rng, shape),
+        normal_field(rng, shape, sensor.grain),
+        uniform_field(rng, shape, _HOLE_GRAIN),
+        focal * sensor.baseline,
+        sensor.inverse_depth(sensor.disparity_step),
+        sensor.inverse_depth(sensor.disparity_sigma),
+        sensor.nearest,
+        sensor.farthest,
+        measured,
+    )
+    return measured
 
 
 def _near_edge(depth: Floats) -> NDArray[np.bool_]:
-    """Pixels within one pixel or two of a jump in depth."""
-    finite = np.where(np.isfinite(depth), depth, np.float32(100))
+    """Pixels next to a jump in depth."""
+    finite = np.minimum(depth, np.float32(100))
     kernel = np.ones((3, 3), np.uint8)
     low, high = cv2.erode(finite, kernel), cv2.dilate(finite, kernel)
     return high - low > 0.02 + 0.02 * low
 
 
-def _uniform_blobs(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """A field with nearly uniform marginals in [0, 1] and blobs of about four pixels."""
-    # The logistic function is close to the normal distribution's.
-    return 1 / (1 + np.exp(np.float32(-1.702) * random_field(rng, shape, 1.5)))
+@njit(cache=True, nogil=True, error_model="numpy")
+def axial_sigma(z, theta, spread):  # type: ignore[no-untyped-def]
+    """Standard deviation of depth, metres.
+
+    Args:
+        z: depth, metres.
+        theta: angle of incidence, radians.
+        spread: the noise's standard deviation in inverse depth; 0: Nguyen's formula instead.
+    """
+    if spread > 0:
+        return spread * z * z
+    sigma = 0.0012 + 0.0019 * (z - 0.4) ** 2
+    if theta > math.pi / 3:
+        sigma += 0.0001 / math.sqrt(z) * (theta / max(math.pi / 2 - theta, 0.05)) ** 2
+    return sigma
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _measure(  # type: ignore[no-untyped-def]
+    depth, cosine, albedo, glare, edge, wobble_x, wobble_y, noise, blobs,
+    parallax, step, spread, nearest, farthest, measured,
+):  # fmt: skip
+    """The model, pixel by pixel; see the module and ``measure_depth``.
+
+    ``wobble_x``, ``wobble_y`` and ``noise`` are standard normal, ``blobs`` is uniform in [0, 1];
+    ``parallax`` is focal length times signed baseline; ``step`` and ``spread`` are the sensor's
+    step and noise in inverse depth.
+    """
+    height, width = depth.shape
+    hidden = np.empty(width, np.bool_)
+    for y in range(height):
+        _hide(depth[y], parallax, hidden)
+        for x in range(width):
+            measured[y, x] = np.nan
+            if hidden[x]:
+                continue
+
+            # Holes come in blobs: one smooth random field against the chance of a hole.
+            theta = math.acos(min(cosine[y, x], 1.0))
+            chance = 0.25 if edge[y, x] else 0.0005
+            if theta > _GRAZING:
+                chance = max(chance, ((theta - _GRAZING) / (_LOST - _GRAZING)) ** 2)
+            chance = max(chance, 0.25 - 8 * albedo[y, x], min(1.6 * glare[y, x] - 0.25, 0.8))
+            if blobs[y, x] < chance:
+                continue
+
+            # Edges wobble: near them a pixel takes its reading from a neighbour.
+            z = depth[y, x]
+            if edge[y, x]:
+                sigma = min(0.8 + 0.035 * theta / max(math.pi / 2 - theta, 0.05), 2.0)
+                row = math.floor(y + sigma * wobble_y[y, x] + 0.5)
+                column = math.floor(x + sigma * wobble_x[y, x] + 0.5)
+                z = depth[min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+            if not nearest < z < farthest:
+                continue
+
+            # Noise before the steps, so that both together have the published deviation.
+            total, quantum = axial_sigma(z, theta, spread), step * z * z
+            extra = math.sqrt(max(total * total - quantum * quantum / 12, 0.0))
+            noisy = max(z + extra * noise[y, x], 0.05)
+            steps = max(math.floor(1 / (noisy * step) + 0.5), 1.0)
+            millimetres = np.float32(math.floor(1000 / (steps * step) + 0.5))
+            measured[y, x] = millimetres / np.float32(1000)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
+    """Marks what a second eye does not see of a row of depths (W,).
+
+    A pixel at column u lands in the second eye's column u - parallax / z. A nearer point lands
+    more to one side, on what lies beside it there in the first eye's image, and hides it.
+    """
+    width = depth.size
+    if parallax > 0:
+        first, last, way = width - 1, -1, -1
+    else:
+        first, last, way = 0, width, 1
+    furthest = -np.inf
+    for x in range(first, last, way):
+        column = way * (x - parallax / depth[x])
+        hidden[x] = column < furthest - 0.5
+        furthest = max(furthest, column)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["develop", "shade", "shadow_rays"]
+__all__ = ["develop", "shade", "shadow_rays", "view_rays"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
+def view_rays(eye, to_world, rays):  # type: ignore[no-untyped-def]
+    """Rays (H, W, 6) from ``eye`` (3,) in the directions ``to_world`` (3, 3) times (u, v, 1)."""
+    for y in range(rays.shape[0]):
+        for x in range(rays.shape[1]):
+            for k in range(3):
+                rays[y, x, k] = eye[k]
+                rays[y, x, 3 + k] = to_world[k, 0] * x + to_world[k, 1] * y + to_world[k, 2]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
@@ -113,8 +123,8 @@ def shade(  # type: ignore[no-untyped-def]
             n = size[m]
             u = a * uvs[t, 0, 0] + b * uvs[t, 1, 0] + c * uvs[t, 2, 0]
             v = a * uvs[t, 0, 1] + b * uvs[t, 1, 1] + c * uvs[t, 2, 1]
-            column = min(int((u - np.floor(u)) * n), n - 1)
-            row = n - 1 - min(int((v - np.floor(v)) * n), n - 1)
+            column = min(int((u - np.floor(u)) * np.float32(n)), n - 1)
+            row = n - 1 - min(int((v - np.floor(v)) * np.float32(n)), n - 1)
             texel = first[m] + row * n + column
             for k in range(3):
                 color[k] = to_linear[texels[texel, k]]
@@ -122,16 +132,16 @@ def shade(  # type: ignore[no-untyped-def]
             l0 = key_at[0] - rays[y, x, 0] - r0 * z
             l1 = key_at[1] - rays[y, x, 1] - r1 * z
             l2 = key_at[2] - rays[y, x, 2] - r2 * z
-            distance = np.sqrt(l0 * l0 + l1 * l1 + l2 * l2)
-            l0, l1, l2 = l0 / distance, l1 / distance, l2 / distance
-            key = max(n0 * l0 + n1 * l1 + n2 * l2, np.float32(0)) * lit[y, x]
-            key /= distance * distance
-            h0, h1, h2 = l0 + v0, l1 + v1, l2 + v2
-            half = (n0 * h0 + n1 * h1 + n2 * h2) / np.sqrt(h0 * h0 + h1 * h1 + h2 * h2)
-            g = gloss[m]
+            near = np.float32(1) / np.sqrt(l0 * l0 + l1 * l1 + l2 * l2)
+            l0, l1, l2 = l0 * near, l1 * near, l2 * near
+            key = max(n0 * l0 + n1 * l1 + n2 * l2, np.float32(0)) * lit[y, x] * near * near
             shine = np.float32(0)
-            if g > np.float32(0.15) and half > np.float32(0.85):
-                shine = g * g * half ** (np.float32(8) + np.float32(150) * g)
+            g = gloss[m]
+            if g > np.float32(0.15):
+                h0, h1, h2 = l0 + v0, l1 + v1, l2 + v2
+                half = (n0 * h0 + n1 * h1 + n2 * h2) / np.sqrt(h0 * h0 + h1 * h1 + h2 * h2)
+                if half > np.float32(0.85):
+                    shine = g * g * half ** (np.float32(8) + np.float32(150) * g)
             glare[y, x] = shine
             ambient = (np.float32(0.6) + np.float32(0.4) * n2) * sky[y, x]
             fill = max(n0 * fill_from[0] + n1 * fill_from[1] + n2 * fill_from[2], np.float32(0))
@@ -148,7 +158,7 @@ def develop(radiance, gain, noise, strength, to_srgb, image):  # type: ignore[no
     linear values in [0, 1] at its evenly spaced entries.
     """
     height, width, channels = radiance.shape
-    top = to_srgb.size - 1
+    top = np.float32(to_srgb.size - 1)
     for y in range(height):
         for x in range(width):
             for k in range(channels):

@@ -106,8 +106,6 @@ class Solid:
 def intersects(a: Solid, pose_a: Array, b: Solid, pose_b: Array) -> bool:
     """Whether two solids at world poses (4, 4) share volume; touching surfaces do not count."""
     a_in_b = inverse(pose_b) @ pose_a
-    if np.linalg.norm(a_in_b[:3, :3] @ a.com + a_in_b[:3, 3] - b.com) > a.radius + b.radius:
-        return False
     b_in_a = inverse(a_in_b)
     if not (_boxes_overlap(a, a_in_b, b) and _boxes_overlap(b, b_in_a, a)):
         return False

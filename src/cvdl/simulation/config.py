@@ -1,0 +1,33 @@
+"""Settings of the simulated tabletop."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["SimulationConfig"]
+
+
+class SimulationConfig(BaseModel):
+    """What scenes are drawn from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: int = Field(640, ge=64, le=1920, description="Image width, pixels.")
+    height: int = Field(480, ge=48, le=1200, description="Image height, pixels.")
+    min_objects: int = Field(1, ge=0, le=20, description="Fewest things put on the table.")
+    max_objects: int = Field(10, ge=1, le=20, description="Most things put on the table.")
+    min_elevation: float = Field(
+        20.0, ge=10, le=90, description="Lowest view: degrees above the table's plane."
+    )
+    max_elevation: float = Field(
+        90.0,
+        ge=10,
+        le=90,
+        description="Highest view: degrees above the table's plane.",
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SimulationConfig:
+        if self.min_objects > self.max_objects or self.min_elevation > self.max_elevation:
+            raise ValueError("a smallest value is above its largest value")
+        return self
