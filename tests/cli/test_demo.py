@@ -1,0 +1,56 @@
+"""``cvdl demo``: outputs that can be opened, figures that were measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cvdl.bags import BagReader
+from cvdl.cli.app import app
+from cvdl.demo import run_demo
+
+SCENES = 3
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
+    steps = []
+    result = run_demo(out, SCENES, seed=0, on_progress=lambda *step: steps.append(step))
+    assert result.summary.frames == SCENES
+    assert len(result.scores) == SCENES
+    for score in result.scores:
+        assert score.plane_angle_deg < 0.5
+        assert score.plane_offset_mm < 5
+    assert np.mean([score.segmentation.overlap.f for score in result.scores]) > 0.6
+    assert {name for name, done, expected in steps if done == expected} == {
+        "simulating",
+        "replaying",
+        "comparing with the truth",
+    }
+
+
+def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -> None:
+    outcome = CliRunner().invoke(app, ["demo", str(out), "--scenes", str(SCENES)])
+    assert outcome.exit_code == 0, outcome.output
+    for name in ("scenes", "result", "sheet.png"):
+        assert str(out / name) in outcome.output.replace("\n", "")
+    assert cv2.imread(str(out / "sheet.png")) is not None
+    with BagReader(out / "result") as bag:
+        topics = {topic.name for topic in bag.topics}
+    assert {"/ground_truth/labels", "/perception/segmentation/labels"} <= topics
+
+
+def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "thesis.txt").write_text("years of work")
+    outcome = CliRunner().invoke(app, ["demo", str(tmp_path), "--scenes", "1"])
+    assert outcome.exit_code != 0
+    assert (tmp_path / "scenes" / "thesis.txt").read_text() == "years of work"
