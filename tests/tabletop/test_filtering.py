@@ -1,0 +1,126 @@
+"""What is kept as an object, on small pictures drawn by hand.
+
+A camera looks straight down on a table of one colour, 1.1 m below it.
+"""
+
+import numpy as np
+import pytest
+
+from cvdl.frame import Plane
+from cvdl.tabletop.filtering import dish_bottoms, keep_objects, remove_lifted_plane
+from cvdl.tabletop.plane import SupportPlane
+
+TABLE = Plane(np.array([0.0, 0.0, -1.0]), 1.1)
+SHAPE = (60, 80)
+THING = np.s_[20:40, 30:50]
+
+
+def painted(difference, where=THING):
+    """Colours (60, 80, 3): the table's, and one that differs by so much."""
+    lab = np.full((*SHAPE, 3), 50, np.float32)
+    lab[where] += np.float32(difference / np.sqrt(3))
+    return lab
+
+
+def thing(label=1):
+    labels = np.zeros(SHAPE, np.int32)
+    labels[THING] = label
+    return labels
+
+
+def remains(sheet, height, difference, curvature=0.0, regions=None):
+    regions = thing() if regions is None else regions
+    surface = sheet(
+        *SHAPE,
+        depth=np.where(regions > 0, 1.1 - height, 1.1),
+        lab=painted(difference, regions > 0),
+        curvature=np.full(SHAPE, curvature, np.float32),
+    )
+    return remove_lifted_plane(regions, surface, TABLE, regions == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("height", "difference", "kept"),
+    [(0.012, 0, False), (0.012, 20, True), (0.05, 0, True), (0.05, 20, True)],
+)
+def test_what_is_low_and_of_the_planes_colour_is_the_plane(sheet, height, difference, kept):
+    assert remains(sheet, height, difference) == kept
+
+
+@pytest.mark.parametrize(("curvature", "kept"), [(-5, False), (5, True)])
+def test_a_small_concave_smear_of_the_planes_colour_is_none(sheet, curvature, kept):
+    small = np.zeros(SHAPE, np.int32)
+    small[20:30, 30:40] = 1
+    assert remains(sheet, 0.05, 0, curvature, small) == kept
+    assert remains(sheet, 0.05, 0, curvature)  # four times as large
+    assert remains(sheet, 0.05, 20, curvature, small)
+
+
+def test_without_regions_none_is_removed(sheet):
+    none = np.zeros(SHAPE, np.int32)
+    assert not remove_lifted_plane(none, sheet(*SHAPE), TABLE, none == 0).any()
+
+
+def test_the_planes_colour_is_that_round_the_region(sheet):
+    """A table half in the shade: the thing has the colour of its other half."""
+    labels = np.zeros((60, 240), np.int32)
+    labels[20:40, 20:40] = 1
+    lab = np.full((60, 240, 3), 50, np.float32)
+    lab[:, 120:] += 20
+    lab[20:40, 20:40] += 20
+    surface = sheet(60, 240, depth=np.where(labels > 0, 1.088, 1.1), lab=lab)
+    assert remove_lifted_plane(labels, surface, TABLE, labels == 0).any()
+    lab[20:40, 20:40] -= 20
+    assert not remove_lifted_plane(labels, surface, TABLE, labels == 0).any()
+
+
+def kept(sheet, height, columns):
+    """Whether a thing in columns 30 to 49 stays on a table that is seen in the given columns."""
+    surface = sheet(*SHAPE, depth=np.where(thing() > 0, 1.1 - height, 1.1))
+    footprint = np.zeros(SHAPE, bool)
+    footprint[:, columns] = True
+    support = SupportPlane(TABLE, footprint, 1)
+    groups = keep_objects(thing(7), surface, support, surface.camera, min_height=0.01)
+    assert set(np.unique(groups)) <= {0, 7}
+    return groups.any()
+
+
+def test_objects_lower_than_asked_for_are_removed(sheet):
+    assert kept(sheet, 0.012, slice(None))
+    assert not kept(sheet, 0.008, slice(None))
+
+
+def test_what_stands_beside_the_plane_is_removed(sheet):
+    assert kept(sheet, 0.03, slice(0, 60))
+    assert not kept(sheet, 0.03, slice(60, 80))
+    assert not kept(sheet, 0.03, slice(0, 30))
+
+
+def test_what_hangs_over_the_edge_by_half_is_kept(sheet):
+    assert kept(sheet, 0.03, slice(0, 40))
+    assert not kept(sheet, 0.03, slice(0, 34))
+
+
+def bottom(sheet, difference):
+    """The bottom found for a ring whose hole differs so much from the table."""
+    labels, hole = thing(5), np.s_[25:35, 35:45]
+    labels[hole] = 0
+    depth = np.where(labels > 0, 1.07, 1.1)
+    surface = sheet(*SHAPE, depth=depth, lab=painted(difference, hole))
+    return dish_bottoms(labels, surface, labels == 0), labels
+
+
+def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
+    found, labels = bottom(sheet, 30)
+    expected = thing(5)
+    expected[labels > 0] = 0
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_through_a_ring_one_sees_the_plane(sheet):
+    assert not bottom(sheet, 0)[0].any()
+
+
+def test_a_thing_without_a_hole_has_no_bottom(sheet):
+    surface = sheet(*SHAPE, lab=painted(30))
+    assert not dish_bottoms(thing(), surface, thing() == 0).any()
