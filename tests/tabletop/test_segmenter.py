@@ -55,7 +55,7 @@ def test_boxes_from_every_elevation(cast, block, segment, elevation):
         box = view.found(scene, index)
         yaw, size = yaw_and_size(box, truth)
         np.testing.assert_allclose(size, truth.size, atol=0.01)
-        np.testing.assert_allclose(box.center, truth.center, atol=0.005)
+        np.testing.assert_allclose(box.center, truth.center, atol=0.01)
         assert abs(yaw) < 3
 
 
@@ -143,6 +143,30 @@ def test_an_object_split_by_what_stands_before_it_is_one(cast, block, segment, e
     assert_one_mask_each(view, scene)
 
 
+@pytest.mark.parametrize(
+    "elevation",
+    [
+        25,
+        pytest.param(
+            30,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="pixels along the outline that are the thing's behind stretch it",
+            ),
+        ),
+        40,
+    ],
+)
+def test_the_box_of_what_stands_before_another(cast, block, segment, elevation):
+    view = cast(
+        block(0, 0.1, (0.3, 0.06, 0.1)),
+        block(0, -0.04, (0.05, 0.05, 0.2), color=BLUE),
+        elevation=elevation,
+    )
+    _, size = yaw_and_size(view.found(segment(view.frame), 1), view.boxes[1])
+    np.testing.assert_allclose(size, view.boxes[1].size, atol=0.02)
+
+
 @pytest.mark.xfail(strict=True, reason="regions of one plain colour join whatever lies between")
 @pytest.mark.parametrize("elevation", [20, 30])
 def test_one_box_before_another_of_its_colour(cast, block, segment, elevation):
@@ -187,6 +211,20 @@ def test_neither_floor_nor_wall_wins(cast, block, room, segment, elevation):
     scene = segment(view.frame)
     assert_plane(view, scene)
     assert_one_mask_each(view, scene)
+
+
+@pytest.mark.xfail(strict=True, reason="what carries more wins, be it far below another plane")
+@pytest.mark.parametrize("elevation", [45, 60])
+def test_a_cluttered_floor_does_not_win(cast, block, room, segment, elevation):
+    clutter = (
+        block(x, y, (0.15, 0.15, 0.1), z=-0.75, color=GREEN)
+        for x in (-0.8, -0.6, 0.6, 0.8)
+        for y in (-0.3, 0, 0.3, 0.6)
+    )
+    view = cast(
+        block(0, 0, (0.15, 0.02, 0.02), yaw=30), elevation=elevation, room=(*room, *clutter)
+    )
+    assert_plane(view, segment(view.frame))
 
 
 @pytest.mark.parametrize("elevation", [25, 40, 60, 85])

@@ -1,0 +1,166 @@
+"""The whole pipeline, on a plain frame, on simulated scenes and on recorded ones."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from cvdl.camera import Camera
+from cvdl.datasets import ImageFolder, OsdDataset
+from cvdl.evaluation import evaluate_scene, evaluate_segmentation
+from cvdl.frame import PLANE_LABEL, RgbdFrame
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.simulation import SimulationConfig, simulate_scene
+from cvdl.tabletop import TabletopSegmenter
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+# --- One plain frame ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain() -> RgbdFrame:
+    """A table 1 m below the camera, and on it a block of 10 cm."""
+    depth = np.full((240, 320), 1.0, np.float32)
+    depth[100:160, 130:200] = 0.9
+    color = np.full((240, 320, 3), 90, np.uint8)
+    color[100:160, 130:200] = (200, 60, 40)
+    return RgbdFrame(color, depth, Camera(320, 240, 262.5, 262.5, 159.5, 119.5))
+
+
+def test_a_scene_is_what_the_segmentation_finds(plain):
+    scene = Perception()(plain)
+    labels, plane, objects = TabletopSegmenter()(plain)
+    np.testing.assert_array_equal(scene.labels, labels)
+    assert scene.plane.offset == plane.offset == pytest.approx(1, abs=1e-3)
+    assert len(scene.objects) == len(objects) == 1
+    assert scene.objects[0].box2d.tolist() == [130, 100, 200, 160]
+    assert scene.mask(scene.objects[0])[100:160, 130:200].all()
+    assert scene.labels[10, 10] == PLANE_LABEL
+
+
+def test_each_stage_is_timed(plain):
+    latency = Perception()(plain).latency_ms
+    assert list(latency) == ["segment"]
+    assert 0 < latency["segment"] < 60_000
+
+
+def test_settings_reach_the_stage(plain):
+    config = PerceptionConfig(segmentation={"min_height": 0.15})
+    assert Perception(config)(plain).objects == ()
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(ValidationError, match="min_hight"):
+        PerceptionConfig(segmentation={"min_hight": 0.1})
+
+
+# --- Simulated scenes ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """Scores of the first scenes of seed 0."""
+    perception = Perception()
+    scores = []
+    for index in range(6):
+        scene = simulate_scene(0, index, SimulationConfig())
+        found = perception(scene.frame)
+        scores.append(evaluate_scene(scene.truth, found, np.isfinite(scene.frame.depth)))
+    return scores
+
+
+def test_planes_of_simulated_scenes(simulated):
+    for score in simulated:
+        assert score.plane_angle_deg < 0.5
+        assert score.plane_offset_mm < 5
+
+
+def test_objects_of_simulated_scenes(simulated):
+    # Measured: 0.895. The margin is for other versions of numpy, OpenCV and Open3D.
+    assert np.mean([score.segmentation.overlap.f for score in simulated]) > 0.8
+
+
+# --- Recorded scenes ----------------------------------------------------------------------------
+
+
+@cache
+def recorded(dataset, name):
+    """The frame of that name and its scene."""
+    frame = dataset[dataset.names.index(name)]
+    return frame, Perception()(frame)
+
+
+@pytest.fixture(scope="module")
+def osd():
+    if not (DATA / "osd").is_dir():
+        pytest.skip(f"the Object Segmentation Database is not at {DATA / 'osd'}")
+    return OsdDataset(DATA / "osd")
+
+
+@pytest.fixture(scope="module")
+def demo():
+    if not (DATA / "tabletop_demo").is_dir():
+        pytest.skip(f"the recorded round table is not at {DATA / 'tabletop_demo'}")
+    return ImageFolder(DATA / "tabletop_demo")
+
+
+@pytest.mark.parametrize("name", ["learn0", "learn10", "learn16", "learn26", "learn35", "learn44"])
+def test_boxes_stacks_and_cylinders_of_osd(osd, name):
+    truth = osd.truth(osd.names.index(name))
+    score = evaluate_segmentation(truth, recorded(osd, name)[1].labels, truth > 0)
+    assert score.overlap.f > 0.9
+    assert score.detected == 1
+
+
+def heights(frame, plane, pixels):
+    """Metres over the plane of pixels (u, v), of which each has a reading."""
+    pixels = np.array(pixels)
+    depth = frame.depth[pixels[:, 1], pixels[:, 0]]
+    assert np.isfinite(depth).all()
+    return plane.height(frame.camera.deproject_pixels(pixels, depth))
+
+
+def test_the_round_table_wins_over_the_floor(demo):
+    frame, scene = recorded(demo, "000004")
+    table = [(110, 300), (330, 420), (340, 200), (580, 400), (320, 300), (150, 220), (560, 180)]
+    floor = [(80, 140), (40, 80)]
+    assert np.abs(heights(frame, scene.plane, table)).max() < 0.01
+    assert heights(frame, scene.plane, floor).max() < -0.2
+    for u, v in table:
+        assert scene.labels[v, u] == PLANE_LABEL
+
+
+@pytest.mark.xfail(strict=True, reason="a brick in two parts, and scraps of the table")
+def test_there_are_four_objects_on_the_round_table(demo):
+    assert len(recorded(demo, "000004")[1].objects) == 4
+
+
+#: Pixels (u, v) all over each object of 000004.
+OBJECTS = {
+    "wipes": [(230, 40), (240, 110), (250, 190)],
+    "cashews": [(425, 145), (400, 190), (450, 190)],
+    "cup": [(468, 240), (440, 290), (495, 290), (468, 325)],
+    "brick": [(253, 243), (243, 280), (240, 310), (240, 345)],
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wipes",
+        "cashews",
+        "cup",
+        pytest.param("brick", marks=pytest.mark.xfail(strict=True, reason="comes in two parts")),
+    ],
+)
+def test_each_object_on_the_round_table_is_one_mask(demo, name):
+    _, scene = recorded(demo, "000004")
+    labels = {key: {int(scene.labels[v, u]) for u, v in at} for key, at in OBJECTS.items()}
+    mine = labels.pop(name)
+    assert len(mine) == 1
+    assert mine <= {item.label for item in scene.objects}
+    assert not any(mine & others for others in labels.values())
