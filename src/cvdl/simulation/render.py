@@ -12,10 +12,19 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
-from cvdl.simulation.mesh import merge
+from cvdl.simulation.mesh import Mesh, merge
 from cvdl.simulation.noise import normal_field
 from cvdl.simulation.room import Surface
-from cvdl.simulation.shading import develop, shade, shadow_rays, view_rays
+from cvdl.simulation.shading import (
+    Hits,
+    Lighting,
+    Look,
+    View,
+    add_noise,
+    shade,
+    shadow_rays,
+    view_rays,
+)
 
 __all__ = ["Lights", "Rendering", "Stage", "random_lights"]
 
@@ -105,54 +114,55 @@ class Stage:
 
     def labels(self, camera: Camera, pose: Array) -> NDArray[np.uint16]:
         """Only the labels (H, W) of what is seen from ``pose`` (4, 4), optical frame to world."""
-        hit = self._scene.cast_rays(_rays(camera, pose), nthreads=1)
-        return self._labels(hit["primitive_ids"].numpy())
+        return self._labels(self._cast(camera, _view(camera, pose)))
 
     def render(
         self, camera: Camera, pose: Array, lights: Lights, rng: np.random.Generator
     ) -> Rendering:
         """Everything that is seen from ``pose`` (4, 4), optical frame to world."""
-        rays = _rays(camera, pose)
+        view = _view(camera, pose)
+        hits = self._cast(camera, view)
+        lighting = Lighting(
+            *(
+                getattr(lights, name).astype(np.float32)
+                for name in ("key_at", "key_color", "sky_color", "fill_from", "fill_color")
+            )
+        )
+        lit = self._visible(view, hits, 3, 1.0, lighting.key_at, lights.key_radius, 1.0)
+        sky = self._visible(view, hits, 4, 0.0, _UP, 0.9, 0.6)
+
+        shape = (camera.height, camera.width)
+        look = _look(self._surfaces, self._mesh)
+        image = np.empty((*shape, 3), np.uint8)
+        cosine, albedo, glare = (np.empty(shape, np.float32) for _ in range(3))
+
+        def shaded(step: int, gain: float) -> float:
+            return shade(
+                view, hits, look, lighting, lit, sky, step, np.float32(gain),
+                _TO_LINEAR, _TO_SRGB, image, cosine, albedo, glare,
+            )  # fmt: skip
+
+        # The exposure fits the picture's mean brightness; then lens and demosaicing blur.
+        shaded(1, lights.exposure / max(shaded(8, 1.0), 1e-6))
+        image = cv2.GaussianBlur(image, (0, 0), 0.6)
+        add_noise(image, normal_field(rng, shape), np.float32(lights.noise))
+        return Rendering(image, hits.depth, self._labels(hits), cosine, albedo, glare)
+
+    def _cast(self, camera: Camera, view: View) -> Hits:
+        rays = np.empty((camera.height, camera.width, 6), np.float32)
+        view_rays(view, rays)
         hit = self._scene.cast_rays(rays, nthreads=1)
-        depth = hit["t_hit"].numpy()  # the rays are 1 long along the optical axis
-        primitive = hit["primitive_ids"].numpy()
+        # The rays are 1 long along the optical axis, so their lengths are depths.
+        return Hits(*(hit[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")))
 
-        key_at = lights.key_at.astype(np.float32)
-        lit = self._visible(rays, depth, 2, 1.0, key_at, lights.key_radius, 1.0)
-        sky = self._visible(rays, depth, 4, 0.0, _UP, 0.9, 0.6)
-
-        textures, material, gloss = _materials(self._surfaces)
-        widths = np.array([len(texture) for texture in textures])
-        radiance = np.empty((camera.height, camera.width, 3), np.float32)
-        cosine, albedo, glare = (np.empty_like(depth) for _ in range(3))
-        shade(
-            rays, depth, primitive, hit["primitive_uvs"].numpy(), lit, sky,
-            self._mesh.normals[self._mesh.triangles].astype(np.float32),
-            self._mesh.uv[self._mesh.triangles].astype(np.float32),
-            material, gloss,
-            np.concatenate([texture.reshape(-1, 3) for texture in textures]),
-            np.cumsum(widths**2) - widths**2, widths,
-            key_at, lights.key_color.astype(np.float32), lights.sky_color.astype(np.float32),
-            lights.fill_from.astype(np.float32), lights.fill_color.astype(np.float32),
-            _TO_LINEAR, radiance, cosine, albedo, glare,
-        )  # fmt: skip
-
-        # The lens and the demosaicing blur; the exposure fits the picture's mean brightness.
-        radiance = cv2.GaussianBlur(radiance, (0, 0), 0.6)
-        gain = lights.exposure / max(float(radiance[::8, ::8].mean()), 1e-6)
-        color = np.empty(radiance.shape, np.uint8)
-        noise = normal_field(rng, (camera.height, camera.width))
-        develop(radiance, np.float32(gain), noise, np.float32(lights.noise), _TO_SRGB, color)
-        return Rendering(color, depth, self._labels(primitive), cosine, albedo, glare)
-
-    def _labels(self, primitive: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    def _labels(self, hits: Hits) -> NDArray[np.uint16]:
         # A miss is the largest uint32.
-        return self._label_of[np.minimum(primitive, len(self._label_of) - 1)]
+        return self._label_of[np.minimum(hits.primitive, len(self._label_of) - 1)]
 
     def _visible(
         self,
-        rays: Floats,
-        depth: Floats,
+        view: View,
+        hits: Hits,
         step: int,
         offset: float,
         target: Floats,
@@ -165,18 +175,16 @@ class Stage:
         ``reach`` ray lengths or not; a blur makes soft shadows of that. The other arguments are
         those of ``shadow_rays``.
         """
-        height, width = depth.shape
-        shadow = np.empty((-(-height // step), -(-width // step), 6), np.float32)
+        height, width = hits.depth.shape
+        rays = np.empty((-(-height // step), -(-width // step), 6), np.float32)
         jitter = _jitter(height, width)
-        shadow_rays(rays, depth, step, offset, target, np.float32(radius), jitter, shadow)
-        hidden = self._scene.test_occlusions(shadow, 0.0, reach, nthreads=1).numpy()
+        shadow_rays(view, hits.depth, step, offset, target, np.float32(radius), jitter, rays)
+        hidden = self._scene.test_occlusions(rays, 0.0, reach, nthreads=1).numpy()
         return cv2.resize(cv2.blur(1 - hidden.astype(np.float32), (5, 5)), (width, height))
 
 
-def _materials(
-    surfaces: Sequence[Surface],
-) -> tuple[list[NDArray[np.uint8]], NDArray[np.int32], Floats]:
-    """All textures, each triangle's index into them (T,), and each one's gloss (M,)."""
+def _look(surfaces: Sequence[Surface], mesh: Mesh) -> Look:
+    """How the triangles of surfaces merged to ``mesh`` look."""
     textures: list[NDArray[np.uint8]] = []
     gloss: list[float] = []
     material = []
@@ -184,16 +192,22 @@ def _materials(
         material.append(surface.mesh.material + len(textures))
         textures += [look.texture for look in surface.materials]
         gloss += [look.gloss for look in surface.materials]
-    return textures, np.concatenate(material), np.array(gloss, np.float32)
+    widths = np.array([len(texture) for texture in textures])
+    return Look(
+        mesh.normals[mesh.triangles].astype(np.float32),
+        mesh.uv[mesh.triangles].astype(np.float32),
+        np.concatenate(material),
+        np.array(gloss, np.float32),
+        np.concatenate([texture.reshape(-1, 3) for texture in textures]),
+        np.cumsum(widths**2) - widths**2,
+        widths,
+    )
 
 
-def _rays(camera: Camera, pose: Array) -> Floats:
-    """(H, W, 6): origin and direction of every pixel's ray in the world, 1 long along the axis."""
-    rays = np.empty((camera.height, camera.width, 6), np.float32)
+def _view(camera: Camera, pose: Array) -> View:
     # Pixel to direction: the pose's rotation after the inverse of the camera matrix.
     to_world = pose[:3, :3] @ np.linalg.inv(camera.matrix)
-    view_rays(pose[:3, 3].astype(np.float32), to_world.astype(np.float32), rays)
-    return rays
+    return View(pose[:3, 3].astype(np.float32), to_world.astype(np.float32))
 
 
 @lru_cache(maxsize=4)

@@ -1,168 +1,218 @@
-"""The pixel loops of the renderer, compiled."""
+"""The pixel loops of the renderer, compiled. Everything is in the world, z up, metres."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-__all__ = ["develop", "shade", "shadow_rays", "view_rays"]
+__all__ = ["Hits", "Lighting", "Look", "View", "add_noise", "shade", "shadow_rays", "view_rays"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
-def view_rays(eye, to_world, rays):  # type: ignore[no-untyped-def]
-    """Rays (H, W, 6) from ``eye`` (3,) in the directions ``to_world`` (3, 3) times (u, v, 1)."""
+class View(NamedTuple):
+    """Where rays start, (3,) float32, and their directions: to_world (3, 3) times (u, v, 1)."""
+
+    eye: Any
+    to_world: Any
+
+
+class Hits(NamedTuple):
+    """What the rays met.
+
+    Attributes:
+        depth: (H, W) float32, in ray lengths; infinite where nothing was hit.
+        primitive: (H, W) uint32, index of the triangle.
+        barycentric: (H, W, 2) float32, weights of its second and third corner.
+    """
+
+    depth: Any
+    primitive: Any
+    barycentric: Any
+
+
+class Look(NamedTuple):
+    """What the triangles look like.
+
+    Attributes:
+        normals: (T, 3, 3) float32, at the corners.
+        uvs: (T, 3, 2) float32, at the corners.
+        material: (T,) int32.
+        gloss: (M,) float32.
+        texels: (N, 3) uint8 sRGB, all materials' square textures, one after the other.
+        first: (M,) first texel of each.
+        size: (M,) width of each.
+    """
+
+    normals: Any
+    uvs: Any
+    material: Any
+    gloss: Any
+    texels: Any
+    first: Any
+    size: Any
+
+
+class Lighting(NamedTuple):
+    """Position of the key light, direction of the fill light, linear colours: (3,) float32."""
+
+    key_at: Any
+    key_color: Any
+    sky_color: Any
+    fill_from: Any
+    fill_color: Any
+
+
+_compiled = njit(
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+    fastmath={"contract", "arcp", "reassoc", "nsz"},  # but NaN and infinity keep their meaning
+)
+
+
+@_compiled
+def _direction(to_world, u, v):  # type: ignore[no-untyped-def]
+    x, y = np.float32(u), np.float32(v)
+    return (
+        to_world[0, 0] * x + to_world[0, 1] * y + to_world[0, 2],
+        to_world[1, 0] * x + to_world[1, 1] * y + to_world[1, 2],
+        to_world[2, 0] * x + to_world[2, 1] * y + to_world[2, 2],
+    )
+
+
+@_compiled
+def view_rays(view, rays):  # type: ignore[no-untyped-def]
+    """Writes origin and direction of every pixel's ray to ``rays`` (H, W, 6)."""
     for y in range(rays.shape[0]):
         for x in range(rays.shape[1]):
+            direction = _direction(view.to_world, x, y)
             for k in range(3):
-                rays[y, x, k] = eye[k]
-                rays[y, x, 3 + k] = to_world[k, 0] * x + to_world[k, 1] * y + to_world[k, 2]
+                rays[y, x, k] = view.eye[k]
+                rays[y, x, 3 + k] = direction[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
-def shadow_rays(rays, depth, step, offset, target, radius, jitter, rays_out):  # type: ignore[no-untyped-def]
-    """Rays from visible points towards a light; all in the world, z up.
+@_compiled
+def shadow_rays(view, depth, step, offset, target, radius, jitter, rays):  # type: ignore[no-untyped-def]
+    """Writes rays from visible points towards a light to ``rays``.
 
     ``offset`` is 1 for a light at the point ``target`` (3,), jittered within a ball of ``radius``,
     and 0 for a sky: the direction ``target`` jittered likewise. Every ``step``-th pixel of both
-    directions is taken: rays_out is (ceil(H / step), ceil(W / step), 6).
+    directions is taken: rays is (ceil(H / step), ceil(W / step), 6).
     """
-    for i in range(rays_out.shape[0]):
-        for j in range(rays_out.shape[1]):
+    for i in range(rays.shape[0]):
+        for j in range(rays.shape[1]):
             y, x = i * step, j * step
-            z = depth[y, x]
+            # A thousandth short of the surface: on the camera's side, so outside.
+            z = depth[y, x] * np.float32(0.999)
             if not np.isfinite(z):
                 z = np.float32(0)
+            direction = _direction(view.to_world, x, y)
             for k in range(3):
-                # A thousandth short of the surface: on the camera's side, so outside.
-                origin = rays[y, x, k] + rays[y, x, 3 + k] * z * np.float32(0.999)
-                rays_out[i, j, k] = origin
-                rays_out[i, j, 3 + k] = target[k] + radius * jitter[y, x, k] - offset * origin
+                origin = view.eye[k] + direction[k] * z
+                rays[i, j, k] = origin
+                rays[i, j, 3 + k] = target[k] + radius * jitter[y, x, k] - offset * origin
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
+@_compiled
 def shade(  # type: ignore[no-untyped-def]
-    rays,
-    depth,
-    primitive,
-    barycentric,
-    lit,
-    sky,
-    normals,
-    uvs,
-    material,
-    gloss,
-    texels,
-    first,
-    size,
-    key_at,
-    key_color,
-    sky_color,
-    fill_from,
-    fill_color,
-    to_linear,
-    radiance,
-    cosine,
-    albedo,
-    glare,
-):
-    """Colour of every pixel under a key light, a sky and a fill light; all in the world, z up.
+    view, hits, look, lighting, lit, sky, step, gain, to_linear, to_srgb,
+    image, cosine, albedo, glare,
+):  # fmt: skip
+    """Colour of every ``step``-th pixel of both directions; the others are left alone.
 
     Args:
-        rays: (H, W, 6), origin and direction.
-        depth: (H, W), in ray lengths; infinite where nothing was hit.
-        primitive: (H, W) uint32, index of the triangle hit.
-        barycentric: (H, W, 2), weights of its second and third corner.
+        view, hits, look, lighting: see there.
         lit, sky: (H, W), visible share of the key light and of the sky.
-        normals: (T, 3, 3) at the triangles' corners.
-        uvs: (T, 3, 2).
-        material: (T,).
-        gloss: (M,).
-        texels: (N, 3) uint8, all materials' square textures, one after the other.
-        first: (M,) first texel of each.
-        size: (M,) width of each.
-        key_at: (3,) position.
-        fill_from: (3,) unit direction.
-        key_color, sky_color, fill_color: (3,) linear.
-        to_linear: (256,) sRGB to linear.
-        radiance: (H, W, 3) out, linear.
+        step: 1 for all pixels.
+        gain: of the camera.
+        to_linear: (256,) float32, sRGB to linear.
+        to_srgb: float32, linear to sRGB (0 to 255) at values evenly spaced in [0, 1].
+        image: (H, W, 3) uint8 out, sRGB.
         cosine: (H, W) out, of the angle of incidence of the view.
         albedo: (H, W) out, what the surface reflects of white light, linear.
         glare: (H, W) out, mirror-like reflection towards the camera.
+
+    Returns:
+        The mean of the linear radiance before the gain.
     """
-    height, width = depth.shape
+    height, width = hits.depth.shape
+    zero, one = np.float32(0), np.float32(1)
+    key_at, fill_from = lighting.key_at, lighting.fill_from
+    top = np.float32(to_srgb.size - 1)
     normal = np.empty(3, np.float32)
     color = np.empty(3, np.float32)
-    for y in range(height):
-        for x in range(width):
-            z = depth[y, x]
+    total = 0.0
+    for y in range(0, height, step):
+        for x in range(0, width, step):
+            z = hits.depth[y, x]
             if not np.isfinite(z):
-                radiance[y, x] = sky_color
-                cosine[y, x] = 1
-                albedo[y, x] = 1
-                glare[y, x] = 0
+                image[y, x] = 128
+                cosine[y, x], albedo[y, x], glare[y, x] = one, one, zero
                 continue
-            t = primitive[y, x]
-            b = barycentric[y, x, 0]
-            c = barycentric[y, x, 1]
-            a = np.float32(1) - b - c
+            r0, r1, r2 = _direction(view.to_world, x, y)
+            t = hits.primitive[y, x]
+            b, c = hits.barycentric[y, x, 0], hits.barycentric[y, x, 1]
+            a = one - b - c
+            corners = look.normals[t]
             for k in range(3):
-                normal[k] = a * normals[t, 0, k] + b * normals[t, 1, k] + c * normals[t, 2, k]
+                normal[k] = a * corners[0, k] + b * corners[1, k] + c * corners[2, k]
             n0, n1, n2 = normal[0], normal[1], normal[2]
-            r0, r1, r2 = rays[y, x, 3], rays[y, x, 4], rays[y, x, 5]
-            ray_length = np.sqrt(r0 * r0 + r1 * r1 + r2 * r2)
-            v0, v1, v2 = -r0 / ray_length, -r1 / ray_length, -r2 / ray_length
-            scale = np.float32(1) / np.sqrt(n0 * n0 + n1 * n1 + n2 * n2 + np.float32(1e-20))
+            short = one / np.sqrt(r0 * r0 + r1 * r1 + r2 * r2)
+            v0, v1, v2 = -r0 * short, -r1 * short, -r2 * short
+            scale = one / np.sqrt(n0 * n0 + n1 * n1 + n2 * n2 + np.float32(1e-20))
             facing = (n0 * v0 + n1 * v1 + n2 * v2) * scale
             if facing < 0:
-                scale = -scale
-                facing = -facing
+                scale, facing = -scale, -facing
             n0, n1, n2 = n0 * scale, n1 * scale, n2 * scale
             cosine[y, x] = facing
 
-            m = material[t]
-            n = size[m]
-            u = a * uvs[t, 0, 0] + b * uvs[t, 1, 0] + c * uvs[t, 2, 0]
-            v = a * uvs[t, 0, 1] + b * uvs[t, 1, 1] + c * uvs[t, 2, 1]
+            m = look.material[t]
+            n = look.size[m]
+            u = a * look.uvs[t, 0, 0] + b * look.uvs[t, 1, 0] + c * look.uvs[t, 2, 0]
+            v = a * look.uvs[t, 0, 1] + b * look.uvs[t, 1, 1] + c * look.uvs[t, 2, 1]
             column = min(int((u - np.floor(u)) * np.float32(n)), n - 1)
             row = n - 1 - min(int((v - np.floor(v)) * np.float32(n)), n - 1)
-            texel = first[m] + row * n + column
+            texel = look.first[m] + row * n + column
             for k in range(3):
-                color[k] = to_linear[texels[texel, k]]
+                color[k] = to_linear[look.texels[texel, k]]
             albedo[y, x] = (color[0] + color[1] + color[2]) / np.float32(3)
-            l0 = key_at[0] - rays[y, x, 0] - r0 * z
-            l1 = key_at[1] - rays[y, x, 1] - r1 * z
-            l2 = key_at[2] - rays[y, x, 2] - r2 * z
-            near = np.float32(1) / np.sqrt(l0 * l0 + l1 * l1 + l2 * l2)
+
+            l0 = key_at[0] - view.eye[0] - r0 * z
+            l1 = key_at[1] - view.eye[1] - r1 * z
+            l2 = key_at[2] - view.eye[2] - r2 * z
+            near = one / np.sqrt(l0 * l0 + l1 * l1 + l2 * l2)
             l0, l1, l2 = l0 * near, l1 * near, l2 * near
-            key = max(n0 * l0 + n1 * l1 + n2 * l2, np.float32(0)) * lit[y, x] * near * near
-            shine = np.float32(0)
-            g = gloss[m]
-            if g > np.float32(0.15):
+            key = max(n0 * l0 + n1 * l1 + n2 * l2, zero) * lit[y, x] * near * near
+            shine = zero
+            gloss = look.gloss[m]
+            if gloss > np.float32(0.15):
                 h0, h1, h2 = l0 + v0, l1 + v1, l2 + v2
                 half = (n0 * h0 + n1 * h1 + n2 * h2) / np.sqrt(h0 * h0 + h1 * h1 + h2 * h2)
                 if half > np.float32(0.85):
-                    shine = g * g * half ** (np.float32(8) + np.float32(150) * g)
+                    shine = gloss * gloss * half ** (np.float32(8) + np.float32(150) * gloss)
             glare[y, x] = shine
             ambient = (np.float32(0.6) + np.float32(0.4) * n2) * sky[y, x]
-            fill = max(n0 * fill_from[0] + n1 * fill_from[1] + n2 * fill_from[2], np.float32(0))
+            fill = max(n0 * fill_from[0] + n1 * fill_from[1] + n2 * fill_from[2], zero)
             for k in range(3):
-                light = key * key_color[k] + ambient * sky_color[k] + fill * fill_color[k]
-                radiance[y, x, k] = color[k] * light + shine * key * key_color[k]
+                light = key * lighting.key_color[k] + ambient * lighting.sky_color[k]
+                light += fill * lighting.fill_color[k]
+                radiance = color[k] * light + shine * key * lighting.key_color[k]
+                total += radiance
+                image[y, x, k] = to_srgb[int(min(radiance * gain, one) * top)]
+    return total * step * step / (3 * height * width)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "reassoc", "nsz"})
-def develop(radiance, gain, noise, strength, to_srgb, image):  # type: ignore[no-untyped-def]
-    """Linear radiance (H, W, 3) to an 8-bit sRGB image, with the camera's own noise.
+@_compiled
+def add_noise(image, noise, strength):  # type: ignore[no-untyped-def]
+    """The camera's own noise on an image (H, W, 3) uint8, in place.
 
-    ``noise`` (H, W) is standard normal; the channels take it from different rows. ``to_srgb`` maps
-    linear values in [0, 1] at its evenly spaced entries.
+    ``noise`` (H, W) is standard normal; the channels take it from different rows.
     """
-    height, width, channels = radiance.shape
-    top = np.float32(to_srgb.size - 1)
+    height, width, channels = image.shape
     for y in range(height):
-        for x in range(width):
-            for k in range(channels):
-                linear = min(max(radiance[y, x, k] * gain, np.float32(0)), np.float32(1))
-                value = to_srgb[int(linear * top + np.float32(0.5))]
-                value += strength * noise[(y + 131 * k) % height, x]
-                image[y, x, k] = min(max(value + np.float32(0.5), np.float32(0)), np.float32(255))
+        for k in range(channels):
+            row = noise[(y + 131 * k) % height]
+            for x in range(width):
+                value = np.float32(image[y, x, k]) + strength * row[x] + np.float32(0.5)
+                image[y, x, k] = min(max(value, np.float32(0)), np.float32(255))

@@ -68,7 +68,7 @@ def ground(rng: np.random.Generator) -> Material:
     """Parquet, tiles, carpet or stone."""
     kind = str(rng.choice(["planks", "tiles", "carpet", "marble"]))
     hue = rng.uniform(0.04, 0.12) if kind == "planks" else rng.uniform(-0.12, 0.76)
-    light = _from_hsv(hue, rng.uniform(0.05, 0.4), rng.uniform(0.25, 0.8))
+    light = _from_hsv(hue, rng.uniform(0.03, 0.3), rng.uniform(0.25, 0.8))
     return Material(_ramp(_pattern(kind), _shade(light, rng.uniform(0.65, 0.9)), light), 0.05)
 
 
