@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cvdl.simulation.mesh import Mesh, box, turn
+from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.shapes import CATEGORIES, make_thing
 
 
@@ -68,9 +68,3 @@ def test_a_thing_depends_on_its_generator_alone() -> None:
     np.testing.assert_array_equal(first.mesh.vertices, again.mesh.vertices)
     np.testing.assert_array_equal(first.materials[0].texture, again.materials[0].texture)
     assert not np.array_equal(first.mesh.vertices, other.mesh.vertices)
-
-
-def test_the_centre_of_mass_of_known_solids() -> None:
-    np.testing.assert_allclose(box(0.2, 0.1, 0.4).center_of_mass(), [0, 0, 0.2], atol=1e-12)
-    cone = turn([([(0, 0), (0.1, 0)], 0), ([(0.1, 0), (0, 0.4)], 0)])
-    np.testing.assert_allclose(cone.center_of_mass(), [0, 0, 0.1], atol=1e-12)

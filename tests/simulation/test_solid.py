@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.simulation.mesh import box, turn
-from cvdl.simulation.solid import Solid, hull_margin, intersects, inverse, touches
+from cvdl.simulation.solid import Solid, free_share, hull_margin, intersects, inverse, touches
 
 
 def at(x: float = 0, y: float = 0, z: float = 0, yaw: float = 0) -> np.ndarray:
@@ -81,6 +81,14 @@ def test_hull_margin() -> None:
     assert hull_margin(square, np.array([0.5, -0.1])) == pytest.approx(-0.1, abs=1e-6)
     assert hull_margin(square[:2], np.array([0.5, 0.0])) <= 0
     assert hull_margin(square[:0], np.array([0.5, 0.0])) == -np.inf
+
+
+def test_free_share_of_a_shift() -> None:
+    cube = Solid(box(0.1, 0.1, 0.1))
+    way = np.array([0.4, 0, 0])
+    assert free_share(cube, at(), cube, at(0.3, yaw=0.2), way) == pytest.approx(0.475, abs=0.03)
+    assert free_share(cube, at(), cube, at(0.3, 0.02), way) == pytest.approx(0.5, abs=1e-5)
+    assert free_share(cube, at(), cube, at(0.3, 0.2), way) == np.inf
 
 
 def test_touches() -> None:
