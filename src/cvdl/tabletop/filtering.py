@@ -140,12 +140,13 @@ def _local_plane_color(
     cols: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Mean colour (N, 3) of the plane round each of N places: light differs over a table."""
-    height, width = on_plane.shape
-    coarse = (max(1, width // _COARSE), max(1, height // _COARSE))
-    weighted = cv2.resize(lab * on_plane[..., None], coarse, interpolation=cv2.INTER_AREA)
-    weight = cv2.resize(on_plane.astype(np.float32), coarse, interpolation=cv2.INTER_AREA)
+    coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
+    weight = on_plane[coarse].astype(np.float32)
+    if not weight.any():
+        return np.full((len(rows), 3), np.inf, np.float32)  # no colour is the plane's
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
-    mean = cv2.blur(weighted, window) / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
-    row = np.minimum(rows.astype(int) * coarse[1] // height, coarse[1] - 1)
-    col = np.minimum(cols.astype(int) * coarse[0] // width, coarse[0] - 1)
+    total = cv2.blur(lab[coarse] * weight[..., None], window)
+    mean = total / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
+    row = np.minimum(rows.astype(int) // _COARSE, len(mean) - 1)
+    col = np.minimum(cols.astype(int) // _COARSE, mean.shape[1] - 1)
     return mean[row, col]

@@ -97,7 +97,9 @@ class _Samples:
     Attributes:
         rays: (N, 3), viewing rays with z = 1.
         inverse: (N,), inverse depth.
-        sigma: (N,), its standard deviation.
+        noise: (N,), standard deviation of the depth, metres.
+        spread: (N,), the same with the waves of a stereo camera, metres.
+        sigma: (N,), the same of the inverse depth.
         points: (N, 3), metres.
         area: (N,), of a surface that faces the camera, for a sample, square metres.
         row, col: (N,), place in the grid.
@@ -108,6 +110,8 @@ class _Samples:
 
     rays: NDArray[np.float64]
     inverse: NDArray[np.float64]
+    noise: NDArray[np.floating]
+    spread: NDArray[np.float64]
     sigma: NDArray[np.float64]
     points: NDArray[np.float64]
     area: NDArray[np.float64]
@@ -127,10 +131,15 @@ class _Samples:
         x = (col * stride + start - camera.cx) / camera.fx
         y = (row * stride + start - camera.cy) / camera.fy
         rays = np.stack([x, y, np.ones_like(x)], axis=1)
-        sigma = np.hypot(depth_noise(z), _WAVES) / z**2
+        noise = depth_noise(z)
+        spread = np.hypot(noise, _WAVES)
         area = stride**2 / (camera.fx * camera.fy) * z**2
         points = rays * z[:, None]
-        return cls(rays, 1 / z, sigma, points, area, row, col, grid.shape, stride, camera)
+        inverse = 1 / z
+        sigma = spread * inverse**2
+        return cls(
+            rays, inverse, noise, spread, sigma, points, area, row, col, grid.shape, stride, camera
+        )
 
 
 @dataclass(frozen=True)
@@ -214,9 +223,7 @@ def _judge(
     facing = -rays @ plane.normal  # sine of the viewing angle x length of the ray
     if np.median(facing / np.linalg.norm(rays, axis=1)) < _GRAZING:
         return None
-    z = samples.points[:, 2]
-    height = plane.height(samples.points)
-    near = np.abs(height) < _INLIER_SIGMAS * np.hypot(depth_noise(z), _WAVES)
+    near = np.abs(plane.height(samples.points)) < _INLIER_SIGMAS * samples.spread
     footprint = _footprint(samples, near)
     if footprint is None:
         return None
@@ -228,7 +235,7 @@ def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_
     """How much a plane looks like the one that carries the objects."""
     plane = candidate.plane
     height = plane.height(samples.points)
-    low = (height > 4 * depth_noise(samples.points[:, 2])) & (height < _LOW) & ~furniture
+    low = (height > 4 * samples.noise) & (height < _LOW) & ~furniture
     low[low] = _inside(
         candidate.footprint, samples.stride, samples.points[low], plane, samples.camera
     )

@@ -20,7 +20,7 @@ from cvdl.tabletop.surface import Surface, foreground_mask, surface_of
 __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
-_BOX_POINTS = 600  # of an object: enough for its box
+_BOX_POINTS = 400  # of an object: enough for its box
 
 
 class TabletopSegmenter:
@@ -46,7 +46,7 @@ class TabletopSegmenter:
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
         labels = (mask == 1).astype(np.uint16) * np.uint16(PLANE_LABEL)
-        above = (mask == 2).astype(np.uint8)
+        above = (mask == 2).view(np.uint8)
         above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = _window_of(above)
         if window is None:

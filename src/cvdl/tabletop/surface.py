@@ -104,7 +104,7 @@ def surface_of(
         points=small.deproject(reduced),
         valid=valid,
         everything=_middles(depth, factor, small),
-        lab=_reduced_lab(color, small),
+        lab=_reduced_lab(color, factor, small),
         normals=normals,
         concavity=concavity,
         curvature=curvature,
@@ -117,7 +117,8 @@ def _middles(image: NDArray, factor: int, small: Camera) -> NDArray:
     return image[middle, middle][: small.height, : small.width]
 
 
-def _reduced_lab(color: NDArray[np.uint8], small: Camera) -> NDArray[np.float32]:
+def _reduced_lab(color: NDArray[np.uint8], factor: int, small: Camera) -> NDArray[np.float32]:
+    color = color[: small.height * factor, : small.width * factor]  # whole blocks: much faster
     reduced = cv2.resize(color, (small.width, small.height), interpolation=cv2.INTER_AREA)
     # 8-bit Lab: lightness is scaled by 255 / 100.
     lab = cv2.cvtColor(reduced, cv2.COLOR_RGB2Lab).astype(np.float32)
