@@ -75,6 +75,17 @@ def test_a_ball_has_no_plane():
     assert find_support_plane(depth.astype(np.float32), SMALL, 0.04) is None
 
 
+@pytest.mark.parametrize(("steepest", "seen"), [(6, False), (25, True)])
+def test_a_plane_seen_edge_on_is_none(steepest, seen):
+    """A table 15 cm under a level camera, of which only what is seen at a small angle shows."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    down = camera.deproject(np.ones((480, 640), np.float32))[..., 1]
+    shown = (down > np.tan(np.deg2rad(2))) & (down < np.tan(np.deg2rad(steepest)))
+    depth = np.full(down.shape, np.nan, np.float32)
+    depth[shown] = 0.15 / down[shown]
+    assert (find_support_plane(depth, camera, 0.04) is not None) == seen
+
+
 def test_what_the_plane_carries():
     """Feet inside and outside of the footprint, whatever the height over it."""
     footprint = np.zeros((6, 8), bool)

@@ -28,8 +28,9 @@ def test_nothing_is_no_region(sheet):
     assert not watershed_regions(sheet(*SHAPE, depth=np.nan)).any()
 
 
-def test_a_sharp_crease_cuts_along_itself(sheet):
-    labels = watershed_regions(sheet(*SHAPE, concavity=crease()))
+@pytest.mark.parametrize("angle", [45, 90])
+def test_a_sharp_crease_cuts_along_itself(sheet, angle):
+    labels = watershed_regions(sheet(*SHAPE, concavity=crease(angle=angle)))
     assert len(regions_of(labels)) == 2
     assert len(regions_of(labels[:, :39])) == 1
     assert len(regions_of(labels[:, 42:])) == 1
@@ -61,6 +62,15 @@ def test_a_step_cuts_between_its_two_pixels(sheet, axis):
     first, second = (labels[:, :40], labels[:, 40:]) if axis == 0 else (labels[:30], labels[30:])
     assert len(regions_of(first)) == len(regions_of(second)) == 1
     assert regions_of(first) != regions_of(second)
+
+
+def test_a_step_cuts_what_is_too_thin_for_a_marker(sheet):
+    depth = np.full(SHAPE, np.nan, np.float32)
+    depth[:, 38:42] = 1
+    steps = np.zeros((*SHAPE, 2), np.int8)
+    steps[:, 39, 0] = 1
+    labels = watershed_regions(sheet(*SHAPE, depth=depth, steps=steps))
+    assert labels[0].tolist() == [0] * 38 + [1, 1, 2, 2] + [0] * 38
 
 
 @pytest.mark.parametrize(("difference", "count"), [(2, 1), (20, 2)])
