@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 #: Metres of floor, wall or table top that one repetition of a texture covers.
-_TEXTURE_SPAN = 1.0
+_TEXTURE_SPAN = 0.6
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ __all__ = ["Material", "ground", "plain", "printed", "random_color", "ripe", "ta
 Image = NDArray[np.uint8]
 Color = tuple[float, float, float]
 
-_PATTERN_SIZE = 512
+_PATTERN_SIZE = 256
 _PRINT_SIZE = 256
 
 
@@ -41,7 +41,7 @@ def random_color(rng: np.random.Generator, saturation: tuple[float, float] = (0.
 def plain(rng: np.random.Generator, color: Color, gloss: float | None = None) -> Material:
     """One colour with faint unevenness."""
     gloss = float(rng.choice([0.05, 0.2, 0.5, 0.9])) if gloss is None else gloss
-    pattern = _pattern("plaster")[::8, ::8]
+    pattern = _pattern("plaster")[::4, ::4]
     return Material(_ramp(pattern, _shade(color, 0.96), _shade(color, 1.04)), gloss)
 
 
@@ -158,7 +158,7 @@ def _pattern(kind: str) -> Image:
     elif kind == "carpet":
         field = 0.5 * _noise(rng, (16, 16), octaves=2) + 0.5 * rng.uniform(size=u.shape)
     elif kind == "cloth":
-        field = 0.5 + 0.25 * np.sin(2 * np.pi * 64 * u) + 0.25 * np.sin(2 * np.pi * 64 * v)
+        field = 0.5 + 0.25 * np.sin(2 * np.pi * 40 * u) + 0.25 * np.sin(2 * np.pi * 40 * v)
         field = 0.7 * field + 0.3 * _noise(rng, (8, 8), octaves=3)
     elif kind == "checks":
         field = 0.5 * (np.floor(u * 8) % 2) + 0.4 * (np.floor(v * 8) % 2)
