@@ -80,8 +80,8 @@ def test_planes_of_simulated_scenes(simulated):
 
 
 def test_objects_of_simulated_scenes(simulated):
-    # Measured: 0.895. The margin is for other versions of numpy, OpenCV and Open3D.
-    assert np.mean([score.segmentation.overlap.f for score in simulated]) > 0.8
+    # Measured: 0.966. The margin is one poor scene of the six.
+    assert np.mean([score.segmentation.overlap.f for score in simulated]) > 0.85
 
 
 # --- Recorded scenes ----------------------------------------------------------------------------
