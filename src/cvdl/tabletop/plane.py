@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
@@ -24,6 +25,9 @@ __all__ = ["SupportPlane", "find_support_plane"]
 _COLUMNS = 80  # samples in a row: every eighth pixel at 640 x 480
 _HYPOTHESES = 80  # a plane
 _VOTERS = 600  # samples that a hypothesis is tried on; the refinement uses them all
+_FLAT_TRIPLE = 1e-4  # three rays nearer to a line than this (at z = 1) make no plane
+_REFINEMENTS = 3
+_FEWEST_INLIERS = 30
 _MAX_PLANES = 5
 _MIN_SHARE = 0.03  # of the samples: smaller planes are not looked for
 _INLIER_SIGMAS = 3.0
@@ -188,23 +192,54 @@ def _ransac(
     col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
     triples = np.concatenate([first[:, None], index[row, col]], axis=1)
     triples = triples[(triples >= 0).all(axis=1)]
-    wide = np.abs(np.linalg.det(samples.rays[triples])) > 1e-4
-    if not wide.any():
-        return None
-    triples = triples[wide]
-    models = np.linalg.solve(samples.rays[triples], samples.inverse[triples][..., None])[..., 0]
     voters = left[:: max(1, len(left) // _VOTERS)]
-    residual = np.abs(samples.rays[voters] @ models.T - samples.inverse[voters, None])
-    votes = (residual < _INLIER_SIGMAS * samples.sigma[voters, None]).sum(axis=0)
-    model = models[votes.argmax()]
-    for _ in range(3):
-        inliers = left[_inliers(samples, model)[left]]
-        if len(inliers) < 30:
-            return None
-        rays = samples.rays[inliers]
-        weighted = rays / samples.sigma[inliers, None] ** 2
-        model = np.linalg.solve(weighted.T @ rays, weighted.T @ samples.inverse[inliers])
-    return model
+    model, found = _best_model(
+        samples.rays, samples.inverse, _INLIER_SIGMAS * samples.sigma, triples, voters, left
+    )
+    return model if found else None
+
+
+@njit(cache=True, nogil=True)
+def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignore[no-untyped-def]
+    """The plane through three samples that most voters lie on, refined on all that are left."""
+    best, most = np.zeros(3), 0
+    for i, j, k in triples:
+        # Cramer's rule on 1/z = a x + b y + c, relative to the first sample.
+        ux, uy = rays[j, 0] - rays[i, 0], rays[j, 1] - rays[i, 1]
+        vx, vy = rays[k, 0] - rays[i, 0], rays[k, 1] - rays[i, 1]
+        area = ux * vy - uy * vx
+        if abs(area) < _FLAT_TRIPLE:
+            continue
+        du, dv = inverse[j] - inverse[i], inverse[k] - inverse[i]
+        a = (du * vy - dv * uy) / area
+        b = (dv * ux - du * vx) / area
+        c = inverse[i] - a * rays[i, 0] - b * rays[i, 1]
+        votes = 0
+        for n in voters:
+            if abs(a * rays[n, 0] + b * rays[n, 1] + c - inverse[n]) < tolerance[n]:
+                votes += 1
+        if votes > most:
+            best[0], best[1], best[2] = a, b, c
+            most = votes
+    if most == 0:
+        return best, False
+    for _ in range(_REFINEMENTS):
+        lhs, rhs = np.zeros((3, 3)), np.zeros(3)
+        count = 0
+        for n in left:
+            fit = best[0] * rays[n, 0] + best[1] * rays[n, 1] + best[2]
+            if abs(fit - inverse[n]) < tolerance[n]:
+                count += 1
+                weight = 1 / tolerance[n] ** 2
+                for row in range(3):
+                    rhs[row] += weight * rays[n, row] * inverse[n]
+                    for col in range(3):
+                        lhs[row, col] += weight * rays[n, row] * rays[n, col]
+        if count < _FEWEST_INLIERS:
+            return best, False
+        # Inliers on one line leave a direction open: a trace of the identity settles it.
+        best[:] = np.linalg.solve(lhs + 1e-12 * np.trace(lhs) * np.eye(3), rhs)
+    return best, True
 
 
 def _inliers(
