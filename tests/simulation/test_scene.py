@@ -175,10 +175,10 @@ def test_3d_boxes_stand_on_the_plane_and_fit_the_mesh(scenes: list[SimulatedScen
 def test_3d_boxes_hold_the_measured_points(scenes: list[SimulatedScene]) -> None:
     for scene, item in every_object(scenes):
         points = points_of(scene, scene.truth.mask(item))
-        if len(points) > 100:
+        if len(points) > 400:  # on smaller things, the wobbling edges are too large a share
             local = (points - item.box3d.center) @ item.box3d.rotation
             inside = (np.abs(local) < item.box3d.size / 2 + 0.02).all(axis=1)
-            assert inside.mean() > 0.8, item.class_name
+            assert inside.mean() > 0.85, item.class_name
 
 
 def test_projected_3d_boxes_hold_the_masks(scenes: list[SimulatedScene]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.shapes import CATEGORIES, make_thing
+from cvdl.simulation.solid import Solid
 
 
 def edge_balance(mesh: Mesh) -> Counter:
@@ -52,6 +53,13 @@ def test_a_thing_has_a_household_size_and_all_its_materials(category: str) -> No
             assert material.texture.shape == (len(material.texture),) * 2 + (3,)
         sizes.append(extent)
     assert np.ptp(sizes, axis=0).max() > 0.005  # sizes vary
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_thing_can_rest(category: str) -> None:
+    for seed in range(10):
+        solid = Solid(make_thing(category, np.random.default_rng(seed)).mesh)
+        assert (solid.resting.margin > 0.001).any()
 
 
 def test_some_things_are_hardly_higher_than_a_centimetre() -> None:

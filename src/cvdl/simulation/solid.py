@@ -22,7 +22,7 @@ __all__ = ["Solid", "free_share", "hull_margin", "intersects", "inverse", "touch
 Array = NDArray[np.float64]
 
 #: A thing that a tilt (radians) smaller than this would topple does not stand by itself.
-_LEAST_TILT = 0.08
+_LEAST_TILT = 0.11
 #: Weights that give planes different sums, so that equal planes are found by one number.
 _PLANE_KEY = np.array([1.0, 3.1415, 9.8696, 31.006])
 
