@@ -37,7 +37,7 @@ def test_axes_of_a_plane(x, y):
 def test_a_box_round_its_three_visible_faces(width, depth, height, yaw):
     size = np.array([width, depth, height])
     points, middle = faces(TILTED, size, yaw)
-    box = standing_box(points, TILTED)
+    box = standing_box(points, TILTED, is_alone=False)
     np.testing.assert_allclose(box.rotation[:, 2], TILTED.normal)
     assert np.linalg.det(box.rotation) == pytest.approx(1)
     np.testing.assert_allclose(box.center, middle, atol=0.03 * size.max() + 1e-3)
@@ -48,27 +48,27 @@ def test_a_box_round_its_three_visible_faces(width, depth, height, yaw):
 def test_stray_points_do_not_stretch_a_box():
     points, middle = faces(TILTED, np.array([0.2, 0.1, 0.1]), 0)
     points[:2] += [[0.3, 0, 0], [0, 0, 0.4]]
-    box = standing_box(points, TILTED)
+    box = standing_box(points, TILTED, is_alone=False)
     np.testing.assert_allclose(sorted(box.size), [0.1, 0.1, 0.2], atol=0.01)
     np.testing.assert_allclose(box.center, middle, atol=0.01)
 
 
 def test_what_begins_a_little_above_the_plane_reaches_down_to_it():
     points, _ = faces(TILTED, np.array([0.1, 0.1, 0.05]), 0, base=0.02)
-    box = standing_box(points, TILTED)
+    box = standing_box(points, TILTED, is_alone=False)
     assert box.size[2] == pytest.approx(0.07, abs=0.002)
     assert TILTED.height(box.corners()).min() == pytest.approx(0, abs=1e-9)
 
 
 def test_what_rests_on_something_else_does_not():
     points, middle = faces(TILTED, np.array([0.1, 0.1, 0.05]), 0, base=0.1)
-    box = standing_box(points, TILTED)
+    box = standing_box(points, TILTED, is_alone=False)
     assert box.size[2] == pytest.approx(0.05, abs=0.002)
     np.testing.assert_allclose(box.center, middle, atol=0.005)
 
 
 @pytest.mark.parametrize("points", [np.zeros((3, 3)), np.outer([1.0, 2, 3], [0.01, 0, 0])])
 def test_points_without_extent(points):
-    box = standing_box(points - TILTED.offset * TILTED.normal, TILTED)
+    box = standing_box(points - TILTED.offset * TILTED.normal, TILTED, is_alone=False)
     assert np.isfinite(box.corners()).all()
     assert (box.size >= 0).all()

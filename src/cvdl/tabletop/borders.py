@@ -28,7 +28,7 @@ _WEAK = 0.55
 #: Two regions of one plain colour are likelier one thing, of two colours likelier two: factors on
 #: the border's strength, and the colour differences (as in Surface.lab) up to and from which they
 #: hold. A print on a smooth face stays one with it: its border has no strength to begin with.
-_SAME_PAINT, SAME_PAINT_DIFFERENCE = 0.5, 13.0
+_SAME_PAINT, SAME_PAINT_DIFFERENCE = 0.6, 13.0
 _OTHER_PAINT, OTHER_PAINT_DIFFERENCE = 1.6, 25.0
 PLAIN = 12.0  # standard deviation of a plain colour
 

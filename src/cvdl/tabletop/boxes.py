@@ -25,22 +25,23 @@ def plane_axes(plane: Plane) -> NDArray[np.float64]:
     return np.stack([x, np.cross(plane.normal, x), plane.normal], axis=1)
 
 
-def standing_box(points: NDArray[np.float64], plane: Plane) -> OrientedBox:
+def standing_box(points: NDArray[np.float64], plane: Plane, is_alone: bool) -> OrientedBox:
     """A box on the plane round the seen points of one object, along its upright faces.
 
     Args:
         points: (N, 3) in the camera frame, metres; N >= 3.
         plane: the support plane.
+        is_alone: whether it touches no other object in the image.
 
     Returns:
-        A box whose third axis is the plane's normal. It reaches down to the plane unless the
-        object clearly rests on something else.
+        A box whose third axis is the plane's normal. It reaches down to the plane, unless the
+        object begins higher and may rest on one that it touches.
     """
     axes = plane_axes(plane)
     ground = points @ axes[:, :2]
     height = plane.height(points)
     low, high = rank(height, 0.01), rank(height, 0.99)
-    low = 0.0 if low < _RESTING else low
+    low = 0.0 if is_alone or low < _RESTING else low
     angle = _angle_of_faces(ground)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # Flying pixels at the outline would make the box too large: the outermost points are left out.

@@ -46,6 +46,7 @@ _SAME_PLANE = 0.010  # metres
 #: Share of two parts' points that lie on the other one's surface, continued: mean and least.
 _SAME_SURFACE_SHARE = 0.5
 _SAME_SURFACE_LEAST = 0.35
+_NEAREST = 8  # groups among which the other part of a surface is looked for
 _SAMPLES = 128  # points of a group that are compared
 _LINES = 64  # between two groups, along which something must hide the surface
 
@@ -84,6 +85,7 @@ class _Groups:
         self.shape = labels.shape
         self.members = pixels_by_label(labels)
         self.borders, self.perimeter = find_borders(labels, surface)
+        self._middles: dict[int, NDArray[np.float64]] = {}
 
         self.points = surface.points.reshape(-1, 3)
         self.lab = surface.lab.reshape(-1, 3)
@@ -123,9 +125,26 @@ class _Groups:
         plain = spread < PLAIN**2
         return Paint.SAME if plain and difference < SAME_PAINT_DIFFERENCE else Paint.UNCLEAR
 
+    def nearest(self, group: int) -> list[int]:
+        """The few groups nearest in the image, without those that it borders on."""
+        near = {group, *self.borders[group]}
+        others = [other for other in self.members if other not in near]
+        if len(others) <= _NEAREST:
+            return others
+        middles = np.array([self.middle(other) for other in others]) - self.middle(group)
+        return [others[i] for i in np.argsort((middles**2).sum(axis=1))[:_NEAREST]]
+
+    def middle(self, group: int) -> NDArray[np.float64]:
+        """Row and column of the middle, (2,)."""
+        if group not in self._middles:
+            rows, cols = np.divmod(self.members[group], self.shape[1])
+            self._middles[group] = np.array([rows.mean(), cols.mean()])
+        return self._middles[group]
+
     def join(self, a: int, b: int) -> None:
         """Makes b a part of a."""
         self.members[a] = np.concatenate([self.members[a], self.members.pop(b)])
+        self._middles.pop(a, None)
         shared = self.borders[a].pop(b, Border())
         self.perimeter[a] += self.perimeter.pop(b) - 2 * shared.length
         for other, border in self.borders.pop(b).items():
@@ -220,10 +239,7 @@ def _join_enclosed(groups: _Groups) -> None:
 
 def _join_occluded(groups: _Groups) -> None:
     for group in _smallest_first(groups):
-        partners = [
-            other for other in groups.members if other not in {group, *groups.borders[group]}
-        ]
-        shares = {other: _shared_surface(groups, group, other) for other in partners}
+        shares = {other: _shared_surface(groups, group, other) for other in groups.nearest(group)}
         best = max(shares, key=lambda other: shares[other], default=None)
         if best is not None and shares[best] > _SAME_SURFACE_SHARE:
             groups.join(best, group)

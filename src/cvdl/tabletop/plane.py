@@ -36,7 +36,7 @@ _LOW = 0.12  # objects show something lower than this over what carries them, me
 _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
 _FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
-_UNDER_ANOTHER = 0.2  # factor on such a plane's score
+_UNDER, _BESIDE = 0.02, 0.2  # factors on such a plane's score
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
 
@@ -86,9 +86,7 @@ def find_support_plane(
             furniture |= _inliers(samples, candidate.model)
 
     def score(candidate: _Candidate) -> float:
-        likely = _score(samples, candidate, furniture)
-        # A floor carries the table, not the objects; but a cupboard may stand beside the table.
-        return likely * _UNDER_ANOTHER if _is_under_another(candidate, candidates) else likely
+        return _score(samples, candidate, furniture) * _floor_factor(candidate, candidates)
 
     best = max(candidates, key=score)
     return SupportPlane(best.plane, best.footprint, samples.stride)
@@ -315,10 +313,16 @@ def _inside(
     return inside
 
 
-def _is_under_another(low: _Candidate, candidates: list[_Candidate]) -> bool:
-    return any(
-        low.plane.normal @ high.plane.normal > _PARALLEL
-        and low.plane.offset - high.plane.offset > _FLOOR_DROP
-        and high.area > _TABLE_AREA
-        for high in candidates
-    )
+def _floor_factor(low: _Candidate, candidates: list[_Candidate]) -> float:
+    """Below 1 for a plane with another one above it: a floor carries the table, not the objects."""
+    factor = 1.0
+    for high in candidates:
+        if (
+            low.plane.normal @ high.plane.normal > _PARALLEL
+            and low.plane.offset - high.plane.offset > _FLOOR_DROP
+            and high.area > _TABLE_AREA
+        ):
+            # A cupboard may stand beside the table; the table stands amid the floor.
+            amid = (high.footprint & low.footprint).sum() > 0.6 * high.footprint.sum()
+            factor = min(factor, _UNDER if amid else _BESIDE)
+    return factor

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneObject
-from cvdl.tabletop.borders import join_weak_borders
+from cvdl.tabletop.borders import find_borders, join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
 from cvdl.tabletop.filtering import dish_bottoms, keep_objects, remove_lifted_plane
@@ -61,7 +61,8 @@ class TabletopSegmenter:
         if bottoms.any():
             instances += _enlarge(bottoms, surface, (above == 0) & (mask == 1))
         objects: list[SceneObject] = []
-        for pixels in pixels_by_label(instances).values():
+        borders, _ = find_borders(groups, surface)
+        for group, pixels in pixels_by_label(instances).items():
             if len(pixels) < config.min_pixels:
                 continue
             label = FIRST_OBJECT_LABEL + len(objects)
@@ -72,9 +73,8 @@ class TabletopSegmenter:
             some = slice(None, None, max(1, len(pixels) // _BOX_POINTS))
             uv = np.stack([cols[some], rows[some]], axis=1)
             points = frame.camera.deproject_pixels(uv, depth[rows[some], cols[some]])
-            objects.append(
-                SceneObject(label, box2d, standing_box(points, support.plane), len(pixels))
-            )
+            box3d = standing_box(points, support.plane, is_alone=not borders.get(group))
+            objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
 
 
