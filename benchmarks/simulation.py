@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import cv2
 
@@ -34,7 +35,7 @@ def stage_times(count: int) -> dict[str, float]:
     spent: dict[str, float] = defaultdict(float)
 
     def timed(text: str, function: Callable) -> Callable:
-        def call(*args):
+        def call(*args: Any) -> Any:
             start = perf_counter()
             result = function(*args)
             spent[text] += perf_counter() - start

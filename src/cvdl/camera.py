@@ -53,8 +53,7 @@ class Camera:
         """
         if depth.shape != (self.height, self.width):
             raise ValueError(
-                f"depth is {depth.shape[1]}x{depth.shape[0]}, "
-                f"the camera {self.width}x{self.height}"
+                f"depth is {depth.shape[1]}x{depth.shape[0]}, the camera {self.width}x{self.height}"
             )
         x, y = _rays(self)
         points = np.empty((*depth.shape, 3), np.float32)
