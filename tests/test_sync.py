@@ -163,12 +163,17 @@ def test_matches_are_close_in_order_unique_and_everything_is_accounted_for(event
 
 @given(
     st.lists(st.sampled_from(["both", "c", "d"]), max_size=30),
-    st.sampled_from([17, 33, 66]),
+    st.sampled_from([(17, 0.008), (33, 0.02), (66, 0.02)]),
     st.integers(0, 100),
     st.integers(0, 100),
 )
-def test_with_common_stamps_exactly_the_common_ones_match(kept, period, c_delay, d_delay):
-    """Whichever topic is slower on its way, and whatever is lost, at 15, 30 and 60 Hz."""
+def test_with_common_stamps_exactly_the_common_ones_match(kept, rate, c_delay, d_delay):
+    """Whichever topic is slower on its way, and whatever is lost, at 15, 30 and 60 Hz.
+
+    As long as the slop is shorter than the period, which docs/replay.md asks for: at 60 Hz the
+    default one is not, and a frame may go to the neighbour of a lost one.
+    """
+    period, slop_s = rate
     stamps = [period * i for i in range(len(kept))]
     events = [
         (stamp + delay, topic, stamp)
@@ -177,7 +182,8 @@ def test_with_common_stamps_exactly_the_common_ones_match(kept, period, c_delay,
         if keep in (topic, "both")
     ]
     both = [(s, s) for s, keep in zip(stamps, kept, strict=True) if keep == "both"]
-    matches, _ = run([(topic, stamp) for _, topic, stamp in sorted(events)])
+    in_order = [(topic, stamp) for _, topic, stamp in sorted(events)]
+    matches, _ = run(in_order, slop_s=slop_s)
     exact = [pair for pair in matches if pair[0] == pair[1]]
     assert exact == both
 
