@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from cvdl.bags import BagWriter, write_frame
 from cvdl.camera import Camera
 from cvdl.frame import OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+
+# A check of a change fails because of the change: the search for new examples is for people.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("people", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "people")
 
 _STAMP_NS = 1_700_000_000_000_000_123
 _PERIOD_NS = 33_333_333
