@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from cvdl.simulation.mesh import (
     Mesh,
@@ -64,8 +65,6 @@ def _curve(knots: list[tuple[float, float]], count: int) -> Array:
     points = np.array(knots)
     if len(points) < 3:
         return np.linspace(points[0], points[-1], count)
-    from scipy.interpolate import PchipInterpolator
-
     t = np.arange(len(points))
     return PchipInterpolator(t, points)(np.linspace(0, t[-1], count))
 
