@@ -123,7 +123,7 @@ def furnish_room(rng: Rng, table: Table, camera: Array) -> list[Surface]:
 def _sheet(
     edge: list[tuple[float, float, float]], across: tuple[float, float, float], look: Material
 ) -> Surface:
-    """A rectangle between two points and the same points moved ``across``; it faces edge x across."""
+    """A rectangle from an edge to the same edge moved ``across``; it faces edge x across."""
     start = np.array(edge)
     rings = np.stack([start, start + across])
     size = [np.linalg.norm(start[1] - start[0]), np.linalg.norm(across)]

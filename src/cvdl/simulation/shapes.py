@@ -30,6 +30,7 @@ __all__ = ["CATEGORIES", "Thing", "make_thing"]
 
 Rng = np.random.Generator
 Array = NDArray[np.float64]
+Made = tuple[Mesh, list[Material]]
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,6 @@ def make_thing(category: str, rng: Rng) -> Thing:
     """
     mesh, materials = _MAKERS[category](rng)
     return Thing(category, mesh, tuple(materials))
-
-
-Made = tuple[Mesh, list[Material]]
 
 
 def _curve(knots: list[tuple[float, float]], count: int) -> Array:
