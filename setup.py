@@ -23,7 +23,6 @@ RUN = [
     "pyyaml>=6",
     "rich>=13",
     "rosbags>=0.11.3",
-    "rosbags-image>=0.10",
     "scipy>=1.11",
     "typer>=0.15.4",
 ]

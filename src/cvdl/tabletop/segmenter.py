@@ -45,21 +45,22 @@ class TabletopSegmenter:
         mask = foreground_mask(
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
-        labels = (mask == 1).astype(np.uint16) * np.uint16(PLANE_LABEL)
+        carrying = mask == 1
+        labels = carrying.astype(np.uint16) * np.uint16(PLANE_LABEL)
         above = (mask == 2).view(np.uint8)
         above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = _window_of(above)
         if window is None:
             return labels, support.plane, ()
         surface = surface_of(frame.color, depth, above, frame.camera, window)
-        on_plane = surface.reduce(mask == 1)
+        on_plane = surface.reduce(carrying)
         regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, on_plane)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface, above > 0)
         bottoms = dish_bottoms(groups, surface, on_plane)
         if bottoms.any():
-            instances += _enlarge(bottoms, surface, (above == 0) & (mask == 1))
+            instances += _enlarge(bottoms, surface, (above == 0) & carrying)
         objects: list[SceneObject] = []
         borders, _ = find_borders(groups, surface)
         for group, pixels in pixels_by_label(instances).items():
