@@ -28,8 +28,9 @@ format: $(VENV)/.developing ## Mend what ruff can mend by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on real scenes
+benchmark: $(VENV)/.installed ## Measure the segmentation on real scenes, beside two baselines
 	$(BIN)/python benchmarks/segmentation.py
+	$(BIN)/python benchmarks/clicks.py
 
 clean: ## Remove .venv and everything that was built
 	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

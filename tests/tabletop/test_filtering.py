@@ -117,6 +117,18 @@ def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(("difference", "count"), [(30, 10 * 10), (0, 0)])
+def test_the_bottom_of_a_dish_may_be_open_to_the_plane(sheet, difference, count):
+    """The near wall of a white bowl is as low as its bottom in a camera that smooths."""
+    labels, crook = thing(5), np.s_[30:40, 35:45]
+    labels[crook] = 0
+    surface = sheet(
+        *SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(difference, thing() > 0)
+    )
+    found = dish_bottoms(labels, surface, labels == 0)
+    assert (found[crook] == 5).sum() == count == (found > 0).sum()
+
+
 def test_through_a_ring_one_sees_the_plane(sheet):
     assert not bottom(sheet, 0)[0].any()
 

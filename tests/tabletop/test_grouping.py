@@ -75,9 +75,24 @@ def test_a_strip_along_a_neighbour_is_its_rim(sheet):
 def test_a_flat_part_in_the_air_is_a_handle(sheet):
     body, handle = (np.s_[10:50, 10:50], 1.0), np.s_[25:37, 50:62]
     assert group(sheet, (body, (handle, 1.02)))[0] == 1
-    # Something of that size that rises further stands beside the body.
+    # Something of that size and of another colour that rises further stands beside the body.
     rising = np.linspace(1.0, 1.09, 12)[None]
-    assert group(sheet, (body, (handle, rising)))[0] == 2
+    assert group(sheet, (body, (handle, rising)), lab=painted(handle))[0] == 2
+
+
+def painted(where):
+    """(h, w, 3) float32: one colour, and clearly another one there."""
+    lab = np.full((*SHAPE, 3), 50, np.float32)
+    lab[where] += (0, 60, 0)
+    return lab
+
+
+@pytest.mark.parametrize(("size", "count"), [(14, 1), (24, 2)])
+def test_a_small_part_of_the_colour_of_what_it_touches_belongs_to_it(sheet, size, count):
+    rising = np.linspace(1.0, 1.16, size)[None]
+    parts = (np.s_[10:50, 10:50], 1.0), (np.s_[20 : 20 + size, 50 : 50 + size], rising)
+    assert group(sheet, parts)[0] == count
+    assert group(sheet, parts, lab=painted(parts[1][0]))[0] == 2
 
 
 @pytest.mark.parametrize(("bottom", "count"), [(1.05, 1), (0.9, 2)])
@@ -94,9 +109,7 @@ def test_a_hollow_behind_a_rim_of_its_colour_is_the_inside(sheet):
     curvature[10:28] = -6  # the inside bends inwards
     curvature[28:50] = 8
     assert group(sheet, parts, curvature=curvature, concavity=concavity)[0] == 1
-    lab = np.full((*SHAPE, 3), 50, np.float32)
-    lab[28:50, :, 1] += 60
-    assert group(sheet, parts, curvature=curvature, lab=lab)[0] == 2
+    assert group(sheet, parts, curvature=curvature, lab=painted(np.s_[28:50]))[0] == 2
 
 
 LEFT, MIDDLE, RIGHT = np.s_[20:40, 5:35], np.s_[5:55, 35:65], np.s_[20:40, 65:95]

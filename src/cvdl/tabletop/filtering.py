@@ -17,10 +17,16 @@ __all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane"]
 _ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
 _THINNING = 4  # a quarter of the points tells where an object stands
 _PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the plane's
-_WAVE_HEIGHT = 0.018  # metres: a stereo camera's waves over a flat plane stay under this
+_WAVE_HEIGHT = 0.018  # metres, at 1 m: a stereo camera's waves over a plane stay under this
+_COLOR_SAMPLES = 200  # pixels of a region
+_HIGHEST_WAVE = 0.04  # metres
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
-_SMALLEST_HOLE = 12  # pixels of the reduced image: smaller ones are noise
-_SKIRT_PIXELS = 150  # pixels of the reduced image
+_SMALLEST_BOTTOM = 12  # pixels of the reduced image: smaller ones are noise
+_OBJECT_COLOR = 0.7  # nearer to the object's colour than to the plane's by this factor
+_SCRAP_PIXELS = 150  # pixels of the reduced image
+_SCRAP_HEIGHT = 0.03  # metres
+_OPENING = np.ones((5, 5), np.uint8)
+_BESIDE = 16  # pixels of the reduced image: the plane beside an object has the light of there
 _COARSE = 4  # pixels of the reduced image
 _COLOR_WINDOW = 15  # coarse pixels
 
@@ -33,8 +39,8 @@ def remove_lifted_plane(
 ) -> NDArray[np.int32]:
     """Removes regions that are the plane itself, lifted by errors of the depth.
 
-    They have the plane's colour, and are low (waves) or small and concave (the smear of a stereo
-    camera between an object and the plane behind it).
+    They have the plane's colour, and are low (waves) or small and either concave or not high (the
+    smear of a stereo camera between an object and the plane behind it).
 
     Args:
         regions: (h, w) int32, 0 for none, else one number a region.
@@ -45,25 +51,32 @@ def remove_lifted_plane(
     Returns:
         (h, w) int32, as ``regions``, with 0 where a region was removed.
     """
-    where = np.flatnonzero(regions)
-    label = regions.ravel()[where]
-    area = np.maximum(np.bincount(label, minlength=1), 1)
-
-    def mean(values: NDArray) -> NDArray[np.float64]:
-        return np.bincount(label, values) / area
-
-    rows, cols = (mean(index) for index in np.divmod(where, regions.shape[1]))
-    plane_color = _local_plane_color(surface.lab, on_plane, rows, cols)
-    off_color = surface.lab.reshape(-1, 3)[where] - plane_color[label]
-    difference = mean(np.sqrt((off_color**2).sum(axis=1)))
-    curvature = mean(surface.curvature.ravel()[where])
-    height = plane.height(surface.points.reshape(-1, 3)[where])
-    keep = np.ones(len(area), bool)
-    for candidate in np.flatnonzero(difference[1:] < _PLANE_COLOR) + 1:
-        is_wave = rank(height[label == candidate], 0.95) < _WAVE_HEIGHT
-        is_skirt = area[candidate] < _SKIRT_PIXELS and curvature[candidate] < _SKIRT_CURVATURE
-        keep[candidate] = not is_wave and not is_skirt
-    return np.where(keep[regions], regions, 0)
+    points, lab, curvature = (
+        image.reshape(-1, *image.shape[2:])
+        for image in (surface.points, surface.lab, surface.curvature)
+    )
+    members = pixels_by_label(regions)
+    middles = [np.divmod(pixels, regions.shape[1]) for pixels in members.values()]
+    plane_colors = _local_plane_color(
+        surface.lab,
+        on_plane,
+        np.array([rows.mean() for rows, _ in middles]),
+        np.array([cols.mean() for _, cols in middles]),
+    )
+    kept = regions.copy()
+    for pixels, plane_color in zip(members.values(), plane_colors, strict=True):
+        some = pixels[:: max(1, len(pixels) // _COLOR_SAMPLES)]
+        if _distance(lab[some], plane_color).mean() > _PLANE_COLOR:
+            continue
+        mine = points[pixels]
+        top = rank(plane.height(mine), 0.95)
+        # Errors of a stereo camera grow with the square of the distance.
+        is_wave = top < min(_WAVE_HEIGHT * max(1.0, mine[:, 2].mean() ** 2), _HIGHEST_WAVE)
+        is_small = len(pixels) < _SCRAP_PIXELS
+        is_concave = curvature[pixels].mean() < _SKIRT_CURVATURE
+        if is_wave or (is_small and (is_concave or top < _SCRAP_HEIGHT)):
+            kept.ravel()[pixels] = 0
+    return kept
 
 
 def keep_objects(
@@ -102,9 +115,10 @@ def keep_objects(
 def dish_bottoms(
     groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
-    """The middle of plates and bowls, which lies too low to stand out from the plane.
+    """The low parts of plates and bowls, which do not stand out from the plane.
 
-    It is a hole in an object whose colour is not the plane's: through a ring one sees the plane.
+    They lie within the convex hull of an object and have its colour rather than the plane's:
+    through a ring, and in the crook of a handle, one sees the plane.
 
     Args:
         groups: (h, w) int32, 0 for none, else one number an object.
@@ -117,20 +131,40 @@ def dish_bottoms(
     bottoms = np.zeros_like(groups)
     for label, pixels in pixels_by_label(groups).items():
         rows, cols = np.divmod(pixels, groups.shape[1])
-        window = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
+        window = (
+            slice(max(0, rows.min() - _BESIDE), rows.max() + 1 + _BESIDE),
+            slice(max(0, cols.min() - _BESIDE), cols.max() + 1 + _BESIDE),
+        )
         mine = (groups[window] == label).astype(np.uint8)
         outline, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        whole = cv2.drawContours(mine.copy(), outline, -1, 1, cv2.FILLED)
-        hole = (whole > mine) & on_plane[window]
-        if hole.sum() < _SMALLEST_HOLE:
+        hull = cv2.fillConvexPoly(mine.copy(), cv2.convexHull(np.concatenate(outline)), 1)
+        low = ((hull > mine) & on_plane[window]).view(np.uint8)
+        beside = ((hull == 0) & on_plane[window]).view(np.uint8)
+        if cv2.countNonZero(low) < _SMALLEST_BOTTOM or not beside.any():
             continue
-        outside = on_plane.copy()
-        outside[window] &= whole == 0
-        middle = (np.array([values.mean()]) for values in (rows, cols))
-        plane_color = _local_plane_color(surface.lab, outside, *middle)
-        if np.linalg.norm(surface.lab[window][hole].mean(axis=0) - plane_color) > _PLANE_COLOR:
-            bottoms[window][hole] = label
+        lab = surface.lab[window]
+        plane_color = _mean_color(lab, beside)
+        hole = low & cv2.drawContours(mine.copy(), outline, -1, 1, cv2.FILLED)
+        if hole.any() and _distance(_mean_color(lab, hole), plane_color) > _PLANE_COLOR:
+            bottoms[window][hole > 0] = label
+        # Where a bottom is open to the plane, only its pixels tell which is which.
+        colors = lab[low > 0]
+        off_plane = _distance(colors, plane_color)
+        off_object = _distance(colors, _mean_color(lab, mine))
+        part = np.zeros_like(mine)
+        part[low > 0] = (off_plane > _PLANE_COLOR) & (off_object < _OBJECT_COLOR * off_plane)
+        part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _OPENING)
+        bottoms[window][part > 0] = label
     return bottoms
+
+
+def _mean_color(lab: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.array(cv2.mean(lab, mask)[:3], np.float32)
+
+
+def _distance(colors: NDArray[np.float32], color: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between colours (..., 3) and one (3,): (...)."""
+    return np.sqrt(((colors - color) ** 2).sum(axis=-1))
 
 
 def _local_plane_color(

@@ -33,12 +33,20 @@ __all__ = ["group_regions"]
 
 _SCRAP_PIXELS = 60  # regions smaller than this (on the reduced grid) are parts of something
 _STRIP_WIDTH = 2.5  # pixels: regions thinner than this along a neighbour are a part of it
+_SATELLITE_PIXELS = 250
+_SATELLITE_SHARE = 0.2  # of the area of its host, which has the same colour
 _FLANGE_AREA = 0.25  # of its host's
 _FLANGE_HEIGHT = 0.015  # metres
 #: Mean curvature, degrees: convex objects have +5 and more, the insides of bowls -3 and less; what
 #: shows of the inside of a mug lies between, as its rim is convex.
 _HOLLOW_CURVATURE = -2.0
 _CONVEX_CURVATURE = 9.0
+_INSIDE_AREA = 2.0  # of the outside's, at most
+#: Extents of a vessel across the view and along it, in widths of its front: what a circle allows,
+#: with a handle where the colours say that it belongs.
+_CIRCLE = 1.1, 1.15
+_CIRCLE_OF_ONE_COLOR = 1.5, 1.5
+_CIRCLE_OF_CONVEX = 1.1, 1.3
 _RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
 _ENCLOSED_SHARE = 0.7  # of the outline shared with one object
 _SAME_NORMAL = np.cos(np.deg2rad(15))
@@ -65,6 +73,7 @@ def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> 
     groups = _Groups(labels, surface, plane)
     _join_scraps(groups)
     _join_hollows(groups)
+    _join_satellites(groups)
     _join_enclosed(groups)
     _join_occluded(groups)
     return groups.label_image()
@@ -114,6 +123,11 @@ class _Groups:
         pixels = self.members[group]
         pixels = pixels[self.smooth[pixels]]
         return float(self.curvature[pixels].mean()) if len(pixels) else 0.0
+
+    def color_difference(self, a: int, b: int) -> float:
+        """Between the mean colours of two groups, as in Surface.lab."""
+        means = (self.lab[self.members[group]].mean(axis=0) for group in (a, b))
+        return float(np.linalg.norm(next(means) - next(means)))
 
     def paint(self, a: int, b: int) -> Paint:
         """Whether two groups have one plain colour, clearly different ones, or neither."""
@@ -212,21 +226,41 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
     # within a circle whose front is the outside.
     if (
         not level
-        or groups.mean_curvature(inside) > _CONVEX_CURVATURE
-        or groups.area(inside) > 1.5 * groups.area(outside)
+        or groups.area(inside) > _INSIDE_AREA * groups.area(outside)
         or groups.distance(inside) < groups.distance(outside)
     ):
+        return False
+    convex = groups.mean_curvature(inside) > _CONVEX_CURVATURE
+    difference = groups.color_difference(inside, outside)
+    if difference < SAME_PAINT_DIFFERENCE:
+        circle = _CIRCLE_OF_CONVEX if convex else _CIRCLE_OF_ONE_COLOR
+    elif not convex and difference < OTHER_PAINT_DIFFERENCE:
+        circle = _CIRCLE
+    else:
         return False
     wall = groups.members[outside]
     both = np.concatenate([wall, groups.members[inside]])
     width = _extent(groups.across[wall])
     return (
-        _extent(groups.across[both]) < 1.1 * width and _extent(groups.forward[both]) < 1.15 * width
+        _extent(groups.across[both]) < circle[0] * width
+        and _extent(groups.forward[both]) < circle[1] * width
     )
 
 
 def _extent(values: NDArray[np.float32]) -> float:
     return rank(values, 0.98) - rank(values, 0.02)
+
+
+def _join_satellites(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        hosts = {
+            other: border.length
+            for other, border in groups.borders[group].items()
+            if groups.area(group) < min(_SATELLITE_PIXELS, _SATELLITE_SHARE * groups.area(other))
+            and groups.color_difference(group, other) < SAME_PAINT_DIFFERENCE
+        }
+        if hosts:
+            groups.join(max(hosts, key=lambda other: hosts[other]), group)
 
 
 def _join_enclosed(groups: _Groups) -> None:

@@ -56,11 +56,13 @@ class TabletopSegmenter:
         on_plane = surface.reduce(carrying)
         regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, on_plane)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
+        groups = remove_lifted_plane(groups, surface, support.plane, on_plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface, above > 0)
-        bottoms = dish_bottoms(groups, surface, on_plane)
+        low = (mask > 0) & (above == 0)  # the plane, with the specks of noise above it
+        bottoms = dish_bottoms(groups, surface, surface.reduce(low))
         if bottoms.any():
-            instances += _enlarge(bottoms, surface, (above == 0) & carrying)
+            instances += _enlarge(bottoms, surface, low)
         objects: list[SceneObject] = []
         borders, _ = find_borders(groups, surface)
         for group, pixels in pixels_by_label(instances).items():
