@@ -15,6 +15,8 @@ from cvdl.tabletop.surface import Surface
 __all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane"]
 
 _ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
+_FURNITURE_SHARE = 0.8  # of an object's points on one large plane: it is that wall
+_FURNITURE_REACH = 0.02  # metres
 _THINNING = 4  # a quarter of the points tells where an object stands
 _PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the plane's
 _WAVE_HEIGHT = 0.018  # metres, at 1 m: a stereo camera's waves over a plane stay under this
@@ -86,9 +88,10 @@ def keep_objects(
     camera: Camera,
     min_height: float,
 ) -> NDArray[np.int32]:
-    """Removes groups that are lower than ``min_height`` or stand beside the plane.
+    """Removes groups that are lower than ``min_height``, stand beside the plane or are furniture.
 
-    Beside a table stand walls, chairs and people; an object may hang over the table's edge.
+    Beside a table stand walls, chairs and people; an object may hang over the table's edge. A wall
+    may stand on the table itself.
 
     Args:
         groups: (h, w) int32, 0 for none, else one number a group.
@@ -107,6 +110,10 @@ def keep_objects(
         if (
             rank(support.plane.height(mine), 0.95) >= min_height
             and support.carries(mine, camera).mean() >= _ON_PLANE_SHARE
+            and not any(
+                (abs(plane.height(mine)) < _FURNITURE_REACH).mean() > _FURNITURE_SHARE
+                for plane in support.furniture
+            )
         ):
             kept.ravel()[pixels] = label
     return kept

@@ -36,6 +36,7 @@ _LOW = 0.12  # objects show something lower than this over what carries them, me
 _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
 _FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
+_STEP_DROP, _STEP_AREA = 0.08, 2.0  # the same for one that the other is so much larger than
 _UNDER, _BESIDE = 0.02, 0.2  # factors on such a plane's score
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
@@ -50,11 +51,13 @@ class SupportPlane:
         footprint: bool, the convex region of the image that the plane covers; a pixel stands
             for a block of ``stride`` x ``stride``.
         stride: pixels of the image.
+        furniture: planes across it, too large for a side of an object: walls, a cupboard's front.
     """
 
     plane: Plane
     footprint: NDArray[np.bool_]
     stride: int
+    furniture: tuple[Plane, ...] = ()
 
     def carries(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
         """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
@@ -80,16 +83,21 @@ def find_support_plane(
         return None
     # What lies on another large plane is no object: the table itself must not count as a thing
     # that the wall behind it carries.
+    large = [candidate for candidate in candidates if candidate.area > _FURNITURE_AREA]
     furniture = np.zeros(len(samples.inverse), bool)
-    for candidate in candidates:
-        if candidate.area > _FURNITURE_AREA:
-            furniture |= _inliers(samples, candidate.model)
+    for candidate in large:
+        furniture |= _inliers(samples, candidate.model)
 
     def score(candidate: _Candidate) -> float:
         return _score(samples, candidate, furniture) * _floor_factor(candidate, candidates)
 
     best = max(candidates, key=score)
-    return SupportPlane(best.plane, best.footprint, samples.stride)
+    others = tuple(
+        candidate.plane
+        for candidate in large
+        if abs(candidate.plane.normal @ best.plane.normal) < _PARALLEL
+    )
+    return SupportPlane(best.plane, best.footprint, samples.stride, others)
 
 
 @dataclass(frozen=True)
@@ -278,7 +286,7 @@ def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_
     # mounted otherwise.
     sideways, down = plane.normal[0], max(plane.normal[1], 0.0)
     upright = np.exp(-4 * (sideways**2 + down**2)) * (1.0 if plane.normal[2] < -0.2 else 0.2)
-    return float(upright * min(candidate.area, 0.3) * (0.002 + min(carried, 0.05)))
+    return float(upright * min(candidate.area, 0.6) * (0.002 + min(carried, 0.05)))
 
 
 def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -317,9 +325,12 @@ def _floor_factor(low: _Candidate, candidates: list[_Candidate]) -> float:
     """Below 1 for a plane with another one above it: a floor carries the table, not the objects."""
     factor = 1.0
     for high in candidates:
+        drop = low.plane.offset - high.plane.offset
+        # A lower plane that is small beside the high one may be anything near the table.
+        least = _STEP_DROP if high.area > _STEP_AREA * low.area else _FLOOR_DROP
         if (
             low.plane.normal @ high.plane.normal > _PARALLEL
-            and low.plane.offset - high.plane.offset > _FLOOR_DROP
+            and drop > least
             and high.area > _TABLE_AREA
         ):
             # A cupboard may stand beside the table; the table stands amid the floor.
