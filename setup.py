@@ -13,6 +13,7 @@ NAME = "cvdl"
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
+    "matplotlib>=3.7",
     "mcap>=1.2.1",
     "numba>=0.61",
     "numpy>=1.24",
@@ -23,7 +24,12 @@ RUN = [
     "pyyaml>=6",
     "rich>=13",
     "rosbags>=0.11.3",
+    "safetensors>=0.4",
+    "scikit-learn>=1.3",
     "scipy>=1.11",
+    "shapely>=2",
+    "tensorboard>=2.14",
+    "torch>=2.4",
     "typer>=0.15.4",
 ]
 RERUN = ["rerun-sdk>=0.24"]

@@ -1,0 +1,200 @@
+"""The Cornell Grasping Dataset (Jiang 2011; Lenz, Lee & Saxena 2014)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from cvdl.camera import Camera
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.rectangles import GraspRectangles
+
+__all__ = ["CornellDataset", "depth_from_distance"]
+
+#: The Kinect's factory intrinsics; the data set gives none.
+_CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+_OBJECTS = Path(__file__).with_name("cornell_objects.yaml")
+
+#: Where the point clouds' origin (the robot's base) lies in the camera's frame, metres, and the
+#: table, as 1/z = m . (x, y, 1): fitted to folder 01, where they fit the table to 0.5 mm.
+_ORIGIN = np.array([-0.2095, 0.826, 0.160])
+_TABLE = np.array([0.135, 0.811, 1.09])
+_FIT_STRIDE = 12  # pixels
+_FIT_TOLERANCE = 0.003  # metres
+_FITS = 0.005  # metres: a worse median residual is no fit
+
+
+class CornellDataset:
+    """A folder of ``pcdNNNNr.png`` with depth and labelled rectangles.
+
+    Depth is ``pcdNNNNd.tiff`` (float32 metres), as GG-CNN's converter writes it from the point
+    clouds: the *distance of each point from the clouds' origin*, with holes filled, not the depth
+    along z. It is turned into depth (see ``depth_from_distance``). Without it, the point cloud
+    ``pcdNNNN.txt`` itself is read.
+
+    ``pcdNNNNcpos.txt`` and ``pcdNNNNcneg.txt`` hold good and bad rectangles, four ``x y`` lines
+    each; those with a NaN are skipped and counted in ``skipped``.
+
+    Args:
+        path: the folder; sub-folders are searched too.
+        objects: YAML, ``first-last`` or single image numbers for each object's name; the data
+            set's own views of one object have consecutive numbers. By default those of folder 01;
+            an image that is in none is an object of its own.
+
+    Raises:
+        DatasetError: naming what is missing or cannot be read.
+    """
+
+    def __init__(self, path: Path, objects: Path = _OBJECTS) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DatasetError(f"{self.path}: no such folder")
+        self._images = sorted(
+            (file for file in self.path.rglob("pcd*r.png") if re.match(r"pcd\d+r\.png", file.name)),
+            key=lambda file: natural_key(file.name),
+        )
+        if not self._images:
+            raise DatasetError(f"{self.path}: holds no pcdNNNNr.png")
+        self.names = [image.name.removesuffix("r.png") for image in self._images]
+        self.object_ids = [_object_of(name, objects) for name in self.names]
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[GraspSample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> GraspSample:
+        """One view.
+
+        Raises:
+            DatasetError: naming the file that is missing or cannot be read.
+        """
+        image = self._images[index]
+        base = image.with_name(self.names[index])
+        size = (_CAMERA.height, _CAMERA.width)
+        bgr = read_image(image, cv2.IMREAD_COLOR, (np.uint8,), size)
+        color = np.ascontiguousarray(bgr[..., ::-1])
+        good, bad = (self._rectangles(Path(f"{base}{kind}.txt")) for kind in ("cpos", "cneg"))
+        frame = RgbdFrame(color, _depth(base), _CAMERA)
+        return GraspSample(self.names[index], self.object_ids[index], frame, good, bad)
+
+    def _rectangles(self, path: Path) -> GraspRectangles:
+        if not path.exists():
+            return GraspRectangles.none()
+        try:
+            numbers = np.array(path.read_text(encoding="ascii").split(), np.float64)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path}: cannot be read: {error}") from error
+        if len(numbers) % 8:
+            raise DatasetError(f"{path}: {len(numbers)} numbers; expected eight for each rectangle")
+        corners = numbers.reshape(-1, 4, 2)
+        whole = np.isfinite(corners).all(axis=(1, 2))
+        self.skipped += int((~whole).sum())
+        return GraspRectangles.from_corners(corners[whole])
+
+
+def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Depth from the distance of each pixel's point to an unknown origin.
+
+    The origin is that of folder 01 where it makes the table flat. Elsewhere it is fitted together
+    with the plane that fills most of the lower half: the distances of a plane's points from a place
+    beside the camera tell that place. Then every ray is cut with its sphere.
+
+    Args:
+        distance: (H, W) float32, metres.
+        camera: its intrinsics.
+
+    Returns:
+        (H, W) float32, metres along z; NaN where the ray does not reach the sphere.
+    """
+    rows, cols = np.mgrid[: camera.height, : camera.width]
+    rays = np.stack(
+        [(cols - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy, np.ones(rows.shape)], -1
+    )
+    some = slice(camera.height // 2, None, _FIT_STRIDE), slice(None, None, _FIT_STRIDE)
+    known = np.isfinite(distance[some]) & (distance[some] > 0)
+    ray, reach = rays[some][known], distance[some][known].astype(np.float64)
+
+    def residual(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        z = 1 / np.maximum(ray @ values[3:], 0.1)
+        return np.linalg.norm(z[:, None] * ray - values[:3], axis=1) - reach
+
+    start = np.concatenate([_ORIGIN, _TABLE])
+    origin = _ORIGIN
+    if len(ray) and np.median(np.abs(residual(start))) > _FITS:  # another place of the camera
+        fit = least_squares(residual, start, loss="soft_l1", f_scale=_FIT_TOLERANCE, max_nfev=50)
+        if np.median(np.abs(residual(fit.x))) < _FITS:
+            origin = fit.x[:3]
+    # |z r - o| = d, the far one of two solutions: the camera looks away from the origin.
+    along = rays @ origin
+    square = (rays**2).sum(axis=2)
+    root = along**2 - square * (origin @ origin - distance.astype(np.float64) ** 2)
+    depth = (along + np.sqrt(np.maximum(root, 0))) / square
+    return np.where((root > 0) & (depth > 0), depth, np.nan).astype(np.float32)
+
+
+def _depth(base: Path) -> NDArray[np.float32]:
+    size = (_CAMERA.height, _CAMERA.width)
+    image, cloud = Path(f"{base}d.tiff"), Path(f"{base}.txt")
+    if image.exists():
+        distance = read_image(image, cv2.IMREAD_UNCHANGED, (np.float32,), size)
+        return depth_from_distance(distance, _CAMERA)
+    if cloud.exists():
+        return _depth_of_cloud(cloud)
+    raise DatasetError(f"{base}: has neither {image.name} nor {cloud.name}")
+
+
+def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
+    """Depth (H, W) from an ASCII point cloud with the fields x y z rgb index, millimetres.
+
+    The points are in the robot's frame; the camera's pose follows from the pixel that ``index``
+    (row * 640 + column) gives for each.
+    """
+    try:
+        header, _, body = path.read_text(encoding="ascii").partition("DATA ascii")
+        rows = np.array(body.split(), np.float64).reshape(-1, 5)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: not a point cloud with x y z rgb index: {error}") from error
+    if "index" not in header or len(rows) < 6:
+        raise DatasetError(f"{path}: not a point cloud with x y z rgb index")
+    points, index = rows[:, :3] / 1000, rows[:, 4].astype(int)
+    v, u = np.divmod(index, _CAMERA.width)
+    some = slice(None, None, max(1, len(points) // 2000))
+    pixels = np.stack([u[some], v[some]], axis=1).astype(np.float64)
+    found, turn, shift = cv2.solvePnP(
+        points[some], pixels, _CAMERA.matrix, None, flags=cv2.SOLVEPNP_SQPNP
+    )
+    if not found:
+        raise DatasetError(f"{path}: its points do not fit its pixels")
+    z = (points @ cv2.Rodrigues(turn)[0].T + shift.T)[:, 2]
+    depth = np.full((_CAMERA.height, _CAMERA.width), np.nan, np.float32)
+    inside = (index >= 0) & (index < depth.size) & (z > 0)
+    depth.ravel()[index[inside]] = z[inside]
+    return depth
+
+
+@lru_cache(maxsize=4)
+def _numbers_of_objects(path: Path) -> dict[int, str]:
+    ranges = yaml.safe_load(path.read_text(encoding="utf-8"))
+    objects = {}
+    for name, text in ranges.items():
+        first, _, last = str(text).partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            objects[number] = name
+    return objects
+
+
+def _object_of(name: str, objects: Path) -> str:
+    return _numbers_of_objects(objects).get(int(name[3:]), name)

@@ -1,0 +1,113 @@
+"""Grasp rectangles: where a parallel gripper closes, as a turned rectangle in the image.
+
+The representation of Jiang, Moseson & Saxena 2011 ("Efficient grasping from RGBD images",
+section III), as Lenz, Lee & Saxena 2014 use it: the gripper's plates lie along two sides of the
+rectangle and close along the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["GraspRectangles", "angle_difference", "jaccard"]
+
+
+@dataclass(frozen=True)
+class GraspRectangles:
+    """N grasp rectangles, in pixels.
+
+    Attributes:
+        center: (N, 2) float64, (u, v).
+        angle: (N,) float64, radians in [-pi/2, pi/2): direction of the opening, along which the
+            gripper closes, from +u towards +v; v points down, so it turns clockwise to the eye.
+        opening: (N,) float64, length of the sides along that direction.
+        plate: (N,) float64, length of the sides along the gripper's plates.
+        score: (N,) float64, higher is better; 1 where nobody has judged.
+    """
+
+    center: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    opening: NDArray[np.float64]
+    plate: NDArray[np.float64]
+    score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        center = np.asarray(self.center, np.float64).reshape(-1, 2)
+        count = len(center)
+        score = np.ones(count) if not np.size(self.score) else self.score
+        columns = {"angle": self.angle, "opening": self.opening, "plate": self.plate}
+        object.__setattr__(self, "center", center)
+        for name, values in {**columns, "score": score}.items():
+            array = np.asarray(values, np.float64).reshape(-1)
+            if len(array) != count:
+                raise ValueError(f"{len(array)} values of {name} for {count} centres")
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "angle", wrap_angle(self.angle))
+
+    def __len__(self) -> int:
+        return len(self.center)
+
+    def __getitem__(self, index: slice | Sequence[int] | NDArray) -> GraspRectangles:
+        """Some of the rectangles: a slice, indices or a mask."""
+        return GraspRectangles(
+            self.center[index],
+            self.angle[index],
+            self.opening[index],
+            self.plate[index],
+            self.score[index],
+        )
+
+    @classmethod
+    def none(cls) -> GraspRectangles:
+        """No rectangle."""
+        return cls(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0))
+
+    @classmethod
+    def from_corners(cls, corners: ArrayLike) -> GraspRectangles:
+        """From corners (N, 4, 2), in order round the rectangle, the first side along the opening.
+
+        Quadrangles that are not quite rectangles, as people draw them, become the rectangle with
+        the same centre and mean sides.
+        """
+        corners = np.asarray(corners, np.float64).reshape(-1, 4, 2)
+        along = (corners[:, 1] - corners[:, 0] + corners[:, 2] - corners[:, 3]) / 2
+        across = (corners[:, 2] - corners[:, 1] + corners[:, 3] - corners[:, 0]) / 2
+        return cls(
+            corners.mean(axis=1),
+            np.arctan2(along[:, 1], along[:, 0]),
+            np.linalg.norm(along, axis=1),
+            np.linalg.norm(across, axis=1),
+        )
+
+    def corners(self) -> NDArray[np.float64]:
+        """(N, 4, 2) in order round each rectangle, the first side along the opening."""
+        direction = np.stack([np.cos(self.angle), np.sin(self.angle)], axis=1)
+        along = direction * self.opening[:, None] / 2
+        across = np.stack([-direction[:, 1], direction[:, 0]], axis=1) * self.plate[:, None] / 2
+        offsets = np.stack(
+            [-along - across, along - across, along + across, -along + across], axis=1
+        )
+        return self.center[:, None] + offsets
+
+
+def wrap_angle(angle: NDArray[np.floating]) -> NDArray[np.floating]:
+    """To [-pi/2, pi/2): a gripper turned by half a turn is the same."""
+    return (angle + np.pi / 2) % np.pi - np.pi / 2
+
+
+def angle_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Between orientations, radians in [0, pi/2]; shapes as numpy broadcasts them."""
+    return np.abs(wrap_angle(a - b))
+
+
+def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
+    """Intersection over union of every pair, (len(a), len(b)); 0 where both have no area."""
+    first, second = shapely.polygons(a.corners()), shapely.polygons(b.corners())
+    common = shapely.area(shapely.intersection(first[:, None], second[None]))
+    union = (a.opening * a.plate)[:, None] + (b.opening * b.plate)[None] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
