@@ -67,7 +67,12 @@ class CornellDataset:
             raise DatasetError(f"{self.path}: holds no pcdNNNNr.png")
         self.names = [image.name.removesuffix("r.png") for image in self._images]
         self.object_ids = [_object_of(name, objects) for name in self.names]
-        self.skipped = 0
+        self._skipped: dict[Path, int] = {}
+
+    @property
+    def skipped(self) -> int:
+        """Rectangles with a NaN in the views read so far."""
+        return sum(self._skipped.values())
 
     def __len__(self) -> int:
         return len(self._images)
@@ -101,7 +106,7 @@ class CornellDataset:
             raise DatasetError(f"{path}: {len(numbers)} numbers; expected eight for each rectangle")
         corners = numbers.reshape(-1, 4, 2)
         whole = np.isfinite(corners).all(axis=(1, 2))
-        self.skipped += int((~whole).sum())
+        self._skipped[path] = int((~whole).sum())  # by file: a view may be read again
         return GraspRectangles.from_corners(corners[whole])
 
 
@@ -174,7 +179,7 @@ def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
     some = slice(None, None, max(1, len(points) // 2000))
     pixels = np.stack([u[some], v[some]], axis=1).astype(np.float64)
     found, turn, shift = cv2.solvePnP(
-        points[some], pixels, _CAMERA.matrix, None, flags=cv2.SOLVEPNP_SQPNP
+        np.ascontiguousarray(points[some]), pixels, _CAMERA.matrix, None, flags=cv2.SOLVEPNP_SQPNP
     )
     if not found:
         raise DatasetError(f"{path}: its points do not fit its pixels")

@@ -97,7 +97,9 @@ class GraspRectangles:
 
 def wrap_angle(angle: NDArray[np.floating]) -> NDArray[np.floating]:
     """To [-pi/2, pi/2): a gripper turned by half a turn is the same."""
-    return (angle + np.pi / 2) % np.pi - np.pi / 2
+    turned = (angle + np.pi / 2) % np.pi
+    # Just below -pi/2, the remainder is so near to pi that it is rounded to it.
+    return np.where(turned >= np.pi, 0, turned) - np.pi / 2
 
 
 def angle_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:

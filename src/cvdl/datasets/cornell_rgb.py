@@ -1,0 +1,103 @@
+"""More views of the Cornell Grasping Dataset: colour only, each cropped and turned at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cvdl.camera import Camera
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.rectangles import GraspRectangles
+
+__all__ = ["CornellRgbDataset"]
+
+#: A stand-in: how the crops were scaled and where they lay in the original is not known.
+_CAMERA = Camera(224, 224, 525.0, 525.0, 111.5, 111.5)
+_CLASSES = 19
+_CLASS_STEP = 10.0  # degrees
+
+
+class CornellRgbDataset:
+    """A folder of ``NAME.png``, 224x224 colour, with good grasps in ``NAME.txt``.
+
+    A line a grasp, ``class x1 y1 x2 y2``: the opening's direction lies (class - 1) * 10 - 90
+    degrees from +x, y up, so exact to 5 degrees; the box (pixels) is the rectangle turned upright
+    about its centre, x2 - x1 its opening, y2 - y1 its plate. Empty files are views without a
+    labelled grasp; there are no bad ones.
+
+    The depth is NaN everywhere. The crops' intrinsics are unknown: the samples' camera, with the
+    Kinect's focal length and its principal point in the middle, only has their size right. What
+    each view shows is not told either: each is an object of its own, though views with
+    neighbouring numbers mostly show the same thing.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        DatasetError: naming what is missing or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DatasetError(f"{self.path}: no such folder")
+        self._images = sorted(self.path.glob("*.png"), key=lambda file: natural_key(file.name))
+        if not self._images:
+            raise DatasetError(f"{self.path}: holds no NAME.png")
+        self.names = [image.stem for image in self._images]
+        self.object_ids = list(self.names)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[GraspSample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> GraspSample:
+        """One view.
+
+        Raises:
+            DatasetError: naming the file that is missing or cannot be read.
+        """
+        image = self._images[index]
+        size = (_CAMERA.height, _CAMERA.width)
+        bgr = read_image(image, cv2.IMREAD_COLOR, (np.uint8,), size)
+        color = np.ascontiguousarray(bgr[..., ::-1])
+        frame = RgbdFrame(color, np.full(size, np.nan, np.float32), _CAMERA)
+        good = _read_grasps(image.with_suffix(".txt"))
+        return GraspSample(
+            self.names[index], self.object_ids[index], frame, good, GraspRectangles.none()
+        )
+
+
+def _read_grasps(path: Path) -> GraspRectangles:
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+    rows = [_read_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    kind, left, top, right, bottom = np.array(rows, np.float64).reshape(-1, 5).T
+    # Their y points up, ours down.
+    angle = -np.radians((kind - 1) * _CLASS_STEP - 90)
+    center = np.stack([left + right, top + bottom], axis=1) / 2
+    return GraspRectangles(center, angle, right - left, bottom - top)
+
+
+def _read_line(path: Path, number: int, line: str) -> list[float]:
+    try:
+        values = [float(word) for word in line.split()]
+        if len(values) == 5 and np.isfinite(values).all():
+            kind, left, top, right, bottom = values
+            if kind in range(1, _CLASSES + 1) and right > left and bottom > top:
+                return values
+    except ValueError:  # a word that is no number is as wrong as a number that makes no sense
+        pass
+    raise DatasetError(
+        f"{path}: line {number} is {line!r}; expected class x1 y1 x2 y2 with a class from 1 to "
+        f"{_CLASSES}, x1 < x2 and y1 < y2"
+    )

@@ -1,0 +1,89 @@
+"""What the cascade's networks see: colour, relief and surface normals, at half resolution.
+
+Nothing here is absolute: the relief is the depth less its mean round about, so that neither the
+camera's distance nor the table's tilt matters. Two channels say where colour and depth are known,
+so that either may be missing.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.normals import surface_normals
+
+__all__ = ["CHANNELS", "COLOR", "GEOMETRY", "HAS_COLOR", "HAS_DEPTH", "NORMAL_XY", "network_input"]
+
+#: Red, green, blue; relief and normal x, y, z; whether there is colour; whether there is depth.
+CHANNELS = 9
+COLOR, GEOMETRY = slice(0, 3), slice(3, 7)
+NORMAL_XY = slice(4, 6)
+HAS_COLOR, HAS_DEPTH = 7, 8
+
+_RELIEF_WINDOW = 51  # pixels of 320 columns
+_NORMAL_WINDOW = 5  # pixels
+_RELIEF_SCALE = 0.02  # metres
+_HIGHEST_RELIEF = 3.0  # in that scale
+_MIDDLE, _SPREAD = 128.0, 64.0  # of an 8-bit colour
+
+
+def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
+    """Channels (9, H / 2, W / 2) float32 of a frame, about zero mean and unit deviation each.
+
+    Args:
+        frame: colour and depth; depth may be NaN anywhere or everywhere.
+    """
+    height, width = frame.depth.shape[0] // 2, frame.depth.shape[1] // 2
+    channels = np.zeros((CHANNELS, height, width), np.float32)
+    color = cv2.resize(
+        frame.color[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA
+    )
+    for channel in range(3):
+        np.subtract(color[..., channel], _MIDDLE, out=channels[channel], dtype=np.float32)
+    channels[COLOR] /= _SPREAD
+    channels[HAS_COLOR] = 1
+    known = np.isfinite(frame.depth[: 2 * height, : 2 * width])
+    if known.any():
+        camera = _halved(frame.camera)
+        depth = _halved_depth(frame.depth[: 2 * height, : 2 * width], known)
+        normals = surface_normals(depth, camera, _NORMAL_WINDOW)
+        known = np.isfinite(normals[..., 2])
+        channels[3] = _relief(depth, known)
+        for axis in range(3):
+            np.copyto(channels[4 + axis], normals[..., axis], where=known)
+        channels[HAS_DEPTH] = known
+    return channels
+
+
+def _halved(camera: Camera) -> Camera:
+    return Camera(
+        camera.width // 2,
+        camera.height // 2,
+        camera.fx / 2,
+        camera.fy / 2,
+        (camera.cx - 0.5) / 2,
+        (camera.cy - 0.5) / 2,
+    )
+
+
+def _halved_depth(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Mean of the inverse depth, which is linear over a plane, over the readings of each block."""
+    size = depth.shape[1] // 2, depth.shape[0] // 2
+    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known & (depth > 0))
+    share = cv2.resize((inverse > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(inverse, size, interpolation=cv2.INTER_AREA)
+    return np.divide(share, mean, out=np.full_like(mean, np.nan), where=mean > 0)
+
+
+def _relief(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How far each pixel (h, w) lies before what is round about; 0 where unknown."""
+    window = max(3, round(_RELIEF_WINDOW * depth.shape[1] / 320))
+    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
+    share = cv2.blur(known.astype(np.float32), (window, window))
+    mean = cv2.blur(inverse, (window, window))
+    round_about = np.divide(share, mean, out=np.zeros_like(mean), where=known & (mean > 0))
+    relief = np.where(known, (round_about - depth) / np.float32(_RELIEF_SCALE), np.float32(0))
+    return np.clip(relief, -_HIGHEST_RELIEF, _HIGHEST_RELIEF, out=relief)

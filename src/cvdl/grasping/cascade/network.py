@@ -1,0 +1,136 @@
+"""The two networks: a dense one that scores everything, a small one that looks again.
+
+The division of labour is that of Lenz, Lee & Saxena 2014; dense prediction by one fully
+convolutional pass is OverFeat's (Sermanet et al. 2014), regression against reference boxes that
+of Faster R-CNN (Ren et al. 2015, eq. 2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from cvdl.grasping.cascade.inputs import CHANNELS
+
+__all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
+
+#: Orientations of the opening that the dense network scores: k pi / ANGLES - pi / 2.
+ANGLES = 12
+#: Openings that it scores, pixels of a 640-column image, a factor of 1.6 apart.
+OPENINGS = (18.0, 29.0, 46.0, 74.0)
+#: Plate length that sizes are told against, pixels.
+PLATE = 22.0
+#: Pixels between its cells.
+STRIDE = 4
+
+_PRIOR = 0.01  # of a good grasp, where nothing has been learnt
+
+
+class _Block(nn.Module):
+    """Two convolutions and a short cut (He et al. 2016)."""
+
+    def __init__(self, width: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class DenseNetwork(nn.Module):
+    """Scores every position, orientation and opening in one pass.
+
+    Input (B, 9, H, W), the channels of ``network_input`` at half resolution; H and W multiples
+    of 8. Outputs, for cells of ``STRIDE`` pixels of the full image:
+
+    - logits (B, ANGLES, len(OPENINGS), H / 2, W / 2): of a good grasp;
+    - deltas (B, ANGLES, 5, H / 2, W / 2): of a good grasp of about that orientation: shift along
+      and across the opening over PLATE, turn in steps of orientation, log of the opening over the
+      middle one, log of the plate over PLATE.
+    """
+
+    def __init__(self, width: int = 32, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(_convolution(CHANNELS, width, 2), _convolution(width, width))
+        self.down = nn.Sequential(_convolution(width, 2 * width, 2), _Block(2 * width))
+        self.deep = nn.Sequential(
+            _convolution(2 * width, 3 * width, 2),
+            _Block(3 * width),
+            _Block(3 * width, dilation=2),
+            _Block(3 * width, dilation=4),
+        )
+        self.lateral = nn.Sequential(_convolution(5 * width, 2 * width), nn.Dropout2d(dropout))
+        self.up = _convolution(3 * width, 2 * width)
+        self.scores = nn.Conv2d(2 * width, ANGLES * len(OPENINGS), 1)
+        self.deltas = nn.Conv2d(2 * width, ANGLES * 5, 1)
+        prior = torch.full((ANGLES * len(OPENINGS),), math.log(_PRIOR / (1 - _PRIOR)))
+        self.scores.bias = nn.Parameter(prior)
+        _start_at_zero(self.deltas)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and deltas; see the class."""
+        fine = self.stem(x)
+        middle = self.down(fine)
+        deep = _enlarge(self.deep(middle))
+        middle = self.lateral(torch.cat([middle, deep], dim=1))
+        fine = self.up(torch.cat([fine, _enlarge(middle)], dim=1))
+        logits = self.scores(fine).unflatten(1, (ANGLES, len(OPENINGS)))
+        return logits, self.deltas(fine).unflatten(1, (ANGLES, 5))
+
+
+def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+def _enlarge(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class RefineNetwork(nn.Module):
+    """Judges a rectangle by its patch, turned upright, and mends it.
+
+    Input (B, 9, 32, 32). Outputs: logit (B,) of the Jaccard index that the mended rectangle
+    will have; deltas (B, 5): shift along and across the opening over the opening, turn in
+    radians, log factors of opening and plate.
+    """
+
+    def __init__(self, width: int = 32, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(CHANNELS, width),
+            _convolution(width, 2 * width, 2),
+            _Block(2 * width),
+            _convolution(2 * width, 3 * width, 2),
+            _Block(3 * width),
+            _convolution(3 * width, 4 * width, 2),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(4 * width * 16, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+        )
+        self.score = nn.Linear(128, 1)
+        self.delta = nn.Linear(128, 5)
+        _start_at_zero(self.delta)
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and deltas; see the class."""
+        features = self.body(patches)
+        return self.score(features)[:, 0], self.delta(features)

@@ -1,0 +1,112 @@
+"""The detector as the rest of the stack sees it, with untrained networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.camera import Camera
+from cvdl.errors import InputError
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.cascade import CascadeDetector
+from cvdl.grasping.cascade.geometry import cut_patches, refine
+from cvdl.grasping.cascade.network import STRIDE
+from cvdl.weights import save_weights
+
+CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    torch.manual_seed(0)
+    model = CascadeDetector(survivors=20)
+    for network in (model.dense, model.second):  # scores that differ from place to place
+        for name, parameter in network.named_parameters():
+            if name.startswith(("scores", "score", "delta")):
+                torch.nn.init.normal_(parameter, 0, 0.05)
+    return model.eval()
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    color = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    return RgbdFrame(color, np.full((120, 160), 0.8, np.float32), CAMERA)
+
+
+def test_the_best_come_first_and_no_more_than_asked(detector, frame):
+    found = detector(frame)
+    assert 1 < len(found) <= 20
+    assert (np.diff(found.score) <= 0).all()
+    np.testing.assert_array_equal(detector(frame, count=3).center, found.center[:3])
+
+
+def test_the_second_network_judges_every_survivor(detector, frame):
+    """What comes out is what it says of each by itself, and a little of what the first says."""
+    image = detector._tensor(frame)
+    with torch.inference_mode():
+        rectangles, scores = detector.search(image)
+        proposed, first = detector.propose(image, None)
+        for index, proposal in enumerate(proposed):
+            logit, delta = detector.second(cut_patches(image, proposal[None, None])[0])
+            both = logit[0] + 0.25 * first[index]
+            torch.testing.assert_close(scores[index], both.sigmoid(), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(
+                rectangles[index], refine(proposal, delta[0]), rtol=1e-3, atol=1e-2
+            )
+
+
+def test_candidates_lie_in_the_mask(detector, frame):
+    mask = np.zeros((120, 160), bool)
+    mask[40:80, 100:140] = True
+    cells = torch.from_numpy(mask[::STRIDE, ::STRIDE].copy())
+    with torch.inference_mode():
+        every, _ = detector.propose(detector._tensor(frame), torch.ones_like(cells))
+        some, _ = detector.propose(detector._tensor(frame), cells)
+    slack = 22 + STRIDE  # a proposal may be shifted from its cell
+    assert len(some)
+    assert (some[:, 0] > 100 - slack).all()
+    assert (some[:, 0] < 140 + slack).all()
+    assert every[:, 0].min() < 60
+
+
+@pytest.mark.parametrize("depth", [0.8, np.nan, 0.0])
+def test_an_empty_mask_gives_nothing_and_missing_depth_is_no_obstacle(detector, frame, depth):
+    flat = RgbdFrame(frame.color, np.full((120, 160), depth, np.float32), CAMERA)
+    assert len(detector(flat, np.zeros((120, 160), bool))) == 0
+    found = detector(flat)
+    assert len(found)
+    assert np.isfinite(found.corners()).all()
+
+
+def test_a_size_that_is_no_multiple_of_the_networks_stride(detector):
+    camera = Camera(101, 75, 100.0, 100.0, 50.0, 37.0)
+    odd = RgbdFrame(np.zeros((75, 101, 3), np.uint8), np.full((75, 101), 0.5, np.float32), camera)
+    assert np.isfinite(detector(odd, np.ones((75, 101), bool)).corners()).all()
+
+
+def test_a_rectangle_is_worth_what_is_left_of_it_when_it_is_mended(detector, frame):
+    found = detector(frame)
+    judged = detector.judge(frame, found)
+    assert judged.shape == (len(found),)
+    assert (judged >= 0).all()
+    assert (judged <= 1).all()
+    assert len(detector.judge(frame, found[:0])) == 0
+
+
+def test_weights_are_saved_and_read(detector, tmp_path, frame):
+    file = tmp_path / "some.safetensors"
+    save_weights(file, detector.state_dict(), {"model": "CascadeDetector"})
+    again = CascadeDetector.load(file)
+    np.testing.assert_allclose(
+        again(frame).score[:5], detector(frame).score[:5], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_weights_of_another_model_and_rubbish_are_refused(detector, tmp_path):
+    file = tmp_path / "other.safetensors"
+    save_weights(file, detector.state_dict(), {"model": "LenzDetector"})
+    with pytest.raises(InputError, match="LenzDetector"):
+        CascadeDetector.load(file)
+    file.write_bytes(b"rubbish")
+    with pytest.raises(InputError, match=r"other\.safetensors"):
+        CascadeDetector.load(file)

@@ -1,0 +1,54 @@
+"""What the networks see of a frame."""
+
+import numpy as np
+import pytest
+
+from cvdl.camera import Camera
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.cascade.inputs import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, network_input
+
+CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
+
+
+def frame(depth):
+    color = np.full((120, 160, 3), 200, np.uint8)
+    return RgbdFrame(color, np.broadcast_to(np.float32(depth), (120, 160)).copy(), CAMERA)
+
+
+def tilted(slope):
+    """A plane whose depth grows from left to right."""
+    x = (np.arange(160) - CAMERA.cx) / CAMERA.fx
+    return 0.8 / (1 - slope * x)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_a_plane_has_no_relief_however_it_is_tilted(slope):
+    channels = network_input(frame(tilted(slope)))
+    assert channels[HAS_DEPTH].mean() > 0.9
+    assert np.abs(channels[3, 10:-10, 10:-10]).max() < 0.1
+
+
+def test_what_stands_before_the_plane_has_relief():
+    depth = np.full((120, 160), 0.8, np.float32)
+    depth[55:65, 75:85] -= 0.02
+    relief = network_input(frame(depth))[3]
+    assert relief[30, 40] > 0.5
+    assert abs(relief[10, 10]) < 0.05
+
+
+def test_without_depth_only_colour_is_known():
+    channels = network_input(frame(np.nan))
+    assert not channels[GEOMETRY].any()
+    assert not channels[HAS_DEPTH].any()
+    assert (channels[HAS_COLOR] == 1).all()
+    np.testing.assert_allclose(channels[COLOR], (200 - 128) / 64)
+
+
+def test_pixels_without_a_reading_have_no_geometry():
+    depth = np.full((120, 160), 0.8, np.float32)
+    depth[:, :40] = np.nan
+    channels = network_input(frame(depth))
+    assert not channels[GEOMETRY, :, :20].any()
+    assert not channels[HAS_DEPTH, :, :20].any()
+    assert channels[HAS_DEPTH, 10:-10, 30:-10].all()
+    assert np.isfinite(channels).all()
