@@ -1,0 +1,231 @@
+"""Training of the default grasp detector: its two networks learn together.
+
+The dense network learns from random views; the second from rectangles about the labelled ones and
+from what the dense network proposes at the moment, so that it learns to correct just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
+from torch import Tensor
+
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.errors import InputError
+from cvdl.evaluation.grasping import best_overlap
+from cvdl.grasping.cascade.detector import CascadeDetector
+from cvdl.grasping.cascade.geometry import cut_patches
+from cvdl.grasping.cascade.inputs import network_input
+from cvdl.grasping.cascade.network import STRIDE
+from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.training.augment import Augmentation, augmented_view
+from cvdl.training.cascade_targets import (
+    dense_loss,
+    dense_targets,
+    jittered,
+    proposed,
+    second_loss,
+)
+from cvdl.training.loop import TrainingSettings, fit
+
+__all__ = ["CascadeTask", "CascadeTraining", "train_cascade"]
+
+_VIEW = 128  # pixels of half resolution, each side of a training view
+_CELLS = 2 * _VIEW // STRIDE
+_NOWHERE = (-1e4, -1e4, 0, 20, 20)  # a rectangle that pads
+
+
+class CascadeTraining(BaseModel):
+    """How the cascade is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    training: TrainingSettings = Field(
+        default_factory=lambda: TrainingSettings(
+            epochs=40,
+            batch_size=16,
+            learning_rate=2e-3,
+            weight_decay=1e-3,
+            warmup=2,
+            clip=5,
+            mixed_precision=True,
+        ),
+        description="The loop's settings.",
+    )
+    steps: int = Field(30, ge=1, description="Steps of an epoch.")
+    depth_share: float = Field(
+        0.6, ge=0, le=1, description="Share of the views that are of samples with depth."
+    )
+
+
+class CascadeTask:
+    """What ``fit`` trains: both networks, on random views; validated on whole images."""
+
+    def __init__(
+        self,
+        model: CascadeDetector,
+        train: Sequence[GraspSample],
+        validation: Sequence[GraspSample],
+        settings: CascadeTraining,
+    ) -> None:
+        self.model, self.settings = model, settings
+        self._train = [_Prepared.of(sample) for sample in train if len(sample.good)]
+        self._validation = [_Prepared.of(sample) for sample in validation if len(sample.good)]
+        self._epoch = 0
+        self._chances = _chances([item.has_depth for item in self._train], settings.depth_share)
+
+    def batches(self, epoch: int, generator: torch.Generator) -> _Batches:
+        """The epoch's batches; see ``Task``."""
+        self._epoch = epoch
+        rng = np.random.default_rng(generator.initial_seed())
+        shape = self.settings.steps, self.settings.training.batch_size
+        picks = rng.choice(len(self._train), shape, p=self._chances)
+        return _Batches(self._train, picks, rng)
+
+    def loss(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Four losses and their weighted sum."""
+        view, scores, wanted, weights, good, valid = batch
+        logits, deltas = self.model.dense(view.contiguous(memory_format=torch.channels_last))
+        focal, place = dense_loss(logits, deltas, scores, wanted, weights)
+        with torch.no_grad():
+            near = jittered(good, valid, 2.0 * _VIEW)
+            rectangles = torch.cat([near, proposed(logits.float(), deltas.float())], dim=1)
+            patches = cut_patches(view, rectangles)
+        judged, mended = self.model.second(patches.flatten(0, 1))
+        shape = rectangles.shape[:2]
+        judged, mended = judged.float().reshape(shape), mended.float().reshape(*shape, 5)
+        quality, mending = second_loss(rectangles, judged, mended, good, valid)
+        return {
+            "loss": focal + place + 2 * quality + mending,
+            "dense_scores": focal,
+            "dense_deltas": place,
+            "second_scores": quality,
+            "second_deltas": mending,
+        }
+
+    def validate(self) -> dict[str, float]:
+        """Shares of the views whose best rectangle is right, and the mean overlap.
+
+        The score counts a right rectangle, a well fitting one and the overlap alike: on few views
+        a single threshold hardly moves. Without views, a later epoch is a better one.
+        """
+        if not self._validation:
+            return {"score": float(self._epoch)}
+        overlaps = np.array([self._overlap(item) for item in self._validation])
+        right, fitting = float((overlaps > 0.25).mean()), float((overlaps > 0.5).mean())
+        mean = float(overlaps.mean())
+        return {
+            "score": (right + fitting + mean) / 3,
+            "top1": right,
+            "top1_at_0.50": fitting,
+            "overlap": mean,
+        }
+
+    def _overlap(self, item: _Prepared) -> float:
+        device = next(self.model.parameters()).device
+        image = torch.from_numpy(item.image.astype(np.float32)[None]).to(device)
+        rectangles, scores = self.model.search(image)
+        best = rectangles[scores.argmax()][None].double().cpu().numpy()
+        found = GraspRectangles(best[:, :2], *best[:, 2:].T)
+        return float(best_overlap(found, item.good)[0])
+
+
+def train_cascade(
+    train: Sequence[GraspSample],
+    validation: Sequence[GraspSample],
+    settings: CascadeTraining,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+    start: Path | None = None,
+) -> CascadeDetector:
+    """Trains the default detector.
+
+    Args:
+        train: labelled views, with depth or without; those without a good rectangle are left out.
+        validation: the same; without any, the last epoch is kept.
+        settings: see there; one seed gives one result on one machine.
+        out: folder of the run, see ``fit``.
+        resume: go on with an earlier run in ``out``.
+        console: where progress is shown.
+        start: weights of a trained cascade to start from; None: from scratch.
+
+    Raises:
+        InputError: if there is nothing to train on, or ``out`` or ``start`` cannot be used.
+    """
+    torch.manual_seed(settings.training.seed)
+    model = CascadeDetector() if start is None else CascadeDetector.load(start)
+    task = CascadeTask(model, train, validation, settings)
+    fit(task, settings.training, out, resume, console)
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A sample as the training keeps it."""
+
+    image: NDArray[np.float16]  # (9, h, w), the networks' input
+    good: GraspRectangles
+    has_depth: bool
+
+    @classmethod
+    def of(cls, sample: GraspSample) -> _Prepared:
+        image = network_input(sample.frame).astype(np.float16)
+        return cls(image, sample.good, bool(np.isfinite(sample.frame.depth).any()))
+
+
+def _chances(has_depth: list[bool], depth_share: float) -> NDArray[np.float64]:
+    """Chance of each sample (N,): those with depth have a share together, as the rest has."""
+    if not has_depth:
+        raise InputError("no view to train on has a good rectangle")
+    deep = np.array(has_depth)
+    if deep.all() or not deep.any():
+        return np.full(len(deep), 1 / len(deep))
+    return np.where(deep, depth_share / deep.sum(), (1 - depth_share) / (~deep).sum())
+
+
+class _Batches:
+    """Batches that another thread makes while the networks work."""
+
+    def __init__(
+        self, items: list[_Prepared], picks: NDArray[np.int64], rng: np.random.Generator
+    ) -> None:
+        self._items, self._picks, self._rng = items, picks, rng
+
+    def __len__(self) -> int:
+        return len(self._picks)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self._make, 0)
+            for number in range(len(self)):
+                batch = coming.result()
+                if number + 1 < len(self):
+                    coming = pool.submit(self._make, number + 1)
+                yield batch
+
+    def _make(self, number: int) -> tuple[Tensor, ...]:
+        made = []
+        for pick in self._picks[number]:
+            item = self._items[pick]
+            view, some = augmented_view(
+                item.image.astype(np.float32), item.good, _VIEW, self._rng, Augmentation()
+            )
+            made.append((view, some, *dense_targets(some, _CELLS)))
+        views, rectangles, *targets = zip(*made, strict=True)
+        most = max(1, *map(len, rectangles))
+        good = np.tile(np.array(_NOWHERE, np.float32), (len(made), most, 1))
+        valid = np.zeros((len(made), most), bool)
+        for row, some in enumerate(rectangles):
+            good[row, : len(some)] = some
+            valid[row, : len(some)] = True
+        arrays = (np.stack(views), *map(np.stack, targets), good, valid)
+        return tuple(torch.from_numpy(array) for array in arrays)

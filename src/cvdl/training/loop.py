@@ -1,0 +1,316 @@
+"""The training loop that every model shares.
+
+Each epoch draws its random numbers from the run's seed and its own number, so a run that was
+killed and resumed gives the same weights as one that was not: on the CPU, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from operator import length_hint
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from cvdl.training.checkpoint import (
+    TrainingError,
+    load_checkpoint,
+    prepare_run,
+    save_checkpoint,
+)
+from cvdl.training.history import History
+from cvdl.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Task", "TrainingSettings", "fit", "pick_device"]
+
+_DRAW_EVERY = 10.0  # seconds: small models have epochs shorter than the drawing of the curves
+
+
+class TrainingSettings(BaseModel):
+    """How a model is trained: keys of ``cvdl train``'s ``--set`` alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(50, ge=1, description="Rounds through the training data, at most.")
+    batch_size: int = Field(16, ge=1, description="Samples in a step.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="How weights move.")
+    learning_rate: float = Field(1e-3, gt=0, description="The highest of the schedule.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd.")
+    weight_decay: float = Field(0.0, ge=0, description="Of weights, not of biases and norms.")
+    schedule: Literal["constant", "cosine", "step"] = Field(
+        "cosine",
+        description="Of the learning rate: down to 0 along a cosine; or a tenth of it after half "
+        "of the epochs and a hundredth after three quarters.",
+    )
+    warmup: float = Field(0.0, ge=0, description="Epochs in which the learning rate rises from 0.")
+    patience: int = Field(
+        0, ge=0, description="Stop after so many epochs without a better validation; 0: never."
+    )
+    clip: float = Field(0.0, ge=0, description="Longest gradient of a step; 0: any.")
+    mixed_precision: bool = Field(False, description="bfloat16 where it is safe: faster.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same result.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is.")
+
+    def rate(self, progress: float) -> float:
+        """The learning rate after ``progress`` epochs."""
+        share = min(progress / self.epochs, 1.0)
+        factor = {
+            "constant": 1.0,
+            "cosine": (1 + math.cos(math.pi * share)) / 2,
+            "step": 1.0 if share < 0.5 else 0.1 if share < 0.75 else 0.01,
+        }[self.schedule]
+        rising = min(progress / self.warmup, 1.0) if self.warmup else 1.0
+        return self.learning_rate * factor * rising
+
+
+class Task(Protocol):
+    """What is trained, on what, and how well it does."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained, in place."""
+        ...
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Iterable[Any]:
+        """One epoch's batches: tensors, or tuples, lists and dicts of tensors, on any device.
+
+        Where it has a length, the learning rate follows its schedule in every step; else it
+        changes from epoch to epoch.
+
+        Args:
+            epoch: from 0.
+            generator: the only source of order and augmentation, so that an epoch can be done
+                again; its ``initial_seed()`` seeds generators of another kind.
+        """
+        ...
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Scalars of a batch on the model's device: ``loss``, which is made smaller, and parts.
+
+        The model is in training mode; drop-out and the like draw from torch's default generator.
+        """
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Figures of the model as it is: ``score``, higher is better, and others.
+
+        The model is in evaluation mode and no gradient is kept.
+        """
+        ...
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; ``auto``: a GPU if there is one.
+
+    Raises:
+        TrainingError: if ``cuda`` is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainingError("device is 'cuda', but there is no GPU here: accepted: auto, cpu")
+    return torch.device(name)
+
+
+def fit(
+    task: Task,
+    settings: TrainingSettings,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> History:
+    """Train a model, keep its best state, and leave it in that state.
+
+    ``out`` gets ``best.safetensors`` (the last state of the highest validation score; metadata
+    ``model``: the class's name, ``epoch``, ``score``), ``last.pt`` (from which a run goes on),
+    ``history.json``, ``curves.png``, ``run.json`` (the settings) and ``tensorboard``. All are
+    whole whenever the run is killed.
+
+    Args:
+        task: its model's weights are where training starts from (seed torch before making it).
+        settings: see there.
+        out: a folder that is new or empty, or an earlier run with the same settings to resume.
+        resume: go on after the last whole epoch; from the start where there is none.
+        console: where progress is shown; None: nowhere.
+
+    Raises:
+        TrainingError: if ``out`` cannot be used, there is no such device, the checkpoint is
+            damaged, there is nothing to train on, or the loss is no longer a number.
+    """
+    device = pick_device(settings.device)
+    prepare_run(out, settings.model_dump(exclude={"device"}), resume)
+    # 4-D weights with channels last, as convolutions are fastest on CPU and GPU alike.
+    model = task.model.to(device).to(memory_format=torch.channels_last)
+    optimizer = _optimizer(model, settings)
+    history = History()
+    last, best = out / "last.pt", out / "best.safetensors"
+    name = type(model).__name__
+    if last.exists():
+        checkpoint = load_checkpoint(last)
+        model.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        history.epochs = checkpoint["epochs"]
+    drawn = perf_counter()
+    with (
+        _progress(console, settings.epochs) as show,
+        _summary_writer(out, len(history.epochs)) as writer,
+    ):
+        while not _finished(history, settings):
+            epoch = len(history.epochs)
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                figures = _run_epoch(task, optimizer, settings, epoch, device, show)
+            history.epochs.append(figures)
+            if history.best_epoch == epoch:
+                score = f"{figures['validation/score']:.6g}"
+                save_weights(
+                    best,
+                    model.state_dict(),
+                    {"model": name, "epoch": str(epoch), "score": score},
+                )
+            save_checkpoint(
+                last,
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "epochs": history.epochs,
+                },
+            )
+            history.write(out / "history.json")
+            for figure, value in figures.items():
+                writer.add_scalar(figure, value, epoch)
+            if perf_counter() - drawn > _DRAW_EVERY:
+                history.draw(out / "curves.png")
+                drawn = perf_counter()
+    history.draw(out / "curves.png")
+    state, _ = load_weights(best, name, model.state_dict())
+    model.load_state_dict(state)
+    model.eval()
+    return history
+
+
+def _finished(history: History, settings: TrainingSettings) -> bool:
+    if not history.epochs:
+        return False
+    return len(history.epochs) >= settings.epochs or 0 < settings.patience <= history.waited
+
+
+def _run_epoch(
+    task: Task,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainingSettings,
+    epoch: int,
+    device: torch.device,
+    show: Callable[[float, str | None], None],
+) -> dict[str, float]:
+    start = perf_counter()
+    # Independent numbers for each epoch of each seed, without a state to be kept.
+    seed = (settings.seed * 1_000_003 + epoch) % 2**63
+    torch.manual_seed(seed)
+    batches = task.batches(epoch, torch.Generator().manual_seed(seed))
+    steps = length_hint(batches, 0)
+    sums: dict[str, Tensor] = {}
+    model, count, rate = task.model.train(), 0, 0.0
+    for batch in batches:
+        share = (count + 0.5) / steps if steps else 0.5  # the middle of the step, or of the epoch
+        rate = settings.rate(epoch + share)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.mixed_precision):
+            losses = task.loss(_to(batch, device))
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        if settings.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+        for name, value in losses.items():
+            # Summed where it is: reading the number would make the CPU wait for the GPU.
+            sums[name] = sums.get(name, 0) + value.detach().float()
+        count += 1
+        show(epoch + (count / steps if steps else 0), None)
+    if not count:
+        raise TrainingError("nothing to train on: the first epoch has no batch")
+    means = {f"train/{name}": float(value) / count for name, value in sums.items()}
+    if not math.isfinite(means["train/loss"]):
+        raise TrainingError(
+            f"the loss is {means['train/loss']} in epoch {epoch}: "
+            f"learning_rate {settings.learning_rate:g} is too high, or the data holds a NaN"
+        )
+    model.eval()
+    with torch.no_grad():
+        validation = task.validate()
+    figures = {"learning_rate": rate, "seconds": perf_counter() - start, **means}
+    figures |= {f"validation/{name}": float(value) for name, value in validation.items()}
+    show(epoch + 1, _summary(figures))
+    return figures
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [some for some in trained if some.ndim > 1],
+            "weight_decay": settings.weight_decay,
+        },
+        {"params": [some for some in trained if some.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, settings.learning_rate, settings.momentum)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, settings.learning_rate)
+
+
+def _to(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, Mapping):
+        return {name: _to(value, device) for name, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return [_to(value, device) for value in batch]
+    return batch
+
+
+def _summary(figures: dict[str, float]) -> str:
+    return f"loss {figures['train/loss']:.4g}, score {figures['validation/score']:.4g}"
+
+
+@contextmanager
+def _progress(
+    console: Console | None, epochs: int
+) -> Iterator[Callable[[float, str | None], None]]:
+    """Gives what shows how many epochs are done, in parts of them, and the last one's figures."""
+    if console is None:
+        yield lambda done, summary: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[summary]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        row = bar.add_task("starting", total=epochs, summary="")
+
+        def show(done: float, summary: str | None) -> None:
+            epoch = f"epoch {min(int(done) + 1, epochs)} of {epochs}"
+            if summary is None:
+                bar.update(row, completed=done, description=epoch)
+            else:
+                bar.update(row, completed=done, description=epoch, summary=summary)
+
+        yield show
+
+
+@contextmanager
+def _summary_writer(out: Path, epoch: int) -> Iterator[Any]:
+    from torch.utils.tensorboard import SummaryWriter
+
+    # What a killed run has logged past its last checkpoint is logged again.
+    with SummaryWriter(str(out / "tensorboard"), purge_step=epoch) as writer:
+        yield writer

@@ -1,0 +1,94 @@
+"""Weights in files: safetensors, with what they are of written in the file's own header."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cvdl.errors import InputError
+
+__all__ = ["WeightsError", "load_weights", "save_weights"]
+
+
+class WeightsError(InputError):
+    """Weights that cannot be used; the message names the file, what it holds and what is needed."""
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a model's state, whole or not at all.
+
+    Args:
+        path: file to write; the folders above it are made.
+        state: tensors by name, as ``Module.state_dict`` gives them; on any device.
+        metadata: free text by name; ``model`` says which model the weights are of.
+
+    Raises:
+        ValueError: if the metadata has no ``model``.
+        OSError: if the file cannot be written.
+    """
+    if "model" not in metadata:
+        raise ValueError("the metadata of weights need the name of their model")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_atomically(path, save(tensors, dict(metadata)))
+
+
+def load_weights(
+    path: Path, model: str, expected: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the weights of a model, to the CPU. Nothing in the file is executed or unpickled.
+
+    Args:
+        path: a safetensors file.
+        model: which model they must be of.
+        expected: the state of the model that will take them: names and shapes must agree.
+
+    Returns:
+        The state and the metadata that ``save_weights`` wrote.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, not of that model or of another shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; expected weights of {model}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            found = metadata.get("model")
+            if found != model:
+                of = f"weights of {found}" if found else "weights that name no model"
+                raise WeightsError(f"{path}: holds {of}; expected weights of {model}")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(
+            f"{path}: damaged, or not a safetensors file ({error}); expected weights of {model}"
+        ) from error
+    if expected is not None:
+        _check(path, state, expected)
+    return state, metadata
+
+
+def _check(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    for name in sorted(state.keys() | expected.keys()):
+        found, wanted = (
+            f"{'x'.join(map(str, some[name].shape)) or 'a number'}" if name in some else "nothing"
+            for some in (state, expected)
+        )
+        if found != wanted:
+            raise WeightsError(f"{path}: {name} is {found}; the model expects {wanted}")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a kill at any time leaves the old content or the new, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,104 @@
+"""Training of lenz2014 on a few made-up views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.camera import Camera
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.lenz.patches import channel_image, extract
+from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.training.lenz import LearningSet, LenzTraining, cross_validate, learning_set, train
+from cvdl.training.splits import folds
+
+CONFIG = LenzTraining(drawn=500, good=30, bad=40, jittered=3, epochs=12, rate=3e-3)
+
+
+def bar_view(index: int) -> GraspSample:
+    """A bar, turned, on a table: good across it, bad along it."""
+    rng = np.random.default_rng(index)
+    camera = Camera(160, 120, 525.0, 525.0, 79.5, 59.5)
+    turn = rng.uniform(-np.pi / 2, np.pi / 2)
+    rows, cols = np.mgrid[:120, :160]
+    u, v = cols - 80.0, rows - 60.0
+    along, across = np.cos(turn) * u + np.sin(turn) * v, np.cos(turn) * v - np.sin(turn) * u
+    bar = (np.abs(along) < 32) & (np.abs(across) < 7)
+    color = np.full((120, 160, 3), 180, np.uint8)
+    color[bar] = (60, 40, 90)
+    depth = np.where(bar, 0.77, 0.8) + rng.normal(0, 0.0005, bar.shape)
+    place = np.array([[-16.0], [0], [16]]) * [np.cos(turn), np.sin(turn)] + [80, 60]
+    three = np.ones(3)
+    good = GraspRectangles(place, (turn + np.pi / 2) * three, 30 * three, 20 * three)
+    bad = GraspRectangles(place, turn * three, 30 * three, 20 * three)
+    frame = RgbdFrame(color, depth.astype(np.float32), camera)
+    return GraspSample(f"view{index}", f"bar{index // 2}", frame, good, bad)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return [bar_view(index) for index in range(8)]
+
+
+@pytest.fixture(scope="module")
+def sets(views):
+    return [learning_set(view, CONFIG) for view in views]
+
+
+def test_what_a_view_teaches(views, sets):
+    data = sets[0]
+    assert (data.good & data.labelled).sum() == (~data.good & data.labelled).sum() == 3 * 4
+    assert (data.good & ~data.labelled).sum() > 5
+    assert (~data.good & ~data.labelled).sum() == 40
+    again = learning_set(views[0], CONFIG)
+    torch.testing.assert_close(again.patches.values, data.patches.values, atol=0, rtol=0)
+    torch.testing.assert_close(again.good, data.good)
+
+
+def test_a_tiny_training_learns_to_tell_across_from_along(views, sets):
+    detector = train(LearningSet.joined(sets[:6]), CONFIG)
+    for view in views[6:]:
+        assert (detector.judge(view.frame, view.good) > 0.5).all()
+        assert (detector.judge(view.frame, view.bad) < 0.5).all()
+        small = detector.small(extract(channel_image(view.frame), view.good))
+        assert (small > 0).all()
+        best = detector(view.frame, count=1)
+        fits = jaccard(best, view.good)[0] > 0.25
+        assert (fits & (angle_difference(best.angle, view.good.angle) < np.pi / 6)).any()
+
+
+def test_the_same_seed_gives_the_same_networks(sets):
+    config = replace(CONFIG, epochs=1)
+    data = LearningSet.joined(sets[:2])
+    one, other = (train(data, config) for _ in range(2))
+    for key, value in one.large.state_dict().items():
+        torch.testing.assert_close(other.large.state_dict()[key], value, atol=0, rtol=0)
+    another = train(data, replace(config, seed=1))
+    assert not torch.equal(another.large.first.weight, one.large.first.weight)
+
+
+def test_a_cross_validation_scores_every_view_once(views, sets):
+    config = replace(CONFIG, pretraining=None, epochs=1)
+    splits = folds([view.object_id for view in views], 2, "object")
+    scores = cross_validate(views, splits, config, sets=sets)
+    names = [result.name for score in scores for result in score.results]
+    assert sorted(names) == [view.name for view in views]
+    assert sum(len(score.recognition.truth) for score in scores) == 8 * 6
+
+
+def test_a_view_without_bad_rectangles_depth_or_objects():
+    view = bar_view(0)
+    blank = RgbdFrame(
+        np.full_like(view.frame.color, 180),
+        np.full_like(view.frame.depth, np.nan),
+        view.frame.camera,
+    )
+    data = learning_set(
+        GraspSample("blank", "blank", blank, view.good, GraspRectangles.none()), CONFIG
+    )
+    assert data.good.all()
+    assert not data.patches.mask[:, 1].any()

@@ -1,0 +1,305 @@
+"""The training loop on models so small that an epoch takes a millisecond."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from torch import nn
+
+from cvdl.training.checkpoint import TrainingError, prepare_run
+from cvdl.training.history import History
+from cvdl.training.loop import TrainingSettings, fit, pick_device
+
+
+class Line:
+    """Learns y = 2 x + 1 through a network with everything that draws or keeps a state."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        torch.manual_seed(5)
+        self.model = nn.Sequential(
+            nn.Linear(1, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 1)
+        )
+        self.stop_after = stop_after
+        self.epochs: list[int] = []
+
+    def batches(self, epoch, generator):
+        if epoch == self.stop_after:
+            raise KeyboardInterrupt
+        self.epochs.append(epoch)
+        x = torch.rand(64, 1, generator=generator)
+        return list(zip(x.split(16), (2 * x + 1).split(16), strict=True))
+
+    def loss(self, batch):
+        x, y = batch
+        square = (self.model(x) - y).square().mean()
+        return {"loss": square, "distance": square.sqrt()}
+
+    def validate(self):
+        assert not self.model.training
+        x = torch.linspace(0, 1, 11)[:, None]
+        return {"score": -(self.model(x) - 2 * x - 1).abs().mean().item(), "other": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+SETTINGS = TrainingSettings(epochs=12, learning_rate=0.02, device="cpu")
+
+
+def state_of(out: Path) -> dict[str, torch.Tensor]:
+    return {**torch.load(out / "last.pt", weights_only=True)["model"]}
+
+
+def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_learns_and_writes_what_it_says(tmp_path):
+    task, out = Line(), tmp_path / "run"
+    console = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+    history = fit(task, SETTINGS.model_copy(update={"epochs": 60}), out, console=console)
+    assert history.best_score > -0.15
+    assert history.series("train/loss")[-1] < 0.2 * history.series("train/loss")[0]
+    assert history.best_score == max(history.series("validation/score"))
+    assert set(history.epochs[0]) == {
+        "learning_rate",
+        "seconds",
+        "train/loss",
+        "train/distance",
+        "validation/score",
+        "validation/other",
+    }
+    assert {file.name for file in out.iterdir()} == {
+        "best.safetensors",
+        "curves.png",
+        "history.json",
+        "last.pt",
+        "run.json",
+        "tensorboard",
+    }
+    content = json.loads((out / "history.json").read_text())
+    assert content["best_epoch"] == history.best_epoch
+    assert len(content["epochs"]) == 60
+    assert cv2.imread(str(out / "curves.png")) is not None
+    assert any((out / "tensorboard").iterdir())
+    # The model is left as the best epoch had it, ready to use.
+    assert not task.model.training
+    assert task.validate()["score"] == history.best_score
+    assert_equal(load_file(out / "best.safetensors"), task.model.state_dict())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_resumed_equals_uninterrupted(optimizer, tmp_path):
+    settings = SETTINGS.model_copy(update={"optimizer": optimizer, "clip": 1.0, "warmup": 3})
+    straight = fit(Line(), settings, tmp_path / "straight")
+    for stop in (0, 4, 9):
+        with pytest.raises(KeyboardInterrupt):
+            fit(Line(stop), settings, tmp_path / "killed", resume=stop > 0)
+    task = Line()
+    resumed = fit(task, settings, tmp_path / "killed", resume=True)
+    assert task.epochs == [9, 10, 11]
+    assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
+    assert resumed.best_epoch == straight.best_epoch
+    for name in ("train/loss", "validation/score", "learning_rate"):
+        assert resumed.series(name) == straight.series(name)
+    best = [load_file(tmp_path / run / "best.safetensors") for run in ("killed", "straight")]
+    assert_equal(*best)
+    # A run that is finished is not trained on.
+    again = Line()
+    assert fit(again, settings, tmp_path / "killed", resume=True).epochs == resumed.epochs
+    assert again.epochs == []
+    assert_equal(again.model.state_dict(), best[0])
+
+
+def test_killed_without_warning_it_goes_on(tmp_path):
+    """SIGKILL in the middle of an epoch, in a process of its own."""
+    script = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_loop import *
+class Killed(Line):
+    def loss(self, batch):
+        if self.epochs[-1] == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss(batch)
+torch.set_num_threads(1)
+fit(Killed(), SETTINGS, Path(sys.argv[1]))
+"""
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], check=False)
+    assert killed.returncode == -9
+    task = Line()
+    fit(task, SETTINGS, tmp_path / "killed", resume=True)
+    assert task.epochs == list(range(5, 12))
+    fit(Line(), SETTINGS, tmp_path / "straight")
+    assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
+
+
+def test_same_seed_same_result_and_the_callers_random_numbers_stay(tmp_path):
+    states = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.manual_seed(77)
+        expected = torch.rand(1)
+        task = Line()
+        torch.manual_seed(77)
+        fit(task, SETTINGS.model_copy(update={"seed": seed}), tmp_path / name)
+        assert torch.equal(torch.rand(1), expected)
+        states.append(state_of(tmp_path / name))
+    assert_equal(states[0], states[1])
+    assert not torch.equal(states[0]["0.weight"], states[2]["0.weight"])
+
+
+def test_stops_early_and_keeps_the_best(tmp_path):
+    class Worse(Line):
+        scores = iter([0.1, 0.5, 0.3, 0.5, 0.2, 0.9])
+
+        def validate(self):
+            return {"score": next(self.scores)}
+
+    history = fit(Worse(), SETTINGS.model_copy(update={"patience": 3}), tmp_path / "run")
+    assert history.series("validation/score") == [0.1, 0.5, 0.3, 0.5, 0.2]
+    assert history.waited == 3  # an equal score later is no better,
+    assert history.best_epoch == 3  # but of two alike the later one is kept
+    content = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert content["best_epoch"] == 3
+    state = load_file(tmp_path / "run" / "best.safetensors")
+    assert not torch.equal(state["0.weight"], state_of(tmp_path / "run")["0.weight"])
+
+
+def test_schedules():
+    settings = SETTINGS.model_copy(update={"epochs": 8, "learning_rate": 1.0})
+    rates = {
+        name: [settings.model_copy(update={"schedule": name}).rate(t) for t in (0, 2, 4, 6, 8)]
+        for name in ("constant", "cosine", "step")
+    }
+    assert rates["constant"] == [1] * 5
+    assert rates["cosine"] == pytest.approx([1, 0.854, 0.5, 0.146, 0], abs=1e-3)
+    assert rates["step"] == [1, 1, 0.1, 0.01, 0.01]
+    rising = settings.model_copy(update={"schedule": "constant", "warmup": 4.0})
+    assert [rising.rate(t) for t in (0, 1, 4, 6)] == [0, 0.25, 1, 1]
+
+
+def test_decay_is_for_weights_alone(tmp_path):
+    class Still(Line):
+        def loss(self, batch):
+            return {"loss": sum((some * 0).sum() for some in self.model.parameters())}
+
+    task = Still()
+    with torch.no_grad():
+        task.model[0].bias.fill_(1)
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    settings = SETTINGS.model_copy(update={"optimizer": "sgd", "weight_decay": 0.1})
+    fit(task, settings, tmp_path / "run")
+    after = state_of(tmp_path / "run")
+    assert (after["0.weight"].abs() < before["0.weight"].abs()).all()
+    assert torch.equal(after["0.bias"], before["0.bias"])
+    assert torch.equal(after["1.weight"], before["1.weight"])
+
+
+def test_mixed_precision_and_channels_last(tmp_path):
+    class Picture:
+        def __init__(self):
+            torch.manual_seed(0)
+            self.model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 1))
+            self.seen = set()
+
+        def batches(self, epoch, generator):
+            # No length: the learning rate changes from epoch to epoch.
+            return ({"x": torch.rand(2, 3, 8, 8, generator=generator)} for _ in range(3))
+
+        def loss(self, batch):
+            features = self.model[0](batch["x"])
+            self.seen.add(
+                (features.dtype, features.is_contiguous(memory_format=torch.channels_last))
+            )
+            return {"loss": self.model(batch["x"]).float().square().mean()}
+
+        def validate(self):
+            return {"score": 0.0}
+
+    task = Picture()
+    settings = SETTINGS.model_copy(update={"mixed_precision": True, "epochs": 2})
+    history = fit(task, settings, tmp_path / "run")
+    assert task.seen == {(torch.bfloat16, True)}
+    assert task.model[0].weight.dtype == torch.float32
+    assert history.series("learning_rate") == [settings.rate(0.5), settings.rate(1.5)]
+
+
+def test_refuses_what_it_must_not_touch(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match="no run of a training"):
+            fit(Line(), SETTINGS, tmp_path, resume=resume)
+    with pytest.raises(TrainingError, match="no run of a training"):
+        prepare_run(tmp_path, {}, resume=False, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    out = tmp_path / "run"
+    fit(Line(), SETTINGS, out)
+    with pytest.raises(TrainingError, match="holds a run already; say --resume"):
+        fit(Line(), SETTINGS, out)
+    with pytest.raises(TrainingError, match=r"started with learning_rate 0.02, not 0.5"):
+        fit(Line(), SETTINGS.model_copy(update={"learning_rate": 0.5}), out, resume=True)
+    (out / "notes.txt").write_text("thoughts")
+    with pytest.raises(TrainingError, match=r"notes\.txt in it is not of a training"):
+        prepare_run(out, {}, resume=False, overwrite=True)
+    (out / "notes.txt").unlink()
+    prepare_run(out, {}, resume=False, overwrite=True)
+    assert [file.name for file in out.iterdir()] == ["run.json"]
+
+
+def test_bad_input(tmp_path, monkeypatch):
+    class Empty(Line):
+        def batches(self, epoch, generator):
+            return []
+
+    class Exploding(Line):
+        def loss(self, batch):
+            return {"loss": super().loss(batch)["loss"] * float("nan")}
+
+    with pytest.raises(TrainingError, match="no batch"):
+        fit(Empty(), SETTINGS, tmp_path / "empty")
+    with pytest.raises(TrainingError, match=r"loss is nan in epoch 0: learning_rate 0.02"):
+        fit(Exploding(), SETTINGS, tmp_path / "exploding")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TrainingError, match="no GPU here: accepted: auto, cpu"):
+        pick_device("cuda")
+    assert pick_device("auto") == torch.device("cpu")
+    fit(Line(), SETTINGS, tmp_path / "run")
+    for content in (b"", b"garbage", (tmp_path / "run" / "last.pt").read_bytes()[:900]):
+        (tmp_path / "run" / "last.pt").write_bytes(content)
+        with pytest.raises(TrainingError, match=r"last\.pt: damaged, or not a checkpoint"):
+            fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "exploded"),))
+
+    fit(Line(), SETTINGS, tmp_path / "run")
+    torch.save(Bomb(), tmp_path / "run" / "last.pt")
+    with pytest.raises(TrainingError, match="damaged, or not a checkpoint"):
+        fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_history_of_nothing_can_be_drawn(tmp_path):
+    history = History()
+    assert history.best_epoch == -1
+    history.draw(tmp_path / "curves.png")
+    assert cv2.imread(str(tmp_path / "curves.png")) is not None
