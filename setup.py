@@ -54,7 +54,14 @@ setup(
     maintainer_email="maintainers@cvdl.invalid",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={NAME: ["py.typed", "ros/definitions/*/*.msg"]},
+    package_data={
+        NAME: [
+            "py.typed",
+            "datasets/*.yaml",
+            "grasping/weights/*",
+            "ros/definitions/*/*.msg",
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

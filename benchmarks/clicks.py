@@ -19,7 +19,7 @@ from rich.table import Table
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.frame import FIRST_OBJECT_LABEL, Scene
 from cvdl.pictures import contact_sheet, overlay, write_png
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, PerceptionConfig
 
 HERE = Path(__file__).parent
 Clicks = dict[str, list[tuple[int, int]]]
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=Path, default=HERE / "data/tabletop_demo_clicks.yaml")
     parser.add_argument("--picture", type=Path, help="write the overlays there")
     args = parser.parse_args()
-    dataset, perception = ImageFolder(args.data), Perception()
+    dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().without_grasps())
     marked: dict[str, Clicks] = yaml.safe_load(args.clicks.read_text())
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

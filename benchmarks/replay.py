@@ -24,11 +24,11 @@ from rich.table import Table
 from cvdl.bags import BagReader, BagWriter, write_frames
 from cvdl.datasets import ImageFolder
 from cvdl.frame import RgbdFrame
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import ReplayOptions, replay
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
-STAGES = ("read", "segment", "draw", "write", "total")
+STAGES = ("read", "segment", "grasp", "draw", "write", "total")
 
 
 def main() -> None:
@@ -44,18 +44,27 @@ def main() -> None:
         with BagWriter(bag) as writer:
             frames = repeated(arguments.data, arguments.frames)
             write_frames(writer, track(frames, "preparing", arguments.frames, transient=True), 30)
-        perception = Perception()
-        replay(bag, out, perception, ReplayOptions(limit=1))
+        grasping, segmenting = Perception(), Perception(PerceptionConfig().without_grasps())
+        replay(bag, out, grasping, ReplayOptions(limit=1))
         variants = {
-            "input and results": ReplayOptions(overwrite=True),
-            "only results": ReplayOptions(overwrite=True, only_results=True),
-            "and pictures": ReplayOptions(overwrite=True, pictures=Path(folder, "pictures")),
+            "input and results": (segmenting, ReplayOptions(overwrite=True)),
+            "only results": (segmenting, ReplayOptions(overwrite=True, only_results=True)),
+            "and pictures": (
+                segmenting,
+                ReplayOptions(overwrite=True, pictures=Path(folder, "pictures")),
+            ),
+            "with grasps": (grasping, ReplayOptions(overwrite=True)),
         }
-        for name, options in track(variants.items(), "replaying", transient=True):
+        for name, (perception, options) in track(
+            list(variants.items()), "replaying", transient=True
+        ):
             start = perf_counter()
             summary = replay(bag, out, perception, options)
             rate = summary.frames / (perf_counter() - start)
-            stages = (f"{summary.latency_ms[stage][0]:.1f}" for stage in STAGES)
+            stages = (
+                f"{summary.latency_ms[stage][0]:.1f}" if stage in summary.latency_ms else ""
+                for stage in STAGES
+            )
             size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
             table.add_row(name, f"{rate:.1f}", *stages, f"{size:.0f}")
         start = perf_counter()

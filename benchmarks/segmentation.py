@@ -30,7 +30,7 @@ from cvdl.datasets import OsdDataset
 from cvdl.datasets.osd import SPLITS, split_of
 from cvdl.evaluation import SegmentationScore, evaluate_segmentation, mean_figures
 from cvdl.frame import FIRST_OBJECT_LABEL, RgbdFrame
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, PerceptionConfig
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
 
@@ -45,7 +45,7 @@ SMALLEST_PIXELS = 150  # as in cvdl's own defaults
 
 
 def cvdl_method() -> Method:
-    perception = Perception()
+    perception = Perception(PerceptionConfig().without_grasps())
 
     def run(frame: RgbdFrame) -> tuple[Labels, float]:
         start = perf_counter()
@@ -172,7 +172,7 @@ def compare(dataset: OsdDataset, rounds: int) -> Table:
 
 def memory(dataset: OsdDataset, count: int) -> None:
     """Resident memory while the same frames go through again and again."""
-    perception = Perception()
+    perception = Perception(PerceptionConfig().without_grasps())
     frames = list(dataset)
     step = max(count // 10, 1)
     first = 0.0

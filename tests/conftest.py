@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from cvdl.bags import BagWriter, write_frame
 from cvdl.camera import Camera
-from cvdl.frame import OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.frame import Grasp, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
 
 # A check of a change fails because of the change: the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -35,10 +35,14 @@ def frame() -> RgbdFrame:
 
 @pytest.fixture
 def scene() -> Scene:
-    """A table seen from 30 degrees above it, and on it a box, turned, and a named cylinder."""
+    """A table seen from 30 degrees above it, and on it a box, turned, and a named cylinder.
+
+    The box has one grasp, between the two of the cylinder.
+    """
     normal = np.array([0, -np.cos(np.pi / 3), -np.sin(np.pi / 3)])
     right = np.array([1.0, 0, 0])
     turned = np.stack([right, np.cross(normal, right), normal], axis=1)
+    sign = np.array([1, -1, -1])  # a gripper comes from above
     labels = np.zeros((48, 64), np.uint16)
     labels[16:] = 1
     labels[20:30, 10:20] = 2
@@ -63,6 +67,17 @@ def scene() -> Scene:
             ),
         ),
         {"segment": 1.5},
+        tuple(
+            Grasp(
+                np.array([u, v]), angle, 12.0, 6.0, score, label, np.array(at), turned * sign, 0.06
+            )
+            for u, v, angle, score, label, at in (
+                (40.0, 32.0, 0.5, 0.9, 3, [0.1, 0.1, 0.8]),
+                (15.0, 25.0, -1.2, 0.7, 2, [-0.2, 0.0, 0.9]),
+                (42.0, 33.0, 1.0, 0.4, 3, [0.1, 0.12, 0.8]),
+            )
+        ),
+        {"opening out of reach": 2},
     )
 
 

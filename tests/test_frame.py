@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.frame import OrientedBox, Plane
+from cvdl.frame import Grasp, OrientedBox, Plane
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -74,3 +74,20 @@ def test_a_mask_holds_the_pixels_of_one_object(scene):
     assert scene.mask(first).sum() == 100
     assert scene.mask(second)[30, 40]
     assert not (scene.mask(first) & scene.mask(second)).any()
+
+
+def test_a_gripper_is_drawn_at_its_pose():
+    turn = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # x to y, y to z, z to x
+    at = np.array([1.0, 2, 3])
+    grasp = Grasp(np.zeros(2), 0.0, 10.0, 5.0, 1.0, 2, at, turn, 0.08)
+    left, right, palm, wrist = grasp.wireframe(0.04) - at
+    np.testing.assert_allclose(left, [[0, -0.04, 0], [-0.04, -0.04, 0]])
+    np.testing.assert_allclose(right, [[0, 0.04, 0], [-0.04, 0.04, 0]])
+    np.testing.assert_allclose(palm, [left[1], right[1]])
+    np.testing.assert_allclose(wrist, [[-0.04, 0, 0], [-0.08, 0, 0]])
+
+
+def test_the_best_grasp_of_an_object_is_its_first(scene):
+    first, second, _ = scene.grasps
+    assert scene.best_grasps() == {3: first, 2: second}
+    assert list(replace(scene, grasps=scene.grasps[::-1]).best_grasps()) == [3, 2]

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from cvdl.camera import Camera
-from cvdl.frame import OrientedBox, RgbdFrame, Scene, SceneObject
-from cvdl.pictures import contact_sheet, depth_picture, object_color, overlay, write_png
+from cvdl.frame import Grasp, OrientedBox, RgbdFrame, Scene, SceneObject
+from cvdl.pictures import (
+    PLATE_COLOR,
+    contact_sheet,
+    depth_picture,
+    object_color,
+    overlay,
+    write_png,
+)
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
 
@@ -77,6 +84,52 @@ def test_overlay_draws_the_flat_box_where_the_other_reaches_behind_the_camera():
 def test_overlay_of_the_largest_and_the_smallest_object(box):
     picture = overlay(make_frame(), make_scene(make_object(2, box)))
     assert picture.shape == (120, 160, 3)
+
+
+def make_grasp(center: tuple[float, float], angle: float, label: int = 2) -> Grasp:
+    return Grasp(np.array(center), angle, 40.0, 16.0, 1.0, label, np.zeros(3), np.eye(3), 0.1)
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+def test_overlay_draws_plates_thick_and_the_opening_thin(background):
+    scene = replace(make_scene(), grasps=(make_grasp((80, 60), 0.0),))
+    picture = overlay(make_frame(background), scene).astype(int)
+    is_plate = (picture == PLATE_COLOR).all(-1)
+    assert is_plate[60, [59, 60, 100, 101]].all()
+    assert is_plate[53:68, 60].all()
+    yellow = picture[[52, 68], 80]
+    assert (yellow[:, 0] > 200).all()
+    assert (yellow[:, 2] < 80).all()
+    assert (picture[60, 66:95] == background).all()
+    dark = np.abs(picture - background).max(-1) if background else 255 - picture.min(-1)
+    assert dark[60, 56:65].max() > 100  # stands out on any background
+
+
+def test_overlay_turns_a_grasp_from_right_to_down():
+    scene = replace(make_scene(), grasps=(make_grasp((80, 60), np.pi / 4),))
+    is_plate = (overlay(make_frame(), scene) == PLATE_COLOR).all(-1)
+    step = round(20 * np.sqrt(0.5))
+    assert is_plate[60 + step, 80 + step]
+    assert is_plate[60 - step, 80 - step]
+    assert not is_plate[60 + step - 4 : 60 + step + 5, 80 - step - 4 : 80 - step + 5].any()
+
+
+def test_overlay_draws_all_but_the_best_grasp_of_an_object_faintly():
+    best, other = make_grasp((40, 60), 0.0), make_grasp((110, 60), 0.0)
+    picture = overlay(make_frame(), replace(make_scene(), grasps=(best, other)))
+    is_plate = (picture == PLATE_COLOR).all(-1)
+    assert is_plate[60, 20]
+    assert not is_plate[:, 80:].any()
+    assert picture[60, 90].min() > 160
+    assert (picture[52, 105:115] == 128).all()
+    of_two = replace(best, label=3), other
+    picture = overlay(make_frame(), replace(make_scene(), grasps=of_two))
+    assert (picture[60, 90] == PLATE_COLOR).all()
+
+
+def test_overlay_of_a_grasp_outside_the_picture():
+    scene = replace(make_scene(), grasps=(make_grasp((1e7, -1e7), 0.3),))
+    np.testing.assert_array_equal(overlay(make_frame(), scene), make_frame().color)
 
 
 def test_neighbouring_objects_differ_in_colour():

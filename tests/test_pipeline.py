@@ -1,5 +1,6 @@
 """The whole pipeline, on a plain frame, on simulated scenes and on recorded ones."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,12 +10,15 @@ from pydantic import ValidationError
 
 from cvdl.camera import Camera
 from cvdl.datasets import ImageFolder, OsdDataset
+from cvdl.errors import InputError
 from cvdl.evaluation import evaluate_scene, evaluate_segmentation
 from cvdl.frame import PLANE_LABEL, RgbdFrame
+from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.tabletop import TabletopSegmenter
 
+WITHOUT_GRASPS = PerceptionConfig(grasp={"enable": False})
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -32,7 +36,7 @@ def plain() -> RgbdFrame:
 
 
 def test_a_scene_is_what_the_segmentation_finds(plain):
-    scene = Perception()(plain)
+    scene = Perception(WITHOUT_GRASPS)(plain)
     labels, plane, objects = TabletopSegmenter()(plain)
     np.testing.assert_array_equal(scene.labels, labels)
     assert scene.plane.offset == plane.offset == pytest.approx(1, abs=1e-3)
@@ -43,13 +47,51 @@ def test_a_scene_is_what_the_segmentation_finds(plain):
 
 
 def test_each_stage_is_timed(plain):
-    latency = Perception()(plain).latency_ms
+    latency = Perception(WITHOUT_GRASPS)(plain).latency_ms
     assert list(latency) == ["segment"]
     assert 0 < latency["segment"] < 60_000
 
 
+@pytest.fixture
+def loaded(monkeypatch):
+    """A stand-in for the detector: one rectangle across the plain frame's block, one inside it."""
+    calls = []
+
+    def load(name, weights, device):
+        calls.append((name, weights, device))
+        center = [[164.5, 129.5]] * 2
+        return lambda *_: GraspRectangles(center, [0, 0], [100, 30], [20, 20], [0.8, 0.6])
+
+    monkeypatch.setattr("cvdl.grasping.stage.load_detector", load)
+    return calls
+
+
+def test_grasps_of_what_was_segmented(plain, loaded):
+    grasp = {"enable": True, "max_opening": 0.4, "detector": "lenz2014", "device": "cpu"}
+    scene = Perception(PerceptionConfig(grasp=grasp))(plain)
+    assert loaded == [("lenz2014", None, "cpu")]
+    assert list(scene.latency_ms) == ["segment", "grasp"]
+    (found,) = scene.grasps
+    assert (found.label, found.score) == (2, 0.8)
+    np.testing.assert_allclose(found.position[2], 0.92, atol=1e-6)
+    assert scene.refused == {"gripper meets the object": 1}
+
+
+def test_grasps_without_weights_are_an_error_at_once(tmp_path):
+    weights = str(tmp_path / "none.safetensors")
+    with pytest.raises(InputError, match=r"no weights of cascade at .*none\.safetensors"):
+        Perception(PerceptionConfig(grasp={"enable": True, "weights": weights}))
+
+
+def test_depth_without_any_reading_has_no_grasps(plain, loaded):
+    blind = replace(plain, depth=np.full_like(plain.depth, np.nan))
+    scene = Perception(PerceptionConfig(grasp={"enable": True}))(blind)
+    assert scene.grasps == ()
+    assert scene.refused == {}
+
+
 def test_settings_reach_the_stage(plain):
-    config = PerceptionConfig(segmentation={"min_height": 0.15})
+    config = PerceptionConfig(segmentation={"min_height": 0.15}, grasp={"enable": False})
     assert Perception(config)(plain).objects == ()
 
 
@@ -64,7 +106,7 @@ def test_an_unknown_setting_is_refused():
 @pytest.fixture(scope="module")
 def simulated():
     """Scores of the first scenes of seed 0."""
-    perception = Perception()
+    perception = Perception(WITHOUT_GRASPS)
     scores = []
     for index in range(6):
         scene = simulate_scene(0, index, SimulationConfig())
@@ -91,7 +133,7 @@ def test_objects_of_simulated_scenes(simulated):
 def recorded(dataset, name):
     """The frame of that name and its scene."""
     frame = dataset[dataset.names.index(name)]
-    return frame, Perception()(frame)
+    return frame, Perception(WITHOUT_GRASPS)(frame)
 
 
 @pytest.fixture(scope="module")

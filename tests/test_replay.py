@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
+from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
@@ -103,6 +104,32 @@ def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out,
     assert [detection.id for detection in objects.detections] == ["2", "3"]
 
 
+def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
+    summary = replay(bag, out, stage)
+    assert (summary.grasps, summary.refused) == (15, {"opening out of reach": 10})
+    rectangles = decoded(out, f"{NAMESPACE}/grasp/rectangles")[4].detections
+    poses = decoded(out, f"{NAMESPACE}/grasp/poses")[4].poses
+    detections = decoded(out, f"{NAMESPACE}/grasp/detections")[4].detections
+    assert len(rectangles) == len(poses) == len(detections) == 3
+    for grasp, rectangle, pose, detection in zip(
+        scene.grasps, rectangles, poses, detections, strict=True
+    ):
+        box = rectangle.bbox
+        assert [box.center.position.x, box.center.position.y] == grasp.center.tolist()
+        assert (box.center.theta, box.size_x, box.size_y) == (
+            grasp.angle,
+            grasp.opening,
+            grasp.plate,
+        )
+        assert rectangle.id == detection.id == str(grasp.label)
+        assert detection.bbox.size.x == grasp.opening_m
+        for each in (pose, detection.bbox.center):
+            q = each.orientation
+            rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+            np.testing.assert_allclose(rotation, grasp.rotation, atol=1e-9)
+            assert [each.position.x, each.position.y, each.position.z] == grasp.position.tolist()
+
+
 def test_only_results(bag, out, stage):
     replay(bag, out, stage, ReplayOptions(only_results=True))
     assert not set(INPUTS) & set(raw(out))
@@ -175,6 +202,8 @@ def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
     assert int(values["frames"]) == pytest.approx(20, abs=2)
     assert int(values["dropped: colour without depth"]) == pytest.approx(10, abs=1)
     assert values["latency of segment (ms)"] == "median 1.5, 95 % 1.5"
+    assert int(values["grasps"]) == 3 * int(values["frames"])
+    assert int(values["no grasp: opening out of reach"]) == 2 * int(values["frames"])
     assert third.level == third.WARN
 
 
@@ -382,6 +411,21 @@ def test_ctrl_c_leaves_a_whole_bag(bag, out, stage):
     assert len(raw(out)[LABELS]) == 3
 
 
+def test_ctrl_c_in_compiled_code_is_one_too(bag, out, scene):
+    """Python turns it into a SystemError there, of which it is the cause."""
+    numbers = iter(range(5))
+
+    def stage(frame) -> Scene:
+        if next(numbers) == 3:
+            raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+        return scene
+
+    summary = replay(bag, out, stage)
+    assert summary.interrupted
+    assert summary.frames == 3
+    assert summary.dropped == {}
+
+
 def test_a_full_disk_ends_the_replay_with_a_whole_bag(bag, out, stage, monkeypatch):
     free = [2**30] * 20 + [2**20] * 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.pop(0)))
@@ -419,7 +463,7 @@ def test_rerun_recording(bag, out, tmp_path, stage):
     replay(bag, out, stage, options)
     content = path.read_bytes()
     assert content[:4] == b"RRF2"
-    for entity in (b"color", b"depth", b"labels", b"boxes", b"points", b"overlay"):
+    for entity in (b"color", b"depth", b"labels", b"boxes", b"points", b"overlay", b"grasps"):
         assert entity in content
     with pytest.raises(InputError, match=r"recording.rrd exists already; say --overwrite"):
         replay(bag, out, stage, replace(options, overwrite=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,9 @@ from pydantic import BaseModel, ValidationError
 from cvdl.errors import InputError
 from cvdl.pipeline import PerceptionConfig
 
-__all__ = ["ConfigError", "load_config"]
+__all__ = ["ConfigError", "load_config", "load_settings"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigError(InputError):
@@ -20,27 +22,37 @@ class ConfigError(InputError):
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:
-    """The settings of every stage: the defaults, changed by a file, changed by overrides.
+    """The settings of every stage: see ``load_settings``."""
+    return load_settings(PerceptionConfig, path, overrides)
+
+
+def load_settings(
+    model: type[Model], path: Path | None = None, overrides: Iterable[str] = ()
+) -> Model:
+    """Settings: the defaults, changed by a file, changed by overrides.
 
     Args:
-        path: a YAML file with the keys of ``PerceptionConfig``; any of them may be left out.
+        model: of the settings; all its fields have defaults.
+        path: a YAML file with its keys; any of them may be left out.
         overrides: ``key=value``, dots between the levels: ``segmentation.max_range=2.5``; the
             value is read as YAML.
 
     Raises:
         ConfigError: if the file cannot be read, a key is unknown or a value is not accepted.
     """
-    values = {} if path is None else _read(path)
+    # From all the defaults: those of an inner model may not be the ones it has by itself.
+    values = model().model_dump()
+    _update(values, {} if path is None else _read(path))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
             raise ConfigError(f"{override!r}: expected key=value")
         _set(values, key.strip().split("."), _parse(text, override))
     try:
-        return PerceptionConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         source = "settings" if path is None else f"{path}"
-        problems = [_problem(detail["loc"], detail) for detail in error.errors()]
+        problems = [_problem(model, detail["loc"], detail) for detail in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(problems)) from error
 
 
@@ -65,6 +77,15 @@ def _parse(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: not YAML: {error}") from error
 
 
+def _update(values: dict[str, Any], changes: dict[Any, Any]) -> None:
+    for key, value in changes.items():
+        inner = values.get(key)
+        if isinstance(inner, dict) and isinstance(value, dict):
+            _update(inner, value)
+        else:
+            values[key] = value
+
+
 def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         inner = values.get(key)
@@ -74,9 +95,8 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
     values[keys[-1]] = value
 
 
-def _problem(location: tuple[int | str, ...], detail: Any) -> str:
+def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: Any) -> str:
     """One complaint in a line: the key, the value found and the values accepted."""
-    model: type[BaseModel] = PerceptionConfig
     for depth, key in enumerate(location):
         field = model.model_fields.get(str(key))
         if field is None:

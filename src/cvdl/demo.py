@@ -31,6 +31,8 @@ class DemoResult:
         sheet: PNG of what was found beside the truth.
         summary: of the replay.
         scores: one a scene, in order.
+        objects: number found in all scenes.
+        graspable: number of these with a grasp; None where no grasps were looked for.
     """
 
     scenes: Path
@@ -38,6 +40,8 @@ class DemoResult:
     sheet: Path
     summary: ReplaySummary
     scores: tuple[SceneScore, ...]
+    objects: int
+    graspable: int | None
 
 
 def run_demo(
@@ -86,7 +90,11 @@ def run_demo(
         scores.append(evaluate_scene(truth, found[stamp], np.isfinite(frame.depth)))
         on_progress("comparing with the truth", done, scenes)
     _draw_sheet(sheet, truths, found, scores)
-    return DemoResult(simulated, replayed, sheet, summary, tuple(scores))
+    objects = sum(len(scene.objects) for scene in found.values())
+    graspable = None
+    if perception.config.grasp.enable:
+        graspable = sum(len(scene.best_grasps()) for scene in found.values())
+    return DemoResult(simulated, replayed, sheet, summary, tuple(scores), objects, graspable)
 
 
 def _draw_sheet(

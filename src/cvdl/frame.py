@@ -15,6 +15,7 @@ from cvdl.camera import Camera
 __all__ = [
     "FIRST_OBJECT_LABEL",
     "PLANE_LABEL",
+    "Grasp",
     "OrientedBox",
     "Plane",
     "RgbdFrame",
@@ -119,6 +120,53 @@ class SceneObject:
 
 
 @dataclass(frozen=True)
+class Grasp:
+    """One way to grasp an object with a parallel gripper: in the picture, and in space.
+
+    Attributes:
+        center: (2,) of the rectangle, pixels (u, v).
+        angle: of the opening, along which the gripper closes, radians in [-pi/2, pi/2), from +u
+            towards +v; v points down, so it turns clockwise to the eye.
+        opening: length of the rectangle along that direction, pixels.
+        plate: length of the rectangle along the gripper's plates, pixels.
+        score: higher is better.
+        label: of the object, its value in ``Scene.labels``.
+        position: (3,) the middle between the tips of the plates, metres.
+        rotation: (3, 3), its columns the gripper's axes, right-handed: x along the opening, y
+            along the plates, z the approach, out of the gripper.
+        opening_m: distance between the plates before they close, metres.
+    """
+
+    center: NDArray[np.float64]
+    angle: float
+    opening: float
+    plate: float
+    score: float
+    label: int
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    opening_m: float
+
+    def wireframe(self, length: float = 0.05) -> NDArray[np.float64]:
+        """A gripper drawn with four lines, (4, 2, 3): two plates, palm and wrist; metres.
+
+        Args:
+            length: of the plates and of the wrist, metres.
+        """
+        half = self.opening_m / 2
+        left, right = [-half, 0, -length], [half, 0, -length]
+        lines = np.array(
+            [
+                [[-half, 0, 0], left],
+                [[half, 0, 0], right],
+                [left, right],
+                [[0, 0, -length], [0, 0, -2 * length]],
+            ]
+        )
+        return self.position + lines @ self.rotation.T
+
+
+@dataclass(frozen=True)
 class Scene:
     """What was found in one frame.
 
@@ -127,13 +175,24 @@ class Scene:
         plane: the support plane, or None where none is in view; then nothing is segmented.
         objects: in order of their labels.
         latency_ms: wall time of each stage, by its name, milliseconds.
+        grasps: of all objects, best first.
+        refused: number of rectangles that became no grasp, by reason.
     """
 
     labels: NDArray[np.uint16]
     plane: Plane | None
     objects: tuple[SceneObject, ...] = ()
     latency_ms: dict[str, float] = field(default_factory=dict)
+    grasps: tuple[Grasp, ...] = ()
+    refused: dict[str, int] = field(default_factory=dict)
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """(H, W) bool: the pixels of one object."""
         return self.labels == item.label
+
+    def best_grasps(self) -> dict[int, Grasp]:
+        """The best grasp of each object that has one, by its label."""
+        best: dict[int, Grasp] = {}
+        for grasp in self.grasps:
+            best.setdefault(grasp.label, grasp)
+        return best

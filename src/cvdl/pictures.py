@@ -9,15 +9,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, RgbdFrame, Scene, SceneObject
+from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Grasp, RgbdFrame, Scene, SceneObject
 
-__all__ = ["contact_sheet", "depth_picture", "object_color", "overlay", "write_png"]
+__all__ = [
+    "PLATE_COLOR",
+    "contact_sheet",
+    "depth_picture",
+    "object_color",
+    "overlay",
+    "write_png",
+]
 
 Picture = NDArray[np.uint8]
 
 _TABLE_SHARE = 0.15  # of the tint in the mixture
 _OBJECT_SHARE = 0.45
 _DARK = (24, 24, 28)
+#: Of a gripper's plates, and of what lies between them: the sides along the opening.
+PLATE_COLOR = (255, 255, 255)
+_OPENING_COLOR = (255, 225, 0)
+_FAINT_SHARE = 0.55
+_SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 
@@ -59,6 +71,8 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
 
     The support plane is tinted faintly; each object has its own colour and outline, its box
     drawn thin, and its number (with the class where one is known) where its mask is thickest.
+    Of its best grasp both plates are drawn thick and the sides along the opening thin; of the
+    others, faintly, only the plates.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -71,6 +85,7 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     picture = _tinted(frame.color, np.take(_ROW, scene.labels))
     for item in scene.objects:
         _draw_box(picture, frame, item)
+    _draw_grasps(picture, scene)
     for item in scene.objects:  # after every box, so that no line crosses a caption
         _draw_caption(picture, scene, item)
     return picture
@@ -175,6 +190,43 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
     else:
         x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)
         cv2.rectangle(picture, (x_min, y_min), (x_max - 1, y_max - 1), color, 1)
+
+
+def _draw_grasps(picture: Picture, scene: Scene) -> None:
+    """Grasp rectangles: the best one of each object above all others."""
+    best = scene.best_grasps()
+    others = [grasp for grasp in scene.grasps if grasp is not best[grasp.label]]
+    width = max(1, round(picture.shape[1] / 640))
+    if others:
+        faint = picture.copy()
+        for grasp in others:
+            plates, _ = _sides(grasp)
+            _draw_lines(faint, plates, _DARK, 3 * width)
+            _draw_lines(faint, plates, PLATE_COLOR, width)
+        cv2.addWeighted(faint, _FAINT_SHARE, picture, 1 - _FAINT_SHARE, 0, dst=picture)
+    for grasp in reversed(best.values()):
+        plates, openings = _sides(grasp)
+        _draw_lines(picture, openings, _DARK, 4 * width)
+        _draw_lines(picture, openings, _OPENING_COLOR, 2 * width)
+        _draw_lines(picture, plates, _DARK, 7 * width)
+        _draw_lines(picture, plates, PLATE_COLOR, 4 * width)
+
+
+def _sides(grasp: Grasp) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two sides along the plates and two along the opening, each (2, 2, 2), pixels."""
+    direction = np.array([np.cos(grasp.angle), np.sin(grasp.angle)])
+    along = direction * grasp.opening / 2
+    across = np.array([-direction[1], direction[0]]) * grasp.plate / 2
+    plates = [[side - across, side + across] for side in (-along, along)]
+    openings = [[side - along, side + along] for side in (-across, across)]
+    return grasp.center + np.array(plates), grasp.center + np.array(openings)
+
+
+def _draw_lines(
+    picture: Picture, lines: NDArray[np.float64], color: tuple[int, int, int], width: int
+) -> None:
+    points = (lines.clip(-10_000, 10_000) * 2**_SHIFT).round().astype(np.int32)
+    cv2.polylines(picture, list(points), False, color, width, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene
-from cvdl.pictures import object_color, write_png
+from cvdl.pictures import PLATE_COLOR, object_color, write_png
 
 __all__ = ["PictureFolder", "Recording", "RerunRecording"]
 
@@ -93,7 +93,7 @@ class RerunRecording(Recording):
         self._stream.disconnect()
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
-        """Log colour, depth, overlay, labels, boxes and points."""
+        """Log colour, depth, overlay, labels, boxes, grippers and points."""
         rr, log = self._rr, self._stream.log
         self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
         camera = frame.camera
@@ -118,6 +118,18 @@ class RerunRecording(Recording):
                 ],
                 colors=colors,
                 labels=[f"{item.label} {item.class_name}".strip() for item in scene.objects],
+            ),
+        )
+        best = scene.best_grasps()
+        log(
+            "camera/grasps",
+            rr.LineStrips3D(
+                [line for grasp in scene.grasps for line in grasp.wireframe()],
+                colors=[
+                    (*PLATE_COLOR, 255 if grasp is best[grasp.label] else 90)
+                    for grasp in scene.grasps
+                    for _ in grasp.wireframe()
+                ],
             ),
         )
         points = camera.deproject(frame.depth)[::_POINT_STRIDE, ::_POINT_STRIDE]

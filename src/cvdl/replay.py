@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -83,6 +83,8 @@ class ReplaySummary:
         frames: number that went through and were written.
         dropped: messages and frames that did not, by cause.
         latency_ms: median and 95th percentile of each stage, milliseconds.
+        grasps: number found in all frames.
+        refused: number of grasp rectangles that became no grasp, by reason.
         seconds: wall time.
         problem: why there was no frame, if there was none.
         interrupted: whether Ctrl-C ended it; the bag is whole all the same.
@@ -93,6 +95,8 @@ class ReplaySummary:
     dropped: Counter[str]
     latency_ms: dict[str, tuple[float, float]]
     seconds: float
+    grasps: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
     problem: str = ""
     interrupted: bool = False
 
@@ -158,6 +162,8 @@ class _Run:
         self._sync = RgbdSync(topics.color, topics.depth, topics.camera_info, options.slop_s)
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
+        self._grasps = 0
+        self._refused: Counter[str] = Counter()
         self._reported_ns: int | None = None
         self._reported_frames = 0
         self._reported_dropped = 0
@@ -183,6 +189,8 @@ class _Run:
             dropped=self._sync.dropped + self._tally.dropped,
             latency_ms=self._tally.latency_ms(),
             seconds=perf_counter() - start,
+            grasps=self._grasps,
+            refused=self._refused,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
@@ -236,6 +244,9 @@ class _Run:
         except (BagError, OSError):  # an output cannot be written any more
             raise
         except Exception as error:  # a stage that fails on one frame must not end the others
+            # A Ctrl-C while compiled code returns becomes the cause of a SystemError.
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise error.__cause__ from None
             cause = f"{type(error).__name__} in a stage"
             stamp = stamp_ns(match.color)
             _log.debug("frame with stamp %d ns", stamp, exc_info=error)
@@ -243,6 +254,8 @@ class _Run:
         else:
             for cause, sentence in doubts(match.color, match.depth, match.camera_info):
                 self._tally.warn(cause, sentence)
+            self._grasps += len(scene.grasps)
+            self._refused.update(scene.refused)
             self._tally.add(
                 {
                     "read": read.ms,
@@ -266,6 +279,9 @@ class _Run:
             values["rate (Hz)"] = f"{frames / (received_ns - since_ns) * 1e9:.2f}"
         for stage, (median, p95) in self._tally.latency_ms().items():
             values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
+        values["grasps"] = str(self._grasps)
+        for reason, count in self._refused.items():
+            values[f"no grasp: {reason}"] = str(count)
         for cause, count in dropped.items():
             values[f"dropped: {cause}"] = str(count)
         message = self._messages.diagnostics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import struct
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -16,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags.typestore import message_type
 from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame, Scene
+from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.ros.messages import (
     COLOR_ENCODINGS,
     SCENE_TOPICS,
@@ -333,6 +335,9 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
     carriers += [factory.boxes(frame, scene), *factory.boxes(frame, scene).detections]
+    for name in ("grasp/rectangles", "grasp/detections"):
+        carriers += [messages[name], *messages[name].detections]
+    carriers += [messages["grasp/poses"]]
     carriers += [factory.camera_info(frame), factory.label_info(frame, ["a"])]
     for message in carriers:
         assert (stamp_ns(message), message.header.frame_id) == (frame.stamp_ns, "optical")
@@ -369,6 +374,64 @@ def test_boxes_in_the_picture(factory, frame, scene):
     assert (box.size_x, box.size_y) == (20, 16)
 
 
+def pose_arrays(pose):
+    """Position (3,), rotation (3, 3) and the quaternion's length of a Pose."""
+    p, q = pose.position, pose.orientation
+    quaternion = [q.x, q.y, q.z, q.w]
+    rotation = Rotation.from_quat(quaternion).as_matrix()
+    return np.array([p.x, p.y, p.z]), rotation, np.linalg.norm(quaternion)
+
+
+def test_grasp_rectangles_are_turned_boxes_best_first(factory, frame, scene):
+    detections = factory.grasp_rectangles(frame, scene).detections
+    assert [detection.id for detection in detections] == ["3", "2", "3"]
+    for detection, grasp in zip(detections, scene.grasps, strict=True):
+        box = detection.bbox
+        assert [box.center.position.x, box.center.position.y] == grasp.center.tolist()
+        assert (box.center.theta, box.size_x, box.size_y) == (grasp.angle, 12, 6)
+        (result,) = detection.results
+        assert (result.hypothesis.class_id, result.hypothesis.score) == ("grasp", grasp.score)
+
+
+def test_theta_turns_from_right_to_down(factory, frame, scene):
+    """Clockwise to the eye: a gripper that closes along (1, 1), right and down, has theta > 0."""
+    along = np.array([1.0, 1.0])
+    rectangles = GraspRectangles.from_corners([[[0, 0], [8, 8], [5, 11], [-3, 3]]])
+    grasp = replace(scene.grasps[0], angle=float(rectangles.angle[0]))
+    (detection,) = factory.grasp_rectangles(frame, replace(scene, grasps=(grasp,))).detections
+    theta = detection.bbox.center.theta
+    assert theta == pytest.approx(np.pi / 4)
+    np.testing.assert_allclose([np.cos(theta), np.sin(theta)], along / np.linalg.norm(along))
+
+
+def test_grasp_poses_in_the_order_of_the_rectangles(factory, frame, scene):
+    poses = factory.grasp_poses(frame, scene).poses
+    detections = factory.grasp_detections(frame, scene).detections
+    for pose, detection, grasp in zip(poses, detections, scene.grasps, strict=True):
+        for each in (pose, detection.bbox.center, detection.results[0].pose.pose):
+            position, rotation, length = pose_arrays(each)
+            np.testing.assert_allclose(position, grasp.position)
+            np.testing.assert_allclose(rotation, grasp.rotation, atol=1e-9)
+            assert length == pytest.approx(1)
+        size = detection.bbox.size
+        assert (size.x, size.y, size.z) == pytest.approx((0.06, 0.03, 0))
+        assert detection.id == str(grasp.label)
+        assert detection.results[0].hypothesis.score == grasp.score
+
+
+def test_markers_show_grippers_the_best_of_each_object_opaque(factory, frame, scene):
+    markers = [m for m in factory.markers(frame, scene).markers if m.ns == "grasps"]
+    assert [(marker.id, marker.color.a) for marker in markers] == [
+        (0, 1),
+        (1, 1),
+        (2, pytest.approx(0.4)),
+    ]
+    for marker, grasp in zip(markers, scene.grasps, strict=True):
+        assert marker.type == marker.LINE_LIST
+        ends = np.array([[p.x, p.y, p.z] for p in marker.points])
+        np.testing.assert_allclose(ends.reshape(-1, 2, 3), grasp.wireframe())
+
+
 def test_plane_coefficients_give_the_height_above_it(factory, scene):
     a, b, c, d = factory.plane(scene.plane).coef
     point = np.array([0.1, 0.2, 0.7])
@@ -382,7 +445,7 @@ def test_label_info(factory, frame):
 
 
 def test_markers(factory, frame, scene):
-    clear, plane, *items = factory.markers(frame, scene).markers
+    clear, plane, *items = factory.markers(frame, replace(scene, grasps=())).markers
     assert clear.action == clear.DELETEALL
     assert plane.type == plane.TRIANGLE_LIST
     assert 0 < plane.color.a < 1
@@ -409,6 +472,9 @@ def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene)
     messages = factory.scene(frame, empty, frame.color)
     assert "segmentation/plane" not in messages
     assert messages["segmentation/objects"].detections == []
+    assert messages["grasp/rectangles"].detections == []
+    assert messages["grasp/poses"].poses == []
+    assert messages["grasp/detections"].detections == []
     assert len(messages["markers"].markers) == 1
     hidden = Scene(np.zeros_like(scene.labels), scene.plane)
     assert factory.markers(frame, hidden).markers[1].points == []

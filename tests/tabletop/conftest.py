@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, OrientedBox, Plane, RgbdFrame, Scene
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.tabletop.surface import Surface
 
 KINECT = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
@@ -169,7 +169,7 @@ def cast() -> Callable[..., CastScene]:
 @pytest.fixture(scope="session")
 def segment() -> Callable[[RgbdFrame], Scene]:
     """The segmentation with its default settings."""
-    return Perception()
+    return Perception(PerceptionConfig(grasp={"enable": False}))
 
 
 @pytest.fixture(scope="session")

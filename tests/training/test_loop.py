@@ -15,9 +15,10 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
+from cvdl.errors import InputError
 from cvdl.training.checkpoint import TrainingError, prepare_run
 from cvdl.training.history import History
-from cvdl.training.loop import TrainingSettings, fit, pick_device
+from cvdl.training.loop import TrainingSettings, fit
 
 
 class Line:
@@ -276,9 +277,8 @@ def test_bad_input(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"loss is nan in epoch 0: learning_rate 0.02"):
         fit(Exploding(), SETTINGS, tmp_path / "exploding")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(TrainingError, match="no GPU here: accepted: auto, cpu"):
-        pick_device("cuda")
-    assert pick_device("auto") == torch.device("cpu")
+    with pytest.raises(InputError, match="torch finds no GPU"):
+        fit(Line(), SETTINGS.model_copy(update={"device": "cuda"}), tmp_path / "gpu")
     fit(Line(), SETTINGS, tmp_path / "run")
     for content in (b"", b"garbage", (tmp_path / "run" / "last.pt").read_bytes()[:900]):
         (tmp_path / "run" / "last.pt").write_bytes(content)

@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue
 from threading import Thread
+from time import sleep
 from types import TracebackType
 from typing import Any
 
@@ -64,7 +65,8 @@ class BagWriter:
         self.path = path
         # Version 8 is the last one that Humble reads.
         self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-        self._queue: Queue[tuple[Topic, int, bytes | memoryview] | None] = Queue(_QUEUE_LENGTH)
+        # Not a Queue: that is Python code, which a Ctrl-C can cut in two, and a wake-up is lost.
+        self._queue: SimpleQueue[tuple[Topic, int, bytes | memoryview] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="bag writer")
         self._error: Exception | None = None
         self._topics: dict[str, Topic] = {}
@@ -112,6 +114,8 @@ class BagWriter:
     def copy(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
         """Write a message that is serialised already, as it is."""
         self._check()
+        while self._queue.qsize() >= _QUEUE_LENGTH:
+            sleep(0.001)
         self._queue.put((topic, stamp_ns, data))
 
     def _check(self) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cvdl.cli import bag, demo, evaluate, info, replay, simulate
+from cvdl.cli import bag, demo, evaluate, info, replay, simulate, train
 from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ app.command("replay")(replay.command)
 app.command("info")(info.command)
 app.command("simulate")(simulate.command)
 app.add_typer(bag.app, name="bag")
+app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 
 

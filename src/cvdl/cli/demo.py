@@ -68,4 +68,7 @@ def _quality_table(result: DemoResult) -> Table:
     table.add_row("plane: median angle", f"{np.nanmedian(angles):.2f} deg")
     table.add_row("plane: median offset", f"{np.nanmedian(offsets):.1f} mm")
     table.add_row("3-D boxes: median IoU", f"{np.median([box.iou for box in boxes]):.2f}")
+    if result.graspable is not None:
+        share = result.graspable / max(result.objects, 1)
+        table.add_row("found objects with a grasp", f"{share:.0%} of {result.objects}")
     return table

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cvdl.cli import grasps
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -93,7 +95,7 @@ def segmentation(
 
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
-    perception = Perception(loaded)
+    perception = Perception(loaded.without_grasps())
     progress = track(
         evaluate_dataset(frames, perception),
         description="evaluating",
@@ -121,6 +123,87 @@ def segmentation(
     if sheet is not None:
         write_png(sheet, worst_sheet(frames, perception, results, worst))
         typer.echo(f"worst frames: {sheet}")
+
+
+@app.command(no_args_is_help=True)
+def grasp(
+    data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
+    dataset: Annotated[
+        grasps.Dataset, typer.Option(help="Layout of the folder.")
+    ] = grasps.Dataset.cornell,
+    detector: Annotated[
+        grasps.Detector, typer.Option(help="What finds the grasps.")
+    ] = grasps.Detector.cascade,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The detector's weights, .safetensors; if not given, the package's."),
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")] = 100,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
+    ] = 10_000,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")] = (
+        "auto"
+    ),
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write every figure and view to this file.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a picture of the worst views, as PNG.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, help="Views in that picture.")] = 48,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write precision over recall and ROC, as PNG.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
+    ] = False,
+) -> None:
+    """Score a grasp detector on whole images; the labels only judge its answers.
+
+    top-1: share of the views whose best rectangle is right: turned by at most 30
+    degrees, and with more than that Jaccard index (intersection over union),
+    against one and the same good rectangle.
+
+    recognition: share of the labelled rectangles, good and bad, that a score of 0.5
+    tells apart.
+
+    In the picture, good rectangles are thin and blue, the prediction is thick, green
+    where it is right and red where it is wrong.
+    """
+    from rich.console import Console
+
+    from cvdl import __version__
+    from cvdl.cli.console import status_console
+    from cvdl.errors import InputError
+    from cvdl.grasping import load_detector
+    from cvdl.training.experiment import Views, score
+
+    outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
+    for path in outputs.values():
+        if path is not None and path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
+    console = status_console()
+    views = Views.of(grasps.open_dataset(dataset.value, data, scenes, seed))
+    scores = score(load_detector(detector.value, weights, device), views, console)
+    if not scores.results:
+        raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")
+    content = {
+        "version": __version__,
+        "detector": detector.value,
+        "weights": None if weights is None else str(weights),
+        "dataset": dataset.value,
+        "data": None if data is None else str(data),
+        **scores.report(),
+    }
+    Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
+    if json_path is not None:
+        grasps.write_json(json_path, content)
+    grasps.write_pictures(scores, views, sheet, curves, worst)
+    for what, path in outputs.items():
+        if path is not None:
+            typer.echo(f"{what}: {path}")
 
 
 def _table(content: dict[str, Any]) -> Table:

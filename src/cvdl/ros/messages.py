@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.camera import Camera
 from cvdl.errors import InputError
-from cvdl.frame import PLANE_LABEL, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
-from cvdl.pictures import object_color
+from cvdl.frame import PLANE_LABEL, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.pictures import PLATE_COLOR, object_color
 
 __all__ = [
     "COLOR_ENCODINGS",
@@ -44,6 +44,9 @@ SCENE_TOPICS = {
     "segmentation/labels": "sensor_msgs/msg/Image",
     "segmentation/objects": "vision_msgs/msg/Detection3DArray",
     "segmentation/plane": "shape_msgs/msg/Plane",
+    "grasp/rectangles": "vision_msgs/msg/Detection2DArray",
+    "grasp/poses": "geometry_msgs/msg/PoseArray",
+    "grasp/detections": "vision_msgs/msg/Detection3DArray",
     "markers": "visualization_msgs/msg/MarkerArray",
     "overlay": "sensor_msgs/msg/Image",
 }
@@ -69,6 +72,7 @@ _METRES[0] = np.nan
 _CONFIG_HEADER_BYTES = 12  # of compressedDepth: an enum, then the two quantisation parameters
 _BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 _TEXT_HEIGHT = 0.025  # metres
+_GRASP_CLASS = "grasp"
 
 
 class MessageError(InputError):
@@ -313,6 +317,9 @@ class MessageFactory:
         messages = {
             "segmentation/labels": self.labels(frame, scene),
             "segmentation/objects": self.objects(frame, scene),
+            "grasp/rectangles": self.grasp_rectangles(frame, scene),
+            "grasp/poses": self.grasp_poses(frame, scene),
+            "grasp/detections": self.grasp_detections(frame, scene),
             "markers": self.markers(frame, scene),
             "overlay": self.image(frame, picture, "rgb8"),
         }
@@ -379,12 +386,12 @@ class MessageFactory:
         header = self._header(frame)
         detections = []
         for item in scene.objects:
-            pose = self._pose(item.box3d)
+            pose = self._pose(item.box3d.center, item.box3d.rotation)
             detections.append(
                 self._new(
                     "vision_msgs/msg/Detection3D",
                     header=header,
-                    results=self._hypotheses(item, pose),
+                    results=self._class_of(item, pose),
                     bbox=self._new(
                         "vision_msgs/msg/BoundingBox3D",
                         center=pose,
@@ -404,28 +411,72 @@ class MessageFactory:
         detections = []
         for item in scene.objects:
             x_min, y_min, x_max, y_max = (float(value) for value in item.box2d)
-            center = self._new(
-                "vision_msgs/msg/Pose2D",
-                position=self._new(
-                    "vision_msgs/msg/Point2D", x=(x_min + x_max) / 2, y=(y_min + y_max) / 2
-                ),
-                theta=0.0,
-            )
+            pose = self._pose(item.box3d.center, item.box3d.rotation)
+            center = (x_min + x_max) / 2, (y_min + y_max) / 2
             detections.append(
                 self._new(
                     "vision_msgs/msg/Detection2D",
                     header=header,
-                    results=self._hypotheses(item, self._pose(item.box3d)),
-                    bbox=self._new(
-                        "vision_msgs/msg/BoundingBox2D",
-                        center=center,
-                        size_x=x_max - x_min,
-                        size_y=y_max - y_min,
-                    ),
+                    results=self._class_of(item, pose),
+                    bbox=self._box2d(center, 0.0, x_max - x_min, y_max - y_min),
                     id=str(item.label),
                 )
             )
         return self._new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+
+    def grasp_rectangles(self, frame: RgbdFrame, scene: Scene) -> Any:
+        """Detection2DArray of the grasp rectangles, best first; ``id`` is the object's label.
+
+        The centre counts in pixels as `cvdl.camera` does: (0, 0) is the middle of the top-left
+        pixel. ``size_x`` is the opening, ``size_y`` the length of the plates. ``theta`` turns
+        the image's x axis towards its y axis, and as y points down, clockwise to the eye: the
+        plates are at centre +- size_x / 2 * (cos theta, sin theta).
+        """
+        header = self._header(frame)
+        detections = [
+            self._new(
+                "vision_msgs/msg/Detection2D",
+                header=header,
+                results=[self._hypothesis(_GRASP_CLASS, grasp.score, pose)],
+                bbox=self._box2d(grasp.center, grasp.angle, grasp.opening, grasp.plate),
+                id=str(grasp.label),
+            )
+            for grasp, pose in zip(scene.grasps, self._grasp_poses(scene), strict=True)
+        ]
+        return self._new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+
+    def grasp_poses(self, frame: RgbdFrame, scene: Scene) -> Any:
+        """PoseArray of the grasps, best first: at the tips' middle, z approach, x opening."""
+        return self._new(
+            "geometry_msgs/msg/PoseArray",
+            header=self._header(frame),
+            poses=self._grasp_poses(scene),
+        )
+
+    def grasp_detections(self, frame: RgbdFrame, scene: Scene) -> Any:
+        """Detection3DArray of the same poses in the same order, with scores.
+
+        ``bbox.size.x`` is the opening, metres, ``bbox.size.y`` the length of the plates at the
+        same scale; ``id`` is the object's label.
+        """
+        header = self._header(frame)
+        detections = []
+        for grasp, pose in zip(scene.grasps, self._grasp_poses(scene), strict=True):
+            plate = grasp.plate * grasp.opening_m / grasp.opening
+            detections.append(
+                self._new(
+                    "vision_msgs/msg/Detection3D",
+                    header=header,
+                    results=[self._hypothesis(_GRASP_CLASS, grasp.score, pose)],
+                    bbox=self._new(
+                        "vision_msgs/msg/BoundingBox3D",
+                        center=pose,
+                        size=self._xyz("Vector3", (grasp.opening_m, plate, 0)),
+                    ),
+                    id=str(grasp.label),
+                )
+            )
+        return self._new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 
     def label_info(self, frame: RgbdFrame, names: Sequence[str], threshold: float = 0.0) -> Any:
         """LabelInfo: the names of classes 0, 1, ...; scores below the threshold are not sent."""
@@ -445,7 +496,10 @@ class MessageFactory:
         return self._new("shape_msgs/msg/Plane", coef=np.append(plane.normal, plane.offset))
 
     def markers(self, frame: RgbdFrame, scene: Scene) -> Any:
-        """MarkerArray: what was there before deleted, then plane, boxes and their numbers."""
+        """MarkerArray: what was there before deleted, then plane, boxes, numbers and grippers.
+
+        Each object's best grasp is drawn opaque, the others of it faint.
+        """
         header = self._header(frame)
         markers = [self._marker(header, "", 0, action="DELETEALL")]
         if scene.plane is not None:
@@ -488,6 +542,20 @@ class MessageFactory:
                     rgba=(1, 1, 1, 1),
                     position=above,
                     text=f"{item.label} {item.class_name}".strip(),
+                )
+            )
+        best = scene.best_grasps()
+        for number, grasp in enumerate(scene.grasps):
+            is_best = grasp is best[grasp.label]
+            markers.append(
+                self._marker(
+                    header,
+                    "grasps",
+                    number,
+                    kind="LINE_LIST",
+                    scale=(0.004 if is_best else 0.0015, 0, 0),
+                    rgba=(*(channel / 255 for channel in PLATE_COLOR), 1.0 if is_best else 0.4),
+                    points=grasp.wireframe().reshape(-1, 3),
                 )
             )
         return self._new("visualization_msgs/msg/MarkerArray", markers=markers)
@@ -567,33 +635,64 @@ class MessageFactory:
         return self._new(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
 
     def _quaternion(self, rotation: NDArray[np.floating]) -> Any:
-        x, y, z, w = (float(value) for value in Rotation.from_matrix(rotation).as_quat())
+        return self._xyzw(Rotation.from_matrix(rotation).as_quat())
+
+    def _xyzw(self, values: NDArray[np.floating]) -> Any:
+        x, y, z, w = values.tolist()
         return self._new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
-    def _pose(self, box: OrientedBox) -> Any:
+    def _pose(self, position: NDArray[np.floating], rotation: NDArray[np.floating]) -> Any:
         return self._new(
             "geometry_msgs/msg/Pose",
-            position=self._xyz("Point", box.center),
-            orientation=self._quaternion(box.rotation),
+            position=self._xyz("Point", position),
+            orientation=self._quaternion(rotation),
         )
 
-    def _hypotheses(self, item: SceneObject, pose: Any) -> list[Any]:
-        """One where somebody has said what the object is, else none."""
-        if not item.class_name:
+    def _grasp_poses(self, scene: Scene) -> list[Any]:
+        """A Pose of each grasp; the rotations all at once, as one alone takes nearly as long."""
+        if not scene.grasps:
             return []
+        quaternions = Rotation.from_matrix([grasp.rotation for grasp in scene.grasps]).as_quat()
         return [
             self._new(
-                "vision_msgs/msg/ObjectHypothesisWithPose",
-                hypothesis=self._new(
-                    "vision_msgs/msg/ObjectHypothesis",
-                    class_id=item.class_name,
-                    score=float(item.score),
-                ),
-                pose=self._new(
-                    "geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36)
-                ),
+                "geometry_msgs/msg/Pose",
+                position=self._xyz("Point", grasp.position),
+                orientation=self._xyzw(quaternion),
             )
+            for grasp, quaternion in zip(scene.grasps, quaternions, strict=True)
         ]
+
+    def _box2d(
+        self, center: Sequence[float] | NDArray[np.floating], theta: float, x: float, y: float
+    ) -> Any:
+        u, v = (float(value) for value in center)
+        return self._new(
+            "vision_msgs/msg/BoundingBox2D",
+            center=self._new(
+                "vision_msgs/msg/Pose2D",
+                position=self._new("vision_msgs/msg/Point2D", x=u, y=v),
+                theta=float(theta),
+            ),
+            size_x=float(x),
+            size_y=float(y),
+        )
+
+    def _class_of(self, item: SceneObject, pose: Any) -> list[Any]:
+        """One hypothesis where somebody has said what the object is, else none."""
+        if not item.class_name:
+            return []
+        return [self._hypothesis(item.class_name, item.score, pose)]
+
+    def _hypothesis(self, class_id: str, score: float, pose: Any) -> Any:
+        return self._new(
+            "vision_msgs/msg/ObjectHypothesisWithPose",
+            hypothesis=self._new(
+                "vision_msgs/msg/ObjectHypothesis", class_id=class_id, score=float(score)
+            ),
+            pose=self._new(
+                "geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36)
+            ),
+        )
 
     def _marker(
         self,

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from torch import Tensor
 
+from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.errors import InputError
 from cvdl.evaluation.grasping import best_overlap
@@ -61,8 +62,15 @@ class CascadeTraining(BaseModel):
         description="The loop's settings.",
     )
     steps: int = Field(30, ge=1, description="Steps of an epoch.")
-    depth_share: float = Field(
-        0.6, ge=0, le=1, description="Share of the views that are of samples with depth."
+    first_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Chance that a view is of the first camera's samples; the others share the "
+        "rest. Samples of one data set have one camera.",
+    )
+    start: Path | None = Field(
+        None, description="Weights of a trained cascade to start from; none: from scratch."
     )
 
 
@@ -77,14 +85,16 @@ class CascadeTask:
         settings: CascadeTraining,
     ) -> None:
         self.model, self.settings = model, settings
-        self._train = [_Prepared.of(sample) for sample in train if len(sample.good)]
+        self._train, cameras = [], []
+        for sample in train:
+            if len(sample.good):
+                self._train.append(_Prepared.of(sample))
+                cameras.append(sample.frame.camera)
         self._validation = [_Prepared.of(sample) for sample in validation if len(sample.good)]
-        self._epoch = 0
-        self._chances = _chances([item.has_depth for item in self._train], settings.depth_share)
+        self._chances = _chances(cameras, settings.first_share)
 
     def batches(self, epoch: int, generator: torch.Generator) -> _Batches:
         """The epoch's batches; see ``Task``."""
-        self._epoch = epoch
         rng = np.random.default_rng(generator.initial_seed())
         shape = self.settings.steps, self.settings.training.batch_size
         picks = rng.choice(len(self._train), shape, p=self._chances)
@@ -115,10 +125,10 @@ class CascadeTask:
         """Shares of the views whose best rectangle is right, and the mean overlap.
 
         The score counts a right rectangle, a well fitting one and the overlap alike: on few views
-        a single threshold hardly moves. Without views, a later epoch is a better one.
+        a single threshold hardly moves.
         """
         if not self._validation:
-            return {"score": float(self._epoch)}
+            return {"score": 0.0}  # of equal epochs the last is kept
         overlaps = np.array([self._overlap(item) for item in self._validation])
         right, fitting = float((overlaps > 0.25).mean()), float((overlaps > 0.5).mean())
         mean = float(overlaps.mean())
@@ -145,7 +155,6 @@ def train_cascade(
     out: Path,
     resume: bool = False,
     console: Console | None = None,
-    start: Path | None = None,
 ) -> CascadeDetector:
     """Trains the default detector.
 
@@ -156,13 +165,12 @@ def train_cascade(
         out: folder of the run, see ``fit``.
         resume: go on with an earlier run in ``out``.
         console: where progress is shown.
-        start: weights of a trained cascade to start from; None: from scratch.
 
     Raises:
-        InputError: if there is nothing to train on, or ``out`` or ``start`` cannot be used.
+        InputError: if there is nothing to train on, or ``out`` or the start cannot be used.
     """
     torch.manual_seed(settings.training.seed)
-    model = CascadeDetector() if start is None else CascadeDetector.load(start)
+    model = CascadeDetector.load(settings.start) if settings.start else CascadeDetector()
     task = CascadeTask(model, train, validation, settings)
     fit(task, settings.training, out, resume, console)
     return model.eval()
@@ -174,22 +182,22 @@ class _Prepared:
 
     image: NDArray[np.float16]  # (9, h, w), the networks' input
     good: GraspRectangles
-    has_depth: bool
 
     @classmethod
     def of(cls, sample: GraspSample) -> _Prepared:
-        image = network_input(sample.frame).astype(np.float16)
-        return cls(image, sample.good, bool(np.isfinite(sample.frame.depth).any()))
+        return cls(network_input(sample.frame).astype(np.float16), sample.good)
 
 
-def _chances(has_depth: list[bool], depth_share: float) -> NDArray[np.float64]:
-    """Chance of each sample (N,): those with depth have a share together, as the rest has."""
-    if not has_depth:
+def _chances(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float64]:
+    """Chance of each sample (N,): those of a camera share what their camera has."""
+    if not cameras:
         raise InputError("no view to train on has a good rectangle")
-    deep = np.array(has_depth)
-    if deep.all() or not deep.any():
-        return np.full(len(deep), 1 / len(deep))
-    return np.where(deep, depth_share / deep.sum(), (1 - depth_share) / (~deep).sum())
+    kinds = list(dict.fromkeys(cameras))
+    others = (1 - first_share) / max(len(kinds) - 1, 1)
+    shares = [first_share if len(kinds) > 1 else 1.0] + [others] * (len(kinds) - 1)
+    kind = np.array([kinds.index(camera) for camera in cameras])
+    chances = np.array(shares)[kind] / np.bincount(kind)[kind]
+    return chances / chances.sum()
 
 
 class _Batches:

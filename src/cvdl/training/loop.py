@@ -18,6 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from cvdl.device import pick_device
 from cvdl.training.checkpoint import (
     TrainingError,
     load_checkpoint,
@@ -30,7 +31,7 @@ from cvdl.weights import load_weights, save_weights
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Task", "TrainingSettings", "fit", "pick_device"]
+__all__ = ["Task", "TrainingSettings", "fit"]
 
 _DRAW_EVERY = 10.0  # seconds: small models have epochs shorter than the drawing of the curves
 
@@ -108,19 +109,6 @@ class Task(Protocol):
         ...
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; ``auto``: a GPU if there is one.
-
-    Raises:
-        TrainingError: if ``cuda`` is asked for and there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise TrainingError("device is 'cuda', but there is no GPU here: accepted: auto, cpu")
-    return torch.device(name)
-
-
 def fit(
     task: Task,
     settings: TrainingSettings,
@@ -143,7 +131,7 @@ def fit(
         console: where progress is shown; None: nowhere.
 
     Raises:
-        TrainingError: if ``out`` cannot be used, there is no such device, the checkpoint is
+        InputError: if ``out`` cannot be used, there is no such device, the checkpoint is
             damaged, there is nothing to train on, or the loss is no longer a number.
     """
     device = pick_device(settings.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +15,25 @@ from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine
 from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
-from cvdl.grasping.rectangles import GraspRectangles, jaccard
-from cvdl.weights import load_weights
+from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.weights import load_weights, save_weights
 
-__all__ = ["CascadeDetector"]
+__all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
+
+FEWEST_SURVIVORS = 48  # candidates of the dense network that the second one looks at
 
 #: Weight of the dense network's logit in the final score, beside 1 for the second network's: of 0
 #: to 2 the best on held-out views of the pre-training. (A second look was worse there than one.)
 _FIRST_SAY = 0.25
+_MARGIN = 16  # cells round the allowed ones that the dense network sees too
 _MULTIPLE = 8  # of the dense network's input sides
 
 
 class CascadeDetector(nn.Module):
-    """Two networks in a cascade, after Lenz, Lee & Saxena 2014, with today's means.
+    """Two networks in a cascade, after Lenz, Lee & Saxena 2014, with today's means."""
 
-    Args:
-        survivors: candidates of the dense network that the second one looks at.
-    """
-
-    def __init__(self, survivors: int = 48) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.survivors = survivors
         self.dense, self.second = DenseNetwork(), RefineNetwork()
 
     @classmethod
@@ -54,6 +53,10 @@ class CascadeDetector(nn.Module):
         detector.load_state_dict(state)
         return detector.eval().to(device).to(memory_format=torch.channels_last)
 
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Writes the weights, with what they are of."""
+        save_weights(path, self.state_dict(), {"model": type(self).__name__, **metadata})
+
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
@@ -63,63 +66,70 @@ class CascadeDetector(nn.Module):
     def __call__(
         self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
     ) -> GraspRectangles:
-        """The best rectangles of a frame, best first; see ``GraspDetector``."""
+        """The best rectangles of a frame, best first; see ``GraspDetector``.
+
+        The second network looks at ``count`` of them, and at ``FEWEST_SURVIVORS`` at least.
+        """
         allowed = None
         if mask is not None:
             allowed = torch.from_numpy(np.ascontiguousarray(mask[::STRIDE, ::STRIDE]))
-        rectangles, scores = self.search(self._tensor(frame), allowed)
+        image = torch.from_numpy(network_input(frame)[None]).to(self.device)
+        survivors = max(count, FEWEST_SURVIVORS)
+        rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
         return _to_rectangles(rectangles[order], scores[order])
 
-    @torch.inference_mode()
-    def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
-        """How good given rectangles are, (N,) in [0, 1].
-
-        The second network says what a rectangle is worth once it is mended: so a rectangle is
-        worth that, times its Jaccard index with the mended one.
-        """
-        given = torch.from_numpy(
-            np.column_stack(
-                [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
-            ).astype(np.float32)
-        ).to(self.device)
-        mended, logits = self._look(self._tensor(frame), given)
-        moved = _to_rectangles(mended, logits.sigmoid())
-        return np.diag(jaccard(rectangles, moved)) * moved.score
-
-    def _tensor(self, frame: RgbdFrame) -> Tensor:
-        return torch.from_numpy(network_input(frame)[None]).to(self.device)
-
-    def search(self, image: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def search(
+        self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
+    ) -> tuple[Tensor, Tensor]:
         """Rectangles (N, 5) and their scores (N,) in one input (1, 9, H, W)."""
-        rectangles, first = self.propose(image, allowed)
-        mended, second = self._look(image, rectangles)
-        return mended, (second + _FIRST_SAY * first).sigmoid()
-
-    def _look(self, image: Tensor, rectangles: Tensor) -> tuple[Tensor, Tensor]:
-        """The second network's rectangles (N, 5) and logits (N,)."""
+        rectangles, first = self.propose(image, allowed, survivors)
         logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
-        return refine(rectangles, deltas.float()), logits.float()
+        scores = (logits.float() + _FIRST_SAY * first).sigmoid()
+        return refine(rectangles, deltas.float()), scores
 
-    def propose(self, image: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The dense network's best local maxima: rectangles (N, 5), logits (N,)."""
-        height, width = image.shape[-2:]
-        padded = nn.functional.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
-        logits, deltas = self.dense(padded)
-        rows, cols = height // 2, width // 2
-        best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
-        peak = _neighbourhood_maximum(best)
-        keep = best >= peak
-        if allowed is not None:
-            keep &= allowed[:rows, :cols].to(keep.device)
-        flat = torch.where(keep, best, -torch.inf).flatten()
-        values, index = flat.topk(min(self.survivors, len(flat)))
+    def propose(
+        self, image: Tensor, allowed: Tensor | None, survivors: int
+    ) -> tuple[Tensor, Tensor]:
+        """The dense network's best local maxima.
+
+        Args:
+            image: (1, 9, H, W).
+            allowed: (H / 2, W / 2) bool, cells that may be a centre; None: all.
+            survivors: at most so many.
+
+        Returns:
+            Rectangles (N, 5), logits (N,), best first.
+        """
+        rows, cols = image.shape[-2] // 2, image.shape[-1] // 2
+        if allowed is None:
+            allowed = torch.ones(rows, cols, dtype=torch.bool)
+        top, left, bottom, right = _window(allowed)
+        window = image[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
+        height, width = window.shape[-2:]
+        padding = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
+        logits, deltas = self.dense(nn.functional.pad(window, padding))
+        best = logits[0, ..., : bottom - top, : right - left].float().amax(1)  # (A, h, w)
+        inside = allowed[top:bottom, left:right].to(best.device)
+        best = torch.where(inside, best, -torch.inf)
+        flat = torch.where(best >= _neighbourhood_maximum(best), best, -torch.inf).flatten()
+        values, index = flat.topk(min(survivors, len(flat)))
         index = index[values > -torch.inf]
-        cells = rows * cols
-        angle, cell = index // cells, index % cells
-        row, col = cell // cols, cell % cols
-        chosen = deltas[0][angle, :, row, col]
-        return decode_dense(chosen, angle, row, col), values[values > -torch.inf]
+        angle, cell = index // inside.numel(), index % inside.numel()
+        row, col = cell // (right - left), cell % (right - left)
+        found = decode_dense(deltas[0][angle, :, row, col], angle, row + top, col + left)
+        return found, values[values > -torch.inf]
+
+
+def _window(allowed: Tensor) -> tuple[int, int, int, int]:
+    """First row and column, and the ones past the last, round the allowed cells (h, w)."""
+    edges = []
+    for across in (1, 0):
+        some = allowed.any(across).nonzero()[:, 0]
+        first, last = (int(some[0]), int(some[-1])) if len(some) else (0, 0)
+        edges.append((max(0, first - _MARGIN), min(allowed.shape[1 - across], last + 1 + _MARGIN)))
+    (top, bottom), (left, right) = edges
+    return top, left, bottom, right
 
 
 def _to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:

@@ -1,0 +1,133 @@
+"""What the commands that train and evaluate grasp detectors have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cvdl.evaluation.grasping import GraspScores
+    from cvdl.training.experiment import GraspData
+
+__all__ = ["Dataset", "Detector", "open_dataset", "scores_table", "write_json", "write_pictures"]
+
+#: The class that reads each layout of a folder.
+_READERS = {
+    "cornell": ("cvdl.datasets.cornell", "CornellDataset"),
+    "cornell_rgb": ("cvdl.datasets.cornell_rgb", "CornellRgbDataset"),
+    "jacquard": ("cvdl.datasets.jacquard", "JacquardDataset"),
+}
+
+
+class Dataset(str, Enum):
+    """Layouts of labelled grasps."""
+
+    cornell = "cornell"
+    cornell_rgb = "cornell_rgb"
+    jacquard = "jacquard"
+    simulated = "simulated"
+
+
+class Detector(str, Enum):
+    """Grasp detectors."""
+
+    cascade = "cascade"
+    lenz2014 = "lenz2014"
+
+
+def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -> GraspData:
+    """The views of a folder, or simulated ones, for which there is no folder.
+
+    Raises:
+        InputError: if there must be a folder and is none or must be none, or it holds no view.
+    """
+    from importlib import import_module
+
+    from cvdl.errors import InputError
+
+    if name == Dataset.simulated.value:
+        from cvdl.datasets.simulated_grasps import SimulatedGrasps
+
+        if path is not None:
+            raise InputError(
+                f"--data is {path}, but simulated scenes are made anew: give --scenes and --seed"
+            )
+        return SimulatedGrasps(seed, scenes)
+    if name not in _READERS:
+        raise InputError(f"data set is {name!r}; accepted: {', '.join(_READERS)}")
+    if path is None:
+        raise InputError(f"--data is missing: the folder of {name}")
+    module, reader = _READERS[name]
+    data: GraspData = getattr(import_module(module), reader)(path)
+    return data
+
+
+def scores_table(title: str, scores: GraspScores, folds: Sequence[GraspScores] = ()) -> Table:
+    """The figures for the screen: of all views, and with folds their mean and deviation."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from cvdl.evaluation.grasping import fold_report
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("all views" if folds else "value", justify="right")
+    spread = fold_report(folds)
+    if folds:
+        table.add_column("mean of folds", justify="right")
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.1f} %"
+
+    for name, value in scores.figures().items():
+        measure, _, threshold = name.partition("@")
+        words = f"top-1, Jaccard > {threshold}" if threshold else f"{measure}: accuracy"
+        cells = [percent(value)]
+        if folds:
+            figure = spread[name]
+            cells.append(f"{percent(figure['mean'])} ± {percent(figure['deviation'])}")
+        table.add_row(words, *cells)
+    report = scores.report()
+    for name, words in (("average_precision", "average precision"), ("roc_auc", "area under ROC")):
+        if report["recognition"] is not None and report["recognition"][name] is not None:
+            table.add_row(f"recognition: {words}", f"{report['recognition'][name]:.3f}")
+    table.add_section()
+    table.add_row("views", str(report["views"]))
+    table.add_row("nothing found", str(report["found_nothing"]))
+    table.add_row("median latency", f"{report['latency_ms']['median']:.1f} ms")
+    return table
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON for people and programs, making the folders above it."""
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write_pictures(
+    scores: GraspScores,
+    data: GraspData,
+    sheet: Path | None,
+    curves: Path | None,
+    count: int,
+    folds: Sequence[GraspScores] = (),
+) -> None:
+    """The views of least overlap, worst first, as a contact sheet; the curves."""
+    if sheet is not None:
+        from cvdl.evaluation.pictures import prediction_sheet
+        from cvdl.pictures import write_png
+
+        worst = sorted(scores.results, key=lambda result: result.overlap)[:count]
+        samples = (data[data.names.index(result.name)] for result in worst)
+        write_png(sheet, prediction_sheet(samples, worst))
+    if curves is not None:
+        from cvdl.evaluation.curves import draw_curves
+
+        draw_curves(curves, scores, folds)

@@ -1,0 +1,24 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+import torch
+
+from cvdl.errors import InputError
+
+__all__ = ["pick_device"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; ``auto``: a GPU where there is one.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device is {name!r}; accepted: auto, cpu, cuda")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is 'cuda', but torch finds no GPU; accepted here: auto, cpu")
+    return torch.device(name)

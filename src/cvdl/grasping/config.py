@@ -1,0 +1,86 @@
+"""Settings of the grasp stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["GraspConfig"]
+
+
+class GraspConfig(BaseModel):
+    """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enable: bool = Field(True, description="Whether grasps are looked for.")
+    detector: Literal["cascade", "lenz2014"] = Field(
+        "cascade", description="Which networks rank the rectangles."
+    )
+    weights: str = Field(
+        "", description="Safetensors file of that detector; empty: the one of the package."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the networks run; auto: on a GPU where there is one."
+    )
+    candidates: int = Field(
+        100, ge=1, le=5000, description="Rectangles that the detector is asked for."
+    )
+    max_per_object: int = Field(5, ge=1, le=1000, description="Most grasps of one object.")
+    max_grasps: int = Field(50, ge=1, le=5000, description="Most grasps of a frame.")
+    min_distance: float = Field(
+        0.015,
+        ge=0.0,
+        le=0.5,
+        description="Of two grasps nearer than this, metres, and of nearly one angle, the better "
+        "stays.",
+    )
+    min_angle: float = Field(
+        30.0, ge=0.0, le=90.0, description="What counts as nearly one angle for that, degrees."
+    )
+    min_opening: float = Field(
+        0.0, ge=0.0, le=0.5, description="Smallest opening of the gripper, metres."
+    )
+    max_opening: float = Field(
+        0.1, ge=0.005, le=1.0, description="Largest opening of the gripper, metres."
+    )
+    plate_thickness: float = Field(
+        0.01, ge=0.001, le=0.1, description="Of a plate, along the opening, metres."
+    )
+    plate_width: float = Field(
+        0.02, ge=0.002, le=0.2, description="Of a plate, across the opening, metres."
+    )
+    plate_length: float = Field(
+        0.05, ge=0.005, le=0.5, description="Of a plate, from the palm to the tip, metres."
+    )
+    insertion: float = Field(
+        0.02,
+        ge=0.0,
+        le=0.5,
+        description="How far the tips go past the nearest point of the object, metres; less where "
+        "they would meet the table.",
+    )
+    approach: Literal["surface", "plane"] = Field(
+        "surface",
+        description="Against the object's surface between the plates (where the gripper cannot "
+        "come that way: against the table's), or always against the table's.",
+    )
+    clearance: float = Field(
+        0.004,
+        ge=0.0,
+        le=0.1,
+        description="Kept between the gripper and what it is not to touch, metres.",
+    )
+
+    @model_validator(mode="after")
+    def _check_gripper(self) -> GraspConfig:
+        if self.min_opening >= self.max_opening:
+            raise ValueError(
+                f"min_opening {self.min_opening} must be less than max_opening {self.max_opening}"
+            )
+        if self.insertion > self.plate_length:
+            raise ValueError(
+                f"insertion {self.insertion} must not be more than plate_length {self.plate_length}"
+            )
+        return self
