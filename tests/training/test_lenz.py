@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.lenz.patches import channel_image, extract
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
-from cvdl.training.lenz import LearningSet, LenzTraining, cross_validate, learning_set, train
-from cvdl.training.splits import folds
+from cvdl.training.lenz import (
+    LearningSet,
+    LenzTraining,
+    learning_set,
+    train_lenz,
+    train_network,
+)
 
 CONFIG = LenzTraining(drawn=500, good=30, bad=40, jittered=3, epochs=12, rate=3e-3)
+
+
+def changed(config: LenzTraining, **values: object) -> LenzTraining:
+    return config.model_copy(update=values)
 
 
 def bar_view(index: int) -> GraspSample:
@@ -59,35 +67,44 @@ def test_what_a_view_teaches(views, sets):
     torch.testing.assert_close(again.good, data.good)
 
 
-def test_a_tiny_training_learns_to_tell_across_from_along(views, sets):
-    detector = train(LearningSet.joined(sets[:6]), CONFIG)
-    for view in views[6:]:
-        assert (detector.judge(view.frame, view.good) > 0.5).all()
-        assert (detector.judge(view.frame, view.bad) < 0.5).all()
-        small = detector.small(extract(channel_image(view.frame), view.good))
-        assert (small > 0).all()
-        best = detector(view.frame, count=1)
-        fits = jaccard(best, view.good)[0] > 0.25
-        assert (fits & (angle_difference(best.angle, view.good.angle) < np.pi / 6)).any()
+def test_a_tiny_training_learns_to_tell_across_from_along(views, tmp_path):
+    detector = train_lenz(views[:6], views[6:7], CONFIG, tmp_path)
+    view = views[7]
+    assert (detector.judge(view.frame, view.good) > 0.5).all()
+    assert (detector.judge(view.frame, view.bad) < 0.5).all()
+    assert (detector.small(extract(channel_image(view.frame), view.good)) > 0).all()
+    best = detector(view.frame, count=1)
+    fits = jaccard(best, view.good)[0] > 0.25
+    assert (fits & (angle_difference(best.angle, view.good.angle) < np.pi / 6)).any()
 
 
-def test_the_same_seed_gives_the_same_networks(sets):
-    config = replace(CONFIG, epochs=1)
+def test_resuming_gives_what_an_uninterrupted_run_gives(views, tmp_path):
+    config = changed(CONFIG, epochs=1)
+    whole = train_lenz(views[:2], [], config, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    train_lenz(views[:2], [], config, killed)
+    (killed / "large.safetensors").unlink()
+    resumed = train_lenz(views[:2], [], config, killed, resume=True)
+    for mine, other in ((resumed.small, whole.small), (resumed.large, whole.large)):
+        for key, value in other.state_dict().items():
+            torch.testing.assert_close(mine.state_dict()[key], value, atol=0, rtol=0)
+    for_good = train_lenz([], [], config, killed, resume=True)  # nothing is left to do
+    torch.testing.assert_close(for_good.large.first.weight, whole.large.first.weight)
+
+
+def test_another_seed_gives_other_networks(sets):
     data = LearningSet.joined(sets[:2])
-    one, other = (train(data, config) for _ in range(2))
-    for key, value in one.large.state_dict().items():
-        torch.testing.assert_close(other.large.state_dict()[key], value, atol=0, rtol=0)
-    another = train(data, replace(config, seed=1))
-    assert not torch.equal(another.large.first.weight, one.large.first.weight)
+    one, other = (train_network(5, data, changed(CONFIG, epochs=1, seed=seed)) for seed in (0, 1))
+    assert not torch.equal(one.first.weight, other.first.weight)
 
 
-def test_a_cross_validation_scores_every_view_once(views, sets):
-    config = replace(CONFIG, pretraining=None, epochs=1)
-    splits = folds([view.object_id for view in views], 2, "object")
-    scores = cross_validate(views, splits, config, sets=sets)
-    names = [result.name for score in scores for result in score.results]
-    assert sorted(names) == [view.name for view in views]
-    assert sum(len(score.recognition.truth) for score in scores) == 8 * 6
+def test_nothing_to_train_on(views, sets, tmp_path):
+    with pytest.raises(InputError, match="no view"):
+        train_lenz([], [], CONFIG, tmp_path)
+    some = sets[0]
+    only = LearningSet(some.patches, torch.ones_like(some.good), some.labelled)
+    with pytest.raises(InputError, match="no view has a bad rectangle"):
+        train_network(5, only, CONFIG)
 
 
 def test_a_view_without_bad_rectangles_depth_or_objects():

@@ -25,7 +25,7 @@ class GraspConfig(BaseModel):
         "auto", description="Where the networks run; auto: on a GPU where there is one."
     )
     candidates: int = Field(
-        100, ge=1, le=5000, description="Rectangles that the detector is asked for."
+        64, ge=1, le=5000, description="Rectangles that the detector is asked for."
     )
     max_per_object: int = Field(5, ge=1, le=1000, description="Most grasps of one object.")
     max_grasps: int = Field(50, ge=1, le=5000, description="Most grasps of a frame.")

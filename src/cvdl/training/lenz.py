@@ -1,4 +1,4 @@
-"""Training of ``lenz2014``: labelled views to a two-stage detector, and its cross-validation.
+"""Training of ``lenz2014``: labelled views to a two-stage detector.
 
 Lenz, Lee & Saxena 2014, sections IV and VI: auto-encoders first, then back-propagation through
 the whole network. The labelled rectangles are few; so each view also gives rectangles from the
@@ -9,73 +9,78 @@ meet none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.evaluation.grasping import GraspScores, evaluate_detector, recognise
 from cvdl.grasping.foreground import foreground
 from cvdl.grasping.lenz.candidates import REFERENCE_FOCAL
-from cvdl.grasping.lenz.detector import LARGE, SMALL, LenzConfig, LenzDetector
-from cvdl.grasping.lenz.network import MASK_SCALE_CAP, MODALITIES, GraspNetwork, scaled
-from cvdl.grasping.lenz.patches import Patches, channel_image, extract, mirror
+from cvdl.grasping.lenz.detector import LARGE, MODEL, SMALL, LenzDetector
+from cvdl.grasping.lenz.network import MASK_SCALE_CAP, GraspNetwork, scaled
+from cvdl.grasping.lenz.patches import (
+    CHANNELS,
+    SIZE,
+    Patches,
+    channel_image,
+    extract,
+    mirrored,
+)
 from cvdl.grasping.lenz.pretraining import PretrainingConfig, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
-from cvdl.training.splits import Split
+from cvdl.training.checkpoint import TrainingError
+from cvdl.weights import load_weights, save_weights
 
-__all__ = [
-    "LearningSet",
-    "LenzTraining",
-    "cross_validate",
-    "learning_set",
-    "train",
-    "train_network",
-]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["LearningSet", "LenzTraining", "learning_set", "train_lenz", "train_network"]
 
 _OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect: what is searched
 _LONGEST_PLATE = 1.3  # times the opening
 
 
-@dataclass(frozen=True)
-class LenzTraining:
+class LenzTraining(BaseModel):
     """Settings of a training; the ablations of the paper are among them.
 
-    Attributes:
-        modalities: names from ``MODALITIES``; fewer for the ablation of single modalities.
-        cap: of the mask scaling (paper: near 1.67); 1 for none.
-        pretraining: of the auto-encoders; None to start from random weights.
-        epochs: of back-propagation through all layers; found by validation.
-        output_epochs: before that, of the output layer only, as in the authors' code.
-        rate: Adam's largest step; it falls to 0 as half a cosine. Found by validation.
-        decay: of the weights, Adam's; found by validation.
-        batch: patches a step.
-        drawn: rectangles of the search tried in each view.
-        good, bad: at most so many of them are learnt from.
-        jittered: copies of each labelled rectangle, shifted and turned a little.
-        labelled_share: weight of the labelled rectangles among all; found by validation.
-        seed: of everything that is random.
-        mixed_precision: matrix products in bfloat16.
+    What the paper or the authors' code gives says so. The rest is our choice: little of it was
+    compared on validation views (see docs/grasping.md).
     """
 
-    modalities: tuple[str, ...] = tuple(MODALITIES)
-    cap: float = MASK_SCALE_CAP
-    pretraining: PretrainingConfig | None = field(default_factory=PretrainingConfig)
-    epochs: int = 6
-    output_epochs: int = 1
-    rate: float = 1e-3
-    decay: float = 1e-3
-    batch: int = 256
-    drawn: int = 1200
-    good: int = 80
-    bad: int = 120
-    jittered: int = 4
-    labelled_share: float = 0.4
-    seed: int = 0
-    mixed_precision: bool = True
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(0, ge=0, description="Of everything that is random.")
+    device: Literal["cpu"] = Field("cpu", description="Small networks: they train on the CPU.")
+    modalities: tuple[Literal["color", "depth", "normals"], ...] = Field(
+        ("color", "depth", "normals"), min_length=1, description="What the networks look at."
+    )
+    cap: float = Field(
+        MASK_SCALE_CAP, ge=1, description="Of the mask scaling (paper: near 1.67); 1: none."
+    )
+    pretraining: PretrainingConfig = Field(
+        PretrainingConfig(), description="Of the auto-encoders; none with epochs=0."
+    )
+    output_epochs: int = Field(
+        1, ge=0, description="Rounds of training of the output layer first, as in their code."
+    )
+    epochs: int = Field(10, ge=0, description="Rounds of training of all layers.")
+    rate: float = Field(1e-3, gt=0, description="Adam's largest step; falls as half a cosine.")
+    decay: float = Field(1e-3, ge=0, description="Of the weights, AdamW's.")
+    batch: int = Field(256, ge=1, description="Patches a step.")
+    drawn: int = Field(1200, ge=0, description="Rectangles tried on the objects of each view.")
+    good: int = Field(80, ge=0, description="Most of them learnt that meet a labelled one.")
+    bad: int = Field(120, ge=0, description="Most of them learnt that meet none.")
+    jittered: int = Field(4, ge=0, description="Near copies learnt of each labelled rectangle.")
+    labelled_share: float = Field(
+        0.4, gt=0, lt=1, description="Weight of the labelled rectangles and their copies."
+    )
+    mixed_precision: bool = Field(True, description="Matrix products in bfloat16.")
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ class LearningSet:
     @classmethod
     def joined(cls, sets: Sequence[LearningSet]) -> LearningSet:
         """All of them in one."""
+        if not sets:
+            raise TrainingError("nothing to train on: no view")
         return cls(
             Patches(
                 torch.cat([each.patches.values for each in sets]),
@@ -124,8 +131,6 @@ def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
     sets = []
     for boxes, good, labelled in parts:
         patches = extract(image, boxes)
-        flip = [torch.from_numpy(rng.random(len(boxes)) < 0.5) for _ in range(2)]
-        patches = _mirrored(patches, *flip)
         patches = Patches(patches.values.half(), patches.mask)
         sets.append(
             LearningSet(
@@ -142,7 +147,13 @@ def train_network(hidden: int, data: LearningSet, config: LenzTraining) -> Grasp
         hidden: units of each layer.
         data: what to learn.
         config: settings.
+
+    Raises:
+        TrainingError: if nothing in the data is good, or nothing is bad.
     """
+    if not data.good.any() or data.good.all():
+        what = "good" if not data.good.any() else "bad"
+        raise TrainingError(f"nothing to train on: no view has a {what} rectangle")
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
         network = GraspNetwork(hidden, config.modalities, config.cap)
@@ -150,7 +161,7 @@ def train_network(hidden: int, data: LearningSet, config: LenzTraining) -> Grasp
     network.fit_whitening(data.patches)
     visible, scale = _visible(network, data.patches)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision, cache_enabled=False):
-        if config.pretraining is not None:
+        if config.pretraining.epochs:
             pretrain(network, visible, scale, config.pretraining, generator)
         for module, epochs in ((network.last, config.output_epochs), (network, config.epochs)):
             _descend(network, module, epochs, visible, data, config, generator)
@@ -176,14 +187,16 @@ def _descend(
     config: LenzTraining,
     generator: torch.Generator,
 ) -> None:
-    """Back-propagation into a part of the network."""
+    """Back-propagation into a part of the network, from patches mirrored at random."""
     good, weight = data.good.float(), _weights(data, config.labelled_share)
     steps = max(1, epochs * -(-len(good) // config.batch))
     optimizer = torch.optim.AdamW(module.parameters(), lr=config.rate, weight_decay=config.decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(epochs):
         for index in torch.randperm(len(good), generator=generator).split(config.batch):
-            logits = network.logits(visible[index]).float()
+            flips = torch.randint(2, (2,), generator=generator).bool().tolist()
+            inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
+            logits = network.logits(inputs.flatten(1)).float()
             loss = binary_cross_entropy_with_logits(logits, good[index], weight[index])
             optimizer.zero_grad()
             loss.backward()
@@ -191,51 +204,54 @@ def _descend(
             schedule.step()
 
 
-def train(
-    data: LearningSet, config: LenzTraining, search: LenzConfig | None = None
+def train_lenz(
+    train: Iterable[GraspSample],
+    validation: Iterable[GraspSample],
+    settings: LenzTraining,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
 ) -> LenzDetector:
-    """Both stages, on the same patches."""
-    small, large = (train_network(hidden, data, config) for hidden in (SMALL, LARGE))
-    return LenzDetector(small, large, search)
+    """Train both stages on labelled views.
 
-
-def cross_validate(
-    samples: Sequence[GraspSample],
-    splits: Iterable[Split],
-    config: LenzTraining,
-    on: str = "test",
-    extra: Sequence[GraspSample] = (),
-    sets: Sequence[LearningSet] | None = None,
-) -> list[GraspScores]:
-    """Train and score once a split.
+    The number of epochs is fixed and nothing is chosen by validation, so the views meant for that
+    are learnt from like the others.
 
     Args:
-        samples: all the views.
-        splits: see ``cvdl.training.splits.folds``. What is not scored on is trained on, but
-            ``test`` is never.
-        config: settings.
-        on: ``test``, or ``validation`` to choose settings by.
-        extra: more views, of other objects, trained on in every split.
-        sets: what each of the samples teaches, where that is known already.
+        train: views.
+        validation: more views.
+        settings: see there.
+        out: folder that each network is kept in as soon as it is trained, so that a run that was
+            killed goes on with the next: ``small.safetensors``, ``large.safetensors``.
+        resume: go on with those that are there.
+        console: where it is said what is done; None: nowhere.
 
-    Returns:
-        Detection and recognition of each split.
+    Raises:
+        TrainingError: if the views have no good rectangle, or no bad one either labelled or drawn.
+        WeightsError: if what a killed run has left cannot be read.
     """
-    sets = sets or [learning_set(sample, config) for sample in samples]
-    more = [learning_set(sample, config) for sample in extra]
-    scores = []
-    for split in splits:
-        scored = split.test if on == "test" else split.validation
-        taught = np.setdiff1d(np.concatenate([split.train, split.validation]), scored)
-        detector = train(LearningSet.joined([*(sets[i] for i in taught), *more]), config)
-        views = [samples[i] for i in scored]
-        recognition = list(recognise(detector, views))
-        scores.append(
-            GraspScores(
-                tuple(evaluate_detector(detector, views)), sum(recognition[1:], recognition[0])
-            )
-        )
-    return scores
+    stages = {"small": SMALL, "large": LARGE}
+    files = {name: out / f"{name}.safetensors" for name in stages}
+    data = None
+    networks = []
+    for name, hidden in stages.items():
+        if resume and files[name].exists():
+            network = GraspNetwork(hidden)
+            state, _ = load_weights(files[name], f"{MODEL} {name}", network.state_dict())
+            network.load_state_dict(state)
+        else:
+            if data is None:
+                if console is not None:
+                    console.print("cutting out rectangles", highlight=False)
+                data = LearningSet.joined(
+                    [learning_set(view, settings) for view in (*train, *validation)]
+                )
+            if console is not None:
+                console.print(f"training the {name} network, {len(data.good)} rectangles")
+            network = train_network(hidden, data, settings)
+            save_weights(files[name], network.state_dict(), {"model": f"{MODEL} {name}"})
+        networks.append(network)
+    return LenzDetector(networks[0], networks[1])
 
 
 def _jittered(
@@ -269,18 +285,6 @@ def _drawn(sample: GraspSample, count: int, rng: np.random.Generator) -> GraspRe
         opening,
         np.minimum(plate, _LONGEST_PLATE * opening),
     )
-
-
-def _mirrored(patches: Patches, columns: torch.Tensor, rows: torch.Tensor) -> Patches:
-    """Those patches mirrored for which the flags (N,) say so."""
-    for flags, axis in ((columns, {"columns": True}), (rows, {"rows": True})):
-        other = mirror(patches, **axis)
-        flags = flags[:, None, None, None]
-        patches = Patches(
-            torch.where(flags, other.values, patches.values),
-            torch.where(flags, other.mask, patches.mask),
-        )
-    return patches
 
 
 def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:

@@ -101,6 +101,16 @@ def test_a_window_round_the_mask_is_enough(detector, frame):
     np.testing.assert_allclose(whole.center, cut.center, atol=0.5)
 
 
+def test_labelled_rectangles_are_judged(detector, frame):
+    found = detector(frame)
+    judged = detector.judge(frame, found)
+    assert judged.shape == (len(found),)
+    assert (judged >= 0).all()
+    assert (judged < 1).all()
+    assert np.ptp(judged) > 0
+    assert len(detector.judge(frame, found[:0])) == 0
+
+
 def test_weights_are_saved_and_read(detector, tmp_path, frame):
     file = tmp_path / "some.safetensors"
     detector.save(file, {"seed": "0"})

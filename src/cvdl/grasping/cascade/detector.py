@@ -15,7 +15,7 @@ from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine
 from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
-from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.grasping.rectangles import GraspRectangles, jaccard
 from cvdl.weights import load_weights, save_weights
 
 __all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
@@ -26,6 +26,7 @@ FEWEST_SURVIVORS = 48  # candidates of the dense network that the second one loo
 #: to 2 the best on held-out views of the pre-training. (A second look was worse there than one.)
 _FIRST_SAY = 0.25
 _MARGIN = 16  # cells round the allowed ones that the dense network sees too
+_RIGHT = 0.25  # Jaccard index from which a rectangle counts as right
 _MULTIPLE = 8  # of the dense network's input sides
 
 
@@ -78,6 +79,24 @@ class CascadeDetector(nn.Module):
         rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
         return _to_rectangles(rectangles[order], scores[order])
+
+    @torch.inference_mode()
+    def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
+        """How good given rectangles are, (N,) in [0, 1].
+
+        The second network says what Jaccard index a rectangle will have once it is mended; what
+        the given one has is about that, times its own index with the mended one. 0.5 stands for
+        an index of 0.25, from which a rectangle counts as right (Jiang 2011).
+        """
+        image = torch.from_numpy(network_input(frame)[None]).to(self.device)
+        values = np.column_stack(
+            [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
+        )
+        given = torch.from_numpy(values.astype(np.float32)).to(self.device)
+        logits, deltas = self.second(cut_patches(image, given[None])[0])
+        mended = _to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
+        index = mended.score * np.diag(jaccard(rectangles, mended))
+        return index / (index + _RIGHT)
 
     def search(
         self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS

@@ -1,0 +1,150 @@
+"""Where objects may be, when nobody has segmented the frame: a detector's own guess.
+
+What rises above the support plane, and what has another colour than the table round it: glass and
+thin wire leave no trace in a depth image, white things on a white table none in the colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+from cvdl.frame import Plane, RgbdFrame
+from cvdl.tabletop.noise import depth_noise
+from cvdl.tabletop.plane import SupportPlane, find_support_plane
+
+__all__ = ["foreground"]
+
+_COLUMNS = 320  # of the image that is looked at: the frame is made smaller by a whole number
+_COARSE = 2  # the table's colour is looked at on every second pixel of that
+_MIN_PLANE_AREA = 0.04  # visible, square metres
+_MIN_HEIGHT, _MAX_HEIGHT = 0.008, 0.4  # over the plane, metres
+_HEIGHT_SIGMAS = 5.0
+_WALL = 0.03  # nearer than this to a wall or a cupboard, metres
+_RIM = 5  # blocks of the plane's footprint, side of the square that its rim is cut by
+_NEIGHBOURHOOD = 0.25  # of the image's width: over which the table's colour may change
+_ROUNDS = 3  # of leaving out what differs and taking the mean anew
+_LIGHTNESS = 0.35  # weight of a difference of lightness against one of hue: shadows
+_LEAST_DIFFERENCE = 9.0  # grey levels
+_DIFFERENCE_SIGMAS = 6.0
+_SPECK = 2e-4  # of the image: smaller spots are noise
+
+
+def foreground(frame: RgbdFrame) -> NDArray[np.bool_]:
+    """Pixels that may belong to an object.
+
+    Where no support plane is in view, or there is no depth, what differs from the colour that
+    surrounds it is taken from the whole image.
+
+    Args:
+        frame: colour and depth; the depth may be NaN everywhere.
+
+    Returns:
+        (H, W) bool; walls and what lies beside the table are left out as far as the depth tells.
+    """
+    camera = frame.camera
+    support = find_support_plane(frame.depth, camera, _MIN_PLANE_AREA)
+    step = max(1, camera.width // _COLUMNS)
+    depth = frame.depth[::step, ::step]
+    height, width = depth.shape
+    color = cv2.resize(frame.color, (width, height), interpolation=cv2.INTER_AREA)
+    if support is None:
+        everywhere = np.ones(depth.shape, bool)
+        mask = _differs(color, everywhere, everywhere)
+    else:
+        # The footprint is a little larger than the table.
+        inner = cv2.erode(support.footprint.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
+        raised, table, inside = _by_height(depth, camera, replace(support, footprint=inner))
+        mask = raised | _within(_differs(color, table, inside), inside)
+    size = camera.width, camera.height
+    whole = _without_specks(mask).astype(np.uint8)
+    return cv2.resize(whole, size, interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _by_height(
+    depth: NDArray[np.float32], camera: Camera, support: SupportPlane
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """What stands on the table, the table, and the region of the image that it covers.
+
+    ``depth`` (h, w) is every so many-th pixel of the camera's image.
+    """
+    height, width = depth.shape
+    step = camera.width / width
+    coarse = support.footprint.astype(np.uint8)
+    inside = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    rays_x = (np.arange(width) * step - camera.cx) / camera.fx
+    rays_y = (np.arange(height) * step - camera.cy) / camera.fy
+
+    def distance(plane: Plane) -> NDArray[np.float32]:
+        normal = plane.normal
+        along = normal[0] * rays_x[None] + normal[1] * rays_y[:, None] + normal[2]
+        return depth * along.astype(np.float32) + np.float32(plane.offset)
+
+    above = distance(support.plane)
+    tolerance = _HEIGHT_SIGMAS * depth_noise(depth)
+    table = inside & (np.abs(above) < tolerance)
+    raised = (above > np.maximum(_MIN_HEIGHT, tolerance)) & (above < _MAX_HEIGHT)
+    for wall in support.furniture:
+        near = np.abs(distance(wall)) < _WALL
+        raised &= ~near
+        inside &= ~near
+    row, column = np.nonzero(raised)
+    z = depth[row, column]
+    points = np.stack([rays_x[column] * z, rays_y[row] * z, z], axis=1)
+    raised[row, column] = support.carries(points, camera)
+    return raised, table, inside
+
+
+def _differs(
+    color: NDArray[np.uint8], table: NDArray[np.bool_], where: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(H, W) bool: the pixels of ``where`` whose colour is not that of the table round them."""
+    lab = cv2.cvtColor(color, cv2.COLOR_RGB2LAB)
+    small = np.ascontiguousarray(
+        cv2.resize(lab, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA)
+    ).astype(np.float32)
+    small[..., 0] *= _LIGHTNESS
+    shape = small.shape[1], small.shape[0]
+    usual = cv2.resize(table.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
+    size = (2 * (round(_NEIGHBOURHOOD * shape[0]) // 2) + 1,) * 2
+    limit = _LEAST_DIFFERENCE
+    background = small
+    for _ in range(_ROUNDS):
+        weight = usual.astype(np.float32)
+        total = cv2.boxFilter(small * weight[..., None], cv2.CV_32F, size, normalize=False)
+        count = cv2.boxFilter(weight, cv2.CV_32F, size, normalize=False)
+        overall = small[usual].mean(axis=0) if usual.any() else small.mean(axis=(0, 1))
+        background = (total + overall) / (count + 1)[..., None]
+        distance = np.linalg.norm(small - background, axis=2)
+        if usual.any():
+            spread = 1.4826 * float(np.median(distance[usual]))
+            limit = max(_LEAST_DIFFERENCE, _DIFFERENCE_SIGMAS * spread)
+        usual &= distance < limit
+    fine = lab.astype(np.float32)
+    fine[..., 0] *= _LIGHTNESS
+    size = color.shape[1], color.shape[0]
+    fine -= cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)
+    return where & (np.einsum("ijk,ijk->ij", fine, fine) > limit**2)
+
+
+def _within(mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The parts of the mask that do not touch the outside: what does is the table's edge."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    outside = cv2.dilate((~inside).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    keep = np.ones(parts.max() + 1, bool)
+    keep[parts[outside]] = False
+    keep[0] = False
+    return keep[parts]
+
+
+def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without spots too small for an object; gaps of a few pixels closed."""
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(closed)
+    keep = stats[:, cv2.CC_STAT_AREA] >= _SPECK * mask.size
+    keep[0] = False
+    return keep[parts]

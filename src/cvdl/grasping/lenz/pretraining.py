@@ -1,0 +1,139 @@
+"""Sparse auto-encoders with structured multimodal regularisation, layer by layer.
+
+Lenz, Lee & Saxena 2014, sections III and IV: tied weights, a linear decoder, a penalty that keeps
+hidden units rarely active, and one that lets a hidden unit look at few modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+from torch.nn.functional import linear
+
+from cvdl.grasping.lenz.network import MODALITIES, GraspNetwork, scaled
+from cvdl.grasping.lenz.patches import CHANNELS
+
+__all__ = ["PretrainingConfig", "group_penalty", "pretrain"]
+
+
+class PretrainingConfig(BaseModel):
+    """Settings of the auto-encoders; what the authors' code gives says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group_weight: float = Field(
+        0.01, ge=0, description="Of the multimodal penalty, as in their code; 0: none."
+    )
+    l1_weight: float = Field(
+        3e-4, ge=0, description="Of the weights' absolute values, as in their code."
+    )
+    sparsity: float = Field(
+        0.15, gt=0, lt=1, description="Mean activity of a hidden unit aimed at, as in their code."
+    )
+    sparsity_weight: float = Field(0.1, ge=0, description="Of the penalty for another activity.")
+    sharpness: float = Field(
+        100.0, gt=0, description="Of the smooth maximum over the weights of a modality."
+    )
+    epochs: int = Field(
+        4,
+        ge=0,
+        description="Rounds of Adam for each layer, for 200 L-BFGS iterations in their code; "
+        "0: no pre-training.",
+    )
+    rate: float = Field(2e-3, gt=0, description="Adam's step.")
+    batch: int = Field(256, ge=1, description="Patches a step.")
+    patches: int = Field(4000, ge=1, description="At most so many are learnt from.")
+
+
+def group_penalty(weight: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """How many modalities the hidden units look at, smoothly (Lenz 2014, equations 5 to 7).
+
+    The sum over hidden units and modalities of log(1 + m^2), which stands for "m is not 0", where
+    m is the largest absolute weight: its smooth maximum by log-sum-exp.
+
+    Args:
+        weight: (hidden, 7 S S), of the first layer.
+        sharpness: the larger, the closer to the maximum.
+    """
+    kernels = weight.unflatten(1, (CHANNELS, -1))
+    total = weight.new_zeros(())
+    for channels in MODALITIES.values():
+        size = kernels[:, channels].flatten(1).abs()
+        # Less the logarithm of their number: 0 where all the weights are.
+        count = torch.tensor(float(size.shape[1]))
+        largest = (torch.logsumexp(sharpness * size, dim=1) - count.log()) / sharpness
+        total = total + torch.log1p(largest**2).sum()
+    return total
+
+
+def pretrain(
+    network: GraspNetwork,
+    visible: torch.Tensor,
+    scale: torch.Tensor,
+    config: PretrainingConfig,
+    generator: torch.Generator,
+) -> None:
+    """Start a network's two layers as auto-encoders of the patches; no labels are needed.
+
+    Args:
+        network: changed in place.
+        visible: (N, 7 S S), scaled visible units, 0 where masked out; may be bfloat16.
+        scale: (N, 7), of each channel.
+        config: settings.
+        generator: of the order of the patches.
+    """
+    some = torch.randperm(len(visible), generator=generator)[: config.patches]
+    visible, scale = visible[some], scale[some]
+    layer = network.first
+    decoder = nn.Parameter(torch.zeros(layer.in_features))  # the visible units' bias
+    optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
+    for index in _batches(len(visible), config, generator):
+        inputs, scale_of = visible[index], scale[index]
+        hidden = torch.sigmoid(layer(inputs))
+        # Masked units are neither input nor output. With the scale s and the unscaled input x, the
+        # error that counts is s (y - x)^2 = (s y - s x)^2 / s.
+        output = scaled(linear(hidden, layer.weight.T, decoder), scale_of)
+        error = scaled((output - inputs) ** 2 * (inputs != 0), 1 / scale_of)
+        loss = error.sum(dim=1).mean() + _sparsity(hidden.float(), config)
+        loss = loss + config.l1_weight * layer.weight.abs().sum()
+        if config.group_weight:
+            loss = loss + config.group_weight * group_penalty(layer.weight, config.sharpness)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        hidden = torch.cat([torch.sigmoid(layer(part)) for part in visible.split(1024)])
+    _pretrain_second(network.second, hidden, config, generator)
+
+
+def _pretrain_second(
+    layer: nn.Linear, inputs: torch.Tensor, config: PretrainingConfig, generator: torch.Generator
+) -> None:
+    decoder = nn.Parameter(torch.zeros(layer.in_features))
+    optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
+    for index in _batches(len(inputs), config, generator):
+        hidden = torch.sigmoid(layer(inputs[index]))
+        error = linear(hidden, layer.weight.T, decoder) - inputs[index]
+        loss = (error.float() ** 2).sum(dim=1).mean() + _sparsity(hidden.float(), config)
+        loss = loss + config.l1_weight * layer.weight.abs().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def _sparsity(hidden: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
+    """The divergence of each unit's mean activity from the one aimed at, summed."""
+    mean = hidden.mean(dim=0).clamp(1e-4, 1 - 1e-4)
+    aim = config.sparsity
+    divergence = aim * (aim / mean).log() + (1 - aim) * ((1 - aim) / (1 - mean)).log()
+    return config.sparsity_weight * divergence.sum()
+
+
+def _batches(
+    count: int, config: PretrainingConfig, generator: torch.Generator
+) -> Iterator[torch.Tensor]:
+    for _ in range(config.epochs):
+        yield from torch.randperm(count, generator=generator).split(config.batch)
