@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from cvdl.camera import Camera
+from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.datasets.image_folder import DatasetError, read_image
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -34,7 +33,7 @@ _FIT_TOLERANCE = 0.003  # metres
 _FITS = 0.005  # metres: a worse median residual is no fit
 
 
-class CornellDataset:
+class CornellDataset(GraspFolder):
     """A folder of ``pcdNNNNr.png`` with depth and labelled rectangles.
 
     Depth is ``pcdNNNNd.tiff`` (float32 metres), as GG-CNN's converter writes it from the point
@@ -56,16 +55,7 @@ class CornellDataset:
     """
 
     def __init__(self, path: Path, objects: Path = _OBJECTS) -> None:
-        self.path = Path(path)
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path}: no such folder")
-        self._images = sorted(
-            (file for file in self.path.rglob("pcd*r.png") if re.match(r"pcd\d+r\.png", file.name)),
-            key=lambda file: natural_key(file.name),
-        )
-        if not self._images:
-            raise DatasetError(f"{self.path}: holds no pcdNNNNr.png")
-        self.names = [image.name.removesuffix("r.png") for image in self._images]
+        super().__init__(path, r"(pcd\d+)r\.png", "pcdNNNNr.png")
         self.object_ids = [_object_of(name, objects) for name in self.names]
         self._skipped: dict[Path, int] = {}
 
@@ -74,25 +64,15 @@ class CornellDataset:
         """Rectangles with a NaN in the views read so far."""
         return sum(self._skipped.values())
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __iter__(self) -> Iterator[GraspSample]:
-        return (self[index] for index in range(len(self)))
-
     def __getitem__(self, index: int) -> GraspSample:
         """One view.
 
         Raises:
             DatasetError: naming the file that is missing or cannot be read.
         """
-        image = self._images[index]
-        base = image.with_name(self.names[index])
-        size = (_CAMERA.height, _CAMERA.width)
-        bgr = read_image(image, cv2.IMREAD_COLOR, (np.uint8,), size)
-        color = np.ascontiguousarray(bgr[..., ::-1])
+        base = self._beside(index, "")
         good, bad = (self._rectangles(Path(f"{base}{kind}.txt")) for kind in ("cpos", "cneg"))
-        frame = RgbdFrame(color, _depth(base), _CAMERA)
+        frame = RgbdFrame(self._color(index, _CAMERA), _depth(base), _CAMERA)
         return GraspSample(self.names[index], self.object_ids[index], frame, good, bad)
 
     def _rectangles(self, path: Path) -> GraspRectangles:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cvdl.camera import Camera
+from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.datasets.image_folder import DatasetError
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -22,7 +21,7 @@ _CLASSES = 19
 _CLASS_STEP = 10.0  # degrees
 
 
-class CornellRgbDataset:
+class CornellRgbDataset(GraspFolder):
     """A folder of ``NAME.png``, 224x224 colour, with good grasps in ``NAME.txt``.
 
     A line a grasp, ``class x1 y1 x2 y2``: the opening's direction lies (class - 1) * 10 - 90
@@ -43,20 +42,8 @@ class CornellRgbDataset:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path}: no such folder")
-        self._images = sorted(self.path.glob("*.png"), key=lambda file: natural_key(file.name))
-        if not self._images:
-            raise DatasetError(f"{self.path}: holds no NAME.png")
-        self.names = [image.stem for image in self._images]
+        super().__init__(path, r"(.+)\.png", "NAME.png")
         self.object_ids = list(self.names)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __iter__(self) -> Iterator[GraspSample]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> GraspSample:
         """One view.
@@ -64,12 +51,9 @@ class CornellRgbDataset:
         Raises:
             DatasetError: naming the file that is missing or cannot be read.
         """
-        image = self._images[index]
-        size = (_CAMERA.height, _CAMERA.width)
-        bgr = read_image(image, cv2.IMREAD_COLOR, (np.uint8,), size)
-        color = np.ascontiguousarray(bgr[..., ::-1])
-        frame = RgbdFrame(color, np.full(size, np.nan, np.float32), _CAMERA)
-        good = _read_grasps(image.with_suffix(".txt"))
+        unknown = np.full((_CAMERA.height, _CAMERA.width), np.nan, np.float32)
+        frame = RgbdFrame(self._color(index, _CAMERA), unknown, _CAMERA)
+        good = _read_grasps(self._beside(index, ".txt"))
         return GraspSample(
             self.names[index], self.object_ids[index], frame, good, GraspRectangles.none()
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.datasets.image_folder import DatasetError, read_image
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -24,7 +24,7 @@ _CAMERA = Camera(1024, 1024, 1120.0, 1120.0, 511.5, 511.5)
 _COLOR = "_RGB.png"
 
 
-class JacquardDataset:
+class JacquardDataset(GraspFolder):
     """Rendered views of single objects: a folder an object, as the data set is unpacked.
 
     For each view there are ``N_ID_RGB.png``, ``N_ID_grasps.txt``, ``N_ID_mask.png`` and depth,
@@ -50,24 +50,9 @@ class JacquardDataset:
     def __init__(self, path: Path, depth: str = "stereo") -> None:
         if depth not in DEPTHS:
             raise ValueError(f"depth is {depth!r}; accepted: {', '.join(DEPTHS)}")
-        self.path = Path(path)
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path}: no such folder")
+        super().__init__(path, rf"(.+){_COLOR}", f"N_ID{_COLOR}")
         self._depth = depth
-        self._images = sorted(
-            self.path.rglob(f"*{_COLOR}"),
-            key=lambda file: (str(file.parent), natural_key(file.name)),
-        )
-        if not self._images:
-            raise DatasetError(f"{self.path}: holds no N_ID{_COLOR}")
-        self.names = [image.name.removesuffix(_COLOR) for image in self._images]
         self.object_ids = [image.parent.name for image in self._images]
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __iter__(self) -> Iterator[GraspSample]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> GraspSample:
         """One view.
@@ -76,8 +61,7 @@ class JacquardDataset:
             DatasetError: naming the file that is missing or cannot be read.
         """
         size = (_CAMERA.height, _CAMERA.width)
-        bgr = read_image(self._images[index], cv2.IMREAD_COLOR, (np.uint8,), size)
-        color = np.ascontiguousarray(bgr[..., ::-1])
+        color = self._color(index, _CAMERA)
         file = self._beside(index, f"_{self._depth}_depth.tiff")
         raw = read_image(file, cv2.IMREAD_UNCHANGED, (np.float32,), size)
         depth = np.where(np.isfinite(raw) & (raw > 0), raw, np.float32(np.nan))
@@ -96,9 +80,6 @@ class JacquardDataset:
         size = (_CAMERA.height, _CAMERA.width)
         file = self._beside(index, "_mask.png")
         return read_image(file, cv2.IMREAD_GRAYSCALE, (np.uint8,), size) > 0
-
-    def _beside(self, index: int, ending: str) -> Path:
-        return self._images[index].with_name(self.names[index] + ending)
 
 
 def _read_grasps(path: Path) -> GraspRectangles:

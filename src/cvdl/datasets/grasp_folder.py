@@ -1,0 +1,66 @@
+"""What data sets of grasps in folders have in common."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+
+__all__ = ["GraspFolder"]
+
+
+class GraspFolder(ABC):
+    """Views that are colour images, with the other files of a view beside them.
+
+    Args:
+        path: the folder; sub-folders are searched too.
+        pattern: regular expression of a colour image's file name, the view's name its group 1.
+        example: what such a file name looks like, for people.
+
+    Raises:
+        DatasetError: if there is no such folder, or none of those images in it.
+    """
+
+    def __init__(self, path: Path, pattern: str, example: str) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DatasetError(f"{self.path}: no such folder")
+        found = ((file, re.fullmatch(pattern, file.name)) for file in self.path.rglob("*.png"))
+        views = [(file, match[1]) for file, match in found if match]
+        views.sort(key=lambda view: (str(view[0].parent), natural_key(view[0].name)))
+        if not views:
+            raise DatasetError(f"{self.path}: holds no {example}")
+        self._images, self.names = [file for file, _ in views], [name for _, name in views]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[GraspSample]:
+        return (self[index] for index in range(len(self)))
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> GraspSample:
+        """One view.
+
+        Raises:
+            DatasetError: naming the file that is missing or cannot be read.
+        """
+
+    def _color(self, index: int, camera: Camera) -> NDArray[np.uint8]:
+        """The colour image (H, W, 3) of a view, RGB."""
+        size = (camera.height, camera.width)
+        bgr = read_image(self._images[index], cv2.IMREAD_COLOR, (np.uint8,), size)
+        return np.ascontiguousarray(bgr[..., ::-1])
+
+    def _beside(self, index: int, ending: str) -> Path:
+        """The file of a view's name with another ending."""
+        return self._images[index].with_name(self.names[index] + ending)
