@@ -77,8 +77,8 @@ def test_the_best_cell_tells_the_rectangle(rectangle):
     angle, row, col = (
         index.item() for index in torch.unravel_index(weights.argmax(), weights.shape)
     )
-    assert weights.max() > 0.6
-    assert scores[angle, :, row, col].max() > 0.3
+    assert weights.max() > 0.5
+    assert scores[angle, :, row, col].max() > 0.2
     assert abs(STRIDE * col + 0.5 - rectangle[0]) < 2 * STRIDE
     found = decode_dense(deltas[angle, :, row, col][None], *torch.tensor([[angle], [row], [col]]))
     torch.testing.assert_close(
