@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cvdl.camera import Camera
-from cvdl.datasets.grasp_folder import GraspFolder
+from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -60,28 +59,14 @@ class CornellRgbDataset(GraspFolder):
 
 
 def _read_grasps(path: Path) -> GraspRectangles:
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    rows = [_read_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    kind, left, top, right, bottom = np.array(rows, np.float64).reshape(-1, 5).T
+    expected = f"class x1 y1 x2 y2 with a class from 1 to {_CLASSES}, x1 < x2 and y1 < y2"
+    kind, left, top, right, bottom = read_rows(path, None, _makes_sense, expected).T
     # Their y points up, ours down.
     angle = -np.radians((kind - 1) * _CLASS_STEP - 90)
     center = np.stack([left + right, top + bottom], axis=1) / 2
     return GraspRectangles(center, angle, right - left, bottom - top)
 
 
-def _read_line(path: Path, number: int, line: str) -> list[float]:
-    try:
-        values = [float(word) for word in line.split()]
-        if len(values) == 5 and np.isfinite(values).all():
-            kind, left, top, right, bottom = values
-            if kind in range(1, _CLASSES + 1) and right > left and bottom > top:
-                return values
-    except ValueError:  # a word that is no number is as wrong as a number that makes no sense
-        pass
-    raise DatasetError(
-        f"{path}: line {number} is {line!r}; expected class x1 y1 x2 y2 with a class from 1 to "
-        f"{_CLASSES}, x1 < x2 and y1 < y2"
-    )
+def _makes_sense(values: list[float]) -> bool:
+    kind, left, top, right, bottom = values
+    return kind in range(1, _CLASSES + 1) and right > left and bottom > top

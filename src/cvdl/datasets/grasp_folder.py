@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
 
-__all__ = ["GraspFolder"]
+__all__ = ["GraspFolder", "read_rows"]
 
 
 class GraspFolder(ABC):
@@ -64,3 +64,35 @@ class GraspFolder(ABC):
     def _beside(self, index: int, ending: str) -> Path:
         """The file of a view's name with another ending."""
         return self._images[index].with_name(self.names[index] + ending)
+
+
+def read_rows(
+    path: Path, separator: str | None, makes_sense: Callable[[list[float]], bool], expected: str
+) -> NDArray[np.float64]:
+    """The lines of a text file as rows (N, 5) of numbers; blank lines are passed over.
+
+    Args:
+        path: the file.
+        separator: between the numbers; None: white space.
+        makes_sense: whether five finite numbers are what a line may hold.
+        expected: what a line should be, for people.
+
+    Raises:
+        DatasetError: naming the file and the line that is not as expected.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+
+    def read(number: int, line: str) -> list[float]:
+        try:
+            values = [float(word) for word in line.split(separator)]
+            if len(values) == 5 and np.isfinite(values).all() and makes_sense(values):
+                return values
+        except ValueError:  # a word that is no number is as wrong as numbers that make no sense
+            pass
+        raise DatasetError(f"{path}: line {number} is {line!r}; expected {expected}")
+
+    rows = [read(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return np.array(rows, np.float64).reshape(-1, 5)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
-from cvdl.datasets.grasp_folder import GraspFolder
+from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, read_image
+from cvdl.datasets.image_folder import read_image
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -83,23 +83,7 @@ class JacquardDataset(GraspFolder):
 
 
 def _read_grasps(path: Path) -> GraspRectangles:
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    rows = [_read_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    x, y, theta, opening, jaw = np.array(rows, np.float64).reshape(-1, 5).T
+    expected = "x;y;theta;opening;jaw with a positive opening and jaw"
+    rows = read_rows(path, ";", lambda values: min(values[3:]) > 0, expected)
+    x, y, theta, opening, jaw = rows.T
     return GraspRectangles(np.stack([x, y], axis=1), np.radians(theta), opening, jaw)
-
-
-def _read_line(path: Path, number: int, line: str) -> list[float]:
-    try:
-        values = [float(word) for word in line.split(";")]
-        if len(values) == 5 and np.isfinite(values).all() and min(values[3:]) > 0:
-            return values
-    except ValueError:  # a word that is no number is as wrong as a size that is not positive
-        pass
-    raise DatasetError(
-        f"{path}: line {number} is {line!r}; expected x;y;theta;opening;jaw with a positive "
-        "opening and jaw"
-    )

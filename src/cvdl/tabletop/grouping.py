@@ -132,7 +132,7 @@ class _Groups:
     def paint(self, a: int, b: int) -> Paint:
         """Whether two groups have one plain colour, clearly different ones, or neither."""
         lab_a, lab_b = self.lab[self.members[a]], self.lab[self.members[b]]
-        difference = float(np.linalg.norm(lab_a.mean(axis=0) - lab_b.mean(axis=0)))
+        difference = self.color_difference(a, b)
         if difference > OTHER_PAINT_DIFFERENCE:
             return Paint.OTHER
         spread = max(float(lab.var(axis=0).sum()) for lab in (lab_a, lab_b))

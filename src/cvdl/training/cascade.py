@@ -23,7 +23,7 @@ from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.errors import InputError
 from cvdl.evaluation.grasping import best_overlap
 from cvdl.grasping.cascade.detector import CascadeDetector
-from cvdl.grasping.cascade.geometry import cut_patches
+from cvdl.grasping.cascade.geometry import cut_patches, to_rectangles
 from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE
 from cvdl.grasping.rectangles import GraspRectangles
@@ -143,9 +143,8 @@ class CascadeTask:
         device = next(self.model.parameters()).device
         image = torch.from_numpy(item.image.astype(np.float32)[None]).to(device)
         rectangles, scores = self.model.search(image)
-        best = rectangles[scores.argmax()][None].double().cpu().numpy()
-        found = GraspRectangles(best[:, :2], *best[:, 2:].T)
-        return float(best_overlap(found, item.good)[0])
+        best = scores.argmax()[None]
+        return float(best_overlap(to_rectangles(rectangles[best], scores[best]), item.good)[0])
 
 
 def train_cascade(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
-from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine
+from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
 from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
 from cvdl.grasping.rectangles import GraspRectangles, jaccard
@@ -78,7 +78,7 @@ class CascadeDetector(nn.Module):
         survivors = max(count, FEWEST_SURVIVORS)
         rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
-        return _to_rectangles(rectangles[order], scores[order])
+        return to_rectangles(rectangles[order], scores[order])
 
     @torch.inference_mode()
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
@@ -94,7 +94,7 @@ class CascadeDetector(nn.Module):
         )
         given = torch.from_numpy(values.astype(np.float32)).to(self.device)
         logits, deltas = self.second(cut_patches(image, given[None])[0])
-        mended = _to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
+        mended = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
         index = mended.score * np.diag(jaccard(rectangles, mended))
         return index / (index + _RIGHT)
 
@@ -149,12 +149,6 @@ def _window(allowed: Tensor) -> tuple[int, int, int, int]:
         edges.append((max(0, first - _MARGIN), min(allowed.shape[1 - across], last + 1 + _MARGIN)))
     (top, bottom), (left, right) = edges
     return top, left, bottom, right
-
-
-def _to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:
-    values = rectangles.double().cpu().numpy()
-    angle, opening, plate = values[:, 2:].T
-    return GraspRectangles(values[:, :2], angle, opening, plate, scores.double().cpu().numpy())
 
 
 def _neighbourhood_maximum(scores: Tensor) -> Tensor:

@@ -13,8 +13,17 @@ from torch import Tensor, nn
 
 from cvdl.grasping.cascade.inputs import NORMAL_XY
 from cvdl.grasping.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
+from cvdl.grasping.rectangles import GraspRectangles
 
-__all__ = ["PATCH", "angles_of_bins", "cut_patches", "decode_dense", "encode_refined", "refine"]
+__all__ = [
+    "PATCH",
+    "angles_of_bins",
+    "cut_patches",
+    "decode_dense",
+    "encode_refined",
+    "refine",
+    "to_rectangles",
+]
 
 PATCH = 32  # pixels, each side
 #: A patch shows this much of the longer side of its rectangle, but at least so many pixels.
@@ -114,3 +123,10 @@ def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) ->
         ],
         -1,
     )
+
+
+def to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:
+    """Rectangles (N, 5) and their scores (N,), on any device, as the rest of the stack has them."""
+    values = rectangles.double().cpu().numpy()
+    angle, opening, plate = values[:, 2:].T
+    return GraspRectangles(values[:, :2], angle, opening, plate, scores.double().cpu().numpy())
