@@ -17,9 +17,11 @@ RUN = [
     "mcap>=1.2.1",
     "numba>=0.61",
     "numpy>=1.24",
+    "onnxruntime>=1.18",
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
     "open3d>=0.19; platform_machine != 'x86_64' or platform_system != 'Linux'",
-    "opencv-python-headless>=4.9",
+    "opencv-contrib-python-headless>=4.9",
+    "pycocotools>=2.0.8",
     "pydantic>=2.5",
     "pyyaml>=6",
     "rich>=13",
@@ -30,6 +32,7 @@ RUN = [
     "shapely>=2",
     "tensorboard>=2.14",
     "torch>=2.4",
+    "torchvision>=0.19",
     "typer>=0.15.4",
 ]
 RERUN = ["rerun-sdk>=0.24"]
@@ -37,6 +40,7 @@ DEV = [
     "hypothesis>=6.100",
     "mcap-ros2-support>=0.5.5",
     "mypy>=1.10",
+    "onnx>=1.16",
     "pre-commit>=3.5",
     "pytest>=8",
     "ruff>=0.6",
@@ -58,6 +62,7 @@ setup(
         NAME: [
             "py.typed",
             "datasets/*.yaml",
+            "detection/weights/*",
             "grasping/weights/*",
             "ros/definitions/*/*.msg",
         ]

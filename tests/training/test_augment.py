@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cvdl.grasping.cascade.inputs import CHANNELS, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.network_input import CHANNELS, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation, augmented_view
 
 PLAIN = Augmentation(

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.grasping.cascade.inputs import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 
 __all__ = ["Augmentation", "augmented_view"]
 

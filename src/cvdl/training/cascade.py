@@ -24,9 +24,9 @@ from cvdl.errors import InputError
 from cvdl.evaluation.grasping import best_overlap
 from cvdl.grasping.cascade.detector import CascadeDetector
 from cvdl.grasping.cascade.geometry import cut_patches, to_rectangles
-from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.network_input import network_input
 from cvdl.training.augment import Augmentation, augmented_view
 from cvdl.training.cascade_targets import (
     dense_loss,

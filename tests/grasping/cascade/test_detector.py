@@ -9,8 +9,8 @@ from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.cascade import CascadeDetector
 from cvdl.grasping.cascade.geometry import cut_patches, refine
-from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE
+from cvdl.network_input import network_input
 from cvdl.weights import save_weights
 
 CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvdl.grasping.cascade.geometry import PATCH, cut_patches, decode_dense, encode_refined, refine
-from cvdl.grasping.cascade.inputs import CHANNELS, NORMAL_XY
 from cvdl.grasping.cascade.network import ANGLES, STRIDE
+from cvdl.network_input import CHANNELS, NORMAL_XY
 from cvdl.training.cascade_targets import dense_targets
 
 numbers = st.floats(-1, 1, width=32)

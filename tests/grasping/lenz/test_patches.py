@@ -10,8 +10,8 @@ import torch
 from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.lenz.patches import channel_image, extract, mirror
-from cvdl.grasping.normals import surface_normals
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.normals import surface_normals
 
 
 @pytest.fixture

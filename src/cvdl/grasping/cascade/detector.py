@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
-from cvdl.grasping.cascade.inputs import network_input
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
 from cvdl.grasping.rectangles import GraspRectangles, jaccard
+from cvdl.network_input import network_input
 from cvdl.weights import load_weights, save_weights
 
 __all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]

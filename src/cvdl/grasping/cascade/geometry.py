@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.grasping.cascade.inputs import NORMAL_XY
 from cvdl.grasping.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.network_input import NORMAL_XY
 
 __all__ = [
     "PATCH",

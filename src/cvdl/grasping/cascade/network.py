@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.grasping.cascade.inputs import CHANNELS
+from cvdl.network_input import CHANNELS
 
 __all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
 

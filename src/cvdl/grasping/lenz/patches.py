@@ -15,8 +15,8 @@ import torch
 from torch.nn.functional import grid_sample
 
 from cvdl.frame import RgbdFrame
-from cvdl.grasping.normals import surface_normals
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.normals import surface_normals
 
 __all__ = [
     "CHANNELS",

@@ -5,7 +5,7 @@ import pytest
 
 from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
-from cvdl.grasping.cascade.inputs import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, network_input
+from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, network_input
 
 CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
 

@@ -1,4 +1,4 @@
-"""What the cascade's networks see: colour, relief and surface normals, at half resolution.
+"""What our networks see: colour, relief and surface normals, at half resolution.
 
 Nothing here is absolute: the relief is the depth less its mean round about, so that neither the
 camera's distance nor the table's tilt matters. Two channels say where colour and depth are known,
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
-from cvdl.grasping.normals import surface_normals
+from cvdl.normals import surface_normals
 
 __all__ = ["CHANNELS", "COLOR", "GEOMETRY", "HAS_COLOR", "HAS_DEPTH", "NORMAL_XY", "network_input"]
 

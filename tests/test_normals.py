@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.camera import Camera
-from cvdl.grasping.normals import surface_normals
+from cvdl.normals import surface_normals
 
 CAMERA = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
 
