@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,14 @@ from torch import Tensor
 
 from cvdl.errors import InputError
 
-__all__ = ["WeightsError", "load_weights", "save_weights"]
+__all__ = [
+    "WeightsError",
+    "check_state",
+    "classes_of",
+    "load_weights",
+    "save_weights",
+    "write_atomically",
+]
 
 
 class WeightsError(InputError):
@@ -71,11 +79,12 @@ def load_weights(
             f"{path}: damaged, or not a safetensors file ({error}); expected weights of {model}"
         ) from error
     if expected is not None:
-        _check(path, state, expected)
+        check_state(path, state, expected)
     return state, metadata
 
 
-def _check(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError where names or shapes of a file's state are not the expected ones."""
     for name in sorted(state.keys() | expected.keys()):
         found, wanted = (
             f"{'x'.join(map(str, some[name].shape)) or 'a number'}" if name in some else "nothing"
@@ -83,6 +92,21 @@ def _check(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tenso
         )
         if found != wanted:
             raise WeightsError(f"{path}: {name} is {found}; the model expects {wanted}")
+
+
+def classes_of(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The class names in the metadata of a detector's or classifier's weights, in label order.
+
+    Raises:
+        WeightsError: if there are none.
+    """
+    try:
+        names = json.loads(metadata.get("classes", ""))
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise WeightsError(f"{path}: names no classes; expected a list of them in its metadata")
+    return tuple(names)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

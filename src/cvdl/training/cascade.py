@@ -6,8 +6,7 @@ from what the dense network proposes at the moment, so that it learns to correct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from cvdl.training.cascade_targets import (
     second_loss,
 )
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.prefetch import Prefetched
 
 __all__ = ["CascadeTask", "CascadeTraining", "train_cascade"]
 
@@ -93,12 +93,14 @@ class CascadeTask:
         self._validation = [_Prepared.of(sample) for sample in validation if len(sample.good)]
         self._chances = _chances(cameras, settings.first_share)
 
-    def batches(self, epoch: int, generator: torch.Generator) -> _Batches:
+    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
         """The epoch's batches; see ``Task``."""
         rng = np.random.default_rng(generator.initial_seed())
         shape = self.settings.steps, self.settings.training.batch_size
         picks = rng.choice(len(self._train), shape, p=self._chances)
-        return _Batches(self._train, picks, rng)
+        return Prefetched(
+            lambda number: _batch([self._train[pick] for pick in picks[number]], rng), len(picks)
+        )
 
     def loss(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
         """Four losses and their weighted sum."""
@@ -199,40 +201,19 @@ def _chances(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float6
     return chances / chances.sum()
 
 
-class _Batches:
-    """Batches that another thread makes while the networks work."""
-
-    def __init__(
-        self, items: list[_Prepared], picks: NDArray[np.int64], rng: np.random.Generator
-    ) -> None:
-        self._items, self._picks, self._rng = items, picks, rng
-
-    def __len__(self) -> int:
-        return len(self._picks)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self._make, 0)
-            for number in range(len(self)):
-                batch = coming.result()
-                if number + 1 < len(self):
-                    coming = pool.submit(self._make, number + 1)
-                yield batch
-
-    def _make(self, number: int) -> tuple[Tensor, ...]:
-        made = []
-        for pick in self._picks[number]:
-            item = self._items[pick]
-            view, some = augmented_view(
-                item.image.astype(np.float32), item.good, _VIEW, self._rng, Augmentation()
-            )
-            made.append((view, some, *dense_targets(some, _CELLS)))
-        views, rectangles, *targets = zip(*made, strict=True)
-        most = max(1, *map(len, rectangles))
-        good = np.tile(np.array(_NOWHERE, np.float32), (len(made), most, 1))
-        valid = np.zeros((len(made), most), bool)
-        for row, some in enumerate(rectangles):
-            good[row, : len(some)] = some
-            valid[row, : len(some)] = True
-        arrays = (np.stack(views), *map(np.stack, targets), good, valid)
-        return tuple(torch.from_numpy(array) for array in arrays)
+def _batch(items: Sequence[_Prepared], rng: np.random.Generator) -> tuple[Tensor, ...]:
+    made = []
+    for item in items:
+        view, some = augmented_view(
+            item.image.astype(np.float32), item.good, _VIEW, rng, Augmentation()
+        )
+        made.append((view, some, *dense_targets(some, _CELLS)))
+    views, rectangles, *targets = zip(*made, strict=True)
+    most = max(1, *map(len, rectangles))
+    good = np.tile(np.array(_NOWHERE, np.float32), (len(made), most, 1))
+    valid = np.zeros((len(made), most), bool)
+    for row, some in enumerate(rectangles):
+        good[row, : len(some)] = some
+        valid[row, : len(some)] = True
+    arrays = (np.stack(views), *map(np.stack, targets), good, valid)
+    return tuple(torch.from_numpy(array) for array in arrays)

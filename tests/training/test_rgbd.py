@@ -1,0 +1,160 @@
+"""The default detector learns, and its targets are what they should be."""
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.camera import Camera
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.rgbd.network import SIZES
+from cvdl.errors import InputError
+from cvdl.evaluation.detection import evaluate_detections
+from cvdl.frame import RgbdFrame
+from cvdl.training.loop import TrainingSettings
+from cvdl.training.rgbd import RgbdTraining, _Prepared, _view, train_rgbd
+from cvdl.training.rgbd_targets import proposal_loss, quality_focal_loss, region_loss, regions
+
+CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
+
+
+class Views(list):
+    """Labelled views of bright boxes and dark bars."""
+
+    classes = ("box", "bar")
+    names = ()
+
+
+def sample(seed):
+    rng = np.random.default_rng(seed)
+    color = np.full((240, 320, 3), 130, np.uint8)
+    depth = np.full((240, 320), 0.8, np.float32)
+    boxes, labels = [], []
+    for label, (width, height) in enumerate(((60, 60), (120, 30))):
+        x = int(rng.integers(90, 230 - width))
+        y = int(rng.integers(40, 90)) + 90 * label
+        color[y : y + height, x : x + width] = (240, 30)[label]
+        depth[y : y + height, x : x + width] -= 0.04
+        boxes.append([x, y, x + width, y + height])
+        labels.append(label)
+    frame = RgbdFrame(color, depth, CAMERA)
+    return DetectionSample(
+        f"view{seed}", frame, np.array(boxes, float), np.array(labels), np.zeros(2, bool)
+    )
+
+
+def settings(epochs, steps=2, **more):
+    training = TrainingSettings(
+        epochs=epochs, batch_size=4, learning_rate=2e-3, clip=10, device="cpu", **more
+    )
+    return RgbdTraining(training=training, steps=steps)
+
+
+def test_it_learns_four_pictures(tmp_path):
+    views = Views(sample(seed) for seed in range(4))
+    model = train_rgbd(views, Views(), settings(1, 70, mixed_precision=True), tmp_path / "run")
+    found = [model([view.frame])[0] for view in views]
+    assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
+    views = Views(sample(seed) for seed in range(3))
+    whole = train_rgbd(views, Views(), settings(2, 1), tmp_path / "whole")
+    part = tmp_path / "part"
+    with pytest.raises(KeyboardInterrupt):
+        train_rgbd(views, _Interrupting([sample(9)]), settings(2, 1), part)
+    resumed = train_rgbd(views, Views(), settings(2, 1), part, resume=True)
+    for name, tensor in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+class _Interrupting(Views):
+    """Ctrl-C in the second epoch's validation."""
+
+    looks = 0
+
+    def __getitem__(self, index):
+        self.looks += 1
+        if self.looks == 2:
+            raise KeyboardInterrupt
+        return super().__getitem__(index)
+
+
+def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
+    empty = DetectionSample(
+        "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
+    )
+    with pytest.raises(InputError, match="no view has a labelled box"):
+        train_rgbd(Views([empty]), Views(), settings(1), tmp_path / "run")
+
+
+def test_boxes_follow_the_view():
+    """What is inside the moved box is what was inside the labelled one."""
+    view = sample(3)
+    item = _Prepared.of(view)
+    rng = np.random.default_rng(0)
+    seen = 0
+    for _ in range(20):
+        image, scale, boxes, labels = _view(item, rng)
+        if image[3:7].any() and scale[0].any():
+            assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 260, rel=0.4)
+        for box, label in zip(boxes, labels, strict=True):
+            x_min, y_min, x_max, y_max = (box / 2).round().astype(int)
+            inside = image[:3, y_min + 1 : y_max - 1, x_min + 1 : x_max - 1].mean()
+            outside = image[:3, :, :2].mean()
+            assert (inside > outside) == (label == 0)
+            seen += 1
+    assert seen > 20
+
+
+def test_cells_that_tell_the_box_and_nothing_elsewhere_are_right():
+    truth = torch.tensor([[40.0, 24, 72, 56]])  # as large as the first anchor, about cell 6, 4
+    logits, boxes = (
+        torch.full((1, len(SIZES), 12, 16), -20.0),
+        torch.zeros(1, len(SIZES), 12, 16, 4),
+    )
+    boxes[...] = truth[0]
+    missed, place = proposal_loss(logits, boxes, [truth])
+    assert place == pytest.approx(0, abs=1e-6)
+    logits[0, 0, 3:7, 5:9] = 20.0
+    found, _ = proposal_loss(logits, boxes, [truth])
+    assert found < 0.01 * missed
+    logits[0, 2] = 20.0  # everywhere, at the largest anchor
+    assert proposal_loss(logits, boxes, [truth])[0] > missed
+
+
+def test_a_thin_thing_has_a_cell():
+    truth = torch.tensor([[41.0, 10, 45, 90]])
+    boxes = torch.zeros(1, len(SIZES), 12, 16, 4) + truth[0]
+    _, place = proposal_loss(torch.zeros(1, len(SIZES), 12, 16), boxes + 2, [truth])
+    assert place > 0
+
+
+def test_regions_are_of_the_thing_they_overlap_or_of_none():
+    truth = [torch.tensor([[10.0, 10, 50, 50], [100, 100, 140, 180]])]
+    proposals = [torch.tensor([[12.0, 12, 52, 52], [200, 200, 240, 240], [30, 30, 70, 70]])]
+    boxes, label, wanted = regions(proposals, truth, [torch.tensor([7, 3])])
+    assert boxes.shape == (1, len(label), 4)
+    assert wanted.shape == boxes[0].shape
+    by_box = {tuple(box.tolist()): int(of) for box, of in zip(boxes[0], label, strict=True)}
+    assert by_box[12, 12, 52, 52] == 7
+    assert by_box[200, 200, 240, 240] == by_box[30, 30, 70, 70] == -1
+    assert set(label.tolist()) == {7, 3, -1}
+
+
+def test_the_right_class_and_box_cost_nothing():
+    boxes = torch.tensor([[10.0, 10, 50, 50], [60, 60, 90, 90]])
+    logits = torch.full((2, 3), -20.0)
+    logits[0, 1] = 20.0
+    right = region_loss(logits, torch.zeros(2, 4), boxes, torch.tensor([1, -1]), boxes)
+    assert sum(right) == pytest.approx(0, abs=1e-4)
+    wrong = region_loss(logits, torch.zeros(2, 4), boxes, torch.tensor([2, -1]), boxes)
+    assert wrong[0] > 10
+
+
+def test_the_focal_loss_is_least_at_the_share():
+    losses = [
+        float(quality_focal_loss(torch.logit(torch.tensor([p])), torch.tensor([0.7])))
+        for p in (0.5, 0.7, 0.9)
+    ]
+    assert losses[1] < min(losses[0], losses[2])
+    assert losses[1] == pytest.approx(0, abs=1e-6)
