@@ -36,6 +36,7 @@ RUN = [
     "typer>=0.15.4",
 ]
 RERUN = ["rerun-sdk>=0.24"]
+TRACKING = ["trackforge>=0.4,<0.5"]
 DEV = [
     "hypothesis>=6.100",
     "mcap-ros2-support>=0.5.5",
@@ -75,7 +76,7 @@ setup(
     ],
     python_requires=">=3.10",
     install_requires=RUN,
-    extras_require={"rerun": RERUN, "dev": DEV + RERUN},
+    extras_require={"rerun": RERUN, "tracking": TRACKING, "dev": DEV + RERUN + TRACKING},
     entry_points={"console_scripts": ["cvdl = cvdl.cli:main"]},
     zip_safe=False,
 )

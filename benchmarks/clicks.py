@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=Path, default=HERE / "data/tabletop_demo_clicks.yaml")
     parser.add_argument("--picture", type=Path, help="write the overlays there")
     args = parser.parse_args()
-    dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().without_grasps())
+    dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().segmentation_only())
     marked: dict[str, Clicks] = yaml.safe_load(args.clicks.read_text())
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -28,7 +28,7 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import ReplayOptions, replay
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
-STAGES = ("read", "segment", "grasp", "draw", "write", "total")
+STAGES = ("read", "segment", "detect", "grasp", "draw", "write", "total")
 
 
 def main() -> None:
@@ -44,8 +44,8 @@ def main() -> None:
         with BagWriter(bag) as writer:
             frames = repeated(arguments.data, arguments.frames)
             write_frames(writer, track(frames, "preparing", arguments.frames, transient=True), 30)
-        grasping, segmenting = Perception(), Perception(PerceptionConfig().without_grasps())
-        replay(bag, out, grasping, ReplayOptions(limit=1))
+        everything, segmenting = Perception(), Perception(PerceptionConfig().segmentation_only())
+        replay(bag, out, everything, ReplayOptions(limit=1))
         variants = {
             "input and results": (segmenting, ReplayOptions(overwrite=True)),
             "only results": (segmenting, ReplayOptions(overwrite=True, only_results=True)),
@@ -53,7 +53,7 @@ def main() -> None:
                 segmenting,
                 ReplayOptions(overwrite=True, pictures=Path(folder, "pictures")),
             ),
-            "with grasps": (grasping, ReplayOptions(overwrite=True)),
+            "with detection and grasps": (everything, ReplayOptions(overwrite=True)),
         }
         for name, (perception, options) in track(
             list(variants.items()), "replaying", transient=True

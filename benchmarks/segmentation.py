@@ -45,7 +45,7 @@ SMALLEST_PIXELS = 150  # as in cvdl's own defaults
 
 
 def cvdl_method() -> Method:
-    perception = Perception(PerceptionConfig().without_grasps())
+    perception = Perception(PerceptionConfig().segmentation_only())
 
     def run(frame: RgbdFrame) -> tuple[Labels, float]:
         start = perf_counter()
@@ -172,7 +172,7 @@ def compare(dataset: OsdDataset, rounds: int) -> Table:
 
 def memory(dataset: OsdDataset, count: int) -> None:
     """Resident memory while the same frames go through again and again."""
-    perception = Perception(PerceptionConfig().without_grasps())
+    perception = Perception(PerceptionConfig().segmentation_only())
     frames = list(dataset)
     step = max(count // 10, 1)
     first = 0.0

@@ -11,7 +11,8 @@ from hypothesis import settings
 
 from cvdl.bags import BagWriter, write_frame
 from cvdl.camera import Camera
-from cvdl.frame import Grasp, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.detection import Detections
+from cvdl.frame import Detection, Grasp, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
 
 # A check of a change fails because of the change: the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -37,7 +38,8 @@ def frame() -> RgbdFrame:
 def scene() -> Scene:
     """A table seen from 30 degrees above it, and on it a box, turned, and a named cylinder.
 
-    The box has one grasp, between the two of the cylinder.
+    The box has one grasp, between the two of the cylinder. A mug was found where nothing was
+    segmented.
     """
     normal = np.array([0, -np.cos(np.pi / 3), -np.sin(np.pi / 3)])
     right = np.array([1.0, 0, 0])
@@ -78,6 +80,11 @@ def scene() -> Scene:
             )
         ),
         {"opening out of reach": 2},
+        (
+            Detection(np.array([2.0, 2, 8, 9]), "mug", 0.8, track=7),
+            Detection(np.array([30.0, 25, 50, 41]), "can", 0.75, label=3),
+        ),
+        ("mug", "can"),
     )
 
 
@@ -99,3 +106,21 @@ def bag(tmp_path, frames):
         for each in frames(5):
             write_frame(writer, each)
     return path
+
+
+class NamesSegments:
+    """A stand-in for a detector: whatever was segmented is a thing."""
+
+    classes = ("thing",)
+
+    def __call__(self, frames, proposals):
+        return [
+            Detections(boxes, np.zeros(len(boxes), np.int64), np.full(len(boxes), 0.9))
+            for boxes in proposals
+        ]
+
+
+@pytest.fixture
+def quick_detector(monkeypatch):
+    """Has every perception use the stand-in, whatever its settings name."""
+    monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: NamesSegments())

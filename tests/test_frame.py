@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.frame import Grasp, OrientedBox, Plane
+from cvdl.frame import Detection, Grasp, OrientedBox, Plane
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -91,3 +91,15 @@ def test_the_best_grasp_of_an_object_is_its_first(scene):
     first, second, _ = scene.grasps
     assert scene.best_grasps() == {3: first, 2: second}
     assert list(replace(scene, grasps=scene.grasps[::-1]).best_grasps()) == [3, 2]
+
+
+def test_captions_tell_what_is_known(scene):
+    nameless, can = scene.objects
+    assert [scene.caption(item) for item in (nameless, can)] == ["2", "3 can 0.75"]
+    assert scene.caption(replace(can, score=1.0)) == "3 can"
+    elsewhere = Detection(np.zeros(4), "mug", 0.876)
+    assert scene.caption(elsewhere) == "mug 0.88"
+    found = Detection(can.box2d, "can", 0.75, label=3, track=0), replace(elsewhere, track=12)
+    tracked = replace(scene, detections=found)
+    assert [tracked.caption(item) for item in (nameless, can)] == ["2", "3 can 0.75 #0"]
+    assert [tracked.caption(item) for item in found] == ["3 can 0.75 #0", "mug 0.88 #12"]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from cvdl.camera import Camera
-from cvdl.frame import Grasp, OrientedBox, RgbdFrame, Scene, SceneObject
+from cvdl.frame import Detection, Grasp, OrientedBox, RgbdFrame, Scene, SceneObject
 from cvdl.pictures import (
     PLATE_COLOR,
+    UNMATCHED_COLOR,
     contact_sheet,
     depth_picture,
     object_color,
@@ -130,6 +131,38 @@ def test_overlay_draws_all_but_the_best_grasp_of_an_object_faintly():
 def test_overlay_of_a_grasp_outside_the_picture():
     scene = replace(make_scene(), grasps=(make_grasp((1e7, -1e7), 0.3),))
     np.testing.assert_array_equal(overlay(make_frame(), scene), make_frame().color)
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+def test_overlay_draws_a_dashed_box_round_what_is_no_object(background):
+    detection = Detection(np.array([40.0, 50, 101, 91]), "mug", 0.8)
+    scene = replace(make_scene(), detections=(detection,))
+    picture = overlay(make_frame(background), scene).astype(int)
+    for row, columns in ((50, slice(40, 101)), (90, slice(40, 101))):
+        is_light = (picture[row, columns] == UNMATCHED_COLOR).all(-1)
+        assert is_light[[0, -1]].all()  # both corners
+        assert 0.45 < is_light.mean() < 0.7
+        assert np.abs(picture[row, columns] - background).max() > 100
+    inside = picture[54:87, 44:97]
+    assert (inside == background).all()
+    caption = picture[34:46, 40:100]
+    assert caption.min() < 40
+    assert caption.max() == 255
+
+
+def test_overlay_draws_no_second_box_round_an_object():
+    item = make_object(2, (10, 70, 60, 110))
+    found = Detection(item.box2d, "bowl", 1.0, label=2)
+    scene = make_scene(item)
+    with_detection = overlay(make_frame(), replace(scene, detections=(found,)))
+    np.testing.assert_array_equal(with_detection, overlay(make_frame(), scene))
+
+
+def test_overlay_of_a_detection_that_reaches_beyond_the_picture():
+    boxes = ([-50.0, -20, 500, 300], [-9.0, -9, -3, -3], [5.0, 5, 5, 5])
+    found = tuple(Detection(np.array(box), "mug", 0.8) for box in boxes)
+    picture = overlay(make_frame(), replace(make_scene(), detections=found))
+    assert picture.shape == (120, 160, 3)
 
 
 def test_neighbouring_objects_differ_in_colour():

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from cvdl.camera import Camera
 from cvdl.datasets import ImageFolder, OsdDataset
+from cvdl.detection import Detections
 from cvdl.errors import InputError
 from cvdl.evaluation import evaluate_scene, evaluate_segmentation
 from cvdl.frame import PLANE_LABEL, RgbdFrame
@@ -18,7 +19,7 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.tabletop import TabletopSegmenter
 
-WITHOUT_GRASPS = PerceptionConfig(grasp={"enable": False})
+SEGMENTATION = PerceptionConfig().segmentation_only()
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -36,7 +37,7 @@ def plain() -> RgbdFrame:
 
 
 def test_a_scene_is_what_the_segmentation_finds(plain):
-    scene = Perception(WITHOUT_GRASPS)(plain)
+    scene = Perception(SEGMENTATION)(plain)
     labels, plane, objects = TabletopSegmenter()(plain)
     np.testing.assert_array_equal(scene.labels, labels)
     assert scene.plane.offset == plane.offset == pytest.approx(1, abs=1e-3)
@@ -47,9 +48,69 @@ def test_a_scene_is_what_the_segmentation_finds(plain):
 
 
 def test_each_stage_is_timed(plain):
-    latency = Perception(WITHOUT_GRASPS)(plain).latency_ms
+    latency = Perception(SEGMENTATION)(plain).latency_ms
     assert list(latency) == ["segment"]
     assert 0 < latency["segment"] < 60_000
+
+
+def test_stages_that_are_switched_off_leave_the_others_as_they_are():
+    config = PerceptionConfig(
+        segmentation={"max_range": 2}, detector={"min_score": 0.3}, grasp={"candidates": 7}
+    )
+    without = config.without_grasps()
+    assert (without.detector, without.grasp.enable) == (config.detector, False)
+    alone = without.segmentation_only()
+    assert (alone.detector.enable, alone.grasp.enable) == (False, False)
+    assert (alone.segmentation.max_range, alone.grasp.candidates) == (2, 7)
+    assert alone.detector.min_score == 0.3
+
+
+class OneBlock:
+    """A stand-in for a detector: the plain frame's block, a little off, and a thing beside it."""
+
+    classes = ("block", "cup")
+
+    def __call__(self, frames, proposals=None):
+        boxes = np.array([[10.0, 10, 40, 40], [128, 101, 199, 160]])
+        return [Detections(boxes, np.array([1, 0]), np.array([0.9, 0.8])) for _ in frames]
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    """What the settings load."""
+    calls = []
+
+    def load(*call):
+        calls.append(call)
+        return OneBlock()
+
+    monkeypatch.setattr("cvdl.detection.stage.load_detector", load)
+    return calls
+
+
+def test_objects_are_named(plain, detector):
+    config = PerceptionConfig(detector={"detector": "hog", "device": "cpu"}).without_grasps()
+    scene = Perception(config)(plain)
+    assert detector == [("hog", "", "cpu")]
+    assert list(scene.latency_ms) == ["segment", "detect"]
+    assert scene.classes == ("block", "cup")
+    assert [(d.class_name, d.label) for d in scene.detections] == [("cup", 0), ("block", 2)]
+    (block,) = scene.objects
+    assert (block.class_name, block.score) == ("block", 0.8)
+    assert block.box2d.tolist() == [130, 100, 200, 160]
+
+
+def test_a_frame_without_a_plane_still_has_detections(plain, detector):
+    blind = replace(plain, depth=np.full_like(plain.depth, np.nan))
+    scene = Perception(PerceptionConfig().without_grasps())(blind)
+    assert scene.plane is None
+    assert [detection.label for detection in scene.detections] == [0, 0]
+
+
+def test_grasps_are_of_the_named_objects(plain, detector, loaded):
+    scene = Perception(PerceptionConfig(grasp={"max_opening": 0.4}))(plain)
+    assert list(scene.latency_ms) == ["segment", "detect", "grasp"]
+    assert scene.grasps[0].label == scene.objects[0].label == scene.detections[1].label
 
 
 @pytest.fixture
@@ -68,7 +129,7 @@ def loaded(monkeypatch):
 
 def test_grasps_of_what_was_segmented(plain, loaded):
     grasp = {"enable": True, "max_opening": 0.4, "detector": "lenz2014", "device": "cpu"}
-    scene = Perception(PerceptionConfig(grasp=grasp))(plain)
+    scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)
     assert loaded == [("lenz2014", None, "cpu")]
     assert list(scene.latency_ms) == ["segment", "grasp"]
     (found,) = scene.grasps
@@ -80,19 +141,19 @@ def test_grasps_of_what_was_segmented(plain, loaded):
 def test_grasps_without_weights_are_an_error_at_once(tmp_path):
     weights = str(tmp_path / "none.safetensors")
     with pytest.raises(InputError, match=r"no weights of cascade at .*none\.safetensors"):
-        Perception(PerceptionConfig(grasp={"enable": True, "weights": weights}))
+        Perception(PerceptionConfig(detector={"enable": False}, grasp={"weights": weights}))
 
 
 def test_depth_without_any_reading_has_no_grasps(plain, loaded):
     blind = replace(plain, depth=np.full_like(plain.depth, np.nan))
-    scene = Perception(PerceptionConfig(grasp={"enable": True}))(blind)
+    scene = Perception(PerceptionConfig(detector={"enable": False}))(blind)
     assert scene.grasps == ()
     assert scene.refused == {}
 
 
 def test_settings_reach_the_stage(plain):
-    config = PerceptionConfig(segmentation={"min_height": 0.15}, grasp={"enable": False})
-    assert Perception(config)(plain).objects == ()
+    config = PerceptionConfig(segmentation={"min_height": 0.15})
+    assert Perception(config.segmentation_only())(plain).objects == ()
 
 
 def test_an_unknown_setting_is_refused():
@@ -106,7 +167,7 @@ def test_an_unknown_setting_is_refused():
 @pytest.fixture(scope="module")
 def simulated():
     """Scores of the first scenes of seed 0."""
-    perception = Perception(WITHOUT_GRASPS)
+    perception = Perception(SEGMENTATION)
     scores = []
     for index in range(6):
         scene = simulate_scene(0, index, SimulationConfig())
@@ -133,7 +194,7 @@ def test_objects_of_simulated_scenes(simulated):
 def recorded(dataset, name):
     """The frame of that name and its scene."""
     frame = dataset[dataset.names.index(name)]
-    return frame, Perception(WITHOUT_GRASPS)(frame)
+    return frame, Perception(SEGMENTATION)(frame)
 
 
 @pytest.fixture(scope="module")

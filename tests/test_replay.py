@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.bags.topic import LATCHED
 from cvdl.bags.typestore import typestore
 from cvdl.datasets import ImageFolder
 from cvdl.errors import InputError
@@ -24,10 +25,11 @@ from cvdl.frame import Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
-from cvdl.ros.messages import SCENE_TOPICS, MessageFactory, read_color, stamp_ns
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory, read_color, stamp_ns
 
 FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"
+LABEL_INFO = f"{NAMESPACE}/{LABEL_INFO_TOPIC}"
 INPUTS = [COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC]
 
 
@@ -88,6 +90,7 @@ def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out,
     assert set(after) == {
         *INPUTS,
         *(f"{NAMESPACE}/{name}" for name in SCENE_TOPICS),
+        LABEL_INFO,
         "/diagnostics",
     }
     stamps = [stamp_ns(message) for message in decoded(bag, COLOR_TOPIC)]
@@ -130,12 +133,43 @@ def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
             assert [each.position.x, each.position.y, each.position.z] == grasp.position.tolist()
 
 
+def test_detections_come_back_from_the_bag(bag, out, stage):
+    summary = replay(bag, out, stage)
+    assert summary.classes == {"": 5, "can": 5}
+    assert summary.unmatched == 5
+    detections = decoded(out, f"{NAMESPACE}/detection/boxes")[4].detections
+    assert [detection.id for detection in detections] == ["", "3"]
+    names = [detection.results[0].hypothesis.class_id for detection in detections]
+    assert names == ["mug", "can"]
+    tracks = decoded(out, f"{NAMESPACE}/detection/tracks")[4].detections
+    assert [track.id for track in tracks] == ["7", ""]
+
+
+def test_names_of_classes_are_written_once_for_late_joiners_too(bag, out, stage):
+    replay(bag, out, stage)
+    (info,) = decoded(out, LABEL_INFO)
+    assert [(c.class_id, c.class_name) for c in info.class_map] == [(0, "mug"), (1, "can")]
+    with BagReader(out) as reader:
+        (topic,) = (topic for topic in reader.topics if topic.name == LABEL_INFO)
+    assert topic.qos == (LATCHED,)
+
+
+def test_without_a_detector_there_are_no_names_of_classes(bag, out, scene):
+    replay(bag, out, lambda frame: replace(scene, detections=(), classes=()))
+    assert decoded(out, f"{NAMESPACE}/detection/boxes")[0].detections == []
+    assert LABEL_INFO not in raw(out)
+    values = {value.key for value in decoded(out, "/diagnostics")[0].status[0].values}
+    assert "objects" in values
+    assert not {"objects without a class", "detections without an object"} & values
+
+
 def test_only_results(bag, out, stage):
     replay(bag, out, stage, ReplayOptions(only_results=True))
     assert not set(INPUTS) & set(raw(out))
     assert len(raw(out)[LABELS]) == 5
 
 
+@pytest.mark.usefixtures("quick_detector")
 def test_results_are_those_of_the_perception_on_the_frame_itself(tmp_path, out):
     """Down to the bit, on a real view."""
     osd = Path(__file__).parents[1] / "../shared/data/osd"
@@ -203,6 +237,9 @@ def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
     assert int(values["dropped: colour without depth"]) == pytest.approx(10, abs=1)
     assert values["latency of segment (ms)"] == "median 1.5, 95 % 1.5"
     assert int(values["grasps"]) == 3 * int(values["frames"])
+    assert int(values["objects"]) == 2 * int(values["frames"])
+    assert values["objects without a class"] == values["frames"]
+    assert values["detections without an object"] == values["frames"]
     assert int(values["no grasp: opening out of reach"]) == 2 * int(values["frames"])
     assert third.level == third.WARN
 
@@ -288,6 +325,7 @@ def test_data_that_is_no_message_is_dropped(tmp_path, frames, out, stage, caplog
     assert (second.stamp_ns, b"\0\1\0\0junk") in raw(out)[COLOR_TOPIC]
 
 
+@pytest.mark.usefixtures("quick_detector")
 @pytest.mark.parametrize("value", [0, np.nan, np.inf])
 def test_depth_without_any_reading_gives_frames_without_a_plane(tmp_path, frame, out, value):
     depth = FACTORY.image(frame, np.full((48, 64), value, np.float32), "32FC1")
@@ -463,7 +501,16 @@ def test_rerun_recording(bag, out, tmp_path, stage):
     replay(bag, out, stage, options)
     content = path.read_bytes()
     assert content[:4] == b"RRF2"
-    for entity in (b"color", b"depth", b"labels", b"boxes", b"points", b"overlay", b"grasps"):
+    for entity in (
+        b"color",
+        b"depth",
+        b"labels",
+        b"boxes",
+        b"points",
+        b"overlay",
+        b"grasps",
+        b"detections",
+    ):
         assert entity in content
     with pytest.raises(InputError, match=r"recording.rrd exists already; say --overwrite"):
         replay(bag, out, stage, replace(options, overwrite=False))

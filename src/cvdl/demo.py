@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cvdl.evaluation.scene import SceneScore, evaluate_scene
+from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import contact_sheet, overlay, write_png
 from cvdl.pipeline import Perception
@@ -33,6 +34,9 @@ class DemoResult:
         scores: one a scene, in order.
         objects: number found in all scenes.
         graspable: number of these with a grasp; None where no grasps were looked for.
+        detected: number of the truth's objects that were found, with an overlap F above
+            `DETECTED_F`.
+        recognised: number of these with the right class; None where no classes were looked for.
     """
 
     scenes: Path
@@ -42,6 +46,8 @@ class DemoResult:
     scores: tuple[SceneScore, ...]
     objects: int
     graspable: int | None
+    detected: int
+    recognised: int | None
 
 
 def run_demo(
@@ -94,7 +100,26 @@ def run_demo(
     graspable = None
     if perception.config.grasp.enable:
         graspable = sum(len(scene.best_grasps()) for scene in found.values())
-    return DemoResult(simulated, replayed, sheet, summary, tuple(scores), objects, graspable)
+    rights = []
+    for (stamp, (_, truth)), score in zip(truths.items(), scores, strict=True):
+        true_class = {item.label: item.class_name for item in truth.objects}
+        found_class = {item.label: item.class_name for item in found[stamp].objects}
+        rights += [
+            found_class[match.predicted] == true_class[match.truth]
+            for match in score.segmentation.matches
+            if match.f > DETECTED_F
+        ]
+    return DemoResult(
+        scenes=simulated,
+        bag=replayed,
+        sheet=sheet,
+        summary=summary,
+        scores=tuple(scores),
+        objects=objects,
+        graspable=graspable,
+        detected=len(rights),
+        recognised=sum(rights) if perception.config.detector.enable else None,
+    )
 
 
 def _draw_sheet(

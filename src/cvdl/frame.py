@@ -15,6 +15,7 @@ from cvdl.camera import Camera
 __all__ = [
     "FIRST_OBJECT_LABEL",
     "PLANE_LABEL",
+    "Detection",
     "Grasp",
     "OrientedBox",
     "Plane",
@@ -120,6 +121,26 @@ class SceneObject:
 
 
 @dataclass(frozen=True)
+class Detection:
+    """One thing that the detector found in the picture.
+
+    Attributes:
+        box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
+        class_name: what it is.
+        score: confidence in the class, 0 to 1.
+        label: of the object that it is, the value in ``Scene.labels``; 0 where the segmentation
+            has no such object.
+        track: the same number in every frame for the same thing; -1 where it is not tracked.
+    """
+
+    box2d: NDArray[np.float64]
+    class_name: str
+    score: float
+    label: int = 0
+    track: int = -1
+
+
+@dataclass(frozen=True)
 class Grasp:
     """One way to grasp an object with a parallel gripper: in the picture, and in space.
 
@@ -177,6 +198,9 @@ class Scene:
         latency_ms: wall time of each stage, by its name, milliseconds.
         grasps: of all objects, best first.
         refused: number of rectangles that became no grasp, by reason.
+        detections: what the detector found, best first; an object that it did not find has no
+            class name.
+        classes: the names that the detector knows; empty where none ran.
     """
 
     labels: NDArray[np.uint16]
@@ -185,6 +209,8 @@ class Scene:
     latency_ms: dict[str, float] = field(default_factory=dict)
     grasps: tuple[Grasp, ...] = ()
     refused: dict[str, int] = field(default_factory=dict)
+    detections: tuple[Detection, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """(H, W) bool: the pixels of one object."""
@@ -196,3 +222,22 @@ class Scene:
         for grasp in self.grasps:
             best.setdefault(grasp.label, grasp)
         return best
+
+    def caption(self, item: SceneObject | Detection) -> str:
+        """What is written beside an object or a detection: label, class, score and track.
+
+        Only what there is of these: "3 mug 0.87 #12", "3", "mug 0.87". A score of 1, as of a
+        truth, is left out.
+        """
+        words = [str(item.label)] if item.label else []
+        if item.class_name:
+            words.append(item.class_name)
+            if item.score < 1:
+                words.append(f"{item.score:.2f}")
+        if isinstance(item, Detection):
+            track = item.track
+        else:
+            track = next((d.track for d in self.detections if d.label == item.label), -1)
+        if track >= 0:
+            words.append(f"#{track}")
+        return " ".join(words)

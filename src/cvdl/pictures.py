@@ -9,10 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Grasp, RgbdFrame, Scene, SceneObject
+from cvdl.frame import (
+    FIRST_OBJECT_LABEL,
+    PLANE_LABEL,
+    Detection,
+    Grasp,
+    RgbdFrame,
+    Scene,
+    SceneObject,
+)
 
 __all__ = [
     "PLATE_COLOR",
+    "UNMATCHED_COLOR",
     "contact_sheet",
     "depth_picture",
     "object_color",
@@ -27,8 +36,11 @@ _OBJECT_SHARE = 0.45
 _DARK = (24, 24, 28)
 #: Of a gripper's plates, and of what lies between them: the sides along the opening.
 PLATE_COLOR = (255, 255, 255)
+#: Of a detection that is no segmented object.
+UNMATCHED_COLOR = (225, 225, 225)
 _OPENING_COLOR = (255, 225, 0)
 _FAINT_SHARE = 0.55
+_DASH = 6  # pixels
 _SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
@@ -70,9 +82,10 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
 
     The support plane is tinted faintly; each object has its own colour and outline, its box
-    drawn thin, and its number (with the class where one is known) where its mask is thickest.
-    Of its best grasp both plates are drawn thick and the sides along the opening thin; of the
-    others, faintly, only the plates.
+    drawn thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that
+    is none of the objects has a dashed box, with its caption above. Of an object's best grasp both
+    plates are drawn thick and the sides along the opening thin; of the others, faintly, only the
+    plates.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -85,8 +98,14 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     picture = _tinted(frame.color, np.take(_ROW, scene.labels))
     for item in scene.objects:
         _draw_box(picture, frame, item)
+    unmatched = [detection for detection in scene.detections if not detection.label]
+    for detection in unmatched:
+        _draw_dashed(picture, detection)
     _draw_grasps(picture, scene)
-    for item in scene.objects:  # after every box, so that no line crosses a caption
+    for detection in unmatched:  # after every box, so that no line crosses a caption
+        x_min, y_min, *_ = detection.box2d
+        _write(picture, scene.caption(detection), x_min, y_min - 5, align=0)
+    for item in scene.objects:
         _draw_caption(picture, scene, item)
     return picture
 
@@ -192,6 +211,22 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
         cv2.rectangle(picture, (x_min, y_min), (x_max - 1, y_max - 1), color, 1)
 
 
+def _draw_dashed(picture: Picture, detection: Detection) -> None:
+    """The 2-D box in dashes, light in a dark rim: one of the two stands out on any background."""
+    box = detection.box2d.clip(-10_000, 10_000)
+    x_min, y_min, x_max, y_max = box - [0, 0, 1, 1]  # to the last pixels
+    corners = np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+    dashes = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        # An odd number of pieces, every second of them drawn: each side ends in dashes.
+        count = 2 * int(np.linalg.norm(end - start) // (2 * _DASH)) + 1
+        cuts = start + np.linspace(0, 1, count + 1)[:, None] * (end - start)
+        dashes += list(np.stack([cuts[:-1], cuts[1:]], axis=1)[::2].round().astype(np.int32))
+    width = max(1, round(picture.shape[1] / 640))
+    cv2.polylines(picture, dashes, False, _DARK, 3 * width)
+    cv2.polylines(picture, dashes, False, UNMATCHED_COLOR, width)
+
+
 def _draw_grasps(picture: Picture, scene: Scene) -> None:
     """Grasp rectangles: the best one of each object above all others."""
     best = scene.best_grasps()
@@ -230,7 +265,7 @@ def _draw_lines(
 
 
 def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
-    """Number and class, centred where the mask is thickest: inside even a bent object."""
+    """The caption, centred where the mask is thickest: inside even a bent object."""
     x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
     mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
     if not mask.any():
@@ -238,11 +273,23 @@ def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
     # A border of zeros: the picture's edge bounds the object too.
     bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
-    text = f"{item.label} {item.class_name}".strip()
+    _write(picture, scene.caption(item), x_min + x - 1, y_min + y - 1, align=0.5)
+
+
+def _write(picture: Picture, text: str, u: float, v: float, align: float) -> None:
+    """Text on a dark plate, inside the picture.
+
+    Args:
+        picture: to write on.
+        text: what.
+        u: column of the text's left end (``align`` 0) or middle (0.5).
+        v: row of its lower end or middle.
+        align: 0 or 0.5.
+    """
     scale = 0.45 * max(picture.shape[1] / 640, 0.8)
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    left = min(max(x_min + x - 1 - width // 2, 3), max(picture.shape[1] - width - 3, 3))
-    base = min(max(y_min + y - 1 + height // 2, height + 3), picture.shape[0] - 4)
+    left = min(max(int(u - align * width), 3), max(picture.shape[1] - width - 3, 3))
+    base = min(max(int(v + align * height), height + 3), picture.shape[0] - 4)
     plate = ((left - 3, base - height - 3), (left + width + 2, base + 3))
     cv2.rectangle(picture, *plate, _DARK, cv2.FILLED)
     cv2.putText(picture, text, (left, base), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene
-from cvdl.pictures import PLATE_COLOR, object_color, write_png
+from cvdl.pictures import PLATE_COLOR, UNMATCHED_COLOR, object_color, write_png
 
 __all__ = ["PictureFolder", "Recording", "RerunRecording"]
 
@@ -93,7 +93,7 @@ class RerunRecording(Recording):
         self._stream.disconnect()
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
-        """Log colour, depth, overlay, labels, boxes, grippers and points."""
+        """Log colour, depth, overlay, labels, boxes, detections, grippers and points."""
         rr, log = self._rr, self._stream.log
         self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
         camera = frame.camera
@@ -117,7 +117,19 @@ class RerunRecording(Recording):
                     for box in boxes
                 ],
                 colors=colors,
-                labels=[f"{item.label} {item.class_name}".strip() for item in scene.objects],
+                labels=[scene.caption(item) for item in scene.objects],
+            ),
+        )
+        log(
+            "camera/image/detections",
+            rr.Boxes2D(
+                array=[item.box2d for item in scene.detections],
+                array_format=rr.Box2DFormat.XYXY,
+                colors=[
+                    object_color(item.label) if item.label else UNMATCHED_COLOR
+                    for item in scene.detections
+                ],
+                labels=[scene.caption(item) for item in scene.detections],
             ),
         )
         best = scene.best_grasps()

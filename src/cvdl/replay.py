@@ -26,6 +26,7 @@ from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
 from cvdl.ros.messages import (
+    LABEL_INFO_TOPIC,
     SCENE_TOPICS,
     MessageError,
     MessageFactory,
@@ -85,6 +86,8 @@ class ReplaySummary:
         latency_ms: median and 95th percentile of each stage, milliseconds.
         grasps: number found in all frames.
         refused: number of grasp rectangles that became no grasp, by reason.
+        classes: number of objects in all frames, by class; of those without one under "".
+        unmatched: number of detections in all frames that are no segmented object.
         seconds: wall time.
         problem: why there was no frame, if there was none.
         interrupted: whether Ctrl-C ended it; the bag is whole all the same.
@@ -97,6 +100,8 @@ class ReplaySummary:
     seconds: float
     grasps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    unmatched: int = 0
     problem: str = ""
     interrupted: bool = False
 
@@ -164,6 +169,9 @@ class _Run:
         self._tally = Tally()
         self._grasps = 0
         self._refused: Counter[str] = Counter()
+        self._classes: Counter[str] = Counter()
+        self._unmatched = 0
+        self._told_classes: tuple[str, ...] = ()
         self._reported_ns: int | None = None
         self._reported_frames = 0
         self._reported_dropped = 0
@@ -191,13 +199,15 @@ class _Run:
             seconds=perf_counter() - start,
             grasps=self._grasps,
             refused=self._refused,
+            classes=self._classes,
+            unmatched=self._unmatched,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
 
     def _matches(self) -> Iterator[tuple[Match, int]]:
         """What belongs together, with the time when it was complete; copies the input along."""
-        results = {f"{NAMESPACE}/{name}" for name in SCENE_TOPICS}
+        results = {f"{NAMESPACE}/{name}" for name in (*SCENE_TOPICS, LABEL_INFO_TOPIC)}
         inputs = {self._topics.color, self._topics.depth, self._topics.camera_info}
         received_ns = 0
         for topic, received_ns, data in self._reader.messages(
@@ -235,6 +245,7 @@ class _Run:
                 with _Stopwatch() as draw:
                     picture = overlay(frame, scene)
                 with _Stopwatch() as write:
+                    self._tell_classes(frame, scene, received_ns)
                     for name, message in self._messages.scene(frame, scene, picture).items():
                         self._writer.write(f"{NAMESPACE}/{name}", received_ns, message)
                     for recording in self._recordings:
@@ -256,6 +267,8 @@ class _Run:
                 self._tally.warn(cause, sentence)
             self._grasps += len(scene.grasps)
             self._refused.update(scene.refused)
+            self._classes.update(item.class_name for item in scene.objects)
+            self._unmatched += sum(not detection.label for detection in scene.detections)
             self._tally.add(
                 {
                     "read": read.ms,
@@ -266,6 +279,14 @@ class _Run:
                 }
             )
         self._report(received_ns)
+
+    def _tell_classes(self, frame: RgbdFrame, scene: Scene, received_ns: int) -> None:
+        """The names of the classes, once."""
+        if scene.classes == self._told_classes:
+            return
+        message = self._messages.label_info(frame, scene.classes)
+        self._writer.write(f"{NAMESPACE}/{LABEL_INFO_TOPIC}", received_ns, message, latched=True)
+        self._told_classes = scene.classes
 
     def _report(self, received_ns: int) -> None:
         """Diagnostics, once a second of the bag's time."""
@@ -279,6 +300,10 @@ class _Run:
             values["rate (Hz)"] = f"{frames / (received_ns - since_ns) * 1e9:.2f}"
         for stage, (median, p95) in self._tally.latency_ms().items():
             values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
+        values["objects"] = str(self._classes.total())
+        if self._told_classes:
+            values["objects without a class"] = str(self._classes[""])
+            values["detections without an object"] = str(self._unmatched)
         values["grasps"] = str(self._grasps)
         for reason, count in self._refused.items():
             values[f"no grasp: {reason}"] = str(count)

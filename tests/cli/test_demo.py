@@ -12,6 +12,11 @@ from typer.testing import CliRunner
 from cvdl.bags import BagReader
 from cvdl.cli.app import app
 from cvdl.demo import run_demo
+from cvdl.detection import Detections
+from cvdl.evaluation.segmentation import DETECTED_F
+from cvdl.simulation import simulate_scene
+from cvdl.simulation.scene import FRAME_RATE
+from cvdl.simulation.shapes import CATEGORIES
 
 SCENES = 3
 
@@ -21,6 +26,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
 
 
+@pytest.mark.usefixtures("quick_detector")
 def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
     steps = []
     result = run_demo(out, SCENES, seed=0, on_progress=lambda *step: steps.append(step))
@@ -30,6 +36,10 @@ def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
         assert score.plane_angle_deg < 0.5
         assert score.plane_offset_mm < 5
     assert np.mean([score.segmentation.overlap.f for score in result.scores]) > 0.6
+    assert result.detected == sum(
+        match.f > DETECTED_F for score in result.scores for match in score.segmentation.matches
+    )
+    assert result.recognised == 0  # none of the simulated things is called a thing
     assert {name for name, done, expected in steps if done == expected} == {
         "simulating",
         "replaying",
@@ -37,9 +47,34 @@ def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
     }
 
 
+class KnowsTheTruth:
+    """A stand-in for a detector that is always right."""
+
+    classes = CATEGORIES
+
+    def __call__(self, frames, proposals=None):
+        (frame,) = frames
+        truth = simulate_scene(0, round(frame.stamp_ns * 1e-9 * FRAME_RATE) - 1).truth
+        return [
+            Detections(
+                np.array([item.box2d for item in truth.objects]),
+                np.array([CATEGORIES.index(item.class_name) for item in truth.objects]),
+                np.ones(len(truth.objects)),
+            )
+        ]
+
+
+def test_right_classes_are_counted(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: KnowsTheTruth())
+    result = run_demo(out, SCENES, seed=0)
+    assert 0 < result.recognised == result.detected
+
+
+@pytest.mark.usefixtures("quick_detector")
 def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -> None:
     outcome = CliRunner().invoke(app, ["demo", str(out), "--scenes", str(SCENES)])
     assert outcome.exit_code == 0, outcome.output
+    assert "objects with F > 0.75: right class" in outcome.output
     for name in ("scenes", "result", "sheet.png"):
         assert str(out / name) in outcome.output.replace("\n", "")
     assert cv2.imread(str(out / "sheet.png")) is not None
@@ -48,6 +83,7 @@ def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -
     assert {"/ground_truth/labels", "/perception/segmentation/labels"} <= topics
 
 
+@pytest.mark.usefixtures("quick_detector")
 def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "thesis.txt").write_text("years of work")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,12 @@ from typer.testing import CliRunner
 from cvdl.bags import BagError, BagReader, BagWriter, write_frame
 from cvdl.cli.app import app
 from cvdl.config import ConfigError
+from cvdl.simulation import simulate_scene
+
+WITHOUT_DETECTION = ("--set", "detector.enable=false")
+
+
+pytestmark = pytest.mark.usefixtures("quick_detector")
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -34,6 +41,24 @@ def test_says_what_came_of_it_and_where_it_is(bag, tmp_path):
     assert f"bag: {out}\n" in text
     assert f"pictures: {pictures}\n" in text
     assert len(list(pictures.iterdir())) == 5
+
+
+def test_counts_the_objects_of_each_class(tmp_path):
+    """What was segmented is all of one class."""
+    with BagWriter(tmp_path / "in") as bag:
+        for index in range(2):
+            write_frame(bag, simulate_scene(0, index).frame)
+    text = run("replay", tmp_path / "in", "-o", tmp_path / "out", "--set", "grasp.enable=false")
+    with BagReader(tmp_path / "out") as bag:
+        topic = next(t for t in bag.topics if t.name == "/perception/segmentation/objects")
+        objects = [bag.decode(t, data) for t, _, data in bag.messages([topic.name])]
+    count = sum(len(message.detections) for message in objects)
+    assert count > 2
+    assert re.search(rf"objects: thing +{count}\b", text)
+    assert re.search(r"detections without an object +0\b", text)
+    again = run("replay", tmp_path / "in", "-o", tmp_path / "again", *WITHOUT_DETECTION)
+    assert "detect" not in again
+    assert "objects:" not in again
 
 
 def test_settings_reach_the_stages_and_bad_ones_are_named(bag, tmp_path):
@@ -71,7 +96,7 @@ def test_ctrl_c_leaves_a_whole_bag_and_status_130(tmp_path, frames):
         "from cvdl.cli import main; main()"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "replay", tmp_path / "in", "-o", out],
+        [sys.executable, "-c", program, "replay", tmp_path / "in", "-o", out, *WITHOUT_DETECTION],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},

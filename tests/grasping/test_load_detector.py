@@ -73,7 +73,7 @@ def test_each_detector_has_a_place_in_the_package():
 def test_segmentation_alone_imports_no_torch():
     program = (
         "import sys; from cvdl.pipeline import Perception, PerceptionConfig; import cvdl.replay; "
-        "Perception(PerceptionConfig(grasp={'enable': False})); "
+        "Perception(PerceptionConfig().segmentation_only()); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0

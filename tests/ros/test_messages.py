@@ -335,7 +335,7 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
     carriers += [factory.boxes(frame, scene), *factory.boxes(frame, scene).detections]
-    for name in ("grasp/rectangles", "grasp/detections"):
+    for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]
     carriers += [factory.camera_info(frame), factory.label_info(frame, ["a"])]
@@ -372,6 +372,30 @@ def test_boxes_in_the_picture(factory, frame, scene):
     box = second.bbox
     assert (box.center.position.x, box.center.position.y, box.center.theta) == (40, 32, 0)
     assert (box.size_x, box.size_y) == (20, 16)
+
+
+def test_detections_carry_their_object_where_they_are_one(factory, frame, scene):
+    mug, can = factory.detections(frame, scene).detections
+    assert (mug.id, can.id) == ("", "3")
+    for message, name, score in ((mug, "mug", 0.8), (can, "can", 0.75)):
+        (result,) = message.results
+        assert (result.hypothesis.class_id, result.hypothesis.score) == (name, score)
+    position, rotation, _ = pose_arrays(can.results[0].pose.pose)
+    np.testing.assert_allclose(position, scene.objects[1].box3d.center)
+    np.testing.assert_allclose(rotation, scene.objects[1].box3d.rotation, atol=1e-9)
+    position, rotation, _ = pose_arrays(mug.results[0].pose.pose)
+    assert not position.any()
+    np.testing.assert_array_equal(rotation, np.eye(3))
+    box = can.bbox
+    assert (box.center.position.x, box.center.position.y, box.center.theta) == (40, 33, 0)
+    assert (box.size_x, box.size_y) == (20, 16)
+
+
+def test_tracked_detections_have_the_tracks_number(factory, frame, scene):
+    mug, can = factory.tracks(frame, scene).detections
+    assert can.id == ""
+    assert (mug.id, mug.results[0].hypothesis.class_id) == ("7", "mug")
+    assert (mug.bbox.center.position.x, mug.bbox.size_x, mug.bbox.size_y) == (5, 6, 7)
 
 
 def pose_arrays(pose):
@@ -464,7 +488,7 @@ def test_markers(factory, frame, scene):
         assert text.type == text.TEXT_VIEW_FACING
         place = np.array([text.pose.position.x, text.pose.position.y, text.pose.position.z])
         assert scene.plane.height(place) > scene.plane.height(ends).max()
-    assert [text.text for text in items[1::2]] == ["2", "3 can"]
+    assert [text.text for text in items[1::2]] == ["2", "3 can 0.75"]
 
 
 def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene):
@@ -472,7 +496,9 @@ def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene)
     messages = factory.scene(frame, empty, frame.color)
     assert "segmentation/plane" not in messages
     assert messages["segmentation/objects"].detections == []
-    assert messages["grasp/rectangles"].detections == []
+    assert "detection/tracks" not in messages
+    for name in ("detection/boxes", "grasp/rectangles"):
+        assert messages[name].detections == []
     assert messages["grasp/poses"].poses == []
     assert messages["grasp/detections"].detections == []
     assert len(messages["markers"].markers) == 1

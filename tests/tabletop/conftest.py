@@ -169,7 +169,7 @@ def cast() -> Callable[..., CastScene]:
 @pytest.fixture(scope="session")
 def segment() -> Callable[[RgbdFrame], Scene]:
     """The segmentation with its default settings."""
-    return Perception(PerceptionConfig(grasp={"enable": False}))
+    return Perception(PerceptionConfig().segmentation_only())
 
 
 @pytest.fixture(scope="session")

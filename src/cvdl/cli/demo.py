@@ -68,6 +68,11 @@ def _quality_table(result: DemoResult) -> Table:
     table.add_row("plane: median angle", f"{np.nanmedian(angles):.2f} deg")
     table.add_row("plane: median offset", f"{np.nanmedian(offsets):.1f} mm")
     table.add_row("3-D boxes: median IoU", f"{np.median([box.iou for box in boxes]):.2f}")
+    if result.recognised is not None:
+        share = result.recognised / max(result.detected, 1)
+        table.add_row(
+            f"objects with F > {DETECTED_F}: right class", f"{share:.0%} of {result.detected}"
+        )
     if result.graspable is not None:
         share = result.graspable / max(result.objects, 1)
         table.add_row("found objects with a grasp", f"{share:.0%} of {result.objects}")

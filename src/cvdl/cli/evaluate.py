@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvdl.cli import grasps
+from cvdl.cli import evaluate_detector, grasps
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,7 +95,7 @@ def segmentation(
 
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
-    perception = Perception(loaded.without_grasps())
+    perception = Perception(loaded.segmentation_only())
     progress = track(
         evaluate_dataset(frames, perception),
         description="evaluating",
@@ -204,6 +204,9 @@ def grasp(
     for what, path in outputs.items():
         if path is not None:
             typer.echo(f"{what}: {path}")
+
+
+app.command(no_args_is_help=True)(evaluate_detector.detector)
 
 
 def _table(content: dict[str, Any]) -> Table:

@@ -51,7 +51,7 @@ def command(
         bool, typer.Option("--overwrite", help="Replace outputs that exist.")
     ] = False,
 ) -> None:
-    """Find objects, and how to grasp them, in every frame of a bag; write a rosbag2 of it.
+    """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
 
     Colour, depth and camera_info topics are found by type where they are not named. The output
     holds the input's messages and the topics below /perception.
@@ -114,6 +114,11 @@ def replay_table(summary: ReplaySummary) -> Table:
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
+    if "detect" in summary.latency_ms:
+        for name, count in summary.classes.most_common():
+            table.add_row(f"objects: {name or 'without a class'}", str(count), "")
+        table.add_row("detections without an object", str(summary.unmatched), "")
+        table.add_section()
     if "grasp" in summary.latency_ms:
         table.add_row("grasps", str(summary.grasps), "")
         for reason, count in summary.refused.most_common():

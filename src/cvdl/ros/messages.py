@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -19,12 +19,13 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.camera import Camera
 from cvdl.errors import InputError
-from cvdl.frame import PLANE_LABEL, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.frame import PLANE_LABEL, Detection, Plane, RgbdFrame, Scene, SceneObject
 from cvdl.pictures import PLATE_COLOR, object_color
 
 __all__ = [
     "COLOR_ENCODINGS",
     "DEPTH_ENCODINGS",
+    "LABEL_INFO_TOPIC",
     "SCENE_TOPICS",
     "MessageError",
     "MessageFactory",
@@ -44,12 +45,16 @@ SCENE_TOPICS = {
     "segmentation/labels": "sensor_msgs/msg/Image",
     "segmentation/objects": "vision_msgs/msg/Detection3DArray",
     "segmentation/plane": "shape_msgs/msg/Plane",
+    "detection/boxes": "vision_msgs/msg/Detection2DArray",
+    "detection/tracks": "vision_msgs/msg/Detection2DArray",
     "grasp/rectangles": "vision_msgs/msg/Detection2DArray",
     "grasp/poses": "geometry_msgs/msg/PoseArray",
     "grasp/detections": "vision_msgs/msg/Detection3DArray",
     "markers": "visualization_msgs/msg/MarkerArray",
     "overlay": "sensor_msgs/msg/Image",
 }
+#: Where the names of the detector's classes go, once, for late joiners too.
+LABEL_INFO_TOPIC = "detection/label_info"
 
 # Encoding to bytes a pixel and OpenCV's conversion to RGB (none for RGB itself).
 _COLOR: dict[str, tuple[int, int | None]] = {
@@ -307,7 +312,10 @@ class MessageFactory:
         self._is_rclpy = hasattr(types("sensor_msgs/msg/Image"), "get_fields_and_field_types")
 
     def scene(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> dict[str, Any]:
-        """Every message of a scene under its name in `SCENE_TOPICS`; no plane, no plane message.
+        """Every message of a scene under its name in `SCENE_TOPICS`.
+
+        There is no message of the plane where there is no plane, and none of tracks where nothing
+        is tracked.
 
         Args:
             frame: what the scene was found in: every message carries its stamp and frame id.
@@ -317,6 +325,7 @@ class MessageFactory:
         messages = {
             "segmentation/labels": self.labels(frame, scene),
             "segmentation/objects": self.objects(frame, scene),
+            "detection/boxes": self.detections(frame, scene),
             "grasp/rectangles": self.grasp_rectangles(frame, scene),
             "grasp/poses": self.grasp_poses(frame, scene),
             "grasp/detections": self.grasp_detections(frame, scene),
@@ -325,6 +334,8 @@ class MessageFactory:
         }
         if scene.plane is not None:
             messages["segmentation/plane"] = self.plane(scene.plane)
+        if any(detection.track >= 0 for detection in scene.detections):
+            messages["detection/tracks"] = self.tracks(frame, scene)
         return messages
 
     def image(self, frame: RgbdFrame, pixels: NDArray[Any], encoding: str) -> Any:
@@ -403,26 +414,30 @@ class MessageFactory:
         return self._new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 
     def boxes(self, frame: RgbdFrame, scene: Scene) -> Any:
-        """Detection2DArray of the upright 2-D boxes; ``id`` is the label number.
+        """Detection2DArray of the objects' upright 2-D boxes; ``id`` is the label number.
 
         Pixel (u, v) covers [u, u + 1) x [v, v + 1): a box's first column is centre - size / 2.
         """
-        header = self._header(frame)
-        detections = []
-        for item in scene.objects:
-            x_min, y_min, x_max, y_max = (float(value) for value in item.box2d)
-            pose = self._pose(item.box3d.center, item.box3d.rotation)
-            center = (x_min + x_max) / 2, (y_min + y_max) / 2
-            detections.append(
-                self._new(
-                    "vision_msgs/msg/Detection2D",
-                    header=header,
-                    results=self._class_of(item, pose),
-                    bbox=self._box2d(center, 0.0, x_max - x_min, y_max - y_min),
-                    id=str(item.label),
-                )
-            )
-        return self._new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+        return self._upright(frame, scene, [(str(item.label), item) for item in scene.objects])
+
+    def detections(self, frame: RgbdFrame, scene: Scene) -> Any:
+        """Detection2DArray of what the detector found, best first; boxes as of `boxes`.
+
+        ``id`` is the label number of the object that it is, and the hypothesis has that object's
+        pose; where it is none, ``id`` is empty and the pose is the identity.
+        """
+        return self._upright(
+            frame, scene, [(str(item.label or ""), item) for item in scene.detections]
+        )
+
+    def tracks(self, frame: RgbdFrame, scene: Scene) -> Any:
+        """Detection2DArray of the same detections in the same order; ``id`` is the track's number.
+
+        It is the same in every message for the same thing, as vision_msgs has it; empty for a
+        detection that is not tracked.
+        """
+        numbers = [str(item.track) if item.track >= 0 else "" for item in scene.detections]
+        return self._upright(frame, scene, zip(numbers, scene.detections, strict=True))
 
     def grasp_rectangles(self, frame: RgbdFrame, scene: Scene) -> Any:
         """Detection2DArray of the grasp rectangles, best first; ``id`` is the object's label.
@@ -541,7 +556,7 @@ class MessageFactory:
                     scale=(0, 0, _TEXT_HEIGHT),
                     rgba=(1, 1, 1, 1),
                     position=above,
-                    text=f"{item.label} {item.class_name}".strip(),
+                    text=scene.caption(item),
                 )
             )
         best = scene.best_grasps()
@@ -677,7 +692,34 @@ class MessageFactory:
             size_y=float(y),
         )
 
-    def _class_of(self, item: SceneObject, pose: Any) -> list[Any]:
+    def _upright(
+        self,
+        frame: RgbdFrame,
+        scene: Scene,
+        items: Iterable[tuple[str, SceneObject | Detection]],
+    ) -> Any:
+        """Detection2DArray of ids with what has them."""
+        header = self._header(frame)
+        poses = {
+            item.label: self._pose(item.box3d.center, item.box3d.rotation) for item in scene.objects
+        }
+        nowhere = self._pose(np.zeros(3), np.eye(3))
+        detections = []
+        for name, item in items:
+            x_min, y_min, x_max, y_max = (float(value) for value in item.box2d)
+            center = (x_min + x_max) / 2, (y_min + y_max) / 2
+            detections.append(
+                self._new(
+                    "vision_msgs/msg/Detection2D",
+                    header=header,
+                    results=self._class_of(item, poses.get(item.label, nowhere)),
+                    bbox=self._box2d(center, 0.0, x_max - x_min, y_max - y_min),
+                    id=name,
+                )
+            )
+        return self._new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+
+    def _class_of(self, item: SceneObject | Detection, pose: Any) -> list[Any]:
         """One hypothesis where somebody has said what the object is, else none."""
         if not item.class_name:
             return []

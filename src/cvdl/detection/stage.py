@@ -1,0 +1,95 @@
+"""The detection stage: a frame and its segmented objects in, named objects out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.detection import load_detector
+from cvdl.detection.config import DetectionConfig
+from cvdl.detection.detector import Detector
+from cvdl.detection.matching import distinct, match, object_iou
+from cvdl.detection.tracking import Tracker
+from cvdl.frame import Detection, RgbdFrame, SceneObject
+
+__all__ = ["DetectionStage"]
+
+# Two things of which a camera sees so nearly the same box are rarer than a thing with two names.
+_ONE_THING_IOU = 0.7
+
+
+class DetectionStage:
+    """Names the segmented objects of a frame, and tells what else the detector sees.
+
+    Args:
+        config: settings.
+        detector: what finds and names things; the one that the settings name if not given.
+
+    Attributes:
+        classes: the names that the detector knows.
+
+    Raises:
+        InputError: if the detector's weights or device are not there, or what tracks is not
+            installed.
+    """
+
+    def __init__(
+        self, config: DetectionConfig | None = None, detector: Detector | None = None
+    ) -> None:
+        self.config = config or DetectionConfig()
+        self._detect = detector or load_detector(
+            self.config.detector, self.config.weights, self.config.device
+        )
+        self._track = Tracker(self.config.min_score) if self.config.track else None
+        self.classes = tuple(self._detect.classes)
+
+    def __call__(
+        self, frame: RgbdFrame, labels: NDArray[np.uint16], objects: tuple[SceneObject, ...]
+    ) -> tuple[tuple[Detection, ...], tuple[SceneObject, ...]]:
+        """Detections of one frame, and the objects with their classes.
+
+        Args:
+            frame: colour and depth.
+            labels: (H, W) as in `cvdl.frame.Scene`.
+            objects: what the segmentation found.
+
+        Returns:
+            The detections, best first: ``label`` says which object each is, 0 where it is none.
+            The objects as they came, with class and score where a detection is theirs; no
+            detection is of two objects, and no object has two.
+        """
+        config = self.config
+        proposals = None
+        if config.use_segments:
+            proposals = [np.array([item.box2d for item in objects]).reshape(-1, 4)]
+        (found,) = self._detect([frame], proposals)
+        found = distinct(found, _ONE_THING_IOU)
+        tracks = np.full(len(found), -1)
+        if self._track is not None:
+            tracks = self._track(found, frame.stamp_ns)
+        certain = found.scores >= config.min_score
+        found, tracks = found[certain], tracks[certain]
+        pairs = match(object_iou(found, labels, objects), config.min_overlap)
+        object_of = {row: objects[column] for row, column in pairs}
+        detections = tuple(
+            Detection(
+                box2d=found.boxes[row],
+                class_name=self.classes[found.labels[row]],
+                score=float(found.scores[row]),
+                label=object_of[row].label if row in object_of else 0,
+                track=int(tracks[row]),
+            )
+            for row in range(len(found))
+        )
+        of_label = {detection.label: detection for detection in detections}
+        named = tuple(
+            replace(
+                item, class_name=of_label[item.label].class_name, score=of_label[item.label].score
+            )
+            if item.label in of_label
+            else item
+            for item in objects
+        )
+        return detections, named

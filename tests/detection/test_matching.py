@@ -1,0 +1,135 @@
+"""Which detection is which object, on cases made by hand."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvdl.detection import Detections
+from cvdl.detection.matching import box_iou, distinct, match, object_iou
+from cvdl.frame import OrientedBox, SceneObject
+
+BOX3D = OrientedBox(np.zeros(3), np.eye(3), np.ones(3))
+
+
+def found(*boxes, masks=None):
+    count = len(boxes)
+    scores = np.linspace(0.9, 0.5, count)
+    return Detections(np.array(boxes, float).reshape(-1, 4), np.arange(count), scores, masks)
+
+
+def segmented(labels):
+    """The objects of a label image."""
+    items = []
+    for label in range(2, labels.max() + 1):
+        rows, columns = np.nonzero(labels == label)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        items.append(SceneObject(label, np.array(box, float), BOX3D, len(rows)))
+    return tuple(items)
+
+
+@pytest.fixture
+def diagonal():
+    """Two thin bars that cross at right angles: the same box, masks that share little."""
+    labels = np.zeros((40, 40), np.uint16)
+    labels[np.abs(np.subtract.outer(np.arange(40), np.arange(40))) < 2] = 2
+    across = np.abs(np.add.outer(np.arange(40), np.arange(40)) - 39) < 2
+    labels[across & (labels == 0)] = 3
+    return labels
+
+
+# --- Overlap ------------------------------------------------------------------------------------
+
+
+def test_overlap_of_boxes():
+    a = np.array([[0, 0, 10, 10], [0, 0, 4, 5]], float)
+    b = np.array([[5, 0, 15, 10], [0, 0, 10, 10], [10, 0, 20, 10], [30, 30, 31, 31]], float)
+    np.testing.assert_allclose(box_iou(a, b), [[1 / 3, 1, 0, 0], [0, 0.2, 0, 0]])
+
+
+def test_boxes_without_area_overlap_nothing():
+    empty = np.array([[3, 3, 3, 3]], float)
+    assert box_iou(empty, empty).tolist() == [[0]]
+    assert box_iou(np.zeros((0, 4)), empty).shape == (0, 1)
+
+
+def test_masks_tell_apart_what_boxes_do_not(diagonal):
+    objects = segmented(diagonal)
+    box = objects[0].box2d
+    np.testing.assert_allclose(object_iou(found(box, box), diagonal, objects), 1, atol=0.06)
+    masks = np.stack([diagonal == 3, diagonal == 2])
+    iou = object_iou(found(box, box, masks=masks), diagonal, objects)
+    np.testing.assert_allclose(iou, [[0, 1], [1, 0]])
+
+
+def test_overlap_of_masks_that_reach_beyond_the_object():
+    labels = np.zeros((10, 10), np.uint16)
+    labels[:, :4] = 2
+    mask = np.zeros((1, 10, 10), bool)
+    mask[0, :, 2:8] = True  # 20 pixels in common, 40 + 60 - 20 together
+    iou = object_iou(found([2, 0, 8, 10], masks=mask), labels, segmented(labels))
+    np.testing.assert_allclose(iou, [[0.25]])
+
+
+@pytest.mark.parametrize("masks", [None, np.zeros((0, 10, 10), bool)])
+def test_nothing_found_or_nothing_segmented(masks):
+    labels = np.zeros((10, 10), np.uint16)
+    assert object_iou(found(masks=masks), labels, ()).shape == (0, 0)
+    labels[2:5, 2:5] = 2
+    assert object_iou(found(masks=masks), labels, segmented(labels)).shape == (0, 1)
+    if masks is None:
+        assert object_iou(found([0, 0, 5, 5]), labels, ()).shape == (1, 0)
+    else:
+        mask = np.ones((1, 10, 10), bool)
+        assert object_iou(found([0, 0, 5, 5], masks=mask), labels, ()).shape == (1, 0)
+
+
+# --- One thing, one detection -------------------------------------------------------------------
+
+
+def test_of_two_names_for_one_thing_the_better_stays():
+    boxes = [0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 10, 6]
+    kept = distinct(found(*boxes), 0.7)
+    assert kept.labels.tolist() == [0, 2, 3]
+    assert kept.scores.tolist() == found(*boxes).scores[[0, 2, 3]].tolist()
+
+
+def test_what_was_dropped_drops_nothing():
+    """In a row of boxes, each overlapping the next: the third is near the second only."""
+    boxes = [0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]
+    assert distinct(found(*boxes), 0.7).labels.tolist() == [0, 2]
+
+
+def test_masks_stay_with_their_boxes():
+    masks = np.eye(3, dtype=bool)[:, None] * np.ones((1, 4, 1), bool)
+    kept = distinct(found([0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], masks=masks), 0.7)
+    np.testing.assert_array_equal(kept.masks, masks[[0, 2]])
+
+
+# --- Pairs --------------------------------------------------------------------------------------
+
+
+def test_the_sum_of_the_overlaps_counts_not_who_comes_first():
+    # Greedy would give row 0 column 0 and leave row 1 with nothing.
+    assert match(np.array([[0.8, 0.7], [0.75, 0.0]]), 0.3) == [(0, 1), (1, 0)]
+
+
+def test_a_pair_that_overlaps_too_little_is_none():
+    assert match(np.array([[0.49, 0.1], [0.2, 0.5]]), 0.5) == [(1, 1)]
+    assert match(np.zeros((2, 3)), 0.05) == []
+    assert match(np.zeros((0, 3)), 0.5) == match(np.zeros((3, 0)), 0.5) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 4))
+def test_no_other_pairs_have_a_larger_sum(seed, rows, columns):
+    iou = np.random.default_rng(seed).uniform(0, 1, (rows, columns))
+    pairs = match(iou, 0.4)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(iou[pair] >= 0.4 for pair in pairs)
+    enough = np.pad(np.where(iou >= 0.4, iou, 0), ((0, 4 - rows), (0, 4 - columns)))
+    best = max(sum(enough[i, j] for i, j in enumerate(order)) for order in permutations(range(4)))
+    assert sum(iou[pair] for pair in pairs) == pytest.approx(best)
