@@ -51,18 +51,17 @@ def settings(epochs, steps=2, **more):
 
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = train_rgbd(views, Views(), settings(1, 70, mixed_precision=True), tmp_path / "run")
+    model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
     found = [model([view.frame])[0] for view in views]
     assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    views = Views(sample(seed) for seed in range(3))
-    whole = train_rgbd(views, Views(), settings(2, 1), tmp_path / "whole")
-    part = tmp_path / "part"
+    views, part = Views(sample(seed) for seed in range(3)), tmp_path / "part"
+    whole = train_rgbd(views, Views([sample(9)]), settings(2, 1), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train_rgbd(views, _Interrupting([sample(9)]), settings(2, 1), part)
-    resumed = train_rgbd(views, Views(), settings(2, 1), part, resume=True)
+    resumed = train_rgbd(views, Views([sample(9)]), settings(2, 1), part, resume=True)
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
 
@@ -97,6 +96,8 @@ def test_boxes_follow_the_view():
         image, scale, boxes, labels = _view(item, rng)
         if image[3:7].any() and scale[0].any():
             assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 260, rel=0.4)
+        if not image[:3].any():  # colour taken away
+            continue
         for box, label in zip(boxes, labels, strict=True):
             x_min, y_min, x_max, y_max = (box / 2).round().astype(int)
             inside = image[:3, y_min + 1 : y_max - 1, x_min + 1 : x_max - 1].mean()
