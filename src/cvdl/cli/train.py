@@ -8,13 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvdl.cli import train_classifier, train_detector
 from cvdl.cli.grasps import Dataset, Detector
+from cvdl.cli.training import (
+    Device,
+    Epochs,
+    Folds,
+    Out,
+    Overwrite,
+    Resume,
+    Scenes,
+    Seed,
+    Settings,
+    Test,
+    Validation,
+    chosen_settings,
+    run_parts,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from cvdl.evaluation.grasping import GraspScores
     from cvdl.training.experiment import GraspData
+    from cvdl.training.splits import Split
 
 __all__ = ["app"]
 
@@ -35,16 +52,11 @@ def _root() -> None:
 
 @app.command(no_args_is_help=True)
 def grasp(
-    out: Annotated[Path, typer.Option(help="Folder of the run, to make.")],
+    out: Out,
     data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
     dataset: Annotated[Dataset, typer.Option(help="Layout of the folder.")] = Dataset.cornell,
     detector: Annotated[Detector, typer.Option(help="What to train.")] = Detector.cascade,
-    folds: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Cross-validate: so many models, each tested on the fold it has not seen."
-        ),
-    ] = 0,
+    folds: Folds = 0,
     by: Annotated[
         By,
         typer.Option(
@@ -52,20 +64,8 @@ def grasp(
             "image: other views of it may be."
         ),
     ] = By.object,
-    test: Annotated[
-        float,
-        typer.Option(
-            min=0, max=0.9, help="Share of the views to test on, where there are no folds."
-        ),
-    ] = 0.1,
-    validation: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.9,
-            help="Share of the other views that tells which epoch is best; 0: keep the last.",
-        ),
-    ] = 0.1,
+    test: Test = 0.1,
+    validation: Validation = 0.1,
     extra: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,24 +77,13 @@ def grasp(
         int,
         typer.Option(min=0, help="Also train on so many simulated scenes; 2 MB of memory each."),
     ] = 0,
-    scenes: Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")] = 100,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Rounds of training, at most.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, of training, of scenes.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")] = (
-        "auto"
-    ),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="One setting, as training.learning_rate=0.001; repeatable. A wrong key lists all.",
-            metavar="K=V",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with this run after it was stopped or killed.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
+    scenes: Scenes = 100,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Settings = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a grasp detector and say how good it is on views that it has not seen.
 
@@ -122,18 +111,13 @@ def grasp(
     from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.cli.grasps import open_dataset, scores_table, write_json, write_pictures
-    from cvdl.config import load_settings
     from cvdl.training import splits
     from cvdl.training.checkpoint import prepare_run
     from cvdl.training.experiment import Trainer, train_and_score
 
     console = status_console()
     trainer = Trainer.of(detector.value)
-    # Where the detector is trained by the loop that most share, its settings are a level deeper.
-    level = "training." if "training" in trainer.settings.model_fields else ""
-    short = {"seed": seed, "device": None if device == "auto" else device, "epochs": epochs}
-    overrides = [f"{level}{key}={value}" for key, value in short.items() if value is not None]
-    chosen = load_settings(trainer.settings, overrides=overrides + (settings or []))
+    chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset.value, data, scenes, seed)
     more = [_extra(text, views.names) for text in extra or []]
     if folds:
@@ -159,20 +143,13 @@ def grasp(
     if simulated:
         more.append(_simulated(simulated, seed + 1, console))  # not the scenes to test on
     metadata = {key: str(value) for key, value in run.items() if key not in ("settings", "folds")}
-    scored: list[GraspScores] = []
-    try:
-        for number, part in enumerate(parts, 1):
-            if folds:
-                console.print(f"fold {number} of {folds}", highlight=False)
-            folder = out / f"fold{number}" if folds else out
-            scored.append(
-                train_and_score(
-                    trainer, views, part, more, chosen, folder, resume, metadata, console
-                )
-            )
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command with --resume goes on", err=True)
-        raise typer.Exit(130) from None
+
+    def train(part: Split, folder: Path) -> GraspScores:
+        return train_and_score(
+            trainer, views, part, more, chosen, folder, resume, metadata, console
+        )
+
+    scored = run_parts(parts, folds, out, console, train)
     first, *others = scored
     whole = sum(others, first)
     if whole.results:
@@ -187,6 +164,10 @@ def grasp(
         what = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
         Console().print(scores_table(f"{detector.value} on {dataset.value}: {what}", whole, each))
     typer.echo(f"run: {out}")
+
+
+app.command(no_args_is_help=True)(train_detector.detector)
+app.command(no_args_is_help=True)(train_classifier.classifier)
 
 
 def _extra(text: str, names: list[str]) -> GraspData:

@@ -26,6 +26,7 @@ from sklearn.metrics import (
 )
 
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.evaluation.folds import spread
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
@@ -285,17 +286,7 @@ def fold_report(folds: Sequence[GraspScores]) -> dict[str, Any]:
     if not folds:
         return {}
     first, *others = folds
-    pooled = sum(others, first).figures()
-    report = {}
-    for name, whole in pooled.items():
-        values = [fold.figures()[name] for fold in folds]
-        report[name] = {
-            "mean": _or_none(float(np.mean(values))),
-            "deviation": _or_none(float(np.std(values, ddof=1)) if len(values) > 1 else nan),
-            "pooled": _or_none(whole),
-            "folds": [_or_none(value) for value in values],
-        }
-    return report
+    return spread(sum(others, first).figures(), [fold.figures() for fold in folds])
 
 
 def _key(threshold: float) -> str:

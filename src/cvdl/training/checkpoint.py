@@ -21,7 +21,7 @@ __all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint"]
 _RUN_FILE = "run.json"
 #: What trainings write into their folders.
 _OURS = re.compile(
-    r"(run|results|history)\.json|(curves|sheet)\.png|.*\.safetensors|last\.pt|.*\.part"
+    r"(run|results|history)\.json|(curves|sheet|confusion|roc)\.png|.*\.safetensors|last\.pt|.*\.part"
     r"|training|tensorboard|fold\d+"
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -128,18 +128,22 @@ class Trainer:
 
     name: str
     settings: type[BaseModel]
-    train: Callable[..., TrainedDetector]
+    train: Callable[..., Any]
 
     @classmethod
-    def of(cls, name: str) -> Trainer:
+    def of(cls, name: str, trainers: Mapping[str, tuple[str, str, str]] = _TRAINERS) -> Trainer:
         """That of a detector.
+
+        Args:
+            name: of the detector.
+            trainers: for each name the module, its function and the model of its settings.
 
         Raises:
             InputError: if there is no such detector.
         """
-        if name not in _TRAINERS:
-            raise InputError(f"detector is {name!r}; accepted: {', '.join(_TRAINERS)}")
-        module, function, settings = _TRAINERS[name]
+        if name not in trainers:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(trainers)}")
+        module, function, settings = trainers[name]
         found = import_module(module)
         return cls(name, getattr(found, settings), getattr(found, function))
 

@@ -1,0 +1,137 @@
+"""What the commands that train and evaluate detectors have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cvdl.datasets.detection_sample import DetectionData
+    from cvdl.evaluation.detection import DetectionReport
+
+__all__ = ["Dataset", "open_dataset", "scores_table", "write_pictures"]
+
+
+class Dataset(str, Enum):
+    """Layouts of labelled boxes."""
+
+    coco = "coco"
+    simulated = "simulated"
+    osd = "osd"
+
+
+def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -> DetectionData:
+    """The views of a folder, or simulated ones, for which there is no folder.
+
+    Raises:
+        InputError: if there must be a folder and is none or must be none, or it holds no view.
+    """
+    from cvdl.errors import InputError
+
+    if name == Dataset.simulated.value:
+        from cvdl.datasets.simulated_detection import SimulatedDetection
+
+        if path is not None:
+            raise InputError(
+                f"--data is {path}, but simulated scenes are made anew: give --scenes and --seed"
+            )
+        return SimulatedDetection(seed, scenes)
+    if path is None:
+        raise InputError(f"--data is missing: the folder of {name}")
+    from cvdl.datasets import CocoDataset, OsdDetection
+
+    if name == Dataset.osd.value:
+        return OsdDetection(path)
+    # A file of annotations stands for its folder, where that has more than one of them.
+    if path.is_file():
+        folder = path.parent.parent if path.parent.name == "annotations" else path.parent
+        return CocoDataset(folder, path.resolve())
+    return CocoDataset(path)
+
+
+def scores_table(
+    title: str, report: DetectionReport, folds: Sequence[dict[str, float]] = ()
+) -> Table:
+    """The figures for the screen: of all views, and with folds their mean and deviation.
+
+    Args:
+        title: of the table.
+        report: of all views.
+        folds: ``DetectionReport.figures`` of each fold.
+    """
+    from math import isnan
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from cvdl.evaluation.folds import spread
+
+    def number(value: float | None) -> str:
+        return "-" if value is None or isnan(value) else f"{value:.3f}"
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("all views" if folds else "value", justify="right")
+    if folds:
+        table.add_column("mean of folds", justify="right")
+    figures = report.figures()
+    spreads = spread(figures, folds)
+    words = {
+        "ap50": "AP50",
+        "ap": "AP50:95",
+        "ar": "AR, 100 detections",
+        "f1": f"best F1, at a score of {number(report.threshold)}",
+        "mask_ap50": "masks: AP50",
+        "mask_ap": "masks: AP50:95",
+        "mask_ar": "masks: AR, 100 detections",
+    }
+    for name, value in figures.items():
+        cells = [number(value)]
+        if folds:
+            figure = spreads[name]
+            cells.append(f"{number(figure['mean'])} ± {number(figure['deviation'])}")
+        table.add_row(words[name], *cells)
+    table.add_section()
+    table.add_row("images", str(report.images))
+    table.add_row("boxes", str(report.boxes))
+    return table
+
+
+def write_pictures(
+    report: DetectionReport,
+    data: DetectionData,
+    sheet: Path | None,
+    curves: Path | None,
+    confusion: Path | None,
+    worst: int,
+) -> list[Path]:
+    """The pictures that are asked for, and which of them were written.
+
+    Args:
+        report: of the detections.
+        data: has the views.
+        sheet: of the worst mistakes; not written where there are none.
+        curves: precision over recall.
+        confusion: the matrix.
+        worst: mistakes on the sheet.
+    """
+    from cvdl.evaluation import detection_pictures
+    from cvdl.pictures import write_png
+
+    written = []
+    if sheet is not None and report.mistakes:
+        some = detection_pictures.worst_mistakes(report.mistakes, worst)
+        write_png(sheet, detection_pictures.mistake_sheet(data, some, report.classes))
+        written.append(sheet)
+    for path, draw in (
+        (curves, detection_pictures.draw_precision_recall),
+        (confusion, detection_pictures.draw_confusion),
+    ):
+        if path is not None:
+            draw(path, report)
+            written.append(path)
+    return written

@@ -1,0 +1,146 @@
+"""``cvdl evaluate detector``: how good a detector is."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvdl.cli import detections
+
+__all__ = ["detector"]
+
+
+class Proposals(str, Enum):
+    """Where boxes to look at come from, besides the detector's own."""
+
+    none = "none"
+    segments = "segments"
+
+
+def detector(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
+    ] = None,
+    dataset: Annotated[
+        detections.Dataset, typer.Option(help="Layout of the folder.")
+    ] = detections.Dataset.coco,
+    name: Annotated[
+        str, typer.Option("--detector", help="What finds the things; a wrong name lists all.")
+    ] = "rgbd_rcnn",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="The detector's file, or the name of torchvision's weights, as COCO_V1; if not "
+            "given, the package's."
+        ),
+    ] = "",
+    proposals: Annotated[
+        Proposals,
+        typer.Option(help="segments: the boxes of the segmentation are given to the detector."),
+    ] = Proposals.none,
+    class_agnostic: Annotated[
+        bool,
+        typer.Option(
+            "--class-agnostic", help="Score what is found, whatever it is taken for; for osd."
+        ),
+    ] = False,
+    scenes: Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")] = 200,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
+    ] = 10_000,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")] = (
+        "auto"
+    ),
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write every figure to this file.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a picture of the worst mistakes, as PNG.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, help="Mistakes in that picture.")] = 48,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write precision over recall of each class, as PNG.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Write the confusion matrix, as PNG.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
+    ] = False,
+) -> None:
+    """Score a detector on whole images, as COCO does; the labels only judge its answers.
+
+    AP50: average precision where a box is right from an overlap of 0.5 on.
+
+    AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the recall so
+    averaged. All are means over the classes that detector and data have in common,
+    by name.
+
+    Mistakes and confusion are of the detections whose score is at least the one
+    with the best F1. In the picture, things missed or taken for others are framed
+    in blue, false alarms in red.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from cvdl import __version__
+    from cvdl.cli.console import status_console
+    from cvdl.cli.grasps import write_json
+    from cvdl.detection import load_detector
+    from cvdl.errors import InputError
+    from cvdl.evaluation.detector import latency_report, score_detector
+
+    for path in (json_path, sheet, curves, confusion):
+        if path is not None and path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
+    console = status_console()
+    views = detections.open_dataset(dataset.value, data, scenes, seed)
+    proposer = None
+    if proposals is Proposals.segments:
+        from cvdl.detection.proposals import TabletopProposals
+
+        proposer = TabletopProposals()
+    found = load_detector(name, weights, device)
+    samples = track(
+        (views[index] for index in range(len(views))),
+        "detecting",
+        len(views),
+        console=console,
+        transient=True,
+    )
+    scored = score_detector(found, samples, views.classes, proposer, class_agnostic)
+    if scored.unknown:
+        console.print(
+            f"not scored, as {name} does not know them: {', '.join(scored.unknown)}",
+            style="yellow",
+            highlight=False,
+        )
+    report = scored.scores.report()
+    if not report.boxes:
+        raise InputError(f"{data or dataset.value}: no view has a box to compare with")
+    table = detections.scores_table(f"{name} on {dataset.value}", report)
+    for stage, (median, p95) in scored.latency_ms.items():
+        table.add_row(f"{stage}: median, p95", f"{median:.1f} ms, {p95:.1f} ms")
+    Console().print(table)
+    if json_path is not None:
+        content = {
+            "version": __version__,
+            "detector": name,
+            "weights": weights or None,
+            "dataset": dataset.value,
+            "data": None if data is None else str(data),
+            "proposals": proposals.value,
+            "class_agnostic": class_agnostic,
+            "not_scored": list(scored.unknown),
+            "latency_ms": latency_report(scored.latency_ms),
+            **report.report(),
+        }
+        write_json(json_path, content)
+        typer.echo(f"figures: {json_path}")
+    for path in detections.write_pictures(report, views, sheet, curves, confusion, worst):
+        typer.echo(f"picture: {path}")

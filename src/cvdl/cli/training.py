@@ -1,0 +1,124 @@
+"""What the commands that train have in common: options, settings, one run after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cvdl.training.splits import Split
+
+__all__ = [
+    "Device",
+    "Epochs",
+    "Folds",
+    "Out",
+    "Overwrite",
+    "Resume",
+    "Scenes",
+    "Seed",
+    "Settings",
+    "Test",
+    "Validation",
+    "chosen_settings",
+    "run_parts",
+]
+
+Out = Annotated[Path, typer.Option(help="Folder of the run, to make.")]
+Folds = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Cross-validate: so many models, each tested on the fold it has not seen."
+    ),
+]
+Test = Annotated[
+    float,
+    typer.Option(min=0, max=0.9, help="Share of the views to test on, where there are no folds."),
+]
+Validation = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=0.9,
+        help="Share of the other views that tells which epoch is best; 0: keep the last.",
+    ),
+]
+Scenes = Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Rounds of training, at most.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the split, of training, of scenes.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="One setting, as training.learning_rate=0.001; repeatable. A wrong key lists all.",
+        metavar="K=V",
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with this run after it was stopped or killed.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
+_Scores = TypeVar("_Scores")
+
+
+def chosen_settings(
+    model: type[_Settings],
+    epochs: int | None,
+    seed: int,
+    device: str,
+    settings: Iterable[str] | None,
+) -> _Settings:
+    """The settings of a training, from the options that have names of their own and from --set.
+
+    Raises:
+        ConfigError: if a key is unknown or a value is not accepted.
+    """
+    from cvdl.config import load_settings
+
+    # Where a model is trained by the loop that most share, its settings are a level deeper.
+    level = "training." if "training" in model.model_fields else ""
+    short = {"seed": seed, "device": None if device == "auto" else device, "epochs": epochs}
+    overrides = [f"{level}{key}={value}" for key, value in short.items() if value is not None]
+    return load_settings(model, overrides=overrides + list(settings or []))
+
+
+def run_parts(
+    parts: Sequence[Split],
+    folds: int,
+    out: Path,
+    console: Console,
+    train: Callable[[Split, Path], _Scores],
+) -> list[_Scores]:
+    """Train on the one split in the run's folder, or fold by fold in sub-folders.
+
+    Ctrl-C ends the command with one line that says how to go on.
+
+    Args:
+        parts: as many as folds, or one.
+        folds: how many; 0: none.
+        out: the run's folder.
+        console: says which fold it is.
+        train: is given a split and a folder.
+
+    Returns:
+        What each training gave.
+    """
+    scored = []
+    try:
+        for number, part in enumerate(parts, 1):
+            if folds:
+                console.print(f"fold {number} of {folds}", highlight=False)
+            scored.append(train(part, out / f"fold{number}" if folds else out))
+    except KeyboardInterrupt:
+        typer.echo("interrupted: the same command with --resume goes on", err=True)
+        raise typer.Exit(130) from None
+    return scored

@@ -1,0 +1,64 @@
+"""The Object Segmentation Database as a data set of boxes and masks of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.datasets.osd import OsdDataset
+from cvdl.frame import FIRST_OBJECT_LABEL
+
+__all__ = ["OsdDetection"]
+
+
+class OsdDetection:
+    """Scenes in the layout of the OSD; every labelled object is of the class "object".
+
+    Boxes and masks are of the labelled pixels: what is visible and has a depth reading.
+
+    Args:
+        path: the folder; see ``OsdDataset``.
+        split: ``all``, ``tune`` or ``report``; see ``OsdDataset``.
+
+    Raises:
+        DatasetError: as ``OsdDataset``.
+        ValueError: if there is no such split.
+    """
+
+    classes: tuple[str, ...] = ("object",)
+
+    def __init__(self, path: Path, split: str = "all") -> None:
+        self._scenes = OsdDataset(path, split)
+        self.names = self._scenes.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[DetectionSample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> DetectionSample:
+        """One scene.
+
+        Raises:
+            DatasetError: naming the file that is missing, corrupt or unlike the others.
+            IndexError: past the end.
+        """
+        truth = self._scenes.truth(index)
+        numbers = np.unique(truth[truth >= FIRST_OBJECT_LABEL])
+        masks = truth == numbers[:, None, None]
+        boxes = np.zeros((len(numbers), 4))
+        for row, mask in enumerate(masks):
+            rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+            boxes[row] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        return DetectionSample(
+            self.names[index],
+            self._scenes[index],
+            boxes,
+            np.zeros(len(numbers), np.int64),
+            np.zeros(len(numbers), bool),
+            masks,
+        )

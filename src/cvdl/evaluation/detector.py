@@ -1,0 +1,87 @@
+"""A detector run over labelled views, one by one, timed and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.detector import Detector
+from cvdl.evaluation.detection import DetectionScores
+from cvdl.evaluation.shared_classes import SharedClasses
+from cvdl.frame import RgbdFrame
+from cvdl.tally import Tally
+
+__all__ = ["DetectorScores", "latency_report", "score_detector"]
+
+Proposer = Callable[[RgbdFrame], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class DetectorScores:
+    """What a detector found on a data set, and how long it took.
+
+    Attributes:
+        scores: of all views.
+        latency_ms: median and 95th percentile of each stage, milliseconds: ``propose`` where
+            proposals were asked for, ``detect``.
+        unknown: the data set's classes that the detector does not know; they are not scored.
+    """
+
+    scores: DetectionScores
+    latency_ms: dict[str, tuple[float, float]]
+    unknown: tuple[str, ...] = ()
+
+
+def score_detector(
+    detector: Detector,
+    samples: Iterable[DetectionSample],
+    classes: Sequence[str],
+    proposer: Proposer | None = None,
+    class_agnostic: bool = False,
+) -> DetectorScores:
+    """Give a detector one view after the other.
+
+    The first view is shown to it twice, and only the second time counts: what is allocated or
+    compiled on first use is no part of the latency.
+
+    Args:
+        detector: finds any classes; those that the views have too are scored.
+        samples: labelled views.
+        classes: theirs.
+        proposer: gives the detector boxes to look at, from the same frame.
+        class_agnostic: whether things are found, whatever they are taken for; see
+            ``DetectionScores``.
+
+    Raises:
+        InputError: if detector and views have no class in common, or a view cannot be read.
+    """
+    shared = None if class_agnostic else SharedClasses.between(detector.classes, classes)
+    scores = DetectionScores(classes if shared is None else shared.names, class_agnostic)
+    tally = Tally()
+    for sample in samples:
+        times = {}
+        start = perf_counter()
+        proposals = None if proposer is None else [proposer(sample.frame)]
+        if proposer is not None:
+            times["propose"] = 1e3 * (perf_counter() - start)
+        if not len(scores):
+            detector([sample.frame], proposals)
+        start = perf_counter()
+        (found,) = detector([sample.frame], proposals)
+        times["detect"] = 1e3 * (perf_counter() - start)
+        tally.add(times)
+        if shared is not None:
+            sample, found = shared.sample(sample), shared.found(found)
+        scores.add(sample, found)
+    return DetectorScores(scores, tally.latency_ms(), () if shared is None else shared.unknown)
+
+
+def latency_report(latency_ms: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Latencies as JSON takes them: ``median`` and ``p95`` of each stage."""
+    return {stage: {"median": median, "p95": p95} for stage, (median, p95) in latency_ms.items()}

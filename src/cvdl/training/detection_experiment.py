@@ -1,0 +1,139 @@
+"""A detector trained on a part of the data and scored on another, once or fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.evaluation.detection import DetectionScores
+from cvdl.evaluation.detector import score_detector
+from cvdl.training.experiment import Trainer
+from cvdl.training.splits import Split
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["TRAINERS", "DetectionSubset", "DetectionsInMemory", "train_and_score", "trainer_of"]
+
+_TORCHVISION = (
+    "cvdl.training.torchvision_detector",
+    "train_torchvision",
+    "TorchvisionDetectorTraining",
+)
+#: What trains each detector: the module, its function and the model of its settings.
+TRAINERS = {
+    "rgbd_rcnn": ("cvdl.training.rgbd", "train_rgbd", "RgbdTraining"),
+    "fasterrcnn_resnet50_fpn": _TORCHVISION,
+    "fasterrcnn_mobilenet_v3_large_320_fpn": _TORCHVISION,
+    "maskrcnn_resnet50_fpn": _TORCHVISION,
+    "retinanet_resnet50_fpn": _TORCHVISION,
+    "fcos_resnet50_fpn": _TORCHVISION,
+    "ssd300_vgg16": _TORCHVISION,
+    "ssdlite320_mobilenet_v3_large": _TORCHVISION,
+    "overfeat": ("cvdl.training.overfeat", "train_overfeat", "OverfeatTraining"),
+    "rcnn": ("cvdl.training.classifier", "train_classifier", "ClassifierTraining"),
+    "hog": ("cvdl.training.hog", "train_hog", "HogTraining"),
+}
+
+
+def trainer_of(name: str) -> Trainer:
+    """What trains a detector.
+
+    Raises:
+        InputError: if there is no such detector, or it cannot be trained.
+    """
+    trainer = Trainer.of(name, TRAINERS)
+    if TRAINERS[name] is _TORCHVISION:  # one function for several networks: it is told which
+        return replace(trainer, train=partial(trainer.train, name))
+    return trainer
+
+
+class DetectionSubset:
+    """Some views of a data set, read one by one as they are asked for.
+
+    Args:
+        data: the data set.
+        indices: which of its views.
+    """
+
+    def __init__(self, data: DetectionData, indices: Iterable[int]) -> None:
+        self._data, self._indices = data, [int(index) for index in indices]
+        self.classes = data.classes
+        self.names = [data.names[index] for index in self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[DetectionSample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> DetectionSample:
+        return self._data[self._indices[index]]
+
+
+class DetectionsInMemory:
+    """Views that are kept: for those that take longer to make than to keep.
+
+    Args:
+        classes: names, in the order of the labels.
+        samples: the views.
+    """
+
+    def __init__(self, classes: Sequence[str], samples: Iterable[DetectionSample]) -> None:
+        self.classes = tuple(classes)
+        self._samples = list(samples)
+        self.names = [sample.name for sample in self._samples]
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> DetectionSample:
+        return self._samples[index]
+
+
+def train_and_score(
+    trainer: Trainer,
+    data: DetectionData,
+    split: Split,
+    settings: BaseModel,
+    out: Path,
+    resume: bool,
+    metadata: dict[str, str],
+    console: Console | None = None,
+) -> DetectionScores:
+    """Train on one part of the data, keep the weights as ``NAME.safetensors``, score on another.
+
+    Args:
+        trainer: of the detector.
+        data: is split.
+        split: which views train, validate and test.
+        settings: of the trainer.
+        out: folder for the weights and for what the trainer writes, in ``training``.
+        resume: go on with what a killed run has left in ``out``.
+        metadata: to write into the weights, besides the figures.
+        console: where progress is shown.
+
+    Returns:
+        What was found in the views to test on: no views where there are none.
+    """
+    train, validation, test = (
+        DetectionSubset(data, part) for part in (split.train, split.validation, split.test)
+    )
+    detector = trainer.train(train, validation, settings, out / "training", resume, console)
+    samples: Iterable[DetectionSample] = test
+    if console is not None:
+        from rich.progress import track
+
+        samples = track(test, "detecting", len(test), console=console, transient=True)
+    scores = score_detector(detector, samples, data.classes).scores
+    figures = scores.report().figures() if len(scores) else {}
+    tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
+    counts = {"train_views": str(len(train)), "test_views": str(len(test))}
+    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **counts, **tested})
+    return scores

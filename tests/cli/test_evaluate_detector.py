@@ -1,0 +1,171 @@
+"""``cvdl evaluate detector`` with a detector whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cvdl.cli import main
+from cvdl.cli.app import app
+from cvdl.detection.detections import Detections
+
+BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
+
+
+class Known:
+    """Finds the light things where they are; knows the wrong name for every second one."""
+
+    classes = ("Tin_Can", "mug")
+
+    def __init__(self) -> None:
+        self.given: list = []
+
+    def __call__(self, frames, proposals=None):
+        self.given.append(proposals)
+        found = []
+        for frame in frames:
+            x, y, width, height = cv2.boundingRect((frame.color[..., 0] > 128).view(np.uint8))
+            label = int(x > 30)
+            box = np.array([[x, y, x + width, y + height]], float)
+            found.append(Detections(box, np.array([label]), np.array([0.9])))
+        return found
+
+
+@pytest.fixture
+def detector(monkeypatch) -> Known:
+    known, asked = Known(), []
+    monkeypatch.setattr("cvdl.detection.load_detector", lambda *a: asked.append(a) or known)
+    known.asked = asked
+    return known
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two views in COCO's format, a can in each."""
+    return write(tmp_path / "data", ["tin can", "bowl"])
+
+
+def write(folder: Path, names: list[str]) -> Path:
+    folder.mkdir()
+    images, annotations = [], []
+    for number, (name, (x, y, width, height)) in enumerate(BOXES.items()):
+        color = np.zeros((80, 100, 3), np.uint8)
+        color[y : y + height, x : x + width] = 200
+        cv2.imwrite(str(folder / f"{name}.png"), color)
+        images.append({"id": number, "file_name": f"{name}.png", "width": 100, "height": 80})
+        box = [x, y, width, height]
+        annotations.append({"id": number, "image_id": number, "category_id": 0, "bbox": box})
+    categories = [{"id": label, "name": name} for label, name in enumerate(names)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def run(*args: object) -> tuple[str, str]:
+    result = CliRunner().invoke(app, ["evaluate", "detector", *map(str, args)])
+    if result.exception:
+        raise result.exception
+    return result.stdout, result.stderr
+
+
+def test_table_json_and_pictures(data, detector, tmp_path):
+    paths = {"json": "o.json", "sheet": "s.png", "curves": "c.png", "confusion": "m.png"}
+    outputs = [
+        part for key, name in paths.items() for part in (f"--{key}", tmp_path / "new" / name)
+    ]
+    text, notes = run("--data", data, *outputs)
+    assert detector.asked == [("rgbd_rcnn", "", "auto")]
+    for words in ("AP50:95", "0.505", "detect: median, p95", "o.json", "s.png", "m.png"):
+        assert words in text.replace("\n", "")
+    assert "does not know them: bowl" in notes
+    content = json.loads((tmp_path / "new/o.json").read_text())
+    # The first is right, the second not: recall 1/2 with full precision, 51 of 101 recalls.
+    assert content["ap50"] == pytest.approx(51 / 101)
+    assert (content["images"], content["boxes"], content["not_scored"]) == (2, 2, ["bowl"])
+    assert content["latency_ms"]["detect"]["median"] > 0
+    assert list(content["classes"]) == ["tin can"]
+    for name in ("s.png", "c.png", "m.png"):
+        assert cv2.imread(str(tmp_path / "new" / name)) is not None
+    with pytest.raises(ValueError, match=r"o\.json exists already; say --overwrite"):
+        run("--data", data, *outputs)
+    run("--data", data, *outputs, "--overwrite")
+
+
+def test_class_agnostic(data, detector, tmp_path):
+    run("--data", data, "--class-agnostic", "--json", tmp_path / "o.json")
+    content = json.loads((tmp_path / "o.json").read_text())
+    assert (content["ap50"], content["f1"]) == (1, 1)
+    assert content["confusion"] == [[2, 0], [0, 0]]
+
+
+def test_proposals_are_given_and_timed(data, detector, tmp_path, monkeypatch):
+    boxes = np.array([[1.0, 2, 3, 4]])
+    monkeypatch.setattr("cvdl.detection.proposals.TabletopProposals", lambda: lambda frame: boxes)
+    run("--data", data, "--proposals", "segments", "--json", tmp_path / "o.json")
+    assert all(given[0] is boxes for given in detector.given)
+    assert len(detector.given) == 3  # the first view twice, to warm up
+    content = json.loads((tmp_path / "o.json").read_text())
+    assert set(content["latency_ms"]) == {"propose", "detect"}
+
+
+def test_other_layouts(detector, tmp_path):
+    folder = tmp_path / "osd" / "scene1"
+    folder.mkdir(parents=True)
+    color = np.zeros((80, 100, 3), np.uint8)
+    color[20:60, 50:90] = 200
+    labels = np.where(color[..., 0] > 0, 20, 1).astype(np.uint8)
+    cv2.imwrite(str(folder / "color.png"), color)
+    cv2.imwrite(str(folder / "depth.png"), np.full((80, 100), 900, np.uint16))
+    cv2.imwrite(str(folder / "labels.png"), labels)
+    camera = {"width": 100, "height": 80, "fx": 90, "fy": 90, "cx": 49.5, "cy": 39.5}
+    (folder / "camera.json").write_text(json.dumps(camera))
+    args = ["--data", tmp_path / "osd", "--dataset", "osd", "--json", tmp_path / "o.json"]
+    with pytest.raises(
+        ValueError, match=r"it finds Tin_Can, mug; labelled are object\. .*agnostic"
+    ):
+        run(*args)
+    run(*args, "--class-agnostic")
+    assert json.loads((tmp_path / "o.json").read_text())["ap50"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--dataset", "coco"], "--data is missing: the folder of coco"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--data", "{data}", "--dataset", "simulated"], "are made anew"),
+        (["--data", "{data}", "--detector", "magic"], "detector is 'magic'; accepted: rgbd_rcnn"),
+        (["--data", "{data}", "--weights", "none.safetensors"], "none.safetensors: no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(args, words, data, monkeypatch):
+    command = ["cvdl", "evaluate", "detector", *(arg.format(data=data) for arg in args)]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    message = str(stop.value.code)
+    assert message.startswith("error: ")
+    assert words in message
+    assert "\n" not in message
+
+
+def test_nothing_labelled(detector, data):
+    content = json.loads((data / "annotations.json").read_text())
+    (data / "annotations.json").write_text(json.dumps(content | {"annotations": []}))
+    with pytest.raises(ValueError, match="no view has a box to compare with"):
+        run("--data", data)
+
+
+def test_the_command_starts_without_the_libraries_of_detection():
+    script = (
+        "import sys, cvdl.cli; print({'torch', 'pycocotools', 'matplotlib'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert shown.stdout.strip() == b"set()"

@@ -1,0 +1,254 @@
+"""``cvdl train detector`` with a detector that trains in no time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+from typer.testing import CliRunner
+
+from cvdl.cli import main
+from cvdl.cli.app import app
+from cvdl.detection.detections import Detections
+from cvdl.training import detection_experiment
+from cvdl.training.loop import TrainingSettings, fit
+from cvdl.weights import load_weights, save_weights
+
+VIEWS = 6
+SIDE = 40  # of the things, pixels
+
+
+class TinyTraining(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    training: TrainingSettings = TrainingSettings(epochs=30, learning_rate=0.1, batch_size=2)
+
+
+class TinyDetector(nn.Module):
+    """Finds the dark spot, takes it for the first class and learns its size."""
+
+    def __init__(self, classes) -> None:
+        super().__init__()
+        self.classes = classes
+        self.side = nn.Parameter(torch.tensor(3.0))
+
+    def __call__(self, frames, proposals=None):
+        side = float(self.side.detach().exp())
+        found = []
+        for frame in frames:
+            rows, columns = np.nonzero(frame.color[..., 0] < 50)
+            middle = np.array([columns.mean() + 0.5, rows.mean() + 0.5])
+            box = np.concatenate([middle - side / 2, middle + side / 2])[None]
+            found.append(Detections(box, np.zeros(1, np.int64), np.array([0.8])))
+        return found
+
+    def save(self, path, metadata):
+        save_weights(path, self.state_dict(), {"model": "tiny", **metadata})
+
+
+class TinyTask:
+    stop_after: ClassVar[int | None] = None
+
+    def __init__(self, train, settings) -> None:
+        self.model = TinyDetector(train.classes)
+        self.train, self.settings = train, settings
+
+    def batches(self, epoch, generator):
+        if epoch == self.stop_after:
+            raise KeyboardInterrupt
+        order = torch.randperm(len(self.train), generator=generator)
+        sides = [np.ptp(self.train[int(index)].boxes[0, ::2]) for index in order]
+        return list(torch.tensor(sides).float().split(self.settings.training.batch_size))
+
+    def loss(self, batch):
+        return {"loss": (self.model.side - batch.log()).square().mean()}
+
+    def validate(self):
+        return {"score": 0.0}
+
+
+def train_tiny(train, validation, settings, out, resume=False, console=None):
+    task = TinyTask(train, settings)
+    fit(task, settings.training, out, resume, console)
+    return task.model
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    module = ModuleType("tiny_detector")
+    module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
+    monkeypatch.setitem(sys.modules, "tiny_detector", module)
+    trainer = ("tiny_detector", "train_tiny", "TinyTraining")
+    monkeypatch.setitem(detection_experiment.TRAINERS, "rgbd_rcnn", trainer)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Views in COCO's format: a dark square on a light table; in the last one, a mug."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for number in range(VIEWS):
+        u, v = rng.integers(50, 100, 2).tolist()
+        color = np.full((160, 200, 3), 220, np.uint8)
+        color[v : v + SIDE, u : u + SIDE] = 20
+        cv2.imwrite(str(folder / f"view{number}.png"), color)
+        images.append({"id": number, "file_name": f"view{number}.png", "width": 200, "height": 160})
+        label = 1 + (number == VIEWS - 1)
+        annotations.append(
+            {"id": number, "image_id": number, "category_id": label, "bbox": [u, v, SIDE, SIDE]}
+        )
+    categories = [{"id": 1, "name": "box"}, {"id": 2, "name": "mug"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def run(*args: object) -> str:
+    result = CliRunner().invoke(app, ["train", "detector", *map(str, args)])
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+def results(out: Path) -> dict:
+    return json.loads((out / "results.json").read_text())
+
+
+def test_folds(data, tmp_path):
+    out = tmp_path / "run"
+    text = run("--data", data, "--out", out, "--folds", 3)
+    assert "mean of folds" in text
+    content = results(out)
+    assert (content["images"], content["boxes"]) == (VIEWS, VIEWS)
+    assert content["classes"]["box"]["boxes"] == VIEWS - 1
+    assert content["classes"]["mug"] == {"boxes": 1, "ap50": 0.0, "ap": 0.0}
+    # All boxes fit; one is a mug that is taken for a box.
+    assert content["confusion"] == [[VIEWS - 1, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert len(content["folds"]["ap50"]["folds"]) == 3
+    assert content["settings"]["training"]["epochs"] == 30
+    for name in ("sheet.png", "curves.png", "confusion.png"):
+        assert cv2.imread(str(out / name)) is not None
+    for number in (1, 2, 3):
+        state, metadata = load_weights(out / f"fold{number}" / "rgbd_rcnn.safetensors", "tiny")
+        assert float(state["side"].exp()) == pytest.approx(SIDE, rel=0.05)
+        assert (metadata["train_views"], metadata["test_views"]) == ("3", "2")
+        assert 0 <= float(metadata["test/ap50"]) <= 1
+        assert metadata["data"] == str(data)
+        assert (out / f"fold{number}" / "training" / "curves.png").is_file()
+
+
+def test_one_split_and_options(data, tmp_path):
+    out = tmp_path / "run"
+    options = ["--test", 0.4, "--epochs", 2, "--seed", 4, "--set", "training.learning_rate=0.5"]
+    run("--data", data / "annotations.json", "--out", out, *options)
+    content = results(out)
+    assert content["images"] == 2
+    assert content["folds"] == {}
+    settings = content["settings"]["training"]
+    assert (settings["epochs"], settings["learning_rate"], settings["seed"]) == (2, 0.5, 4)
+    run("--data", data, "--out", tmp_path / "all", "--test", 0)
+    assert not (tmp_path / "all" / "results.json").exists()  # nothing was left to test on
+    _, metadata = load_weights(tmp_path / "all" / "rgbd_rcnn.safetensors", "tiny")
+    assert metadata["train_views"] == "5"
+
+
+def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
+    def command(name, *more):
+        return ["--data", data, "--out", tmp_path / name, "--folds", 2, *more]
+
+    run(*command("straight"))
+    monkeypatch.setattr(TinyTask, "stop_after", 12)
+    stopped = CliRunner().invoke(app, ["train", "detector", *map(str, command("killed"))])
+    assert stopped.exit_code == 130
+    assert "with --resume goes on" in stopped.stderr
+    monkeypatch.setattr(TinyTask, "stop_after", None)
+    run(*command("killed", "--resume"))
+    assert results(tmp_path / "killed") == results(tmp_path / "straight")
+    killed, straight = (
+        load_weights(tmp_path / name / "fold1" / "rgbd_rcnn.safetensors", "tiny")[0]["side"]
+        for name in ("killed", "straight")
+    )
+    assert torch.equal(killed, straight)
+
+
+def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
+    from cvdl.datasets.coco import CocoDataset
+
+    class Simulated:
+        """What the simulation gives, without the time it takes."""
+
+        def __init__(self, seed, count):
+            assert (seed, count) == (7, VIEWS)
+            self._data = CocoDataset(data)
+            self.classes, self.names = self._data.classes, self._data.names
+
+        def __len__(self):
+            return len(self.names)
+
+        def on_processes(self):
+            return iter(self._data)
+
+    module = ModuleType("simulated_detection")
+    module.SimulatedDetection = Simulated
+    monkeypatch.setitem(sys.modules, "cvdl.datasets.simulated_detection", module)
+    options = ["--dataset", "simulated", "--scenes", VIEWS, "--seed", 7, "--epochs", 1]
+    run("--out", tmp_path / "run", *options, "--test", 0.4)
+    assert results(tmp_path / "run")["images"] == 2
+
+
+def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
+    args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
+    run(*args)
+    with pytest.raises(ValueError, match="holds a run already"):
+        run(*args)
+    with pytest.raises(ValueError, match="it was started with seed 0, not 1"):
+        run(*args, "--seed", 1, "--resume")
+    run(*args, "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "--data is missing: the folder of coco"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--data", "{data}", "--dataset", "simulated"], "are made anew"),
+        (["--data", "{data}", "--detector", "onnx"], "detector is 'onnx'; accepted: rgbd_rcnn, "),
+        (["--data", "{data}", "--folds", "9"], "9 folds of 6 views"),
+        (["--data", "{data}", "--set", "training.momentum=2"], "momentum is 2"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeypatch):
+    options = [arg.format(data=data) for arg in args]
+    command = ["cvdl", "train", "detector", "--out", str(tmp_path / "run"), *options]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    message = str(stop.value.code)
+    assert message.startswith("error: ")
+    assert words in message
+    assert "\n" not in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", detection_experiment.TRAINERS)
+def test_every_trainer_is_there(name):
+    trainer = detection_experiment.trainer_of(name)
+    assert trainer.settings()
+    assert callable(trainer.train)

@@ -1,0 +1,215 @@
+"""COCO's figures, confusion and mistakes on hand-made detections."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from cvdl.camera import Camera
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.detections import Detections
+from cvdl.evaluation.detection import DetectionScores, evaluate_detections
+from cvdl.frame import RgbdFrame
+
+CLASSES = ("box", "mug", "bowl")
+SIZE = (48, 64)
+
+
+def frame() -> RgbdFrame:
+    camera = Camera(SIZE[1], SIZE[0], 60, 60, 31.5, 23.5)
+    return RgbdFrame(np.zeros((*SIZE, 3), np.uint8), np.full(SIZE, np.nan, np.float32), camera)
+
+
+def sample(boxes, labels, crowd=None, name="view", masks=None) -> DetectionSample:
+    crowd = [False] * len(boxes) if crowd is None else crowd
+    boxes = np.array(boxes, float).reshape(-1, 4)
+    return DetectionSample(
+        name, frame(), boxes, np.array(labels, int), np.array(crowd, bool), masks
+    )
+
+
+def found(boxes, labels, scores, masks=None) -> Detections:
+    boxes = np.array(boxes, float).reshape(-1, 4)
+    return Detections(boxes, np.array(labels, int), np.array(scores, float), masks)
+
+
+A, B, C = [0, 0, 10, 10], [20, 20, 40, 40], [50, 5, 60, 45]
+
+
+def test_all_right():
+    report = evaluate_detections(
+        [sample([A, B], [0, 1])], [found([B, A], [1, 0], [0.9, 0.4])], CLASSES
+    )
+    assert (report.ap50, report.ap, report.ar, report.f1) == (1, 1, 1, 1)
+    assert (report.images, report.boxes) == (1, 2)
+    assert report.class_boxes.tolist() == [1, 1, 0]
+    np.testing.assert_array_equal(report.class_ap50, [1, 1, np.nan])
+    assert report.threshold == 0.4
+    assert report.mistakes == ()
+    assert np.diag(report.confusion).tolist() == [1, 1, 0, 0]
+    assert report.mask is None
+
+
+def test_a_false_alarm_above_halves_the_precision():
+    # Of one class with two boxes: wrong, right, right. Precision 1/2 at recall 1/2, 2/3 at 1;
+    # interpolated to 2/3 everywhere.
+    report = evaluate_detections(
+        [sample([A, B], [0, 0])], [found([C, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
+    )
+    assert report.ap50 == pytest.approx(2 / 3)
+    assert report.ar == 1
+    np.testing.assert_allclose(report.precision[0], 2 / 3)
+    assert report.f1 == pytest.approx(2 * 2 / 5)
+    (alarm,) = report.mistakes
+    assert (alarm.truth, alarm.found, alarm.score) == (-1, 0, 0.9)
+    assert alarm.box.tolist() == C
+
+
+def test_overlap_decides_at_which_thresholds_it_counts():
+    shifted = [0, 0, 10, 7.2]  # overlap 0.72: right at 0.50 ... 0.70, five of ten
+    report = evaluate_detections([sample([A], [0])], [found([shifted], [0], [1])], CLASSES)
+    assert (report.ap50, report.ap, report.ar) == pytest.approx((1, 0.5, 0.5))
+
+
+def test_found_twice_counts_once():
+    report = evaluate_detections(
+        [sample([A, B], [0, 0])], [found([A, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
+    )
+    assert report.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert report.confusion[:, 0].tolist() == [2, 0, 0, 1]
+
+
+def test_confusion_and_mistakes():
+    report = evaluate_detections(
+        [sample([A, B], [0, 1], name="first"), sample([C], [2], name="second")],
+        [found([A, B, C], [0, 2, 0], [0.9, 0.8, 0.7]), Detections.none()],
+        CLASSES,
+    )
+    # The best F1 is at 0.9: one right, none wrong, two missed.
+    assert report.threshold == 0.9
+    assert report.confusion.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]
+    assert [(m.name, m.truth, m.found) for m in report.mistakes] == [
+        ("first", 1, -1),
+        ("second", 2, -1),
+    ]
+    report = evaluate_detections(
+        [sample([A, B], [0, 1])],
+        [found([A, B, C], [0, 2, 0], [0.9, 0.9, 0.9])],
+        CLASSES,
+    )
+    assert report.confusion.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0] * 4, [1, 0, 0, 0]]
+    assert [(m.truth, m.found, m.box.tolist()) for m in report.mistakes] == [
+        (1, 2, B),
+        (-1, 0, C),
+    ]
+
+
+def test_crowds_are_neither_missed_nor_false_alarms():
+    crowd = sample([A, B], [0, 1], [False, True])
+    inside = found([A, [20, 20, 30, 30], [25, 25, 35, 35]], [0, 1, 1], [0.5, 0.9, 0.8])
+    for detections in (inside, inside[:1]):
+        report = evaluate_detections([crowd], [detections], CLASSES)
+        assert report.boxes == 1
+        assert report.ap50 == 1
+        assert report.f1 == 1
+        assert report.mistakes == ()
+
+
+def test_class_agnostic():
+    samples = [sample([A, B], [0, 1])]
+    # One thing as two classes is one thing; the wrong name does not matter.
+    detections = [found([A, A, B], [0, 1, 0], [0.9, 0.8, 0.7])]
+    assert evaluate_detections(samples, detections, CLASSES).ap50 < 1
+    report = evaluate_detections(samples, detections, CLASSES, class_agnostic=True)
+    assert report.classes == ("object",)
+    assert (report.ap50, report.f1) == (1, 1)
+    assert report.confusion.tolist() == [[2, 0], [0, 0]]
+
+
+def test_masks_have_figures_of_their_own():
+    masks = np.zeros((1, *SIZE), bool)
+    masks[0, :10, :10] = True
+    less = masks.copy()
+    less[0, :4] = False  # overlap 0.6: right at 0.50, 0.55 and 0.60
+    views = [sample([A], [0], masks=masks)]
+    report = evaluate_detections(views, [found([A], [0], [1], less)], CLASSES)
+    assert report.ap == 1
+    assert (report.mask.ap50, report.mask.ap, report.mask.ar) == pytest.approx((1, 0.3, 0.3))
+    assert report.figures()["mask_ap"] == report.mask.ap
+    assert evaluate_detections(views, [found([A], [0], [1])], CLASSES).mask is None
+
+
+def test_the_same_as_pycocotools_by_itself(capsys):
+    rng = np.random.default_rng(0)
+    samples, detections = [], []
+    for _ in range(30):
+        low = rng.uniform(0, 30, (4, 2))
+        boxes = np.concatenate([low, low + rng.uniform(5, 15, (4, 2))], axis=1)
+        labels = rng.integers(0, 3, 4)
+        samples.append(sample(boxes, labels, rng.random(4) < 0.1))
+        moved = np.concatenate([boxes, boxes]) + rng.normal(0, 1.5, (8, 4))
+        names = np.where(rng.random(8) < 0.2, rng.integers(0, 3, 8), np.tile(labels, 2))
+        scores = np.sort(rng.random(8))[::-1]
+        detections.append(found(moved, names, scores))
+    report = evaluate_detections(samples, detections, CLASSES)
+    assert capsys.readouterr().out == ""
+
+    def xywh(box):
+        return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+
+    truth = COCO()
+    truth.dataset = {
+        "images": [{"id": i} for i in range(30)],
+        "categories": [{"id": i} for i in range(3)],
+        "annotations": [
+            {"id": 10 * i + j + 1, "image_id": i, "category_id": int(s.labels[j])}
+            | {"bbox": xywh(s.boxes[j]), "area": 1, "iscrowd": int(s.crowd[j])}
+            for i, s in enumerate(samples)
+            for j in range(4)
+        ],
+    }
+    truth.createIndex()
+    rows = [
+        [i, *xywh(d.boxes[j]), d.scores[j], d.labels[j]]
+        for i, d in enumerate(detections)
+        for j in range(8)
+    ]
+    reference = COCOeval(truth, truth.loadRes(np.array(rows)), "bbox")
+    reference.evaluate()
+    reference.accumulate()
+    reference.summarize()
+    expected = reference.stats[[1, 0, 8]]
+    np.testing.assert_allclose([report.ap50, report.ap, report.ar], expected, atol=1e-9)
+    assert 0.1 < report.ap < 0.9
+
+
+def test_nothing_found_and_nothing_labelled():
+    report = evaluate_detections([sample([A], [0])], [Detections.none()], CLASSES)
+    assert (report.ap50, report.ap, report.ar, report.f1) == (0, 0, 0, 0)
+    assert report.confusion[0].tolist() == [0, 0, 0, 1]
+    assert len(report.mistakes) == 1
+    report = evaluate_detections([sample([], [])], [found([A], [0], [1])], CLASSES)
+    assert np.isnan([report.ap50, report.ap, report.ar, report.f1]).all()
+    assert json.loads(json.dumps(report.report(), allow_nan=False))["ap50"] is None
+    assert evaluate_detections([], [], CLASSES).images == 0
+
+
+def test_labels_and_numbers_are_checked():
+    with pytest.raises(ValueError, match=r"labels \[3\] of 3 classes"):
+        evaluate_detections([sample([A], [0])], [found([A], [3], [1])], CLASSES)
+    with pytest.raises(ValueError, match="shorter"):
+        evaluate_detections([sample([A], [0])], [], CLASSES)
+
+
+def test_folds_together_are_all_views():
+    first, second = DetectionScores(CLASSES), DetectionScores(CLASSES)
+    first.add(sample([A], [0]), found([A], [0], [0.9]))
+    second.add(sample([B], [0]), Detections.none())
+    both = first + second
+    assert (len(first), len(second), len(both)) == (1, 1, 2)
+    assert both.report().ap50 == pytest.approx(51 / 101)
+    assert first.report().ap50 == 1

@@ -1,0 +1,108 @@
+"""Pictures of detections: which mistakes come first, and what is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cvdl.camera import Camera
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.detections import Detections
+from cvdl.evaluation.detection import DetectionReport, evaluate_detections
+from cvdl.evaluation.detection_pictures import (
+    draw_confusion,
+    draw_precision_recall,
+    mistake_sheet,
+    worst_mistakes,
+)
+from cvdl.frame import RgbdFrame
+
+CLASSES = ("box", "mug")
+SIDE = 240  # of a cell, pixels
+
+
+class Views:
+    """Two views: a box that is missed and a mug that is found; a box taken for a mug."""
+
+    classes = CLASSES
+    names = ("first", "second")
+
+    def __init__(self) -> None:
+        self.samples = [
+            view("first", [[10, 10, 30, 30], [60, 60, 90, 100]], [0, 1]),
+            view("second", [[0, 100, 40, 120]], [0]),
+        ]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> DetectionSample:
+        return self.samples[index]
+
+
+def view(name: str, boxes: list, labels: list) -> DetectionSample:
+    camera = Camera(160, 120, 100, 100, 79.5, 59.5)
+    frame = RgbdFrame(
+        np.full((120, 160, 3), 90, np.uint8), np.full((120, 160), np.nan, np.float32), camera
+    )
+    crowd = np.zeros(len(boxes), bool)
+    return DetectionSample(name, frame, np.array(boxes, float), np.array(labels), crowd)
+
+
+def found(boxes: list, labels: list, scores: list) -> Detections:
+    return Detections(np.array(boxes, float), np.array(labels), np.array(scores))
+
+
+@pytest.fixture
+def report() -> DetectionReport:
+    detections = [
+        found([[100, 10, 130, 30], [60, 60, 90, 100]], [0, 1], [0.9, 0.9]),
+        found([[0, 100, 40, 120]], [1], [0.9]),
+    ]
+    return evaluate_detections(Views().samples, detections, CLASSES)
+
+
+def test_mistakes_of_each_kind_take_turns(report):
+    kinds = [(mistake.truth, mistake.found) for mistake in worst_mistakes(report.mistakes, 9)]
+    assert kinds == [(0, 1), (0, -1), (-1, 0)]
+    assert len(worst_mistakes(report.mistakes, 2)) == 2
+
+
+def test_the_surest_and_the_largest_come_first():
+    samples = [view("first", [[0, 0, 9, 9], [20, 0, 60, 40]], [0, 0])]
+    detections = [found([[90, 50, 99, 60], [90, 80, 99, 99]], [1, 1], [0.5, 0.7])]
+    samples.append(view("second", [[0, 0, 9, 9]], [0]))
+    detections.append(found([[0, 0, 9, 9]], [0], [0.4]))
+    mistakes = evaluate_detections(samples, detections, CLASSES).mistakes
+    order = worst_mistakes(mistakes, 9)
+    assert [mistake.score for mistake in order if mistake.truth < 0] == [0.7, 0.5]
+    sizes = [np.ptp(mistake.box[::2]) for mistake in order if mistake.found < 0]
+    assert sizes == [40, 9]
+
+
+def test_sheet_frames_what_is_wrong(report):
+    sheet = mistake_sheet(Views(), worst_mistakes(report.mistakes, 3), CLASSES)
+    assert sheet.shape == (22 + SIDE + 8, 3 * (SIDE + 4) + 4, 3)
+    blue, red = ((sheet == color).all(axis=-1) for color in ((40, 120, 255), (255, 40, 40)))
+    cells = [slice(4 + i * (SIDE + 4), 4 + i * (SIDE + 4) + SIDE) for i in range(3)]
+    assert [bool(blue[:, cell].any()) for cell in cells] == [True, True, False]
+    assert [bool(red[:, cell].any()) for cell in cells] == [False, False, True]
+    # The missed box, 20 pixels and 40 round it, would begin at -30: the picture's edge is at 0.
+    columns = np.flatnonzero(blue[:, cells[1]].any(axis=0))
+    scale = SIDE / 100
+    assert columns[0] == pytest.approx(10 * scale, abs=3)
+    assert columns[-1] == pytest.approx(30 * scale, abs=3)
+    with pytest.raises(ValueError, match="at least one"):
+        mistake_sheet(Views(), [], CLASSES)
+
+
+def test_curves_and_matrix_are_written(report, tmp_path: Path):
+    nothing = evaluate_detections([], [], CLASSES)
+    for number, each in enumerate((report, nothing)):
+        for draw in (draw_precision_recall, draw_confusion):
+            path = tmp_path / "new" / f"{draw.__name__}{number}.png"
+            draw(path, each)
+            assert cv2.imread(str(path)).shape[0] >= 300
