@@ -1,0 +1,225 @@
+"""``cvdl train classifier``: makes the weights of R-CNN's network from labelled boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvdl.cli.detections import Dataset
+from cvdl.cli.training import (
+    Device,
+    Epochs,
+    Folds,
+    Out,
+    Overwrite,
+    Resume,
+    Scenes,
+    Seed,
+    Settings,
+    Test,
+    Validation,
+    chosen_settings,
+    run_parts,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cvdl.evaluation.classification import ClassificationScores
+    from cvdl.training.splits import Split
+
+__all__ = ["classifier"]
+
+_WORST = 48  # mistakes on the sheet
+
+
+class Backbone(str, Enum):
+    """Networks; those of ``cvdl.detection.backbones``, which would bring torch in."""
+
+    alexnet = "alexnet"
+    vgg11 = "vgg11"
+    vgg16 = "vgg16"
+    resnet18 = "resnet18"
+    resnet50 = "resnet50"
+    densenet121 = "densenet121"
+    mobilenet_v3_small = "mobilenet_v3_small"
+    mobilenet_v3_large = "mobilenet_v3_large"
+
+
+def classifier(
+    out: Out,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
+    ] = None,
+    dataset: Annotated[
+        Dataset,
+        typer.Option(
+            help="Layout of the folder; simulated scenes are kept in memory, 4 MB each: make many "
+            "with cvdl simulate --format coco."
+        ),
+    ] = Dataset.coco,
+    backbone: Annotated[Backbone, typer.Option(help="The network.")] = Backbone.resnet18,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="What to start from: torchvision's weights by name, as IMAGENET1K_V1, or a "
+            "file of an earlier run; if not given, random weights."
+        ),
+    ] = "",
+    frozen_stages: Annotated[
+        int, typer.Option(min=0, max=5, help="So many first stages stay as they are.")
+    ] = 0,
+    folds: Folds = 0,
+    test: Test = 0.1,
+    validation: Validation = 0.1,
+    scenes: Scenes = 100,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    settings: Settings = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a network to tell what is in a box, and say how well it does on new views.
+
+    It learns from crops: labelled boxes, more or less exact, and boxes in which
+    there is no thing, or not one whole. It also learns to correct the box.
+
+        cvdl train classifier --data scenes --out runs/classifier
+
+    From ImageNet's weights, the first two stages left as they are:
+
+        cvdl train classifier --data scenes --weights IMAGENET1K_V1 --frozen-stages 2
+        --out runs/tuned
+
+    The weights are those of the detector "rcnn":
+
+        cvdl evaluate detector --detector rcnn --weights runs/tuned/rcnn.safetensors
+        --data OTHER
+
+    The run's folder gets the weights (rcnn.safetensors; with folds, one in each
+    foldN) and, of the test, results.json, curves.png (ROC of each class),
+    confusion.png and sheet.png (the worst mistakes).
+
+    Its folder "training" gets the losses (history.json, curves.png, and logs for
+    tensorboard --logdir). Ctrl-C or a kill at any time costs an epoch at most: the
+    same command with --resume goes on.
+    """
+    from rich.console import Console
+
+    from cvdl import __version__
+    from cvdl.cli.console import status_console
+    from cvdl.cli.detections import open_dataset
+    from cvdl.cli.grasps import write_json
+    from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
+    from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
+    from cvdl.evaluation.folds import spread
+    from cvdl.pictures import write_png
+    from cvdl.training import splits
+    from cvdl.training.checkpoint import prepare_run
+    from cvdl.training.classifier import ClassifierTraining, score_classifier, train_classifier
+    from cvdl.training.detection_experiment import DetectionsInMemory, DetectionSubset
+
+    console = status_console()
+    network = [f"backbone={backbone.value}", f"frozen_stages={frozen_stages}"]
+    if weights:
+        network.append(f"weights={weights}")
+    chosen = chosen_settings(
+        ClassifierTraining, epochs, seed, device, [*network, *(settings or [])]
+    )
+    views = open_dataset(dataset.value, data, scenes, seed)
+    if folds:
+        parts = splits.folds(views.names, folds, "image", validation, seed)
+    else:
+        parts = [splits.split(views.names, validation, test, "image", seed)]
+    run = {
+        "version": __version__,
+        "detector": "rcnn",
+        "dataset": dataset.value,
+        "data": None if data is None else str(data),
+        "views": len(views),
+        "folds": folds,
+        "validation": validation,
+        "test": 0 if folds else test,
+        "seed": seed,
+        "settings": chosen.model_dump(mode="json"),
+    }
+    prepare_run(out, run, resume, overwrite)
+    if dataset is Dataset.simulated:
+        from rich.progress import track
+
+        from cvdl.datasets.simulated_detection import SimulatedDetection
+
+        made = SimulatedDetection(seed, scenes).on_processes()
+        shown = track(made, "simulating", scenes, console=console, transient=True)
+        views = DetectionsInMemory(views.classes, shown)
+    metadata = {key: str(value) for key, value in run.items() if key not in ("settings", "folds")}
+
+    def train(part: Split, folder: Path) -> ClassificationScores:
+        train, validation, test = (
+            DetectionSubset(views, some) for some in (part.train, part.validation, part.test)
+        )
+        trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
+        scores = score_classifier(trained, test, console)
+        figures = scores.figures() if len(test) else {}
+        tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
+        counts = {"train_views": str(len(train)), "test_views": str(len(test))}
+        trained.save(folder / "rcnn.safetensors", {**metadata, **counts, **tested})
+        return scores
+
+    scored = run_parts(parts, folds, out, console, train)
+    whole = ClassificationScores.of(views.classes, scored)
+    if len(whole.truth):
+        each = [scores.figures() for scores in scored] if folds else []
+        content = {**run, **whole.report(), "folds": spread(whole.figures(), each)}
+        write_json(out / "results.json", content)
+        draw_roc(out / "curves.png", whole)
+        draw_confusion(out / "confusion.png", whole)
+        worst = worst_mistakes(whole.mistakes(), _WORST)
+        if worst:
+            write_png(out / "sheet.png", mistake_sheet(views, worst, views.classes))
+        what = f"{folds} folds" if folds else "test"
+        Console().print(_table(f"{backbone.value} on {dataset.value}: {what}", whole, each))
+    typer.echo(f"run: {out}")
+
+
+def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, float]]) -> Table:
+    """The figures for the screen: of all crops, and with folds their mean and deviation."""
+    from math import isnan
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from cvdl.evaluation.folds import spread
+
+    def number(value: float | None) -> str:
+        return "-" if value is None or isnan(value) else f"{value:.3f}"
+
+    words = {
+        "top1": "things named right",
+        "top3": "among the three likeliest",
+        "class_mean": "named right, mean of the classes",
+        "nothing": "boxes of nothing told",
+        "roc_auc": "area under ROC, mean of the classes",
+    }
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("all crops" if folds else "value", justify="right")
+    if folds:
+        table.add_column("mean of folds", justify="right")
+    figures = scores.figures()
+    spreads = spread(figures, folds)
+    for name, value in figures.items():
+        cells = [number(value)]
+        if folds:
+            cells.append(f"{number(spreads[name]['mean'])} ± {number(spreads[name]['deviation'])}")
+        table.add_row(words[name], *cells)
+    table.add_section()
+    table.add_row("things", str(int((scores.truth < len(scores.classes)).sum())))
+    table.add_row("crops", str(len(scores.truth)))
+    return table

@@ -1,0 +1,115 @@
+"""``cvdl train classifier`` on a tiny folder in COCO's format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from cvdl.cli.train_classifier import Backbone, classifier
+from cvdl.detection import load_detector
+from cvdl.detection.backbones import BACKBONES
+from cvdl.errors import InputError
+
+VIEWS = 6
+QUICK = ["--backbone", "mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Six views of a red and a blue square on grey."""
+    folder = tmp_path_factory.mktemp("scenes")
+    images, annotations = [], []
+    for number in range(VIEWS):
+        picture = np.full((96, 128, 3), 120, np.uint8)
+        for category, (x, color) in enumerate(((8, (0, 0, 255)), (72, (255, 0, 0))), 1):
+            y = 10 + 5 * number
+            picture[y : y + 40, x : x + 40] = color
+            box = {"bbox": [x, y, 40, 40], "area": 1600, "iscrowd": 0}
+            place = {"id": len(annotations) + 1, "image_id": number, "category_id": category}
+            annotations.append({**place, **box})
+        name = f"{number}.png"
+        cv2.imwrite(str(folder / name), picture)
+        images.append({"id": number, "file_name": name, "width": 128, "height": 96})
+    categories = [{"id": 1, "name": "red"}, {"id": 2, "name": "blue"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def run(*args: object) -> str:
+    app = typer.Typer()
+    app.command()(classifier)
+    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+def test_one_split(data, tmp_path):
+    out = tmp_path / "run"
+    text = run("--data", data, "--out", out, "--test", 0.4, "--seed", 3, *QUICK)
+    assert "things named right" in text
+    content = json.loads((out / "results.json").read_text())
+    assert (content["things"], content["crops"]) == (4, 8)
+    assert np.sum(content["confusion"]) == 8
+    assert content["settings"]["backbone"] == "mobilenet_v3_small"
+    assert content["settings"]["training"]["seed"] == 3
+    for name in ("curves.png", "confusion.png", "training/curves.png"):
+        assert cv2.imread(str(out / name)) is not None
+    detector = load_detector("rcnn", str(out / "rcnn.safetensors"), "cpu")
+    assert detector.classes == ("red", "blue")
+
+
+def test_folds_and_going_on_with_a_run(data, tmp_path):
+    out = tmp_path / "run"
+    options = ["--data", data, "--out", out, "--folds", 2, *QUICK]
+    assert "mean of folds" in run(*options)
+    content = json.loads((out / "results.json").read_text())
+    assert content["things"] == 2 * VIEWS
+    assert len(content["fold_figures"]["top1"]["folds"]) == 2
+    weights = (out / "fold2" / "training" / "best.safetensors").read_bytes()
+    (out / "results.json").unlink()
+    run(*options, "--resume")
+    assert json.loads((out / "results.json").read_text()) == content
+    assert (out / "fold2" / "training" / "best.safetensors").read_bytes() == weights
+    with pytest.raises(InputError, match="--resume to go on with it or --overwrite"):
+        run(*options)
+    run(*options, "--overwrite")
+
+
+def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
+    run("--data", data, "--out", tmp_path / "a", "--test", 0, *QUICK)
+    assert not (tmp_path / "a" / "results.json").exists()  # nothing was left to test on
+    start = tmp_path / "a" / "rcnn.safetensors"
+    options = ["--weights", start, "--frozen-stages", 5, "--test", 0]
+    run("--data", data, "--out", tmp_path / "b", *options, *QUICK)
+    before, after = (
+        load_detector("rcnn", str(tmp_path / name / "rcnn.safetensors"), "cpu").network.features
+        for name in "ab"
+    )
+    for one, other in zip(before.parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_bad_settings_are_said(data, tmp_path):
+    with pytest.raises(InputError, match="crop is 20: accepted: integer >= 64"):
+        run("--data", data, "--out", tmp_path / "run", "--set", "crop=20")
+
+
+def test_the_backbones_are_those_of_the_package():
+    assert tuple(some.value for some in Backbone) == BACKBONES
