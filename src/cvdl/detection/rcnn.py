@@ -27,7 +27,7 @@ from cvdl.detection.crops import cut_crops, frame_image, moved_boxes
 from cvdl.detection.detections import Detections
 from cvdl.detection.proposals import Proposer, SegmentsOrSearch
 from cvdl.frame import RgbdFrame
-from cvdl.weights import WeightsError, load_weights, save_weights
+from cvdl.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
 __all__ = ["Rcnn", "load", "rcnn_network"]
 
@@ -146,20 +146,16 @@ def load(name: str, weights: str, device: torch.device) -> Rcnn:
     """
     path = Path(weights)
     state, metadata = load_weights(path, MODEL)
+    classes = classes_of(path, metadata)
     try:
-        classes = json.loads(metadata["classes"])
         backbone, crop = metadata["backbone"], int(metadata["crop"])
     except (KeyError, ValueError) as error:
         raise WeightsError(
-            f"{path}: does not say its backbone, crop and classes; expected weights that "
-            f"cvdl train has written for {name}"
+            f"{path}: does not say its backbone and crop; expected weights that cvdl train has "
+            f"written for {name}"
         ) from error
     network = rcnn_network(backbone, len(classes))
-    last = f"head.{len(network.head) - 1}.bias"
-    outputs = len(state.get(last, ())) - 1 - _MOVES
-    if outputs != len(classes):
-        raise WeightsError(f"{path}: names {len(classes)} classes, but the network tells {outputs}")
-    load_weights(path, MODEL, network.state_dict())
+    check_state(path, state, network.state_dict())
     network.load_state_dict(state)
     on_device: nn.Module = network.to(device).to(memory_format=torch.channels_last)
     assert isinstance(on_device, Classifier)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.grasping import BinaryScores
 from cvdl.evaluation.mistakes import Mistake
 
@@ -146,8 +147,6 @@ class ClassificationScores:
 def draw_confusion(path: Path, scores: ClassificationScores) -> None:
     """Write the confusion matrix, as PNG: rows what is there, columns what was said.
 
-    The cells hold numbers; their colour is the share of the row.
-
     Args:
         path: of the picture; the folders above it are made.
         scores: of the crops.
@@ -155,28 +154,9 @@ def draw_confusion(path: Path, scores: ClassificationScores) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    counts = scores.confusion()
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    names = [*scores.classes, "nothing"]
-    side = 0.34 * len(names) + 2.0
-    figure = Figure(figsize=(side, side), layout="constrained", dpi=100)
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        color = "white" if shares[row, column] > 0.5 else "black"
-        number = str(counts[row, column])
-        axes.text(column, row, number, color=color, ha="center", va="center", fontsize=8)
-    places = np.arange(len(names))
-    axes.set_xticks(places, names, rotation=90)
-    axes.set_yticks(places, names)
-    axes.axhline(len(names) - 1.5, color="black", linewidth=0.8)
-    axes.axvline(len(names) - 1.5, color="black", linewidth=0.8)
-    axes.set(xlabel="said", ylabel="there")
     top1 = scores.top(1)
-    if not isnan(top1):
-        figure.suptitle(f"{100 * top1:.1f} % of the things are named right", fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    title = "" if isnan(top1) else f"{100 * top1:.1f} % of the things are named right"
+    draw_matrix(path, scores.confusion(), [*scores.classes, "nothing"], title, "there", "said")
 
 
 def draw_roc(path: Path, scores: ClassificationScores) -> None:

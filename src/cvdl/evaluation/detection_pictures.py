@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.detection import RECALLS, DetectionReport
 from cvdl.evaluation.mistakes import Mistake
 from cvdl.pictures import contact_sheet
@@ -83,7 +84,7 @@ def _title(name: str, area: float, boxes: int) -> str:
 def draw_confusion(path: Path, report: DetectionReport) -> None:
     """Write the confusion matrix, as PNG: rows what is there, columns what was found.
 
-    The cells hold numbers; their colour is the share of the row. "background" is where nothing
+    "background" is where nothing
     is labelled (row: false alarms) or nothing was found (column: missed).
 
     Args:
@@ -93,39 +94,11 @@ def draw_confusion(path: Path, report: DetectionReport) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    counts = report.confusion
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    names = [*report.classes, "background"]
-    side = max(0.34 * len(names) + 2.0, 4.6)
-    figure = Figure(figsize=(side, side), layout="constrained", dpi=100)
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        axes.text(
-            column,
-            row,
-            str(counts[row, column]),
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if shares[row, column] > 0.5 else "black",
-        )
-    places = np.arange(len(names))
-    axes.set_xticks(places, names, rotation=90)
-    axes.set_yticks(places, names)
-    axes.set_xticks(places[1:] - 0.5, minor=True)
-    axes.set_yticks(places[1:] - 0.5, minor=True)
-    axes.grid(which="minor", color=_FAINT, alpha=0.35, linewidth=0.5)
-    axes.tick_params(which="minor", length=0)
-    axes.axhline(len(names) - 1.5, color="black", linewidth=0.8)
-    axes.axvline(len(names) - 1.5, color="black", linewidth=0.8)
-    axes.set(xlabel="found", ylabel="labelled")
     title = "nothing found"
     if not isnan(report.threshold):
         title = f"overlap ≥ 0.5, score ≥ {report.threshold:.2f} (the best F1, {report.f1:.3f})"
-    figure.suptitle(title, fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    names = [*report.classes, "background"]
+    draw_matrix(path, report.confusion, names, title, "labelled", "found")
 
 
 def worst_mistakes(mistakes: Sequence[Mistake], count: int) -> list[Mistake]:
