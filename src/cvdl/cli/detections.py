@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
     from rich.table import Table
 
     from cvdl.datasets.detection_sample import DetectionData
     from cvdl.evaluation.detection import DetectionReport
+    from cvdl.training.splits import Split
 
-__all__ = ["Dataset", "open_dataset", "scores_table", "write_pictures"]
+__all__ = [
+    "Dataset",
+    "Run",
+    "begin_run",
+    "figures_table",
+    "open_dataset",
+    "scores_table",
+    "write_pictures",
+]
 
 
 class Dataset(str, Enum):
@@ -65,6 +77,40 @@ def scores_table(
     """
     from math import isnan
 
+    threshold = "-" if isnan(report.threshold) else f"{report.threshold:.3f}"
+    words = {
+        "ap50": "AP50",
+        "ap": "AP50:95",
+        "ar": "AR, 100 detections",
+        "f1": f"best F1, at a score of {threshold}",
+        "mask_ap50": "masks: AP50",
+        "mask_ap": "masks: AP50:95",
+        "mask_ar": "masks: AR, 100 detections",
+    }
+    table = figures_table(title, words, report.figures(), folds, "all views")
+    table.add_row("images", str(report.images))
+    table.add_row("boxes", str(report.boxes))
+    return table
+
+
+def figures_table(
+    title: str,
+    words: Mapping[str, str],
+    figures: Mapping[str, float],
+    folds: Sequence[dict[str, float]],
+    whole: str,
+) -> Table:
+    """Figures for the screen, with folds also their mean and deviation; more rows may follow.
+
+    Args:
+        title: of the table.
+        words: what to call each figure.
+        figures: of everything; NaN where undefined.
+        folds: those of each fold; none where there are no folds.
+        whole: heading of the figures of everything, where there are folds.
+    """
+    from math import isnan
+
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -75,30 +121,95 @@ def scores_table(
 
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("measure", no_wrap=True)
-    table.add_column("all views" if folds else "value", justify="right")
+    table.add_column(whole if folds else "value", justify="right")
     if folds:
         table.add_column("mean of folds", justify="right")
-    figures = report.figures()
-    spreads = spread(figures, folds)
-    words = {
-        "ap50": "AP50",
-        "ap": "AP50:95",
-        "ar": "AR, 100 detections",
-        "f1": f"best F1, at a score of {number(report.threshold)}",
-        "mask_ap50": "masks: AP50",
-        "mask_ap": "masks: AP50:95",
-        "mask_ar": "masks: AR, 100 detections",
-    }
+    spreads = spread(dict(figures), folds)
     for name, value in figures.items():
         cells = [number(value)]
         if folds:
-            figure = spreads[name]
-            cells.append(f"{number(figure['mean'])} ± {number(figure['deviation'])}")
+            cells.append(f"{number(spreads[name]['mean'])} ± {number(spreads[name]['deviation'])}")
         table.add_row(words[name], *cells)
     table.add_section()
-    table.add_row("images", str(report.images))
-    table.add_row("boxes", str(report.boxes))
     return table
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training begins with.
+
+    Attributes:
+        views: labelled; simulated ones in memory.
+        parts: what to train, validate and test on, one split a fold.
+        record: of the run, as JSON takes it.
+    """
+
+    views: DetectionData
+    parts: list[Split]
+    record: dict[str, Any]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the weights say of the run."""
+        return {
+            key: str(value)
+            for key, value in self.record.items()
+            if key not in ("settings", "folds")
+        }
+
+
+def begin_run(
+    out: Path,
+    detector: str,
+    dataset: Dataset,
+    data: Path | None,
+    scenes: int,
+    folds: int,
+    validation: float,
+    test: float,
+    seed: int,
+    settings: BaseModel,
+    resume: bool,
+    overwrite: bool,
+    console: Console,
+) -> Run:
+    """Opens the data, splits it and prepares the run's folder; the options' meanings.
+
+    Raises:
+        InputError: if the data cannot be read or split, or the folder cannot be used.
+    """
+    from cvdl import __version__
+    from cvdl.training import splits
+    from cvdl.training.checkpoint import prepare_run
+
+    views = open_dataset(dataset.value, data, scenes, seed)
+    if folds:
+        parts = splits.folds(views.names, folds, "image", validation, seed)
+    else:
+        parts = [splits.split(views.names, validation, test, "image", seed)]
+    record = {
+        "version": __version__,
+        "detector": detector,
+        "dataset": dataset.value,
+        "data": None if data is None else str(data),
+        "views": len(views),
+        "folds": folds,
+        "validation": validation,
+        "test": 0 if folds else test,
+        "seed": seed,
+        "settings": settings.model_dump(mode="json"),
+    }
+    prepare_run(out, record, resume, overwrite)
+    if dataset is Dataset.simulated:
+        from rich.progress import track
+
+        from cvdl.datasets.simulated_detection import SimulatedDetection
+        from cvdl.training.detection_experiment import DetectionsInMemory
+
+        made = SimulatedDetection(seed, scenes).on_processes()
+        shown = track(made, "simulating", scenes, console=console, transient=True)
+        views = DetectionsInMemory(views.classes, shown)
+    return Run(views, parts, record)
 
 
 def write_pictures(

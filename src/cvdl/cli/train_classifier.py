@@ -112,18 +112,15 @@ def classifier(
     """
     from rich.console import Console
 
-    from cvdl import __version__
     from cvdl.cli.console import status_console
-    from cvdl.cli.detections import open_dataset
+    from cvdl.cli.detections import begin_run
     from cvdl.cli.grasps import write_json
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
     from cvdl.evaluation.folds import spread
     from cvdl.pictures import write_png
-    from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
     from cvdl.training.classifier import ClassifierTraining, score_classifier, train_classifier
-    from cvdl.training.detection_experiment import DetectionsInMemory, DetectionSubset
+    from cvdl.training.detection_experiment import DetectionSubset
 
     console = status_console()
     network = [f"backbone={backbone.value}", f"frozen_stages={frozen_stages}"]
@@ -132,57 +129,34 @@ def classifier(
     chosen = chosen_settings(
         ClassifierTraining, epochs, seed, device, [*network, *(settings or [])]
     )
-    views = open_dataset(dataset.value, data, scenes, seed)
-    if folds:
-        parts = splits.folds(views.names, folds, "image", validation, seed)
-    else:
-        parts = [splits.split(views.names, validation, test, "image", seed)]
-    run = {
-        "version": __version__,
-        "detector": "rcnn",
-        "dataset": dataset.value,
-        "data": None if data is None else str(data),
-        "views": len(views),
-        "folds": folds,
-        "validation": validation,
-        "test": 0 if folds else test,
-        "seed": seed,
-        "settings": chosen.model_dump(mode="json"),
-    }
-    prepare_run(out, run, resume, overwrite)
-    if dataset is Dataset.simulated:
-        from rich.progress import track
-
-        from cvdl.datasets.simulated_detection import SimulatedDetection
-
-        made = SimulatedDetection(seed, scenes).on_processes()
-        shown = track(made, "simulating", scenes, console=console, transient=True)
-        views = DetectionsInMemory(views.classes, shown)
-    metadata = {key: str(value) for key, value in run.items() if key not in ("settings", "folds")}
+    run = begin_run(
+        out, "rcnn", dataset, data, scenes, folds, validation, test, seed, chosen, resume,
+        overwrite, console,
+    )  # fmt: skip
 
     def train(part: Split, folder: Path) -> ClassificationScores:
         train, validation, test = (
-            DetectionSubset(views, some) for some in (part.train, part.validation, part.test)
+            DetectionSubset(run.views, some) for some in (part.train, part.validation, part.test)
         )
         trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
         scores = score_classifier(trained, test, console)
         figures = scores.figures() if len(test) else {}
         tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
         counts = {"train_views": str(len(train)), "test_views": str(len(test))}
-        trained.save(folder / "rcnn.safetensors", {**metadata, **counts, **tested})
+        trained.save(folder / "rcnn.safetensors", {**run.metadata, **counts, **tested})
         return scores
 
-    scored = run_parts(parts, folds, out, console, train)
-    whole = ClassificationScores.of(views.classes, scored)
+    scored = run_parts(run.parts, folds, out, console, train)
+    whole = ClassificationScores.of(run.views.classes, scored)
     if len(whole.truth):
         each = [scores.figures() for scores in scored] if folds else []
-        content = {**run, **whole.report(), "folds": spread(whole.figures(), each)}
+        content = {**run.record, **whole.report(), "folds": spread(whole.figures(), each)}
         write_json(out / "results.json", content)
         draw_roc(out / "curves.png", whole)
         draw_confusion(out / "confusion.png", whole)
         worst = worst_mistakes(whole.mistakes(), _WORST)
         if worst:
-            write_png(out / "sheet.png", mistake_sheet(views, worst, views.classes))
+            write_png(out / "sheet.png", mistake_sheet(run.views, worst, run.views.classes))
         what = f"{folds} folds" if folds else "test"
         Console().print(_table(f"{backbone.value} on {dataset.value}: {what}", whole, each))
     typer.echo(f"run: {out}")
@@ -190,15 +164,7 @@ def classifier(
 
 def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, float]]) -> Table:
     """The figures for the screen: of all crops, and with folds their mean and deviation."""
-    from math import isnan
-
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from cvdl.evaluation.folds import spread
-
-    def number(value: float | None) -> str:
-        return "-" if value is None or isnan(value) else f"{value:.3f}"
+    from cvdl.cli.detections import figures_table
 
     words = {
         "top1": "things named right",
@@ -207,19 +173,7 @@ def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, f
         "nothing": "boxes of nothing told",
         "roc_auc": "area under ROC, mean of the classes",
     }
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("all crops" if folds else "value", justify="right")
-    if folds:
-        table.add_column("mean of folds", justify="right")
-    figures = scores.figures()
-    spreads = spread(figures, folds)
-    for name, value in figures.items():
-        cells = [number(value)]
-        if folds:
-            cells.append(f"{number(spreads[name]['mean'])} ± {number(spreads[name]['deviation'])}")
-        table.add_row(words[name], *cells)
-    table.add_section()
+    table = figures_table(title, words, scores.figures(), folds, "all crops")
     table.add_row("things", str(int((scores.truth < len(scores.classes)).sum())))
     table.add_row("crops", str(len(scores.truth)))
     return table

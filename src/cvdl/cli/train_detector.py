@@ -84,60 +84,36 @@ def detector(
     """
     from rich.console import Console
 
-    from cvdl import __version__
     from cvdl.cli.console import status_console
-    from cvdl.cli.detections import open_dataset, scores_table, write_pictures
+    from cvdl.cli.detections import begin_run, scores_table, write_pictures
     from cvdl.cli.grasps import write_json
     from cvdl.evaluation.folds import spread
-    from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
-    from cvdl.training.detection_experiment import DetectionsInMemory, train_and_score, trainer_of
+    from cvdl.training.detection_experiment import train_and_score, trainer_of
 
     console = status_console()
     trainer = trainer_of(name)
     chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
-    views = open_dataset(dataset.value, data, scenes, seed)
-    if folds:
-        parts = splits.folds(views.names, folds, "image", validation, seed)
-    else:
-        parts = [splits.split(views.names, validation, test, "image", seed)]
-    run = {
-        "version": __version__,
-        "detector": name,
-        "dataset": dataset.value,
-        "data": None if data is None else str(data),
-        "views": len(views),
-        "folds": folds,
-        "validation": validation,
-        "test": 0 if folds else test,
-        "seed": seed,
-        "settings": chosen.model_dump(mode="json"),
-    }
-    prepare_run(out, run, resume, overwrite)
-    if dataset is Dataset.simulated:
-        from rich.progress import track
-
-        from cvdl.datasets.simulated_detection import SimulatedDetection
-
-        made = SimulatedDetection(seed, scenes).on_processes()
-        shown = track(made, "simulating", scenes, console=console, transient=True)
-        views = DetectionsInMemory(views.classes, shown)
-    metadata = {key: str(value) for key, value in run.items() if key not in ("settings", "folds")}
+    run = begin_run(
+        out, name, dataset, data, scenes, folds, validation, test, seed, chosen, resume,
+        overwrite, console,
+    )  # fmt: skip
 
     def train(part: Split, folder: Path) -> DetectionScores:
-        return train_and_score(trainer, views, part, chosen, folder, resume, metadata, console)
+        return train_and_score(
+            trainer, run.views, part, chosen, folder, resume, run.metadata, console
+        )
 
-    scored = run_parts(parts, folds, out, console, train)
+    scored = run_parts(run.parts, folds, out, console, train)
     first, *others = scored
     whole = sum(others, first)
     if len(whole):
         report = whole.report()
         each = [scores.report().figures() for scores in scored] if folds else []
-        content = {**run, **report.report(), "folds": spread(report.figures(), each)}
+        content = {**run.record, **report.report(), "folds": spread(report.figures(), each)}
         write_json(out / "results.json", content)
         write_pictures(
             report,
-            views,
+            run.views,
             out / "sheet.png",
             out / "curves.png",
             out / "confusion.png",

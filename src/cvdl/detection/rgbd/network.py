@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cvdl.layers import ResidualBlock, convolution, doubled, start_at_zero
 from cvdl.network_input import CHANNELS
 
 __all__ = ["MULTIPLE", "SIZES", "STRIDE", "Backbone", "ProposalHead", "RegionHead"]
@@ -28,31 +29,6 @@ _PRIOR = 0.01  # of an object, where nothing has been learnt
 _TYPICAL_SIDE = 0.1  # metres
 
 
-class _Block(nn.Module):
-    """Two convolutions and a short cut."""
-
-    def __init__(self, width: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.body(x))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 class Backbone(nn.Module):
     """Features of the picture.
 
@@ -63,37 +39,33 @@ class Backbone(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.fine = nn.Sequential(_convolution(CHANNELS, width, 2), _Block(width))
+        self.fine = nn.Sequential(convolution(CHANNELS, width, 2), ResidualBlock(width))
         self.middle = nn.Sequential(
-            _convolution(width, 2 * width, 2), _Block(2 * width), _Block(2 * width)
+            convolution(width, 2 * width, 2), ResidualBlock(2 * width), ResidualBlock(2 * width)
         )
         self.deep = nn.Sequential(
-            _convolution(2 * width, 4 * width, 2),
-            _Block(4 * width),
-            _Block(4 * width),
-            _Block(4 * width),
+            convolution(2 * width, 4 * width, 2),
+            ResidualBlock(4 * width),
+            ResidualBlock(4 * width),
+            ResidualBlock(4 * width),
         )
         self.deepest = nn.Sequential(
-            _convolution(4 * width, 6 * width, 2),
-            _Block(6 * width),
-            _Block(6 * width, dilation=2),
+            convolution(4 * width, 6 * width, 2),
+            ResidualBlock(6 * width),
+            ResidualBlock(6 * width, dilation=2),
         )
-        self.from_deepest = _convolution(6 * width, 4 * width, size=1)
-        self.from_deep = _convolution(4 * width, 3 * width, size=1)
-        self.from_middle = _convolution(2 * width, 3 * width, size=1)
-        self.wide = _convolution(3 * width, 3 * width)
+        self.from_deepest = convolution(6 * width, 4 * width, size=1)
+        self.from_deep = convolution(4 * width, 3 * width, size=1)
+        self.from_middle = convolution(2 * width, 3 * width, size=1)
+        self.wide = convolution(3 * width, 3 * width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fine and wide features; see the class."""
         fine = self.fine(x)
         middle = self.middle(fine)
         deep = self.deep(middle)
-        deep = deep + _enlarge(self.from_deepest(self.deepest(deep)))
-        return fine, self.wide(self.from_middle(middle) + _enlarge(self.from_deep(deep)))
-
-
-def _enlarge(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        deep = deep + doubled(self.from_deepest(self.deepest(deep)))
+        return fine, self.wide(self.from_middle(middle) + doubled(self.from_deep(deep)))
 
 
 class ProposalHead(nn.Module):
@@ -105,11 +77,11 @@ class ProposalHead(nn.Module):
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.body = _convolution(inputs, inputs)
+        self.body = convolution(inputs, inputs)
         self.scores = nn.Conv2d(inputs, len(SIZES), 1)
         self.deltas = nn.Conv2d(inputs, 4 * len(SIZES), 1)
         nn.init.constant_(self.scores.bias, _log_odds(_PRIOR))  # type: ignore[arg-type]
-        _start_at_zero(self.deltas)
+        start_at_zero(self.deltas)
 
     def forward(self, wide: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
@@ -131,11 +103,11 @@ class RegionHead(nn.Module):
 
     def __init__(self, fine: int, wide: int, classes: int, dropout: float = 0.2) -> None:
         super().__init__()
-        self.closer = _convolution(fine, 2 * fine, 2)
+        self.closer = convolution(fine, 2 * fine, 2)
         width = 4 * fine
         self.body = nn.Sequential(
-            _convolution(2 * fine + wide, width),
-            _convolution(width, width),
+            convolution(2 * fine + wide, width),
+            convolution(width, width),
             nn.Flatten(),
         )
         self.sides = nn.Sequential(nn.Linear(5, 64), nn.ReLU(inplace=True))
@@ -147,7 +119,7 @@ class RegionHead(nn.Module):
         self.scores = nn.Linear(8 * fine, classes)
         self.deltas = nn.Linear(8 * fine, 4)
         nn.init.constant_(self.scores.bias, _log_odds(_PRIOR))
-        _start_at_zero(self.deltas)
+        start_at_zero(self.deltas)
 
     def forward(
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
@@ -204,8 +176,3 @@ def _sides(scale: Tensor, boxes: Tensor) -> Tensor:
 
 def _log_odds(chance: float) -> float:
     return math.log(chance / (1 - chance))
-
-
-def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cvdl.layers import ResidualBlock, convolution, doubled, start_at_zero
 from cvdl.network_input import CHANNELS
 
 __all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
@@ -28,31 +29,6 @@ STRIDE = 4
 _PRIOR = 0.01  # of a good grasp, where nothing has been learnt
 
 
-class _Block(nn.Module):
-    """Two convolutions and a short cut (He et al. 2016)."""
-
-    def __init__(self, width: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.body(x))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 class DenseNetwork(nn.Module):
     """Scores every position, orientation and opening in one pass.
 
@@ -67,40 +43,31 @@ class DenseNetwork(nn.Module):
 
     def __init__(self, width: int = 32, dropout: float = 0.1) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_convolution(CHANNELS, width, 2), _convolution(width, width))
-        self.down = nn.Sequential(_convolution(width, 2 * width, 2), _Block(2 * width))
+        self.stem = nn.Sequential(convolution(CHANNELS, width, 2), convolution(width, width))
+        self.down = nn.Sequential(convolution(width, 2 * width, 2), ResidualBlock(2 * width))
         self.deep = nn.Sequential(
-            _convolution(2 * width, 3 * width, 2),
-            _Block(3 * width),
-            _Block(3 * width, dilation=2),
-            _Block(3 * width, dilation=4),
+            convolution(2 * width, 3 * width, 2),
+            ResidualBlock(3 * width),
+            ResidualBlock(3 * width, dilation=2),
+            ResidualBlock(3 * width, dilation=4),
         )
-        self.lateral = nn.Sequential(_convolution(5 * width, 2 * width), nn.Dropout2d(dropout))
-        self.up = _convolution(3 * width, 2 * width)
+        self.lateral = nn.Sequential(convolution(5 * width, 2 * width), nn.Dropout2d(dropout))
+        self.up = convolution(3 * width, 2 * width)
         self.scores = nn.Conv2d(2 * width, ANGLES * len(OPENINGS), 1)
         self.deltas = nn.Conv2d(2 * width, ANGLES * 5, 1)
         prior = torch.full((ANGLES * len(OPENINGS),), math.log(_PRIOR / (1 - _PRIOR)))
         self.scores.bias = nn.Parameter(prior)
-        _start_at_zero(self.deltas)
+        start_at_zero(self.deltas)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
         fine = self.stem(x)
         middle = self.down(fine)
-        deep = _enlarge(self.deep(middle))
+        deep = doubled(self.deep(middle))
         middle = self.lateral(torch.cat([middle, deep], dim=1))
-        fine = self.up(torch.cat([fine, _enlarge(middle)], dim=1))
+        fine = self.up(torch.cat([fine, doubled(middle)], dim=1))
         logits = self.scores(fine).unflatten(1, (ANGLES, len(OPENINGS)))
         return logits, self.deltas(fine).unflatten(1, (ANGLES, 5))
-
-
-def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-
-
-def _enlarge(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class RefineNetwork(nn.Module):
@@ -114,12 +81,12 @@ class RefineNetwork(nn.Module):
     def __init__(self, width: int = 32, dropout: float = 0.2) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolution(CHANNELS, width),
-            _convolution(width, 2 * width, 2),
-            _Block(2 * width),
-            _convolution(2 * width, 3 * width, 2),
-            _Block(3 * width),
-            _convolution(3 * width, 4 * width, 2),
+            convolution(CHANNELS, width),
+            convolution(width, 2 * width, 2),
+            ResidualBlock(2 * width),
+            convolution(2 * width, 3 * width, 2),
+            ResidualBlock(3 * width),
+            convolution(3 * width, 4 * width, 2),
             nn.Flatten(),
             nn.Dropout(dropout),
             nn.Linear(4 * width * 16, 128),
@@ -128,7 +95,7 @@ class RefineNetwork(nn.Module):
         )
         self.score = nn.Linear(128, 1)
         self.delta = nn.Linear(128, 5)
-        _start_at_zero(self.delta)
+        start_at_zero(self.delta)
 
     def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
