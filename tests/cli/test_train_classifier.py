@@ -81,7 +81,7 @@ def test_folds_and_going_on_with_a_run(data, tmp_path):
     assert "mean of folds" in run(*options)
     content = json.loads((out / "results.json").read_text())
     assert content["things"] == 2 * VIEWS
-    assert len(content["fold_figures"]["top1"]["folds"]) == 2
+    assert len(content["folds"]["top1"]["folds"]) == 2
     weights = (out / "fold2" / "training" / "best.safetensors").read_bytes()
     (out / "results.json").unlink()
     run(*options, "--resume")
