@@ -1,0 +1,349 @@
+"""Detectors from elsewhere: any ONNX file whose outputs have a layout that is known."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torchvision.ops import batched_nms
+
+from cvdl.detection.detections import Detections
+from cvdl.detection.onnx_layouts import LAYOUTS, Candidates, OnnxLayout, OutputsError
+from cvdl.errors import InputError
+from cvdl.frame import RgbdFrame
+
+__all__ = ["OnnxDetector", "load"]
+
+_log = logging.getLogger(__name__)
+
+_NMS_OVERLAP = {"detr": 1.0}  # whose queries do not repeat each other
+_SIDECARS = (".yaml", ".yml", ".json")
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
+
+
+class OnnxDetector:
+    """A detector in an ONNX file, from frames to detections; one image a run.
+
+    Args:
+        path: the ONNX file.
+        layout: what its outputs mean and what it takes.
+        classes: names, in the order of the labels.
+        session: the file, loaded.
+
+    Raises:
+        InputError: if the model does not take one image, or its outputs are not of the layout:
+            it is tried on an empty image.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: OnnxLayout,
+        classes: Sequence[str],
+        session: onnxruntime.InferenceSession,
+    ) -> None:
+        self.classes, self._layout, self._session = tuple(classes), layout, session
+        self._input = _ImageInput.of(path, layout, session)
+        self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(layout.layout, 0.45)
+        width, height = self._input.size
+        empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
+        try:
+            outputs = self._run(empty)
+        except Exception as error:  # ONNX Runtime's have no class in common
+            raise InputError(
+                f"{path}: fails on an image of {width}x{height}: {_line(error)}"
+            ) from error
+        try:
+            self._decode(outputs)
+        except OutputsError as error:
+            why = f"{layout.layout}: {error}"
+            shapes = {name: output.shape for name, output in outputs.items()}
+            raise InputError(_unknown_outputs(path, shapes, why)) from error
+
+    def __call__(
+        self,
+        frames: Sequence[RgbdFrame],
+        proposals: Sequence[NDArray[np.float64]] | None = None,
+    ) -> list[Detections]:
+        """What is in each frame, by its colour alone; see ``Detector``."""
+        return [self._detect(frame.color) for frame in frames]
+
+    def _detect(self, color: NDArray[np.uint8]) -> Detections:
+        tensor, to_image = self._input.prepare(color)
+        found = self._decode(self._run(tensor))
+        sure = (found.scores >= self._layout.min_score) & np.isfinite(found.boxes).all(axis=1)
+        boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
+        best = batched_nms(
+            torch.from_numpy(boxes),
+            torch.from_numpy(scores),
+            torch.from_numpy(labels),
+            self._overlap,
+        ).numpy()
+        places = to_image(boxes[best])
+        # Not those wholly in the padding.
+        seen = np.flatnonzero((places[:, 2:] > places[:, :2]).all(axis=1))
+        detections = Detections(places, labels[best], scores[best].astype(np.float64))[seen]
+        return detections[: self._layout.max_detections]
+
+    def _run(self, tensor: NDArray) -> dict[str, NDArray[np.float32]]:
+        """The model's outputs by name, in their order."""
+        names = [output.name for output in self._session.get_outputs()]
+        outputs = self._session.run(names, {self._input.name: tensor})
+        return {
+            name: np.asarray(output, np.float32)
+            for name, output in zip(names, outputs, strict=True)
+        }
+
+    def _decode(self, outputs: Mapping[str, NDArray[np.float32]]) -> Candidates:
+        decode = LAYOUTS[self._layout.layout].decode
+        return decode(outputs, self._layout, len(self.classes), self._input.size)
+
+
+def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
+    """A detector from a file; see ``cvdl.detection.load_detector``.
+
+    Args:
+        name: ``onnx``.
+        weights: an ONNX file, with a file of the same name and ending ``.yaml``, ``.yml`` or
+            ``.json`` beside it, whose keys are those of `OnnxLayout`; or that file, wherever it
+            lies. Without one, only exports of YOLO that name their classes in their metadata, as
+            those of Ultralytics do, are understood.
+        device: where it runs: a GPU needs the package onnxruntime-gpu, without which it runs on
+            the CPU, saying so.
+
+    Raises:
+        InputError: if a file is missing or damaged, a key is unknown or not accepted, or the
+            outputs are not of the layout.
+    """
+    given = Path(weights)
+    if given.suffix == ".onnx":
+        path, sidecar = given, _beside(given)
+    elif given.suffix in _SIDECARS:
+        path, sidecar = given.with_suffix(".onnx"), given
+    else:
+        raise InputError(
+            f"weights of {name} are {weights!r}; accepted: a file that ends in .onnx, or the file "
+            f"of its layout, which ends in {', '.join(_SIDECARS)}"
+        )
+    if sidecar is None:
+        session = _open(path, device)
+        layout, classes = _recognised(path, session)
+        return OnnxDetector(path, layout, classes, session)
+    layout = _read_layout(sidecar)
+    if given is sidecar and layout.model is not None:
+        path = sidecar.parent / layout.model  # an absolute one stays as it is
+    classes = _read_classes(sidecar, layout)
+    return OnnxDetector(path, layout, classes, _open(path, device))
+
+
+@dataclass(frozen=True)
+class _ImageInput:
+    """What a model takes: one image.
+
+    Attributes:
+        name: of the model's input.
+        size: (width, height), pixels.
+        channels_last: (1, H, W, 3) rather than (1, 3, H, W).
+        dtype: of its elements.
+        layout: how images are made to it.
+    """
+
+    name: str
+    size: tuple[int, int]
+    channels_last: bool
+    dtype: type
+    layout: OnnxLayout
+
+    @classmethod
+    def of(
+        cls, path: Path, layout: OnnxLayout, session: onnxruntime.InferenceSession
+    ) -> _ImageInput:
+        inputs = session.get_inputs()
+        told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        wrong = (
+            f"{path}: takes {told}; accepted: one image, [1, 3, height, width] or "
+            f"[1, height, width, 3], of {', '.join(_DTYPES)}"
+        )
+        if len(inputs) != 1 or inputs[0].type not in _DTYPES or len(inputs[0].shape) != 4:
+            raise InputError(wrong)
+        batch, *shape = inputs[0].shape
+        channels_last = shape[2] == 3
+        if (isinstance(batch, int) and batch != 1) or 3 not in (shape[0], shape[2]):
+            raise InputError(wrong)
+        height, width = shape[:2] if channels_last else shape[1:]
+        if isinstance(height, int) and isinstance(width, int):
+            size = (width, height)
+        elif layout.input_size is not None:
+            size = layout.input_size
+        else:
+            raise InputError(
+                f"{path}: takes images of any size; the key input_size of its layout must give one"
+            )
+        return cls(inputs[0].name, size, channels_last, _DTYPES[inputs[0].type], layout)
+
+    def prepare(
+        self, color: NDArray[np.uint8]
+    ) -> tuple[NDArray, Callable[[NDArray[np.float32]], NDArray[np.float64]]]:
+        """The model's input of an image, and what maps boxes in it back to the image.
+
+        Args:
+            color: (H, W, 3) uint8 RGB.
+
+        Returns:
+            The input, and a function from boxes (N, 4) in pixels of the input to boxes (N, 4) in
+            pixels of the image, cut at its border.
+        """
+        (wide, high), (height, width) = self.size, color.shape[:2]
+        inner_wide, inner_high = wide, high
+        if self.layout.resize == "letterbox":
+            scale = min(wide / width, high / height)
+            inner_wide = max(1, round(width * scale))
+            inner_high = max(1, round(height * scale))
+        left, top = (wide - inner_wide) // 2, (high - inner_high) // 2
+        image = np.full((high, wide, 3), self.layout.padding, np.uint8)
+        image[top : top + inner_high, left : left + inner_wide] = cv2.resize(
+            color, (inner_wide, inner_high), interpolation=cv2.INTER_LINEAR
+        )
+        # Not the scale: the inner size is rounded, and differently in its two directions.
+        factor = np.array([inner_wide / width, inner_high / height] * 2)
+        shift, limit = np.array([left, top] * 2), np.array([width, height] * 2)
+
+        def to_image(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+            return np.clip((boxes - shift) / factor, 0, limit)
+
+        return self._tensor(image), to_image
+
+    def _tensor(self, image: NDArray[np.uint8]) -> NDArray:
+        if self.layout.color_order == "bgr":
+            image = image[..., ::-1]
+        values: NDArray = image
+        if self.dtype is not np.uint8:
+            values = image.astype(np.float32) * np.float32(self.layout.scale)
+            mean, std = (np.array(v, np.float32) for v in (self.layout.mean, self.layout.std))
+            values = (values - mean) / std
+        if not self.channels_last:
+            values = values.transpose(2, 0, 1)
+        return np.ascontiguousarray(values[None], dtype=self.dtype)
+
+
+def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected an ONNX model")
+    providers = ["CPUExecutionProvider"]
+    if device.type == "cuda":
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            providers.insert(0, "CUDAExecutionProvider")
+        else:
+            _log.warning(
+                "%s runs on the CPU: this onnxruntime has no CUDA; onnxruntime-gpu has", path.name
+            )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors: its warnings are about the graph, not the input
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime's have no class in common
+        raise InputError(f"{path}: damaged, or not an ONNX model: {_line(error)}") from error
+
+
+def _beside(path: Path) -> Path | None:
+    files = [path.with_suffix(suffix) for suffix in _SIDECARS]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _read_layout(path: Path) -> OnnxLayout:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML too
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds {values!r}; expected keys and values of a layout")
+    unknown = [str(key) for key in values if key not in OnnxLayout.model_fields]
+    if unknown:
+        accepted = ", ".join(OnnxLayout.model_fields)
+        raise InputError(f"{path}: unknown key {unknown[0]}; accepted: {accepted}")
+    try:
+        return OnnxLayout.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, detail['loc'])) or 'layout'}: {detail['msg']}"
+            + ("" if detail["type"] == "missing" else f" (it is {detail['input']!r})")
+            for detail in error.errors()
+        ]
+        raise InputError(f"{path}: {'; '.join(problems)}") from error
+
+
+def _read_classes(path: Path, layout: OnnxLayout) -> tuple[str, ...]:
+    if isinstance(layout.classes, Path):
+        file = path.parent / layout.classes
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: its classes, {file}, cannot be read: {error}") from error
+        names = [line.strip() for line in lines if line.strip()]
+    else:
+        names = layout.classes
+    if not names:
+        raise InputError(f"{path}: classes are none; accepted: one or more")
+    return tuple(names)
+
+
+def _recognised(
+    path: Path, session: onnxruntime.InferenceSession
+) -> tuple[OnnxLayout, tuple[str, ...]]:
+    """The layout of a YOLO export that names its classes in its metadata.
+
+    Ultralytics' package writes the task, and columns (v8); YOLOv5's own exporter writes none, and
+    rows. Both take RGB, 0 to 1, letterboxed.
+    """
+    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        names = ast.literal_eval(metadata.get("names", ""))
+        classes = tuple(str(names[number]) for number in range(len(names)))
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError):
+        classes = ()
+    task = metadata.get("task", "detect")
+    if classes and task == "detect":
+        kind = "yolov8" if "task" in metadata else "yolov5"
+        values = {"layout": kind, "classes": classes, "input_size": _image_size(metadata)}
+        return OnnxLayout.model_validate(values), classes
+    why = f"it is made to {task}" if classes else "nothing tells its layout"
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    raise InputError(
+        _unknown_outputs(path, shapes, why)
+        + f"; declare it in {path.with_suffix('.yaml')}, with the keys layout and classes at least"
+    )
+
+
+def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    """Width and height that Ultralytics' package has written: where the model takes any."""
+    try:
+        height, width = ast.literal_eval(metadata.get("imgsz", ""))
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    return width, height
+
+
+def _unknown_outputs(path: Path, shapes: Mapping[str, Sequence[object]], why: str) -> str:
+    told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    accepted = "; ".join(f"{name}: {layout.outputs}" for name, layout in LAYOUTS.items())
+    return f"{path}: gives {told}: {why}; accepted: {accepted}"
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
