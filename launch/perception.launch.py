@@ -1,0 +1,211 @@
+"""Starts the perception: on a camera, on a bag, with RViz, with a recorder of the results.
+
+Arguments: ``ros2 launch cvdl perception.launch.py --show-args``. Nothing of cvdl is imported
+here: its libraries may be in a virtual environment that ``ros2 launch`` itself does not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+# launch/ and config/ stand side by side, in the installed package as in its source.
+_CONFIG = Path(__file__).resolve().parents[1] / "config"
+
+_INPUTS = ("color_topic", "depth_topic", "camera_info_topic")
+_COMPOSED = ("perception_node",)
+_SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
+_RESULTS = r"((segmentation|detection|grasp)/\w+|markers|overlay)"  # below the namespace
+_BOOLEAN = ["true", "false"]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments, and what is started from them."""
+    presets = sorted(path.stem for path in (_CONFIG / "cameras").glob("*.yaml"))
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "camera",
+                default_value="default",
+                choices=presets,
+                description="Whose names the input topics have: a file of config/cameras.",
+            ),
+            DeclareLaunchArgument(
+                "color_topic",
+                default_value="",
+                description="Colour, Image or CompressedImage; empty: the camera's "
+                "(default: /camera/color/image_raw).",
+            ),
+            DeclareLaunchArgument(
+                "depth_topic",
+                default_value="",
+                description="Depth registered to colour; empty: the camera's "
+                "(default: /camera/aligned_depth_to_color/image_raw).",
+            ),
+            DeclareLaunchArgument(
+                "camera_info_topic",
+                default_value="",
+                description="CameraInfo of colour; empty: the camera's "
+                "(default: /camera/color/camera_info).",
+            ),
+            DeclareLaunchArgument(
+                "namespace",
+                default_value="perception",
+                description="Of the nodes and of everything that they publish.",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=str(_CONFIG / "perception.yaml"),
+                description="Parameters of the nodes; the default file documents each.",
+            ),
+            DeclareLaunchArgument(
+                "device",
+                default_value="",
+                choices=["", "auto", "cpu", "cuda"],
+                description="Where all networks run; empty: as params_file says.",
+            ),
+            DeclareLaunchArgument(
+                "composed",
+                default_value="true",
+                choices=_BOOLEAN,
+                description="One node with all stages, so that no image crosses a process border "
+                "twice; false: a node a stage.",
+            ),
+            DeclareLaunchArgument(
+                "bag",
+                default_value="",
+                description="Bag to play, with its clock, once the nodes are active; "
+                "empty: a live camera.",
+            ),
+            DeclareLaunchArgument(
+                "bag_rate", default_value="1.0", description="Speed of the bag, 1 as recorded."
+            ),
+            DeclareLaunchArgument(
+                "bag_loop",
+                default_value="false",
+                choices=_BOOLEAN,
+                description="Whether the bag starts again at its end.",
+            ),
+            DeclareLaunchArgument(
+                "rviz",
+                default_value="false",
+                choices=_BOOLEAN,
+                description="Whether RViz is started, with config/cvdl.rviz.",
+            ),
+            DeclareLaunchArgument(
+                "record",
+                default_value="",
+                description="Folder of a bag to write the results into; empty: none.",
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                choices=["debug", "info", "warn", "error", "fatal"],
+                description="What the nodes log at least.",
+            ),
+            OpaqueFunction(function=_start),
+        ]
+    )
+
+
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Everything that the arguments ask for."""
+
+    def argument(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    preset = yaml.safe_load((_CONFIG / "cameras" / f"{argument('camera')}.yaml").read_text())
+    inputs = {name: argument(name) or preset[name] for name in _INPUTS}
+    prefix = f"/{argument('namespace').strip('/')}".rstrip("/")
+    bag, record = argument("bag"), argument("record")
+    for name in ("bag", "params_file"):  # else the one is played late, the other just warned of
+        if argument(name) and not Path(argument(name)).exists():
+            raise FileNotFoundError(f"{name}:={argument(name)}: no such file or folder")
+
+    overrides: dict[str, str | bool] = {}
+    if bag:
+        overrides["use_sim_time"] = True
+    if argument("device"):
+        overrides |= {"detector.device": argument("device"), "grasp.device": argument("device")}
+    names = _COMPOSED if argument("composed") == "true" else _SEPARATE
+    started: list[LaunchDescriptionEntity] = [
+        Node(
+            package="cvdl",
+            executable=name,
+            name=name,
+            namespace=prefix or "/",
+            parameters=[argument("params_file"), overrides],
+            remappings=[(name.removesuffix("_topic"), topic) for name, topic in inputs.items()],
+            ros_arguments=["--log-level", argument("log_level")],
+            output="screen",
+            # Else whoever started this, a person or a container, takes it for running.
+            on_exit=Shutdown(reason=f"{name} has ended"),
+        )
+        for name in names
+    ]
+    if bag:
+        started += _play(argument, [f"{prefix}/{name}" for name in names])
+    if record:
+        started.append(
+            ExecuteProcess(
+                cmd=["ros2", "bag", "record", "--output", record]
+                + ["--regex", f"^({prefix}/{_RESULTS}|/diagnostics|/tf_static)$"]
+                + (["--use-sim-time"] if bag else []),
+                output="screen",
+            )
+        )
+    if argument("rviz") == "true":
+        started.append(
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                arguments=["--display-config", str(_CONFIG / "cvdl.rviz")],
+                parameters=[{"use_sim_time": bool(bag)}],
+                remappings=_rviz_topics(prefix, inputs),
+            )
+        )
+    return started
+
+
+def _play(argument: Callable[[str], str], nodes: list[str]) -> list[LaunchDescriptionEntity]:
+    """The bag, from its first message on, once the nodes are active."""
+    player = ExecuteProcess(
+        cmd=["ros2", "bag", "play", argument("bag"), "--clock", "--rate", argument("bag_rate")]
+        + ["--disable-keyboard-controls"]
+        + (["--loop"] if argument("bag_loop") == "true" else []),
+        output="screen",
+    )
+    waiter = ExecuteProcess(cmd=["python3", "-m", "cvdl.ros.wait_node", *nodes], output="screen")
+
+    def play(event: ProcessExited, _: LaunchContext) -> LaunchDescriptionEntity | None:
+        return player if event.returncode == 0 else None
+
+    return [waiter, RegisterEventHandler(OnProcessExit(target_action=waiter, on_exit=play))]
+
+
+def _rviz_topics(prefix: str, inputs: dict[str, str]) -> list[tuple[str, str]]:
+    """Where cvdl.rviz, which has the default names, finds what it shows."""
+    return [
+        ("/camera/color/image_raw", inputs["color_topic"]),
+        ("/camera/aligned_depth_to_color/image_raw", inputs["depth_topic"]),
+        ("/camera/color/camera_info", inputs["camera_info_topic"]),
+        ("/camera/aligned_depth_to_color/camera_info", inputs["camera_info_topic"]),
+        ("/perception/overlay", f"{prefix}/overlay"),
+        ("/perception/markers", f"{prefix}/markers"),
+        ("/perception/grasp/poses", f"{prefix}/grasp/poses"),
+    ]

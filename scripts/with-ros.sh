@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs a command with a ROS 2 installation sourced, where there is one whose Python is the
+# command's; else as it is.
+#
+#     scripts/with-ros.sh .venv/bin/python ...
+set -eu
+
+# ROS 2 from wheels puts its libraries first; they must not mix with those of an installation.
+works() { _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 "$1" -c 'import rclpy.impl.implementation_singleton' 2>/dev/null; }
+
+if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
+    for setup in /opt/ros/*/setup.bash; do
+        [ -r "$setup" ] || continue
+        if (set +u && source "$setup" && works "$1"); then
+            set +u
+            # shellcheck disable=SC1090 # whichever there is
+            source "$setup"
+            set -u
+            break
+        fi
+    done
+fi
+[ -z "${AMENT_PREFIX_PATH:-}" ] || export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+exec "$@"

@@ -1,0 +1,90 @@
+"""``cvdl live``: the perception node on a live ROS 2 graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+_CAMERA = "/camera/color"
+
+
+def command(
+    ros_args: Annotated[
+        list[str] | None,
+        typer.Argument(help="After --: what ROS takes, as --ros-args -p use_sim_time:=true."),
+    ] = None,
+    color_topic: Annotated[str, typer.Option(help="Image.")] = f"{_CAMERA}/image_raw",
+    depth_topic: Annotated[
+        str, typer.Option(help="Image: depth registered to colour.")
+    ] = "/camera/aligned_depth_to_color/image_raw",
+    camera_info_topic: Annotated[
+        str, typer.Option(help="CameraInfo of colour.")
+    ] = f"{_CAMERA}/camera_info",
+    namespace: Annotated[str, typer.Option(help="What result topics begin with.")] = "/perception",
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="One parameter, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
+        ),
+    ] = None,
+    setup: Annotated[
+        bool,
+        typer.Option("--setup", help="Generate the messages that ROS from wheels lacks, and end."),
+    ] = False,
+) -> None:
+    """Find objects, what they are and how to grasp them, on a live ROS 2 graph, until Ctrl-C.
+
+    Needs ROS 2: a sourced installation, or that of the extra cvdl[live]. With the latter, run
+    cvdl live --setup once.
+    """
+    from importlib.util import find_spec
+
+    from cvdl.errors import InputError
+    from cvdl.ros.interfaces import generate_vision_msgs, has_vision_msgs, message_type
+
+    if find_spec("rclpy") is None:
+        raise InputError(
+            "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or "
+            "pip install 'cvdl[live]'"
+        )
+    if setup:
+        if has_vision_msgs():
+            typer.echo("vision_msgs is there already")
+            return
+        typer.echo("generating vision_msgs (about a minute, once)")
+        generate_vision_msgs()
+        typer.echo("done")
+        return
+    message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
+
+    from cvdl.config import load_settings
+    from cvdl.ros.parameters import PerceptionNodeConfig, parameters_of, values_of
+
+    chosen = load_settings(PerceptionNodeConfig, config, settings or [])
+
+    from rclpy.parameter import Parameter
+
+    from cvdl.ros.perception_node import PerceptionNode
+    from cvdl.ros.process import run
+
+    values = values_of(chosen)
+    overrides = [Parameter(s.name, value=values[s.name]) for s in parameters_of(type(chosen))]
+    remaps = {
+        "color": color_topic,
+        "depth": depth_topic,
+        "camera_info": camera_info_topic,
+        "__ns": namespace,
+    }
+    arguments = ["--ros-args"]
+    for name, topic in remaps.items():
+        arguments += ["-r", f"{name}:={topic}"]
+    arguments += ["--", *(ros_args or [])]
+    status = run(
+        lambda: PerceptionNode(parameter_overrides=overrides), ["cvdl", *arguments], must=True
+    )
+    raise typer.Exit(status)

@@ -1,0 +1,36 @@
+"""Only the grasps, on another node's segmentation where there is one; and pictures of both."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cvdl.detection.config import DetectionConfig
+from cvdl.pipeline import PerceptionConfig
+from cvdl.ros.base_node import BaseNode
+from cvdl.ros.parameters import GraspNodeConfig
+from cvdl.ros.process import run
+
+__all__ = ["GraspNode", "main"]
+
+
+class GraspNode(BaseNode):
+    """Only the grasps, on another node's segmentation where there is one; and pictures of both."""
+
+    NAME = "grasp_node"
+    CONFIG = GraspNodeConfig
+    TOPICS = ("grasp/rectangles", "grasp/poses", "grasp/detections", "markers", "overlay")
+    BUILDS_ON_SEGMENTATION = True
+
+    def stages_of(self, settings: Any) -> PerceptionConfig:
+        """See the base class."""
+        return PerceptionConfig(
+            segmentation=settings.segmentation,
+            detector=DetectionConfig(enable=False),
+            grasp=settings.grasp,
+        )
+
+
+def main() -> None:
+    """Entry point of the executable."""
+    sys.exit(run(GraspNode))

@@ -1,0 +1,204 @@
+"""Settings as ROS parameters: name, type, range and description from the pydantic models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cvdl.config import load_settings
+from cvdl.detection.config import DetectionConfig
+from cvdl.grasping.config import GraspConfig
+from cvdl.pipeline import PerceptionConfig
+from cvdl.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
+from cvdl.tabletop import SegmentationConfig
+
+__all__ = [
+    "DetectionNodeConfig",
+    "GraspNodeConfig",
+    "NodeConfig",
+    "ParameterSpec",
+    "PerceptionNodeConfig",
+    "SegmentationNodeConfig",
+    "assemble",
+    "descriptor",
+    "parameters_of",
+    "values_of",
+]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: What may be set only while the node is unconfigured: networks are loaded, topics subscribed to
+#: when it is configured.
+_FIXED = {
+    "autostart",
+    "image_transport",
+    "depth_image_transport",
+    "slop",
+    "queue_size",
+    "target_frame",
+    "detector.enable",
+    "detector.detector",
+    "detector.weights",
+    "detector.device",
+    "detector.track",
+    "grasp.enable",
+    "grasp.detector",
+    "grasp.weights",
+    "grasp.device",
+}
+
+
+class NodeConfig(BaseModel):
+    """What every node has beside the settings of its stages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    autostart: bool = Field(
+        True, description="Whether the node configures and activates itself when it starts."
+    )
+    enable: bool = Field(True, description="Whether frames are worked on; the service ~/enable.")
+    max_rate: float = Field(
+        0.0, ge=0.0, le=1000.0, description="Most frames a second that are worked on; 0: no limit."
+    )
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw", description="How colour comes: as it is, or as CompressedImage on COLOR/compressed."
+    )
+    depth_image_transport: Literal["raw", "compressedDepth"] = Field(
+        "raw",
+        description="How depth comes: as it is, or as CompressedImage on DEPTH/compressedDepth.",
+    )
+    slop: float = Field(
+        DEFAULT_SLOP_S,
+        ge=0.0,
+        le=10.0,
+        description="Largest difference of the stamps of colour and depth, seconds.",
+    )
+    queue_size: int = Field(
+        DEFAULT_QUEUE,
+        ge=1,
+        le=1000,
+        description="Messages of a topic that wait for their partner.",
+    )
+    target_frame: str = Field(
+        "",
+        description="Frame of 3-D boxes, plane and grasps, by tf2; empty: the camera's.",
+    )
+    transform_timeout: float = Field(
+        0.1, ge=0.0, le=5.0, description="How long to wait for a transform, seconds."
+    )
+
+
+class SegmentationNodeConfig(NodeConfig):
+    """Parameters of segmentation_node."""
+
+    segmentation: SegmentationConfig = Field(default_factory=SegmentationConfig)
+
+
+class DetectionNodeConfig(SegmentationNodeConfig):
+    """Parameters of detection_node; it segments where no other node does."""
+
+    detector: DetectionConfig = Field(default_factory=DetectionConfig)
+
+
+class GraspNodeConfig(SegmentationNodeConfig):
+    """Parameters of grasp_node; it segments where no other node does."""
+
+    grasp: GraspConfig = Field(default_factory=GraspConfig)
+
+
+class PerceptionNodeConfig(NodeConfig, PerceptionConfig):
+    """Parameters of perception_node: all stages."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter, as its model's field declares it.
+
+    Attributes:
+        name: with dots between the levels, such as "segmentation.max_range".
+        default: its type is the parameter's.
+        description: with the choices, where there are any.
+        low: smallest value, or None.
+        high: largest value, or None.
+        live: whether it may be changed while the node is configured.
+    """
+
+    name: str
+    default: bool | int | float | str
+    description: str
+    low: float | None
+    high: float | None
+    live: bool
+
+
+def parameters_of(model: type[BaseModel]) -> list[ParameterSpec]:
+    """The parameters of a model and of the models in it, in order of their declaration."""
+    return list(_specs(model, model(), ""))
+
+
+def _specs(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[ParameterSpec]:
+    properties = model.model_json_schema()["properties"]
+    for key, field in model.model_fields.items():
+        name, value = prefix + key, getattr(values, key)
+        if isinstance(value, BaseModel):
+            yield from _specs(type(value), value, f"{name}.")
+            continue
+        schema = properties[key]
+        description = field.description or ""
+        if "enum" in schema:
+            description += f" One of: {', '.join(schema['enum'])}."
+        yield ParameterSpec(
+            name,
+            value,
+            description,
+            schema.get("minimum"),
+            schema.get("maximum"),
+            name not in _FIXED,
+        )
+
+
+def values_of(settings: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """The value of each parameter, by its name."""
+    values: dict[str, Any] = {}
+    for key in type(settings).model_fields:
+        value = getattr(settings, key)
+        if isinstance(value, BaseModel):
+            values |= values_of(value, f"{prefix}{key}.")
+        else:
+            values[prefix + key] = value
+    return values
+
+
+def descriptor(spec: ParameterSpec) -> Any:
+    """The rcl_interfaces/ParameterDescriptor of a parameter."""
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    described = ParameterDescriptor(name=spec.name, description=spec.description)
+    if not spec.live:
+        described.additional_constraints = "only while the node is unconfigured"
+    if spec.low is not None and spec.high is not None:
+        if isinstance(spec.default, int):
+            bounds = IntegerRange(from_value=int(spec.low), to_value=int(spec.high))
+            described.integer_range = [bounds]
+        else:
+            bounds = FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+            described.floating_point_range = [bounds]
+    return described
+
+
+def assemble(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """The settings that parameters make.
+
+    Args:
+        model: of the settings.
+        values: by the parameters' names; those left out have their defaults.
+
+    Raises:
+        ConfigError: if a value is not accepted, or two do not go together; it says which.
+    """
+    # JSON is YAML, which the overrides are read as.
+    return load_settings(model, overrides=[f"{k}={json.dumps(v)}" for k, v in values.items()])

@@ -1,0 +1,33 @@
+"""All stages on one frame in one process, so that no image crosses a process border twice."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cvdl.pipeline import PerceptionConfig
+from cvdl.ros.base_node import BaseNode
+from cvdl.ros.messages import SCENE_TOPICS
+from cvdl.ros.parameters import PerceptionNodeConfig
+from cvdl.ros.process import run
+
+__all__ = ["PerceptionNode", "main"]
+
+
+class PerceptionNode(BaseNode):
+    """All stages on one frame in one process, so that no image crosses a process border twice."""
+
+    NAME = "perception_node"
+    CONFIG = PerceptionNodeConfig
+    TOPICS = tuple(SCENE_TOPICS)
+
+    def stages_of(self, settings: Any) -> PerceptionConfig:
+        """See the base class."""
+        return PerceptionConfig(
+            segmentation=settings.segmentation, detector=settings.detector, grasp=settings.grasp
+        )
+
+
+def main() -> None:
+    """Entry point of the executable."""
+    sys.exit(run(PerceptionNode))

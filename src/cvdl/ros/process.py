@@ -1,0 +1,82 @@
+"""A node's process: from the start to Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+import rclpy.logging
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from cvdl.ros.base_node import BaseNode
+
+__all__ = ["run"]
+
+
+class _ToRos(logging.Handler):
+    """The library's log on the node's."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a record on, with its level."""
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: bool = False) -> int:
+    """Run a node until Ctrl-C or a shutdown; the process's exit status.
+
+    Args:
+        make: the node.
+        args: of the command line, with ``--ros-args``; those of the process if not given.
+        must: whether a node that cannot be configured ends the process, with status 1; else it
+            stays, unconfigured, for its parameters to be mended.
+    """
+    rclpy.init(
+        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.ALL
+    )
+    node: BaseNode | None = None
+    handler: logging.Handler | None = None
+    log = logging.getLogger("cvdl")
+    try:
+        node = make()
+        handler = _ToRos(node.get_logger())
+        log.addHandler(handler)
+        log.propagate = False
+        log.setLevel(logging.DEBUG)  # what is shown is for ROS to say: --log-level
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        if node.get_parameter("autostart").value:
+            success = TransitionCallbackReturn.SUCCESS
+            started = node.trigger_configure() == success and node.trigger_activate() == success
+            if not started and must:
+                return 1
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception as error:
+        if node is not None:
+            raise
+        rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        if handler is not None:
+            log.removeHandler(handler)
+        rclpy.try_shutdown()
+    return 0

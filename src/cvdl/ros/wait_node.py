@@ -1,0 +1,75 @@
+"""Waits until managed nodes are active: for a launch file, and as a container's health check.
+
+python3 -m cvdl.ros.wait_node /perception/perception_node --timeout 5
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from time import monotonic
+
+import rclpy
+from lifecycle_msgs.srv import GetState
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+
+__all__ = ["main", "wait_until_active"]
+
+_POLL_S = 0.1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0 once all the named nodes are active, 1 where that takes too long."""
+    parser = argparse.ArgumentParser(description="Waits until managed nodes are active.")
+    parser.add_argument("nodes", nargs="+", help="full names, as /perception/perception_node")
+    parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
+    options = parser.parse_args(remove_ros_args(arguments)[1:] if arguments is None else arguments)
+    rclpy.init()
+    node = Node("wait_until_active", start_parameter_services=False)
+    try:
+        states = wait_until_active(node, options.nodes, options.timeout)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 1
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    missing = {name: state for name, state in states.items() if state != "active"}
+    for name, state in missing.items():
+        print(f"{name} is {state or 'not there'}, expected active")
+    return 1 if missing else 0
+
+
+def wait_until_active(
+    node: Node, names: Sequence[str], timeout_s: float | None = None
+) -> dict[str, str]:
+    """Ask managed nodes for their states until all are active.
+
+    Args:
+        node: to ask with; it is spun here.
+        names: full names of the nodes.
+        timeout_s: give up after so many seconds; never if not given.
+
+    Returns:
+        The last known state of each node, such as "inactive"; empty for one that never answered.
+    """
+    states = dict.fromkeys(names, "")
+    clients = {name: node.create_client(GetState, f"{name}/get_state") for name in names}
+    deadline = None if timeout_s is None else monotonic() + timeout_s
+    while rclpy.ok() and (deadline is None or monotonic() < deadline):
+        for name, client in clients.items():
+            if not client.service_is_ready():
+                continue
+            future = client.call_async(GetState.Request())
+            rclpy.spin_until_future_complete(node, future, timeout_sec=1.0)
+            if future.done():
+                states[name] = future.result().current_state.label
+        if all(state == "active" for state in states.values()):
+            break
+        rclpy.spin_once(node, timeout_sec=_POLL_S)
+    return states
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

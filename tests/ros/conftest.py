@@ -1,0 +1,176 @@
+"""A ROS 2 graph of this test run's own, with a camera and a listener on it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from cvdl.ros.interfaces import message_type
+from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
+from cvdl.simulation import SimulationConfig, simulate_scene
+
+pytest.importorskip("rclpy", reason="there is no ROS 2: pip install 'cvdl[live]', or source one")
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message, serialize_message
+
+STAMP_NS = 1_700_000_000_000_000_123
+PERIOD_NS = 66_666_667
+PATIENCE_S = 20  # a busy machine is slow; nothing waits so long where all is well
+
+
+def wait_until(condition, seconds=PATIENCE_S):
+    """Whether the condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def deserialized(message):
+    """A message as it arrives: a field of 32 bits holds 64 before it is sent."""
+    return deserialize_message(serialize_message(message), type(message))
+
+
+class Spinning:
+    """Nodes that are spun on a thread of their own."""
+
+    def __init__(self):
+        self._executor = SingleThreadedExecutor()
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._nodes = []
+
+    def add(self, node):
+        self._executor.add_node(node)
+        self._nodes.append(node)
+        if not self._thread.is_alive():
+            self._thread.start()
+        return node
+
+    def close(self):
+        self._executor.shutdown()
+        self._thread.join(PATIENCE_S)
+        for node in self._nodes:
+            node.destroy_node()
+        # A managed node lives, and its name with it, until nothing refers to it any more.
+        del node
+        self._nodes.clear()
+        gc.collect()
+
+
+class Wire:
+    """A camera that publishes frames, and ears for what comes back."""
+
+    def __init__(self, node):
+        self.node = node
+        self.factory = MessageFactory(message_type)
+        self.patience = PATIENCE_S
+        self._publishers = {}
+        self._ears = {}
+
+    def publish(self, topic, message, qos=qos_profile_sensor_data):
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(type(message), topic, qos)
+            publisher = self._publishers[topic]
+            assert wait_until(publisher.get_subscription_count, self.patience), (
+                f"nobody listens to {topic}"
+            )
+        self._publishers[topic].publish(message)
+
+    def silence(self, topic):
+        self.node.destroy_publisher(self._publishers.pop(topic))
+
+    def messages(self, frame):
+        """Colour, depth and camera_info of a frame, as the camera sends them."""
+        make = self.factory
+        return make.color(frame), make.depth(frame), make.camera_info(frame)
+
+    def send(self, messages, camera="/perception"):
+        color, depth, info = messages
+        for name, message in (("camera_info", info), ("color", color), ("depth", depth)):
+            self.publish(f"{camera}/{name}", message)
+
+    def listen(self, topic, kind, qos=None):
+        """The list that the topic's messages come into."""
+        if topic not in self._ears:
+            heard = []
+            publishers = self.node.count_publishers
+            self.node.create_subscription(
+                message_type(kind), topic, heard.append, qos or QoSProfile(depth=10)
+            )
+            self._ears[topic] = heard
+            wait_until(lambda: publishers(topic), 5)
+        return self._ears[topic]
+
+    def listen_to_scene(self, namespace="/perception", topics=tuple(SCENE_TOPICS)):
+        return {t: self.listen(f"{namespace}/{t}", SCENE_TOPICS[t]) for t in topics}
+
+    def call(self, kind, service, **fields):
+        client = self.node.create_client(kind, service)
+        assert client.wait_for_service(PATIENCE_S), f"no service {service}"
+        future = client.call_async(kind.Request(**fields))
+        assert wait_until(future.done), f"no answer from {service}"
+        self.node.destroy_client(client)
+        return future.result()
+
+
+@pytest.fixture(scope="session")
+def graph():
+    """ROS 2, heard on this machine only, apart from every other graph."""
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randrange(1, 101))
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def wire(graph):
+    spinning = Spinning()
+    yield Wire(spinning.add(rclpy.create_node("camera_and_ears")))
+    spinning.close()
+
+
+@pytest.fixture
+def start(graph):
+    """A function: a node, spun on its own thread, active unless ``autostart`` is false."""
+    running = []
+
+    def make(kind, autostart=True, namespace="perception", **parameters):
+        values = {"detector.enable": False} if hasattr(kind.CONFIG(), "detector") else {}
+        values |= {name.replace("__", "."): value for name, value in parameters.items()}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        node = kind(namespace=namespace, parameter_overrides=overrides)
+        if autostart:
+            assert node.trigger_configure().to_label() == "transition_success"
+            assert node.trigger_activate().to_label() == "transition_success"
+        running.append(Spinning())
+        return running[-1].add(node)
+
+    yield make
+    while running:
+        running.pop().close()
+
+
+@pytest.fixture(scope="session")
+def tabletop():
+    """A frame with some things on a table, 320 x 240."""
+    config = SimulationConfig(width=320, height=240, min_objects=3, max_objects=4)
+    return replace(simulate_scene(3, 0, config=config).frame, stamp_ns=STAMP_NS)
+
+
+@pytest.fixture
+def tabletops(tabletop):
+    """A function: so many copies, 15 a second."""
+    return lambda n: [replace(tabletop, stamp_ns=STAMP_NS + i * PERIOD_NS) for i in range(n)]

@@ -1,0 +1,79 @@
+"""``cvdl live`` in a process of its own, over the wire."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cvdl.pictures import overlay
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.messages import SCENE_TOPICS, read_frame
+
+from .conftest import deserialized, wait_until
+
+COMMAND = [sys.executable, "-c", "import typer, cvdl.cli.live as l; typer.run(l.command)"]
+
+
+@pytest.fixture
+def live(graph):
+    """A function: the process of ``cvdl live`` with these arguments."""
+    processes = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_live_result_is_the_offline_one(live, wire, tabletops):
+    process = live(
+        *("--color-topic", "/eye/color", "--depth-topic", "/eye/depth"),
+        *("--camera-info-topic", "/eye/camera_info", "--namespace", "/seen"),
+        *("--set", "detector.enable=false", "--set", "grasp.max_grasps=7"),
+    )
+    heard = wire.listen_to_scene("/seen")
+    topics = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]
+    *early, first, second = tabletops(42)
+    wire.patience = 60  # a process that loads networks takes a while to come
+    for frame in early:  # until both sides know of each other's topics
+        wire.send(wire.messages(frame), camera="/eye")
+        if wait_until(lambda: all(heard[topic] for topic in topics), 0.5):
+            break
+    time.sleep(0.5)
+    for messages in heard.values():
+        messages.clear()
+    perception = Perception(PerceptionConfig(detector={"enable": False}, grasp={"max_grasps": 7}))
+    for number, frame in enumerate((first, second), start=1):
+        messages = wire.messages(frame)
+        wire.send(messages, camera="/eye")
+        assert wait_until(lambda: all(len(heard[t]) == number for t in topics))  # noqa: B023
+        read = read_frame(*messages)
+        scene = perception(read)
+        for topic, message in wire.factory.scene(read, scene, overlay(read, scene)).items():
+            assert heard[topic][-1] == deserialized(message), topic
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert time.monotonic() - begin < 5
+    assert "Traceback" not in said
+
+
+def test_what_cannot_run_says_why(live, tmp_path):
+    weights = tmp_path / "none.safetensors"
+    process = live("--set", "detector.enable=false", "--set", f"grasp.weights={weights}")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "no weights of cascade at" in said
+    assert "Traceback" not in said

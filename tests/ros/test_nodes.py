@@ -1,0 +1,476 @@
+"""The nodes on a real graph: what comes back over the wire, and when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_srvs.srv import SetBool, Trigger
+
+from cvdl.pictures import overlay
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.detection_node import DetectionNode
+from cvdl.ros.grasp_node import GraspNode
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, read_frame, stamp_ns
+from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.segmentation_node import SegmentationNode
+
+from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
+
+NODE = "/perception/perception_node"
+LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+FEW = ("segmentation/labels", "segmentation/objects")
+
+
+@pytest.fixture
+def quick_stages(quick_detector, monkeypatch):
+    """The stand-in detector for live nodes too."""
+    import cvdl.detection
+    import cvdl.detection.stage
+
+    monkeypatch.setattr(cvdl.detection, "load_detector", cvdl.detection.stage.load_detector)
+
+
+def offline(wire, messages, config=None):
+    """What the offline pipeline makes of the camera's messages, as messages by topic."""
+    frame = read_frame(*messages)
+    scene = Perception(config or PerceptionConfig(detector={"enable": False}))(frame)
+    return wire.factory.scene(frame, scene, overlay(frame, scene))
+
+
+def same(received, expected):
+    """Whether one message came, equal to the bit to the one expected."""
+    return received == [deserialized(expected)]
+
+
+def diagnosed(heard):
+    """The newest diagnostics' values."""
+    return {value.key: value.value for value in heard[-1].status[0].values}
+
+
+def change_state(wire, transition, node=NODE):
+    request = Transition(id=getattr(Transition, f"TRANSITION_{transition.upper()}"))
+    return wire.call(ChangeState, f"{node}/change_state", transition=request).success
+
+
+def state(wire, node=NODE):
+    return wire.call(GetState, f"{node}/get_state").current_state.label
+
+
+# --- What comes back ----------------------------------------------------------------------------
+
+
+def test_every_topic_is_equal_to_the_offline_result(quick_stages, start, wire, tabletop):
+    start(PerceptionNode, detector__enable=True)
+    heard = wire.listen_to_scene()
+    messages = wire.messages(tabletop)
+    expected = offline(wire, messages, PerceptionConfig())
+    wire.send(messages)
+    assert wait_until(lambda: all(heard[topic] for topic in expected))
+    assert len(expected["grasp/poses"].poses) > 2
+    assert expected["detection/boxes"].detections
+    for topic, message in expected.items():
+        assert same(heard[topic], message), topic
+        if hasattr(message, "header"):
+            assert stamp_ns(message) == STAMP_NS
+            assert message.header.frame_id == tabletop.frame_id
+    assert heard["detection/tracks"] == []  # nothing is tracked
+    # Late joiners get the names of the classes.
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    names = wire.listen(f"/perception/{LABEL_INFO_TOPIC}", "vision_msgs/msg/LabelInfo", latched)
+    assert wait_until(lambda: names)
+    assert [(c.class_id, c.class_name) for c in names[0].class_map] == [(0, "thing")]
+    for topic in (*SCENE_TOPICS, LABEL_INFO_TOPIC):
+        (offer,) = wire.node.get_publishers_info_by_topic(f"/perception/{topic}")
+        assert offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+        is_latched = offer.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        assert is_latched == (topic == LABEL_INFO_TOPIC)
+
+
+def test_single_nodes_together_make_the_same(quick_stages, start, wire, tabletop):
+    for kind in (SegmentationNode, DetectionNode, GraspNode):
+        start(kind, **({"detector__enable": True} if kind is DetectionNode else {}))
+    topics = [topic for topic in SCENE_TOPICS if topic not in ("markers", "overlay")]
+    heard = wire.listen_to_scene(topics=topics)
+    messages = wire.messages(tabletop)
+    named = offline(wire, messages, PerceptionConfig())
+    unnamed = offline(wire, messages)
+    wire.send(messages)
+    assert wait_until(lambda: all(heard[topic] for topic in topics if topic in named))
+    for topic in topics:
+        if topic.startswith("segmentation"):
+            assert same(heard[topic], unnamed[topic]), topic
+    boxes, expected = heard["detection/boxes"][0], named["detection/boxes"]
+    assert [(d.id, d.bbox) for d in boxes.detections] == [
+        (d.id, d.bbox) for d in expected.detections
+    ]
+    poses, expected = heard["grasp/poses"][0], unnamed["grasp/poses"]
+    assert poses.header == expected.header
+    assert len(poses.poses) == len(expected.poses)
+    for pose, other in zip(poses.poses, expected.poses, strict=True):
+        assert pose.position.z == pytest.approx(other.position.z, abs=1e-6)
+
+
+def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
+    start(GraspNode)
+    heard = wire.listen_to_scene(topics=["grasp/poses", "grasp/rectangles"])
+    messages = wire.messages(tabletop)
+    expected = offline(wire, messages)
+    wire.send(messages)
+    assert wait_until(lambda: all(heard.values()))
+    for topic, received in heard.items():
+        assert same(received, expected[topic]), topic
+
+
+def test_compressed_images(start, wire, tabletop):
+    import cv2
+
+    start(
+        PerceptionNode,
+        image_transport="compressed",
+        depth_image_transport="compressedDepth",
+    )
+    heard = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    from sensor_msgs.msg import CompressedImage
+
+    color, depth, info = wire.messages(tabletop)
+    png = cv2.imencode(".png", cv2.cvtColor(tabletop.color, cv2.COLOR_RGB2BGR))[1]
+    raw = np.frombuffer(depth.data, np.uint16).reshape(depth.height, depth.width)
+    packed = bytes(12) + cv2.imencode(".png", raw)[1].tobytes()
+    wire.publish("/perception/camera_info", info)
+    for name, header, form, data in (
+        ("color/compressed", color.header, "rgb8; png compressed bgr8", png.tobytes()),
+        ("depth/compressedDepth", depth.header, "16UC1; compressedDepth png", packed),
+    ):
+        wire.publish(f"/perception/{name}", CompressedImage(header=header, format=form, data=data))
+    assert wait_until(lambda: heard)
+    assert same(heard, offline(wire, (color, depth, info))["segmentation/labels"])
+
+
+def test_nothing_is_computed_that_nobody_listens_to(start, wire, tabletops):
+    start(PerceptionNode)
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    first, second = tabletops(2)
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: report and diagnosed(report)["pairs"] == "1")
+    assert diagnosed(report)["frames"] == "0"
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    wire.send(wire.messages(second))
+    assert wait_until(lambda: labels and diagnosed(report)["frames"] == "1")
+    values = diagnosed(report)
+    assert "latency of segment (ms)" in values
+    assert "latency of grasp (ms)" not in values
+    assert values["device"] == "cpu"
+    assert float(values["memory (MB)"]) > 50
+    assert report[-1].status[0].name == f"cvdl: {NODE}"
+
+
+# --- Names --------------------------------------------------------------------------------------
+
+
+def test_two_instances_side_by_side(start, wire, tabletops):
+    for name in ("left", "right"):
+        start(SegmentationNode, namespace=name)
+    heard = {name: wire.listen_to_scene(f"/{name}", FEW) for name in ("left", "right")}
+    for name, frame in zip(heard, tabletops(2), strict=True):
+        wire.send(wire.messages(replace(frame, frame_id=name)), camera=f"/{name}")
+    assert wait_until(lambda: all(all(each.values()) for each in heard.values()))
+    for name, topics in heard.items():
+        for messages in topics.values():
+            assert [message.header.frame_id for message in messages] == [name]
+
+
+# --- Life ---------------------------------------------------------------------------------------
+
+
+def test_lifecycle(start, wire, tabletops):
+    start(SegmentationNode, autostart=False)
+    node = "/perception/segmentation_node"
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    frames = iter(tabletops(9))
+    assert state(wire, node) == "unconfigured"
+    assert change_state(wire, "configure", node)
+    assert state(wire, node) == "inactive"
+    assert not labels
+    for count in (1, 2):
+        assert change_state(wire, "activate", node)
+        wire.send(wire.messages(next(frames)))
+        assert wait_until(lambda: len(labels) == count)  # noqa: B023
+        assert change_state(wire, "deactivate", node)
+        for name in ("camera_info", "color", "depth"):
+            assert wait_until(lambda: not wire.node.count_subscribers(f"/perception/{name}"))  # noqa: B023
+    assert not wire.node.count_subscribers("/perception/color")
+    time.sleep(0.1)
+    assert len(labels) == 2
+    assert change_state(wire, "inactive_shutdown", node)
+    assert state(wire, node) == "finalized"
+
+
+def test_many_cycles_leave_nothing_behind(start, wire):
+    node = start(SegmentationNode, autostart=False)
+    sizes = []
+    for _ in range(20):
+        for step in ("configure", "activate", "deactivate", "cleanup"):
+            assert getattr(node, f"trigger_{step}")().to_label() == "transition_success"
+        sizes.append(
+            (len(list(node.publishers)), len(list(node.subscriptions)), len(list(node.timers)))
+        )
+    assert set(sizes) == {sizes[0]}
+    assert len(node._managed_entities) == 0
+
+
+def test_bad_weights_leave_the_node_unconfigured(start, wire, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"nothing")
+    start(PerceptionNode, autostart=False, grasp__weights=str(other))
+    assert not change_state(wire, "configure")
+    assert state(wire) == "unconfigured"
+    assert set_parameter(wire, "grasp.weights", "") == ""  # mended
+    assert change_state(wire, "configure")
+
+
+# --- Parameters and services --------------------------------------------------------------------
+
+
+def set_parameter(wire, name, value, node=NODE):
+    """Why it was refused; empty if it was not."""
+    kind, field = {
+        bool: (ParameterType.PARAMETER_BOOL, "bool_value"),
+        float: (ParameterType.PARAMETER_DOUBLE, "double_value"),
+        str: (ParameterType.PARAMETER_STRING, "string_value"),
+    }[type(value)]
+    message = ParameterMessage(name=name, value=ParameterValue(type=kind, **{field: value}))
+    (result,) = wire.call(SetParameters, f"{node}/set_parameters", parameters=[message]).results
+    assert result.successful == (not result.reason)
+    return result.reason
+
+
+def test_parameters_live(start, wire, tabletops):
+    start(PerceptionNode)
+    first, second = tabletops(2)
+    objects = wire.listen("/perception/segmentation/objects", SCENE_TOPICS["segmentation/objects"])
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: len(objects) == 1)
+    assert objects[0].detections
+    assert set_parameter(wire, "segmentation.min_height", 0.2) == ""
+    wire.send(wire.messages(second))
+    assert wait_until(lambda: len(objects) == 2)
+    assert len(objects[1].detections) < len(objects[0].detections)
+    assert "out of range" in set_parameter(wire, "segmentation.max_range", 1000.0)
+    assert "must be less than" in set_parameter(wire, "grasp.min_opening", 0.3)
+    assert "surface, plane" in set_parameter(wire, "grasp.approach", "sideways")
+    assert "only while the node is unconfigured" in set_parameter(wire, "target_frame", "base")
+
+
+def test_services(start, wire, tabletops):
+    start(SegmentationNode)
+    node = "/perception/segmentation_node"
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    frames = iter(tabletops(5))
+    assert wire.call(SetBool, f"{node}/enable", data=False).success
+    wire.send(wire.messages(next(frames)))
+    assert wait_until(lambda: report and diagnosed(report)["pairs"] == "1")
+    assert report[-1].status[0].message == "idle"
+    assert not labels
+    assert wire.call(Trigger, f"{node}/detect_once").success
+    once = [next(frames), next(frames)]
+    for frame in once:
+        wire.send(wire.messages(frame))
+    assert wait_until(lambda: diagnosed(report)["pairs"] == "3")
+    assert [stamp_ns(message) for message in labels] == [once[0].stamp_ns]
+    assert wire.call(SetBool, f"{node}/enable", data=True).success
+    wire.send(wire.messages(next(frames)))
+    assert wait_until(lambda: len(labels) == 2)
+    assert change_state(wire, "deactivate", node)
+    refused = wire.call(Trigger, f"{node}/detect_once")
+    assert (refused.success, refused.message) == (False, "the node is not active")
+
+
+# --- Faults -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the library warns of."""
+    sentences = []
+    monkeypatch.setattr(
+        "cvdl.tally._log.warning", lambda text, *args: sentences.append(text % args)
+    )
+    return sentences
+
+
+def spoiled(message, **fields):
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def test_bad_input(start, wire, tabletops, said):
+    """Each fault is dropped, counted and said once; the node lives on."""
+    start(SegmentationNode)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    frames = iter(tabletops(40))
+
+    def send(color=None, depth=None, info=None):
+        messages = wire.messages(next(frames))
+        for message, fields in zip(messages, (color, depth, info), strict=True):
+            spoiled(message, **(fields or {}))
+        wire.send(messages)
+
+    assert wait_until(lambda: report)
+    nothing = np.zeros(320 * 240, np.float32)
+    half = np.zeros(160 * 120, np.uint16).tobytes()
+    faults = [
+        ("sizes differ", {"depth": {"width": 160, "height": 120, "step": 320, "data": half}}),
+        ("unknown colour encoding", {"color": {"encoding": "bayer_rggb8"}}),
+        ("unknown depth encoding", {"depth": {"encoding": "64FC1"}}),
+        ("wrong image step", {"color": {"step": 12}}),
+        ("wrong image data length", {"depth": {"data": b"12"}}),
+        ("unusable camera_info", {"info": {"k": np.zeros(9)}}),
+    ]
+    for cause, fields in faults:
+        for _ in range(2):
+            send(**fields)
+            time.sleep(0.1)
+        key = f"dropped: {cause}"
+        assert wait_until(lambda: diagnosed(report).get(key) == "2"), cause  # noqa: B023
+        assert sum(cause in sentence for sentence in said) == 1
+    for value in (0.0, np.nan, np.inf):
+        data = np.full_like(nothing, value).tobytes()
+        count = len(labels)
+        send(depth={"encoding": "32FC1", "step": 1280, "data": data})
+        assert wait_until(lambda: len(labels) == count + 1)  # noqa: B023
+        assert not np.frombuffer(labels[-1].data, np.uint16).any()
+    old = wire.messages(replace(next(frames), stamp_ns=STAMP_NS + 1))
+    wire.send(old)
+    assert wait_until(lambda: "dropped: stamp out of order" in diagnosed(report))
+    count = len(labels)
+    send()
+    assert wait_until(lambda: len(labels) == count + 1)
+    assert np.frombuffer(labels[-1].data, np.uint16).max() > 1
+
+
+def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
+    import torch
+
+    node = start(SegmentationNode)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    frames = iter(tabletops(9))
+    healthy = node._stages._segment
+    for error, cause in (
+        (IndexError("broken"), "IndexError in a stage"),
+        (torch.cuda.OutOfMemoryError("full"), "out of GPU memory"),
+    ):
+
+        def fail(frame, error=error):
+            raise error
+
+        node._stages._segment = fail
+        for _ in range(2):
+            wire.send(wire.messages(next(frames)))
+            time.sleep(0.1)
+        key = f"dropped: {cause}"
+        assert wait_until(lambda: report and diagnosed(report).get(key) == "2")  # noqa: B023
+        assert sum(cause in sentence for sentence in said) == 1
+    node._stages._segment = healthy
+    wire.send(wire.messages(next(frames)))
+    assert wait_until(lambda: labels)
+
+
+def test_overload(start, wire, tabletop):
+    """Frames at five times the rate: the newest wins, and none is older than two frame times."""
+    node = start(SegmentationNode)
+    busy = 0.1
+    healthy = node._stages._segment
+
+    def slow(frame):
+        time.sleep(busy)
+        return healthy(frame)
+
+    node._stages._segment = slow
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    heard_at = {}
+    sent_at = {}
+    count = 40
+    for i in range(count):
+        stamp = STAMP_NS + i * PERIOD_NS
+        sent_at[stamp] = time.monotonic()
+        wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)))
+        for message in list(labels):
+            heard_at.setdefault(stamp_ns(message), time.monotonic())
+        time.sleep(busy / 5)
+    last = STAMP_NS + (count - 1) * PERIOD_NS
+    assert wait_until(lambda: labels and stamp_ns(labels[-1]) == last)
+    assert wait_until(lambda: diagnosed(report)["pairs"] == str(count))
+    values = diagnosed(report)
+    assert int(values["dropped: a newer frame came"]) == count - len(labels) > count / 2
+    median = float(values["latency of total (ms)"].split()[1].rstrip(",")) / 1e3
+    waits = [heard_at[stamp] - sent_at[stamp] for stamp in heard_at]
+    assert np.median(waits) < 2 * median + 0.1  # so often does this test look
+
+
+def test_silence_is_explained(start, wire, tabletops, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.base_node._SILENCE_S", 0.5)
+    node = start(SegmentationNode)
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    color, _, info = wire.messages(tabletops(1)[0])
+    wire.publish("/perception/camera_info", info)
+    wire.publish("/perception/color", color)
+
+    def told(*words):
+        return any(all(word in log.msg for word in words) for log in report)
+
+    silent = "nothing comes on /perception/depth"
+    assert wait_until(lambda: told(silent, "/perception/depth: nobody publishes it"))
+    # A publisher that keeps what it sent only for those who were there: nobody is told twice.
+    count = sum(silent in log.msg for log in report)
+    time.sleep(1.2)
+    assert sum(silent in log.msg for log in report) == count == 1
+    assert node._misfits == {}
+
+
+def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):
+    name = "qos_overrides./perception/depth.subscription.reliability"
+    start(SegmentationNode, **{name.replace(".", "__"): "reliable"})
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    _, depth, _ = wire.messages(tabletops(1)[0])
+    offer = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    publisher = wire.node.create_publisher(type(depth), "/perception/depth", offer)
+    assert wait_until(
+        lambda: any("/perception/depth" in log.msg and "RELIABILITY" in log.msg for log in report)
+    )
+    wire.node.destroy_publisher(publisher)
+
+
+def test_a_camera_that_went_and_came_back(start, wire, tabletops):
+    start(SegmentationNode)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    first, second = tabletops(2)
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: len(labels) == 1)
+    for name in ("camera_info", "color", "depth"):
+        wire.silence(f"/perception/{name}")
+    wire.send(wire.messages(second))
+    assert wait_until(lambda: len(labels) == 2)
+
+
+def test_target_frame_needs_tf2(start, wire):
+    try:
+        import tf2_ros  # noqa: F401
+    except ImportError:
+        start(SegmentationNode, autostart=False, target_frame="base")
+        assert not change_state(wire, "configure", "/perception/segmentation_node")
+    else:
+        pytest.skip("tf2_ros is installed")

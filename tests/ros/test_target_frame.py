@@ -1,0 +1,89 @@
+"""Results in another frame than the camera's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.interfaces import message_type
+from cvdl.ros.messages import SCENE_TOPICS, read_frame, stamp_ns
+from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.transforms import TransformMissingError
+
+from .conftest import STAMP_NS, wait_until
+
+SPATIAL = ("segmentation/objects", "grasp/poses", "grasp/detections")
+POSE = np.array([[0, -1.0, 0, 0.1], [1, 0, 0, 0.2], [0, 0, 1, 0.3], [0, 0, 0, 1]])
+
+
+class KnownTransform:
+    """A stand-in for tf2, which comes only with a ROS installation."""
+
+    known = True
+
+    def __init__(self, node, target_frame):
+        self.target_frame = target_frame
+
+    def __call__(self, source_frame, stamp, timeout_s):
+        if not self.known:
+            raise TransformMissingError(f"{source_frame} to {self.target_frame}: no such frame")
+        return POSE
+
+    def close(self):
+        pass
+
+
+def check(wire, heard, tabletop):
+    messages = wire.messages(tabletop)
+    wire.send(messages)
+    assert wait_until(lambda: all(heard[topic] for topic in SPATIAL))
+    scene = Perception(PerceptionConfig(detector={"enable": False}))(read_frame(*messages))
+    for topic in SPATIAL:
+        assert heard[topic][0].header.frame_id == "base"
+        assert stamp_ns(heard[topic][0]) == STAMP_NS
+    for pose, grasp in zip(heard["grasp/poses"][0].poses, scene.grasps, strict=True):
+        x, y, z = grasp.position
+        expected = [-y + 0.1, x + 0.2, z + 0.3]
+        assert [pose.position.x, pose.position.y, pose.position.z] == pytest.approx(expected)
+
+
+def test_results_are_turned(start, wire, tabletop, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
+    start(PerceptionNode, target_frame="base")
+    heard = wire.listen_to_scene(topics=(*SPATIAL, "segmentation/labels"))
+    check(wire, heard, tabletop)
+    assert heard["segmentation/labels"][0].header.frame_id == tabletop.frame_id
+
+
+def test_a_missing_transform_is_counted(start, wire, tabletop, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
+    monkeypatch.setattr(KnownTransform, "known", False)
+    start(PerceptionNode, target_frame="base")
+    heard = wire.listen_to_scene(topics=("segmentation/objects", "segmentation/labels"))
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: heard["segmentation/labels"])
+
+    def counted():
+        values = {v.key: v.value for v in report[-1].status[0].values} if report else {}
+        return values.get("dropped: no transform") == "1"
+
+    assert wait_until(counted)
+    assert not heard["segmentation/objects"]
+
+
+def test_tf2(start, wire, tabletop):
+    pytest.importorskip("tf2_ros", reason="tf2 comes only with a ROS installation")
+    from tf2_ros import StaticTransformBroadcaster
+
+    start(PerceptionNode, target_frame="base", transform_timeout=5.0)
+    broadcaster = StaticTransformBroadcaster(wire.node)
+    tf = wire.factory.tf(STAMP_NS, "base", tabletop.frame_id, POSE)
+    broadcaster.sendTransform(tf.transforms)
+    heard = wire.listen_to_scene(topics=SPATIAL)
+    check(wire, heard, tabletop)
+
+
+def test_every_topic_has_a_message_class(graph):
+    assert {message_type(kind).__name__ for kind in SCENE_TOPICS.values()} >= {"Image", "Plane"}

@@ -1,0 +1,54 @@
+"""Waiting for managed nodes, on a real graph."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install 'cvdl[live]'")
+
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.lifecycle import LifecycleNode  # noqa: E402
+
+from cvdl.ros.wait_node import main  # noqa: E402
+
+
+@pytest.fixture
+def managed(monkeypatch):
+    """A managed node /here/managed, in another context, spinning."""
+    domain = random.randrange(1, 100)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = LifecycleNode("managed", namespace="here", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    yield node
+    executor.shutdown()
+    thread.join()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_an_active_node_ends_the_waiting(managed):
+    managed.trigger_configure()
+    timer = threading.Timer(0.5, managed.trigger_activate)
+    timer.start()
+    assert main(["/here/managed", "--timeout", "20"]) == 0
+    timer.join()
+
+
+def test_a_node_that_is_not_active_is_told(managed, capsys):
+    managed.trigger_configure()
+    assert main(["/here/managed", "--timeout", "3"]) == 1
+    assert capsys.readouterr().out == "/here/managed is inactive, expected active\n"
+
+
+def test_a_node_that_is_not_there_is_told(managed, capsys):
+    assert main(["/here/other", "--timeout", "0.3"]) == 1
+    assert capsys.readouterr().out == "/here/other is not there, expected active\n"

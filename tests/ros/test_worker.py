@@ -1,0 +1,48 @@
+"""A queue of one."""
+
+from __future__ import annotations
+
+import threading
+
+from cvdl.ros.worker import LatestWorker
+
+
+def test_the_newest_wins_and_the_others_are_counted():
+    done, dropped = [], []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(item):
+        begun.set()
+        assert go_on.wait(10)
+        done.append(item)
+
+    worker = LatestWorker(work, dropped.append)
+    worker.submit(0)
+    assert begun.wait(10)
+    for item in (1, 2, 3):
+        worker.submit(item)
+    assert dropped == [1, 2]
+    begun.clear()
+    go_on.set()
+    assert begun.wait(10)
+    assert worker.stop(10)
+    assert done == [0, 3]
+
+
+def test_stopping_lets_go_of_what_waits_and_tells_when_it_takes_too_long():
+    done = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(item):
+        begun.set()
+        assert go_on.wait(10)
+        done.append(item)
+
+    worker = LatestWorker(work, lambda item: None)
+    worker.submit(0)
+    assert begun.wait(10)
+    worker.submit(1)
+    assert not worker.stop(0.01)
+    go_on.set()
+    assert worker.stop(10)
+    assert done == [0]
