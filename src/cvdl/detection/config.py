@@ -38,7 +38,7 @@ class DetectionConfig(BaseModel):
         "auto", description="Where the networks run; auto: on a GPU where there is one."
     )
     min_score: float = Field(
-        0.5, ge=0.0, le=1.0, description="Detections with a lower score are left out."
+        0.4, ge=0.0, le=1.0, description="Detections with a lower score are left out."
     )
     use_segments: bool = Field(
         True,
