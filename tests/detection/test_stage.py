@@ -101,10 +101,10 @@ def test_masks_decide_where_the_detector_has_them(frame, scene, nameless):
 
 def test_settings_reach_the_stage(frame, scene, nameless):
     wide = (28, 20, 54, 44)  # 320 of 624 pixels are the object's: an overlap of 0.51
-    detector = Answer((wide, CAN, 0.6), (SECOND, BOX, 0.4))
+    detector = Answer((wide, CAN, 0.6), (SECOND, BOX, 0.3))
     detections, _ = run(detector, frame, scene, nameless)
     assert [(d.class_name, d.label) for d in detections] == [("can", 3)]
-    detections, objects = run(detector, frame, scene, nameless, min_overlap=0.52, min_score=0.4)
+    detections, objects = run(detector, frame, scene, nameless, min_overlap=0.52, min_score=0.3)
     assert [(d.class_name, d.label) for d in detections] == [("can", 0), ("box", 2)]
     assert [item.class_name for item in objects] == ["box", ""]
 

@@ -147,7 +147,7 @@ def test_statistics_are_those_of_all_pixels():
 
 def test_it_learns_four_shapes_and_where_they_are(tmp_path):
     data, new = Shapes(24), Shapes(16, seed=1)
-    chosen = settings(6, mixed_precision=True).model_copy(update={"backbone": "resnet18"})
+    chosen = settings(10, mixed_precision=True).model_copy(update={"backbone": "resnet18"})
     model = train_classifier(data, Shapes(0), chosen, tmp_path / "run")
     scores = score_classifier(model, new)
     assert scores.top(1) > 0.7
