@@ -19,7 +19,7 @@ __all__ = ["Perception", "PerceptionConfig"]
 
 
 class PerceptionConfig(BaseModel):
-    """Every stage's settings; the keys of ``config/perception.yaml``."""
+    """Every stage's settings: keys of a settings file and, with dots, ROS parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
