@@ -202,7 +202,7 @@ def main() -> None:
             row.boxes.append(found.boxes)
             row.scores.add(row.shared.sample(sample), row.shared.found(found))
     proposed |= {row.name: (row.boxes, row.times) for row in rows}
-    console = Console(width=130)
+    console = Console(width=160)
     where = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
     console.print(f"{count} views of {args.data}, {where}, {torch.get_num_threads()} threads")
     console.print(quality(rows))

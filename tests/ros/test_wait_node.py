@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -12,7 +14,12 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install 'cvdl[live
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import LifecycleNode  # noqa: E402
 
-from cvdl.ros.wait_node import main  # noqa: E402
+
+def wait(*arguments):
+    """Exit status of the program, in a process as it is used, and what it says."""
+    command = [sys.executable, "-m", "cvdl.ros.wait_node", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
 
 
 @pytest.fixture
@@ -39,16 +46,17 @@ def test_an_active_node_ends_the_waiting(managed):
     managed.trigger_configure()
     timer = threading.Timer(0.5, managed.trigger_activate)
     timer.start()
-    assert main(["/here/managed", "--timeout", "20"]) == 0
+    status, _ = wait("/here/managed", "--timeout", "20")
     timer.join()
+    assert status == 0
 
 
-def test_a_node_that_is_not_active_is_told(managed, capsys):
+def test_a_node_that_is_not_active_is_told(managed):
     managed.trigger_configure()
-    assert main(["/here/managed", "--timeout", "3"]) == 1
-    assert capsys.readouterr().out == "/here/managed is inactive, expected active\n"
+    told = "/here/managed is inactive, expected active\n"
+    assert wait("/here/managed", "--timeout", "3") == (1, told)
 
 
-def test_a_node_that_is_not_there_is_told(managed, capsys):
-    assert main(["/here/other", "--timeout", "0.3"]) == 1
-    assert capsys.readouterr().out == "/here/other is not there, expected active\n"
+def test_a_node_that_is_not_there_is_told(managed):
+    told = "/here/other is not there, expected active\n"
+    assert wait("/here/other", "--timeout", "0.3") == (1, told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,9 +75,13 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
         return 1
     finally:
+        # A terminal's Ctrl-C comes twice below ros2 launch, which hands it on: the second one must
+        # not cut the end short.
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         if handler is not None:
             log.removeHandler(handler)
         rclpy.try_shutdown()
+        signal.signal(signal.SIGINT, interrupt)
     return 0
