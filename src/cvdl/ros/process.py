@@ -53,6 +53,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     node: BaseNode | None = None
     handler: logging.Handler | None = None
     log = logging.getLogger("cvdl")
+    before = log.propagate, log.level
     try:
         node = make()
         handler = _ToRos(node.get_logger())
@@ -82,6 +83,8 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             node.destroy_node()
         if handler is not None:
             log.removeHandler(handler)
+            log.propagate = before[0]
+            log.setLevel(before[1])
         rclpy.try_shutdown()
         signal.signal(signal.SIGINT, interrupt)
     return 0
