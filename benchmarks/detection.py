@@ -36,7 +36,6 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.detection.rgbd import RgbdRcnn
 from cvdl.detection.rgbd.detector import input_of
-from cvdl.detection.rgbd.network import MULTIPLE
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.frame import RgbdFrame
@@ -79,11 +78,8 @@ def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
 def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     """What the default detector's first network proposes, before it keeps the best."""
     image = torch.from_numpy(input_of(frame)[0][None]).to(next(detector.parameters()).device)
-    height, width = image.shape[-2:]
     with torch.inference_mode():
-        padded = torch.nn.functional.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
-        _, wide = detector.backbone(padded.contiguous(memory_format=torch.channels_last))
-        logits, deltas = detector.first(wide)
+        logits, deltas = detector.first(detector.features(image)[1])
         boxes = detector.propose(logits, deltas, COUNTS[-1])[0][0]
     return boxes.double().cpu().numpy()
 

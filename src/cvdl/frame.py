@@ -22,6 +22,7 @@ __all__ = [
     "RgbdFrame",
     "Scene",
     "SceneObject",
+    "Segmentation",
 ]
 
 #: Values of a label image: 0 nothing, 1 the support plane, 2... one number an object.
@@ -138,6 +139,15 @@ class Detection:
     score: float
     label: int = 0
     track: int = -1
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the segmentation stage gives: ``labels``, ``plane`` and ``objects`` as of ``Scene``."""
+
+    labels: NDArray[np.uint16]
+    plane: Plane | None
+    objects: tuple[SceneObject, ...]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
-from cvdl.frame import Detection, Grasp, RgbdFrame, Scene
+from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
 from cvdl.tabletop import SegmentationConfig, TabletopSegmenter
@@ -40,34 +40,70 @@ class PerceptionConfig(BaseModel):
 class Perception:
     """RgbdFrame in, Scene out. Knows nothing of ROS, bags or files.
 
+    Args:
+        config: which stages there are, and their settings.
+        loaded: one with the same detectors, devices and weights, whose networks are taken over;
+            they are loaded if not given.
+
+    Attributes:
+        classes: the names that the detector knows; empty without one.
+
     Raises:
         InputError: if what a stage needs is not there: weights, a device.
     """
 
-    def __init__(self, config: PerceptionConfig | None = None) -> None:
-        self.config = config or PerceptionConfig()
-        self._segment = TabletopSegmenter(self.config.segmentation)
-        self._detect = DetectionStage(self.config.detector) if self.config.detector.enable else None
-        self._grasp = GraspStage(self.config.grasp) if self.config.grasp.enable else None
+    def __init__(
+        self, config: PerceptionConfig | None = None, loaded: Perception | None = None
+    ) -> None:
+        self.config = config = config or PerceptionConfig()
+        self._segment = TabletopSegmenter(config.segmentation)
+        self._detect: DetectionStage | None = None
+        self._grasp: GraspStage | None = None
+        if config.detector.enable:
+            old = loaded._detect if loaded else None
+            # With the same settings it keeps its tracks.
+            self._detect = (
+                old
+                if old and old.config == config.detector
+                else DetectionStage(config.detector, old.detector if old else None)
+            )
+        if config.grasp.enable:
+            before = loaded._grasp if loaded else None
+            self._grasp = GraspStage(config.grasp, before.detector if before else None)
+        self.classes = self._detect.classes if self._detect else ()
 
-    def __call__(self, frame: RgbdFrame) -> Scene:
-        """Runs every stage on one frame; the scene says how long each took."""
+    def __call__(
+        self,
+        frame: RgbdFrame,
+        detect: bool = True,
+        grasp: bool = True,
+        segmentation: Segmentation | None = None,
+    ) -> Scene:
+        """Runs the stages on one frame; the scene says how long each took.
+
+        Args:
+            frame: colour and depth.
+            detect: whether to run that stage, where there is one.
+            grasp: likewise.
+            segmentation: of this frame, where somebody else has made it.
+        """
         latency_ms: dict[str, float] = {}
-        with _timed(latency_ms, "segment"):
-            labels, plane, objects = self._segment(frame)
+        if segmentation is None:
+            with _timed(latency_ms, "segment"):
+                labels, plane, objects = self._segment(frame)
+        else:
+            labels, plane, objects = segmentation.labels, segmentation.plane, segmentation.objects
         detections: tuple[Detection, ...] = ()
-        classes: tuple[str, ...] = ()
-        if self._detect is not None:
-            classes = self._detect.classes
+        if self._detect is not None and detect:
             with _timed(latency_ms, "detect"):
                 detections, objects = self._detect(frame, labels, objects)
         grasps: tuple[Grasp, ...] = ()
         refused: dict[str, int] = {}
-        if self._grasp is not None:
+        if self._grasp is not None and grasp:
             with _timed(latency_ms, "grasp"):
                 grasps = self._grasp(frame, labels, plane, objects)
             refused = dict(self._grasp.refused)
-        return Scene(labels, plane, objects, latency_ms, grasps, refused, detections, classes)
+        return Scene(labels, plane, objects, latency_ms, grasps, refused, detections, self.classes)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def test_tracks_go_on_though_the_score_falls_below_the_least(frame, scene, namel
     stage = DetectionStage(DetectionConfig(track=True), sure)
     tracks = []
     for i, score in enumerate((0.9, 0.3, 0.8)):
-        stage._detect = Answer((ELSEWHERE, MUG, 0.95), (THIRD, CAN, score))
+        stage.detector = Answer((ELSEWHERE, MUG, 0.95), (THIRD, CAN, score))
         at = replace(frame, stamp_ns=frame.stamp_ns + i)
         detections, _ = stage(at, scene.labels, nameless)
         tracks.append({d.class_name: d.track for d in detections})

@@ -30,15 +30,6 @@ LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 FEW = ("segmentation/labels", "segmentation/objects")
 
 
-@pytest.fixture
-def quick_stages(quick_detector, monkeypatch):
-    """The stand-in detector for live nodes too."""
-    import cvdl.detection
-    import cvdl.detection.stage
-
-    monkeypatch.setattr(cvdl.detection, "load_detector", cvdl.detection.stage.load_detector)
-
-
 def offline(wire, messages, config=None):
     """What the offline pipeline makes of the camera's messages, as messages by topic."""
     frame = read_frame(*messages)
@@ -68,7 +59,7 @@ def state(wire, node=NODE):
 # --- What comes back ----------------------------------------------------------------------------
 
 
-def test_every_topic_is_equal_to_the_offline_result(quick_stages, start, wire, tabletop):
+def test_every_topic_is_equal_to_the_offline_result(quick_detector, start, wire, tabletop):
     start(PerceptionNode, detector__enable=True)
     heard = wire.listen_to_scene()
     messages = wire.messages(tabletop)
@@ -95,7 +86,7 @@ def test_every_topic_is_equal_to_the_offline_result(quick_stages, start, wire, t
         assert is_latched == (topic == LABEL_INFO_TOPIC)
 
 
-def test_single_nodes_together_make_the_same(quick_stages, start, wire, tabletop):
+def test_single_nodes_together_make_the_same(quick_detector, start, wire, tabletop):
     for kind in (SegmentationNode, DetectionNode, GraspNode):
         start(kind, **({"detector__enable": True} if kind is DetectionNode else {}))
     topics = [topic for topic in SCENE_TOPICS if topic not in ("markers", "overlay")]
@@ -367,7 +358,7 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     frames = iter(tabletops(9))
-    healthy = node._stages._segment
+    healthy = node._stages._perceive._segment
     for error, cause in (
         (IndexError("broken"), "IndexError in a stage"),
         (torch.cuda.OutOfMemoryError("full"), "out of GPU memory"),
@@ -376,14 +367,14 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
         def fail(frame, error=error):
             raise error
 
-        node._stages._segment = fail
+        node._stages._perceive._segment = fail
         for _ in range(2):
             wire.send(wire.messages(next(frames)))
             time.sleep(0.1)
         key = f"dropped: {cause}"
         assert wait_until(lambda: report and diagnosed(report).get(key) == "2")  # noqa: B023
         assert sum(cause in sentence for sentence in said) == 1
-    node._stages._segment = healthy
+    node._stages._perceive._segment = healthy
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: labels)
 
@@ -392,13 +383,13 @@ def test_overload(start, wire, tabletop):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
     node = start(SegmentationNode)
     busy = 0.1
-    healthy = node._stages._segment
+    healthy = node._stages._perceive._segment
 
     def slow(frame):
         time.sleep(busy)
         return healthy(frame)
 
-    node._stages._segment = slow
+    node._stages._perceive._segment = slow
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     heard_at = {}

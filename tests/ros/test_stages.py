@@ -43,17 +43,13 @@ def test_all_stages_are_the_pipeline(table):
         ("overlay", ["segment", "detect", "grasp"]),
     ],
 )
-def test_only_what_is_wanted_runs(table, monkeypatch, quick_detector, topic, stages):
-    import cvdl.detection
-    import cvdl.detection.stage
-
-    monkeypatch.setattr(cvdl.detection, "load_detector", cvdl.detection.stage.load_detector)
+def test_only_what_is_wanted_runs(table, quick_detector, topic, stages):
     assert list(Stages(PerceptionConfig())(table, [topic]).latency_ms) == stages
 
 
 def test_new_settings_take_the_loaded_networks_over(monkeypatch):
     loaded = Stages(WITHOUT)
-    monkeypatch.setattr("cvdl.grasping.load_detector", None)  # would fail
+    monkeypatch.setattr("cvdl.grasping.stage.load_detector", None)  # would fail
     changed = WITHOUT.model_copy(
         update={"grasp": WITHOUT.grasp.model_copy(update={"max_grasps": 3})}
     )

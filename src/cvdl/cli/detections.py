@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cvdl.training.splits import Split
 
 __all__ = [
+    "Data",
     "Dataset",
     "Run",
     "begin_run",
@@ -25,6 +28,12 @@ __all__ = [
     "open_dataset",
     "scores_table",
     "write_pictures",
+]
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
 ]
 
 

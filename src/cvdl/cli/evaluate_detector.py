@@ -21,10 +21,7 @@ class Proposals(str, Enum):
 
 
 def detector(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
-    ] = None,
+    data: detections.Data = None,
     dataset: Annotated[
         detections.Dataset, typer.Option(help="Layout of the folder.")
     ] = detections.Dataset.coco,

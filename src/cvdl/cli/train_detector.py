@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvdl.cli.detections import Dataset
+from cvdl.cli.detections import Data, Dataset
 from cvdl.cli.training import (
     Device,
     Epochs,
@@ -35,10 +35,7 @@ _WORST = 48  # mistakes on the sheet
 
 def detector(
     out: Out,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
-    ] = None,
+    data: Data = None,
     dataset: Annotated[
         Dataset,
         typer.Option(

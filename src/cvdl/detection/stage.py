@@ -28,7 +28,8 @@ class DetectionStage:
         detector: what finds and names things; the one that the settings name if not given.
 
     Attributes:
-        classes: the names that the detector knows.
+        detector: what finds and names things.
+        classes: the names that it knows.
 
     Raises:
         InputError: if the detector's weights or device are not there, or what tracks is not
@@ -39,11 +40,11 @@ class DetectionStage:
         self, config: DetectionConfig | None = None, detector: Detector | None = None
     ) -> None:
         self.config = config or DetectionConfig()
-        self._detect = detector or load_detector(
+        self.detector = detector or load_detector(
             self.config.detector, self.config.weights, self.config.device
         )
         self._track = Tracker(self.config.min_score) if self.config.track else None
-        self.classes = tuple(self._detect.classes)
+        self.classes = tuple(self.detector.classes)
 
     def __call__(
         self, frame: RgbdFrame, labels: NDArray[np.uint16], objects: tuple[SceneObject, ...]
@@ -64,7 +65,7 @@ class DetectionStage:
         proposals = None
         if config.use_segments:
             proposals = [np.array([item.box2d for item in objects]).reshape(-1, 4)]
-        (found,) = self._detect([frame], proposals)
+        (found,) = self.detector([frame], proposals)
         found = distinct(found, _ONE_THING_IOU)
         tracks = np.full(len(found), -1)
         if self._track is not None:

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
+from cvdl.detection.crops import frame_image
 from cvdl.detection.detections import Detections
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
-from cvdl.weights import WeightsError, load_weights, save_weights
+from cvdl.weights import WeightsError, check_state, load_weights, save_weights
 
-__all__ = ["IMAGE_SIZES", "NAMES", "TorchvisionDetector", "as_image", "load"]
+__all__ = ["IMAGE_SIZES", "NAMES", "TorchvisionDetector", "load"]
 
 #: The image's shorter side that each detector's anchors are made for, pixels.
 _OWN_SIZES = {
@@ -123,7 +124,7 @@ class TorchvisionDetector(nn.Module):
                 model, or its classes are not as many as its weights are for.
         """
         _check_name(name)
-        _, metadata = load_weights(path, name)
+        state, metadata = load_weights(path, name)
         try:
             parameters = [json.loads(metadata[key]) for key in _PARAMETERS]
         except (KeyError, ValueError) as error:
@@ -133,7 +134,7 @@ class TorchvisionDetector(nn.Module):
         classes, mean, std, size = parameters
         detector = cls.new(name, classes, mean, std, size)
         try:
-            state, _ = load_weights(path, name, detector.state_dict())
+            check_state(path, state, detector.state_dict())
         except WeightsError as error:
             raise WeightsError(f"{error} for the {len(classes)} classes that it names") from error
         detector.load_state_dict(state)
@@ -193,7 +194,7 @@ class TorchvisionDetector(nn.Module):
         for place, frame in enumerate(frames):
             sizes.setdefault(frame.depth.shape, []).append(place)
         for places in sizes.values():
-            found = self.network([as_image(frames[place]).to(device) for place in places])
+            found = self.network([frame_image(frames[place], device) for place in places])
             for place, some in zip(places, found, strict=True):
                 detections[place] = self._detections(some)
         return detections
@@ -255,11 +256,6 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
         detector = TorchvisionDetector.from_torchvision(name, weights)
     # With channels last, as convolutions are fastest: a tenth of the time on the CPU.
     return detector.to(device).to(memory_format=torch.channels_last)
-
-
-def as_image(frame: RgbdFrame) -> Tensor:
-    """A frame's colour as torchvision takes it: (3, H, W) float32, 0 to 1."""
-    return torch.from_numpy(frame.color).permute(2, 0, 1).float() / 255
 
 
 def _check_name(name: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from cvdl.evaluation.confusion import draw_matrix
+from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.grasping import BinaryScores
 from cvdl.evaluation.mistakes import Mistake
 
@@ -70,7 +71,7 @@ class ClassificationScores:
         things = self.truth < len(self.classes)
         own = np.take_along_axis(self.probabilities, self.truth[:, None], axis=1)
         place = (self.probabilities > own).sum(axis=1)
-        return _mean(place[things] < count)
+        return mean_of_defined(place[things] < count)
 
     def confusion(self) -> NDArray[np.int64]:
         """(classes + 1, classes + 1) numbers; rows what is there, columns what was said."""
@@ -114,9 +115,9 @@ class ClassificationScores:
         return {
             "top1": self.top(1),
             "top3": self.top(3),
-            "class_mean": _mean(right[:-1][there]),
+            "class_mean": mean_of_defined(right[:-1][there]),
             "nothing": float(right[-1]) if total[-1] else nan,
-            "roc_auc": _mean(areas[~np.isnan(areas)]),
+            "roc_auc": mean_of_defined(areas),
         }
 
     def report(self) -> dict[str, Any]:
@@ -132,13 +133,13 @@ class ClassificationScores:
             classes[name] = {
                 "count": count,
                 "top1": int(confusion[label, label]) / count if count else None,
-                "average_precision": _or_none(scores.average_precision()),
-                "roc_auc": _or_none(scores.roc_auc()),
+                "average_precision": or_none(scores.average_precision()),
+                "roc_auc": or_none(scores.roc_auc()),
             }
         return {
             "crops": len(self.truth),
             "things": int((self.truth < len(self.classes)).sum()),
-            **{name: _or_none(value) for name, value in self.figures().items()},
+            **{name: or_none(value) for name, value in self.figures().items()},
             "classes": classes,
             "confusion": confusion.tolist(),
         }
@@ -193,11 +194,3 @@ def draw_roc(path: Path, scores: ClassificationScores) -> None:
         axes.set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png")
-
-
-def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if len(values) else nan
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else value

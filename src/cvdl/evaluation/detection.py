@@ -13,7 +13,7 @@ import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from torchvision.ops import nms
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
+from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.mistakes import Mistake, confusion_matrix, judge
 
 __all__ = [
@@ -112,10 +113,10 @@ class DetectionReport:
         return {
             "images": self.images,
             "boxes": self.boxes,
-            **{name: _or_none(value) for name, value in self.figures().items()},
-            "threshold": _or_none(self.threshold),
+            **{name: or_none(value) for name, value in self.figures().items()},
+            "threshold": or_none(self.threshold),
             "classes": {
-                name: {"boxes": int(count), "ap50": _or_none(ap50), "ap": _or_none(ap)}
+                name: {"boxes": int(count), "ap50": or_none(ap50), "ap": or_none(ap)}
                 for name, count, ap50, ap in each
             },
             "confusion": self.confusion.tolist(),
@@ -215,13 +216,15 @@ class DetectionScores:
         mask = None
         if all(view.has_masks for view in self._views) and any(v.found_masks for v in self._views):
             masks = _coco_figures(self._views, count, "segm")
-            mask = MaskReport(_mean(masks.class_ap50), _mean(masks.class_ap), masks.ar)
+            mask = MaskReport(
+                mean_of_defined(masks.class_ap50), mean_of_defined(masks.class_ap), masks.ar
+            )
         return DetectionReport(
             classes=self.classes,
             images=len(self._views),
             boxes=int(class_boxes.sum()),
-            ap50=_mean(boxes.class_ap50),
-            ap=_mean(boxes.class_ap),
+            ap50=mean_of_defined(boxes.class_ap50),
+            ap=mean_of_defined(boxes.class_ap),
             ar=boxes.ar,
             class_boxes=class_boxes,
             class_ap50=boxes.class_ap50,
@@ -290,7 +293,7 @@ def _coco_figures(views: Sequence[_View], classes: int, kind: str) -> _Figures:
         precision[0].mean(axis=0),
         precision.mean(axis=(0, 1)),
         precision[0].T,
-        _mean(recall.mean(axis=0)),
+        mean_of_defined(recall.mean(axis=0)),
         np.concatenate(scores),
         np.concatenate(right),
     )
@@ -373,13 +376,3 @@ def _encoded(masks: NDArray[np.bool_] | None, count: int) -> list[Any] | None:
     if not count:
         return []
     return list(run_lengths.encode(np.asfortranarray(masks.transpose(1, 2, 0), np.uint8)))
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Of those that are defined; NaN if none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else nan
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else float(value)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detector import Detector
-from cvdl.evaluation.detection import DetectionScores
+from cvdl.evaluation.detection import DetectionReport, DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.frame import RgbdFrame
 from cvdl.tally import Tally
 
-__all__ = ["DetectorScores", "latency_report", "score_detector"]
+__all__ = ["DetectorScores", "latency_report", "report_on", "score_detector"]
 
 Proposer = Callable[[RgbdFrame], NDArray[np.float64]]
 
@@ -80,6 +80,22 @@ def score_detector(
             sample, found = shared.sample(sample), shared.found(found)
         scores.add(sample, found)
     return DetectorScores(scores, tally.latency_ms(), () if shared is None else shared.unknown)
+
+
+def report_on(detector: Detector, samples: Iterable[DetectionSample]) -> DetectionReport:
+    """Score a detector on views of its own classes, read once and not kept: to validate with.
+
+    Args:
+        detector: is given one view after the other.
+        samples: labelled views; their labels are places in the detector's classes.
+
+    Raises:
+        DatasetError: if a view cannot be read.
+    """
+    scores = DetectionScores(detector.classes)
+    for sample in samples:
+        scores.add(sample, detector([sample.frame])[0])
+    return scores.report()
 
 
 def latency_report(latency_ms: dict[str, tuple[float, float]]) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import numpy as np
+
+from cvdl.evaluation.figures import or_none
 
 __all__ = ["spread"]
 
@@ -27,13 +29,9 @@ def spread(pooled: Mapping[str, float], folds: Sequence[Mapping[str, float]]) ->
     for name, whole in pooled.items() if folds else ():
         values = [fold.get(name, nan) for fold in folds]
         report[name] = {
-            "mean": _or_none(float(np.mean(values))),
-            "deviation": _or_none(float(np.std(values, ddof=1)) if len(values) > 1 else nan),
-            "pooled": _or_none(whole),
-            "folds": [_or_none(value) for value in values],
+            "mean": or_none(float(np.mean(values))),
+            "deviation": or_none(float(np.std(values, ddof=1)) if len(values) > 1 else nan),
+            "pooled": or_none(whole),
+            "folds": [or_none(value) for value in values],
         }
     return report
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else value

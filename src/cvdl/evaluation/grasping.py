@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from sklearn.metrics import (
 )
 
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.folds import spread
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.detector import GraspDetector
@@ -105,7 +106,7 @@ class BinaryScores:
 
     def accuracy(self, threshold: float = 0.5) -> float:
         """Share that lies on the right side of the threshold; NaN of nothing."""
-        return _mean((self.score > threshold) == self.truth)
+        return mean_of_defined((self.score > threshold) == self.truth)
 
     def average_precision(self) -> float:
         """Mean precision over the recall; NaN where nothing is true."""
@@ -132,9 +133,9 @@ class BinaryScores:
         return {
             "count": len(self.truth),
             "good": int(self.truth.sum()),
-            "accuracy": _or_none(self.accuracy()),
-            "average_precision": _or_none(self.average_precision()),
-            "roc_auc": _or_none(self.roc_auc()),
+            "accuracy": or_none(self.accuracy()),
+            "average_precision": or_none(self.average_precision()),
+            "roc_auc": or_none(self.roc_auc()),
         }
 
 
@@ -197,7 +198,7 @@ class GraspScores:
 
     def top1(self, threshold: float = JACCARDS[0]) -> float:
         """Share of the views whose best rectangle is right; NaN of no view."""
-        return _mean(np.array([result.overlap > threshold for result in self.results]))
+        return mean_of_defined(np.array([result.overlap > threshold for result in self.results]))
 
     def detection(self, threshold: float = JACCARDS[0]) -> BinaryScores:
         """Which views' best rectangles are right, and their scores: does the score tell?"""
@@ -228,10 +229,10 @@ class GraspScores:
         return {
             "views": len(self.results),
             "found_nothing": sum(not len(result.best) for result in self.results),
-            "top1": {_key(threshold): _or_none(self.top1(threshold)) for threshold in JACCARDS},
+            "top1": {_key(threshold): or_none(self.top1(threshold)) for threshold in JACCARDS},
             "latency_ms": {
-                "median": _or_none(float(np.median(latency))),
-                "p95": _or_none(float(np.percentile(latency, 95))),
+                "median": or_none(float(np.median(latency))),
+                "p95": or_none(float(np.percentile(latency, 95))),
             },
             "detection": self.detection().report(),
             "recognition": None if self.recognition is None else self.recognition.report(),
@@ -291,11 +292,3 @@ def fold_report(folds: Sequence[GraspScores]) -> dict[str, Any]:
 
 def _key(threshold: float) -> str:
     return f"{threshold:.2f}"
-
-
-def _mean(right: NDArray[np.bool_]) -> float:
-    return float(right.mean()) if len(right) else nan
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else value

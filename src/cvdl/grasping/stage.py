@@ -28,6 +28,7 @@ class GraspStage:
         detector: what finds rectangles; the one that the settings name if not given.
 
     Attributes:
+        detector: what finds rectangles.
         refused: of the last frame, the number of rectangles that became no grasp, by reason.
 
     Raises:
@@ -40,7 +41,7 @@ class GraspStage:
         self.config = config or GraspConfig()
         self.refused: Counter[str] = Counter()
         weights = Path(self.config.weights) if self.config.weights else None
-        self._detect = detector or load_detector(self.config.detector, weights, self.config.device)
+        self.detector = detector or load_detector(self.config.detector, weights, self.config.device)
 
     def __call__(
         self,
@@ -64,7 +65,7 @@ class GraspStage:
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         mask = cv2.dilate((labels >= FIRST_OBJECT_LABEL).view(np.uint8), ellipse) > 0
-        rectangles = self._detect(frame, mask, config.candidates)
+        rectangles = self.detector(frame, mask, config.candidates)
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)
         poses = grasp_poses(rectangles, label, frame, labels, plane, config)

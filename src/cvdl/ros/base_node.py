@@ -29,7 +29,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame, Scene
+from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import (
@@ -43,7 +43,7 @@ from cvdl.ros.messages import (
 )
 from cvdl.ros.parameters import NodeConfig, assemble, descriptor, parameters_of
 from cvdl.ros.results import SPATIAL, scene_messages
-from cvdl.ros.segments import Segmentation, SegmentationTopics, read_segmentation
+from cvdl.ros.segments import SegmentationTopics, read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
 from cvdl.ros.worker import LatestWorker

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -311,8 +311,14 @@ class MessageFactory:
         # element by element, which is 30 times slower; those of rosbags take numpy arrays.
         self._is_rclpy = hasattr(types("sensor_msgs/msg/Image"), "get_fields_and_field_types")
 
-    def scene(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> dict[str, Any]:
-        """Every message of a scene under its name in `SCENE_TOPICS`.
+    def scene(
+        self,
+        frame: RgbdFrame,
+        scene: Scene,
+        picture: NDArray[np.uint8] | None,
+        topics: Collection[str] | None = None,
+    ) -> dict[str, Any]:
+        """Messages of a scene under their names in `SCENE_TOPICS`.
 
         There is no message of the plane where there is no plane, and none of tracks where nothing
         is tracked.
@@ -320,23 +326,28 @@ class MessageFactory:
         Args:
             frame: what the scene was found in: every message carries its stamp and frame id.
             scene: what was found.
-            picture: (H, W, 3) uint8 RGB, the overlay.
+            picture: (H, W, 3) uint8 RGB, the overlay; None where that is not among the topics.
+            topics: those to make messages of; all if not given.
         """
-        messages = {
-            "segmentation/labels": self.labels(frame, scene),
-            "segmentation/objects": self.objects(frame, scene),
-            "detection/boxes": self.detections(frame, scene),
-            "grasp/rectangles": self.grasp_rectangles(frame, scene),
-            "grasp/poses": self.grasp_poses(frame, scene),
-            "grasp/detections": self.grasp_detections(frame, scene),
-            "markers": self.markers(frame, scene),
-            "overlay": self.image(frame, picture, "rgb8"),
+        builders: dict[str, Callable[[], Any]] = {
+            "segmentation/labels": lambda: self.labels(frame, scene),
+            "segmentation/objects": lambda: self.objects(frame, scene),
+            "detection/boxes": lambda: self.detections(frame, scene),
+            "grasp/rectangles": lambda: self.grasp_rectangles(frame, scene),
+            "grasp/poses": lambda: self.grasp_poses(frame, scene),
+            "grasp/detections": lambda: self.grasp_detections(frame, scene),
+            "markers": lambda: self.markers(frame, scene),
         }
-        if scene.plane is not None:
-            messages["segmentation/plane"] = self.plane(scene.plane)
+        if picture is not None:
+            builders["overlay"] = lambda: self.image(frame, picture, "rgb8")
+        plane = scene.plane
+        if plane is not None:
+            builders["segmentation/plane"] = lambda: self.plane(plane)
         if any(detection.track >= 0 for detection in scene.detections):
-            messages["detection/tracks"] = self.tracks(frame, scene)
-        return messages
+            builders["detection/tracks"] = lambda: self.tracks(frame, scene)
+        return {
+            topic: build() for topic, build in builders.items() if topics is None or topic in topics
+        }
 
     def image(self, frame: RgbdFrame, pixels: NDArray[Any], encoding: str) -> Any:
         """Image of any encoding from (H, W) or (H, W, C); shares the memory where it can."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from cvdl.frame import RgbdFrame, Scene
@@ -28,19 +28,5 @@ def scene_messages(
         scene: what was found.
         topics: of `SCENE_TOPICS`.
     """
-    builders: dict[str, Callable[[], Any]] = {
-        "segmentation/labels": lambda: make.labels(frame, scene),
-        "segmentation/objects": lambda: make.objects(frame, scene),
-        "detection/boxes": lambda: make.detections(frame, scene),
-        "grasp/rectangles": lambda: make.grasp_rectangles(frame, scene),
-        "grasp/poses": lambda: make.grasp_poses(frame, scene),
-        "grasp/detections": lambda: make.grasp_detections(frame, scene),
-        "markers": lambda: make.markers(frame, scene),
-        "overlay": lambda: make.image(frame, overlay(frame, scene), "rgb8"),
-    }
-    plane = scene.plane
-    if plane is not None:
-        builders["segmentation/plane"] = lambda: make.plane(plane)
-    if any(detection.track >= 0 for detection in scene.detections):
-        builders["detection/tracks"] = lambda: make.tracks(frame, scene)
-    return {topic: build() for topic, build in builders.items() if topic in topics}
+    picture = overlay(frame, scene) if "overlay" in topics else None
+    return make.scene(frame, scene, picture, topics)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from cvdl.frame import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject
+from cvdl.frame import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
 from cvdl.ros.messages import MessageError
 from cvdl.tabletop.labels import pixels_by_label
 
-__all__ = ["Segmentation", "SegmentationTopics", "read_segmentation"]
+__all__ = ["SegmentationTopics", "read_segmentation"]
 
 _KEPT = 10  # messages of a topic that wait for the other's
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What the segmentation stage gives: labels (H, W) uint16, plane, objects as in `Scene`."""
-
-    labels: NDArray[np.uint16]
-    plane: Plane | None
-    objects: tuple[SceneObject, ...]
 
 
 class SegmentationTopics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from torchvision.transforms.v2 import functional as colors
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.crops import box_deltas, cut_crops, frame_image
+from cvdl.training.colors import mean_and_deviation
 
 __all__ = ["LabelledBoxes", "LabelledCrops", "color_statistics", "labelled_crops", "sample_boxes"]
 
@@ -55,16 +55,7 @@ class LabelledCrops:
 
 def color_statistics(data: DetectionData) -> tuple[Tensor, Tensor]:
     """Mean and deviation (3,) float32 of RGB, 0 to 1, over all pixels of all images."""
-    count, total, squares = 0, np.zeros(3), np.zeros(3)
-    for index in range(len(data)):
-        color = data[index].frame.color
-        mean, deviation = (values.ravel() for values in cv2.meanStdDev(color))
-        pixels = color.shape[0] * color.shape[1]
-        count += pixels
-        total += pixels * mean
-        squares += pixels * (deviation**2 + mean**2)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1.0))  # never 0: of one colour
+    mean, deviation = mean_and_deviation(data[index].frame.color for index in range(len(data)))
     return torch.from_numpy(mean / 255).float(), torch.from_numpy(deviation / 255).float()
 
 

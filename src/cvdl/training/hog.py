@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import tee
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from torchvision.ops import box_iou
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.hog import FEATURES, HogDetector, describe, window_places
 from cvdl.errors import InputError
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detector import report_on
 from cvdl.training.checkpoint import prepare_run
 
 __all__ = ["HogTraining", "train_hog"]
@@ -172,9 +171,8 @@ def _keep(
     """Write a round's weights, with their average precision on views that they have not seen."""
     metadata = {}
     if len(validation):
-        samples, frames = tee(_shown(validation, range(len(validation)), console, "validating"))
-        found = (detector([sample.frame])[0] for sample in frames)
-        ap50 = evaluate_detections(samples, found, detector.classes).ap50
+        views = _shown(validation, range(len(validation)), console, "validating")
+        ap50 = report_on(detector, views).ap50
         metadata["score"] = f"{ap50:.6g}"
         if console is not None:
             console.print(f"{file.stem}: AP50 {ap50:.3f}", highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import tee
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,8 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.overfeat.network import WINDOW
 from cvdl.errors import InputError
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detector import report_on
+from cvdl.training.colors import mean_and_deviation
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
@@ -111,9 +111,7 @@ class OverfeatTask:
         if not len(self._validation):
             return {"score": 0.0}  # of equal epochs the last is kept
         views = (self._validation[index] for index in range(len(self._validation)))
-        samples, frames = tee(views)
-        found = (self.model([sample.frame])[0] for sample in frames)
-        report = evaluate_detections(samples, found, self.model.classes)
+        report = report_on(self.model, views)
         return {"score": report.ap50, "ap50": report.ap50, "ap": report.ap, "ar": report.ar}
 
 
@@ -161,9 +159,8 @@ def color_statistics(data: DetectionData) -> tuple[list[float], list[float]]:
     """
     step = max(1, len(data) // _MOST_VIEWS)
     views = (data[index].frame.color[::4, ::4] for index in range(0, len(data), step))
-    values = np.concatenate([view.reshape(-1, 3) for view in views]).astype(np.float64)
-    # An even colour has no deviation to divide by.
-    return values.mean(axis=0).tolist(), np.maximum(values.std(axis=0), 1).tolist()
+    mean, deviation = mean_and_deviation(views)
+    return mean.tolist(), deviation.tolist()
 
 
 def window_targets(

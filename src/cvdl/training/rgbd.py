@@ -14,12 +14,11 @@ from rich.console import Console
 from torch import Tensor
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
-from cvdl.detection.detections import Detections
 from cvdl.detection.rgbd.boxes import decode_cells
 from cvdl.detection.rgbd.detector import RgbdRcnn, input_of
 from cvdl.detection.rgbd.network import SIZES, STRIDE
 from cvdl.errors import InputError
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detector import report_on
 from cvdl.network_input import HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation, disturb, warped
 from cvdl.training.loop import TrainingSettings, fit
@@ -112,9 +111,8 @@ class RgbdTask:
         """Average precision on the validation's whole pictures; the score is AP50:95."""
         if not len(self._validation):
             return {"score": 0.0}  # of equal epochs the last is kept
-        samples = [self._validation[index] for index in range(len(self._validation))]
-        found: list[Detections] = [self.model([sample.frame])[0] for sample in samples]
-        report = evaluate_detections(samples, found, self.model.classes)
+        views = (self._validation[index] for index in range(len(self._validation)))
+        report = report_on(self.model, views)
         return {"score": report.ap, "ap50": report.ap50}
 
 

@@ -18,7 +18,8 @@ from torchvision.transforms.v2 import functional
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.torchvision_detectors import IMAGE_SIZES, TorchvisionDetector
 from cvdl.errors import InputError
-from cvdl.evaluation.detection import DetectionScores
+from cvdl.evaluation.detector import report_on
+from cvdl.training.colors import mean_and_deviation
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
@@ -147,10 +148,9 @@ class TorchvisionDetectorTask:
         """AP50 as the score, and AP over the overlaps 0.50 to 0.95."""
         if not len(self._validation):
             return {"score": 0.0}  # of equal epochs the last is kept
-        scores = DetectionScores(self._validation.classes)
-        for sample in Prefetched(self._validation.__getitem__, len(self._validation)):
-            scores.add(sample, self.model([sample.frame])[0])
-        report = scores.report()
+        report = report_on(
+            self.model, Prefetched(self._validation.__getitem__, len(self._validation))
+        )
         # Not a number where no view has a box.
         return {"score": float(np.nan_to_num(report.ap50)), "ap": float(np.nan_to_num(report.ap))}
 
@@ -198,15 +198,8 @@ def train_torchvision(
 def color_statistics(data: DetectionData) -> tuple[list[float], list[float]]:
     """Mean and deviation of red, green and blue, 0 to 1, over at most 200 views."""
     picks = np.unique(np.linspace(0, len(data) - 1, _MEASURED).round().astype(int))
-    count, total, squares = 0, np.zeros(3), np.zeros(3)
-    for index in picks:
-        colors = data[int(index)].frame.color.reshape(-1, 3) / 255
-        count += len(colors)
-        total += colors.sum(axis=0)
-        squares += np.square(colors).sum(axis=0)
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, (1 / 255) ** 2))  # one colour: one step
-    return mean.tolist(), std.tolist()
+    mean, std = mean_and_deviation(data[int(index)].frame.color for index in picks)
+    return (mean / 255).tolist(), (std / 255).tolist()
 
 
 def augmented(

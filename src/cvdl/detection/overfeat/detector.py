@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,8 +14,8 @@ from torch import Tensor, nn
 from cvdl.detection.detections import Detections
 from cvdl.detection.overfeat.merging import merge_boxes
 from cvdl.detection.overfeat.network import STRIDE, WINDOW, WindowNetwork
+from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
-from cvdl.weights import check_state, classes_of, load_weights, save_weights
 
 __all__ = ["FILL", "OverfeatDetector", "pyramid_scales"]
 
@@ -31,7 +29,7 @@ _MOST = 100  # windows a class that are merged, the best
 _THRESHOLD = 0.6  # of the match score
 
 
-class OverfeatDetector(nn.Module):
+class OverfeatDetector(TrainedDetector):
     """Finds objects in colour images by windows of all places and sizes.
 
     Args:
@@ -53,24 +51,6 @@ class OverfeatDetector(nn.Module):
         self.deviation: Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32))
-
-    @classmethod
-    def load(cls, path: Path, device: torch.device) -> OverfeatDetector:
-        """A trained detector.
-
-        Raises:
-            WeightsError: if the file is missing, damaged or holds another model's weights.
-        """
-        state, metadata = load_weights(path, cls.__name__)
-        detector = cls(classes_of(path, metadata))
-        check_state(path, state, detector.state_dict())
-        detector.load_state_dict(state)
-        return detector.eval().to(device).to(memory_format=torch.channels_last)
-
-    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Writes the weights, with what they are of and the classes."""
-        own = {"model": type(self).__name__, "classes": json.dumps(self.classes)}
-        save_weights(path, self.state_dict(), {**metadata, **own})
 
     def normalized(self, colors: Tensor) -> Tensor:
         """Colours (N, H, W, 3) uint8 as the network takes them: (N, 3, H, W) float32."""

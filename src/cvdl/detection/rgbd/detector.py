@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,9 +20,9 @@ from cvdl.detection.rgbd.network import (
     ProposalHead,
     RegionHead,
 )
+from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import network_input
-from cvdl.weights import check_state, classes_of, load_weights, save_weights
 
 __all__ = ["RgbdRcnn", "input_of"]
 
@@ -36,7 +34,7 @@ _LOWEST_SCORE = 0.02
 _MOST = 100  # boxes of a picture
 
 
-class RgbdRcnn(nn.Module):
+class RgbdRcnn(TrainedDetector):
     """Finds and names things in colour and depth; either may be missing.
 
     Args:
@@ -49,24 +47,6 @@ class RgbdRcnn(nn.Module):
         self.backbone = Backbone(width)
         self.first = ProposalHead(3 * width)
         self.second = RegionHead(width, 3 * width, len(self.classes))
-
-    @classmethod
-    def load(cls, path: Path, device: torch.device) -> RgbdRcnn:
-        """A trained detector.
-
-        Raises:
-            WeightsError: if the file is missing, damaged or holds another model's weights.
-        """
-        state, metadata = load_weights(path, cls.__name__)
-        detector = cls(classes_of(path, metadata))
-        check_state(path, state, detector.state_dict())
-        detector.load_state_dict(state)
-        return detector.eval().to(device).to(memory_format=torch.channels_last)
-
-    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Writes the weights, with what they are of."""
-        own = {"model": type(self).__name__, "classes": json.dumps(self.classes)}
-        save_weights(path, self.state_dict(), {**metadata, **own})
 
     @torch.inference_mode()
     def __call__(
@@ -97,9 +77,7 @@ class RgbdRcnn(nn.Module):
             given: (N, 4) boxes to look at besides its own proposals.
         """
         height, width = image.shape[-2:]
-        padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        image = nn.functional.pad(image, padding).contiguous(memory_format=torch.channels_last)
-        fine, wide = self.backbone(image)
+        fine, wide = self.features(image)
         boxes = torch.cat([given, self.propose(*self.first(wide))[0][0]])
         boxes = _clip(boxes, 2 * width, 2 * height)
         logits, deltas = self.second(fine, wide, scale, boxes[None])
@@ -113,6 +91,14 @@ class RgbdRcnn(nn.Module):
             label[keep].cpu().numpy(),
             scores[keep].double().cpu().numpy(),
         )
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine and wide features of a picture (1, 9, H, W) of any size; see ``Backbone``."""
+        height, width = image.shape[-2:]
+        padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        padded = nn.functional.pad(image, padding).contiguous(memory_format=torch.channels_last)
+        fine, wide = self.backbone(padded)
+        return fine, wide
 
     def propose(
         self, logits: Tensor, deltas: Tensor, count: int = _PROPOSALS

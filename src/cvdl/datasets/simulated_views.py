@@ -1,0 +1,64 @@
+"""Simulated scenes as a data set, whatever is labelled in them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.generate import in_order
+from cvdl.simulation.scene import SimulatedScene, simulate_scene
+
+__all__ = ["SimulatedViews"]
+
+Sample = TypeVar("Sample")
+
+
+class SimulatedViews(ABC, Generic[Sample]):
+    """Scenes 0 to ``count`` - 1 of a seed.
+
+    A scene is made when it is asked for, the same each time, and nothing is kept.
+
+    Args:
+        seed: not negative.
+        count: of scenes, not negative.
+        config: what scenes are drawn from; None: the default.
+
+    Raises:
+        ValueError: if ``seed`` or ``count`` is negative.
+    """
+
+    def __init__(self, seed: int, count: int, config: SimulationConfig | None = None) -> None:
+        if seed < 0 or count < 0:
+            raise ValueError(f"seed and count must not be negative, got {seed} and {count}")
+        self.seed, self._config = seed, config
+        self.names = [f"scene{index}" for index in range(count)]
+
+    @abstractmethod
+    def _labelled(self, name: str, scene: SimulatedScene) -> Sample: ...
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Sample:
+        """One scene; negative indices count from the end.
+
+        Raises:
+            IndexError: past the end.
+        """
+        position = range(len(self))[index]
+        return self._labelled(
+            self.names[position], simulate_scene(self.seed, position, self._config)
+        )
+
+    def on_processes(self, processes: int | None = None) -> Iterator[Sample]:
+        """All samples in order, made on several processes; the same as from one.
+
+        Args:
+            processes: as of ``cvdl.simulation.generate.in_order``.
+        """
+        return in_order(self.__getitem__, len(self), processes)
