@@ -413,8 +413,8 @@ def test_overload(start, wire, tabletop):
 
 
 def test_silence_is_explained(start, wire, tabletops, monkeypatch):
-    monkeypatch.setattr("cvdl.ros.base_node._SILENCE_S", 0.5)
-    node = start(SegmentationNode)
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    start(SegmentationNode)
     report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
     color, _, info = wire.messages(tabletops(1)[0])
     wire.publish("/perception/camera_info", info)
@@ -429,7 +429,7 @@ def test_silence_is_explained(start, wire, tabletops, monkeypatch):
     count = sum(silent in log.msg for log in report)
     time.sleep(1.2)
     assert sum(silent in log.msg for log in report) == count == 1
-    assert node._misfits == {}
+    assert not told("QoS does not fit")
 
 
 def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):

@@ -10,7 +10,7 @@ from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.messages import SCENE_TOPICS, MessageError, MessageFactory
 from cvdl.ros.results import scene_messages
-from cvdl.ros.segments import SegmentationTopics, read_segmentation
+from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.transforms import tilt_deg, transformed
 from cvdl.simulation import SimulationConfig, simulate_scene
@@ -59,7 +59,8 @@ def test_new_settings_take_the_loaded_networks_over(monkeypatch):
 def test_a_segmentation_crosses_the_wire(table):
     scene = Perception(WITHOUT)(table)
     labels, objects = FACTORY.labels(table, scene), FACTORY.objects(table, scene)
-    found = read_segmentation(labels, objects, table.frame_id)
+    found, frame_id = read_segmentation(labels, objects)
+    assert frame_id == table.frame_id
     np.testing.assert_array_equal(found.labels, scene.labels)
     np.testing.assert_allclose(found.plane.normal, scene.plane.normal, atol=1e-9)
     assert found.plane.offset == pytest.approx(scene.plane.offset, abs=1e-9)
@@ -74,25 +75,12 @@ def test_a_segmentation_crosses_the_wire(table):
 
 def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):
     labels, objects = FACTORY.labels(frame, scene), FACTORY.objects(frame, scene)
-    with pytest.raises(MessageError, match=r"another frame.*'optical'.*accepted.*'eye'"):
-        read_segmentation(labels, objects, "eye")
     objects.detections[0].id = "77"
     with pytest.raises(MessageError, match="id '77' is no label"):
-        read_segmentation(labels, objects, frame.frame_id)
+        read_segmentation(labels, objects)
     labels.encoding = "mono8"
     with pytest.raises(MessageError, match=r"mono8.*accepted: mono16"):
-        read_segmentation(labels, objects, frame.frame_id)
-
-
-def test_labels_and_objects_of_one_stamp():
-    topics = SegmentationTopics()
-    for stamp in range(20):
-        topics.add_labels(stamp, f"labels {stamp}")
-    topics.add_objects(15, "objects 15")
-    topics.add_objects(3, "objects 3")
-    assert topics.take(15) == ("labels 15", "objects 15")
-    assert topics.take(15) is None
-    assert topics.take(3) is None  # its labels came too long ago
+        read_segmentation(labels, objects)
 
 
 def test_messages_of_some_topics(frame, scene):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.grasp_node import GraspNode
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS, read_frame, stamp_ns
 from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.transforms import TransformMissingError
 
 from .conftest import STAMP_NS, wait_until
@@ -54,6 +56,24 @@ def test_results_are_turned(start, wire, tabletop, monkeypatch):
     heard = wire.listen_to_scene(topics=(*SPATIAL, "segmentation/labels"))
     check(wire, heard, tabletop)
     assert heard["segmentation/labels"][0].header.frame_id == tabletop.frame_id
+
+
+def test_single_nodes_with_a_target_frame_make_the_same(start, wire, tabletop, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
+    for kind in (SegmentationNode, GraspNode):
+        start(kind, target_frame="base")
+    check(wire, wire.listen_to_scene(topics=SPATIAL), tabletop)
+
+
+def test_objects_in_an_unknown_frame_are_refused(start, wire, tabletop, monkeypatch, caplog):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
+    start(SegmentationNode, target_frame="base")
+    start(GraspNode)
+    poses = wire.listen("/perception/grasp/poses", SCENE_TOPICS["grasp/poses"])
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: "objects in another frame" in caplog.text or poses)
+    assert "'base'; accepted: the camera's" in caplog.text
+    assert not poses
 
 
 def test_a_missing_transform_is_counted(start, wire, tabletop, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -13,40 +12,10 @@ from cvdl.frame import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segm
 from cvdl.ros.messages import MessageError
 from cvdl.tabletop.labels import pixels_by_label
 
-__all__ = ["SegmentationTopics", "read_segmentation"]
-
-_KEPT = 10  # messages of a topic that wait for the other's
+__all__ = ["read_segmentation"]
 
 
-class SegmentationTopics:
-    """Pairs the labels with the objects of the same stamp."""
-
-    def __init__(self) -> None:
-        self._labels: OrderedDict[int, Any] = OrderedDict()
-        self._objects: OrderedDict[int, Any] = OrderedDict()
-
-    def add_labels(self, stamp_ns: int, message: Any) -> None:
-        """Take a label image."""
-        self._add(self._labels, stamp_ns, message)
-
-    def add_objects(self, stamp_ns: int, message: Any) -> None:
-        """Take a Detection3DArray."""
-        self._add(self._objects, stamp_ns, message)
-
-    def take(self, stamp_ns: int) -> tuple[Any, Any] | None:
-        """The two messages of a stamp, once; None while one is missing."""
-        if stamp_ns not in self._labels or stamp_ns not in self._objects:
-            return None
-        return self._labels.pop(stamp_ns), self._objects.pop(stamp_ns)
-
-    @staticmethod
-    def _add(queue: OrderedDict[int, Any], stamp_ns: int, message: Any) -> None:
-        queue[stamp_ns] = message
-        if len(queue) > _KEPT:
-            queue.popitem(last=False)
-
-
-def read_segmentation(labels: Any, objects: Any, frame_id: str) -> Segmentation:
+def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
     """Messages of `segmentation/labels` and `segmentation/objects` to what they were made of.
 
     The plane is the one that the boxes stand on: their third axis is its normal, and the lowest
@@ -55,11 +24,12 @@ def read_segmentation(labels: Any, objects: Any, frame_id: str) -> Segmentation:
     Args:
         labels: Image, mono16.
         objects: Detection3DArray; ``id`` is the label number.
-        frame_id: the camera's.
+
+    Returns:
+        The segmentation, and the name of the frame that its boxes and plane are in.
 
     Raises:
-        MessageError: if the labels are no such image, an id is no label of it, or the boxes are
-            in another frame than the camera's.
+        MessageError: if the labels are no such image, or an id is no label of it.
     """
     if labels.encoding != "mono16" or len(labels.data) != labels.step * labels.height:
         raise MessageError(
@@ -70,14 +40,9 @@ def read_segmentation(labels: Any, objects: Any, frame_id: str) -> Segmentation:
     rows = np.frombuffer(labels.data, np.uint8).reshape(labels.height, labels.step)
     dtype = np.dtype(np.uint16).newbyteorder(">" if labels.is_bigendian else "<")
     image = rows[:, : 2 * labels.width].view(dtype).astype(np.uint16)
-    if objects.detections and objects.header.frame_id != frame_id:
-        raise MessageError(
-            "segmentation/objects in another frame",
-            f"{objects.header.frame_id!r}; accepted: the camera's, {frame_id!r}",
-        )
     pixels = pixels_by_label(image.astype(np.int32))
     items = tuple(_read_object(each, pixels, image.shape[1]) for each in objects.detections)
-    return Segmentation(image, _plane_below(items), items)
+    return Segmentation(image, _plane_below(items), items), objects.header.frame_id
 
 
 def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) -> SceneObject:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cvdl.errors import InputError
-from cvdl.frame import Plane, Scene
+from cvdl.frame import Plane, Scene, Segmentation
 
 __all__ = ["TransformMissingError", "Transformer", "tilt_deg", "transformed"]
+
+Found = TypeVar("Found", Scene, Segmentation)
 
 
 class TransformMissingError(Exception):
@@ -75,18 +77,18 @@ class Transformer:
         self._listener.unregister()
 
 
-def transformed(scene: Scene, matrix: NDArray[np.float64]) -> Scene:
-    """The scene with its plane, 3-D boxes and grasps in another frame; the picture's part stays.
+def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
+    """Plane, 3-D boxes and grasps in another frame; the picture's part stays.
 
     Args:
-        scene: in the camera's frame.
+        found: a scene, or a segmentation alone.
         matrix: (4, 4), a rigid motion to the other frame's coordinates, metres.
     """
     turn, shift = matrix[:3, :3], matrix[:3, 3]
     plane = None
-    if scene.plane is not None:
-        normal = turn @ scene.plane.normal
-        plane = Plane(normal, float(scene.plane.offset - normal @ shift))
+    if found.plane is not None:
+        normal = turn @ found.plane.normal
+        plane = Plane(normal, float(found.plane.offset - normal @ shift))
     objects = tuple(
         replace(
             item,
@@ -96,13 +98,15 @@ def transformed(scene: Scene, matrix: NDArray[np.float64]) -> Scene:
                 rotation=turn @ item.box3d.rotation,
             ),
         )
-        for item in scene.objects
+        for item in found.objects
     )
+    if isinstance(found, Segmentation):
+        return replace(found, plane=plane, objects=objects)
     grasps = tuple(
         replace(grasp, position=turn @ grasp.position + shift, rotation=turn @ grasp.rotation)
-        for grasp in scene.grasps
+        for grasp in found.grasps
     )
-    return replace(scene, plane=plane, objects=objects, grasps=grasps)
+    return replace(found, plane=plane, objects=objects, grasps=grasps)
 
 
 def tilt_deg(plane: Plane) -> float:
