@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -19,9 +20,11 @@ from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.detection_node import DetectionNode
 from cvdl.ros.grasp_node import GraspNode
+from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, read_frame, stamp_ns
 from cvdl.ros.perception_node import PerceptionNode
 from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.ros.stages import Stages
 
 from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 
@@ -162,6 +165,27 @@ def test_nothing_is_computed_that_nobody_listens_to(start, wire, tabletops):
     assert values["device"] == "cpu"
     assert float(values["memory (MB)"]) > 50
     assert report[-1].status[0].name == f"cvdl: {NODE}"
+
+
+def test_networks_are_loaded_on_the_thread_that_runs_them(start, wire, tabletop, monkeypatch):
+    threads = []
+
+    class Watched(Stages):
+        def __init__(self, *args):
+            threads.append(threading.get_ident())
+            super().__init__(*args)
+
+        def __call__(self, *args):
+            threads.append(threading.get_ident())
+            return super().__call__(*args)
+
+    monkeypatch.setattr("cvdl.ros.base_node.Stages", Watched)
+    start(SegmentationNode)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels)
+    assert len(threads) == 2
+    assert len(set(threads)) == 1
 
 
 # --- Names --------------------------------------------------------------------------------------
@@ -382,34 +406,37 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
 def test_overload(start, wire, tabletop):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
     node = start(SegmentationNode)
-    busy = 0.1
-    healthy = node._stages._perceive._segment
+    busy = 0.2
+    found = node._stages._perceive._segment(read_frame(*wire.messages(tabletop)))
 
     def slow(frame):
         time.sleep(busy)
-        return healthy(frame)
+        return found
 
     node._stages._perceive._segment = slow
-    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
-    heard_at = {}
-    sent_at = {}
-    count = 40
-    for i in range(count):
-        stamp = STAMP_NS + i * PERIOD_NS
-        sent_at[stamp] = time.monotonic()
-        wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)))
-        for message in list(labels):
-            heard_at.setdefault(stamp_ns(message), time.monotonic())
+    sent, waits = {}, {}
+
+    def hear(message):
+        stamp = stamp_ns(message)
+        waits[stamp] = time.monotonic() - sent[stamp]
+
+    kind = message_type("sensor_msgs/msg/Image")
+    wire.node.create_subscription(kind, "/perception/segmentation/labels", hear, 10)
+    messages = wire.messages(tabletop)
+    while len(waits) < 8:
+        assert len(sent) < 400, "nothing comes back"
+        stamp = STAMP_NS + len(sent) * PERIOD_NS
+        for message in messages:
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
+        sent[stamp] = time.monotonic()
+        wire.send(messages)
         time.sleep(busy / 5)
-    last = STAMP_NS + (count - 1) * PERIOD_NS
-    assert wait_until(lambda: labels and stamp_ns(labels[-1]) == last)
-    assert wait_until(lambda: report and diagnosed(report).get("pairs") == str(count))
+    assert max(waits.values()) < 2 * busy
+    assert wait_until(lambda: report and diagnosed(report).get("pairs") == str(len(sent)))
     values = diagnosed(report)
-    assert int(values["dropped: a newer frame came"]) == count - len(labels) > count / 2
-    median = float(values["latency of total (ms)"].split()[1].rstrip(",")) / 1e3
-    waits = [heard_at[stamp] - sent_at[stamp] for stamp in heard_at]
-    assert np.median(waits) < 2 * median + 0.1  # so often does this test look
+    # All but those that came back and the two that were under way and waiting at the end.
+    assert int(values["dropped: a newer frame came"]) >= len(sent) - len(waits) - 2 > len(sent) / 2
 
 
 def test_silence_is_explained(start, wire, tabletops, monkeypatch):

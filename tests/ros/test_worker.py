@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from cvdl.ros.worker import LatestWorker
 
 
@@ -25,11 +27,12 @@ def test_the_newest_wins_and_the_others_are_counted():
     begun.clear()
     go_on.set()
     assert begun.wait(10)
-    assert worker.stop(10)
+    assert worker.clear(10)
     assert done == [0, 3]
+    worker.stop()
 
 
-def test_stopping_lets_go_of_what_waits_and_tells_when_it_takes_too_long():
+def test_clearing_lets_go_of_what_waits_and_tells_when_it_takes_too_long():
     done = []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -42,7 +45,24 @@ def test_stopping_lets_go_of_what_waits_and_tells_when_it_takes_too_long():
     worker.submit(0)
     assert begun.wait(10)
     worker.submit(1)
-    assert not worker.stop(0.01)
+    assert not worker.clear(0.01)
     go_on.set()
-    assert worker.stop(10)
+    assert worker.clear(10)
     assert done == [0]
+    worker.stop()
+
+
+def test_calls_run_on_the_thread_of_the_items():
+    seen, threads = threading.Event(), []
+
+    def work(item):
+        threads.append(threading.get_ident())
+        seen.set()
+
+    worker = LatestWorker(work, lambda item: None)
+    worker.submit(0)
+    assert seen.wait(10)
+    assert worker.call(threading.get_ident) == threads[0] != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        worker.call(lambda: 1 / 0)
+    worker.stop()

@@ -127,7 +127,9 @@ class BaseNode(LifecycleNode):
         """Load the networks and make the publishers; failing leaves the node unconfigured."""
         try:
             self._settings = assemble(self.CONFIG, self._values())
-            self._stages = Stages(self.stages_of(self._settings))
+            self._worker = LatestWorker(self._work, self._on_overrun)
+            config = self.stages_of(self._settings)
+            self._stages = self._worker.call(lambda: Stages(config))
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
             for topic in self.TOPICS:
@@ -154,8 +156,7 @@ class BaseNode(LifecycleNode):
         """Subscribe and work."""
         assert self._stages
         self._last_submitted = 0.0
-        self._health = health = Health(self._stages.device)
-        self._worker = LatestWorker(self._work, lambda job: health.count("a newer frame came"))
+        self._health = Health(self._stages.device)
         if self.BUILDS_ON_SEGMENTATION:
             self._segmented = SegmentationInput(self, self._on_segmented, self._on_unsegmented)
         self._camera = CameraInput(self, self._settings, self._on_match)
@@ -197,9 +198,9 @@ class BaseNode(LifecycleNode):
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        if self._worker is not None and not self._worker.stop(_STOP_S):
+        self._camera = self._segmented = self._timer = None
+        if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
-        self._camera = self._segmented = self._timer = self._worker = None
 
     def _release(self) -> None:
         for publisher in (*self._scene_publishers.values(), self._label_info, self._diagnostics):
@@ -208,7 +209,9 @@ class BaseNode(LifecycleNode):
         self._scene_publishers, self._label_info, self._diagnostics = {}, None, None
         if self._transformer is not None:
             self._transformer.close()
-        self._transformer = self._stages = None
+        if self._worker is not None:
+            self._worker.stop()
+        self._transformer = self._stages = self._worker = None
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile | None = None) -> Any:
         return self.create_lifecycle_publisher(
@@ -227,6 +230,8 @@ class BaseNode(LifecycleNode):
         result = message_type("rcl_interfaces/msg/SetParametersResult")
         values = self._values()
         new = {each.name: each.value for each in changes if each.name in self._specs}
+        if not new:  # only those that rclpy declares for itself
+            return result(successful=True)
         if self._stages is not None:
             for name, value in new.items():
                 if not self._specs[name].live and value != values[name]:
@@ -249,7 +254,7 @@ class BaseNode(LifecycleNode):
         return response
 
     def _on_detect_once(self, request: Any, response: Any) -> Any:
-        response.success = self._worker is not None
+        response.success = self._camera is not None
         if response.success:
             self.set_parameters([Parameter("enable", value=True)])
             self._once = True
@@ -284,6 +289,10 @@ class BaseNode(LifecycleNode):
         if self._health is not None:
             topic = self.resolve_topic_name("segmentation/labels")
             self._health.drop("no segmentation", f"nothing on {topic}")
+
+    def _on_overrun(self, job: _Job) -> None:
+        if self._health is not None:
+            self._health.count("a newer frame came")
 
     def _submit(self, job: _Job) -> None:
         if self._worker is not None:
