@@ -6,16 +6,21 @@ import ast
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import fields
+from math import cos, radians, sin
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.bags.typestore import message_type
+from cvdl.frame import RgbdFrame
 from cvdl.replay import NAMESPACE
 from cvdl.ros import documentation
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
 
 ROOT = Path(__file__).parents[2]
@@ -91,23 +96,142 @@ def test_default_names_are_those_of_simulated_bags():
     assert tuple(preset.values()) == (COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC)
 
 
-def test_rviz_shows_topics_that_there_are():
-    displays = yaml.safe_load(text("config/cvdl.rviz"))["Visualization Manager"]["Displays"]
-    topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
-    for display in displays:
+@pytest.fixture(scope="module")
+def rviz():
+    return yaml.safe_load(text("config/cvdl.rviz"))
+
+
+@pytest.fixture
+def displays(rviz):
+    return {display["Name"]: display for display in rviz["Visualization Manager"]["Displays"]}
+
+
+@pytest.fixture(scope="module")
+def foxglove():
+    return json.loads(text("config/cvdl.foxglove.json"))
+
+
+def test_rviz_shows_topics_that_there_are(displays):
+    topics = {display["Topic"]["Value"] for display in displays.values() if "Topic" in display}
+    for display in displays.values():
         topics |= {value for key, value in display.items() if key.endswith(" Topic")}
     assert topics <= KNOWN_TOPICS
-    assert {display["Name"] for display in displays} >= {"Overlay", "Points", "Markers", "TF"}
+    assert set(displays) >= {"Overlay", "Points", "Markers", "TF"}
     # The launch file gives each its real name.
     assert all(f'"{topic}"' in LAUNCH for topic in topics)
 
 
-def test_foxglove_shows_topics_that_there_are():
-    layout = json.loads(text("config/cvdl.foxglove.json"))
-    named = re.findall(r'"(/[\w/]+)', json.dumps(layout["configById"]))
+def test_rviz_finds_the_calibration_of_the_depth_beside_it_too(displays):
+    # Where RViz is too old for the property, and before it has read it.
+    beside = displays["Points"]["Depth Map Topic"].rpartition("/")[0] + "/camera_info"
+    assert f'("{beside}", inputs["camera_info_topic"])' in LAUNCH
+
+
+# What displays have, by the sources of RViz: it ignores what it does not know.
+TOPIC = {"Value", "Depth", "History Policy", "Reliability Policy", "Durability Policy"}
+PROPERTIES = {
+    "Image": {"Topic", "Normalize Range", "Min Value", "Max Value", "Median window"},
+    "DepthCloud": {
+        "Reliability Policy",
+        "Topic Filter",
+        "Depth Map Topic",
+        "Depth Map Transport Hint",
+        "CameraInfo Topic",
+        "Color Image Topic",
+        "Color Transport Hint",
+        "Queue Size",
+        "Auto Size",
+        "Occlusion Compensation",
+        "Style",
+        "Size (m)",
+        "Size (Pixels)",
+        "Alpha",
+        "Decay Time",
+        "Color Transformer",
+    },
+    "MarkerArray": {"Topic", "Namespaces"},
+    "PoseArray": {"Topic", "Shape", "Color", "Alpha", "Axes Length", "Axes Radius"},
+    "TF": {"Show Names", "Show Axes", "Show Arrows", "Marker Scale", "Frame Timeout"},
+    "Grid": {"Reference Frame", "Plane Cell Count", "Cell Size", "Color", "Alpha", "Plane"},
+}
+
+
+def test_rviz_knows_every_property(displays):
+    for display in displays.values():
+        package, _, kind = display["Class"].partition("/")
+        assert package == "rviz_default_plugins"
+        assert set(display) - {"Class", "Name", "Enabled", "Value"} <= PROPERTIES[kind]
+        assert display["Enabled"] == display["Value"]
+        assert set(display.get("Topic", TOPIC)) == TOPIC
+
+
+def test_rviz_asks_for_no_more_than_publishers_offer(displays):
+    # A camera may be best effort; results are reliable, and volatile.
+    for name, display in displays.items():
+        if topic := display.get("Topic"):
+            ours = topic["Value"].startswith(f"{NAMESPACE}/")
+            assert topic["Reliability Policy"] == ("Reliable" if ours else "Best Effort"), name
+            assert topic["Durability Policy"] == "Volatile"
+            assert topic["History Policy"] == "Keep Last"
+    assert displays["Points"]["Reliability Policy"] == "Best effort"  # spelt so by this display
+
+
+def test_rviz_shows_every_kind_of_marker(displays, frame, scene):
+    markers = MessageFactory(message_type).markers(frame, scene).markers
+    assert displays["Markers"]["Namespaces"] == {m.ns: True for m in markers if m.ns}
+
+
+def test_rviz_docks_every_panel(rviz, displays):
+    geometry = rviz["Window Geometry"]
+    state = bytes.fromhex(geometry["QMainWindow State"])
+    pictures = [name for name, item in displays.items() if item["Class"].endswith("/Image")]
+    for name in [*pictures, *(panel["Name"] for panel in rviz["Panels"])]:
+        # A name is a QString: its bytes, and before them their number.
+        encoded = name.encode("utf-16-be")
+        assert len(encoded).to_bytes(4, "big") + encoded in state, name
+        assert geometry[name] == {"collapsed": False}
+    # RViz reads these two into a variable that has no value.
+    assert geometry["Hide Left Dock"] is False
+    assert geometry["Hide Right Dock"] is False
+
+
+def test_viewers_look_over_the_shoulder_of_the_camera(rviz, foxglove):
+    view = rviz["Visualization Manager"]["Views"]["Current"]
+    yaw, pitch = view["Yaw"], view["Pitch"]
+    assert not view["Invert Z Axis"]
+    over_the_shoulder(
+        view["Distance"] * np.array([cos(yaw) * cos(pitch), sin(yaw) * cos(pitch), sin(pitch)]),
+        [view["Focal Point"][axis] for axis in "XYZ"],
+    )
+    state = foxglove["configById"]["3D!scene"]["cameraState"]
+    theta, phi = radians(-state["thetaOffset"]), radians(state["phi"])
+    over_the_shoulder(
+        state["distance"] * np.array([sin(phi) * sin(theta), -sin(phi) * cos(theta), cos(phi)]),
+        state["targetOffset"],
+    )
+
+
+def over_the_shoulder(offset, target):
+    """Both keep z upward in the picture: of an optical frame that is right only from above."""
+    x, y, z = np.add(offset, target)
+    assert abs(x) < 0.01
+    assert y < -0.3  # above: y is down
+    assert z < 0  # behind, and the target before the camera
+    assert target[2] > 0
+
+
+def test_viewers_start_in_the_frame_of_the_camera(rviz, foxglove):
+    options = rviz["Visualization Manager"]["Global Options"]
+    (default,) = (f.default for f in fields(RgbdFrame) if f.name == "frame_id")
+    assert options["Fixed Frame"] == default
+    assert foxglove["configById"]["3D!scene"]["followTf"] == default
+
+
+def test_foxglove_shows_topics_that_there_are(foxglove):
+    named = re.findall(r'"(/[\w/]+)', json.dumps(foxglove["configById"]))
     assert named
     assert set(named) <= KNOWN_TOPICS
-    assert sorted(panels(layout["layout"])) == sorted(layout["configById"])
+    assert sorted(panels(foxglove["layout"])) == sorted(foxglove["configById"])
 
 
 def panels(layout):
