@@ -109,6 +109,7 @@ setup(
         "tracking": TRACKING,
         "live": LIVE,
         "dev": DEV + RERUN + TRACKING,
+        "test": ["pytest>=8"],  # what tells colcon test to run pytest
     },
     entry_points={
         "console_scripts": ["cvdl = cvdl.cli:main"]

@@ -22,8 +22,5 @@ if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
 fi
 if [ -n "${AMENT_PREFIX_PATH:-}" ]; then
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
-    # ROS's plugins are older than today's pytest, and of no use to these tests.
-    plugins="-p no:launch_testing -p no:launch_ros -p no:launch_pytest"
-    export PYTEST_ADDOPTS="$plugins ${PYTEST_ADDOPTS:-}"
 fi
 exec "$@"

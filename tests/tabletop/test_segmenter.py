@@ -1,7 +1,7 @@
 """The segmentation stage on scenes of which everything is known, and on bad input."""
 
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -423,9 +423,10 @@ def test_pure_noise(segment, holes):
     rng = np.random.default_rng(0)
     depth = rng.uniform(0.3, 2.9, (480, 640))
     depth[rng.random(depth.shape) < holes] = np.nan
-    start = perf_counter()
+    segment(frame_of(np.ones_like(depth)))  # compiles what has not been
+    start = process_time()  # which others on the machine do not add to
     scene = segment(frame_of(depth))
-    assert perf_counter() - start < 5
+    assert process_time() - start < 5
     assert scene.objects == ()
 
 
@@ -433,9 +434,10 @@ def test_pure_noise(segment, holes):
 def test_a_wall_of_noise(segment, sigma):
     """Whether there is a plane may be argued about; that it ends soon may not."""
     depth = 1 + np.random.default_rng(0).normal(0, sigma, (480, 640))
-    start = perf_counter()
+    segment(frame_of(np.ones_like(depth)))  # compiles what has not been
+    start = process_time()  # which others on the machine do not add to
     scene = segment(frame_of(depth))
-    assert perf_counter() - start < 5
+    assert process_time() - start < 5
     if scene.plane is not None:
         assert scene.plane.normal[2] < -0.9
 

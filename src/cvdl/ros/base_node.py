@@ -48,7 +48,7 @@ __all__ = ["BaseNode"]
 _log = logging.getLogger("cvdl.ros")
 
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
-_STOP_S = 4.0  # that an end by Ctrl-C waits for the frame under way
+_STOP_S = 2.0  # that an end by Ctrl-C waits for the frame under way
 _LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,13 +41,16 @@ class _ToRos(logging.Handler):
 
 
 def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: bool = False) -> int:
-    """Run a node until Ctrl-C or a shutdown; the process's exit status.
+    """Run a node until Ctrl-C or a shutdown, which end the process with status 0.
 
     Args:
         make: the node.
         args: of the command line, with ``--ros-args``; those of the process if not given.
         must: whether a node that cannot be configured ends the process, with status 1; else it
             stays, unconfigured, for its parameters to be mended.
+
+    Returns:
+        Status 1, if the node cannot be made or, where it must be, configured.
     """
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.ALL
@@ -87,4 +92,8 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             log.setLevel(before[1])
         rclpy.try_shutdown()
         signal.signal(signal.SIGINT, interrupt)
-    return 0
+    # All is closed. Python's own end would take seconds on a busy machine, with so many objects of
+    # torch and others, and would abort the process where a stage is still in compiled code.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -71,10 +71,13 @@ class LatestWorker(Generic[Item]):
             return self._changed.wait_for(lambda: not self._busy, timeout_s)
 
     def stop(self) -> None:
-        """End the thread, after the item under way."""
+        """End the thread: at once, or after the item under way, which is not waited for."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+            busy = self._busy
+        if not busy:
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

@@ -1,0 +1,170 @@
+"""`ros2 launch cvdl perception.launch.py`: the nodes themselves, and a camera at 15 Hz."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ros2launch", reason="needs a full ROS 2 installation: ros2 launch")
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.datasets.image_folder import ImageFolder
+from cvdl.pictures import overlay
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, read_frame, stamp_ns
+
+from .background import background
+from .conftest import PATIENCE_S, PERIOD_NS, deserialized, wait_until
+
+ROOT = Path(__file__).parents[2]
+RECORDED = ROOT.parent / "shared/data/tabletop_demo"
+SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
+TOPICS = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]  # nothing is tracked
+LABEL_INFO = "vision_msgs/msg/LabelInfo"
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """cvdl where ros2 looks for packages: what colcon makes, but with the code at hand."""
+    launch_files, executables = tmp_path / "share/cvdl/launch", tmp_path / "lib/cvdl"
+    index = tmp_path / "share/ament_index/resource_index/packages"
+    for folder in (launch_files, executables, index):
+        folder.mkdir(parents=True)
+    (index / "cvdl").touch()
+    name = "perception.launch.py"
+    (launch_files / name).symlink_to(ROOT / "launch" / name)
+    for name in ("perception_node", *SEPARATE):
+        file = executables / name
+        file.write_text(f"#!{sys.executable}\nfrom cvdl.ros.{name} import main\nmain()\n")
+        file.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+
+
+@pytest.fixture
+def frames(tabletop):
+    """Two; recorded ones where they are there."""
+    if RECORDED.is_dir():
+        recorded = ImageFolder(RECORDED)
+        return [recorded[0], recorded[1]]
+    return [tabletop, replace(tabletop, color=tabletop.color[:, :, ::-1].copy())]
+
+
+def publish(wire, frames, done, launch):
+    """Send the frames in turn, 15 a second, until it is done; the frame's number by its stamp."""
+    end = time.monotonic() + 6 * PATIENCE_S
+    sent = {}
+    while not done(sent):
+        assert launch.alive, launch.said
+        assert time.monotonic() < end, f"some topic stays silent\n{launch.said}"
+        start = time.monotonic()
+        number = len(sent) % len(frames)
+        stamp = time.time_ns()
+        sent[stamp] = number
+        messages = wire.messages(replace(frames[number], stamp_ns=stamp))
+        for topic, message in zip(
+            (COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC), messages, strict=True
+        ):
+            wire.publish(topic, message)
+        time.sleep(max(0.0, start + PERIOD_NS / 1e9 - time.monotonic()))
+    return sent
+
+
+def stamp_of(message):
+    return stamp_ns(message.markers[0] if hasattr(message, "markers") else message)
+
+
+def everywhere(heard):
+    """The stamps for which every topic has a message; a plane has none."""
+    stamps = [{stamp_of(m) for m in heard[topic]} for topic in TOPICS if not is_plane(topic)]
+    return set.intersection(*stamps)
+
+
+def is_plane(topic):
+    return topic == "segmentation/plane"
+
+
+def assert_alike(found, expected, where):
+    """Equal but for what the way through another node's messages rounds."""
+    if hasattr(expected, "get_fields_and_field_types"):
+        for name in expected.get_fields_and_field_types():
+            assert_alike(getattr(found, name), getattr(expected, name), f"{where}.{name}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_alike(one, other, f"{where}[{i}]")
+    elif isinstance(expected, float | np.ndarray):
+        assert found == pytest.approx(expected, abs=1e-5), where
+    elif where.endswith("overlay.data"):  # lines may go through a neighbouring pixel
+        assert len(found) == len(expected)
+        assert np.mean(np.array(found) != np.array(expected)) < 1e-3, where
+    else:
+        assert found == expected, where
+
+
+@pytest.mark.parametrize("composed", [True, False], ids=["composed", "separate"])
+def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire, frames, composed):
+    nodes = 1 if composed else len(SEPARATE)
+    command = (sys.executable, shutil.which("ros2"), "launch", "cvdl", "perception.launch.py")
+    arguments = (f"composed:={str(composed).lower()}", "device:=cpu")
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+    def done(sent):
+        """Whether a result of each frame has come on every topic."""
+        return len(frames) == len({sent[stamp] for stamp in everywhere(heard)}) and names
+
+    with background(*command, *arguments, OVERRIDE_LAUNCH_PROCESS_OUTPUT="screen") as launch:
+        # Processes that load networks take a while to come.
+        assert wait_until(
+            lambda: wire.node.count_subscribers(COLOR_TOPIC) == nodes or not launch.alive,
+            3 * PATIENCE_S,
+        )
+        heard = wire.listen_to_scene(topics=TOPICS)
+        names = wire.listen(f"/perception/{LABEL_INFO_TOPIC}", LABEL_INFO, latched)
+        sent = publish(wire, frames, done, launch)
+        offers = {
+            topic: wire.node.get_publishers_info_by_topic(f"/perception/{topic}")
+            for topic in (*TOPICS, LABEL_INFO_TOPIC)
+        }
+        launch.interrupt()
+        begin = time.monotonic()
+        assert launch.end(PATIENCE_S) == 0, launch.said
+        assert time.monotonic() - begin < 5
+        assert launch.said.count("process has finished cleanly") == nodes
+        assert "Traceback" not in launch.said
+
+    for topic, (offer,) in offers.items():
+        assert offer.topic_type == SCENE_TOPICS.get(topic, LABEL_INFO)
+        assert offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+        is_latched = offer.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        assert is_latched == (topic == LABEL_INFO_TOPIC)
+    whole = Perception(PerceptionConfig())
+    assert tuple(each.class_name for each in names[0].class_map) == whole.classes
+    # Of separate nodes, only the one that recognises things has names for them.
+    nameless = whole if composed else Perception(PerceptionConfig(detector={"enable": False}))
+    planes = []
+    for stamp in everywhere(heard):
+        frame = read_frame(*wire.messages(replace(frames[sent[stamp]], stamp_ns=stamp)))
+        expected = {}
+        for perception in (nameless, whole):
+            scene = perception(frame)
+            messages = wire.factory.scene(frame, scene, overlay(frame, scene))
+            for topic, message in messages.items():
+                if topic.startswith("detection") or perception is nameless:
+                    expected[topic] = deserialized(message)
+        planes.append(expected.pop("segmentation/plane"))
+        for topic, message in expected.items():
+            (found,) = (m for m in heard[topic] if stamp_of(m) == stamp)
+            if composed or topic.startswith("segmentation"):
+                assert found == message, topic
+            else:
+                assert_alike(found, message, topic)
+    assert all(plane in planes for plane in heard["segmentation/plane"])

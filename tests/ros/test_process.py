@@ -1,0 +1,71 @@
+"""The end of a node's process while a frame is under way."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+
+from cvdl.ros.messages import SCENE_TOPICS
+
+from .background import background
+from .conftest import PATIENCE_S, wait_until
+
+# The pipeline, slowed down by work in compiled code that comes and goes from Python.
+SLOW = """
+import time
+import torch
+import cvdl.pipeline
+
+perceive = cvdl.pipeline.Perception.__call__
+
+def slow(self, *arguments, **options):
+    print("a frame is under way", flush=True)
+    picture, kernel = torch.zeros(1, 8, 64, 64), torch.zeros(8, 8, 3, 3)
+    end = time.monotonic() + {seconds}
+    while time.monotonic() < end:
+        torch.nn.functional.conv2d(picture, kernel)
+    return perceive(self, *arguments, **options)
+
+cvdl.pipeline.Perception.__call__ = slow
+"""
+NODE = "from cvdl.ros.perception_node import main\nmain()\n"
+LIVE = "import typer\nimport cvdl.cli.live\ntyper.run(cvdl.cli.live.command)\n"
+AS_NODE = [
+    *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false"),
+    *("-r", "color:=/eye/color", "-r", "depth:=/eye/depth", "-r", "camera_info:=/eye/camera_info"),
+]
+AS_LIVE = [
+    *("--namespace", "/live", "--set", "detector.enable=false"),
+    *("--color-topic", "/eye/color", "--depth-topic", "/eye/depth"),
+    *("--camera-info-topic", "/eye/camera_info"),
+]
+
+
+def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
+    """Within 5 s and with status 0: one whose frame comes to its end, one whose frame does not."""
+    python = (sys.executable, "-c")
+    with (
+        background(*python, SLOW.format(seconds=0.5) + LIVE, *AS_LIVE) as live,
+        background(*python, SLOW.format(seconds=3600) + NODE, *AS_NODE) as node,
+    ):
+        processes = (live, node)
+        there = partial(wire.node.count_subscribers, "/eye/color")
+        assert wait_until(lambda: there() == 2 or not (live.alive and node.alive), 3 * PATIENCE_S)
+        for namespace in ("live", "node"):
+            wire.listen(f"/{namespace}/segmentation/labels", SCENE_TOPICS["segmentation/labels"])
+        begin = time.monotonic()
+        while not all("under way" in process.said for process in processes):
+            stamp = time.time_ns()
+            assert time.monotonic() < begin + PATIENCE_S, [process.said for process in processes]
+            wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)), camera="/eye")
+            time.sleep(0.1)
+        begin = time.monotonic()
+        for process in processes:
+            process.interrupt()
+        for process in processes:
+            assert process.end(PATIENCE_S) == 0, process.said
+            assert time.monotonic() - begin < 5
+            assert "Traceback" not in process.said
+        assert "a stage has not ended within" in node.said
