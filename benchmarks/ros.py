@@ -5,7 +5,8 @@
 The perception node runs in a process of its own; this one publishes frames of an image folder
 through DDS, one as soon as the result of the one before is there, and takes the time from the stamp
 (just before the colour image is published) to the last of the results. The offline time is that of
-the stages alone on the same frames. Needs ROS 2, or the extra cvdl[live].
+the stages on the same frames, and of drawing the overlay where that is listened to. Needs ROS 2, or
+the extra cvdl[live].
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from rich.table import Table
 from cvdl.config import load_config
 from cvdl.datasets import ImageFolder
 from cvdl.frame import RgbdFrame
+from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory, stamp_ns
@@ -142,7 +144,7 @@ def main() -> None:
             f"grasp.device={arguments.device}",
         ]
         wire = measure_wire(name, frames, overrides, results)
-        offline = measure_offline(frames, overrides)
+        offline = measure_offline(frames, overrides, "overlay" in results)
         more = float(np.nanmedian(wire) - np.median(offline))
         table.add_row(
             name,
@@ -173,12 +175,16 @@ def measure_wire(
     return times[WARM_UP:]
 
 
-def measure_offline(frames: Sequence[RgbdFrame], overrides: Sequence[str]) -> list[float]:
+def measure_offline(
+    frames: Sequence[RgbdFrame], overrides: Sequence[str], drawn: bool
+) -> list[float]:
     perception = Perception(load_config(None, overrides))
     times = []
     for frame in frames:
         start = perf_counter()
-        perception(frame)
+        scene = perception(frame)
+        if drawn:
+            overlay(frame, scene)
         times.append((perf_counter() - start) * 1e3)
     return times[WARM_UP:]
 

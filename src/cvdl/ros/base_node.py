@@ -129,7 +129,8 @@ class BaseNode(LifecycleNode):
             self._settings = assemble(self.CONFIG, self._values())
             self._worker = LatestWorker(self._work, self._on_overrun)
             config = self.stages_of(self._settings)
-            self._stages = self._worker.call(lambda: Stages(config))
+            start = monotonic()
+            self._stages = self._worker.call(lambda: Stages.ready(config))
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
             for topic in self.TOPICS:
@@ -149,7 +150,9 @@ class BaseNode(LifecycleNode):
             self._release()
             return TransitionCallbackReturn.FAILURE
         self._told_classes = False
-        self.get_logger().info(f"configured: networks on {self._stages.device}")
+        self.get_logger().info(
+            f"configured in {monotonic() - start:.1f} s: networks on {self._stages.device}"
+        )
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from cvdl.device import pick_device
 from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.messages import SCENE_TOPICS
+from cvdl.warm_up import made_up_frame
 
 __all__ = ["NEEDS_DETECTION", "NEEDS_GRASPS", "Stages"]
 
@@ -43,6 +45,19 @@ class Stages:
         networks = [stage for stage in (config.detector, config.grasp) if stage.enable]
         devices = {str(pick_device(stage.device)) for stage in networks}
         self.device = ", ".join(sorted(devices)) or "cpu"
+
+    @classmethod
+    def ready(cls, config: PerceptionConfig) -> Stages:
+        """Loaded, and run once, so that no frame waits for what is compiled at first use.
+
+        Raises:
+            InputError: see the class.
+        """
+        # That frame is nobody's: no track may begin with it.
+        untracked = config.detector.model_copy(update={"track": False})
+        stages = cls(config.model_copy(update={"detector": untracked}))
+        stages(made_up_frame(), SCENE_TOPICS)
+        return cls(config, stages)
 
     def __call__(
         self,
