@@ -14,7 +14,7 @@ __all__ = ["proposal_loss", "quality_focal_loss", "region_loss", "regions"]
 _NEAR = 1.5  # cells: so far beside a thing's middle may a cell tell its box
 _BOTH_SIZES = 0.3  # of the step between two anchors: a thing so near their middle belongs to both
 _RIGHT = 0.5  # overlap from which a region is of a thing (Girshick 2015)
-_REGIONS = 48  # of a picture
+_REGIONS = 32  # of a picture
 _RIGHT_SHARE = 0.5  # of those, at most, are of a thing
 
 

@@ -26,7 +26,10 @@ from cvdl.network_input import network_input
 
 __all__ = ["RgbdRcnn", "input_of"]
 
-_PROPOSALS = 48  # of its own that the second network looks at
+_PROPOSALS = 32  # of its own that the second network looks at
+_LOOKS = (
+    2  # of the second network: at its own boxes once more (Gidaris & Komodakis 2015, section 4)
+)
 _FIRST_LOOK = 400  # best cells that proposals are chosen from
 _PROPOSAL_OVERLAP = 0.7  # above it the worse of two proposals goes (Ren et al. 2015)
 _OVERLAP = 0.6  # above it the worse of two boxes of one class goes
@@ -80,9 +83,12 @@ class RgbdRcnn(TrainedDetector):
         fine, wide = self.features(image)
         boxes = torch.cat([given, self.propose(*self.first(wide))[0][0]])
         boxes = _clip(boxes, 2 * width, 2 * height)
-        logits, deltas = self.second(fine, wide, scale, boxes[None])
-        boxes = _clip(mend(boxes, deltas.float()), 2 * width, 2 * height)
-        scores = logits.float().sigmoid()
+        logits = torch.zeros(len(boxes), len(self.classes), device=boxes.device)
+        for _ in range(_LOOKS):
+            told, deltas = self.second(fine, wide, scale, boxes[None])
+            boxes = _clip(mend(boxes, deltas.float()), 2 * width, 2 * height)
+            logits += told / _LOOKS
+        scores = logits.sigmoid()
         row, label = (scores > _LOWEST_SCORE).nonzero(as_tuple=True)
         scores = scores[row, label]
         keep = batched_nms(boxes[row], scores, label, _OVERLAP)[:_MOST]

@@ -103,7 +103,9 @@ class RegionHead(nn.Module):
 
     def __init__(self, fine: int, wide: int, classes: int, dropout: float = 0.2) -> None:
         super().__init__()
-        self.closer = convolution(fine, 2 * fine, 2)
+        self.closer = nn.Sequential(
+            convolution(fine, 2 * fine, 2), convolution(2 * fine, 2 * fine, 2)
+        )
         width = 4 * fine
         self.body = nn.Sequential(
             convolution(2 * fine + wide, width),
@@ -125,7 +127,7 @@ class RegionHead(nn.Module):
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
-        near = self.closer(_cut(fine, boxes, 2 * _BINS, _FINE_STRIDE))
+        near = self.closer(_cut(fine, boxes, 4 * _BINS, _FINE_STRIDE))
         far = _cut(wide, boxes, _BINS, STRIDE).to(near.dtype)
         x = self.body(torch.cat([near, far], dim=1))
         x = self.hidden(torch.cat([x, self.sides(_sides(scale, boxes))], dim=1))
