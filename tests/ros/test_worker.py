@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -62,7 +63,11 @@ def test_calls_run_on_the_thread_of_the_items():
     worker = LatestWorker(work, lambda item: None)
     worker.submit(0)
     assert seen.wait(10)
-    assert worker.call(threading.get_ident) == threads[0] != threading.get_ident()
+    assert worker.call(threading.get_ident, lambda: True) == threads[0] != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
-        worker.call(lambda: 1 / 0)
+        worker.call(lambda: 1 / 0, lambda: True)
+    go_on = threading.Event()
+    with pytest.raises(CancelledError):
+        worker.call(go_on.wait, lambda: False)
+    go_on.set()
     worker.stop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from time import monotonic, perf_counter
 from types import SimpleNamespace
@@ -130,7 +131,7 @@ class BaseNode(LifecycleNode):
             self._worker = LatestWorker(self._work, self._on_overrun)
             config = self.stages_of(self._settings)
             start = monotonic()
-            self._stages = self._worker.call(lambda: Stages.ready(config))
+            self._stages = self._worker.call(lambda: Stages.ready(config), self.context.ok)
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
             for topic in self.TOPICS:
@@ -142,6 +143,9 @@ class BaseNode(LifecycleNode):
             self._diagnostics = self._publisher(
                 "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray"
             )
+        except CancelledError:  # Ctrl-C
+            self._release()
+            return TransitionCallbackReturn.FAILURE
         except Exception as error:
             # An unforeseen one too must not end the process: the state machine swallows it.
             known = isinstance(error, InputError)

@@ -70,7 +70,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
             started = node.trigger_configure() == success and node.trigger_activate() == success
-            if not started and must:
+            if not started and must and node.context.ok():
                 return 1
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 from typing import Generic, TypeVar
 
 __all__ = ["LatestWorker"]
+
+_POLL_S = 0.1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,8 +51,16 @@ class LatestWorker(Generic[Item]):
         for each in late:
             self._on_drop(each)
 
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Call a function on the thread, and wait for what it returns or raises."""
+    def call(self, function: Callable[[], Result], wanted: Callable[[], bool]) -> Result:
+        """Call a function on the thread, and wait for what it returns or raises.
+
+        Args:
+            function: to call.
+            wanted: whether it is still worth to wait; asked now and then.
+
+        Raises:
+            CancelledError: if it no longer is; the function runs on.
+        """
         future: Future[Result] = Future()
 
         def fulfil() -> None:
@@ -62,6 +72,9 @@ class LatestWorker(Generic[Item]):
         with self._changed:
             self._calls.append(fulfil)
             self._changed.notify_all()
+        while not wait([future], _POLL_S).done:
+            if not wanted():
+                raise CancelledError
         return future.result()
 
     def clear(self, timeout_s: float) -> bool:
