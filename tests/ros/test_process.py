@@ -46,8 +46,19 @@ AS_LIVE = [
 ]
 
 
+def end_by_ctrl_c(processes):
+    """Within 5 s and with status 0."""
+    begin = time.monotonic()
+    for process in processes:
+        process.interrupt()
+    for process in processes:
+        assert process.end(PATIENCE_S) == 0, process.said
+        assert time.monotonic() - begin < 5
+        assert "Traceback" not in process.said
+
+
 def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
-    """Within 5 s and with status 0: one whose frame comes to its end, one whose frame does not."""
+    """One whose frame comes to its end, and one whose frame does not."""
     python = (sys.executable, "-c")
     with (
         background(*python, SLOW.format(seconds=0.5, spared=0) + LIVE, *AS_LIVE) as live,
@@ -64,13 +75,7 @@ def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
             assert time.monotonic() < begin + PATIENCE_S, [process.said for process in processes]
             wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)), camera="/eye")
             time.sleep(0.1)
-        begin = time.monotonic()
-        for process in processes:
-            process.interrupt()
-        for process in processes:
-            assert process.end(PATIENCE_S) == 0, process.said
-            assert time.monotonic() - begin < 5
-            assert "Traceback" not in process.said
+        end_by_ctrl_c(processes)
         assert "a stage has not ended within" in node.said
 
 
@@ -84,10 +89,4 @@ def test_ctrl_c_ends_processes_that_are_being_configured(graph):
     ):
         processes = (live, node)
         assert wait_until(lambda: all("under way" in p.said for p in processes), 3 * PATIENCE_S)
-        begin = time.monotonic()
-        for process in processes:
-            process.interrupt()
-        for process in processes:
-            assert process.end(PATIENCE_S) == 0, process.said
-            assert time.monotonic() - begin < 5
-            assert "Traceback" not in process.said
+        end_by_ctrl_c(processes)
