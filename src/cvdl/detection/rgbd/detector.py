@@ -27,9 +27,7 @@ from cvdl.network_input import network_input
 __all__ = ["RgbdRcnn", "input_of"]
 
 _PROPOSALS = 32  # of its own that the second network looks at
-_LOOKS = (
-    2  # of the second network: at its own boxes once more (Gidaris & Komodakis 2015, section 4)
-)
+_LOOKS = 2  # of the second network, the last at boxes it has mended (Gidaris & Komodakis 2015)
 _FIRST_LOOK = 400  # best cells that proposals are chosen from
 _PROPOSAL_OVERLAP = 0.7  # above it the worse of two proposals goes (Ren et al. 2015)
 _OVERLAP = 0.6  # above it the worse of two boxes of one class goes
