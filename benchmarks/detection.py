@@ -35,7 +35,7 @@ from cvdl.detection import DETECTORS, Detector, load_detector, packaged_weights
 from cvdl.detection.detections import Detections
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.detection.rgbd import RgbdRcnn
-from cvdl.detection.rgbd.detector import input_of
+from cvdl.detection.rgbd.inputs import input_of
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.frame import RgbdFrame
@@ -79,8 +79,8 @@ def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     """What the default detector's first network proposes, before it keeps the best."""
     image = torch.from_numpy(input_of(frame)[0][None]).to(next(detector.parameters()).device)
     with torch.inference_mode():
-        logits, deltas = detector.first(detector.features(image)[1])
-        boxes = detector.propose(logits, deltas, COUNTS[-1])[0][0]
+        boxes, scores = detector.candidates(*detector.first(detector.backbone(image)[1]))
+        boxes = detector.distinct(boxes, scores, COUNTS[-1])[0]
     return boxes.double().cpu().numpy()
 
 

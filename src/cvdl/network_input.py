@@ -15,19 +15,30 @@ from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
 from cvdl.normals import surface_normals
 
-__all__ = ["CHANNELS", "COLOR", "GEOMETRY", "HAS_COLOR", "HAS_DEPTH", "NORMAL_XY", "network_input"]
+__all__ = [
+    "CHANNELS",
+    "COLOR",
+    "COLOR_MIDDLE",
+    "COLOR_SPREAD",
+    "GEOMETRY",
+    "HAS_COLOR",
+    "HAS_DEPTH",
+    "NORMAL_XY",
+    "network_input",
+]
 
 #: Red, green, blue; relief and normal x, y, z; whether there is colour; whether there is depth.
 CHANNELS = 9
 COLOR, GEOMETRY = slice(0, 3), slice(3, 7)
 NORMAL_XY = slice(4, 6)
 HAS_COLOR, HAS_DEPTH = 7, 8
+#: An 8-bit colour less the first, over the second, is what the networks see.
+COLOR_MIDDLE, COLOR_SPREAD = 128.0, 64.0
 
 _RELIEF_WINDOW = 51  # pixels of 320 columns
 _NORMAL_WINDOW = 5  # pixels
 _RELIEF_SCALE = 0.02  # metres
 _HIGHEST_RELIEF = 3.0  # in that scale
-_MIDDLE, _SPREAD = 128.0, 64.0  # of an 8-bit colour
 
 
 def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
@@ -42,8 +53,8 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
         frame.color[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA
     )
     for channel in range(3):
-        np.subtract(color[..., channel], _MIDDLE, out=channels[channel], dtype=np.float32)
-    channels[COLOR] /= _SPREAD
+        np.subtract(color[..., channel], COLOR_MIDDLE, out=channels[channel], dtype=np.float32)
+    channels[COLOR] /= COLOR_SPREAD
     channels[HAS_COLOR] = 1
     known = np.isfinite(frame.depth[: 2 * height, : 2 * width])
     if known.any():

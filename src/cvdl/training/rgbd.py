@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from torch import Tensor
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionData
 from cvdl.detection.rgbd.boxes import decode_cells
-from cvdl.detection.rgbd.detector import RgbdRcnn, input_of
+from cvdl.detection.rgbd.detector import RgbdRcnn
 from cvdl.detection.rgbd.network import SIZES, STRIDE
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
-from cvdl.network_input import HAS_DEPTH, NORMAL_XY
-from cvdl.training.augment import Augmentation, disturb, warped
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 from cvdl.training.rgbd_targets import proposal_loss, region_loss, regions
+from cvdl.training.rgbd_views import LabelledPicture, random_views, stacked
 
 __all__ = ["RgbdTask", "RgbdTraining", "train_rgbd"]
 
-_VIEW = (192, 256)  # height and width of a training view, pixels of half resolution
-_ZOOM = 1.35  # largest factor on the size, either way
-_SHIFT = 0.2  # of the view's sides: how far its middle may lie from the picture's
-_LEAST_IN_VIEW = 0.3  # share of a box that must be in the view, or nothing is there to be found
 _PROPOSALS = 96  # of a view that regions to learn from are chosen among
-_HOW = Augmentation(no_color=0.05, no_depth=0.1, color_gain=0.25, color_shift=0.25)
+
+#: See ``stacked``.
+_Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class RgbdTraining(BaseModel):
@@ -69,8 +63,8 @@ class RgbdTask:
         settings: RgbdTraining,
     ) -> None:
         self.model, self.settings = model, settings
-        self._train = [_Prepared.of(train[index]) for index in range(len(train))]
-        if not any(len(item.boxes) for item in self._train):
+        self._train = [LabelledPicture.of(train[index]) for index in range(len(train))]
+        if not any(len(item.labels) for item in self._train):
             raise InputError("nothing to train on: no view has a labelled box")
         self._validation = validation
 
@@ -82,19 +76,19 @@ class RgbdTask:
         order = np.concatenate([rng.permutation(len(self._train)) for _ in range(turns)])
         picks = order[:wanted].reshape(self.settings.steps, -1)
         return Prefetched(
-            lambda number: _batch([self._train[pick] for pick in picks[number]], rng), len(picks)
+            lambda number: stacked([self._train[pick] for pick in picks[number]]), len(picks)
         )
 
     def loss(self, batch: _Batch) -> dict[str, Tensor]:
         """Five losses and their weighted sum."""
-        view, scale, truth, labels = batch
+        view, scale, truth, labels = random_views(*batch)
         view = view.contiguous(memory_format=torch.channels_last)
         fine, wide = self.model.backbone(view)
         logits, deltas = self.model.first(wide)
         told = decode_cells(deltas, STRIDE, SIZES)
-        objectness, place = proposal_loss(logits, told, truth)
+        objectness, place = proposal_loss(logits, told, truth, labels)
         with torch.no_grad():
-            proposals, _ = self.model.propose(logits, deltas, _PROPOSALS)
+            proposals = self.model.distinct(*self.model.candidates(logits, deltas), _PROPOSALS)
             boxes, label, wanted = regions(proposals, truth, labels)
         names, mending = self.model.second(fine, wide, scale, boxes)
         named, fit_, near = region_loss(names, mending, boxes.flatten(0, 1), label, wanted)
@@ -148,57 +142,3 @@ def train_rgbd(
             )
     fit(RgbdTask(model, train, validation, settings), settings.training, out, resume, console)
     return model.eval()
-
-
-#: Views (B, 9, h, w), their scales (B, 2, h, w), and for each its boxes (N, 4) and labels (N,).
-_Batch = tuple[Tensor, Tensor, list[Tensor], list[Tensor]]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A sample as the training keeps it."""
-
-    image: NDArray[np.float16]  # (9 + 2, h, w), the networks' input and the scale
-    boxes: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, sample: DetectionSample) -> _Prepared:
-        image = np.concatenate(input_of(sample.frame)).astype(np.float16)
-        one = ~sample.crowd
-        return cls(image, sample.boxes[one].astype(np.float32), sample.labels[one])
-
-
-def _batch(items: Sequence[_Prepared], rng: np.random.Generator) -> _Batch:
-    images, scales, boxes, labels = zip(*(_view(item, rng) for item in items), strict=True)
-    return (
-        torch.from_numpy(np.stack(images)),
-        torch.from_numpy(np.stack(scales)),
-        [torch.from_numpy(some) for some in boxes],
-        [torch.from_numpy(some) for some in labels],
-    )
-
-
-def _view(
-    item: _Prepared, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """A random view: part of the picture, mirrored or not, zoomed, in other colours."""
-    sides = np.array([item.image.shape[2], item.image.shape[1]])
-    middle = (sides - 1) / 2 + rng.uniform(-_SHIFT, _SHIFT, 2) * _VIEW[::-1]
-    zoom = _ZOOM ** rng.uniform(-1, 1)
-    stretch = np.array([-zoom if rng.random() < 0.5 else zoom, zoom])
-    view = warped(item.image.astype(np.float32), np.diag(stretch), middle, _VIEW)
-    image, scale = view[:-2], view[-2:]
-    image[NORMAL_XY.start] *= np.sign(stretch[0])
-    disturb(image, rng, _HOW)
-    scale[0] /= zoom
-    scale *= image[HAS_DEPTH].any()
-    size = np.array(_VIEW[::-1], np.float32)
-    corners = item.boxes.reshape(-1, 2, 2)  # pixels of full resolution, their edges at integers
-    corners = (corners - 2 * middle - 1) * stretch + size
-    corners = np.sort(corners, axis=1)
-    clipped = corners.clip(0, 2 * size)
-    share = np.ptp(clipped, axis=1)[:, :].prod(1) / np.ptp(corners, axis=1)[:, :].prod(1)
-    kept = share > _LEAST_IN_VIEW
-    boxes = clipped[kept].reshape(-1, 4).astype(np.float32)
-    return image, scale, boxes, item.labels[kept]

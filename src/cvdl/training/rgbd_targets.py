@@ -1,10 +1,14 @@
-"""What the default detector's networks should say, and how wrong they are."""
+"""What the default detector's networks should say, and how wrong they are.
+
+The things of a batch of pictures are padded to one number: boxes (B, N, 4) and labels (B, N), the
+label -1 for padding. So nothing is done picture by picture, and a GPU need not wait for the CPU.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import box_iou, generalized_box_iou_loss
+from torchvision.ops import generalized_box_iou_loss
 
 from cvdl.detection.rgbd.boxes import mend, mending
 from cvdl.detection.rgbd.network import SIZES, STRIDE
@@ -18,7 +22,9 @@ _REGIONS = 32  # of a picture
 _RIGHT_SHARE = 0.5  # of those, at most, are of a thing
 
 
-def proposal_loss(logits: Tensor, boxes: Tensor, truth: list[Tensor]) -> tuple[Tensor, Tensor]:
+def proposal_loss(
+    logits: Tensor, boxes: Tensor, truth: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
     """How wrong the proposals are.
 
     The cells near the middle of a thing, at the anchor of about its size, are to tell its box, and
@@ -27,97 +33,77 @@ def proposal_loss(logits: Tensor, boxes: Tensor, truth: list[Tensor]) -> tuple[T
     Args:
         logits: (B, S, h, w).
         boxes: (B, S, h, w, 4), what the cells tell.
-        truth: for each picture (N, 4).
+        truth: (B, N, 4).
+        labels: (B, N).
 
     Returns:
         Losses of scores and of boxes, scalars.
     """
+    thing, is_of = _things_of_cells(truth, labels, logits.shape[2], logits.shape[3])
+    cell = is_of.nonzero(as_tuple=True)
+    told, wanted_box = boxes[cell], truth[cell[0], thing[cell]]
     wanted = torch.zeros_like(logits, dtype=torch.float32)
-    box_losses = []
-    for row, some in enumerate(truth):
-        if not len(some):
-            continue
-        size, y, x, thing = _cells(some, logits.shape[2], logits.shape[3])
-        told = boxes[row, size, y, x]
-        box_losses.append(generalized_box_iou_loss(told, some[thing]))
-        overlap = _pairwise_iou(told.detach(), some[thing])
-        wanted[row].index_put_((size, y, x), overlap)
-    losses = torch.cat(box_losses) if box_losses else logits.new_zeros(0)
-    count = max(len(losses), 1)
-    return quality_focal_loss(logits, wanted) / count, losses.sum() / count
+    wanted[cell] = _paired_iou(told.detach(), wanted_box)
+    count = max(len(told), 1)
+    fit = generalized_box_iou_loss(told, wanted_box, reduction="sum")
+    return quality_focal_loss(logits, wanted).sum() / count, fit / count
 
 
-def _cells(truth: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The anchor, row and column of the cells that tell a thing's box, and which thing's, (M,)."""
-    middle = (truth[:, :2] + truth[:, 2:]) / 2
-    half = (truth[:, 2:] - truth[:, :2]) / 2
-    y, x = torch.meshgrid(
-        torch.arange(rows, device=truth.device),
-        torch.arange(cols, device=truth.device),
-        indexing="ij",
-    )
-    at = (torch.stack([x, y], dim=-1) + 0.5) * STRIDE  # (h, w, 2)
-    away = (at - middle[:, None, None]).abs()  # (N, h, w, 2)
+def _things_of_cells(truth: Tensor, labels: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor]:
+    """Which thing's box each cell is to tell, and whether there is one: (B, S, h, w) each."""
+    middle = (truth[..., :2] + truth[..., 2:]) / 2
+    half = (truth[..., 2:] - truth[..., :2]) / 2
+    x = (torch.arange(cols, device=truth.device) + 0.5) * STRIDE
+    y = (torch.arange(rows, device=truth.device) + 0.5) * STRIDE
+    away_x = (x - middle[..., :1]).abs()[:, :, None, :]  # (B, N, 1, w)
+    away_y = (y - middle[..., 1:]).abs()[:, :, :, None]  # (B, N, h, 1)
     # Inside a thin thing across it, too; but the nearest cell always counts.
-    reach = torch.minimum(half * 0.8, half.new_tensor(_NEAR * STRIDE)).clamp(min=STRIDE / 2)
-    near = (away <= reach[:, None, None]).all(-1)
-    steps = (half.prod(1).sqrt() * 2).clamp(min=1).log()[:, None]
+    reach = half.mul(0.8).clamp(STRIDE / 2, _NEAR * STRIDE)[..., None, None]
+    near = (away_x <= reach[:, :, 0]) & (away_y <= reach[:, :, 1])
+    side = (half.prod(-1).sqrt() * 2).clamp(min=1).log()[..., None]
     anchors = truth.new_tensor(SIZES).log()
-    position = (steps - anchors).abs()  # (N, S)
-    reach_size = _BOTH_SIZES * (anchors[1] - anchors[0])
-    suits = position <= position.amin(1, keepdim=True) + reach_size
-    thing, size, y, x = (near[:, None] & suits[:, :, None, None]).nonzero(as_tuple=True)
+    position = (side - anchors).abs()  # (B, N, S)
+    suits = position <= position.amin(-1, keepdim=True) + _BOTH_SIZES * (anchors[1] - anchors[0])
+    suits &= (labels >= 0)[..., None]
+    wants = near[:, :, None] & suits[..., None, None]  # (B, N, S, h, w)
     # Where two things want one cell, the one whose middle is nearer has it.
-    cell = (size * rows + y) * cols + x
-    gap = away[thing, y, x].norm(dim=-1)
-    nearest = gap.new_full((len(SIZES) * rows * cols,), torch.inf)
-    mine = gap == nearest.scatter_reduce(0, cell, gap, "amin")[cell]
-    return size[mine], y[mine], x[mine], thing[mine]
+    gap = torch.where(wants, (away_x**2 + away_y**2)[:, :, None], torch.inf)
+    nearest, thing = gap.min(dim=1)
+    return thing, nearest < torch.inf
 
 
-def regions(
-    proposals: list[Tensor], truth: list[Tensor], labels: list[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
+def regions(proposals: Tensor, truth: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes for the second network to learn from.
 
     They are proposals, and the labelled boxes themselves, shifted and stretched as those of
     another segmentation would be.
 
     Args:
-        proposals: for each picture (M, 4), best first.
-        truth: for each picture (N, 4).
-        labels: for each picture (N,).
+        proposals: (B, M, 4), best first.
+        truth: (B, N, 4).
+        labels: (B, N).
 
     Returns:
-        (B, R, 4), the same number for each picture, so that where there are too few some come
-        twice; of all of them, picture after picture, the thing's label, (B R,), or -1 where there
-        is none, and its box (B R, 4).
+        (B, R, 4), the same number for each picture; of all of them, picture after picture, the
+        thing's label, (B R,), or -1 where there is none, and its box (B R, 4).
     """
-    chosen, of, wanted = [], [], []
-    for some, things, names in zip(proposals, truth, labels, strict=True):
-        if not len(things):
-            take = some[_wrapped(len(some))]
-            chosen.append(take)
-            of.append(torch.full((len(take),), -1, device=some.device))
-            wanted.append(take)
-            continue
-        boxes = torch.cat([some, _jittered(things), _jittered(things)])
-        overlap, nearest = box_iou(boxes, things).max(dim=1)
-        right = overlap >= _RIGHT
-        yes, no = right.nonzero()[:, 0], (~right).nonzero()[:, 0]
-        yes = yes[torch.randperm(len(yes), device=yes.device)[: int(_REGIONS * _RIGHT_SHARE)]]
-        no = no[: _REGIONS - len(yes)]  # the ones that the first network believes most
-        take = torch.cat([yes, no])
-        take = take[_wrapped(len(take))]
-        chosen.append(boxes[take])
-        of.append(torch.where(right[take], names[nearest[take]], -1))
-        wanted.append(things[nearest[take]])
-    return torch.stack(chosen), torch.cat(of), torch.cat(wanted)
-
-
-def _wrapped(count: int) -> Tensor:
-    """(_REGIONS,) places among ``count``, round and round."""
-    return torch.arange(_REGIONS) % count
+    boxes = torch.cat([proposals, _jittered(truth), _jittered(truth)], dim=1)
+    overlap = _iou(boxes, truth).masked_fill((labels < 0)[:, None], 0)
+    best, nearest = overlap.max(dim=2)
+    right = best >= _RIGHT
+    chance = torch.rand(best.shape, device=best.device)
+    by_chance = torch.where(right, chance, 2).argsort(1).argsort(1)
+    chosen = right & (by_chance < int(_REGIONS * _RIGHT_SHARE))
+    # Those of things, then the others that the first network believes most, then what is left.
+    belief = torch.arange(boxes.shape[1], device=boxes.device).expand_as(best)
+    turn = torch.where(chosen, 0, torch.where(right, 2, 1)) * boxes.shape[1] + belief
+    turn[:, proposals.shape[1] :] += (labels < 0).repeat(1, 2) * 3 * boxes.shape[1]
+    take = turn.argsort(dim=1)[:, :_REGIONS]
+    nearest = nearest.gather(1, take)
+    label = torch.where(right.gather(1, take), labels.gather(1, nearest), -1)
+    wanted = truth.gather(1, nearest[..., None].expand(-1, -1, 4))
+    boxes = boxes.gather(1, take[..., None].expand(-1, -1, 4))
+    return boxes, label.flatten(), wanted.flatten(0, 1)
 
 
 def _jittered(boxes: Tensor) -> Tensor:
@@ -140,16 +126,20 @@ def region_loss(
         Losses of classes, of boxes and of deltas, scalars.
     """
     logits, deltas = logits.float(), deltas.float()
-    row = (label >= 0).nonzero()[:, 0]
-    mended = mend(boxes[row], deltas[row])
-    fit = generalized_box_iou_loss(mended, wanted[row])
+    is_thing = label >= 0
+    mended = mend(boxes, deltas)
+    fit = generalized_box_iou_loss(mended, wanted)
     near = nn.functional.smooth_l1_loss(
-        deltas[row], mending(boxes[row], wanted[row]), beta=0.05, reduction="sum"
+        deltas, mending(boxes, wanted), beta=0.05, reduction="none"
+    ).sum(1)
+    overlap = _paired_iou(mended.detach(), wanted) * is_thing
+    target = torch.zeros_like(logits).scatter(1, label.clamp(min=0)[:, None], overlap[:, None])
+    count = is_thing.sum().clamp(min=1)
+    return (
+        quality_focal_loss(logits, target).sum() / count,
+        (fit * is_thing).sum() / count,
+        (near * is_thing).sum() / count,
     )
-    target = torch.zeros_like(logits)
-    target[row, label[row]] = _pairwise_iou(mended.detach(), wanted[row])
-    count = max(len(row), 1)
-    return quality_focal_loss(logits, target) / count, fit.sum() / count, near / count
 
 
 def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -157,12 +147,19 @@ def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     logits = logits.float()
     off = (logits.sigmoid() - wanted).abs() ** 2
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return (off * entropy).sum()
+    return off * entropy
 
 
-def _pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Overlap of boxes (N, 4) with their partners (N, 4), (N,)."""
-    inner = torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2])
-    common = inner.clamp(min=0).prod(1)
-    areas = (first[:, 2:] - first[:, :2]).prod(1) + (second[:, 2:] - second[:, :2]).prod(1)
+def _iou(first: Tensor, second: Tensor) -> Tensor:
+    """Overlaps of boxes (B, M, 4) with boxes (B, N, 4), (B, M, N)."""
+    return _paired_iou(first[:, :, None], second[:, None])
+
+
+def _paired_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Overlaps of boxes (..., 4) with their partners (..., 4), (...,)."""
+    inner = torch.minimum(first[..., 2:], second[..., 2:])
+    inner = inner - torch.maximum(first[..., :2], second[..., :2])
+    common = inner.clamp(min=0).prod(-1)
+    areas = (first[..., 2:] - first[..., :2]).prod(-1)
+    areas = areas + (second[..., 2:] - second[..., :2]).prod(-1)
     return common / (areas - common).clamp(min=1e-6)

@@ -7,7 +7,7 @@ import torch
 from cvdl.camera import Camera
 from cvdl.detection import load_detector
 from cvdl.detection.rgbd import RgbdRcnn
-from cvdl.detection.rgbd.detector import input_of
+from cvdl.detection.rgbd.inputs import detail, input_of
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import HAS_DEPTH
@@ -87,6 +87,17 @@ def test_the_scale_is_metres_a_pixel():
     np.testing.assert_allclose(scale[0, 20:], 0.8 / 130, rtol=1e-6)
     assert not scale[:, :9].any()
     assert not image[HAS_DEPTH, :8].any()
+
+
+def test_mean_and_detail_are_the_whole_picture():
+    """The Haar wavelets are orthogonal: from them and the mean each pixel comes back."""
+    color = torch.rand(1, 3, 8, 6)
+    mean = torch.nn.functional.avg_pool2d(color, 2)
+    wavelets = (
+        detail(color).unflatten(1, (3, 3)) / detail(torch.eye(2)[None].expand(1, 3, 2, 2)).max()
+    )
+    first = mean + wavelets.sum(2) / 2
+    torch.testing.assert_close(first, color[..., ::2, ::2])
 
 
 def test_saved_and_loaded_it_finds_the_same(tmp_path, monkeypatch, detector):

@@ -3,6 +3,7 @@
 import torch
 from torchvision.ops import roi_align
 
+from cvdl.detection.rgbd.inputs import INPUTS
 from cvdl.detection.rgbd.network import Backbone, ProposalHead, RegionHead, _cut
 
 
@@ -17,9 +18,9 @@ def test_boxes_are_cut_out_as_by_roi_align():
 
 def test_every_network_gives_what_it_says():
     backbone, first = Backbone(8).eval(), ProposalHead(24).eval()
-    second = RegionHead(8, 24, 5).eval()
-    fine, wide = backbone(torch.zeros(2, 9, 48, 64))
-    assert (fine.shape, wide.shape) == ((2, 8, 24, 32), (2, 24, 12, 16))
+    second = RegionHead(12, 24, 5).eval()
+    fine, wide = backbone(torch.zeros(2, INPUTS, 48, 64))
+    assert (fine.shape, wide.shape) == ((2, 12, 24, 32), (2, 24, 12, 16))
     logits, deltas = first(wide)
     assert (logits.shape, deltas.shape) == ((2, 3, 12, 16), (2, 3, 4, 12, 16))
     boxes = torch.tensor([[0.0, 0, 50, 60]]).expand(2, 6, 4)

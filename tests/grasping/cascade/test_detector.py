@@ -46,7 +46,7 @@ def test_the_second_network_judges_every_survivor(detector, frame):
     image = torch.from_numpy(network_input(frame)[None])
     with torch.inference_mode():
         rectangles, scores = detector.search(image, survivors=20)
-        proposed, first = detector.propose(image, None, 20)
+        proposed, first = detector.propose(image, torch.ones(30, 40, dtype=torch.bool), 20)
         for index, proposal in enumerate(proposed):
             logit, delta = detector.second(cut_patches(image, proposal[None, None])[0])
             both = logit[0] + 0.25 * first[index]

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import batched_nms, nms
 
+from cvdl.capture import Captured
 from cvdl.detection.detections import Detections
 from cvdl.detection.rgbd.boxes import decode_cells, mend
+from cvdl.detection.rgbd.inputs import input_of
 from cvdl.detection.rgbd.network import (
     MULTIPLE,
     SIZES,
@@ -22,9 +24,8 @@ from cvdl.detection.rgbd.network import (
 )
 from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
-from cvdl.network_input import network_input
 
-__all__ = ["RgbdRcnn", "input_of"]
+__all__ = ["RgbdRcnn"]
 
 _PROPOSALS = 32  # of its own that the second network looks at
 _LOOKS = 2  # of the second network, the last at boxes it has mended (Gidaris & Komodakis 2015)
@@ -33,6 +34,7 @@ _PROPOSAL_OVERLAP = 0.7  # above it the worse of two proposals goes (Ren et al. 
 _OVERLAP = 0.6  # above it the worse of two boxes of one class goes
 _LOWEST_SCORE = 0.02
 _MOST = 100  # boxes of a picture
+_SOME = 16  # boxes that a GPU looks at come in multiples of this
 
 
 class RgbdRcnn(TrainedDetector):
@@ -47,7 +49,8 @@ class RgbdRcnn(TrainedDetector):
         self.classes = tuple(classes)
         self.backbone = Backbone(width)
         self.first = ProposalHead(3 * width)
-        self.second = RegionHead(width, 3 * width, len(self.classes))
+        self.second = RegionHead(3 * width // 2, 3 * width, len(self.classes))
+        self._see, self._look = Captured(self._seen), Captured(self._looked)
 
     @torch.inference_mode()
     def __call__(
@@ -73,20 +76,16 @@ class RgbdRcnn(TrainedDetector):
         """What is in one picture.
 
         Args:
-            image: (1, 9, H, W), see ``input_of``.
+            image: (1, 18, H, W), see ``input_of``.
             scale: (1, 2, H, W).
             given: (N, 4) boxes to look at besides its own proposals.
         """
-        height, width = image.shape[-2:]
-        fine, wide = self.features(image)
-        boxes = torch.cat([given, self.propose(*self.first(wide))[0][0]])
-        boxes = _clip(boxes, 2 * width, 2 * height)
-        logits = torch.zeros(len(boxes), len(self.classes), device=boxes.device)
-        for _ in range(_LOOKS):
-            told, deltas = self.second(fine, wide, scale, boxes[None])
-            boxes = _clip(mend(boxes, deltas.float()), 2 * width, 2 * height)
-            logits += told / _LOOKS
-        scores = logits.sigmoid()
+        fine, wide, boxes, belief = self._see(image)
+        boxes = torch.cat([given, self.distinct(boxes, belief)[0]])
+        count = len(boxes)
+        if boxes.is_cuda:  # so that few graphs serve any number of segments
+            boxes = nn.functional.pad(boxes, (0, 0, 0, -count % _SOME))
+        boxes, scores = (some[:count] for some in self._look(fine, wide, scale, boxes))
         row, label = (scores > _LOWEST_SCORE).nonzero(as_tuple=True)
         scores = scores[row, label]
         keep = batched_nms(boxes[row], scores, label, _OVERLAP)[:_MOST]
@@ -96,54 +95,61 @@ class RgbdRcnn(TrainedDetector):
             scores[keep].double().cpu().numpy(),
         )
 
-    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Fine and wide features of a picture (1, 9, H, W) of any size; see ``Backbone``."""
+    def _seen(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Fine and wide features of a picture (1, 18, H, W) of any size, and its candidates."""
         height, width = image.shape[-2:]
         padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
         padded = nn.functional.pad(image, padding).contiguous(memory_format=torch.channels_last)
         fine, wide = self.backbone(padded)
-        return fine, wide
+        return fine, wide, *self.candidates(*self.first(wide))
 
-    def propose(
-        self, logits: Tensor, deltas: Tensor, count: int = _PROPOSALS
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """The first network's best boxes.
+    def _looked(
+        self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The second network's boxes (N, 4), mended, and scores (N, classes)."""
+        height, width = scale.shape[-2:]
+        boxes = _clip(boxes, 2 * width, 2 * height)
+        logits = torch.zeros(len(boxes), len(self.classes), device=boxes.device)
+        for _ in range(_LOOKS):
+            told, deltas = self.second(fine, wide, scale, boxes[None])
+            boxes = _clip(mend(boxes, deltas.float()), 2 * width, 2 * height)
+            logits += told / _LOOKS
+        return boxes, logits.sigmoid()
+
+    def candidates(self, logits: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+        """The boxes that the first network believes most.
 
         Args:
             logits: (B, S, h, w).
             deltas: (B, S, 4, h, w).
-            count: at most so many of a picture.
 
         Returns:
-            For each picture boxes (N, 4) and scores (N,), best first.
+            Boxes (B, N, 4) and scores (B, N), best first.
         """
         boxes = decode_cells(deltas, STRIDE, SIZES).flatten(1, 3)
         scores = logits.float().flatten(1).sigmoid()
         values, index = scores.topk(min(_FIRST_LOOK, scores.shape[1]))
-        chosen, kept = [], []
-        for row in range(len(boxes)):
-            some = boxes[row, index[row]]
-            keep = nms(some, values[row], _PROPOSAL_OVERLAP)[:count]
-            chosen.append(some[keep])
-            kept.append(values[row][keep])
-        return chosen, kept
+        return boxes.gather(1, index[..., None].expand(-1, -1, 4)), values
 
+    def distinct(self, boxes: Tensor, scores: Tensor, count: int = _PROPOSALS) -> Tensor:
+        """The proposals among the candidates.
 
-def input_of(frame: RgbdFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the networks see of a frame.
+        Args:
+            boxes: (B, N, 4), best first.
+            scores: (B, N).
+            count: of a picture.
 
-    Returns:
-        ``network_input``'s channels (9, H / 2, W / 2) float32; and (2, H / 2, W / 2) float32:
-        metres a pixel of the full picture, 0 where unknown, and 1 where known.
-    """
-    image = network_input(frame)
-    height, width = image.shape[1:]
-    depth = frame.depth[: 2 * height : 2, : 2 * width : 2]
-    known = np.isfinite(depth)
-    scale = np.zeros((2, height, width), np.float32)
-    np.divide(depth, np.float32(frame.camera.fx), out=scale[0], where=known)
-    scale[1] = known
-    return image, scale
+        Returns:
+            (B, min(count, N), 4), best first; those that a better one overlaps come last.
+        """
+        # One suppression for all pictures, side by side.
+        apart = torch.arange(len(boxes), device=boxes.device) * (boxes.max() - boxes.min() + 1)
+        beside = (boxes + apart[:, None, None]).flatten(0, 1)
+        keep = nms(beside, scores.flatten(), _PROPOSAL_OVERLAP)
+        overlapped = torch.ones_like(scores).flatten()
+        overlapped[keep] = 0
+        order = overlapped.view_as(scores).argsort(dim=1, stable=True)[:, :count]
+        return boxes.gather(1, order[..., None].expand(-1, -1, 4))
 
 
 def _clip(boxes: Tensor, width: int, height: int) -> Tensor:

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from cvdl.detection.rgbd.inputs import INPUTS
 from cvdl.layers import ResidualBlock, convolution, doubled, start_at_zero
-from cvdl.network_input import CHANNELS
 
 __all__ = ["MULTIPLE", "SIZES", "STRIDE", "Backbone", "ProposalHead", "RegionHead"]
 
@@ -25,6 +25,7 @@ MULTIPLE = 16
 
 _FINE_STRIDE = 4
 _BINS = 7  # of a region, each way
+_WIDTH, _HIDDEN = 128, 384  # of the second network
 _PRIOR = 0.01  # of an object, where nothing has been learnt
 _TYPICAL_SIDE = 0.1  # metres
 
@@ -32,16 +33,16 @@ _TYPICAL_SIDE = 0.1  # metres
 class Backbone(nn.Module):
     """Features of the picture.
 
-    Input (B, 9, H, W), the channels of ``network_input`` at half resolution; H and W multiples
-    of ``MULTIPLE``. Outputs: fine (B, width, H / 2, W / 2); wide (B, 3 width, H / 4, W / 4), which
-    sees far round.
+    Input (B, 18, H, W), see ``input_of``; H and W multiples of ``MULTIPLE``. Outputs: fine (B,
+    1.5 width, H / 2, W / 2); wide (B, 3 width, H / 4, W / 4), which sees far round.
     """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.fine = nn.Sequential(convolution(CHANNELS, width, 2), ResidualBlock(width))
+        fine = 3 * width // 2
+        self.fine = nn.Sequential(convolution(INPUTS, fine, 2), ResidualBlock(fine))
         self.middle = nn.Sequential(
-            convolution(width, 2 * width, 2), ResidualBlock(2 * width), ResidualBlock(2 * width)
+            convolution(fine, 2 * width, 2), ResidualBlock(2 * width), ResidualBlock(2 * width)
         )
         self.deep = nn.Sequential(
             convolution(2 * width, 4 * width, 2),
@@ -106,20 +107,19 @@ class RegionHead(nn.Module):
         self.closer = nn.Sequential(
             convolution(fine, 2 * fine, 2), convolution(2 * fine, 2 * fine, 2)
         )
-        width = 4 * fine
         self.body = nn.Sequential(
-            convolution(2 * fine + wide, width),
-            convolution(width, width),
+            convolution(2 * fine + wide, _WIDTH),
+            ResidualBlock(_WIDTH),
             nn.Flatten(),
         )
         self.sides = nn.Sequential(nn.Linear(5, 64), nn.ReLU(inplace=True))
         self.hidden = nn.Sequential(
-            nn.Linear(width * _BINS**2 + 64, 8 * fine),
+            nn.Linear(_WIDTH * _BINS**2 + 64, _HIDDEN),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
         )
-        self.scores = nn.Linear(8 * fine, classes)
-        self.deltas = nn.Linear(8 * fine, 4)
+        self.scores = nn.Linear(_HIDDEN, classes)
+        self.deltas = nn.Linear(_HIDDEN, 4)
         nn.init.constant_(self.scores.bias, _log_odds(_PRIOR))
         start_at_zero(self.deltas)
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cvdl.capture import Captured
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
@@ -36,6 +37,7 @@ class CascadeDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.dense, self.second = DenseNetwork(), RefineNetwork()
+        self._propose, self._judge = Captured(self.propose), Captured(self._judged)
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> CascadeDetector:
@@ -101,43 +103,55 @@ class CascadeDetector(nn.Module):
     def search(
         self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
     ) -> tuple[Tensor, Tensor]:
-        """Rectangles (N, 5) and their scores (N,) in one input (1, 9, H, W)."""
-        rectangles, first = self.propose(image, allowed, survivors)
-        logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
-        scores = (logits.float() + _FIRST_SAY * first).sigmoid()
-        return refine(rectangles, deltas.float()), scores
-
-    def propose(
-        self, image: Tensor, allowed: Tensor | None, survivors: int
-    ) -> tuple[Tensor, Tensor]:
-        """The dense network's best local maxima.
+        """Rectangles (N, 5) and their scores (N,) in one input (1, 9, H, W).
 
         Args:
             image: (1, 9, H, W).
-            allowed: (H / 2, W / 2) bool, cells that may be a centre; None: all.
+            allowed: (H / 2, W / 2) bool on the CPU, cells that may be a centre; None: all.
             survivors: at most so many.
-
-        Returns:
-            Rectangles (N, 5), logits (N,), best first.
         """
         rows, cols = image.shape[-2] // 2, image.shape[-1] // 2
         if allowed is None:
             allowed = torch.ones(rows, cols, dtype=torch.bool)
-        top, left, bottom, right = _window(allowed)
+        # A GPU is faster with one shape and everything than with less of ever another shape.
+        top, left, bottom, right = (0, 0, rows, cols) if image.is_cuda else _window(allowed)
         window = image[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
-        height, width = window.shape[-2:]
+        inside = allowed[top:bottom, left:right].to(image.device)
+        rectangles, first = self._propose(window, inside, survivors=survivors)
+        rectangles = rectangles + rectangles.new_tensor([STRIDE * left, STRIDE * top, 0, 0, 0])
+        rectangles, scores = self._judge(image, rectangles, first)
+        is_maximum = first > -torch.inf
+        return rectangles[is_maximum], scores[is_maximum]
+
+    def _judged(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Rectangles (N, 5), mended, and their scores (N,) by both networks."""
+        logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
+        scores = (logits.float() + _FIRST_SAY * first).sigmoid()
+        return refine(rectangles, deltas.float()), scores
+
+    def propose(self, image: Tensor, allowed: Tensor, survivors: int) -> tuple[Tensor, Tensor]:
+        """The dense network's best local maxima.
+
+        Args:
+            image: (1, 9, H, W).
+            allowed: (H / 2, W / 2) bool, cells that may be a centre.
+            survivors: so many; fewer where there are not so many cells and orientations.
+
+        Returns:
+            Rectangles (N, 5) and logits (N,), best first; the logits are -inf past the last
+            maximum.
+        """
+        height, width = image.shape[-2:]
+        rows, cols = allowed.shape
         padding = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
-        logits, deltas = self.dense(nn.functional.pad(window, padding))
-        best = logits[0, ..., : bottom - top, : right - left].float().amax(1)  # (A, h, w)
-        inside = allowed[top:bottom, left:right].to(best.device)
-        best = torch.where(inside, best, -torch.inf)
+        logits, deltas = self.dense(nn.functional.pad(image, padding))
+        best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
+        best = torch.where(allowed, best, -torch.inf)
         flat = torch.where(best >= _neighbourhood_maximum(best), best, -torch.inf).flatten()
         values, index = flat.topk(min(survivors, len(flat)))
-        index = index[values > -torch.inf]
-        angle, cell = index // inside.numel(), index % inside.numel()
-        row, col = cell // (right - left), cell % (right - left)
-        found = decode_dense(deltas[0][angle, :, row, col], angle, row + top, col + left)
-        return found, values[values > -torch.inf]
+        angle, cell = index // allowed.numel(), index % allowed.numel()
+        row, col = cell // cols, cell % cols
+        return decode_dense(deltas[0][angle, :, row, col], angle, row, col), values
 
 
 def _window(allowed: Tensor) -> tuple[int, int, int, int]:

@@ -1,0 +1,63 @@
+"""What the default detector's networks see of a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from cvdl.frame import RgbdFrame
+from cvdl.network_input import CHANNELS, COLOR_MIDDLE, COLOR_SPREAD, network_input
+
+__all__ = ["DETAIL", "INPUTS", "detail", "input_of", "scale_of"]
+
+#: Channels of the detail.
+DETAIL = 9
+#: All channels: ``network_input``'s, then the detail.
+INPUTS = CHANNELS + DETAIL
+
+_WAVELETS = (((1, 1), (-1, -1)), ((1, -1), (1, -1)), ((1, -1), (-1, 1)))
+_DETAIL_SPREAD = 0.25  # of the detail, in units of the colour: about its deviation in pictures
+
+
+def input_of(frame: RgbdFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the networks see of a frame.
+
+    Returns:
+        ``INPUTS`` channels (18, H / 2, W / 2) float32: ``network_input``'s, and the ``detail`` of
+        the colour; and ``scale_of`` the frame, (2, H / 2, W / 2) float32.
+    """
+    image = network_input(frame)
+    height, width = image.shape[1:]
+    color = torch.from_numpy(frame.color[: 2 * height, : 2 * width]).permute(2, 0, 1)
+    color = (color.float() - COLOR_MIDDLE) / COLOR_SPREAD
+    return np.concatenate([image, detail(color[None])[0].numpy()]), scale_of(frame)
+
+
+def detail(color: Tensor) -> Tensor:
+    """What a picture loses at half resolution, so that the networks see the tines of a fork.
+
+    The three other Haar wavelets of each 2 x 2 pixels, whose first is their mean.
+
+    Args:
+        color: (B, 3, H, W) in ``network_input``'s units; H and W even.
+
+    Returns:
+        (B, 9, H / 2, W / 2), three for each colour.
+    """
+    wavelets = color.new_zeros(3, 3, 3, 2, 2)
+    wavelets[range(3), :, range(3)] = color.new_tensor(_WAVELETS) / (4 * _DETAIL_SPREAD)
+    return conv2d(color, wavelets.flatten(0, 1), stride=2)
+
+
+def scale_of(frame: RgbdFrame) -> NDArray[np.float32]:
+    """(2, H / 2, W / 2): metres a pixel of the full picture, 0 where unknown; 1 where known."""
+    height, width = frame.depth.shape[0] // 2, frame.depth.shape[1] // 2
+    depth = frame.depth[: 2 * height : 2, : 2 * width : 2]
+    known = np.isfinite(depth)
+    scale = np.zeros((2, height, width), np.float32)
+    np.divide(depth, np.float32(frame.camera.fx), out=scale[0], where=known)
+    scale[1] = known
+    return scale

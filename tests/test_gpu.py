@@ -1,0 +1,94 @@
+"""On a GPU everything gives what it gives on the CPU, up to the products' precision."""
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.camera import Camera
+from cvdl.capture import Captured
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection import load_detector as load_object_detector
+from cvdl.evaluation.detection import evaluate_detections
+from cvdl.frame import RgbdFrame
+from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.training.loop import TrainingSettings
+from cvdl.training.rgbd import RgbdTraining, train_rgbd
+from cvdl.warm_up import made_up_frame
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+def test_without_a_gpu_a_function_is_called_as_it_is():
+    seen = []
+    doubled = Captured(lambda x, times: (seen.append(x), (times * x,))[1])
+    (found,) = doubled(torch.ones(3), times=2)
+    assert found.tolist() == [2, 2, 2]
+    assert len(seen) == 1
+
+
+@needs_gpu
+@torch.inference_mode()
+def test_a_replay_sees_new_inputs_and_new_weights():
+    calls = []
+    layer = torch.nn.Linear(4, 2).cuda()
+
+    def function(x, times):
+        calls.append(1)
+        return (layer(x) * times,)
+
+    captured = Captured(function)
+    for times in (1, 3):
+        for _ in range(3):
+            layer.weight.copy_(torch.rand(2, 4))
+            x = torch.rand(5, 4, device="cuda")
+            (found,) = captured(x, times=times)
+            torch.testing.assert_close(found.float(), layer(x) * times, rtol=1e-2, atol=1e-2)
+    assert len(calls) == 2 * 4  # three to warm up and one captured
+
+
+@needs_gpu
+def test_the_default_detector_finds_the_same():
+    frame = made_up_frame()
+    given = [np.array([[280.0, 190, 360, 270]]), np.zeros((0, 4))]
+    cpu, gpu = (load_object_detector(device=device) for device in ("cpu", "cuda"))
+    for proposals in given:
+        (expected,), (found,) = (each([frame], [proposals]) for each in (cpu, gpu))
+        assert len(expected) == pytest.approx(len(found), abs=3)
+        np.testing.assert_allclose(found.scores[:1], expected.scores[:1], atol=0.02)
+        np.testing.assert_allclose(found.boxes[:1], expected.boxes[:1], atol=1)
+
+
+@needs_gpu
+def test_the_cascade_finds_the_same():
+    frame = made_up_frame()
+    mask = np.zeros((480, 640), bool)
+    mask[180:280, 270:370] = True
+    cpu, gpu = (load_grasp_detector(device=device) for device in ("cpu", "cuda"))
+    for allowed in (None, mask):
+        expected, found = cpu(frame, allowed), gpu(frame, allowed)
+        np.testing.assert_allclose(found.score[:10], expected.score[:10], atol=0.03)
+    assert len(gpu(frame, np.zeros((480, 640), bool))) == 0
+
+
+@needs_gpu
+def test_the_default_detector_learns_there(tmp_path):
+    color = np.full((240, 320, 3), 130, np.uint8)
+    color[60:120, 100:160] = 240
+    depth = np.full((240, 320), 0.8, np.float32)
+    depth[60:120, 100:160] = 0.76
+    frame = RgbdFrame(color, depth, Camera(320, 240, 260.0, 260.0, 159.5, 119.5))
+    view = DetectionSample(
+        "view", frame, np.array([[100.0, 60, 160, 120]]), np.array([0]), np.zeros(1, bool)
+    )
+
+    class Views(list):
+        classes = ("box",)
+        names = ()
+
+    training = TrainingSettings(
+        epochs=2, batch_size=4, learning_rate=2e-3, clip=10, mixed_precision=True, device="cuda"
+    )
+    settings = RgbdTraining(training=training, steps=60)
+    model = train_rgbd(Views([view]), Views([view]), settings, tmp_path / "run")
+    found = model([frame])
+    assert evaluate_detections([view], found, ("box",)).ap50 == pytest.approx(1.0)
