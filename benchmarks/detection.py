@@ -77,10 +77,10 @@ def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
 
 def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     """What the default detector's first network proposes, before it keeps the best."""
-    image = torch.from_numpy(input_of(frame)[0][None]).to(next(detector.parameters()).device)
+    image, _ = input_of(frame, next(detector.parameters()).device)
     with torch.inference_mode():
-        boxes, scores = detector.candidates(*detector.first(detector.backbone(image)[1]))
-        boxes = detector.distinct(boxes, scores, COUNTS[-1])[0]
+        logits, deltas = detector.first(detector.backbone(image)[1])
+        boxes = detector.propose(logits, deltas, COUNTS[-1])[0]
     return boxes.double().cpu().numpy()
 
 

@@ -15,7 +15,7 @@ _Tensors = tuple[Tensor, ...]
 _Replay = Callable[..., _Tensors]
 
 _MOST = 8  # graphs that are kept: each holds the memory of what it computes
-_WARM_UPS = 3  # runs in which cuDNN chooses its kernels, before a graph is captured
+_WARM_UPS = 3  # runs in which libraries take what they need, before a graph is captured
 
 
 class Captured:
@@ -26,9 +26,9 @@ class Captured:
     called as it is.
 
     Args:
-        function: of tensors to a tuple of tensors, in inference mode; it neither waits for the
-            GPU nor chooses shapes by values. It may read other tensors (a network's weights)
-            that change their values but not their place.
+        function: of tensors to a tuple of tensors, in inference mode. It neither waits for the
+            GPU, nor brings it anything from the CPU, nor chooses shapes by values. It may read
+            other tensors (a network's weights) that change their values but not their place.
     """
 
     def __init__(self, function: Callable[..., _Tensors]) -> None:
@@ -59,7 +59,6 @@ class Captured:
         graph = torch.cuda.CUDAGraph()
         with (
             torch.cuda.device(device),
-            torch.backends.cudnn.flags(benchmark=True),
             # No cache of casts: a replay must see what the weights are then.
             torch.autocast(device.type, torch.float16, cache_enabled=False),
         ):

@@ -88,7 +88,7 @@ class RgbdTask:
         told = decode_cells(deltas, STRIDE, SIZES)
         objectness, place = proposal_loss(logits, told, truth, labels)
         with torch.no_grad():
-            proposals = self.model.distinct(*self.model.candidates(logits, deltas), _PROPOSALS)
+            proposals = self.model.propose(logits, deltas, _PROPOSALS)
             boxes, label, wanted = regions(proposals, truth, labels)
         names, mending = self.model.second(fine, wide, scale, boxes)
         named, fit_, near = region_loss(names, mending, boxes.flatten(0, 1), label, wanted)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import generalized_box_iou_loss
 
-from cvdl.detection.rgbd.boxes import mend, mending
+from cvdl.detection.rgbd.boxes import mend, mending, overlaps, paired_overlaps
 from cvdl.detection.rgbd.network import SIZES, STRIDE
 
 __all__ = ["proposal_loss", "quality_focal_loss", "region_loss", "regions"]
@@ -43,7 +43,7 @@ def proposal_loss(
     cell = is_of.nonzero(as_tuple=True)
     told, wanted_box = boxes[cell], truth[cell[0], thing[cell]]
     wanted = torch.zeros_like(logits, dtype=torch.float32)
-    wanted[cell] = _paired_iou(told.detach(), wanted_box)
+    wanted[cell] = paired_overlaps(told.detach(), wanted_box)
     count = max(len(told), 1)
     fit = generalized_box_iou_loss(told, wanted_box, reduction="sum")
     return quality_focal_loss(logits, wanted).sum() / count, fit / count
@@ -88,7 +88,7 @@ def regions(proposals: Tensor, truth: Tensor, labels: Tensor) -> tuple[Tensor, T
         thing's label, (B R,), or -1 where there is none, and its box (B R, 4).
     """
     boxes = torch.cat([proposals, _jittered(truth), _jittered(truth)], dim=1)
-    overlap = _iou(boxes, truth).masked_fill((labels < 0)[:, None], 0)
+    overlap = overlaps(boxes, truth).masked_fill((labels < 0)[:, None], 0)
     best, nearest = overlap.max(dim=2)
     right = best >= _RIGHT
     chance = torch.rand(best.shape, device=best.device)
@@ -132,7 +132,7 @@ def region_loss(
     near = nn.functional.smooth_l1_loss(
         deltas, mending(boxes, wanted), beta=0.05, reduction="none"
     ).sum(1)
-    overlap = _paired_iou(mended.detach(), wanted) * is_thing
+    overlap = paired_overlaps(mended.detach(), wanted) * is_thing
     target = torch.zeros_like(logits).scatter(1, label.clamp(min=0)[:, None], overlap[:, None])
     count = is_thing.sum().clamp(min=1)
     return (
@@ -148,18 +148,3 @@ def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     off = (logits.sigmoid() - wanted).abs() ** 2
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     return off * entropy
-
-
-def _iou(first: Tensor, second: Tensor) -> Tensor:
-    """Overlaps of boxes (B, M, 4) with boxes (B, N, 4), (B, M, N)."""
-    return _paired_iou(first[:, :, None], second[:, None])
-
-
-def _paired_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Overlaps of boxes (..., 4) with their partners (..., 4), (...,)."""
-    inner = torch.minimum(first[..., 2:], second[..., 2:])
-    inner = inner - torch.maximum(first[..., :2], second[..., :2])
-    common = inner.clamp(min=0).prod(-1)
-    areas = (first[..., 2:] - first[..., :2]).prod(-1)
-    areas = areas + (second[..., 2:] - second[..., :2]).prod(-1)
-    return common / (areas - common).clamp(min=1e-6)

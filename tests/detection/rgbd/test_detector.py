@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import nms
 
 from cvdl.camera import Camera
 from cvdl.detection import load_detector
 from cvdl.detection.rgbd import RgbdRcnn
+from cvdl.detection.rgbd.boxes import decode_cells
 from cvdl.detection.rgbd.inputs import detail, input_of
+from cvdl.detection.rgbd.network import SIZES, STRIDE
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import HAS_DEPTH
@@ -79,10 +82,24 @@ def test_a_given_proposal_is_named_and_mended(detector):
     assert len(found) != len(without) or not np.array_equal(found.boxes, without.boxes)
 
 
+def test_proposals_are_those_of_greedy_suppression(detector):
+    """The first ones are, one after the other, what torchvision's suppression keeps."""
+    torch.manual_seed(0)
+    logits, deltas = torch.randn(2, 3, 12, 16), torch.randn(2, 3, 4, 12, 16) / 4
+    proposed = detector.propose(logits, deltas, 400)
+    for row in range(2):
+        boxes = decode_cells(deltas, STRIDE, SIZES)[row].flatten(0, 2)
+        scores = logits[row].flatten()
+        best = scores.topk(400).indices
+        kept = boxes[best][nms(boxes[best], scores[best], 0.7)]
+        torch.testing.assert_close(proposed[row, : len(kept)], kept)
+        assert 50 < len(kept) < 350
+
+
 def test_the_scale_is_metres_a_pixel():
     frame = make_frame()
     frame.depth[:20] = np.nan
-    image, scale = input_of(frame)
+    image, scale = (some[0].numpy() for some in input_of(frame))
     assert image.shape[1:] == scale.shape[1:] == (60, 80)
     np.testing.assert_allclose(scale[0, 20:], 0.8 / 130, rtol=1e-6)
     assert not scale[:, :9].any()

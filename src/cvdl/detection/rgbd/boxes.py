@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["decode_cells", "mend", "mending"]
+__all__ = ["decode_cells", "mend", "mending", "overlaps", "paired_overlaps"]
 
 _LARGEST_LOG = 2.5  # a side at most so much longer or shorter, e-fold: keeps exp finite
 
@@ -27,7 +27,7 @@ def decode_cells(deltas: Tensor, stride: int, sizes: tuple[float, ...]) -> Tenso
     """
     deltas = deltas.float()
     rows, cols = deltas.shape[-2:]
-    side = deltas.new_tensor(sizes)[:, None, None]
+    side = torch.cat([deltas.new_full((1, 1, 1), size) for size in sizes])
     x = (torch.arange(cols, device=deltas.device) + 0.5) * stride
     y = (torch.arange(rows, device=deltas.device) + 0.5) * stride
     center_x = x[None] + deltas[:, :, 0] * side
@@ -56,6 +56,21 @@ def mend(boxes: Tensor, deltas: Tensor) -> Tensor:
     center = _center(boxes) + deltas[..., :2] * size
     half = size * deltas[..., 2:].clamp(-_LARGEST_LOG, _LARGEST_LOG).exp() / 2
     return torch.cat([center - half, center + half], dim=-1)
+
+
+def overlaps(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of boxes (..., M, 4) with boxes (..., N, 4), (..., M, N)."""
+    return paired_overlaps(first[..., :, None, :], second[..., None, :, :])
+
+
+def paired_overlaps(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of boxes (..., 4) with their partners (..., 4), (...,)."""
+    inner = torch.minimum(first[..., 2:], second[..., 2:])
+    inner = inner - torch.maximum(first[..., :2], second[..., :2])
+    common = inner.clamp(min=0).prod(-1)
+    areas = (first[..., 2:] - first[..., :2]).prod(-1)
+    areas = areas + (second[..., 2:] - second[..., :2]).prod(-1)
+    return common / (areas - common).clamp(min=1e-6)
 
 
 def _center(boxes: Tensor) -> Tensor:

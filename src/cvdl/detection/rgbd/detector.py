@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import batched_nms, nms
+from torchvision.ops import batched_nms
 
 from cvdl.capture import Captured
 from cvdl.detection.detections import Detections
-from cvdl.detection.rgbd.boxes import decode_cells, mend
+from cvdl.detection.rgbd.boxes import decode_cells, mend, overlaps
 from cvdl.detection.rgbd.inputs import input_of
 from cvdl.detection.rgbd.network import (
     MULTIPLE,
@@ -31,6 +31,7 @@ _PROPOSALS = 32  # of its own that the second network looks at
 _LOOKS = 2  # of the second network, the last at boxes it has mended (Gidaris & Komodakis 2015)
 _FIRST_LOOK = 400  # best cells that proposals are chosen from
 _PROPOSAL_OVERLAP = 0.7  # above it the worse of two proposals goes (Ren et al. 2015)
+_ROUNDS = 12  # of suppression: longer chains of boxes that overlap the next one are rare
 _OVERLAP = 0.6  # above it the worse of two boxes of one class goes
 _LOWEST_SCORE = 0.02
 _MOST = 100  # boxes of a picture
@@ -65,7 +66,7 @@ class RgbdRcnn(TrainedDetector):
         device = next(self.parameters()).device
         found = []
         for number, frame in enumerate(frames):
-            image, scale = (torch.from_numpy(a[None]).to(device) for a in input_of(frame))
+            image, scale = input_of(frame, device)
             given = torch.zeros((0, 4), device=device)
             if proposals is not None:
                 given = torch.from_numpy(np.float32(proposals[number])).reshape(-1, 4).to(device)
@@ -80,8 +81,8 @@ class RgbdRcnn(TrainedDetector):
             scale: (1, 2, H, W).
             given: (N, 4) boxes to look at besides its own proposals.
         """
-        fine, wide, boxes, belief = self._see(image)
-        boxes = torch.cat([given, self.distinct(boxes, belief)[0]])
+        fine, wide, proposals = self._see(image)
+        boxes = torch.cat([given, proposals])
         count = len(boxes)
         if boxes.is_cuda:  # so that few graphs serve any number of segments
             boxes = nn.functional.pad(boxes, (0, 0, 0, -count % _SOME))
@@ -96,12 +97,12 @@ class RgbdRcnn(TrainedDetector):
         )
 
     def _seen(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Fine and wide features of a picture (1, 18, H, W) of any size, and its candidates."""
+        """Fine and wide features of a picture (1, 18, H, W) of any size, and proposals (N, 4)."""
         height, width = image.shape[-2:]
         padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
         padded = nn.functional.pad(image, padding).contiguous(memory_format=torch.channels_last)
         fine, wide = self.backbone(padded)
-        return fine, wide, *self.candidates(*self.first(wide))
+        return fine, wide, self.propose(*self.first(wide))[0]
 
     def _looked(
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
@@ -116,42 +117,31 @@ class RgbdRcnn(TrainedDetector):
             logits += told / _LOOKS
         return boxes, logits.sigmoid()
 
-    def candidates(self, logits: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
-        """The boxes that the first network believes most.
+    def propose(self, logits: Tensor, deltas: Tensor, count: int = _PROPOSALS) -> Tensor:
+        """The first network's best boxes.
 
         Args:
             logits: (B, S, h, w).
             deltas: (B, S, 4, h, w).
+            count: of a picture; fewer where it has not so many cells.
 
         Returns:
-            Boxes (B, N, 4) and scores (B, N), best first.
+            (B, N, 4), best first; those that a better one overlaps come last.
         """
         boxes = decode_cells(deltas, STRIDE, SIZES).flatten(1, 3)
         scores = logits.float().flatten(1).sigmoid()
-        values, index = scores.topk(min(_FIRST_LOOK, scores.shape[1]))
-        return boxes.gather(1, index[..., None].expand(-1, -1, 4)), values
-
-    def distinct(self, boxes: Tensor, scores: Tensor, count: int = _PROPOSALS) -> Tensor:
-        """The proposals among the candidates.
-
-        Args:
-            boxes: (B, N, 4), best first.
-            scores: (B, N).
-            count: of a picture.
-
-        Returns:
-            (B, min(count, N), 4), best first; those that a better one overlaps come last.
-        """
-        # One suppression for all pictures, side by side.
-        apart = torch.arange(len(boxes), device=boxes.device) * (boxes.max() - boxes.min() + 1)
-        beside = (boxes + apart[:, None, None]).flatten(0, 1)
-        keep = nms(beside, scores.flatten(), _PROPOSAL_OVERLAP)
-        overlapped = torch.ones_like(scores).flatten()
-        overlapped[keep] = 0
-        order = overlapped.view_as(scores).argsort(dim=1, stable=True)[:, :count]
+        index = scores.topk(min(_FIRST_LOOK, scores.shape[1])).indices
+        boxes = boxes.gather(1, index[..., None].expand(-1, -1, 4))
+        shadows = (overlaps(boxes, boxes) > _PROPOSAL_OVERLAP).triu(diagonal=1).float()
+        # Greedy suppression of all pictures at once: a box stays unless a better one that stays
+        # overlaps it. Each round settles the boxes whose better ones are settled.
+        stays = torch.ones_like(boxes[..., 0])
+        for _ in range(_ROUNDS):
+            stays = ((stays[:, None] @ shadows)[:, 0] == 0).float()
+        order = (1 - stays).argsort(dim=1, stable=True)[:, :count]
         return boxes.gather(1, order[..., None].expand(-1, -1, 4))
 
 
 def _clip(boxes: Tensor, width: int, height: int) -> Tensor:
-    limits = boxes.new_tensor([width, height, width, height])
-    return torch.minimum(boxes.clamp(min=0), limits)
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return torch.stack([x, y], dim=-1).flatten(-2)

@@ -22,18 +22,20 @@ _WAVELETS = (((1, 1), (-1, -1)), ((1, -1), (1, -1)), ((1, -1), (-1, 1)))
 _DETAIL_SPREAD = 0.25  # of the detail, in units of the colour: about its deviation in pictures
 
 
-def input_of(frame: RgbdFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def input_of(frame: RgbdFrame, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """What the networks see of a frame.
 
     Returns:
-        ``INPUTS`` channels (18, H / 2, W / 2) float32: ``network_input``'s, and the ``detail`` of
-        the colour; and ``scale_of`` the frame, (2, H / 2, W / 2) float32.
+        ``INPUTS`` channels (1, 18, H / 2, W / 2) float32: ``network_input``'s, and the ``detail``
+        of the colour; and ``scale_of`` the frame, (1, 2, H / 2, W / 2) float32.
     """
-    image = network_input(frame)
-    height, width = image.shape[1:]
-    color = torch.from_numpy(frame.color[: 2 * height, : 2 * width]).permute(2, 0, 1)
-    color = (color.float() - COLOR_MIDDLE) / COLOR_SPREAD
-    return np.concatenate([image, detail(color[None])[0].numpy()]), scale_of(frame)
+    image = torch.from_numpy(network_input(frame)[None]).to(device)
+    height, width = image.shape[-2:]
+    # A GPU makes four bytes of one sooner than it gets them.
+    color = torch.from_numpy(frame.color[: 2 * height, : 2 * width]).to(device)
+    color = (color.permute(2, 0, 1)[None].float() - COLOR_MIDDLE) / COLOR_SPREAD
+    scale = torch.from_numpy(scale_of(frame)[None]).to(device)
+    return torch.cat([image, detail(color)], dim=1), scale
 
 
 def detail(color: Tensor) -> Tensor:

@@ -120,6 +120,7 @@ class RegionHead(nn.Module):
         )
         self.scores = nn.Linear(_HIDDEN, classes)
         self.deltas = nn.Linear(_HIDDEN, 4)
+        start_at_zero(self.scores)
         nn.init.constant_(self.scores.bias, _log_odds(_PRIOR))
         start_at_zero(self.deltas)
 
