@@ -35,7 +35,6 @@ from cvdl.detection import DETECTORS, Detector, load_detector, packaged_weights
 from cvdl.detection.detections import Detections
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.detection.rgbd import RgbdRcnn
-from cvdl.detection.rgbd.inputs import input_of
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.frame import RgbdFrame
@@ -77,8 +76,8 @@ def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
 
 def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     """What the default detector's first network proposes, before it keeps the best."""
-    image, _ = input_of(frame, next(detector.parameters()).device)
     with torch.inference_mode():
+        image, _ = detector.input_of(frame)
         logits, deltas = detector.first(detector.backbone(image)[1])
         boxes = detector.propose(logits, deltas, COUNTS[-1])[0]
     return boxes.double().cpu().numpy()

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, network_input
+from cvdl.network_input_gpu import gpu_input, uploaded
 
 CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
 
@@ -52,3 +54,24 @@ def test_pixels_without_a_reading_have_no_geometry():
     assert not channels[HAS_DEPTH, :, :20].any()
     assert channels[HAS_DEPTH, 10:-10, 30:-10].all()
     assert np.isfinite(channels).all()
+
+
+@pytest.mark.parametrize("size", [(160, 120), (161, 121), (320, 12), (4, 4), (2, 2)])
+@pytest.mark.parametrize("holes", [0.0, 0.1, 1.0])
+def test_a_gpu_is_given_the_same(size, holes):
+    """Up to the rounding of colours, and near the least number and spread of readings."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    camera = Camera(width, height, 130.0, 128.0, width / 2, height / 2 - 3)
+    u, v = np.meshgrid(np.arange(width), np.arange(height))
+    depth = 0.8 + 0.002 * u + 0.001 * v + 0.001 * rng.standard_normal((height, width))
+    depth[height // 3 : height // 2, width // 3 : width // 2] -= 0.05
+    depth[rng.random((height, width)) < holes] = np.nan
+    color = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    view = RgbdFrame(color, depth.astype(np.float32), camera)
+    found = gpu_input(*uploaded(view, torch.device("cpu")))[0].numpy()
+    expected = network_input(view)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found[COLOR], expected[COLOR], atol=0.6 / 64)
+    np.testing.assert_array_equal(found[[HAS_COLOR, HAS_DEPTH]], expected[[HAS_COLOR, HAS_DEPTH]])
+    np.testing.assert_allclose(found[GEOMETRY], expected[GEOMETRY], atol=2e-3)

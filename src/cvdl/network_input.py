@@ -23,8 +23,12 @@ __all__ = [
     "GEOMETRY",
     "HAS_COLOR",
     "HAS_DEPTH",
+    "HIGHEST_RELIEF",
+    "NORMAL_WINDOW",
     "NORMAL_XY",
+    "RELIEF_SCALE",
     "network_input",
+    "relief_window",
 ]
 
 #: Red, green, blue; relief and normal x, y, z; whether there is colour; whether there is depth.
@@ -35,10 +39,12 @@ HAS_COLOR, HAS_DEPTH = 7, 8
 #: An 8-bit colour less the first, over the second, is what the networks see.
 COLOR_MIDDLE, COLOR_SPREAD = 128.0, 64.0
 
+#: Pixels of the window that normals are fitted to, at half resolution.
+NORMAL_WINDOW = 5
+#: Metres of relief that are 1, and the highest relief in that scale.
+RELIEF_SCALE, HIGHEST_RELIEF = 0.02, 3.0
+
 _RELIEF_WINDOW = 51  # pixels of 320 columns
-_NORMAL_WINDOW = 5  # pixels
-_RELIEF_SCALE = 0.02  # metres
-_HIGHEST_RELIEF = 3.0  # in that scale
 
 
 def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
@@ -60,13 +66,18 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
     if known.any():
         camera = _halved(frame.camera)
         depth = _halved_depth(frame.depth[: 2 * height, : 2 * width], known)
-        normals = surface_normals(depth, camera, _NORMAL_WINDOW)
+        normals = surface_normals(depth, camera, NORMAL_WINDOW)
         known = np.isfinite(normals[..., 2])
         channels[3] = _relief(depth, known)
         for axis in range(3):
             np.copyto(channels[4 + axis], normals[..., axis], where=known)
         channels[HAS_DEPTH] = known
     return channels
+
+
+def relief_window(width: int) -> int:
+    """Pixels round about that the relief is against, of an image ``width`` pixels wide."""
+    return max(3, round(_RELIEF_WINDOW * width / 320))
 
 
 def _halved(camera: Camera) -> Camera:
@@ -91,10 +102,10 @@ def _halved_depth(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArr
 
 def _relief(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
     """How far each pixel (h, w) lies before what is round about; 0 where unknown."""
-    window = max(3, round(_RELIEF_WINDOW * depth.shape[1] / 320))
+    window = relief_window(depth.shape[1])
     inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
     share = cv2.blur(known.astype(np.float32), (window, window))
     mean = cv2.blur(inverse, (window, window))
     round_about = np.divide(share, mean, out=np.zeros_like(mean), where=known & (mean > 0))
-    relief = np.where(known, (round_about - depth) / np.float32(_RELIEF_SCALE), np.float32(0))
-    return np.clip(relief, -_HIGHEST_RELIEF, _HIGHEST_RELIEF, out=relief)
+    relief = np.where(known, (round_about - depth) / np.float32(RELIEF_SCALE), np.float32(0))
+    return np.clip(relief, -HIGHEST_RELIEF, HIGHEST_RELIEF, out=relief)

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 
-__all__ = ["WINDOW", "surface_normals"]
+__all__ = ["FEWEST", "FLATTEST", "WINDOW", "surface_normals"]
 
 #: Pixels along a side of the window that a plane is fitted to: over 9 x 9 pixels a Kinect's noise
 #: at 0.8 m, 1 mm, turns the normal by about 3 degrees.
 WINDOW = 9
-_FEWEST = 0.25  # of a window must have a reading
-_FLATTEST = 1e-3  # square pixels squared, least determinant of the spread: a line gives no plane
+#: Share of a window that must have a reading.
+FEWEST = 0.25
+#: Square pixels squared, least determinant of the readings' spread: a line gives no plane.
+FLATTEST = 1e-3
 
 
 def surface_normals(
@@ -72,7 +74,7 @@ def surface_normals(
     rays_y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)
     normals = np.full((*depth.shape, 3), np.nan, np.float32)
     focal = np.float32(camera.fx), np.float32(camera.fy)
-    fewest = np.float32(_FEWEST * window**2)
+    fewest = np.float32(FEWEST * window**2)
     _solve(known, sums, rays_x, rays_y, focal, fewest, normals)
     return normals
 
@@ -92,7 +94,7 @@ def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore
             cyy = yy[row, col] - my * y[row, col]
             cxy = xy[row, col] - mx * y[row, col]
             determinant = cxx * cyy - cxy * cxy
-            if determinant < _FLATTEST * count * count:
+            if determinant < FLATTEST * count * count:
                 continue
             cx = qx[row, col] - mx * q[row, col]
             cy = qy[row, col] - my * q[row, col]

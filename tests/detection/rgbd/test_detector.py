@@ -9,11 +9,12 @@ from cvdl.camera import Camera
 from cvdl.detection import load_detector
 from cvdl.detection.rgbd import RgbdRcnn
 from cvdl.detection.rgbd.boxes import decode_cells
-from cvdl.detection.rgbd.inputs import detail, input_of
+from cvdl.detection.rgbd.inputs import detail, gpu_input_of, input_of
 from cvdl.detection.rgbd.network import SIZES, STRIDE
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import HAS_DEPTH
+from cvdl.network_input_gpu import uploaded
 from cvdl.weights import save_weights
 
 CLASSES = ("can", "mug", "ball")
@@ -104,6 +105,16 @@ def test_the_scale_is_metres_a_pixel():
     np.testing.assert_allclose(scale[0, 20:], 0.8 / 130, rtol=1e-6)
     assert not scale[:, :9].any()
     assert not image[HAS_DEPTH, :8].any()
+
+
+def test_a_gpu_is_given_the_same():
+    frame = make_frame(163, 121)
+    frame.depth[:20, :30] = np.nan
+    expected = input_of(frame)
+    for found, wanted in zip(
+        gpu_input_of(*uploaded(frame, torch.device("cpu"))), expected, strict=True
+    ):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0.01)
 
 
 def test_mean_and_detail_are_the_whole_picture():

@@ -31,6 +31,7 @@ def test_every_network_gives_what_it_says():
 def test_the_size_in_metres_tells_twins_apart():
     torch.manual_seed(0)
     second = RegionHead(8, 24, 5).eval()
+    torch.nn.init.normal_(second.scores.weight)  # as if it had learnt something
     fine, wide = torch.rand(1, 8, 24, 32), torch.rand(1, 24, 12, 16)
     scale = torch.full((1, 2, 48, 64), 1.0)
     boxes = torch.tensor([[[0.0, 0, 50, 60]]])

@@ -13,7 +13,7 @@ from torchvision.ops import batched_nms
 from cvdl.capture import Captured
 from cvdl.detection.detections import Detections
 from cvdl.detection.rgbd.boxes import decode_cells, mend, overlaps
-from cvdl.detection.rgbd.inputs import input_of
+from cvdl.detection.rgbd.inputs import gpu_input_of, input_of
 from cvdl.detection.rgbd.network import (
     MULTIPLE,
     SIZES,
@@ -24,6 +24,7 @@ from cvdl.detection.rgbd.network import (
 )
 from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
+from cvdl.network_input_gpu import uploaded
 
 __all__ = ["RgbdRcnn"]
 
@@ -51,6 +52,7 @@ class RgbdRcnn(TrainedDetector):
         self.backbone = Backbone(width)
         self.first = ProposalHead(3 * width)
         self.second = RegionHead(3 * width // 2, 3 * width, len(self.classes))
+        self._make_input = Captured(gpu_input_of)
         self._see, self._look = Captured(self._seen), Captured(self._looked)
 
     @torch.inference_mode()
@@ -66,12 +68,20 @@ class RgbdRcnn(TrainedDetector):
         device = next(self.parameters()).device
         found = []
         for number, frame in enumerate(frames):
-            image, scale = input_of(frame, device)
+            image, scale = self.input_of(frame)
             given = torch.zeros((0, 4), device=device)
             if proposals is not None:
                 given = torch.from_numpy(np.float32(proposals[number])).reshape(-1, 4).to(device)
             found.append(self.detect(image, scale, given))
         return found
+
+    def input_of(self, frame: RgbdFrame) -> tuple[Tensor, Tensor]:
+        """What the networks see of a frame, on their device; see ``cvdl.detection.rgbd.inputs``."""
+        device = next(self.parameters()).device
+        if device.type == "cuda":
+            image, scale = self._make_input(*uploaded(frame, device))
+            return image, scale
+        return input_of(frame)
 
     def detect(self, image: Tensor, scale: Tensor, given: Tensor) -> Detections:
         """What is in one picture.

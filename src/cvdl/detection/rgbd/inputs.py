@@ -10,8 +10,9 @@ from torch.nn.functional import conv2d
 
 from cvdl.frame import RgbdFrame
 from cvdl.network_input import CHANNELS, COLOR_SPREAD, network_input
+from cvdl.network_input_gpu import gpu_input
 
-__all__ = ["DETAIL", "INPUTS", "detail", "input_of", "scale_of"]
+__all__ = ["DETAIL", "INPUTS", "detail", "gpu_input_of", "input_of", "scale_of"]
 
 #: Channels of the detail.
 DETAIL = 9
@@ -22,19 +23,33 @@ _WAVELETS = (((1, 1), (-1, -1)), ((1, -1), (1, -1)), ((1, -1), (-1, 1)))
 _DETAIL_SPREAD = 0.25  # of the detail, in units of the colour: about its deviation in pictures
 
 
-def input_of(frame: RgbdFrame, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+def input_of(frame: RgbdFrame) -> tuple[Tensor, Tensor]:
     """What the networks see of a frame.
 
     Returns:
         ``INPUTS`` channels (1, 18, H / 2, W / 2) float32: ``network_input``'s, and the ``detail``
         of the colour; and ``scale_of`` the frame, (1, 2, H / 2, W / 2) float32.
     """
-    image = torch.from_numpy(network_input(frame)[None]).to(device)
+    image = torch.from_numpy(network_input(frame)[None])
+    scale = torch.from_numpy(scale_of(frame)[None])
+    return _with_detail(image, torch.from_numpy(frame.color)), scale
+
+
+def gpu_input_of(color: Tensor, depth: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``input_of`` gives, on a GPU, of a frame that is ``uploaded`` there."""
+    image = gpu_input(color, depth, intrinsics)
     height, width = image.shape[-2:]
-    # A GPU makes four bytes of one sooner than it gets them.
-    color = torch.from_numpy(frame.color[: 2 * height, : 2 * width]).to(device)
-    fine = detail(color.permute(2, 0, 1)[None].float()) / COLOR_SPREAD
-    return torch.cat([image, fine], dim=1), torch.from_numpy(scale_of(frame)[None]).to(device)
+    depth = depth[: 2 * height : 2, : 2 * width : 2]
+    known = depth.isfinite()
+    scale = torch.stack([torch.where(known, depth / intrinsics[0], 0), known.float()])
+    return _with_detail(image, color), scale[None]
+
+
+def _with_detail(image: Tensor, color: Tensor) -> Tensor:
+    """An image (1, 9, h, w) and the detail of its colour (H, W, 3) uint8."""
+    height, width = image.shape[-2:]
+    color = color[: 2 * height, : 2 * width].permute(2, 0, 1)[None].float()
+    return torch.cat([image, detail(color) / COLOR_SPREAD], dim=1)
 
 
 def detail(color: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
 from cvdl.grasping.rectangles import GraspRectangles, jaccard
 from cvdl.network_input import network_input
+from cvdl.network_input_gpu import gpu_input, uploaded
 from cvdl.weights import load_weights, save_weights
 
 __all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
@@ -37,6 +38,7 @@ class CascadeDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.dense, self.second = DenseNetwork(), RefineNetwork()
+        self._make_input = Captured(lambda *frame: (gpu_input(*frame),))
         self._propose, self._judge = Captured(self.propose), Captured(self._judged)
 
     @classmethod
@@ -76,7 +78,7 @@ class CascadeDetector(nn.Module):
         allowed = None
         if mask is not None:
             allowed = torch.from_numpy(np.ascontiguousarray(mask[::STRIDE, ::STRIDE]))
-        image = torch.from_numpy(network_input(frame)[None]).to(self.device)
+        image = self._input(frame)
         survivors = max(count, FEWEST_SURVIVORS)
         rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
@@ -90,7 +92,7 @@ class CascadeDetector(nn.Module):
         the given one has is about that, times its own index with the mended one. 0.5 stands for
         an index of 0.25, from which a rectangle counts as right (Jiang 2011).
         """
-        image = torch.from_numpy(network_input(frame)[None]).to(self.device)
+        image = self._input(frame)
         values = np.column_stack(
             [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
         )
@@ -99,6 +101,12 @@ class CascadeDetector(nn.Module):
         mended = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
         index = mended.score * np.diag(jaccard(rectangles, mended))
         return index / (index + _RIGHT)
+
+    def _input(self, frame: RgbdFrame) -> Tensor:
+        """``network_input`` (1, 9, H / 2, W / 2), on the networks' device."""
+        if self.device.type == "cuda":
+            return self._make_input(*uploaded(frame, self.device))[0]
+        return torch.from_numpy(network_input(frame)[None])
 
     def search(
         self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
