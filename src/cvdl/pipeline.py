@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
+from cvdl.settings import Settings
 from cvdl.tabletop import SegmentationConfig, TabletopSegmenter
 
 __all__ = ["Perception", "PerceptionConfig"]
 
 
-class PerceptionConfig(BaseModel):
+class PerceptionConfig(Settings):
     """Every stage's settings: keys of a settings file and, with dots, ROS parameters."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     segmentation: SegmentationConfig = Field(default_factory=SegmentationConfig)
     detector: DetectionConfig = Field(default_factory=DetectionConfig)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from cvdl.settings import Settings
 
 __all__ = ["DetectionConfig"]
 
 
-class DetectionConfig(BaseModel):
+class DetectionConfig(Settings):
     """Settings of the detection stage: YAML keys, ROS parameters and CLI options alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enable: bool = Field(True, description="Whether objects are recognised.")
     detector: Literal[

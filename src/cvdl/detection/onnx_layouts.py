@@ -12,9 +12,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from cvdl.errors import InputError
+from cvdl.settings import Settings
 
 __all__ = ["LAYOUTS", "Candidates", "Layout", "LayoutName", "OnnxLayout", "OutputsError"]
 
@@ -27,13 +28,11 @@ class OutputsError(InputError):
     """Outputs that are not of the layout; the message says what is expected."""
 
 
-class OnnxLayout(BaseModel):
+class OnnxLayout(Settings):
     """A detector in an ONNX file: the keys of the YAML or JSON file beside it.
 
     Colours go in as ``(value * scale - mean) / std``, value 0 to 255.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Path | None = Field(
         None, description="The ONNX file, seen from this file; default: of this file's name."

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from cvdl.settings import Settings
 
 __all__ = ["GraspConfig"]
 
 
-class GraspConfig(BaseModel):
+class GraspConfig(Settings):
     """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enable: bool = Field(True, description="Whether grasps are looked for.")
     detector: Literal["cascade", "lenz2014"] = Field(

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from cvdl.config import load_settings
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import PerceptionConfig
+from cvdl.settings import Settings
 from cvdl.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
 from cvdl.tabletop import SegmentationConfig
 
@@ -52,10 +53,8 @@ _FIXED = {
 }
 
 
-class NodeConfig(BaseModel):
+class NodeConfig(Settings):
     """What every node has beside the settings of its stages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     autostart: bool = Field(
         True, description="Whether the node configures and activates itself when it starts."

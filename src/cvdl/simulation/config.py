@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from cvdl.settings import Settings
 
 __all__ = ["SimulationConfig"]
 
 
-class SimulationConfig(BaseModel):
+class SimulationConfig(Settings):
     """What scenes are drawn from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: int = Field(640, ge=64, le=1920, description="Image width, pixels.")
     height: int = Field(480, ge=48, le=1200, description="Image height, pixels.")

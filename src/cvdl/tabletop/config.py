@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from cvdl.settings import Settings
 
 __all__ = ["SegmentationConfig"]
 
 
-class SegmentationConfig(BaseModel):
+class SegmentationConfig(Settings):
     """Settings of the tabletop segmentation: YAML keys, ROS parameters and CLI options alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_range: float = Field(
         3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, metres."

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from cvdl.grasping.cascade.geometry import cut_patches, to_rectangles
 from cvdl.grasping.cascade.network import STRIDE
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.network_input import network_input
+from cvdl.settings import Settings
 from cvdl.training.augment import Augmentation, augmented_view
 from cvdl.training.cascade_targets import (
     dense_loss,
@@ -44,10 +45,8 @@ _CELLS = 2 * _VIEW // STRIDE
 _NOWHERE = (-1e4, -1e4, 0, 20, 20)  # a rectangle that pads
 
 
-class CascadeTraining(BaseModel):
+class CascadeTraining(Settings):
     """How the cascade is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(

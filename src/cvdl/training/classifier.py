@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from cvdl.datasets.detection_sample import DetectionData
@@ -18,6 +18,7 @@ from cvdl.detection.crops import moved_boxes
 from cvdl.detection.rcnn import Rcnn, rcnn_network
 from cvdl.errors import InputError
 from cvdl.evaluation.classification import ClassificationScores
+from cvdl.settings import Settings
 from cvdl.training.crops import color_statistics, labelled_crops, sample_boxes
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["ClassifierTask", "ClassifierTraining", "score_classifier", "train_classifier"]
 
 
-class ClassifierTraining(BaseModel):
+class ClassifierTraining(Settings):
     """How a classifier of crops is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(

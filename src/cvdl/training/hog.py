@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
@@ -20,6 +20,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.hog import FEATURES, HogDetector, describe, window_places
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
+from cvdl.settings import Settings
 from cvdl.training.checkpoint import prepare_run
 
 __all__ = ["HogTraining", "train_hog"]
@@ -31,10 +32,8 @@ _NEVER = -1e4  # logit of a class that nothing was learnt of
 _Learnt = tuple[NDArray[np.float32], NDArray[np.int64]]  # descriptors (N, FEATURES), labels (N,)
 
 
-class HogTraining(BaseModel):
+class HogTraining(Settings):
     """How the classical baseline is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     regularization: float = Field(
         0.1, gt=0, description="C of the logistic regression: smaller is smoother."

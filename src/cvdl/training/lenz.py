@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -34,6 +34,7 @@ from cvdl.grasping.lenz.patches import (
 )
 from cvdl.grasping.lenz.pretraining import PretrainingConfig, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.settings import Settings
 from cvdl.training.checkpoint import TrainingError
 from cvdl.weights import load_weights, save_weights
 
@@ -46,14 +47,12 @@ _OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect: what is 
 _LONGEST_PLATE = 1.3  # times the opening
 
 
-class LenzTraining(BaseModel):
+class LenzTraining(Settings):
     """Settings of a training; the ablations of the paper are among them.
 
     What the paper or the authors' code gives says so. The rest is our choice: little of it was
     compared on validation views (see docs/grasping.md).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(0, ge=0, description="Of everything that is random.")
     device: Literal["cpu"] = Field("cpu", description="Small networks: they train on the CPU.")

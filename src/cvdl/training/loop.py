@@ -15,10 +15,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from cvdl.device import pick_device
+from cvdl.settings import Settings
 from cvdl.training.checkpoint import (
     TrainingError,
     load_checkpoint,
@@ -36,10 +37,8 @@ __all__ = ["Task", "TrainingSettings", "fit"]
 _DRAW_EVERY = 10.0  # seconds: small models have epochs shorter than the drawing of the curves
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """How a model is trained: keys of ``cvdl train``'s ``--set`` alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(50, ge=1, description="Rounds through the training data, at most.")
     batch_size: int = Field(16, ge=1, description="Samples in a step.")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
@@ -18,6 +18,7 @@ from cvdl.detection.overfeat.detector import FILL, OverfeatDetector, pyramid_sca
 from cvdl.detection.overfeat.network import WINDOW
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
+from cvdl.settings import Settings
 from cvdl.training.colors import mean_and_deviation
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
@@ -39,10 +40,8 @@ _MOST_VIEWS = 200  # whose colours give the mean and the deviation
 _LIGHT = 0.2  # how far brightness and contrast are changed, as shares
 
 
-class OverfeatTraining(BaseModel):
+class OverfeatTraining(Settings):
     """How the sliding-window detector is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(

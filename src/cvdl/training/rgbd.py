@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from cvdl.detection.rgbd.detector import RgbdRcnn
 from cvdl.detection.rgbd.network import SIZES, STRIDE
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
+from cvdl.settings import Settings
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 from cvdl.training.rgbd_targets import proposal_loss, region_loss, regions
@@ -29,10 +30,8 @@ _PROPOSALS = 96  # of a view that regions to learn from are chosen among
 _Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
-class RgbdTraining(BaseModel):
+class RgbdTraining(Settings):
     """How the default detector is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
@@ -19,6 +19,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.detection.torchvision_detectors import IMAGE_SIZES, TorchvisionDetector
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
+from cvdl.settings import Settings
 from cvdl.training.colors import mean_and_deviation
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
@@ -42,10 +43,8 @@ _SHORTEST = 2.0  # pixels, of a box's side
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 
-class TorchvisionDetectorTraining(BaseModel):
+class TorchvisionDetectorTraining(Settings):
     """How a detector of torchvision is trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings = Field(
         default_factory=lambda: TrainingSettings(

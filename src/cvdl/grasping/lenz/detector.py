@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
@@ -17,6 +17,7 @@ from cvdl.grasping.lenz.candidates import candidates
 from cvdl.grasping.lenz.network import GraspNetwork
 from cvdl.grasping.lenz.patches import SIZE, channel_image, extract, mirror
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.settings import Settings
 from cvdl.weights import load_weights, save_weights
 
 __all__ = ["LARGE", "MODEL", "SMALL", "LenzConfig", "LenzDetector"]
@@ -29,10 +30,8 @@ _STAGES = "small.", "large."
 _CHUNK = 1024  # patches at a time: they stay in the processor's cache
 
 
-class LenzConfig(BaseModel):
+class LenzConfig(Settings):
     """Settings of the search."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidates: int = Field(
         12_000, ge=100, le=10_000_000, description="Rectangles that the first stage judges."

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 from torch.nn.functional import linear
 
 from cvdl.grasping.lenz.network import MODALITIES, GraspNetwork, scaled
 from cvdl.grasping.lenz.patches import CHANNELS
+from cvdl.settings import Settings
 
 __all__ = ["PretrainingConfig", "group_penalty", "pretrain"]
 
 
-class PretrainingConfig(BaseModel):
+class PretrainingConfig(Settings):
     """Settings of the auto-encoders; what the authors' code gives says so."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     group_weight: float = Field(
         0.01, ge=0, description="Of the multimodal penalty, as in their code; 0: none."
