@@ -1,11 +1,14 @@
 """On a GPU everything gives what it gives on the CPU, up to the products' precision."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from cvdl.camera import Camera
-from cvdl.capture import Captured
+from cvdl.capture import captured
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import evaluate_detections
@@ -18,32 +21,52 @@ from cvdl.warm_up import made_up_frame
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
-def test_without_a_gpu_a_function_is_called_as_it_is():
-    seen = []
-    doubled = Captured(lambda x, times: (seen.append(x), (times * x,))[1])
-    (found,) = doubled(torch.ones(3), times=2)
-    assert found.tolist() == [2, 2, 2]
-    assert len(seen) == 1
+class Layer(torch.nn.Linear):
+    """Counts how often it is run, not replayed."""
+
+    runs = 0
+
+    @captured
+    def times(self, x, factor):
+        self.runs += 1
+        return (self(x) * factor,)
+
+
+def test_without_a_gpu_a_method_is_called_as_it_is():
+    layer = Layer(4, 2)
+    x = torch.rand(5, 4)
+    (found,) = layer.times(x, factor=2)
+    torch.testing.assert_close(found, 2 * layer(x))
+    assert layer.runs == 1
 
 
 @needs_gpu
 @torch.inference_mode()
 def test_a_replay_sees_new_inputs_and_new_weights():
-    calls = []
-    layer = torch.nn.Linear(4, 2).cuda()
-
-    def function(x, times):
-        calls.append(1)
-        return (layer(x) * times,)
-
-    captured = Captured(function)
-    for times in (1, 3):
+    layer = Layer(4, 2).cuda()
+    for factor in (1, 3):
         for _ in range(3):
             layer.weight.copy_(torch.rand(2, 4))
             x = torch.rand(5, 4, device="cuda")
-            (found,) = captured(x, times=times)
-            torch.testing.assert_close(found.float(), layer(x) * times, rtol=1e-2, atol=1e-2)
-    assert len(calls) == 2 * 4  # three to warm up and one captured
+            (found,) = layer.times(x, factor=factor)
+            torch.testing.assert_close(found.float(), layer(x) * factor, rtol=1e-2, atol=1e-2)
+    assert layer.runs == 2 * 4  # three to warm up and one captured
+
+
+@pytest.mark.parametrize("load", [load_object_detector, load_grasp_detector])
+def test_a_detector_is_gone_when_it_is_dropped(load):
+    """At once, and its graphs with it: not when Python next looks for cycles."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    detector = load(device=device)
+    frame = made_up_frame()
+    detector([frame]) if load is load_object_detector else detector(frame)
+    alive = weakref.ref(detector)
+    gc.disable()
+    try:
+        del detector
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 @needs_gpu

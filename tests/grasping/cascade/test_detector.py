@@ -46,7 +46,9 @@ def test_the_second_network_judges_every_survivor(detector, frame):
     image = torch.from_numpy(network_input(frame)[None])
     with torch.inference_mode():
         rectangles, scores = detector.search(image, survivors=20)
-        proposed, first = detector.propose(image, torch.ones(30, 40, dtype=torch.bool), 20)
+        proposed, first = detector.propose(
+            image, torch.ones(30, 40, dtype=torch.bool), survivors=20
+        )
         for index, proposal in enumerate(proposed):
             logit, delta = detector.second(cut_patches(image, proposal[None, None])[0])
             both = logit[0] + 0.25 * first[index]
@@ -62,8 +64,8 @@ def test_candidates_lie_in_the_mask(detector, frame):
     cells = torch.from_numpy(mask[::STRIDE, ::STRIDE].copy())
     image = torch.from_numpy(network_input(frame)[None])
     with torch.inference_mode():
-        every, _ = detector.propose(image, torch.ones_like(cells), 20)
-        some, _ = detector.propose(image, cells, 20)
+        every, _ = detector.propose(image, torch.ones_like(cells), survivors=20)
+        some, _ = detector.propose(image, cells, survivors=20)
     slack = 22 + STRIDE  # a proposal may be shifted from its cell
     assert len(some)
     assert (some[:, 0] > 100 - slack).all()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
-from cvdl.capture import Captured
+from cvdl.capture import captured
 from cvdl.detection.detections import Detections
 from cvdl.detection.rgbd.boxes import decode_cells, mend, overlaps
 from cvdl.detection.rgbd.inputs import gpu_input_of, input_of
@@ -52,8 +52,6 @@ class RgbdRcnn(TrainedDetector):
         self.backbone = Backbone(width)
         self.first = ProposalHead(3 * width)
         self.second = RegionHead(3 * width // 2, 3 * width, len(self.classes))
-        self._make_input = Captured(gpu_input_of)
-        self._see, self._look = Captured(self._seen), Captured(self._looked)
 
     @torch.inference_mode()
     def __call__(
@@ -106,7 +104,12 @@ class RgbdRcnn(TrainedDetector):
             scores[keep].double().cpu().numpy(),
         )
 
-    def _seen(self, image: Tensor) -> tuple[Tensor, ...]:
+    @captured
+    def _make_input(self, color: Tensor, depth: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
+        return gpu_input_of(color, depth, intrinsics)
+
+    @captured
+    def _see(self, image: Tensor) -> tuple[Tensor, ...]:
         """Fine and wide features of a picture (1, 18, H, W) of any size, and proposals (N, 4)."""
         height, width = image.shape[-2:]
         padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
@@ -114,9 +117,8 @@ class RgbdRcnn(TrainedDetector):
         fine, wide = self.backbone(padded)
         return fine, wide, self.propose(*self.first(wide))[0]
 
-    def _looked(
-        self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
-    ) -> tuple[Tensor, ...]:
+    @captured
+    def _look(self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
         """The second network's boxes (N, 4), mended, and scores (N, classes)."""
         height, width = scale.shape[-2:]
         boxes = _clip(boxes, 2 * width, 2 * height)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cvdl.capture import Captured
+from cvdl.capture import captured
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
@@ -38,8 +38,6 @@ class CascadeDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.dense, self.second = DenseNetwork(), RefineNetwork()
-        self._make_input = Captured(lambda *frame: (gpu_input(*frame),))
-        self._propose, self._judge = Captured(self.propose), Captured(self._judged)
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> CascadeDetector:
@@ -108,6 +106,10 @@ class CascadeDetector(nn.Module):
             return self._make_input(*uploaded(frame, self.device))[0]
         return torch.from_numpy(network_input(frame)[None])
 
+    @captured
+    def _make_input(self, color: Tensor, depth: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
+        return (gpu_input(color, depth, intrinsics),)
+
     def search(
         self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
     ) -> tuple[Tensor, Tensor]:
@@ -125,19 +127,21 @@ class CascadeDetector(nn.Module):
         top, left, bottom, right = (0, 0, rows, cols) if image.is_cuda else _window(allowed)
         window = image[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
         inside = allowed[top:bottom, left:right].to(image.device)
-        rectangles, first = self._propose(window, inside, survivors=survivors)
+        rectangles, first = self.propose(window, inside, survivors=survivors)
         rectangles = rectangles + rectangles.new_tensor([STRIDE * left, STRIDE * top, 0, 0, 0])
         rectangles, scores = self._judge(image, rectangles, first)
         is_maximum = first > -torch.inf
         return rectangles[is_maximum], scores[is_maximum]
 
-    def _judged(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    @captured
+    def _judge(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, ...]:
         """Rectangles (N, 5), mended, and their scores (N,) by both networks."""
         logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
         scores = (logits.float() + _FIRST_SAY * first).sigmoid()
         return refine(rectangles, deltas.float()), scores
 
-    def propose(self, image: Tensor, allowed: Tensor, survivors: int) -> tuple[Tensor, Tensor]:
+    @captured
+    def propose(self, image: Tensor, allowed: Tensor, *, survivors: int) -> tuple[Tensor, ...]:
         """The dense network's best local maxima.
 
         Args:
