@@ -129,9 +129,12 @@ class CascadeDetector(nn.Module):
         inside = allowed[top:bottom, left:right].to(image.device)
         rectangles, first = self.propose(window, inside, survivors=survivors)
         rectangles = rectangles + rectangles.new_tensor([STRIDE * left, STRIDE * top, 0, 0, 0])
-        rectangles, scores = self._judge(image, rectangles, first)
         is_maximum = first > -torch.inf
-        return rectangles[is_maximum], scores[is_maximum]
+        if image.is_cuda:  # a graph has one number of them: the others are judged in vain
+            rectangles, scores = self._judge(image, rectangles, first)
+            return rectangles[is_maximum], scores[is_maximum]
+        rectangles, scores = self._judge(image, rectangles[is_maximum], first[is_maximum])
+        return rectangles, scores
 
     @captured
     def _judge(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, ...]:
