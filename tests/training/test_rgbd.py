@@ -122,7 +122,7 @@ def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
     monkeypatch.setattr(rgbd_views, "_VIEW", (120, 160))
     monkeypatch.setattr(rgbd_views, "_ZOOM", 1.0)
     monkeypatch.setattr(rgbd_views, "_SHIFT", 0.0)
-    monkeypatch.setattr(rgbd_views, "_disturbed", lambda color, image: color)
+    monkeypatch.setattr(rgbd_views, "_disturb", lambda color, image: None)
     view = sample(3)
     torch.manual_seed(1)
     images, scales, boxes, _ = random_views(*stacked([LabelledPicture.of(view)] * 8))
