@@ -6,14 +6,19 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 
+from cvdl import capture
 from cvdl.camera import Camera
 from cvdl.capture import captured
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
+from cvdl.detection.rgbd import RgbdRcnn
 from cvdl.evaluation.detection import evaluate_detections
 from cvdl.frame import RgbdFrame
 from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.grasping.cascade import CascadeDetector
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.rgbd import RgbdTraining, train_rgbd
 from cvdl.warm_up import made_up_frame
@@ -59,7 +64,7 @@ def test_a_detector_is_gone_when_it_is_dropped(load):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     detector = load(device=device)
     frame = made_up_frame()
-    detector([frame]) if load is load_object_detector else detector(frame)
+    detector([frame] if load is load_object_detector else frame)
     alive = weakref.ref(detector)
     gc.disable()
     try:
@@ -67,6 +72,32 @@ def test_a_detector_is_gone_when_it_is_dropped(load):
         assert alive() is None
     finally:
         gc.enable()
+
+
+class NothingBrought(TorchFunctionMode):
+    """No tensor is made of numbers that the CPU holds."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        assert function.__name__ not in {"tensor", "new_tensor", "as_tensor", "from_numpy"}
+        return function(*args, **(kwargs or {}))
+
+
+def test_what_graphs_hold_brings_nothing_from_the_cpu_and_waits_for_nothing(monkeypatch):
+    """On a make-believe GPU, on which tensors have shapes but no values to choose by."""
+    monkeypatch.setattr(capture, "_capture", lambda function, inputs: function)
+    with torch.no_grad(), FakeTensorMode(), torch.device("cuda"):
+        detector, cascade = RgbdRcnn(("can", "mug")).eval(), CascadeDetector().eval()
+        frame = torch.zeros(480, 640, 3, dtype=torch.uint8), torch.ones(480, 640), torch.ones(4)
+        allowed = torch.ones(120, 160, dtype=torch.bool)
+        with NothingBrought():
+            image, scale = detector._make_input(*frame)
+            fine, wide, boxes = detector._see(image)
+            boxes, scores = detector._look(fine, wide, scale, boxes)
+            (image,) = cascade._make_input(*frame)
+            rectangles, first = cascade.propose(image, allowed, survivors=50)
+            rectangles, score = cascade._judge(image, rectangles, first)
+    assert (boxes.shape, scores.shape) == ((32, 4), (32, 2))
+    assert (rectangles.shape, score.shape) == ((50, 5), (50,))
 
 
 @needs_gpu

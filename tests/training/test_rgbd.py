@@ -62,7 +62,7 @@ def settings(epochs, steps=2, **more):
 
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = train_rgbd(views, Views(), settings(1, 150, mixed_precision=True), tmp_path / "run")
+    model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
     found = [model([view.frame])[0] for view in views]
     assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
 
