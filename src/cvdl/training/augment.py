@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 
-__all__ = ["Augmentation", "augmented_view", "disturb", "warped"]
+__all__ = ["Augmentation", "augmented_view"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def augmented_view(
     linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     if rng.random() < 0.5:
         linear = linear @ np.diag([-1.0, 1.0])
-    view = warped(image, zoom * linear, middle, (size, size))
+    view = _warped(image, zoom * linear, middle, size)
     view[NORMAL_XY] = np.tensordot(linear, view[NORMAL_XY], axes=1)
-    disturb(view, rng, how)
+    _disturb(view, rng, how)
 
     center = ((good.center - 0.5) / 2 - middle) @ (zoom * linear).T + (size - 1) / 2
     direction = np.stack([np.cos(good.angle), np.sin(good.angle)], axis=1) @ linear.T
@@ -84,11 +84,11 @@ def augmented_view(
     return view, rectangles[inside].astype(np.float32)
 
 
-def warped(
+def _warped(
     image: NDArray[np.float32],
     linear: NDArray[np.float64],
     middle: NDArray[np.float64],
-    size: tuple[int, int],
+    size: int,
 ) -> NDArray[np.float32]:
     """A part of an image, turned and stretched; 0 where the image ends.
 
@@ -96,18 +96,17 @@ def warped(
         image: (C, h, w).
         linear: (2, 2), from the image's to the view's directions.
         middle: (2,) u, v of the image: what is in the middle of the view.
-        size: height and width of the view.
+        size: of the view, each side.
 
     Returns:
-        (C, height, width).
+        (C, size, size).
     """
-    height, width = size
-    shift = np.array([(width - 1) / 2, (height - 1) / 2]) - linear @ middle
+    shift = (size - 1) / 2 - linear @ middle
     matrix = np.column_stack([linear, shift])
-    return np.stack([cv2.warpAffine(channel, matrix, (width, height)) for channel in image])
+    return np.stack([cv2.warpAffine(channel, matrix, (size, size)) for channel in image])
 
 
-def disturb(view: NDArray[np.float32], rng: np.random.Generator, how: Augmentation) -> None:
+def _disturb(view: NDArray[np.float32], rng: np.random.Generator, how: Augmentation) -> None:
     """Other colours and noise, in place; now and then no colour at all, or no depth."""
     both = view[HAS_COLOR].any() and view[HAS_DEPTH].any()
     lot = rng.random()

@@ -143,8 +143,8 @@ def random_views(
 def _disturb(color: Tensor, image: Tensor) -> None:
     """In place, other colours (B, 3, H, W), and noise on the geometry of ``image``.
 
-    Of some views that have both ``image`` loses its colour, of some its depth. As
-    ``cvdl.training.augment.disturb`` does with one view.
+    Of some views that have both ``image`` loses its colour, of some its depth. As in
+    ``cvdl.training.augment``, which does it view by view.
     """
     count, device = len(image), image.device
     has = image[:, [HAS_COLOR, HAS_DEPTH]].amax((2, 3)) > 0

@@ -63,13 +63,13 @@ class RgbdRcnn(TrainedDetector):
 
         See ``Detector``. A box may come back with several classes, each with its score.
         """
-        device = next(self.parameters()).device
         found = []
         for number, frame in enumerate(frames):
             image, scale = self.input_of(frame)
-            given = torch.zeros((0, 4), device=device)
+            given = image.new_zeros(0, 4)
             if proposals is not None:
-                given = torch.from_numpy(np.float32(proposals[number])).reshape(-1, 4).to(device)
+                boxes = np.float32(proposals[number]).reshape(-1, 4)
+                given = torch.from_numpy(boxes).to(image.device)
             found.append(self.detect(image, scale, given))
         return found
 
