@@ -36,7 +36,8 @@ from cvdl.frame import RgbdFrame
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS, MessageFactory, stamp_ns
+from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
+from cvdl.ros.reading import stamp_ns
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
 NODE = "from cvdl.ros.perception_node import main; main()"

@@ -25,7 +25,8 @@ from cvdl.frame import Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory, read_color, stamp_ns
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.ros.reading import read_color, stamp_ns
 
 FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"

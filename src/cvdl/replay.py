@@ -25,15 +25,8 @@ from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
-from cvdl.ros.messages import (
-    LABEL_INFO_TOPIC,
-    SCENE_TOPICS,
-    MessageError,
-    MessageFactory,
-    doubts,
-    read_frame,
-    stamp_ns,
-)
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
 from cvdl.tally import Tally
 

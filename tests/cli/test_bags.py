@@ -12,7 +12,8 @@ from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.cli.app import app
 from cvdl.datasets import ImageFolder
-from cvdl.ros.messages import MessageFactory, read_color, read_depth, stamp_ns
+from cvdl.ros.messages import MessageFactory
+from cvdl.ros.reading import read_color, read_depth, stamp_ns
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 

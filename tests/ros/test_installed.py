@@ -19,7 +19,8 @@ from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, read_frame, stamp_ns
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.ros.reading import read_frame, stamp_ns
 
 from .background import background
 from .conftest import PATIENCE_S, PERIOD_NS, deserialized, wait_until

@@ -11,7 +11,8 @@ import pytest
 
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import SCENE_TOPICS, read_frame
+from cvdl.ros.messages import SCENE_TOPICS
+from cvdl.ros.reading import read_frame
 
 from .conftest import deserialized, wait_until
 

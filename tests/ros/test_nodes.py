@@ -22,8 +22,9 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.detection_node import DetectionNode
 from cvdl.ros.grasp_node import GraspNode
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, read_frame, stamp_ns
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.reading import read_frame, stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.stages import Stages
 

@@ -8,7 +8,8 @@ import pytest
 from cvdl.bags import message_type
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import SCENE_TOPICS, MessageError, MessageFactory
+from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
+from cvdl.ros.reading import MessageError
 from cvdl.ros.results import scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages

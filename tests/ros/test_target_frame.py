@@ -8,8 +8,9 @@ import pytest
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.grasp_node import GraspNode
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS, read_frame, stamp_ns
+from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.reading import read_frame, stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.transforms import TransformMissingError
 

@@ -8,7 +8,7 @@ from itertools import product
 
 from cvdl.bags.reader import BagReader
 from cvdl.bags.topic import BagError, Topic
-from cvdl.ros.messages import MessageError, image_kind, image_size
+from cvdl.ros.reading import MessageError, image_kind, image_size
 
 __all__ = ["ImageTopic", "RgbdTopics", "describe_topics", "find_topics", "image_topics"]
 

@@ -27,16 +27,9 @@ from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import (
-    LABEL_INFO_TOPIC,
-    SCENE_TOPICS,
-    MessageError,
-    MessageFactory,
-    doubts,
-    read_frame,
-    stamp_ns,
-)
+from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import NodeConfig, assemble, descriptor, parameters_of
+from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages

@@ -14,8 +14,9 @@ from rclpy.qos import QoSProfile, qos_policy_name_from_kind, qos_profile_sensor_
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS, stamp_ns
+from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
+from cvdl.ros.reading import stamp_ns
 from cvdl.sync import Match, RgbdSync
 
 __all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]

@@ -1,43 +1,24 @@
-"""ROS messages to frames, and scenes to messages: the same for live nodes and for bags.
+"""Scenes and frames to ROS messages: the same for live nodes and for bags.
 
-Reading needs nothing but an object with the message's fields. Building is done through the
-message classes that are handed over, so that those of a ROS 2 installation and those of the
-rosbags package both serve; neither is imported here.
+They are built through the message classes that are handed over, so that those of a ROS 2
+installation and those of the rosbags package both serve; neither is imported here.
 """
 
 from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from cvdl.camera import Camera
-from cvdl.errors import InputError
-from cvdl.frame import PLANE_LABEL, Detection, Plane, RgbdFrame, Scene, SceneObject
-from cvdl.pictures import PLATE_COLOR, object_color
+from cvdl.frame import Detection, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.ros.markers import Marker, scene_markers
 
-__all__ = [
-    "COLOR_ENCODINGS",
-    "DEPTH_ENCODINGS",
-    "LABEL_INFO_TOPIC",
-    "SCENE_TOPICS",
-    "MessageError",
-    "MessageFactory",
-    "doubts",
-    "image_kind",
-    "image_size",
-    "read_camera",
-    "read_color",
-    "read_depth",
-    "read_frame",
-    "stamp_ns",
-]
+__all__ = ["LABEL_INFO_TOPIC", "SCENE_TOPICS", "MessageFactory"]
 
 #: What a scene is published as: relative topic to message type. The live graph and a replayed
 #: bag hold the same.
@@ -56,246 +37,9 @@ SCENE_TOPICS = {
 #: Where the names of the detector's classes go, once, for late joiners too.
 LABEL_INFO_TOPIC = "detection/label_info"
 
-# Encoding to bytes a pixel and OpenCV's conversion to RGB (none for RGB itself).
-_COLOR: dict[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
-}
-_DEPTH: dict[str, np.dtype[Any]] = {"16UC1": np.dtype(np.uint16), "32FC1": np.dtype(np.float32)}
-
-COLOR_ENCODINGS = tuple(_COLOR)
-DEPTH_ENCODINGS = tuple(_DEPTH)
-
-# Every 16UC1 value in metres: 0 means no reading (REP 118).
-_METRES = (np.arange(65536) / 1000).astype(np.float32)
-_METRES[0] = np.nan
-
-_CONFIG_HEADER_BYTES = 12  # of compressedDepth: an enum, then the two quantisation parameters
-_BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
-_TEXT_HEIGHT = 0.025  # metres
 _GRASP_CLASS = "grasp"
-
-
-class MessageError(InputError):
-    """A message that cannot be used.
-
-    Attributes:
-        cause: what is wrong in a few words, the same for every message that has this fault:
-            it serves to count and to warn once.
-    """
-
-    def __init__(self, cause: str, detail: str) -> None:
-        super().__init__(f"{cause}: {detail}")
-        self.cause = cause
-
-
-# Reading ----------------------------------------------------------------------------------------
-
-
-def stamp_ns(message: Any) -> int:
-    """The header's time of capture, nanoseconds."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def image_kind(message: Any) -> str:
-    """What an Image or CompressedImage holds: "color", "depth" or "" (neither is readable)."""
-    if _is_compressed(message):
-        form = message.format
-        if "compressedDepth" in form or form.startswith("16UC1"):
-            return "depth"
-        return "color"
-    if message.encoding in _COLOR:
-        return "color"
-    return "depth" if message.encoding in _DEPTH else ""
-
-
-def image_size(message: Any) -> tuple[int, int]:
-    """Width and height of an Image or CompressedImage, pixels.
-
-    Raises:
-        MessageError: if compressed data is no picture.
-    """
-    if _is_compressed(message):
-        height, width = _decompressed(message, cv2.IMREAD_UNCHANGED).shape[:2]
-        return int(width), int(height)
-    return int(message.width), int(message.height)
-
-
-def read_color(message: Any) -> NDArray[np.uint8]:
-    """Image or CompressedImage to (H, W, 3) uint8 RGB.
-
-    Raises:
-        MessageError: if the encoding is not one of `COLOR_ENCODINGS`, or the sizes disagree.
-    """
-    if _is_compressed(message):
-        picture = _decompressed(message, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        # compressed_image_transport writes "compressed bgr8"; those that write "compressed rgb8"
-        # handed RGB to an encoder that took it for BGR, so that the two swaps cancel.
-        if "compressed rgb" in message.format:
-            return picture
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-    if message.encoding not in _COLOR:
-        raise MessageError(
-            "unknown colour encoding",
-            f"{message.encoding!r}; accepted: {', '.join(_COLOR)}, or a CompressedImage",
-        )
-    channels, conversion = _COLOR[message.encoding]
-    pixels = _pixels(message, np.dtype(np.uint8), channels)
-    if conversion is None:
-        return pixels.copy()
-    return np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
-
-
-def read_depth(message: Any) -> NDArray[np.float32]:
-    """Image or CompressedImage (compressedDepth, or a 16-bit PNG) to (H, W) float32 metres.
-
-    NaN where there is no reading: 0 and whatever is negative or not finite.
-
-    Raises:
-        MessageError: if the encoding is not one of `DEPTH_ENCODINGS`, or the sizes disagree.
-    """
-    if _is_compressed(message):
-        return _decompressed_depth(message)
-    if message.encoding not in _DEPTH:
-        raise MessageError(
-            "unknown depth encoding",
-            f"{message.encoding!r}; accepted: {', '.join(_DEPTH)}, "
-            "or a CompressedImage of compressedDepth",
-        )
-    raw = _pixels(message, _DEPTH[message.encoding])
-    if raw.dtype.kind == "u":
-        return _METRES[raw]
-    return _without_invalid(raw.astype(np.float32))
-
-
-def read_camera(message: Any) -> Camera:
-    """CameraInfo to Camera, from the matrix K; distortion is not applied (see `doubts`).
-
-    Raises:
-        MessageError: if a focal length or a size is not positive.
-    """
-    k = [float(value) for value in message.k]
-    fx, fy, cx, cy = k[0], k[4], k[2], k[5]
-    try:
-        return Camera(int(message.width), int(message.height), fx, fy, cx, cy)
-    except ValueError as error:
-        raise MessageError("unusable camera_info", f"{error}; is the camera calibrated?") from None
-
-
-def read_frame(color: Any, depth: Any, camera_info: Any) -> RgbdFrame:
-    """Colour, depth registered to it, and its CameraInfo to a frame; stamp and id are colour's.
-
-    Raises:
-        MessageError: if one of the three cannot be used, or if they differ in size.
-    """
-    camera = read_camera(camera_info)
-    picture, metres = read_color(color), read_depth(depth)
-    sizes = {
-        "colour": picture.shape[1::-1],
-        "depth": metres.shape[::-1],
-        "camera_info": (camera.width, camera.height),
-    }
-    if len(set(sizes.values())) > 1:
-        found = ", ".join(f"{name} {width}x{height}" for name, (width, height) in sizes.items())
-        raise MessageError(
-            "sizes differ", f"{found}; they must be equal, with depth registered to colour"
-        )
-    return RgbdFrame(picture, metres, camera, stamp_ns(color), color.header.frame_id)
-
-
-def doubts(color: Any, depth: Any, camera_info: Any) -> Iterator[tuple[str, str]]:
-    """What makes results worse but does not hinder them, as (cause, sentence): to warn once."""
-    if any(camera_info.d):
-        coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)
-        yield (
-            "distortion",
-            f"camera_info has distortion coefficients ({coefficients}), which are not applied: "
-            "rectified images are expected; boxes may be off by some pixels near the rim",
-        )
-    if color.header.frame_id != depth.header.frame_id:
-        yield (
-            "frame ids differ",
-            f"colour is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
-            "depth must be registered to colour, else masks are shifted",
-        )
-
-
-def _is_compressed(message: Any) -> bool:
-    return hasattr(message, "format")
-
-
-def _pixels(message: Any, dtype: np.dtype[Any], channels: int = 1) -> NDArray[Any]:
-    """View of an Image's data as (H, W), or (H, W, C) of more channels; padding left out."""
-    width, height, step = int(message.width), int(message.height), int(message.step)
-    data = np.frombuffer(message.data, np.uint8)
-    row = width * channels * dtype.itemsize
-    if not width or not height:
-        raise MessageError("empty image", f"{width}x{height}")
-    if step < row:
-        raise MessageError(
-            "wrong image step",
-            f"{step} bytes, but {width} pixels {message.encoding} need at least {row}",
-        )
-    if len(data) != step * height:
-        raise MessageError(
-            "wrong image data length",
-            f"{len(data)} bytes, but step {step} times height {height} is {step * height}",
-        )
-    rows = data.reshape(height, step)[:, :row]
-    pixels = rows.view(dtype.newbyteorder(">" if message.is_bigendian else "<"))
-    return pixels if channels == 1 else pixels.reshape(height, width, channels)
-
-
-def _decompressed(message: Any, flags: int) -> NDArray[Any]:
-    data = np.frombuffer(message.data, np.uint8)
-    if "compressedDepth" in message.format:
-        data = data[_CONFIG_HEADER_BYTES:]
-    picture = cv2.imdecode(data, flags) if len(data) else None
-    if picture is None:
-        raise MessageError(
-            "unreadable compressed image",
-            f"format {message.format!r}, {len(data)} bytes; accepted: whole JPEG or PNG data",
-        )
-    return picture
-
-
-def _decompressed_depth(message: Any) -> NDArray[np.float32]:
-    """compressed_depth_image_transport's formats, and a plain 16-bit PNG in millimetres."""
-    kind = message.format.partition(";")[0].strip()
-    transported = "compressedDepth" in message.format
-    if "rvl" in message.format or (transported and kind not in _DEPTH):
-        raise MessageError(
-            "unknown compressed depth format",
-            f"{message.format!r}; accepted: '16UC1; compressedDepth png', "
-            "'32FC1; compressedDepth png', '16UC1; png compressed'",
-        )
-    raw = _decompressed(message, cv2.IMREAD_UNCHANGED)
-    if raw.dtype != np.uint16 or raw.ndim != 2:
-        raise MessageError(
-            "unknown compressed depth format",
-            f"{message.format!r} holds {raw.dtype} {raw.shape}; accepted: one channel of 16 bits",
-        )
-    if kind != "32FC1":
-        return _METRES[raw]
-    # Inverse depth, quantised: depth = a / (value - b).
-    a, b = np.frombuffer(message.data, "<f4", count=2, offset=4)
-    with np.errstate(divide="ignore"):
-        metres = np.float32(a) / (raw.astype(np.float32) - np.float32(b))
-    metres[raw == 0] = np.nan
-    return _without_invalid(metres)
-
-
-def _without_invalid(metres: NDArray[np.float32]) -> NDArray[np.float32]:
-    metres[~((metres > 0) & (metres < np.inf))] = np.nan
-    return metres
-
-
-# Building ---------------------------------------------------------------------------------------
+#: What a marker that only deletes others holds.
+_NO_MARKER = Marker("", 0, "ARROW", scale=(0, 0, 0), rgba=(0, 0, 0, 0))
 
 
 class MessageFactory:
@@ -522,68 +266,10 @@ class MessageFactory:
         return self._new("shape_msgs/msg/Plane", coef=np.append(plane.normal, plane.offset))
 
     def markers(self, frame: RgbdFrame, scene: Scene) -> Any:
-        """MarkerArray: what was there before deleted, then plane, boxes, numbers and grippers.
-
-        Each object's best grasp is drawn opaque, the others of it faint.
-        """
+        """MarkerArray: what was there before deleted, then ``scene_markers``."""
         header = self._header(frame)
-        markers = [self._marker(header, "", 0, action="DELETEALL")]
-        if scene.plane is not None:
-            triangles = _plane_triangles(frame, scene)
-            rgba = (*(channel / 255 for channel in object_color(PLANE_LABEL)), 0.35)
-            markers.append(
-                self._marker(
-                    header,
-                    "plane",
-                    PLANE_LABEL,
-                    kind="TRIANGLE_LIST",
-                    scale=(1, 1, 1),
-                    rgba=rgba,
-                    points=triangles,
-                )
-            )
-        for item in scene.objects:
-            rgba = (*(channel / 255 for channel in object_color(item.label)), 1.0)
-            box = item.box3d
-            edges = box.corners()[_BOX_EDGES].reshape(-1, 3)
-            above = box.center + box.rotation[:, 2] * (box.size[2] / 2 + _TEXT_HEIGHT)
-            markers.append(
-                self._marker(
-                    header,
-                    "boxes",
-                    item.label,
-                    kind="LINE_LIST",
-                    scale=(0.003, 0, 0),
-                    rgba=rgba,
-                    points=edges,
-                )
-            )
-            markers.append(
-                self._marker(
-                    header,
-                    "names",
-                    item.label,
-                    kind="TEXT_VIEW_FACING",
-                    scale=(0, 0, _TEXT_HEIGHT),
-                    rgba=(1, 1, 1, 1),
-                    position=above,
-                    text=scene.caption(item),
-                )
-            )
-        best = scene.best_grasps()
-        for number, grasp in enumerate(scene.grasps):
-            is_best = grasp is best[grasp.label]
-            markers.append(
-                self._marker(
-                    header,
-                    "grasps",
-                    number,
-                    kind="LINE_LIST",
-                    scale=(0.004 if is_best else 0.0015, 0, 0),
-                    rgba=(*(channel / 255 for channel in PLATE_COLOR), 1.0 if is_best else 0.4),
-                    points=grasp.wireframe().reshape(-1, 3),
-                )
-            )
+        markers = [self._marker(header, action="DELETEALL")]
+        markers += [self._marker(header, item) for item in scene_markers(frame, scene)]
         return self._new("visualization_msgs/msg/MarkerArray", markers=markers)
 
     def tf(self, stamp: int, parent: str, child: str, pose: NDArray[np.floating]) -> Any:
@@ -747,63 +433,34 @@ class MessageFactory:
             ),
         )
 
-    def _marker(
-        self,
-        header: Any,
-        namespace: str,
-        number: int,
-        *,
-        kind: str = "ARROW",
-        action: str = "ADD",
-        scale: tuple[float, float, float] = (0, 0, 0),
-        rgba: tuple[float, ...] = (0, 0, 0, 0),
-        points: NDArray[np.floating] | Sequence[Sequence[float]] = (),
-        position: NDArray[np.floating] | Sequence[float] = (0, 0, 0),
-        text: str = "",
-    ) -> Any:
+    def _marker(self, header: Any, marker: Marker = _NO_MARKER, action: str = "ADD") -> Any:
         marker_type = self._types("visualization_msgs/msg/Marker")
-        red, green, blue, alpha = (float(channel) for channel in rgba)
+        red, green, blue, alpha = (float(channel) for channel in marker.rgba)
         no_bytes = self._sequence(np.empty(0, np.uint8))
         return marker_type(
             header=header,
-            ns=namespace,
-            id=number,
-            type=getattr(marker_type, kind),
+            ns=marker.namespace,
+            id=marker.number,
+            type=getattr(marker_type, marker.kind),
             action=getattr(marker_type, action),
             pose=self._new(
                 "geometry_msgs/msg/Pose",
-                position=self._xyz("Point", position),
+                position=self._xyz("Point", marker.position),
                 orientation=self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
             ),
-            scale=self._xyz("Vector3", scale),
+            scale=self._xyz("Vector3", marker.scale),
             color=self._new("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=alpha),
             lifetime=self._new("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
             frame_locked=False,
-            points=[self._xyz("Point", point) for point in points],
+            points=[self._xyz("Point", point) for point in marker.points],
             colors=[],
             texture_resource="",
             texture=self._new(
                 "sensor_msgs/msg/CompressedImage", header=header, format="", data=no_bytes
             ),
             uv_coordinates=[],
-            text=text,
+            text=marker.text,
             mesh_resource="",
             mesh_file=self._new("visualization_msgs/msg/MeshFile", filename="", data=no_bytes),
             mesh_use_embedded_materials=False,
         )
-
-
-def _plane_triangles(frame: RgbdFrame, scene: Scene) -> NDArray[np.float64]:
-    """The convex outline of what is seen of the plane, as a fan of triangles: (3 n, 3), metres."""
-    assert scene.plane is not None
-    stride = 8  # pixels; the outline is for the eye, and this is much faster
-    rows, columns = np.nonzero(scene.labels[::stride, ::stride] == PLANE_LABEL)
-    if len(rows) < 3:
-        return np.empty((0, 3))
-    hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
-    pixels = cv2.approxPolyDP(hull, 0.5, True)[:, 0] * stride
-    rays = frame.camera.deproject_pixels(pixels, np.ones(len(pixels)))
-    slope = rays @ scene.plane.normal
-    corners = (rays * (-scene.plane.offset / slope)[:, None])[slope < 0]
-    fan = [(0, i, i + 1) for i in range(1, len(corners) - 1)]
-    return corners[np.array(fan, int).reshape(-1)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cvdl.frame import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
-from cvdl.ros.messages import MessageError
+from cvdl.ros.reading import MessageError
 from cvdl.tabletop.labels import pixels_by_label
 
 __all__ = ["read_segmentation"]
