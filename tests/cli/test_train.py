@@ -21,8 +21,9 @@ from typer.testing import CliRunner
 from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
+from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.grasping.rectangles import GraspRectangles
-from cvdl.training import experiment
+from cvdl.training import grasp_experiment
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.weights import load_weights, save_weights
 
@@ -98,7 +99,7 @@ def tiny(monkeypatch):
     module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
     monkeypatch.setitem(sys.modules, "tiny_trainer", module)
     trainer = ("tiny_trainer", "train_tiny", "TinyTraining")
-    monkeypatch.setitem(experiment._TRAINERS, "cascade", trainer)
+    monkeypatch.setitem(grasp_experiment.TRAINERS, "cascade", trainer)
 
 
 @pytest.fixture(scope="module")
@@ -192,16 +193,18 @@ def test_extra_views_are_trained_on_and_never_tested_on(data, tmp_path):
 
 
 def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
-    class Simulated:
+    class Simulated(SimulatedViews):
         """What the simulation gives, without the time it takes."""
+
+        _labelled = None
 
         def __init__(self, seed, count):
             assert seed == 8  # not the seed of scenes to test on
-            self.count = count
+            super().__init__(seed, count)
 
         def on_processes(self):
             sample = CornellDataset(data)[0]
-            return (replace(sample, name=f"scene{index}") for index in range(self.count))
+            return (replace(sample, name=name) for name in self.names)
 
     module = ModuleType("simulated_grasps")
     module.SimulatedGrasps = Simulated

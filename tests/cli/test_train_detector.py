@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 
 from cvdl.cli import main
 from cvdl.cli.app import app
+from cvdl.datasets.coco import CocoDataset
+from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.detection.detections import Detections
 from cvdl.training import detection_experiment
 from cvdl.training.loop import TrainingSettings, fit
@@ -189,21 +192,18 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 
 
 def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
-    from cvdl.datasets.coco import CocoDataset
-
-    class Simulated:
+    class Simulated(SimulatedViews):
         """What the simulation gives, without the time it takes."""
+
+        classes = CocoDataset(data).classes
+        _labelled = None  # were a scene made once more, this would be called
 
         def __init__(self, seed, count):
             assert (seed, count) == (7, VIEWS)
-            self._data = CocoDataset(data)
-            self.classes, self.names = self._data.classes, self._data.names
-
-        def __len__(self):
-            return len(self.names)
+            super().__init__(seed, count)
 
         def on_processes(self):
-            return iter(self._data)
+            return map(lambda view, name: replace(view, name=name), CocoDataset(data), self.names)
 
     module = ModuleType("simulated_detection")
     module.SimulatedDetection = Simulated

@@ -40,3 +40,14 @@ def test_ends_and_bad_arguments():
     assert list(SimulatedDetection(0, 0)) == []
     with pytest.raises(ValueError, match="-1 and 2"):
         SimulatedDetection(-1, 2)
+
+
+def test_kept_scenes_are_not_made_again(monkeypatch):
+    data = SimulatedDetection(3, 2, SMALL)
+    shown = []
+    data.keep(lambda made: (shown.append(sample.name) or sample for sample in made))
+    assert shown == data.names
+    monkeypatch.setattr(data, "_labelled", None)
+    assert [data[0].name, data[-1].name] == data.names
+    with pytest.raises(IndexError):
+        data[2]

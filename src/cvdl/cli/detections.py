@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-    from rich.console import Console
     from rich.table import Table
 
     from cvdl.datasets.detection_sample import DetectionData
     from cvdl.evaluation.detection import DetectionReport
-    from cvdl.training.splits import Split
 
 __all__ = [
     "Data",
     "Dataset",
-    "Run",
-    "begin_run",
     "figures_table",
     "open_dataset",
     "scores_table",
@@ -141,84 +135,6 @@ def figures_table(
         table.add_row(words[name], *cells)
     table.add_section()
     return table
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training begins with.
-
-    Attributes:
-        views: labelled; simulated ones in memory.
-        parts: what to train, validate and test on, one split a fold.
-        record: of the run, as JSON takes it.
-    """
-
-    views: DetectionData
-    parts: list[Split]
-    record: dict[str, Any]
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What the weights say of the run."""
-        return {
-            key: str(value)
-            for key, value in self.record.items()
-            if key not in ("settings", "folds")
-        }
-
-
-def begin_run(
-    out: Path,
-    detector: str,
-    dataset: Dataset,
-    data: Path | None,
-    scenes: int,
-    folds: int,
-    validation: float,
-    test: float,
-    seed: int,
-    settings: BaseModel,
-    resume: bool,
-    overwrite: bool,
-    console: Console,
-) -> Run:
-    """Opens the data, splits it and prepares the run's folder; the options' meanings.
-
-    Raises:
-        InputError: if the data cannot be read or split, or the folder cannot be used.
-    """
-    from cvdl import __version__
-    from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
-
-    views = open_dataset(dataset.value, data, scenes, seed)
-    if folds:
-        parts = splits.folds(views.names, folds, "image", validation, seed)
-    else:
-        parts = [splits.split(views.names, validation, test, "image", seed)]
-    record = {
-        "version": __version__,
-        "detector": detector,
-        "dataset": dataset.value,
-        "data": None if data is None else str(data),
-        "views": len(views),
-        "folds": folds,
-        "validation": validation,
-        "test": 0 if folds else test,
-        "seed": seed,
-        "settings": settings.model_dump(mode="json"),
-    }
-    prepare_run(out, record, resume, overwrite)
-    if dataset is Dataset.simulated:
-        from rich.progress import track
-
-        from cvdl.datasets.simulated_detection import SimulatedDetection
-        from cvdl.training.detection_experiment import DetectionsInMemory
-
-        made = SimulatedDetection(seed, scenes).on_processes()
-        shown = track(made, "simulating", scenes, console=console, transient=True)
-        views = DetectionsInMemory(views.classes, shown)
-    return Run(views, parts, record)
 
 
 def write_pictures(

@@ -178,14 +178,14 @@ def grasp(
     from cvdl.cli.console import status_console
     from cvdl.errors import InputError
     from cvdl.grasping import load_detector
-    from cvdl.training.experiment import Views, score
+    from cvdl.training.grasp_experiment import score
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     for path in outputs.values():
         if path is not None and path.exists() and not overwrite:
             raise InputError(f"{path} exists already; say --overwrite to replace it")
     console = status_console()
-    views = Views.of(grasps.open_dataset(dataset.value, data, scenes, seed))
+    views = grasps.open_dataset(dataset.value, data, scenes, seed)
     scores = score(load_detector(detector.value, weights, device), views, console)
     if not scores.results:
         raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cvdl.datasets.grasp_sample import GraspData
     from cvdl.evaluation.grasping import GraspScores
-    from cvdl.training.experiment import GraspData
 
 __all__ = ["Dataset", "Detector", "open_dataset", "scores_table", "write_json", "write_pictures"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from cvdl.cli import train_classifier, train_detector
 from cvdl.cli.grasps import Dataset, Detector
 from cvdl.cli.training import (
+    By,
     Device,
     Epochs,
     Folds,
@@ -22,27 +22,20 @@ from cvdl.cli.training import (
     Settings,
     Test,
     Validation,
+    begin_run,
     chosen_settings,
+    keep_simulated,
     run_parts,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from cvdl.datasets.grasp_sample import GraspData
     from cvdl.evaluation.grasping import GraspScores
-    from cvdl.training.experiment import GraspData
     from cvdl.training.splits import Split
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Train on labelled data.", no_args_is_help=True)
-
-
-class By(str, Enum):
-    """What parts of the data never share."""
-
-    image = "image"
-    object = "object"
 
 
 @app.callback()
@@ -108,61 +101,52 @@ def grasp(
     """
     from rich.console import Console
 
-    from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.cli.grasps import open_dataset, scores_table, write_json, write_pictures
-    from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
-    from cvdl.training.experiment import Trainer, train_and_score
+    from cvdl.training.grasp_experiment import TRAINERS, train_and_score
+    from cvdl.training.trainer import Trainer
 
     console = status_console()
-    trainer = Trainer.of(detector.value)
+    trainer = Trainer.of(detector.value, TRAINERS)
     chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset.value, data, scenes, seed)
     more = [_extra(text, views.names) for text in extra or []]
-    if folds:
-        parts = splits.folds(views.object_ids, folds, by.value, validation, seed)
-    else:
-        parts = [splits.split(views.object_ids, validation, test, by.value, seed)]
-    run = {
-        "version": __version__,
+    what = {
         "detector": detector.value,
         "dataset": dataset.value,
         "data": None if data is None else str(data),
-        "views": len(views),
         "extra": extra or [],
         "simulated": simulated,
-        "folds": folds,
-        "by": by.value,
-        "validation": validation,
-        "test": 0 if folds else test,
-        "seed": seed,
-        "settings": chosen.model_dump(mode="json"),
     }
-    prepare_run(out, run, resume, overwrite)
+    run = begin_run(
+        out, what, views.object_ids, by, folds, validation, test, seed, chosen, resume, overwrite
+    )
+    keep_simulated(views, console)
     if simulated:
-        more.append(_simulated(simulated, seed + 1, console))  # not the scenes to test on
-    metadata = {key: str(value) for key, value in run.items() if key not in ("settings", "folds")}
+        from cvdl.datasets.simulated_grasps import SimulatedGrasps
+
+        more.append(SimulatedGrasps(seed + 1, simulated))  # not the scenes to test on
+        keep_simulated(more[-1], console)
 
     def train(part: Split, folder: Path) -> GraspScores:
         return train_and_score(
-            trainer, views, part, more, chosen, folder, resume, metadata, console
+            trainer, views, part, more, chosen, folder, resume, run.metadata, console
         )
 
-    scored = run_parts(parts, folds, out, console, train)
+    scored = run_parts(run.parts, folds, out, console, train)
     first, *others = scored
     whole = sum(others, first)
     if whole.results:
         from cvdl.evaluation.grasping import fold_report
 
-        content = {**run, **whole.report(), "folds": fold_report(scored if folds else ())}
+        content = {**run.record, **whole.report(), "folds": fold_report(scored if folds else ())}
         write_json(out / "results.json", content)
         each = scored if folds else []
         write_pictures(
             whole, views, out / "sheet.png", out / "curves.png", len(whole.results), each
         )
-        what = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
-        Console().print(scores_table(f"{detector.value} on {dataset.value}: {what}", whole, each))
+        tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
+        Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))
     typer.echo(f"run: {out}")
 
 
@@ -183,13 +167,3 @@ def _extra(text: str, names: list[str]) -> GraspData:
     if both:
         raise InputError(f"--extra {text}: {both[0]} is in the data to test on too")
     return data
-
-
-def _simulated(count: int, seed: int, console: Console) -> GraspData:
-    from rich.progress import track
-
-    from cvdl.datasets.simulated_grasps import SimulatedGrasps
-    from cvdl.training.experiment import InMemory
-
-    scenes = SimulatedGrasps(seed, count).on_processes()
-    return InMemory(track(scenes, "simulating", count, console=console, transient=True))

@@ -11,6 +11,7 @@ import typer
 
 from cvdl.cli.detections import Data, Dataset
 from cvdl.cli.training import (
+    By,
     Device,
     Epochs,
     Folds,
@@ -22,7 +23,9 @@ from cvdl.cli.training import (
     Settings,
     Test,
     Validation,
+    begin_run,
     chosen_settings,
+    keep_simulated,
     run_parts,
 )
 
@@ -110,14 +113,14 @@ def classifier(
     from rich.console import Console
 
     from cvdl.cli.console import status_console
-    from cvdl.cli.detections import begin_run
+    from cvdl.cli.detections import open_dataset
     from cvdl.cli.grasps import write_json
+    from cvdl.datasets.detection_sample import DetectionViews
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
     from cvdl.evaluation.folds import spread
     from cvdl.pictures import write_png
     from cvdl.training.classifier import ClassifierTraining, score_classifier, train_classifier
-    from cvdl.training.detection_experiment import DetectionSubset
 
     console = status_console()
     network = [f"backbone={backbone.value}", f"frozen_stages={frozen_stages}"]
@@ -126,14 +129,20 @@ def classifier(
     chosen = chosen_settings(
         ClassifierTraining, epochs, seed, device, [*network, *(settings or [])]
     )
+    views = open_dataset(dataset.value, data, scenes, seed)
+    what = {
+        "detector": "rcnn",
+        "dataset": dataset.value,
+        "data": None if data is None else str(data),
+    }
     run = begin_run(
-        out, "rcnn", dataset, data, scenes, folds, validation, test, seed, chosen, resume,
-        overwrite, console,
-    )  # fmt: skip
+        out, what, views.names, By.image, folds, validation, test, seed, chosen, resume, overwrite
+    )
+    keep_simulated(views, console)
 
     def train(part: Split, folder: Path) -> ClassificationScores:
         train, validation, test = (
-            DetectionSubset(run.views, some) for some in (part.train, part.validation, part.test)
+            DetectionViews(views, some) for some in (part.train, part.validation, part.test)
         )
         trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
         scores = score_classifier(trained, test, console)
@@ -144,7 +153,7 @@ def classifier(
         return scores
 
     scored = run_parts(run.parts, folds, out, console, train)
-    whole = ClassificationScores.of(run.views.classes, scored)
+    whole = ClassificationScores.of(views.classes, scored)
     if len(whole.truth):
         each = [scores.figures() for scores in scored] if folds else []
         content = {**run.record, **whole.report(), "folds": spread(whole.figures(), each)}
@@ -153,9 +162,9 @@ def classifier(
         draw_confusion(out / "confusion.png", whole)
         worst = worst_mistakes(whole.mistakes(), _WORST)
         if worst:
-            write_png(out / "sheet.png", mistake_sheet(run.views, worst, run.views.classes))
-        what = f"{folds} folds" if folds else "test"
-        Console().print(_table(f"{backbone.value} on {dataset.value}: {what}", whole, each))
+            write_png(out / "sheet.png", mistake_sheet(views, worst, views.classes))
+        tested = f"{folds} folds" if folds else "test"
+        Console().print(_table(f"{backbone.value} on {dataset.value}: {tested}", whole, each))
     typer.echo(f"run: {out}")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from cvdl.cli.detections import Data, Dataset
 from cvdl.cli.training import (
+    By,
     Device,
     Epochs,
     Folds,
@@ -20,7 +21,9 @@ from cvdl.cli.training import (
     Settings,
     Test,
     Validation,
+    begin_run,
     chosen_settings,
+    keep_simulated,
     run_parts,
 )
 
@@ -82,7 +85,7 @@ def detector(
     from rich.console import Console
 
     from cvdl.cli.console import status_console
-    from cvdl.cli.detections import begin_run, scores_table, write_pictures
+    from cvdl.cli.detections import open_dataset, scores_table, write_pictures
     from cvdl.cli.grasps import write_json
     from cvdl.evaluation.folds import spread
     from cvdl.training.detection_experiment import train_and_score, trainer_of
@@ -90,15 +93,19 @@ def detector(
     console = status_console()
     trainer = trainer_of(name)
     chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
+    views = open_dataset(dataset.value, data, scenes, seed)
+    what = {
+        "detector": name,
+        "dataset": dataset.value,
+        "data": None if data is None else str(data),
+    }
     run = begin_run(
-        out, name, dataset, data, scenes, folds, validation, test, seed, chosen, resume,
-        overwrite, console,
-    )  # fmt: skip
+        out, what, views.names, By.image, folds, validation, test, seed, chosen, resume, overwrite
+    )
+    keep_simulated(views, console)
 
     def train(part: Split, folder: Path) -> DetectionScores:
-        return train_and_score(
-            trainer, run.views, part, chosen, folder, resume, run.metadata, console
-        )
+        return train_and_score(trainer, views, part, chosen, folder, resume, run.metadata, console)
 
     scored = run_parts(run.parts, folds, out, console, train)
     first, *others = scored
@@ -110,12 +117,12 @@ def detector(
         write_json(out / "results.json", content)
         write_pictures(
             report,
-            run.views,
+            views,
             out / "sheet.png",
             out / "curves.png",
             out / "confusion.png",
             _WORST,
         )
-        what = f"{folds} folds" if folds else "test"
-        Console().print(scores_table(f"{name} on {dataset.value}: {what}", report, each))
+        tested = f"{folds} folds" if folds else "test"
+        Console().print(scores_table(f"{name} on {dataset.value}: {tested}", report, each))
     typer.echo(f"run: {out}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -15,18 +17,22 @@ if TYPE_CHECKING:
     from cvdl.training.splits import Split
 
 __all__ = [
+    "By",
     "Device",
     "Epochs",
     "Folds",
     "Out",
     "Overwrite",
     "Resume",
+    "Run",
     "Scenes",
     "Seed",
     "Settings",
     "Test",
     "Validation",
+    "begin_run",
     "chosen_settings",
+    "keep_simulated",
     "run_parts",
 ]
 
@@ -66,6 +72,14 @@ Resume = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
 
+
+class By(str, Enum):
+    """What parts of the data never share."""
+
+    image = "image"
+    object = "object"
+
+
 _Settings = TypeVar("_Settings", bound=BaseModel)
 _Scores = TypeVar("_Scores")
 
@@ -89,6 +103,87 @@ def chosen_settings(
     short = {"seed": seed, "device": None if device == "auto" else device, "epochs": epochs}
     overrides = [f"{level}{key}={value}" for key, value in short.items() if value is not None]
     return load_settings(model, overrides=overrides + list(settings or []))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training begins with.
+
+    Attributes:
+        parts: what to train, validate and test on, one split a fold.
+        record: of the run, as JSON takes it.
+    """
+
+    parts: list[Split]
+    record: dict[str, Any]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the weights say of the run."""
+        return {
+            key: str(value)
+            for key, value in self.record.items()
+            if key not in ("settings", "folds")
+        }
+
+
+def begin_run(
+    out: Path,
+    what: Mapping[str, Any],
+    groups: Sequence[str],
+    by: By,
+    folds: int,
+    validation: float,
+    test: float,
+    seed: int,
+    settings: BaseModel,
+    resume: bool,
+    overwrite: bool,
+) -> Run:
+    """Splits the data and prepares the run's folder; the options' meanings.
+
+    Args:
+        out: the folder.
+        what: is trained on what, as JSON takes it.
+        groups: of each view, its object.
+        by: what parts of the data never share.
+        folds, validation, test, seed, settings, resume, overwrite: as on the command line.
+
+    Raises:
+        InputError: if the data cannot be split, or the folder cannot be used.
+    """
+    from cvdl import __version__
+    from cvdl.training import splits
+    from cvdl.training.checkpoint import prepare_run
+
+    if folds:
+        parts = splits.folds(groups, folds, by.value, validation, seed)
+    else:
+        parts = [splits.split(groups, validation, test, by.value, seed)]
+    record = {
+        "version": __version__,
+        **what,
+        "views": len(groups),
+        "folds": folds,
+        "by": by.value,
+        "validation": validation,
+        "test": 0 if folds else test,
+        "seed": seed,
+        "settings": settings.model_dump(mode="json"),
+    }
+    prepare_run(out, record, resume, overwrite)
+    return Run(parts, record)
+
+
+def keep_simulated(views: object, console: Console) -> None:
+    """Makes views that are simulated once, on several processes, and shows how far it is."""
+    from rich.progress import track
+
+    from cvdl.datasets.simulated_views import SimulatedViews
+
+    if isinstance(views, SimulatedViews):
+        total = len(views)
+        views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))
 
 
 def run_parts(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.datasets.views import LabelledViews, Views
 from cvdl.frame import RgbdFrame
 
-__all__ = ["DetectionData", "DetectionSample"]
+__all__ = ["DetectionData", "DetectionSample", "DetectionViews"]
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,24 @@ class DetectionSample:
     masks: NDArray[np.bool_] | None = None
 
 
-class DetectionData(Protocol):
-    """A data set of labelled views, read or made one by one as they are asked for.
+class DetectionData(LabelledViews[DetectionSample], Protocol):
+    """A data set of labelled boxes.
 
     Attributes:
         classes: names, in the order of the labels.
-        names: of the views.
     """
 
     classes: tuple[str, ...]
-    names: list[str]
 
-    def __len__(self) -> int:
-        """How many views."""
-        ...
 
-    def __getitem__(self, index: int) -> DetectionSample:
-        """One view."""
-        ...
+class DetectionViews(Views[DetectionSample]):
+    """Some views of a data set of labelled boxes, read one by one as they are asked for.
+
+    Args:
+        data: the data set.
+        indices: which of its views.
+    """
+
+    def __init__(self, data: DetectionData, indices: Iterable[int]) -> None:
+        super().__init__([(data, indices)])
+        self.classes = data.classes

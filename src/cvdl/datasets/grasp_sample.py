@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from cvdl.datasets.views import LabelledViews
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
-__all__ = ["GraspSample"]
+__all__ = ["GraspData", "GraspSample"]
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,13 @@ class GraspSample:
     frame: RgbdFrame
     good: GraspRectangles
     bad: GraspRectangles
+
+
+class GraspData(LabelledViews[GraspSample], Protocol):
+    """A data set of labelled grasps.
+
+    Attributes:
+        object_ids: of each view.
+    """
+
+    object_ids: list[str]

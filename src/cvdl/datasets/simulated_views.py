@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic
 
+from cvdl.datasets.views import Sample
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import in_order
 from cvdl.simulation.scene import SimulatedScene, simulate_scene
 
 __all__ = ["SimulatedViews"]
 
-Sample = TypeVar("Sample")
-
 
 class SimulatedViews(ABC, Generic[Sample]):
     """Scenes 0 to ``count`` - 1 of a seed.
 
-    A scene is made when it is asked for, the same each time, and nothing is kept.
+    A scene is made when it is asked for, the same each time, and not kept unless ``keep`` is told
+    to.
 
     Args:
         seed: not negative.
@@ -33,6 +33,7 @@ class SimulatedViews(ABC, Generic[Sample]):
         if seed < 0 or count < 0:
             raise ValueError(f"seed and count must not be negative, got {seed} and {count}")
         self.seed, self._config = seed, config
+        self._kept: list[Sample] = []
         self.names = [f"scene{index}" for index in range(count)]
 
     @abstractmethod
@@ -51,6 +52,8 @@ class SimulatedViews(ABC, Generic[Sample]):
             IndexError: past the end.
         """
         position = range(len(self))[index]
+        if self._kept:
+            return self._kept[position]
         return self._labelled(
             self.names[position], simulate_scene(self.seed, position, self._config)
         )
@@ -62,3 +65,11 @@ class SimulatedViews(ABC, Generic[Sample]):
             processes: as of ``cvdl.simulation.generate.in_order``.
         """
         return in_order(self.__getitem__, len(self), processes)
+
+    def keep(self, shown: Callable[[Iterator[Sample]], Iterable[Sample]] = iter) -> None:
+        """Makes all samples and keeps them: making one takes longer than reading it.
+
+        Args:
+            shown: shows progress: is given the samples as they are made, and gives them on.
+        """
+        self._kept = list(shown(self.on_processes()))

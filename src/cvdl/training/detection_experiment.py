@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, DetectionViews
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
-from cvdl.training.experiment import Trainer
 from cvdl.training.splits import Split
+from cvdl.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TRAINERS", "DetectionSubset", "DetectionsInMemory", "train_and_score", "trainer_of"]
+__all__ = ["TRAINERS", "train_and_score", "trainer_of"]
 
 _TORCHVISION = (
     "cvdl.training.torchvision_detector",
@@ -54,49 +54,6 @@ def trainer_of(name: str) -> Trainer:
     return trainer
 
 
-class DetectionSubset:
-    """Some views of a data set, read one by one as they are asked for.
-
-    Args:
-        data: the data set.
-        indices: which of its views.
-    """
-
-    def __init__(self, data: DetectionData, indices: Iterable[int]) -> None:
-        self._data, self._indices = data, [int(index) for index in indices]
-        self.classes = data.classes
-        self.names = [data.names[index] for index in self._indices]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __iter__(self) -> Iterator[DetectionSample]:
-        return (self[index] for index in range(len(self)))
-
-    def __getitem__(self, index: int) -> DetectionSample:
-        return self._data[self._indices[index]]
-
-
-class DetectionsInMemory:
-    """Views that are kept: for those that take longer to make than to keep.
-
-    Args:
-        classes: names, in the order of the labels.
-        samples: the views.
-    """
-
-    def __init__(self, classes: Sequence[str], samples: Iterable[DetectionSample]) -> None:
-        self.classes = tuple(classes)
-        self._samples = list(samples)
-        self.names = [sample.name for sample in self._samples]
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, index: int) -> DetectionSample:
-        return self._samples[index]
-
-
 def train_and_score(
     trainer: Trainer,
     data: DetectionData,
@@ -123,7 +80,7 @@ def train_and_score(
         What was found in the views to test on: no views where there are none.
     """
     train, validation, test = (
-        DetectionSubset(data, part) for part in (split.train, split.validation, split.test)
+        DetectionViews(data, part) for part in (split.train, split.validation, split.test)
     )
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
     samples: Iterable[DetectionSample] = test

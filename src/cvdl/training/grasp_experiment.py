@@ -1,0 +1,107 @@
+"""A grasp detector trained on a part of the data and scored on another, once or fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from cvdl.datasets.grasp_sample import GraspData, GraspSample
+from cvdl.datasets.views import LabelledViews, Views
+from cvdl.evaluation.grasping import GraspScores, evaluate_detector, recognise
+from cvdl.frame import RgbdFrame
+from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.training.splits import Split
+from cvdl.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "TRAINERS",
+    "TrainedDetector",
+    "score",
+    "train_and_score",
+]
+
+#: What trains each detector: the module, its function and the model of its settings.
+TRAINERS = {
+    "cascade": ("cvdl.training.cascade", "train_cascade", "CascadeTraining"),
+    "lenz2014": ("cvdl.training.lenz", "train_lenz", "LenzTraining"),
+}
+
+
+class TrainedDetector(Protocol):
+    """A detector that can be kept."""
+
+    def __call__(
+        self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
+    ) -> GraspRectangles:
+        """See ``GraspDetector``."""
+        ...
+
+    def save(self, path: Path, metadata: dict[str, str]) -> None:
+        """Write the weights, with what they are of."""
+        ...
+
+
+def train_and_score(
+    trainer: Trainer,
+    data: GraspData,
+    split: Split,
+    extra: Sequence[GraspData],
+    settings: BaseModel,
+    out: Path,
+    resume: bool,
+    metadata: dict[str, str],
+    console: Console | None = None,
+) -> GraspScores:
+    """Train on one part of the data, keep the weights as ``NAME.safetensors``, score on another.
+
+    Args:
+        trainer: of the detector.
+        data: is split.
+        split: which views train, validate and test.
+        extra: more views to train on, all of them.
+        settings: of the trainer.
+        out: folder for the weights and for what the trainer writes, in ``training``.
+        resume: go on with what a killed run has left in ``out``.
+        metadata: to write into the weights, besides the figures.
+        console: where progress is shown.
+
+    Returns:
+        The scores of the views to test on: none where there are none.
+    """
+    train = Views([(data, split.train), *((more, range(len(more))) for more in extra)])
+    validation = Views([(data, split.validation)])
+    detector = trainer.train(train, validation, settings, out / "training", resume, console)
+    scores = score(detector, Views([(data, split.test)]), console)
+    figures = {f"test/{name}": f"{value:.4f}" for name, value in scores.figures().items()}
+    figures = figures if len(split.test) else {}
+    counts = {"train_views": str(len(train)), "test_views": str(len(split.test))}
+    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **counts, **figures})
+    return scores
+
+
+def score(
+    detector: Any, data: LabelledViews[GraspSample], console: Console | None = None
+) -> GraspScores:
+    """A detector's scores on some views; of recognition too if it has ``judge``."""
+    from rich.progress import track
+
+    def shown(what: str) -> Iterable[GraspSample]:
+        views = (data[index] for index in range(len(data)))
+        if console is None:
+            return views
+        return track(views, what, len(data), console=console, transient=True)
+
+    results = tuple(evaluate_detector(detector, shown("detecting")))
+    recognition = None
+    if hasattr(detector, "judge") and len(data):
+        first, *others = recognise(detector, shown("recognising"))
+        recognition = sum(others, first)
+    return GraspScores(results, recognition)

@@ -1,0 +1,47 @@
+"""What trains a detector, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel
+
+from cvdl.errors import InputError
+
+__all__ = ["Trainer"]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What trains a detector.
+
+    Attributes:
+        name: of the detector.
+        settings: the model of its settings.
+        train: from views to train on, views to validate on, settings, a folder, whether to
+            resume and a console to a detector.
+    """
+
+    name: str
+    settings: type[BaseModel]
+    train: Callable[..., Any]
+
+    @classmethod
+    def of(cls, name: str, trainers: Mapping[str, tuple[str, str, str]]) -> Trainer:
+        """That of a detector.
+
+        Args:
+            name: of the detector.
+            trainers: for each name the module, its function and the model of its settings.
+
+        Raises:
+            InputError: if there is no such detector.
+        """
+        if name not in trainers:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(trainers)}")
+        module, function, settings = trainers[name]
+        found = import_module(module)
+        return cls(name, getattr(found, settings), getattr(found, function))
