@@ -70,7 +70,11 @@ def test_split_and_settings_are_used(data, tmp_path):
     assert [scene["name"] for scene in content["scenes"]] == ["scene2"]
     assert content["settings"]["segmentation"]["min_height"] == 0.15
     assert content["mean"]["overlap_recall"] == 0  # the boxes are lower than that
-    run("--data", data, "--config", config, "--set", "segmentation.min_height=0.05", "--json", out)
+    low = ["--config", config, "--set", "segmentation.min_height=0.05", "--json", out]
+    with pytest.raises(ValueError, match="exists already; say --overwrite"):
+        run("--data", data, *low)
+    assert json.loads(out.read_text()) == content
+    run("--data", data, *low, "--overwrite")
     assert json.loads(out.read_text())["mean"]["overlap_recall"] > 0.9
 
 
@@ -79,7 +83,7 @@ def test_split_and_settings_are_used(data, tmp_path):
     [
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--data", "{data}", "--set", "segmentation.max_range=99"], "max_range is 99"),
-        (["--data", "{data}", "--json", "{data}"], "Is a directory"),
+        (["--data", "{data}", "--json", "{data}"], "is a folder; expected a file"),
     ],
 )
 def test_bad_input_is_one_line_and_status_1(args, words, data, monkeypatch, capsys):

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvdl.cli import evaluate_detector, grasps
+from cvdl.cli.options import (
+    Config,
+    Device,
+    JsonFile,
+    ReplaceOutputs,
+    Scenes,
+    StageSettings,
+    UnseenSeed,
+    keep_outputs,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,20 +66,14 @@ def segmentation(
         Split,
         typer.Option(help="Scenes with an even number are for tuning, odd ones for reporting."),
     ] = Split.all,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="One setting, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
-        ),
-    ] = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write every figure to this file.")
-    ] = None,
+    config: Config = None,
+    settings: StageSettings = None,
+    json_path: JsonFile = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a picture of the worst frames, as PNG.")
     ] = None,
     worst: Annotated[int, typer.Option(min=1, help="Frames in that picture.")] = 8,
+    overwrite: ReplaceOutputs = False,
 ) -> None:
     """Score the segmentation as the unseen-object literature does.
 
@@ -80,8 +85,6 @@ def segmentation(
 
     found: share of the labelled objects with F > 0.75.
     """
-    import json
-
     from rich.console import Console
     from rich.progress import track
 
@@ -93,6 +96,7 @@ def segmentation(
     from cvdl.pictures import write_png
     from cvdl.pipeline import Perception
 
+    keep_outputs((json_path, sheet), overwrite)
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
     perception = Perception(loaded.segmentation_only())
@@ -117,8 +121,7 @@ def segmentation(
     for stage, latency in content["latency_ms"].items():
         console.print(f"{stage}: median {latency['median']:.1f} ms, p95 {latency['p95']:.1f} ms")
     if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(json_path, content)
         typer.echo(f"figures: {json_path}")
     if sheet is not None:
         write_png(sheet, worst_sheet(frames, perception, results, worst))
@@ -138,17 +141,10 @@ def grasp(
         Path | None,
         typer.Option(help="The detector's weights, .safetensors; if not given, the package's."),
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")] = 100,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
-    ] = 10_000,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")] = (
-        "auto"
-    ),
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write every figure and view to this file.")
-    ] = None,
+    scenes: Scenes = 100,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a picture of the worst views, as PNG.")
     ] = None,
@@ -156,9 +152,7 @@ def grasp(
     curves: Annotated[
         Path | None, typer.Option(help="Write precision over recall and ROC, as PNG.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
-    ] = False,
+    overwrite: ReplaceOutputs = False,
 ) -> None:
     """Score a grasp detector on whole images; the labels only judge its answers.
 
@@ -181,9 +175,7 @@ def grasp(
     from cvdl.training.grasp_experiment import score
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
-    for path in outputs.values():
-        if path is not None and path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
+    keep_outputs(outputs.values(), overwrite)
     console = status_console()
     views = grasps.open_dataset(dataset.value, data, scenes, seed)
     scores = score(load_detector(detector.value, weights, device), views, console)
@@ -199,7 +191,7 @@ def grasp(
     }
     Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
     if json_path is not None:
-        grasps.write_json(json_path, content)
+        write_json(json_path, content)
     grasps.write_pictures(scores, views, sheet, curves, worst)
     for what, path in outputs.items():
         if path is not None:

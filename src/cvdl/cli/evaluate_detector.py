@@ -9,6 +9,15 @@ from typing import Annotated
 import typer
 
 from cvdl.cli import detections
+from cvdl.cli.options import (
+    Device,
+    JsonFile,
+    ReplaceOutputs,
+    Scenes,
+    UnseenSeed,
+    keep_outputs,
+    write_json,
+)
 
 __all__ = ["detector"]
 
@@ -45,17 +54,10 @@ def detector(
             "--class-agnostic", help="Score what is found, whatever it is taken for; for osd."
         ),
     ] = False,
-    scenes: Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")] = 200,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
-    ] = 10_000,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")] = (
-        "auto"
-    ),
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write every figure to this file.")
-    ] = None,
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a picture of the worst mistakes, as PNG.")
     ] = None,
@@ -66,9 +68,7 @@ def detector(
     confusion: Annotated[
         Path | None, typer.Option(help="Write the confusion matrix, as PNG.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
-    ] = False,
+    overwrite: ReplaceOutputs = False,
 ) -> None:
     """Score a detector on whole images, as COCO does; the labels only judge its answers.
 
@@ -87,14 +87,11 @@ def detector(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
-    from cvdl.cli.grasps import write_json
     from cvdl.detection import load_detector
     from cvdl.errors import InputError
     from cvdl.evaluation.detector import latency_report, score_detector
 
-    for path in (json_path, sheet, curves, confusion):
-        if path is not None and path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
+    keep_outputs((json_path, sheet, curves, confusion), overwrite)
     console = status_console()
     views = detections.open_dataset(dataset.value, data, scenes, seed)
     proposer = None

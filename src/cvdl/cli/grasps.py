@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cvdl.datasets.grasp_sample import GraspData
     from cvdl.evaluation.grasping import GraspScores
 
-__all__ = ["Dataset", "Detector", "open_dataset", "scores_table", "write_json", "write_pictures"]
+__all__ = ["Dataset", "Detector", "open_dataset", "scores_table", "write_pictures"]
 
 #: The class that reads each layout of a folder.
 _READERS = {
@@ -100,15 +100,6 @@ def scores_table(title: str, scores: GraspScores, folds: Sequence[GraspScores] =
     table.add_row("nothing found", str(report["found_nothing"]))
     table.add_row("median latency", f"{report['latency_ms']['median']:.1f} ms")
     return table
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON for people and programs, making the folders above it."""
-    import json
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_pictures(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cvdl.cli.options import Config, StageSettings
 
 __all__ = ["command"]
 
@@ -25,13 +26,8 @@ def command(
         str, typer.Option(help="CameraInfo of colour.")
     ] = f"{_CAMERA}/camera_info",
     namespace: Annotated[str, typer.Option(help="What result topics begin with.")] = "/perception",
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="One parameter, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
-        ),
-    ] = None,
+    config: Config = None,
+    settings: StageSettings = None,
     setup: Annotated[
         bool,
         typer.Option("--setup", help="Generate the messages that ROS from wheels lacks, and end."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvdl.cli.options import Config, ReplaceOutputs, StageSettings
 from cvdl.sync import DEFAULT_SLOP_S
 
 if TYPE_CHECKING:
@@ -32,13 +33,8 @@ def command(
     slop: Annotated[
         float, typer.Option(min=0, help="Largest difference of the two stamps, seconds.")
     ] = DEFAULT_SLOP_S,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="One setting, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
-        ),
-    ] = None,
+    config: Config = None,
+    settings: StageSettings = None,
     only_results: Annotated[
         bool, typer.Option("--only-results", help="Leave the input's messages out.")
     ] = False,
@@ -47,9 +43,7 @@ def command(
     ] = None,
     rerun: Annotated[Path | None, typer.Option(help="File for a recording, as .rrd.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
-    ] = False,
+    overwrite: ReplaceOutputs = False,
 ) -> None:
     """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
 

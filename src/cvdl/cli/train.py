@@ -9,15 +9,14 @@ import typer
 
 from cvdl.cli import train_classifier, train_detector
 from cvdl.cli.grasps import Dataset, Detector
+from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
     By,
-    Device,
     Epochs,
     Folds,
     Out,
     Overwrite,
     Resume,
-    Scenes,
     Seed,
     Settings,
     Test,
@@ -102,7 +101,8 @@ def grasp(
     from rich.console import Console
 
     from cvdl.cli.console import status_console
-    from cvdl.cli.grasps import open_dataset, scores_table, write_json, write_pictures
+    from cvdl.cli.grasps import open_dataset, scores_table, write_pictures
+    from cvdl.cli.options import write_json
     from cvdl.training.grasp_experiment import TRAINERS, train_and_score
     from cvdl.training.trainer import Trainer
 

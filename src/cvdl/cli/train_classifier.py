@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvdl.cli.detections import Data, Dataset
+from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
     By,
-    Device,
     Epochs,
     Folds,
     Out,
     Overwrite,
     Resume,
-    Scenes,
     Seed,
     Settings,
     Test,
@@ -114,7 +113,7 @@ def classifier(
 
     from cvdl.cli.console import status_console
     from cvdl.cli.detections import open_dataset
-    from cvdl.cli.grasps import write_json
+    from cvdl.cli.options import write_json
     from cvdl.datasets.detection_sample import DetectionViews
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvdl.cli.detections import Data, Dataset
+from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
     By,
-    Device,
     Epochs,
     Folds,
     Out,
     Overwrite,
     Resume,
-    Scenes,
     Seed,
     Settings,
     Test,
@@ -86,7 +85,7 @@ def detector(
 
     from cvdl.cli.console import status_console
     from cvdl.cli.detections import open_dataset, scores_table, write_pictures
-    from cvdl.cli.grasps import write_json
+    from cvdl.cli.options import write_json
     from cvdl.evaluation.folds import spread
     from cvdl.training.detection_experiment import train_and_score, trainer_of
 

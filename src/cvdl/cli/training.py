@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "By",
-    "Device",
     "Epochs",
     "Folds",
     "Out",
     "Overwrite",
     "Resume",
     "Run",
-    "Scenes",
     "Seed",
     "Settings",
     "Test",
@@ -55,10 +53,8 @@ Validation = Annotated[
         help="Share of the other views that tells which epoch is best; 0: keep the last.",
     ),
 ]
-Scenes = Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Rounds of training, at most.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the split, of training, of scenes.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,0 +1,65 @@
+"""Options that several commands have, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Config",
+    "Device",
+    "JsonFile",
+    "ReplaceOutputs",
+    "Scenes",
+    "StageSettings",
+    "UnseenSeed",
+    "keep_outputs",
+    "write_json",
+]
+
+Config = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")]
+ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Scenes = Annotated[int, typer.Option(min=1, help="How many, with --dataset simulated.")]
+StageSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="One setting, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
+    ),
+]
+UnseenSeed = Annotated[
+    int,
+    typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
+]
+
+
+def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
+    """Sees to it that nothing is replaced unless that was asked for.
+
+    Args:
+        paths: of what is to be written; None for what is not.
+        overwrite: whether it was.
+
+    Raises:
+        InputError: naming one that exists, or is a folder.
+    """
+    from cvdl.errors import InputError
+
+    for path in filter(None, paths):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; expected a file to write")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON for people and programs, making the folders above it."""
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
