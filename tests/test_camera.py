@@ -96,3 +96,16 @@ def test_bad_intrinsics(values, message):
 def test_depth_of_another_size():
     with pytest.raises(ValueError, match="depth is 5x4, the camera 4x5"):
         Camera(4, 5, 1.0, 1.0, 0.0, 0.0).deproject(np.zeros((4, 5), np.float32))
+
+
+@given(cameras, st.integers(1, 5), st.integers(0, 3), st.integers(0, 3))
+def test_a_point_keeps_its_place_in_a_part_and_in_a_smaller_picture(camera, factor, top, left):
+    rows, cols = slice(top, top + 4 * factor - 1), slice(left, left + 2 * factor)
+    part = camera.cropped(rows, cols)
+    assert (part.height, part.width) == (4 * factor - 1, 2 * factor)
+    small = part.reduced(factor)
+    assert (small.height, small.width) == (3, 2)
+    u, v = camera.project(np.array([0.1, -0.2, 0.8]))
+    # The middle of the first block has pixels to both sides of it.
+    expected = (np.array([u - left, v - top]) - (factor - 1) / 2) / factor
+    np.testing.assert_allclose(small.project(np.array([0.1, -0.2, 0.8])), expected, atol=1e-9)

@@ -28,6 +28,28 @@ def test_a_frame_of_wrong_arrays(frame, field, value, message):
         replace(frame, **{field: value})
 
 
+@pytest.mark.parametrize("value", [0, -1, np.inf, -np.inf, 3e38, 65_535])
+def test_depth_that_is_no_reading_becomes_nan_in_the_frame_alone(frame, value):
+    depth = np.full(frame.depth.shape, 0.5, np.float32)
+    depth[3, 4] = value
+    kept = replace(frame, depth=depth).depth
+    assert np.isnan(kept[3, 4])
+    assert np.isnan(kept).sum() == 1
+    assert depth[3, 4] == np.float32(value)
+
+
+def test_sound_depth_is_not_copied(frame):
+    assert replace(frame, depth=frame.depth).depth is frame.depth
+
+
+def test_views_of_other_arrays_are_accepted(frame):
+    flipped = replace(frame, color=frame.color[..., ::-1], depth=frame.depth[::-1])
+    assert flipped.color.flags.c_contiguous
+    assert flipped.depth.flags.c_contiguous
+    np.testing.assert_array_equal(flipped.color, frame.color[..., ::-1])
+    np.testing.assert_array_equal(flipped.depth, frame.depth[::-1])
+
+
 @given(seeds)
 def test_height_is_positive_on_the_cameras_side(seed):
     rng = np.random.default_rng(seed)

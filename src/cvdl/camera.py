@@ -6,7 +6,7 @@ Pixel (u, v) is a column and a row; the centre of the top-left pixel is (0, 0).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -45,6 +45,36 @@ class Camera:
         """The 3x3 intrinsic matrix K."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
 
+    def cropped(self, rows: slice, cols: slice) -> Camera:
+        """That of a part of the image.
+
+        Args:
+            rows: of the part, start and stop given.
+            cols: likewise.
+        """
+        return replace(
+            self,
+            width=cols.stop - cols.start,
+            height=rows.stop - rows.start,
+            cx=self.cx - cols.start,
+            cy=self.cy - rows.start,
+        )
+
+    def reduced(self, factor: int) -> Camera:
+        """That of the image whose pixels are blocks of factor x factor, without what is over."""
+        return Camera(
+            self.width // factor,
+            self.height // factor,
+            self.fx / factor,
+            self.fy / factor,
+            (self.cx - (factor - 1) / 2) / factor,
+            (self.cy - (factor - 1) / 2) / factor,
+        )
+
+    def rays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """x (1, W) and y (H, 1) of the viewing rays at z = 1, to be read only."""
+        return _rays(self)
+
     def deproject(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Depth image (H, W), metres along z, to points (H, W, 3); NaN stays NaN.
 
@@ -55,7 +85,7 @@ class Camera:
             raise ValueError(
                 f"depth is {depth.shape[1]}x{depth.shape[0]}, the camera {self.width}x{self.height}"
             )
-        x, y = _rays(self)
+        x, y = self.rays()
         points = np.empty((*depth.shape, 3), np.float32)
         np.multiply(depth, x, out=points[..., 0])
         np.multiply(depth, y, out=points[..., 1])
@@ -83,7 +113,7 @@ class Camera:
 
 @lru_cache(maxsize=8)
 def _rays(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """x (1, W) and y (H, 1) of the viewing rays at z = 1: the same for every frame."""
+    # Once a camera: they are the same for every frame.
     x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None, :]
     y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
     return x, y

@@ -90,6 +90,8 @@ def run_demo(
         ReplayOptions(overwrite=True),
         lambda done, expected: on_progress("replaying", done, expected),
     )
+    if summary.interrupted:
+        raise KeyboardInterrupt
     scores = []
     for done, (stamp, (frame, truth)) in enumerate(truths.items(), start=1):
         # Where the camera has no reading, nothing can be found.

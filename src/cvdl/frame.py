@@ -23,20 +23,37 @@ __all__ = [
     "Scene",
     "SceneObject",
     "Segmentation",
+    "readings",
 ]
 
 #: Values of a label image: 0 nothing, 1 the support plane, 2... one number an object.
 PLANE_LABEL = 1
 FIRST_OBJECT_LABEL = 2
 
+_FARTHEST = 1000.0  # metres
+
+
+def readings(depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Depth with NaN for whatever is no reading: 0, negative, infinite or beyond any sensor.
+
+    Args:
+        depth: any shape, metres; copied where it holds such a value.
+    """
+    real = (depth > 0) & (depth < _FARTHEST)
+    if (real | np.isnan(depth)).all():
+        return depth
+    return np.where(real, depth, np.float32(np.nan))
+
 
 @dataclass(frozen=True)
 class RgbdFrame:
     """One registered pair of colour and depth.
 
+    Arrays that do not lie in memory row by row (views of others, turned or mirrored) are copied.
+
     Attributes:
         color: (H, W, 3) uint8, RGB.
-        depth: (H, W) float32, metres along z; NaN where there is no reading.
+        depth: (H, W) float32, metres along z; NaN where there is no reading, see ``readings``.
         camera: intrinsics, of the same size.
         stamp_ns: time of capture, nanoseconds.
         frame_id: name of the optical frame.
@@ -61,6 +78,8 @@ class RgbdFrame:
             raise ValueError(
                 f"depth must be float32 {size}, got {self.depth.dtype} {self.depth.shape}"
             )
+        object.__setattr__(self, "color", np.ascontiguousarray(self.color))
+        object.__setattr__(self, "depth", readings(np.ascontiguousarray(self.depth)))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
 from cvdl.frame import RgbdFrame
 from cvdl.normals import surface_normals
 
@@ -64,7 +63,7 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
     channels[HAS_COLOR] = 1
     known = np.isfinite(frame.depth[: 2 * height, : 2 * width])
     if known.any():
-        camera = _halved(frame.camera)
+        camera = frame.camera.reduced(2)
         depth = _halved_depth(frame.depth[: 2 * height, : 2 * width], known)
         normals = surface_normals(depth, camera, NORMAL_WINDOW)
         known = np.isfinite(normals[..., 2])
@@ -78,17 +77,6 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
 def relief_window(width: int) -> int:
     """Pixels round about that the relief is against, of an image ``width`` pixels wide."""
     return max(3, round(_RELIEF_WINDOW * width / 320))
-
-
-def _halved(camera: Camera) -> Camera:
-    return Camera(
-        camera.width // 2,
-        camera.height // 2,
-        camera.fx / 2,
-        camera.fy / 2,
-        (camera.cx - 0.5) / 2,
-        (camera.cy - 0.5) / 2,
-    )
 
 
 def _halved_depth(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.compiled import compiled
 
 __all__ = ["FEWEST", "FLATTEST", "WINDOW", "surface_normals"]
 
@@ -70,8 +70,7 @@ def surface_normals(
         total(weight, flat, ramp**2),
         total(weight, ramp, ramp),
     )
-    rays_x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)
-    rays_y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)
+    rays_x, rays_y = (rays.ravel() for rays in camera.rays())
     normals = np.full((*depth.shape, 3), np.nan, np.float32)
     focal = np.float32(camera.fx), np.float32(camera.fy)
     fewest = np.float32(FEWEST * window**2)
@@ -79,7 +78,7 @@ def surface_normals(
     return normals
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore[no-untyped-def]
     """Each pixel's plane from the sums over its window, written to the normals."""
     q, qx, qy, n, x, y, xx, yy, xy = sums

@@ -90,3 +90,12 @@ def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(app, ["demo", str(tmp_path), "--scenes", "1"])
     assert outcome.exit_code != 0
     assert (tmp_path / "scenes" / "thesis.txt").read_text() == "years of work"
+
+
+def test_ctrl_c_while_it_replays_ends_it(tmp_path: Path) -> None:
+    def impatient(step: str, done: int, expected: int) -> None:
+        if step == "replaying" and done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(tmp_path / "demo", 3, seed=0, on_progress=impatient)

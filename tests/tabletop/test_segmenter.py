@@ -366,6 +366,33 @@ def test_sizes(cast, block, segment, width, height):
     assert_one_mask_each(view, scene)
 
 
+@pytest.mark.parametrize("elevation", [40, 60])
+def test_pixels_that_are_not_square(cast, block, segment, elevation):
+    """Of twice the height: a crease across the rows is seen as one along them."""
+    view = cast(
+        block(0, 0.05, (0.12, 0.08, 0.14)),
+        block(0, -0.03, (0.12, 0.08, 0.06), color=BLUE),
+        camera=Camera(640, 240, 525.0, 262.5, 319.5, 119.5),
+        elevation=elevation,
+    )
+    assert_one_mask_each(view, segment(view.frame), least=0.8)
+
+
+def test_what_reaches_to_the_pictures_edge_is_labelled_to_there(cast, block, segment):
+    focal = 525.0 * 1918 / 640
+    view = cast(
+        block(0.35, 0.02, (0.5, 0.12, 0.1)),
+        camera=Camera(1918, 1438, focal, focal, 958.5, 718.5),
+        elevation=50,
+    )
+    scene = segment(view.frame)
+    reached = view.labels[:, -1] == FIRST_OBJECT_LABEL
+    reached &= np.isfinite(view.frame.depth[:, -1])
+    assert reached.any()
+    assert (scene.labels[reached, -1] == scene.objects[0].label).mean() > 0.9
+    assert scene.objects[0].box2d[2] == 1918
+
+
 def test_a_tiny_picture(cast, block):
     view = cast(
         block(-0.1, 0, (0.1, 0.1, 0.1)),

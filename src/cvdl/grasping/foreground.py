@@ -58,7 +58,8 @@ def foreground(frame: RgbdFrame) -> NDArray[np.bool_]:
     else:
         # The footprint is a little larger than the table.
         inner = cv2.erode(support.footprint.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
-        raised, table, inside = _by_height(depth, camera, replace(support, footprint=inner))
+        support = replace(support, footprint=inner)
+        raised, table, inside = _by_height(depth, step, camera, support)
         mask = raised | _within(_differs(color, table, inside), inside)
     size = camera.width, camera.height
     whole = _without_specks(mask).astype(np.uint8)
@@ -66,18 +67,16 @@ def foreground(frame: RgbdFrame) -> NDArray[np.bool_]:
 
 
 def _by_height(
-    depth: NDArray[np.float32], camera: Camera, support: SupportPlane
+    depth: NDArray[np.float32], step: int, camera: Camera, support: SupportPlane
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """What stands on the table, the table, and the region of the image that it covers.
 
-    ``depth`` (h, w) is every so many-th pixel of the camera's image.
+    ``depth`` (h, w) is every ``step``-th pixel of the camera's image.
     """
     height, width = depth.shape
-    step = camera.width / width
     coarse = support.footprint.astype(np.uint8)
     inside = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    rays_x = (np.arange(width) * step - camera.cx) / camera.fx
-    rays_y = (np.arange(height) * step - camera.cy) / camera.fy
+    rays_x, rays_y = (rays.ravel()[::step] for rays in camera.rays())
 
     def distance(plane: Plane) -> NDArray[np.float32]:
         normal = plane.normal

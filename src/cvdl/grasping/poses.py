@@ -16,10 +16,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.compiled import compiled
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
@@ -389,7 +389,7 @@ def _intrinsics(camera: Camera) -> tuple[float, float, float, float]:
     return float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _touched(depth, labels, intrinsics, position, rotation, parts, label, enough):  # type: ignore[no-untyped-def]
     """Square metres of seen surface in each gripper: of other things, and of its own object.
 

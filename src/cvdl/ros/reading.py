@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame
+from cvdl.frame import RgbdFrame, readings
 
 __all__ = [
     "COLOR_ENCODINGS",
@@ -123,7 +123,7 @@ def read_color(message: Any) -> NDArray[np.uint8]:
 def read_depth(message: Any) -> NDArray[np.float32]:
     """Image or CompressedImage (compressedDepth, or a 16-bit PNG) to (H, W) float32 metres.
 
-    NaN where there is no reading: 0 and whatever is negative or not finite.
+    NaN where there is no reading, see `cvdl.frame.readings`.
 
     Raises:
         MessageError: if the encoding is not one of `DEPTH_ENCODINGS`, or the sizes disagree.
@@ -139,7 +139,7 @@ def read_depth(message: Any) -> NDArray[np.float32]:
     raw = _pixels(message, _DEPTH[message.encoding])
     if raw.dtype.kind == "u":
         return _METRES[raw]
-    return _without_invalid(raw.astype(np.float32))
+    return readings(raw.astype(np.float32))
 
 
 def read_camera(message: Any) -> Camera:
@@ -256,9 +256,4 @@ def _decompressed_depth(message: Any) -> NDArray[np.float32]:
     with np.errstate(divide="ignore"):
         metres = np.float32(a) / (raw.astype(np.float32) - np.float32(b))
     metres[raw == 0] = np.nan
-    return _without_invalid(metres)
-
-
-def _without_invalid(metres: NDArray[np.float32]) -> NDArray[np.float32]:
-    metres[~((metres > 0) & (metres < np.inf))] = np.nan
-    return metres
+    return readings(metres)

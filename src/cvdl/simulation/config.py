@@ -14,8 +14,13 @@ class SimulationConfig(Settings):
 
     width: int = Field(640, ge=64, le=1920, description="Image width, pixels.")
     height: int = Field(480, ge=48, le=1200, description="Image height, pixels.")
-    min_objects: int = Field(2, ge=0, le=20, description="Fewest things put on the table.")
-    max_objects: int = Field(8, ge=1, le=20, description="Most things put on the table.")
+    min_objects: int = Field(
+        2,
+        ge=0,
+        le=20,
+        description="Fewest things tried on the table; one that finds no place is left out.",
+    )
+    max_objects: int = Field(8, ge=1, le=20, description="Most things on the table.")
     min_elevation: float = Field(
         20.0, ge=10, le=90, description="Lowest view: degrees above the table's plane."
     )

@@ -18,7 +18,7 @@ from cvdl.frame import FIRST_OBJECT_LABEL
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
 from cvdl.simulation.mesh import Mesh, merge
 from cvdl.simulation.scene import SimulatedScene
-from cvdl.simulation.solid import inverse
+from cvdl.simulation.solid import inverse, ray_scene
 
 __all__ = ["GraspLabels", "ParallelGripper", "label_grasps"]
 
@@ -128,7 +128,7 @@ def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) 
     meshes = {item.label: item.mesh.moved(item.pose) for item in scene.objects}
     if not meshes:
         return _joined([])
-    everything = _ray_scene(merge(*meshes.values()))
+    everything = ray_scene(merge(*meshes.values()))
     return _joined(
         [
             _Labeller(scene, gripper, everything, item.label).label(meshes[item.label], rng)
@@ -155,7 +155,7 @@ class _Labeller:
     def label(self, mesh: Mesh, rng: Rng) -> GraspLabels:
         """Its grasps; ``mesh`` is in the world."""
         gripper = self._gripper
-        own = _ray_scene(mesh)
+        own = ray_scene(mesh)
         pairs = self._candidates(own, mesh, rng)
         pairs = pairs[self._in_view(pairs)]
         limit = np.cos(np.arctan(gripper.friction))
@@ -394,12 +394,6 @@ def _is_blocked(scene: o3d.t.geometry.RaycastingScene, start: Array, end: Array)
     """Whether something lies between points (..., 3), (...)."""
     rays = np.concatenate([start, end - start], axis=-1).astype(np.float32)
     return scene.test_occlusions(rays, 0.0, 1.0, nthreads=1).numpy()
-
-
-def _ray_scene(mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.uint32))
-    return scene
 
 
 def _levellest(rectangles: GraspRectangles, tilt: Array) -> NDArray[np.int64]:

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
 from cvdl.simulation.noise import normal_field, uniform_field
 
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
@@ -38,9 +38,6 @@ Floats = NDArray[np.float32]
 _HOLE_GRAIN = 1.5
 #: Angles of incidence where readings begin to drop out and where none is left, radians.
 _GRAZING, _LOST = math.radians(75), math.radians(89)
-
-
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def _near_edge(depth: Floats) -> NDArray[np.bool_]:
     return high - low > 0.02 + 0.02 * low
 
 
-@_compiled
+@compiled()
 def axial_sigma(z, theta, spread):  # type: ignore[no-untyped-def]
     """Standard deviation of depth, metres.
 
@@ -144,7 +141,7 @@ def axial_sigma(z, theta, spread):  # type: ignore[no-untyped-def]
     return sigma
 
 
-@_compiled
+@compiled()
 def _measure(  # type: ignore[no-untyped-def]
     depth, cosine, albedo, glare, edge, wobble_x, wobble_y, noise, blobs,
     parallax, step, spread, nearest, farthest, measured,
@@ -196,7 +193,7 @@ def _measure(  # type: ignore[no-untyped-def]
             measured[y, x] = millimetres / np.float32(1000)
 
 
-@_compiled
+@compiled()
 def _hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
     """Marks what a second eye does not see of a row of depths (W,).
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from cvdl.compiled import compiled
 
 __all__ = ["Hits", "Lighting", "Look", "View", "add_noise", "shade", "shadow_rays", "view_rays"]
 
@@ -63,12 +64,8 @@ class Lighting(NamedTuple):
     fill_color: Any
 
 
-_compiled = njit(
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-    fastmath={"contract", "arcp", "reassoc", "nsz"},  # but NaN and infinity keep their meaning
-)
+# NaN and infinity keep their meaning.
+_compiled = compiled(fastmath={"contract", "arcp", "reassoc", "nsz"})
 
 
 @_compiled

@@ -17,7 +17,15 @@ from scipy.spatial import ConvexHull
 
 from cvdl.simulation.mesh import Mesh
 
-__all__ = ["Solid", "free_share", "hull_margin", "intersects", "inverse", "touches"]
+__all__ = [
+    "Solid",
+    "free_share",
+    "hull_margin",
+    "intersects",
+    "inverse",
+    "ray_scene",
+    "touches",
+]
 
 Array = NDArray[np.float64]
 
@@ -25,6 +33,13 @@ Array = NDArray[np.float64]
 _LEAST_TILT = 0.11
 #: Weights that give planes different sums, so that equal planes are found by one number.
 _PLANE_KEY = np.array([1.0, 3.1415, 9.8696, 31.006])
+
+
+def ray_scene(mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
+    """A mesh for rays, which are cast on one thread: scenes are made on several processes."""
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.uint32))
+    return scene
 
 
 class Resting(NamedTuple):
@@ -64,11 +79,7 @@ class Solid:
     @cached_property
     def scene(self) -> o3d.t.geometry.RaycastingScene:
         """The mesh alone, for rays."""
-        scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        scene.add_triangles(
-            self.mesh.vertices.astype(np.float32), self.mesh.triangles.astype(np.uint32)
-        )
-        return scene
+        return ray_scene(self.mesh)
 
     @cached_property
     def samples(self) -> Array:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
+from cvdl.tabletop.paint import Paint, compare_paint
 from cvdl.tabletop.surface import Surface
 
-__all__ = [
-    "OTHER_PAINT_DIFFERENCE",
-    "PLAIN",
-    "SAME_PAINT_DIFFERENCE",
-    "Border",
-    "find_borders",
-    "join_weak_borders",
-]
+__all__ = ["Border", "find_borders", "join_weak_borders"]
 
 #: Concave angles that count nothing and fully towards a border's strength, degrees.
 _SMOOTH = 15.0
 _SHARP = 50.0
 #: Borders weaker than this, on average, join: about half of a border may be a sharp cut.
 _WEAK = 0.55
-#: Two regions of one plain colour are likelier one thing, of two colours likelier two: factors on
-#: the border's strength, and the colour differences (as in Surface.lab) up to and from which they
-#: hold. A print on a smooth face stays one with it: its border has no strength to begin with.
-_SAME_PAINT, SAME_PAINT_DIFFERENCE = 0.6, 13.0
-_OTHER_PAINT, OTHER_PAINT_DIFFERENCE = 1.6, 25.0
-PLAIN = 12.0  # standard deviation of a plain colour
+#: Factors on the strength of a border between regions of one plain colour, and of two colours. A
+#: print on a smooth face stays one with it: its border has no strength to begin with.
+_SAME_PAINT, _OTHER_PAINT = 0.6, 1.6
 
 
 @dataclass
@@ -111,7 +103,7 @@ def _total(
     return pairs[first], sums.astype(np.float64)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
     """Every pair of neighbouring pixels in two regions.
 
@@ -155,7 +147,7 @@ def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
     return pairs[:n], measures[:n], perimeter
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
     difference = 0.0
     variance_a = squares[a] / area[a]
@@ -165,14 +157,13 @@ def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
         difference += (mean_a - mean_b) ** 2
         variance_a -= mean_a * mean_a
         variance_b -= mean_b * mean_b
-    if difference > OTHER_PAINT_DIFFERENCE**2:
+    paint = compare_paint(math.sqrt(difference), math.sqrt(max(variance_a, variance_b, 0.0)))
+    if paint == Paint.OTHER:
         return _OTHER_PAINT
-    if difference < SAME_PAINT_DIFFERENCE**2 and max(variance_a, variance_b) < PLAIN**2:
-        return _SAME_PAINT
-    return 1.0
+    return _SAME_PAINT if paint == Paint.SAME else 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _join(pairs, measures, area, sums, squares):  # type: ignore[no-untyped-def]
     """Greedy joining; the arrays are used up. Returns the region that each has become a part of."""
     count = len(area)

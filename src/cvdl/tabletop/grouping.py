@@ -12,20 +12,19 @@ ones before have joined:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import Plane
-from cvdl.tabletop.borders import (
-    OTHER_PAINT_DIFFERENCE,
-    PLAIN,
-    SAME_PAINT_DIFFERENCE,
-    Border,
-    find_borders,
-)
+from cvdl.tabletop.borders import Border, find_borders
 from cvdl.tabletop.labels import pixels_by_label, rank
+from cvdl.tabletop.paint import (
+    OTHER_PAINT_DIFFERENCE,
+    SAME_PAINT_DIFFERENCE,
+    Paint,
+    compare_paint,
+)
 from cvdl.tabletop.regions import CREASE_ANGLE
 from cvdl.tabletop.surface import Surface
 
@@ -79,14 +78,6 @@ def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> 
     return groups.label_image()
 
 
-class Paint(Enum):
-    """How the colours of two groups compare."""
-
-    SAME = auto()
-    OTHER = auto()
-    UNCLEAR = auto()
-
-
 class _Groups:
     """Regions that are being joined, with their pixels, borders and a few measures."""
 
@@ -132,12 +123,8 @@ class _Groups:
     def paint(self, a: int, b: int) -> Paint:
         """Whether two groups have one plain colour, clearly different ones, or neither."""
         lab_a, lab_b = self.lab[self.members[a]], self.lab[self.members[b]]
-        difference = self.color_difference(a, b)
-        if difference > OTHER_PAINT_DIFFERENCE:
-            return Paint.OTHER
-        spread = max(float(lab.var(axis=0).sum()) for lab in (lab_a, lab_b))
-        plain = spread < PLAIN**2
-        return Paint.SAME if plain and difference < SAME_PAINT_DIFFERENCE else Paint.UNCLEAR
+        spread = max(float(lab.var(axis=0).sum()) for lab in (lab_a, lab_b)) ** 0.5
+        return Paint(compare_paint(self.color_difference(a, b), spread))
 
     def nearest(self, group: int) -> list[int]:
         """The few groups nearest in the image, without those that it borders on."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.compiled import compiled
 from cvdl.frame import Plane
 from cvdl.tabletop.noise import depth_noise
 
@@ -205,7 +205,7 @@ def _ransac(
     return model if found else None
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignore[no-untyped-def]
     """The plane through three samples that most voters lie on, refined on all that are left."""
     best, most = np.zeros(3), 0

@@ -11,9 +11,9 @@ import math
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
 from cvdl.tabletop.surface import Surface
 
 __all__ = ["CREASE_ANGLE", "watershed_regions"]
@@ -53,7 +53,7 @@ def _markers(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
     return labels, count - 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _cut_strength(valid, concavity, steps, lab):  # type: ignore[no-untyped-def]
     """How much a pixel looks like a cut; 1 and more is one."""
     rows, cols = valid.shape
@@ -76,7 +76,7 @@ def _cut_strength(valid, concavity, steps, lab):  # type: ignore[no-untyped-def]
     return strength
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _flood(labels, valid, strength, steps, count):  # type: ignore[no-untyped-def]
     """Grows the markers over the cut strength, in place, never across a step.
 

@@ -102,7 +102,7 @@ def _enlarge(
     grown = np.where(groups > 0, groups, grown).astype(np.int32)
     mask = mask[surface.window]
     factor = surface.factor
-    full = np.zeros(mask.shape, np.int32)
     enlarged = np.repeat(np.repeat(grown, factor, axis=0), factor, axis=1)
-    full[: enlarged.shape[0], : enlarged.shape[1]] = enlarged
-    return np.where(mask, full, 0)
+    # The last rows and columns may be no whole block.
+    missing = [(0, whole - part) for whole, part in zip(mask.shape, enlarged.shape, strict=True)]
+    return np.where(mask, np.pad(enlarged, missing, mode="edge"), 0)

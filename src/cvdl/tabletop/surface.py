@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cvdl.camera import Camera
+from cvdl.compiled import compiled
 from cvdl.frame import Plane
 from cvdl.tabletop.noise import NOISE_AT_1M, NOISE_FLOOR
 
@@ -89,7 +89,7 @@ def surface_of(
     """
     factor = max(1, camera.width // _WORKING_WIDTH)
     color, depth, mask = color[window], depth[window], mask[window]
-    small = _reduce_camera(camera, window, factor)
+    small = camera.cropped(*window).reduced(factor)
     intrinsics = (small.fx, small.fy, small.cx, small.cy)
     inverse, valid = _reduce(depth, mask, factor)
     reduced = np.full_like(inverse, np.nan)
@@ -126,19 +126,6 @@ def _reduced_lab(color: NDArray[np.uint8], factor: int, small: Camera) -> NDArra
     return lab
 
 
-def _reduce_camera(camera: Camera, window: tuple[slice, slice], factor: int) -> Camera:
-    """Intrinsics of the window's image whose pixels are blocks of factor x factor."""
-    rows, cols = window
-    return Camera(
-        (cols.stop - cols.start) // factor,
-        (rows.stop - rows.start) // factor,
-        camera.fx / factor,
-        camera.fy / factor,
-        (camera.cx - cols.start - (factor - 1) / 2) / factor,
-        (camera.cy - rows.start - (factor - 1) / 2) / factor,
-    )
-
-
 def foreground_mask(
     depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float, high: float
 ) -> NDArray[np.uint8]:
@@ -159,13 +146,13 @@ def foreground_mask(
     )
 
 
-@njit(cache=True)
+@compiled()
 def _sigma(z):  # type: ignore[no-untyped-def]
     """Standard deviation of a depth reading, metres; see noise.py."""
     return math.sqrt(NOISE_FLOOR**2 + (NOISE_AT_1M * z * z) ** 2)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     mask = np.zeros((rows, cols), np.uint8)
@@ -190,7 +177,7 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
     return mask
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
     """Block means of inverse depth over the nearest surface in each block, 0 for none."""
     rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
@@ -219,7 +206,7 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
     return inverse, valid
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     """Least-squares planes in windows, linear in inverse depth (see plane.py).
 
@@ -286,7 +273,7 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     return normals, smeared
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     concavity = np.zeros((rows, cols), np.float32)
@@ -326,7 +313,7 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                 dx = (j1 - cx) / fx * z1 - (j0 - cx) / fx * z0
                 dy = (i1 - cy) / fy * z1 - (i0 - cy) / fy * z0
                 dz = z1 - z0
-                if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / fx:
+                if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / min(fx, fy):
                     continue  # across a depth step: not one surface
                 cosine = 0.0
                 opening = 0.0

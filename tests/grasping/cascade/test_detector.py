@@ -82,10 +82,13 @@ def test_an_empty_mask_gives_nothing_and_missing_depth_is_no_obstacle(detector, 
     assert np.isfinite(found.corners()).all()
 
 
-def test_a_size_that_is_no_multiple_of_the_networks_stride(detector):
-    camera = Camera(101, 75, 100.0, 100.0, 50.0, 37.0)
-    odd = RgbdFrame(np.zeros((75, 101, 3), np.uint8), np.full((75, 101), 0.5, np.float32), camera)
-    assert np.isfinite(detector(odd, np.ones((75, 101), bool)).corners()).all()
+@pytest.mark.parametrize(("width", "height"), [(101, 75), (161, 121), (4, 4), (3, 50), (1, 1)])
+def test_sizes_that_are_no_multiple_of_the_networks_stride(detector, width, height):
+    camera = Camera(width, height, 100.0, 100.0, width / 2, height / 2)
+    depth = np.full((height, width), 0.5, np.float32)
+    odd = RgbdFrame(np.zeros((height, width, 3), np.uint8), depth, camera)
+    for mask in (None, np.ones((height, width), bool)):
+        assert np.isfinite(detector(odd, mask).corners()).all()
 
 
 def test_a_window_round_the_mask_is_enough(detector, frame):

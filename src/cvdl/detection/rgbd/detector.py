@@ -65,6 +65,9 @@ class RgbdRcnn(TrainedDetector):
         """
         found = []
         for number, frame in enumerate(frames):
+            if min(frame.depth.shape) < 2:  # nothing is left of it at half resolution
+                found.append(Detections.none())
+                continue
             image, scale = self.input_of(frame)
             given = image.new_zeros(0, 4)
             if proposals is not None:

@@ -73,9 +73,14 @@ class CascadeDetector(nn.Module):
 
         The second network looks at ``count`` of them, and at ``FEWEST_SURVIVORS`` at least.
         """
+        if min(frame.depth.shape) < STRIDE:
+            return GraspRectangles.none()
         allowed = None
         if mask is not None:
-            allowed = torch.from_numpy(np.ascontiguousarray(mask[::STRIDE, ::STRIDE]))
+            # Cells are whole: what is over at the right and below has none.
+            rows, cols = (side // STRIDE for side in mask.shape)
+            cells = mask[: STRIDE * rows : STRIDE, : STRIDE * cols : STRIDE]
+            allowed = torch.from_numpy(np.ascontiguousarray(cells))
         image = self._input(frame)
         survivors = max(count, FEWEST_SURVIVORS)
         rectangles, scores = self.search(image, allowed, survivors)

@@ -48,12 +48,12 @@ def candidates(mask: NDArray[np.bool_], count: int, focal: float) -> GraspRectan
     centers = _grid(mask, max(_FINEST, stride))
     sizes = SIZES * focal / REFERENCE_FOCAL
     angles = np.arange(ANGLES) * np.pi / ANGLES - np.pi / 2
-    shape = len(centers), ANGLES, len(sizes)
+    opening, plate = np.tile(sizes, (len(centers) * ANGLES, 1)).T.copy()
     return GraspRectangles(
-        np.broadcast_to(centers[:, None, None], (*shape, 2)).reshape(-1, 2),
-        np.broadcast_to(angles[None, :, None], shape).reshape(-1),
-        np.broadcast_to(sizes[:, 0], shape).reshape(-1),
-        np.broadcast_to(sizes[:, 1], shape).reshape(-1),
+        np.repeat(centers, ANGLES * len(sizes), axis=0),
+        np.tile(np.repeat(angles, len(sizes)), len(centers)),
+        opening,
+        plate,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ SMALL, LARGE = 50, 200
 #: What files of weights are marked with.
 MODEL = "lenz2014"
 _STAGES = "small.", "large."
+_SMALLEST = 4  # pixels, sides of a picture in which a grasp can be
 _CHUNK = 1024  # patches at a time: they stay in the processor's cache
 
 
@@ -42,10 +44,8 @@ class LenzConfig(Settings):
     stages: int = Field(
         2, ge=1, le=2, description="1: the large network judges every rectangle, for comparison."
     )
-    coarse: int = Field(
-        8,
-        description="Samples along a side of the first stage's patches, a divisor of 24.",
-        json_schema_extra={"enum": [4, 6, 8, 12, 24]},
+    coarse: Literal[4, 6, 8, 12, 24] = Field(
+        8, description="Samples along a side of the first stage's patches, a divisor of 24."
     )
 
 
@@ -112,6 +112,8 @@ class LenzDetector:
                 objects, see ``cvdl.grasping.foreground``.
             count: at most so many; the second stage judges so many at least.
         """
+        if min(frame.depth.shape) < _SMALLEST:
+            return GraspRectangles.none()
         if mask is None:
             mask = foreground(frame)
         boxes = candidates(mask, self.config.candidates, frame.camera.fx)
