@@ -132,7 +132,7 @@ def test_the_default_detector_learns_there(tmp_path):
     color[60:120, 100:160] = 240
     depth = np.full((240, 320), 0.8, np.float32)
     depth[60:120, 100:160] = 0.76
-    frame = RgbdFrame(color, depth, Camera(320, 240, 260.0, 260.0, 159.5, 119.5))
+    frame = RgbdFrame(color, depth, Camera(320, 240, 560.0, 560.0, 159.5, 119.5))
     view = DetectionSample(
         "view", frame, np.array([[100.0, 60, 160, 120]]), np.array([0]), np.zeros(1, bool)
     )

@@ -194,3 +194,10 @@ def test_columns_of_different_lengths_are_refused():
         GraspRectangles([[0, 0]], [0], [1, 2], [1])
     with pytest.raises(ValueError, match="3 values of score"):
         GraspRectangles([[0, 0]], [0], [1], [1], [1, 2, 3])
+
+
+@given(rectangles(), st.floats(0.2, 5))
+def test_on_a_resized_picture_the_corners_are_where_its_pixels_are(a, factor):
+    resized = a.resized((factor, factor))
+    np.testing.assert_allclose(resized.corners() + 0.5, (a.corners() + 0.5) * factor, atol=1e-6)
+    np.testing.assert_array_equal(resized.score, a.score)

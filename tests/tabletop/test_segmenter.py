@@ -381,7 +381,7 @@ def test_pixels_that_are_not_square(cast, block, segment, elevation):
 def test_what_reaches_to_the_pictures_edge_is_labelled_to_there(cast, block, segment):
     focal = 525.0 * 1918 / 640
     view = cast(
-        block(0.35, 0.02, (0.5, 0.12, 0.1)),
+        block(0.36, 0.02, (0.5, 0.12, 0.1)),
         camera=Camera(1918, 1438, focal, focal, 958.5, 718.5),
         elevation=50,
     )

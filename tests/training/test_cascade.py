@@ -15,7 +15,7 @@ from cvdl.training.cascade import CascadeTraining, train_cascade
 from cvdl.training.cascade_targets import dense_targets, matched, sampled_jaccard
 from cvdl.training.loop import TrainingSettings
 
-CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
+CAMERA = Camera(160, 120, 560.0, 560.0, 79.5, 59.5)
 
 
 def sample(number, depth=0.8):

@@ -25,7 +25,7 @@ from cvdl.training.rgbd_targets import (
 )
 from cvdl.training.rgbd_views import LabelledPicture, random_views, stacked
 
-CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
+CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
 
 
 class Views(list):
@@ -105,7 +105,7 @@ def test_boxes_follow_the_view():
     seen = 0
     for image, scale, some, names in zip(images, scales, boxes, labels, strict=True):
         if image[3:7].any() and scale[0].any():
-            assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 260, rel=0.4)
+            assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 560, rel=0.4)
         if not image[:3].any():  # colour taken away
             continue
         for box, label in zip(some[names >= 0], names[names >= 0], strict=True):

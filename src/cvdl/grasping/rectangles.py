@@ -8,7 +8,7 @@ rectangle and close along the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -84,6 +84,17 @@ class GraspRectangles:
             np.arctan2(along[:, 1], along[:, 0]),
             np.linalg.norm(along, axis=1),
             np.linalg.norm(across, axis=1),
+        )
+
+    def resized(self, factors: ArrayLike) -> GraspRectangles:
+        """The same on a picture whose x and y are multiplied by factors (2,), nearly equal."""
+        factors = np.asarray(factors, np.float64)
+        size = np.sqrt(factors.prod())
+        return replace(
+            self,
+            center=(self.center + 0.5) * factors - 0.5,
+            opening=self.opening * size,
+            plate=self.plate * size,
         )
 
     def corners(self) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ from cvdl.training.cascade_targets import (
 )
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
+from cvdl.working_size import to_working_size
 
 __all__ = ["CascadeTask", "CascadeTraining", "train_cascade"]
 
@@ -185,7 +186,8 @@ class _Prepared:
 
     @classmethod
     def of(cls, sample: GraspSample) -> _Prepared:
-        return cls(network_input(sample.frame).astype(np.float16), sample.good)
+        frame, factors = to_working_size(sample.frame)
+        return cls(network_input(frame).astype(np.float16), sample.good.resized(factors))
 
 
 def _chances(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float64]:

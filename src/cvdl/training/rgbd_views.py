@@ -23,6 +23,7 @@ from cvdl.network_input import (
     network_input,
 )
 from cvdl.training.augment import Augmentation
+from cvdl.working_size import to_working_size
 
 __all__ = ["LabelledPicture", "random_views", "stacked"]
 
@@ -53,15 +54,16 @@ class LabelledPicture:
     @classmethod
     def of(cls, sample: DetectionSample) -> LabelledPicture:
         """Of a labelled view; crowds are left out."""
-        image = network_input(sample.frame)
+        frame, factors = to_working_size(sample.frame)
+        image = network_input(frame)
         height, width = image.shape[1:]
-        color = sample.frame.color[: 2 * height, : 2 * width].transpose(2, 0, 1)
-        rest = np.concatenate([image[COLOR.stop :], scale_of(sample.frame)])
+        color = frame.color[: 2 * height, : 2 * width].transpose(2, 0, 1)
+        rest = np.concatenate([image[COLOR.stop :], scale_of(frame)])
         one = ~sample.crowd
         return cls(
             np.ascontiguousarray(color),
             rest.astype(np.float16),
-            sample.boxes[one].astype(np.float32),
+            (sample.boxes[one] * np.tile(factors, 2)).astype(np.float32),
             sample.labels[one].astype(np.int64),
         )
 

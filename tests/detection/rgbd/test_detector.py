@@ -1,5 +1,7 @@
 """The default detector as the rest of the stack sees it, with untrained networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from cvdl.frame import RgbdFrame
 from cvdl.network_input import HAS_DEPTH
 from cvdl.network_input_gpu import uploaded
 from cvdl.weights import save_weights
+from cvdl.working_size import to_working_size
 
 CLASSES = ("can", "mug", "ball")
 
@@ -23,7 +26,7 @@ CLASSES = ("can", "mug", "ball")
 def make_frame(width=160, height=120, depth=0.8):
     rng = np.random.default_rng(0)
     color = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
-    camera = Camera(width, height, 130.0, 130.0, width / 2, height / 2)
+    camera = Camera(width, height, 560.0, 560.0, width / 2, height / 2)
     return RgbdFrame(color, np.full((height, width), depth, np.float32), camera)
 
 
@@ -57,6 +60,18 @@ def test_a_batch_of_mixed_sizes_is_what_each_frame_gives_alone(detector):
 def test_a_picture_smaller_than_the_stride_gives_boxes_in_it(detector, size):
     (found,) = detector([make_frame(*size)])
     assert (found.boxes[:, 2] <= size[0]).all()
+
+
+def test_a_frame_of_another_camera_is_seen_in_the_networks_size(detector):
+    wide = make_frame(320, 240)
+    wide = replace(wide, camera=replace(wide.camera, fx=1120.0, fy=1120.0))
+    small, factors = to_working_size(wide)
+    assert small.camera.width < 200
+    given = np.array([[20.0, 30.0, 120.0, 200.0]])
+    (found,) = detector([wide], [given])
+    (expected,) = detector([small], [given * np.tile(factors, 2)])
+    np.testing.assert_allclose(found.boxes, expected.boxes / np.tile(factors, 2))
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_without_depth_it_looks_at_colour(detector):
@@ -102,7 +117,7 @@ def test_the_scale_is_metres_a_pixel():
     frame.depth[:20] = np.nan
     image, scale = (some[0].numpy() for some in input_of(frame))
     assert image.shape[1:] == scale.shape[1:] == (60, 80)
-    np.testing.assert_allclose(scale[0, 20:], 0.8 / 130, rtol=1e-6)
+    np.testing.assert_allclose(scale[0, 20:], 0.8 / 560, rtol=1e-6)
     assert not scale[:, :9].any()
     assert not image[HAS_DEPTH, :8].any()
 

@@ -12,8 +12,9 @@ from cvdl.grasping.cascade.geometry import cut_patches, refine
 from cvdl.grasping.cascade.network import STRIDE
 from cvdl.network_input import network_input
 from cvdl.weights import save_weights
+from cvdl.working_size import to_working_size
 
-CAMERA = Camera(160, 120, 130.0, 130.0, 79.5, 59.5)
+CAMERA = Camera(160, 120, 560.0, 560.0, 79.5, 59.5)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +85,28 @@ def test_an_empty_mask_gives_nothing_and_missing_depth_is_no_obstacle(detector, 
 
 @pytest.mark.parametrize(("width", "height"), [(101, 75), (161, 121), (4, 4), (3, 50), (1, 1)])
 def test_sizes_that_are_no_multiple_of_the_networks_stride(detector, width, height):
-    camera = Camera(width, height, 100.0, 100.0, width / 2, height / 2)
+    camera = Camera(width, height, 560.0, 560.0, width / 2, height / 2)
     depth = np.full((height, width), 0.5, np.float32)
     odd = RgbdFrame(np.zeros((height, width, 3), np.uint8), depth, camera)
     for mask in (None, np.ones((height, width), bool)):
         assert np.isfinite(detector(odd, mask).corners()).all()
+
+
+def test_a_frame_of_another_camera_is_seen_in_the_networks_size(detector, frame):
+    large = RgbdFrame(
+        frame.color.repeat(2, 0).repeat(2, 1),
+        frame.depth.repeat(2, 0).repeat(2, 1),
+        Camera(320, 240, 2 * CAMERA.fx, 2 * CAMERA.fy, 159.5, 119.5),
+    )
+    mask = np.zeros((240, 320), bool)
+    mask[60:160, 100:220] = True
+    found = detector(large, mask, count=5)
+    assert mask[found.center[:, 1].astype(int), found.center[:, 0].astype(int)].mean() > 0.5
+    judged = detector.judge(large, found)
+    assert judged.shape == (len(found),)
+    small, factors = to_working_size(large)
+    expected = detector.judge(small, found.resized(factors))
+    np.testing.assert_allclose(judged, expected, atol=1e-5)
 
 
 def test_a_window_round_the_mask_is_enough(detector, frame):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from cvdl.detection.rgbd.network import (
 from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
 from cvdl.network_input_gpu import uploaded
+from cvdl.working_size import to_working_size
 
 __all__ = ["RgbdRcnn"]
 
@@ -68,12 +70,14 @@ class RgbdRcnn(TrainedDetector):
             if min(frame.depth.shape) < 2:  # nothing is left of it at half resolution
                 found.append(Detections.none())
                 continue
+            frame, factors = to_working_size(frame)
             image, scale = self.input_of(frame)
             given = image.new_zeros(0, 4)
             if proposals is not None:
-                boxes = np.float32(proposals[number]).reshape(-1, 4)
-                given = torch.from_numpy(boxes).to(image.device)
-            found.append(self.detect(image, scale, given))
+                boxes = np.reshape(proposals[number], (-1, 4)) * np.tile(factors, 2)
+                given = torch.from_numpy(np.float32(boxes)).to(image.device)
+            seen = self.detect(image, scale, given)
+            found.append(replace(seen, boxes=seen.boxes / np.tile(factors, 2)))
         return found
 
     def input_of(self, frame: RgbdFrame) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from cvdl.grasping.rectangles import GraspRectangles, jaccard
 from cvdl.network_input import network_input
 from cvdl.network_input_gpu import gpu_input, uploaded
 from cvdl.weights import load_weights, save_weights
+from cvdl.working_size import to_working_size
 
 __all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
 
@@ -75,17 +77,20 @@ class CascadeDetector(nn.Module):
         """
         if min(frame.depth.shape) < STRIDE:
             return GraspRectangles.none()
+        frame, factors = to_working_size(frame)
         allowed = None
         if mask is not None:
+            size = frame.depth.shape
+            mask = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
             # Cells are whole: what is over at the right and below has none.
-            rows, cols = (side // STRIDE for side in mask.shape)
+            rows, cols = (side // STRIDE for side in size)
             cells = mask[: STRIDE * rows : STRIDE, : STRIDE * cols : STRIDE]
-            allowed = torch.from_numpy(np.ascontiguousarray(cells))
+            allowed = torch.from_numpy(cells > 0)
         image = self._input(frame)
         survivors = max(count, FEWEST_SURVIVORS)
         rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
-        return to_rectangles(rectangles[order], scores[order])
+        return to_rectangles(rectangles[order], scores[order]).resized(1 / factors)
 
     @torch.inference_mode()
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
@@ -95,6 +100,8 @@ class CascadeDetector(nn.Module):
         the given one has is about that, times its own index with the mended one. 0.5 stands for
         an index of 0.25, from which a rectangle counts as right (Jiang 2011).
         """
+        frame, factors = to_working_size(frame)
+        rectangles = rectangles.resized(factors)
         image = self._input(frame)
         values = np.column_stack(
             [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
