@@ -367,6 +367,20 @@ def test_stamps_out_of_order_or_equal(tmp_path, frames, out, stage):
     assert summary.dropped == {"stamp equal to another's": 2, "stamp out of order": 2}
 
 
+def test_depth_that_the_recorder_got_long_after_its_colour(tmp_path, frames, out, stage):
+    some = frames(40)
+    delay = 20 * (some[1].stamp_ns - some[0].stamp_ns)
+    messages = [
+        (topic, frame.stamp_ns + (delay if topic == DEPTH_TOPIC else 0), message)
+        for frame in some
+        for topic, message in messages_of(frame).items()
+    ]
+    messages.sort(key=lambda each: each[1])
+    summary = replay(write_messages(tmp_path / "in", messages), out, stage)
+    assert summary.frames == 40
+    assert summary.dropped == {}
+
+
 def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
     messages = []
     for frame in frames(4):
@@ -436,6 +450,31 @@ def test_the_input_is_never_overwritten(bag, stage):
         with pytest.raises(BagError, match="would overwrite its own input"):
             replay(source, target, stage, ReplayOptions(overwrite=True))
     assert raw(bag) == content
+
+
+def test_no_output_takes_the_place_of_the_input_or_of_another(bag, out, tmp_path, stage):
+    content = raw(bag)
+    for options, words in [
+        (ReplayOptions(rerun=bag / "input.mcap"), "would overwrite its own input"),
+        (ReplayOptions(pictures=bag), "would overwrite its own input"),
+        (ReplayOptions(pictures=out / "pictures"), "is in the bag to write"),
+        (ReplayOptions(rerun=out / "it.rrd"), "is in the bag to write"),
+        (ReplayOptions(rerun=tmp_path), "is a folder; expected a file"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            replay(bag, out, stage, replace(options, overwrite=True))
+        assert not out.exists()
+    assert raw(bag) == content
+
+
+def test_older_pictures_outlive_a_refusal(bag, out, tmp_path, stage):
+    folder = tmp_path / "pictures"
+    replay(bag, out, stage, ReplayOptions(pictures=folder))
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("")
+    with pytest.raises(BagError, match="it holds chapter"):
+        replay(bag, tmp_path / "thesis", stage, ReplayOptions(pictures=folder, overwrite=True))
+    assert len(list(folder.iterdir())) == 5
 
 
 def test_ctrl_c_leaves_a_whole_bag(bag, out, stage):
@@ -515,6 +554,25 @@ def test_rerun_recording(bag, out, tmp_path, stage):
         assert entity in content
     with pytest.raises(InputError, match=r"recording.rrd exists already; say --overwrite"):
         replay(bag, out, stage, replace(options, overwrite=False))
+
+
+def test_a_recording_that_cannot_be_begun_is_said(bag, out, stage):
+    pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
+    with pytest.raises(OSError, match="/dev/full"):
+        replay(bag, out, stage, ReplayOptions(rerun=Path("/dev/full"), overwrite=True))
+    assert not out.exists()
+
+
+def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage, monkeypatch):
+    rerun = pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
+
+    def fail(self):
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(rerun.RecordingStream, "flush", fail)
+    with pytest.raises(OSError, match=r"it.rrd: no space left"):
+        replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "it.rrd"))
+    assert len(raw(out)[LABELS]) == 5
 
 
 def test_rerun_that_is_not_installed_is_said(bag, out, tmp_path, stage, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["PictureFolder", "Recording", "RerunRecording"]
 
 _POINT_STRIDE = 3  # pixels between the points of a cloud: a ninth of them shows as much
 _JPEG_QUALITY = 90
+_FLUSH_PERIOD = 30  # frames
 
 
 class Recording(AbstractContextManager["Recording"]):
@@ -42,7 +44,7 @@ class Recording(AbstractContextManager["Recording"]):
 
 
 class PictureFolder(Recording):
-    """The overlay of each frame, as ``frame-NNNNNN.png``.
+    """The overlay of each frame, as ``frame-NNNNNN.png``; older ones go when it is entered.
 
     Raises:
         InputError: if there are such pictures already and they are not to be replaced.
@@ -51,11 +53,16 @@ class PictureFolder(Recording):
     def __init__(self, path: Path, overwrite: bool) -> None:
         self._path = path
         self._count = 0
-        old = sorted(path.glob("frame-*.png"))
-        if old and not overwrite:
-            raise InputError(f"{old[0]} exists already; say --overwrite to replace such pictures")
-        for file in old:
+        self._old = sorted(path.glob("frame-*.png"))
+        if self._old and not overwrite:
+            raise InputError(
+                f"{self._old[0]} exists already; say --overwrite to replace such pictures"
+            )
+
+    def __enter__(self) -> PictureFolder:
+        for file in self._old:
             file.unlink()
+        return self
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
         """Write the overlay."""
@@ -68,6 +75,7 @@ class RerunRecording(Recording):
 
     Raises:
         InputError: if rerun is not installed, or the file exists and is not to be replaced.
+        OSError: from any method, if it cannot be written.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
@@ -75,13 +83,21 @@ class RerunRecording(Recording):
             import rerun
         except ImportError as error:
             raise InputError("a recording needs rerun: pip install 'cvdl[rerun]'") from error
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists already; say --overwrite to replace it")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._rr: Any = rerun
         self._stream = rerun.RecordingStream("cvdl")
-        self._stream.save(path)
-        self._stream.log("camera", rerun.ViewCoordinates.RDF, static=True)
+        self._count = 0
+
+    def __enter__(self) -> RerunRecording:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._told():
+            self._stream.save(self._path)
+        self._stream.log("camera", self._rr.ViewCoordinates.RDF, static=True)
+        return self
 
     def __exit__(
         self,
@@ -90,7 +106,23 @@ class RerunRecording(Recording):
         trace: TracebackType | None,
     ) -> None:
         """Complete the file."""
-        self._stream.disconnect()
+        try:
+            if error is None:
+                self._flush()
+        finally:
+            self._stream.disconnect()
+
+    def _flush(self) -> None:
+        with self._told():
+            self._stream.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What rerun says when it cannot write, as an error of the output."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise OSError(f"cannot write {self._path}: {error}") from error
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
         """Log colour, depth, overlay, labels, boxes, detections, grippers and points."""
@@ -148,3 +180,6 @@ class RerunRecording(Recording):
         seen = np.isfinite(points[..., 2])
         pixels = frame.color[::_POINT_STRIDE, ::_POINT_STRIDE]
         log("camera/points", rr.Points3D(points[seen], colors=pixels[seen]))
+        self._count += 1
+        if self._count % _FLUSH_PERIOD == 0:  # a full disk is said at this, and not before
+            self._flush()

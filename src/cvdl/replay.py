@@ -17,6 +17,7 @@ from cvdl.bags import (
     Bytes,
     RgbdTopics,
     Topic,
+    check_output,
     find_topics,
     message_type,
     prepare_output,
@@ -39,6 +40,9 @@ NAMESPACE = "/perception"
 
 _DIAGNOSTICS = "/diagnostics"
 _REPORT_PERIOD_NS = 1_000_000_000
+#: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
+#: and here nobody waits for a result.
+_QUEUE = 100
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def replay(
             way or cannot be written.
     """
     options = options or ReplayOptions()
-    _check_apart(bag, out)
+    _check_apart(bag, out, options)
     with ExitStack() as stack:
         reader = stack.enter_context(BagReader(bag))
         topics = find_topics(
@@ -131,6 +135,8 @@ def replay(
             recordings.append(PictureFolder(options.pictures, options.overwrite))
         if options.rerun is not None:
             recordings.append(RerunRecording(options.rerun, options.overwrite))
+        check_output(out, options.overwrite)
+        # Nothing is removed before all that can be refused has been.
         for recording in recordings:
             stack.enter_context(recording)
         prepare_output(out, options.overwrite)
@@ -157,7 +163,9 @@ class _Run:
         self._perceive = perception
         self._options = options
         self._recordings = recordings
-        self._sync = RgbdSync(topics.color, topics.depth, topics.camera_info, options.slop_s)
+        self._sync = RgbdSync(
+            topics.color, topics.depth, topics.camera_info, options.slop_s, _QUEUE
+        )
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
         self._grasps = 0
@@ -337,8 +345,14 @@ class _Stopwatch:
         self.ms = (perf_counter() - self._start) * 1e3
 
 
-def _check_apart(bag: Path, out: Path) -> None:
-    """The output must not take the place of its own input."""
+def _check_apart(bag: Path, out: Path, options: ReplayOptions) -> None:
+    """No output must take the place of the input or of another output."""
     source, target = bag.resolve(), out.resolve()
-    if target == source or target in source.parents:
+    if target in source.parents:
         raise BagError(f"the output {out} would overwrite its own input {bag}")
+    for output in filter(None, (out, options.pictures, options.rerun)):
+        if source in (output.resolve(), *output.resolve().parents):
+            raise BagError(f"the output {output} would overwrite its own input {bag}")
+    for output in filter(None, (options.pictures, options.rerun)):
+        if target in (output.resolve(), *output.resolve().parents):
+            raise BagError(f"{output} is in the bag to write, {out}: put it somewhere else")

@@ -183,9 +183,37 @@ def test_whatever_is_not_a_bag_is_never_removed(tmp_path):
     (precious / "chapter.tex").write_text("")
     file = tmp_path / "notes"
     file.write_text("")
-    for path in (precious, file):
-        with pytest.raises(BagError, match="it exists and is not a bag"):
+    recordings = tmp_path / "recordings"  # several bags without a folder of their own
+    recordings.mkdir()
+    (recordings / "monday.mcap").write_bytes(b"")
+    for path, words in [
+        (precious, "it holds chapter.tex"),
+        (file, "it exists and is not a bag"),
+        (recordings, "it holds monday.mcap"),
+    ]:
+        with pytest.raises(BagError, match=words):
             prepare_output(path, overwrite=True)
     assert (precious / "chapter.tex").exists()
+    assert (recordings / "monday.mcap").exists()
+
+
+def test_a_bag_that_was_cut_off_can_be_replaced(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "out.mcap").write_bytes(b"")
+    prepare_output(out, overwrite=True)
+    assert not out.exists()
+
+
+def test_an_older_bag_of_several_files_can_be_replaced(bag):
+    """Their names, as rosbag2 splits a bag, are in its metadata."""
+    metadata = bag / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("input.mcap", "part_3.mcap"))
+    (bag / "input.mcap").rename(bag / "part_3.mcap")
+    prepare_output(bag, overwrite=True)
+    assert not bag.exists()
+
+
+def test_a_bag_is_a_folder(tmp_path):
     with pytest.raises(BagError, match="the output is a folder"):
         prepare_output(tmp_path / "out.mcap", overwrite=False)

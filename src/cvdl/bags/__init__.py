@@ -6,7 +6,7 @@ from cvdl.bags.reader import BagReader
 from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import message_type
-from cvdl.bags.writer import BagWriter, prepare_output
+from cvdl.bags.writer import BagWriter, check_output, prepare_output
 
 __all__ = [
     "BagError",
@@ -15,6 +15,7 @@ __all__ = [
     "Bytes",
     "RgbdTopics",
     "Topic",
+    "check_output",
     "describe_topics",
     "find_topics",
     "image_topics",

@@ -12,13 +12,14 @@ from time import sleep
 from types import TracebackType
 from typing import Any
 
+import yaml
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from cvdl.bags.topic import LATCHED, BagError, Topic, described
 from cvdl.bags.typestore import typestore
 
-__all__ = ["BagWriter", "prepare_output"]
+__all__ = ["BagWriter", "check_output", "prepare_output"]
 
 # Left free on the disk, so that a bag that fills it can still be given its index.
 _RESERVE_BYTES = 16 * 2**20
@@ -26,25 +27,48 @@ _RESERVE_BYTES = 16 * 2**20
 _QUEUE_LENGTH = 32
 
 
-def prepare_output(path: Path, overwrite: bool) -> None:
-    """Make way for a bag: an older one is removed if that is asked for, anything else never is.
+def check_output(path: Path, overwrite: bool) -> None:
+    """Whether a bag may be written there; nothing is touched.
 
     Raises:
-        BagError: if something is there and must stay.
+        BagError: if something is there and must stay: an older bag unless it is to be replaced,
+            anything else always.
     """
     if path.suffix in {".bag", ".db3", ".mcap"}:
         raise BagError(f"cannot write {path}: the output is a folder (a rosbag2), not a file")
     if not path.exists():
         return
-    if not path.is_dir() or any(not _belongs_to_bag(file) for file in path.iterdir()):
+    if not path.is_dir():
         raise BagError(f"cannot write {path}: it exists and is not a bag")
+    own = _own_files(path)
+    others = sorted(file.name for file in path.iterdir() if file.name not in own)
+    if others:
+        raise BagError(f"cannot write {path}: it is more than one bag, it holds {others[0]}")
     if not overwrite:
         raise BagError(f"{path} exists already; say --overwrite to replace it")
-    shutil.rmtree(path)
 
 
-def _belongs_to_bag(file: Path) -> bool:
-    return file.name == "metadata.yaml" or file.suffix in {".db3", ".mcap"}
+def prepare_output(path: Path, overwrite: bool) -> None:
+    """Make way for a bag: an older one is removed if that is asked for, anything else never is.
+
+    Raises:
+        BagError: see `check_output`.
+    """
+    check_output(path, overwrite)
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def _own_files(bag: Path) -> set[str]:
+    """Names of the files that a folder has as a bag of its own, not as a place for other bags."""
+    metadata = bag / "metadata.yaml"
+    own = {metadata.name, f"{bag.name}.mcap"}  # of one that was cut off there is no more
+    try:
+        content = yaml.safe_load(metadata.read_text(encoding="utf-8"))
+        own.update(content["rosbag2_bagfile_information"]["relative_file_paths"])
+    except (OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
+        pass  # no metadata, or nothing that can be read
+    return own
 
 
 class BagWriter:

@@ -31,7 +31,7 @@ def command(
         str | None, typer.Option(help="CameraInfo of colour; found by type if not given.")
     ] = None,
     slop: Annotated[
-        float, typer.Option(min=0, help="Largest difference of the two stamps, seconds.")
+        float, typer.Option(min=0, max=10, help="Largest difference of the two stamps, seconds.")
     ] = DEFAULT_SLOP_S,
     config: Config = None,
     settings: StageSettings = None,
