@@ -43,8 +43,9 @@ def test_an_override_may_be_written_as_python_writes_numbers():
         ("grasp.angle=2", r"unknown key grasp\.angle; accepted: enable, detector"),
         ("grasp.approach=side", r"grasp\.approach is 'side': accepted: surface, plane"),
         ("grasp.max_opening=3", r"max_opening is 3: accepted: number >= 0\.005 and <= 1"),
-        ("grasp.insertion=0.2", r"grasp is .*insertion 0\.2 must not be more than plate_length"),
-        ("segmentation=2", "segmentation is 2: "),
+        ("grasp.insertion=0.2", r"settings: insertion 0\.2 must not be more than plate_length"),
+        ("segmentation=2", "segmentation is 2: expected a section of settings: max_range, "),
+        ("detector=onnx", "detector is 'onnx': expected a section of settings: enable, detector"),
         ("segmentation.max_range", "expected key=value"),
         ("=3", "expected key=value"),
         ("segmentation.max_range=[", "not YAML"),
@@ -71,6 +72,10 @@ def test_every_problem_is_told_at_once():
 def test_a_bad_file_is_named(tmp_path, text, words):
     with pytest.raises(ConfigError, match=rf"perception\.yaml: .*{words}"):
         load_config(write(tmp_path, text))
+
+
+def test_an_empty_section_of_a_file_changes_nothing(tmp_path):
+    assert load_config(write(tmp_path, "detector:\nsegmentation:")) == PerceptionConfig()
 
 
 def test_files_that_cannot_be_read(tmp_path):

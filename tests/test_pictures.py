@@ -179,6 +179,15 @@ def test_colours_serve_every_label_a_scene_can_hold():
         assert tuple(picture[11, 10]) == object_color(item.label) != object_color(1)
 
 
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 3)])
+def test_overlay_of_hardly_a_picture(width, height):
+    camera = Camera(width, height, 500, 500, 0, 0)
+    color = np.full((height, width, 3), 9, np.uint8)
+    frame = RgbdFrame(color, np.ones((height, width), np.float32), camera)
+    scene = Scene(np.zeros((height, width), np.uint16), None)
+    np.testing.assert_array_equal(overlay(frame, scene), color)
+
+
 def test_overlay_of_another_size_is_an_error():
     with pytest.raises(ValueError, match="labels are 10x20, the frame 160x120"):
         overlay(make_frame(), Scene(np.zeros((20, 10), np.uint16), None))

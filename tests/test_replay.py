@@ -414,7 +414,7 @@ def test_a_bag_that_was_cut_off_is_replayed_as_far_as_it_goes(tmp_path, frames, 
     summary = replay(tmp_path / "in", out, stage)
     assert 150 < summary.frames < 300
     assert len(raw(out)[LABELS]) == summary.frames
-    assert "has no whole index" in caplog.text
+    assert "is read without its index" in caplog.text
 
 
 def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):

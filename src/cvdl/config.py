@@ -80,8 +80,8 @@ def _parse(text: str, where: str) -> Any:
 def _update(values: dict[str, Any], changes: dict[Any, Any]) -> None:
     for key, value in changes.items():
         inner = values.get(key)
-        if isinstance(inner, dict) and isinstance(value, dict):
-            _update(inner, value)
+        if isinstance(inner, dict) and isinstance(value, dict | None):  # None: an empty section
+            _update(inner, value or {})
         else:
             values[key] = value
 
@@ -97,15 +97,19 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
 
 def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: Any) -> str:
     """One complaint in a line: the key, the value found and the values accepted."""
+    accepted = ""
     for depth, key in enumerate(location):
+        name = ".".join(map(str, location[: depth + 1]))
         field = model.model_fields.get(str(key))
         if field is None:
-            name = ".".join(map(str, location[: depth + 1]))
             return f"unknown key {name}; accepted: {', '.join(model.model_fields)}"
+        accepted = _accepted(model, str(key))
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
+            accepted = f"expected a section of settings: {', '.join(model.model_fields)}"
+    if isinstance(detail["input"], dict):  # a section whose settings do not go together
+        return detail["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, location)) or "settings"
-    accepted = _accepted(model, str(location[-1])) if location else ""
     return f"{name} is {detail['input']!r}: {accepted or detail['msg']}"
 
 

@@ -179,8 +179,10 @@ def write_png(path: Path, picture: Picture) -> None:
 
 
 def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
-    tint = cv2.applyColorMap(labels, _PALETTE)
     picture = color.copy()
+    if labels.size == 1:  # OpenCV takes a single pixel for a number
+        return picture
+    tint = cv2.applyColorMap(labels, _PALETTE)
     for mask, share in (
         (cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ), _TABLE_SHARE),
         (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),

@@ -178,8 +178,28 @@ def test_two_cameras_need_a_word_from_the_user(bag_with):
     ],
 )
 def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
-    with pytest.raises(BagError, match=f"there is no {missing} topic in it. Its topics:\n  "):
+    with pytest.raises(BagError, match=rf"there is no {missing} topic in it.*\. Its topics:\n  "):
         find_topics(bag_with(topics))
+
+
+def test_what_would_be_accepted_is_said(bag_with):
+    with pytest.raises(BagError, match="one of the encodings 16UC1, 32FC1, or compressedDepth"):
+        find_topics(bag_with({"/c": "color", "/l": "labels", "/i": "info"}))
+
+
+def test_a_first_message_that_is_damaged_hides_no_topic(tmp_path, frame):
+    with BagWriter(tmp_path / "bag") as bag:
+        for topic, message in (
+            ("/c", FACTORY.color(frame)),
+            ("/d", FACTORY.depth(frame)),
+            ("/i", FACTORY.camera_info(frame)),
+        ):
+            bag.write(topic, 2, message)
+            bag.write(topic, 3, message)
+        bag.copy(bag._topics["/c"], 1, b"broken")
+    with BagReader(tmp_path / "bag") as bag:
+        assert find_topics(bag) == RgbdTopics("/c", "/d", "/i")
+        assert image_topics(bag)["/c"].size == (64, 48)
 
 
 def test_names_that_are_not_in_the_bag_or_of_another_type(bag_with):

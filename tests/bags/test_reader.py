@@ -98,6 +98,26 @@ def test_mcap_by_another_writer(tmp_path, messages, compression):
     assert contents(path)[1] == [("/color", stamp, data) for stamp, data in messages]
 
 
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+@pytest.mark.parametrize("described", [True, False])
+def test_what_is_not_of_ros_in_an_mcap_is_left_out(tmp_path, messages, caplog, encoding, described):
+    path = tmp_path / "mixed.mcap"
+    with path.open("wb") as file:
+        writer = McapWriter(file)
+        writer.start(profile="ros2", library="test")
+        other = writer.register_schema("Log", f"{encoding}schema", b"\xff\xfe") if described else 0
+        log = writer.register_channel("/log", encoding, other)
+        definition, _ = typestore().generate_msgdef(IMAGE, ros_version=2)
+        schema = writer.register_schema(IMAGE, "ros2msg", definition.encode())
+        channel = writer.register_channel("/color", "cdr", schema)
+        for stamp, data in messages:
+            writer.add_message(channel, stamp, data, stamp)
+            writer.add_message(log, stamp, b"{}", stamp)
+        writer.finish()
+    assert contents(path)[1] == [("/color", stamp, data) for stamp, data in messages]
+    assert len(caplog.records) == 1
+
+
 def test_only_the_topics_asked_for(bag):
     with BagReader(bag) as reader:
         names = {topic.name for topic, _, _ in reader.messages(["/camera/color/camera_info"])}
@@ -276,7 +296,7 @@ def test_what_comes_before_the_cut_is_read(
     assert found
     *_, warning = (record.getMessage() for record in caplog.records)
     assert (
-        f"the {len(found)} messages that can be found" in warning
+        f"{len(found)} ROS 2 messages can be found" in warning
         or f"cannot be read beyond message {len(found)}" in warning
     )
 

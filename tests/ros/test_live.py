@@ -78,3 +78,20 @@ def test_what_cannot_run_says_why(live, tmp_path):
     assert process.returncode == 1
     assert "no weights of cascade at" in said
     assert "Traceback" not in said
+
+
+def test_what_ros_does_not_take_is_said(live):
+    said, _ = (process := live("--color-topic", "no topic!")).communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: ROS takes no such command line: " in said
+    assert "no topic!" in said
+    assert "Traceback" not in said
+
+
+def test_parameters_may_be_given_as_ros_has_them(live):
+    """One of a wrong type is refused, so it was not passed over."""
+    process = live("--namespace", "seen", "--", "--ros-args", "-p", "slop:=1")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "slop" in said
+    assert "Traceback" not in said

@@ -231,6 +231,20 @@ def test_compressed_data_that_is_no_picture(data):
             read(message)
 
 
+def test_yuy2_of_an_odd_width():
+    with pytest.raises(MessageError, match="odd width: 7 pixels"):
+        read_color(image(np.zeros((6, 7, 2), np.uint8), "yuv422_yuy2"))
+
+
+def test_a_jpeg_turned_by_its_metadata_is_read_as_it_lies():
+    """Exif orientation is for people's photographs: depth is not turned."""
+    data = encoded(".jpg", RGB)
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    turned = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (8, 6, 3)
+    assert read_color(compressed(turned, "jpeg")).shape == (6, 8, 3)
+
+
 def test_errors_of_one_cause_share_it():
     causes = set()
     for length in (1, 2, 3):

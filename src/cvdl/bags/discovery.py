@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 from cvdl.bags.reader import BagReader
 from cvdl.bags.topic import BagError, Topic
-from cvdl.ros.reading import MessageError, image_kind, image_size
+from cvdl.ros.reading import (
+    COLOR_ENCODINGS,
+    DEPTH_ENCODINGS,
+    MessageError,
+    image_kind,
+    image_size,
+)
 
 __all__ = ["ImageTopic", "RgbdTopics", "describe_topics", "find_topics", "image_topics"]
 
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_FIRST = 5  # messages of a topic among which one is sound, or none is
 _TRANSPORTS = ("compressed", "compressedDepth")
 _REGISTERED = ("aligned", "registered", "depth_to_rgb", "depth_to_color")
 
@@ -29,7 +36,7 @@ class RgbdTopics:
 
 @dataclass(frozen=True)
 class ImageTopic:
-    """What the first message of an image topic says.
+    """What the first sound message of an image topic says.
 
     Attributes:
         topic: of an Image or CompressedImage.
@@ -61,15 +68,16 @@ def image_topics(bag: BagReader) -> dict[str, ImageTopic]:
         if topic.type not in _IMAGES or not topic.count:
             continue
         kind, encoding, size = "", "", (0, 0)
-        for _, _, data in bag.messages([topic.name]):
+        for _, _, data in islice(bag.messages([topic.name]), _FIRST):
             try:
                 message = bag.decode(topic, data)
                 kind = image_kind(message)
                 encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
                 size = image_size(message)
             except MessageError:
-                pass  # said again, with its reason, when the topic is used
-            break
+                continue  # said again, with its reason, when the topic is used
+            if kind:
+                break
         found[topic.name] = ImageTopic(topic, kind, encoding, size)
     return found
 
@@ -107,9 +115,14 @@ def find_topics(
         "depth": [depth] if depth else [n for n, i in images.items() if i.kind == "depth"],
         "camera_info": [info] if info else infos,
     }
+    accepted = {
+        "colour": f" with one of the encodings {', '.join(COLOR_ENCODINGS)}, or compressed",
+        "depth": f" with one of the encodings {', '.join(DEPTH_ENCODINGS)}, or compressedDepth",
+        "camera_info": "",
+    }
     for what, candidates in choices.items():
         if not candidates:
-            raise fail(f"there is no {what} topic in it")
+            raise fail(f"there is no {what} topic in it{accepted[what]}")
     ranked = sorted(
         (
             (_fitness(images[c], images[d], i), RgbdTopics(c, d, i))

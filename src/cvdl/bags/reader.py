@@ -28,8 +28,8 @@ _SCANS = {".mcap": McapScan, ".db3": SqliteScan}
 class BagReader:
     """A rosbag2 (MCAP or SQLite; compressed too) or a ROS 1 bag, to be used in a with statement.
 
-    What can still be read of a damaged bag is read, with one warning in the log. Messages of a
-    ROS 1 bag come converted to ROS 2's types and serialisation.
+    A damaged bag is read up to the damage, with one warning in the log. Messages of a ROS 1 bag
+    come converted to ROS 2's types and serialisation.
 
     Attributes:
         path: the folder or file.

@@ -1,4 +1,7 @@
-"""Damaged files, read from front to end without the index that is missing or wrong."""
+"""Files of which the library makes nothing, read from front to end without their index.
+
+They are damaged, or hold other than ROS 2 messages too.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class _Scan(Source):
             for key, t in self._found.items()
         }
         _log.warning(
-            "%s has no whole index (%s); the %d messages that can be found without it are read",
+            "%s is read without its index (%s): %d ROS 2 messages can be found so",
             path,
             str(reason).rstrip("."),
             counts.total(),

@@ -95,16 +95,24 @@ class Ros2Source(_RosbagsSource):
     def __init__(self, path: Path) -> None:
         super().__init__(Reader2(path))
         for key, connection in self._connections.items():
+            ext: Any = connection.ext
+            if ext.serialization_format != "cdr":
+                _log.warning(
+                    "%s: %s is left out: its messages are %s, not a ROS 2 type's",
+                    path,
+                    connection.topic,
+                    ext.serialization_format,
+                )
+                continue
             definition, digest = connection.msgdef.data, connection.digest
             if not definition:  # SQLite bags of Humble and before hold none
                 definition, digest = described(connection.msgtype)
-            qos: Any = connection.ext
             self.topics[key] = Topic(
                 connection.topic,
                 connection.msgtype,
                 definition,
                 digest,
-                tuple(qos.offered_qos_profiles),
+                tuple(ext.offered_qos_profiles),
                 connection.msgcount,
             )
 

@@ -59,7 +59,7 @@ def command(
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
 
     from cvdl.config import load_settings
-    from cvdl.ros.parameters import PerceptionNodeConfig, parameters_of, values_of
+    from cvdl.ros.parameters import PerceptionNodeConfig, values_of
 
     chosen = load_settings(PerceptionNodeConfig, config, settings or [])
 
@@ -68,13 +68,16 @@ def command(
     from cvdl.ros.perception_node import PerceptionNode
     from cvdl.ros.process import run
 
-    values = values_of(chosen)
-    overrides = [Parameter(s.name, value=values[s.name]) for s in parameters_of(type(chosen))]
+    # What nobody has set here, ROS's own command line may.
+    values, defaults = values_of(chosen), values_of(type(chosen)())
+    overrides = [
+        Parameter(name, value=value) for name, value in values.items() if value != defaults[name]
+    ]
     remaps = {
         "color": color_topic,
         "depth": depth_topic,
         "camera_info": camera_info_topic,
-        "__ns": namespace,
+        "__ns": f"/{namespace.strip('/')}",
     }
     arguments = ["--ros-args"]
     for name, topic in remaps.items():

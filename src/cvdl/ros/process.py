@@ -50,11 +50,18 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             stays, unconfigured, for its parameters to be mended.
 
     Returns:
-        Status 1, if the node cannot be made or, where it must be, configured.
+        Status 1, if the command line is none for ROS, or the node cannot be made or, where it must
+        be, configured.
     """
-    rclpy.init(
-        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.ALL
-    )
+    try:
+        rclpy.init(
+            args=None if args is None else list(args),
+            signal_handler_options=SignalHandlerOptions.ALL,
+        )
+    except Exception as error:  # RCLError is no public name
+        reason, *_ = str(error).split(", at /")  # where in ROS's sources
+        print(f"error: ROS takes no such command line: {reason}", file=sys.stderr)
+        return 1
     node: BaseNode | None = None
     handler: logging.Handler | None = None
     log = logging.getLogger("cvdl")

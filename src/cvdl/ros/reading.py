@@ -115,6 +115,10 @@ def read_color(message: Any) -> NDArray[np.uint8]:
         )
     channels, conversion = _COLOR[message.encoding]
     pixels = _pixels(message, np.dtype(np.uint8), channels)
+    if conversion == cv2.COLOR_YUV2RGB_YUY2 and message.width % 2:
+        raise MessageError(
+            "odd width", f"{message.width} pixels; {message.encoding} has two in four bytes"
+        )
     if conversion is None:
         return pixels.copy()
     return np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
