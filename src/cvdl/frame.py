@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 
 __all__ = [
+    "BOX_EDGES",
     "FIRST_OBJECT_LABEL",
     "PLANE_LABEL",
     "Detection",
@@ -29,6 +30,9 @@ __all__ = [
 #: Values of a label image: 0 nothing, 1 the support plane, 2... one number an object.
 PLANE_LABEL = 1
 FIRST_OBJECT_LABEL = 2
+
+#: Pairs of ``OrientedBox.corners`` that an edge joins.
+BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 
 _FARTHEST = 1000.0  # metres
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import (
+    BOX_EDGES,
     FIRST_OBJECT_LABEL,
     PLANE_LABEL,
     Detection,
@@ -43,7 +44,6 @@ _FAINT_SHARE = 0.55
 _DASH = 6  # pixels
 _SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 
 
 def _palette() -> Picture:
@@ -206,7 +206,7 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
     if np.isfinite(corners).all():
         # OpenCV clips lines to the picture, but only those that fit its integers.
         points = corners.clip(-10_000, 10_000).round().astype(np.int32)
-        lines = [points[list(edge)] for edge in _BOX_EDGES]
+        lines = [points[list(edge)] for edge in BOX_EDGES]
         cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
     else:
         x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)

@@ -27,9 +27,9 @@ from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
-from cvdl.tally import Tally
+from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["NAMESPACE", "ReplayOptions", "ReplaySummary", "replay"]
 
@@ -166,6 +166,7 @@ class _Run:
         self._sync = RgbdSync(
             topics.color, topics.depth, topics.camera_info, options.slop_s, _QUEUE
         )
+        self._is_rectified = is_rectified(topics.color)
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
         self._grasps = 0
@@ -241,7 +242,9 @@ class _Run:
         try:
             with _Stopwatch() as total:
                 with _Stopwatch() as read:
-                    frame = read_frame(match.color, match.depth, match.camera_info)
+                    frame = read_frame(
+                        match.color, match.depth, match.camera_info, self._is_rectified
+                    )
                 scene = self._perceive(frame)
                 with _Stopwatch() as draw:
                     picture = overlay(frame, scene)
@@ -264,7 +267,9 @@ class _Run:
             _log.debug("frame with stamp %d ns", stamp, exc_info=error)
             self._tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
         else:
-            for cause, sentence in doubts(match.color, match.depth, match.camera_info):
+            for cause, sentence in doubts(
+                match.color, match.depth, match.camera_info, self._is_rectified
+            ):
                 self._tally.warn(cause, sentence)
             self._grasps += len(scene.grasps)
             self._refused.update(scene.refused)
@@ -299,8 +304,7 @@ class _Run:
         if since_ns is not None and received_ns > since_ns:
             frames = self._tally.frames - self._reported_frames
             values["rate (Hz)"] = f"{frames / (received_ns - since_ns) * 1e9:.2f}"
-        for stage, (median, p95) in self._tally.latency_ms().items():
-            values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
+        values |= latency_values(self._tally.latency_ms())
         values["objects"] = str(self._classes.total())
         if self._told_classes:
             values["objects without a class"] = str(self._classes[""])
@@ -308,12 +312,11 @@ class _Run:
         values["grasps"] = str(self._grasps)
         for reason, count in self._refused.items():
             values[f"no grasp: {reason}"] = str(count)
-        for cause, count in dropped.items():
-            values[f"dropped: {cause}"] = str(count)
+        values |= dropped_values(dropped)
         message = self._messages.diagnostics(
             received_ns,
             "cvdl: perception",
-            f"{dropped.total()} dropped" if dropped else "no frame dropped",
+            summary_of(dropped),
             values,
             warn=dropped.total() > self._reported_dropped,
         )

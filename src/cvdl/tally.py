@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "dropped_values", "latency_values", "summary_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,3 +54,21 @@ class Tally:
             stage: (float(np.median(values)), float(np.percentile(values, 95)))
             for stage, values in self._latencies.items()
         }
+
+
+def latency_values(latency_ms: Mapping[str, tuple[float, float]]) -> dict[str, str]:
+    """``Tally.latency_ms`` as values of diagnostics."""
+    return {
+        f"latency of {stage} (ms)": f"median {median:.1f}, 95 % {p95:.1f}"
+        for stage, (median, p95) in latency_ms.items()
+    }
+
+
+def dropped_values(dropped: Mapping[str, int]) -> dict[str, str]:
+    """Drops by cause as values of diagnostics."""
+    return {f"dropped: {cause}": str(count) for cause, count in dropped.items()}
+
+
+def summary_of(dropped: Counter[str]) -> str:
+    """Drops by cause in some words, for diagnostics."""
+    return f"{dropped.total()} dropped" if dropped else "no frame dropped"

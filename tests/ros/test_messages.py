@@ -178,9 +178,9 @@ def test_plane_coefficients_give_the_height_above_it(factory, scene):
 
 
 def test_label_info(factory, frame):
-    message = factory.label_info(frame, ["cup", "plate"], 0.5)
+    message = factory.label_info(frame, ["cup", "plate"])
     assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, "cup"), (1, "plate")]
-    assert message.threshold == 0.5
+    assert message.threshold == 0
 
 
 def test_markers(factory, frame, scene):

@@ -27,6 +27,7 @@ from cvdl.ros.perception_node import PerceptionNode
 from cvdl.ros.reading import read_frame, stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.stages import Stages
+from cvdl.sync import Match
 
 from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 
@@ -124,6 +125,49 @@ def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
     assert wait_until(lambda: all(heard.values()))
     for topic, received in heard.items():
         assert same(received, expected[topic]), topic
+
+
+def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletops):
+    """The node that segments may be slower than the camera, and skip frames."""
+    node = "/perception/grasp_node"
+    start(GraspNode)
+    poses = wire.listen("/perception/grasp/poses", SCENE_TOPICS["grasp/poses"])
+    first, second, third = (wire.messages(frame) for frame in tabletops(3))
+
+    def segment(messages):
+        for topic, message in offline(wire, messages).items():
+            if topic in FEW:
+                wire.publish(f"/perception/{topic}", message, QoSProfile(depth=10))
+
+    segment(first)  # so that the topics are known of each other
+    assert wire.call(SetBool, f"{node}/enable", data=False).success
+    assert wire.call(Trigger, f"{node}/detect_once").success
+    wire.send(second)
+    wire.send(third)
+    segment(third)
+    assert wait_until(lambda: poses)
+    assert [stamp_ns(message) for message in poses] == [stamp_ns(third[0])]
+
+
+def test_the_highest_rate_is_reached_by_a_camera_that_is_a_little_early_and_late(
+    start, wire, tabletops, monkeypatch
+):
+    node = start(SegmentationNode, max_rate=15.0)
+    times, worked_on = iter(()), []
+    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
+    monkeypatch.setattr(node._worker, "submit", worked_on.append)
+    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
+    match = Match(*wire.messages(next(iter(tabletops(1)))))
+    now, seconds = 0, 20
+    for camera_hz, expected in ((15, 15), (30, 15), (10, 10)):
+        count = camera_hz * seconds
+        rng = np.random.default_rng(0)
+        now += 1000
+        times = iter(now + np.arange(count) / camera_hz + rng.normal(0, 1e-3, count))
+        worked_on.clear()
+        for _ in range(count):
+            node._on_match(match)
+        assert len(worked_on) / seconds == pytest.approx(expected, abs=0.1)
 
 
 def test_compressed_images(start, wire, tabletop):

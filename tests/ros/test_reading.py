@@ -21,6 +21,7 @@ from cvdl.ros.reading import (
     doubts,
     image_kind,
     image_size,
+    is_rectified,
     read_camera,
     read_color,
     read_depth,
@@ -56,9 +57,9 @@ def header(frame_id="optical"):
     return SimpleNamespace(stamp=SimpleNamespace(sec=3, nanosec=7), frame_id=frame_id)
 
 
-def camera_info(width=8, height=6, fx=50.0, d=()):
+def camera_info(width=8, height=6, fx=50.0, d=(), p=(0,) * 12):
     k = [fx, 0, 3.5, 0, 51.0, 2.5, 0, 0, 1]
-    return SimpleNamespace(header=header(), width=width, height=height, k=k, d=list(d))
+    return SimpleNamespace(header=header(), width=width, height=height, k=k, d=list(d), p=p)
 
 
 def encoded(extension, pixels):
@@ -261,6 +262,32 @@ def test_errors_of_one_cause_share_it():
 
 def test_camera():
     assert read_camera(camera_info()) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        ("/rgb/image_rect_color", True),
+        ("/rgb/image_rect/compressed", True),
+        ("/rgb/image_raw", False),
+        ("/direct/image", False),
+    ],
+)
+def test_topics_of_rectified_pictures(topic, expected):
+    assert is_rectified(topic) == expected
+
+
+def test_rectified_pictures_have_the_intrinsics_of_the_projection():
+    p = [45.0, 0, 3.0, 0, 0, 46.0, 2.0, 0, 0, 0, 1, 0]
+    info = camera_info(d=[0.1, 0, 0, 0, 0], p=p)
+    assert read_camera(info, is_rectified=True) == Camera(8, 6, 45.0, 46.0, 3.0, 2.0)
+    assert read_camera(info) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
+    assert read_camera(camera_info(), is_rectified=True) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
+    color = image(RGB, "rgb8")
+    depth = image(MILLIMETRES, "16UC1")
+    assert read_frame(color, depth, info, is_rectified=True).camera.fx == 45
+    assert [cause for cause, _ in doubts(color, depth, info)] == ["distortion"]
+    assert list(doubts(color, depth, info, is_rectified=True)) == []
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class BaseNode(LifecycleNode):
         self._worker: LatestWorker[_Job] | None = None
         self._health: Health | None = None
         self._camera: CameraInput | None = None
-        self._segmented: SegmentationInput[_Job] | None = None
+        self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
         services = (
@@ -155,10 +155,10 @@ class BaseNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and work."""
         assert self._stages
-        self._last_submitted = 0.0
+        self._due = 0.0
         self._health = Health(self._stages.device)
         if self.BUILDS_ON_SEGMENTATION:
-            self._segmented = SegmentationInput(self, self._on_segmented, self._on_unsegmented)
+            self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
         self._camera = CameraInput(self, self._settings, self._on_match)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
@@ -267,36 +267,40 @@ class BaseNode(LifecycleNode):
 
     def _on_match(self, match: Match) -> None:
         self._tell_classes(match)
+        if self._segmented is not None and self._segmented.is_published:
+            self._segmented.wait(stamp_ns(match.color), match)
+        else:
+            self._choose(match)
+
+    def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
+        """Has a pair worked on if it is wanted and does not come too soon."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
         if not settings.enable or not wanted:
             return
-        if settings.max_rate and now - self._last_submitted < 1 / settings.max_rate:
-            return
-        self._last_submitted = now
+        if settings.max_rate:
+            if now < self._due:
+                return
+            # A camera at just this rate, a little early and a little late, must not lose frames.
+            period = 1 / settings.max_rate
+            self._due = max(self._due + period, now - period)
         if self._once:
             self.set_parameters([Parameter("enable", value=False)])
             self._once = False
-        job = _Job(match, wanted)
-        if self._segmented is not None and self._segmented.is_published:
-            self._segmented.wait(stamp_ns(match.color), job)
+        if self._worker is not None:
+            self._worker.submit(_Job(match, wanted, segmentation))
+
+    def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
+        if self._health is None or not self._settings.enable:
+            return
+        if is_skipped:  # as one that is slower than the camera does
+            self._health.count("not segmented")
         else:
-            self._submit(job)
-
-    def _on_segmented(self, job: _Job, segmentation: tuple[Any, Any]) -> None:
-        self._submit(replace(job, segmentation=segmentation))
-
-    def _on_unsegmented(self, job: _Job) -> None:
-        if self._health is not None:
             topic = self.resolve_topic_name("segmentation/labels")
             self._health.drop("no segmentation", f"nothing on {topic}")
 
     def _on_overrun(self, job: _Job) -> None:
         if self._health is not None:
             self._health.count("a newer frame came")
-
-    def _submit(self, job: _Job) -> None:
-        if self._worker is not None:
-            self._worker.submit(job)
 
     def _wanted(self) -> frozenset[str]:
         return frozenset(
@@ -314,7 +318,7 @@ class BaseNode(LifecycleNode):
         start = perf_counter()
         match = job.match
         try:
-            frame = read_frame(match.color, match.depth, match.camera_info)
+            frame = read_frame(match.color, match.depth, match.camera_info, camera.is_rectified)
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
@@ -339,7 +343,9 @@ class BaseNode(LifecycleNode):
                     "total": (end - start) * 1e3,
                 }
             )
-            for cause, sentence in doubts(match.color, match.depth, match.camera_info):
+            for cause, sentence in doubts(
+                match.color, match.depth, match.camera_info, camera.is_rectified
+            ):
                 health.warn(cause, sentence)
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 from cvdl.ros.inputs import CameraInput
-from cvdl.tally import Tally
+from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["Health"]
 
@@ -70,12 +70,9 @@ class Health:
         values = {
             "frames": str(frames),
             "rate (Hz)": f"{(frames - frames_before) / max(now - since, 1e-9):.2f}",
-            **{
-                f"latency of {stage} (ms)": f"median {median:.1f}, 95 % {p95:.1f}"
-                for stage, (median, p95) in latency.items()
-            },
+            **latency_values(latency),
             "pairs": str(camera.pairs),
-            **{f"dropped: {cause}": str(count) for cause, count in dropped.items()},
+            **dropped_values(dropped),
         }
         if self.tilt_deg is not None:
             values["tilt of the support (deg)"] = f"{self.tilt_deg:.1f}"
@@ -86,7 +83,7 @@ class Health:
         elif idle:
             summary = "idle"
         else:
-            summary = f"{dropped.total()} dropped" if dropped else "no frame dropped"
+            summary = summary_of(dropped)
         return summary, values, bool(silence) or dropped.total() > dropped_before
 
 

@@ -16,7 +16,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
-from cvdl.ros.reading import stamp_ns
+from cvdl.ros.reading import is_rectified, stamp_ns
 from cvdl.sync import Match, RgbdSync
 
 __all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]
@@ -80,6 +80,7 @@ class CameraInput:
 
     Attributes:
         topics: full names of the three.
+        is_rectified: see `cvdl.ros.reading.is_rectified`.
     """
 
     def __init__(self, node: Node, settings: NodeConfig, on_match: Callable[[Match], None]) -> None:
@@ -96,6 +97,7 @@ class CameraInput:
         color, depth = topics
         info = str(node.resolve_topic_name("camera_info"))
         self.topics = (color, depth, info)
+        self.is_rectified = is_rectified(color)
         self._sync = RgbdSync(color, depth, info, settings.slop, settings.queue_size)
         self._silent_since = monotonic()
         self._complained: set[str] = set()
@@ -164,16 +166,18 @@ class SegmentationInput(Generic[Item]):
     Args:
         node: that listens.
         on_complete: called with an item and the two messages of its stamp.
-        on_drop: called with an item that has waited too long.
+        on_drop: called with an item that has waited too long, and whether a later one has got its
+            segmentation.
     """
 
     def __init__(
         self,
         node: Node,
         on_complete: Callable[[Item, tuple[Any, Any]], None],
-        on_drop: Callable[[Item], None],
+        on_drop: Callable[[Item, bool], None],
     ) -> None:
         self._node, self._on_complete, self._on_drop = node, on_complete, on_drop
+        self._newest = -1  # stamp that was complete
         self._waiting: dict[str, OrderedDict[int, Any]] = {
             name: OrderedDict() for name in (_LABELS, _OBJECTS, "item")
         }
@@ -189,8 +193,8 @@ class SegmentationInput(Generic[Item]):
 
     def wait(self, stamp: int, item: Item) -> None:
         """Have an item wait for the segmentation of its stamp, nanoseconds."""
-        for late in self._add("item", stamp, item):
-            self._on_drop(late)
+        for late, dropped in self._add("item", stamp, item):
+            self._on_drop(dropped, late < self._newest)
 
     def close(self) -> None:
         """Listen no longer."""
@@ -199,12 +203,13 @@ class SegmentationInput(Generic[Item]):
     def _on_message(self, topic: str, message: Any) -> None:
         self._add(topic, stamp_ns(message), message)
 
-    def _add(self, name: str, stamp: int, value: Any) -> list[Any]:
+    def _add(self, name: str, stamp: int, value: Any) -> list[tuple[int, Any]]:
         """Adds one of the three, hands on what is complete, and returns what waited too long."""
         waiting = self._waiting
         waiting[name][stamp] = value
         if all(stamp in each for each in waiting.values()):
             labels, objects, item = (each.pop(stamp) for each in waiting.values())
+            self._newest = stamp
             self._on_complete(item, (labels, objects))
         late = len(waiting[name]) - _WAITING
-        return [waiting[name].popitem(last=False)[1] for _ in range(late)]
+        return [waiting[name].popitem(last=False) for _ in range(late)]

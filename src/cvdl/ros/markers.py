@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import PLANE_LABEL, RgbdFrame, Scene, SceneObject
+from cvdl.frame import BOX_EDGES, PLANE_LABEL, RgbdFrame, Scene, SceneObject
 from cvdl.pictures import PLATE_COLOR, object_color
 
 __all__ = ["Marker", "scene_markers"]
 
-_BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 _TEXT_HEIGHT = 0.025  # metres
 _OUTLINE_STRIDE = 8  # pixels; the plane's outline is for the eye, and this is much faster
 
@@ -67,7 +66,7 @@ def scene_markers(frame: RgbdFrame, scene: Scene) -> Iterator[Marker]:
 
 def _box_markers(item: SceneObject, caption: str) -> Iterator[Marker]:
     box = item.box3d
-    edges = box.corners()[_BOX_EDGES].reshape(-1, 3)
+    edges = box.corners()[BOX_EDGES].reshape(-1, 3)
     rgba = _rgba(object_color(item.label), 1.0)
     yield Marker("boxes", item.label, "LINE_LIST", (0.003, 0, 0), rgba, points=edges)
     yield Marker(

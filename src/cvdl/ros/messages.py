@@ -248,8 +248,8 @@ class MessageFactory:
             )
         return self._new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 
-    def label_info(self, frame: RgbdFrame, names: Sequence[str], threshold: float = 0.0) -> Any:
-        """LabelInfo: the names of classes 0, 1, ...; scores below the threshold are not sent."""
+    def label_info(self, frame: RgbdFrame, names: Sequence[str]) -> Any:
+        """LabelInfo: the names of classes 0, 1, ...; every score that is sent counts."""
         classes = [
             self._new("vision_msgs/msg/VisionClass", class_id=index, class_name=name)
             for index, name in enumerate(names)
@@ -258,7 +258,7 @@ class MessageFactory:
             "vision_msgs/msg/LabelInfo",
             header=self._header(frame),
             class_map=classes,
-            threshold=float(threshold),
+            threshold=0.0,
         )
 
     def plane(self, plane: Plane) -> Any:

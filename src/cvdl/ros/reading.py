@@ -24,6 +24,7 @@ __all__ = [
     "doubts",
     "image_kind",
     "image_size",
+    "is_rectified",
     "read_camera",
     "read_color",
     "read_depth",
@@ -146,27 +147,49 @@ def read_depth(message: Any) -> NDArray[np.float32]:
     return readings(raw.astype(np.float32))
 
 
-def read_camera(message: Any) -> Camera:
-    """CameraInfo to Camera, from the matrix K; distortion is not applied (see `doubts`).
+def is_rectified(color_topic: str) -> bool:
+    """Whether a colour topic says, as image_proc's do, that its pictures are rectified.
+
+    They come with the camera_info of the raw ones: K and D are those of the lens, P is that of the
+    rectified picture.
+    """
+    return any("rect" in name.split("_") for name in color_topic.split("/"))
+
+
+def read_camera(message: Any, is_rectified: bool = False) -> Camera:
+    """CameraInfo to Camera; distortion is not applied (see `doubts`).
+
+    Args:
+        message: CameraInfo.
+        is_rectified: whether it is that of rectified pictures: their intrinsics are in the matrix
+            P, if it is filled in; else in K.
 
     Raises:
         MessageError: if a focal length or a size is not positive.
     """
-    k = [float(value) for value in message.k]
+    k, p = ([float(value) for value in matrix] for matrix in (message.k, message.p))
     fx, fy, cx, cy = k[0], k[4], k[2], k[5]
+    if is_rectified and p[0]:
+        fx, fy, cx, cy = p[0], p[5], p[2], p[6]
     try:
         return Camera(int(message.width), int(message.height), fx, fy, cx, cy)
     except ValueError as error:
         raise MessageError("unusable camera_info", f"{error}; is the camera calibrated?") from None
 
 
-def read_frame(color: Any, depth: Any, camera_info: Any) -> RgbdFrame:
+def read_frame(color: Any, depth: Any, camera_info: Any, is_rectified: bool = False) -> RgbdFrame:
     """Colour, depth registered to it, and its CameraInfo to a frame; stamp and id are colour's.
+
+    Args:
+        color: Image or CompressedImage.
+        depth: likewise.
+        camera_info: of colour.
+        is_rectified: see `read_camera`.
 
     Raises:
         MessageError: if one of the three cannot be used, or if they differ in size.
     """
-    camera = read_camera(camera_info)
+    camera = read_camera(camera_info, is_rectified)
     picture, metres = read_color(color), read_depth(depth)
     sizes = {
         "colour": picture.shape[1::-1],
@@ -181,14 +204,17 @@ def read_frame(color: Any, depth: Any, camera_info: Any) -> RgbdFrame:
     return RgbdFrame(picture, metres, camera, stamp_ns(color), color.header.frame_id)
 
 
-def doubts(color: Any, depth: Any, camera_info: Any) -> Iterator[tuple[str, str]]:
+def doubts(
+    color: Any, depth: Any, camera_info: Any, is_rectified: bool = False
+) -> Iterator[tuple[str, str]]:
     """What makes results worse but does not hinder them, as (cause, sentence): to warn once."""
-    if any(camera_info.d):
+    if any(camera_info.d) and not is_rectified:
         coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)
         yield (
             "distortion",
             f"camera_info has distortion coefficients ({coefficients}), which are not applied: "
-            "rectified images are expected; boxes may be off by some pixels near the rim",
+            "rectified images are expected (as of image_proc, on a topic image_rect); boxes may be "
+            "off by some pixels near the rim",
         )
     if color.header.frame_id != depth.header.frame_id:
         yield (
