@@ -227,7 +227,10 @@ def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
             for topic, message in messages_of(each).items()
             if topic != DEPTH_TOPIC or i % 3
         ]
-    summary = replay(write_messages(tmp_path / "in", messages), out, stage)
+    calls = []
+    bag = write_messages(tmp_path / "in", messages)
+    summary = replay(bag, out, stage, on_progress=lambda *call: calls.append(call))
+    assert calls[-1] == (50, 50)
     assert summary.frames == 50
     assert summary.dropped == {"colour without depth": 25}
     first, second, third = (message.status[0] for message in decoded(out, "/diagnostics"))

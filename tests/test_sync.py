@@ -65,6 +65,12 @@ def test_a_pair_waits_only_while_a_better_one_may_come():
     assert counts == [0, 0, 1, 1, 0, 1]
 
 
+def test_an_image_lost_on_the_way_does_not_hurry_the_next_pair():
+    # 30 Hz; after a gap of two periods the next colour image may still come after one.
+    events = [("c", 0), ("c", 33), ("c", 99), ("d", 118), ("c", 132)]
+    assert run(events)[0] == [(132, 118)]
+
+
 def test_slop_is_the_limit():
     assert run([("c", 0), ("d", 10)], slop_s=0.010)[0] == [(0, 10)]
     matches, sync = run([("c", 0), ("d", 11)], slop_s=0.010)
@@ -90,6 +96,14 @@ def test_without_camera_info_pairs_are_dropped_not_kept_for_ever():
         sync.add_depth(i * 33 * MS, i)
     assert sync.dropped == {"no camera_info": 7}
     assert [match.color for match in sync.add_camera_info("info")] == [7, 8, 9]
+
+
+def test_pairs_that_wait_for_camera_info_at_the_end_are_counted():
+    sync = RgbdSync()
+    sync.add_color(0, "c")
+    sync.add_depth(0, "d")
+    assert sync.flush() == []
+    assert sync.dropped == {"no camera_info": 1}
 
 
 def test_a_topic_that_never_comes_is_named():

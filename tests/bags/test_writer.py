@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,6 +109,21 @@ def test_a_bag_is_whole_even_if_its_writing_is_broken_off(tmp_path, frame, error
         write()
     with BagReader(tmp_path / "bag") as bag:
         assert [topic.count for topic in bag.topics] == [1]
+
+
+def test_what_waits_for_a_slow_disk_is_bounded(tmp_path, frame, monkeypatch):
+    waiting = []
+
+    def slow(self, *item):
+        waiting.append(self._queue.qsize())
+        sleep(0.001)
+
+    monkeypatch.setattr(BagWriter, "_write", slow)
+    with BagWriter(tmp_path / "bag") as bag:
+        for stamp in range(150):
+            bag.write("/color", stamp, FACTORY.color(frame))
+    assert len(waiting) == 150
+    assert 16 < max(waiting) <= 32
 
 
 def test_a_bag_without_messages_is_whole(tmp_path):
