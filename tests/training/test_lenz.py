@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -76,6 +79,13 @@ def test_a_tiny_training_learns_to_tell_across_from_along(views, tmp_path):
     best = detector(view.frame, count=1)
     fits = jaccard(best, view.good)[0] > 0.25
     assert (fits & (angle_difference(best.angle, view.good.angle) < np.pi / 6)).any()
+    for network in ("small", "large"):
+        losses = json.loads((tmp_path / f"{network}.json").read_text())
+        assert list(losses) == ["first layer", "second layer", "output layer", "all layers"]
+        assert len(losses["all layers"]) == CONFIG.epochs
+        assert losses["all layers"][-1] < losses["all layers"][0]
+        assert cv2.imread(str(tmp_path / f"{network}.png")) is not None
+    assert any((tmp_path / "tensorboard").iterdir())
 
 
 def test_resuming_gives_what_an_uninterrupted_run_gives(views, tmp_path):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cvdl.weights import write_atomically
 
-__all__ = ["History"]
+__all__ = ["History", "draw_losses"]
 
 _BLUE, _ORANGE = "#1f6fb4", "#d9541e"
 
@@ -87,8 +89,24 @@ class History:
             validation.legend(frameon=False)
         rate.set(title="learning rate", xlabel="epoch")
         for axes in (losses, validation, rate):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(alpha=0.25)
+            _tidy(axes)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
+
+
+def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
+    """The losses of trainings one after the other, each with a scale of its own, as PNG."""
+    figure = Figure(figsize=(3 * max(len(parts), 1), 3), dpi=100, layout="constrained")
+    for number, (name, losses) in enumerate(parts.items(), start=1):
+        axes = figure.add_subplot(1, len(parts), number)
+        axes.plot(range(1, len(losses) + 1), losses, "o-", color=_BLUE, markersize=3)
+        axes.set(title=f"{name}: loss", xlabel="epoch")
+        _tidy(axes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)

@@ -8,8 +8,11 @@ meet none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,11 +35,13 @@ from cvdl.grasping.lenz.patches import (
     extract,
     mirrored,
 )
-from cvdl.grasping.lenz.pretraining import PretrainingConfig, pretrain
+from cvdl.grasping.lenz.pretraining import PretrainingConfig, Tell, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
 from cvdl.settings import Settings
 from cvdl.training.checkpoint import TrainingError
-from cvdl.weights import load_weights, save_weights
+from cvdl.training.history import draw_losses
+from cvdl.training.progress import epoch_bar, summary_writer
+from cvdl.weights import load_weights, save_weights, write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,13 +144,19 @@ def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
     return LearningSet.joined(sets)
 
 
-def train_network(hidden: int, data: LearningSet, config: LenzTraining) -> GraspNetwork:
+def train_network(
+    hidden: int,
+    data: LearningSet,
+    config: LenzTraining,
+    tell: Tell = lambda part, loss: None,
+) -> GraspNetwork:
     """A network of one stage: pre-trained, then trained.
 
     Args:
         hidden: units of each layer.
         data: what to learn.
         config: settings.
+        tell: called after every epoch.
 
     Raises:
         TrainingError: if nothing in the data is good, or nothing is bad.
@@ -161,9 +172,13 @@ def train_network(hidden: int, data: LearningSet, config: LenzTraining) -> Grasp
     visible, scale = _visible(network, data.patches)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision, cache_enabled=False):
         if config.pretraining.epochs:
-            pretrain(network, visible, scale, config.pretraining, generator)
-        for module, epochs in ((network.last, config.output_epochs), (network, config.epochs)):
-            _descend(network, module, epochs, visible, data, config, generator)
+            pretrain(network, visible, scale, config.pretraining, generator, tell)
+        for part, module, epochs in (
+            ("output layer", network.last, config.output_epochs),
+            ("all layers", network, config.epochs),
+        ):
+            told = partial(tell, part)
+            _descend(network, module, epochs, visible, data, config, generator, told)
     return network.eval()
 
 
@@ -185,6 +200,7 @@ def _descend(
     data: LearningSet,
     config: LenzTraining,
     generator: torch.Generator,
+    tell: Callable[[float], None],
 ) -> None:
     """Back-propagation into a part of the network, from patches mirrored at random."""
     good, weight = data.good.float(), _weights(data, config.labelled_share)
@@ -192,6 +208,7 @@ def _descend(
     optimizer = torch.optim.AdamW(module.parameters(), lr=config.rate, weight_decay=config.decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(epochs):
+        total = 0.0
         for index in torch.randperm(len(good), generator=generator).split(config.batch):
             flips = torch.randint(2, (2,), generator=generator).bool().tolist()
             inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
@@ -201,6 +218,8 @@ def _descend(
             loss.backward()
             optimizer.step()
             schedule.step()
+            total += float(loss.detach()) * len(index)
+        tell(total / len(good))
 
 
 def train_lenz(
@@ -221,9 +240,10 @@ def train_lenz(
         validation: more views.
         settings: see there.
         out: folder that each network is kept in as soon as it is trained, so that a run that was
-            killed goes on with the next: ``small.safetensors``, ``large.safetensors``.
+            killed goes on with the next: ``small.safetensors``, ``large.safetensors``; of each
+            there are the losses, ``NAME.json``, ``NAME.png`` and for ``tensorboard``.
         resume: go on with those that are there.
-        console: where it is said what is done; None: nowhere.
+        console: where progress is shown; None: nowhere.
 
     Raises:
         TrainingError: if the views have no good rectangle, or no bad one either labelled or drawn.
@@ -247,10 +267,37 @@ def train_lenz(
                 )
             if console is not None:
                 console.print(f"training the {name} network, {len(data.good)} rectangles")
-            network = train_network(hidden, data, settings)
+            with _Losses(name, out, settings, console) as losses:
+                network = train_network(hidden, data, settings, losses)
             save_weights(files[name], network.state_dict(), {"model": f"{MODEL} {name}"})
         networks.append(network)
     return LenzDetector(networks[0], networks[1])
+
+
+class _Losses(ExitStack):
+    """The losses of one network while it is trained, on the screen and in files."""
+
+    def __init__(
+        self, name: str, out: Path, settings: LenzTraining, console: Console | None
+    ) -> None:
+        super().__init__()
+        self._name, self._out = name, out
+        epochs = 2 * settings.pretraining.epochs + settings.output_epochs + settings.epochs
+        self._show = self.enter_context(epoch_bar(console, epochs))
+        self._writer = self.enter_context(summary_writer(out, 0))
+        self._parts: dict[str, list[float]] = {}
+        self.callback(self._write)
+
+    def __call__(self, part: str, loss: float) -> None:
+        losses = self._parts.setdefault(part, [])
+        self._writer.add_scalar(f"{self._name} network/{part}", loss, len(losses))
+        losses.append(loss)
+        self._show(sum(map(len, self._parts.values())), f"{part}: loss {loss:.4g}")
+
+    def _write(self) -> None:
+        text = json.dumps(self._parts, indent=2) + "\n"
+        write_atomically(self._out / f"{self._name}.json", text.encode())
+        draw_losses(self._out / f"{self._name}.png", self._parts)
 
 
 def _jittered(

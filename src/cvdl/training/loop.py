@@ -7,8 +7,7 @@ killed and resumed gives the same weights as one that was not: on the CPU, to th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from operator import length_hint
 from pathlib import Path
 from time import perf_counter
@@ -27,6 +26,7 @@ from cvdl.training.checkpoint import (
     save_checkpoint,
 )
 from cvdl.training.history import History
+from cvdl.training.progress import epoch_bar, summary_writer
 from cvdl.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def fit(
         history.epochs = checkpoint["epochs"]
     drawn = perf_counter()
     with (
-        _progress(console, settings.epochs) as show,
-        _summary_writer(out, len(history.epochs)) as writer,
+        epoch_bar(console, settings.epochs) as show,
+        summary_writer(out, len(history.epochs)) as writer,
     ):
         while not _finished(history, settings):
             epoch = len(history.epochs)
@@ -268,36 +268,3 @@ def _to(batch: Any, device: torch.device) -> Any:
 
 def _summary(figures: dict[str, float]) -> str:
     return f"loss {figures['train/loss']:.4g}, score {figures['validation/score']:.4g}"
-
-
-@contextmanager
-def _progress(
-    console: Console | None, epochs: int
-) -> Iterator[Callable[[float, str | None], None]]:
-    """Gives what shows how many epochs are done, in parts of them, and the last one's figures."""
-    if console is None:
-        yield lambda done, summary: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[summary]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        row = bar.add_task("starting", total=epochs, summary="")
-
-        def show(done: float, summary: str | None) -> None:
-            epoch = f"epoch {min(int(done) + 1, epochs)} of {epochs}"
-            if summary is None:
-                bar.update(row, completed=done, description=epoch)
-            else:
-                bar.update(row, completed=done, description=epoch, summary=summary)
-
-        yield show
-
-
-@contextmanager
-def _summary_writer(out: Path, epoch: int) -> Iterator[Any]:
-    from torch.utils.tensorboard import SummaryWriter
-
-    # What a killed run has logged past its last checkpoint is logged again.
-    with SummaryWriter(str(out / "tensorboard"), purge_step=epoch) as writer:
-        yield writer

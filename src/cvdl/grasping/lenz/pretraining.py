@@ -6,7 +6,8 @@ hidden units rarely active, and one that lets a hidden unit look at few modaliti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -17,7 +18,10 @@ from cvdl.grasping.lenz.network import MODALITIES, GraspNetwork, scaled
 from cvdl.grasping.lenz.patches import CHANNELS
 from cvdl.settings import Settings
 
-__all__ = ["PretrainingConfig", "group_penalty", "pretrain"]
+__all__ = ["PretrainingConfig", "Tell", "group_penalty", "pretrain"]
+
+#: Told after every epoch: which part of a network is trained, and the epoch's mean loss.
+Tell = Callable[[str, float], None]
 
 
 class PretrainingConfig(Settings):
@@ -74,6 +78,7 @@ def pretrain(
     scale: torch.Tensor,
     config: PretrainingConfig,
     generator: torch.Generator,
+    tell: Tell = lambda part, loss: None,
 ) -> None:
     """Start a network's two layers as auto-encoders of the patches; no labels are needed.
 
@@ -83,13 +88,15 @@ def pretrain(
         scale: (N, 7), of each channel.
         config: settings.
         generator: of the order of the patches.
+        tell: called after every epoch.
     """
     some = torch.randperm(len(visible), generator=generator)[: config.patches]
     visible, scale = visible[some], scale[some]
     layer = network.first
     decoder = nn.Parameter(torch.zeros(layer.in_features))  # the visible units' bias
     optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
-    for index in _batches(len(visible), config, generator):
+
+    def first_loss(index: torch.Tensor) -> torch.Tensor:
         inputs, scale_of = visible[index], scale[index]
         hidden = torch.sigmoid(layer(inputs))
         # Masked units are neither input nor output. With the scale s and the unscaled input x, the
@@ -100,27 +107,50 @@ def pretrain(
         loss = loss + config.l1_weight * layer.weight.abs().sum()
         if config.group_weight:
             loss = loss + config.group_weight * group_penalty(layer.weight, config.sharpness)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return loss
+
+    _descend(first_loss, optimizer, len(visible), config, generator, partial(tell, "first layer"))
     with torch.no_grad():
         hidden = torch.cat([torch.sigmoid(layer(part)) for part in visible.split(1024)])
-    _pretrain_second(network.second, hidden, config, generator)
+    _pretrain_second(network.second, hidden, config, generator, partial(tell, "second layer"))
 
 
 def _pretrain_second(
-    layer: nn.Linear, inputs: torch.Tensor, config: PretrainingConfig, generator: torch.Generator
+    layer: nn.Linear,
+    inputs: torch.Tensor,
+    config: PretrainingConfig,
+    generator: torch.Generator,
+    tell: Callable[[float], None],
 ) -> None:
     decoder = nn.Parameter(torch.zeros(layer.in_features))
     optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
-    for index in _batches(len(inputs), config, generator):
+
+    def second_loss(index: torch.Tensor) -> torch.Tensor:
         hidden = torch.sigmoid(layer(inputs[index]))
         error = linear(hidden, layer.weight.T, decoder) - inputs[index]
         loss = (error.float() ** 2).sum(dim=1).mean() + _sparsity(hidden.float(), config)
-        loss = loss + config.l1_weight * layer.weight.abs().sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return loss + config.l1_weight * layer.weight.abs().sum()
+
+    _descend(second_loss, optimizer, len(inputs), config, generator, tell)
+
+
+def _descend(
+    loss_of: Callable[[torch.Tensor], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    count: int,
+    config: PretrainingConfig,
+    generator: torch.Generator,
+    tell: Callable[[float], None],
+) -> None:
+    for _ in range(config.epochs):
+        total = 0.0
+        for index in torch.randperm(count, generator=generator).split(config.batch):
+            loss = loss_of(index)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(index)
+        tell(total / count)
 
 
 def _sparsity(hidden: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
@@ -129,10 +159,3 @@ def _sparsity(hidden: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
     aim = config.sparsity
     divergence = aim * (aim / mean).log() + (1 - aim) * ((1 - aim) / (1 - mean)).log()
     return config.sparsity_weight * divergence.sum()
-
-
-def _batches(
-    count: int, config: PretrainingConfig, generator: torch.Generator
-) -> Iterator[torch.Tensor]:
-    for _ in range(config.epochs):
-        yield from torch.randperm(count, generator=generator).split(config.batch)
