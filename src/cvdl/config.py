@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -27,13 +27,17 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Perc
 
 
 def load_settings(
-    model: type[Model], path: Path | None = None, overrides: Iterable[str] = ()
+    model: type[Model],
+    path: Path | None = None,
+    overrides: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Settings: the defaults, changed by a file, changed by overrides.
+    """Settings: the defaults, changed by values, by a file and by overrides, in this order.
 
     Args:
         model: of the settings; all its fields have defaults.
         path: a YAML file with its keys; any of them may be left out.
+        values: some of the settings, nested as in the file.
         overrides: ``key=value``, dots between the levels: ``segmentation.max_range=2.5``; the
             value is read as YAML.
 
@@ -41,15 +45,16 @@ def load_settings(
         ConfigError: if the file cannot be read, a key is unknown or a value is not accepted.
     """
     # From all the defaults: those of an inner model may not be the ones it has by itself.
-    values = model().model_dump()
-    _update(values, {} if path is None else _read(path))
+    settings = model().model_dump()
+    _update(settings, values or {})
+    _update(settings, {} if path is None else _read(path))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
             raise ConfigError(f"{override!r}: expected key=value")
-        _set(values, key.strip().split("."), _parse(text, override))
+        _set(settings, key.strip().split("."), _parse(text, override))
     try:
-        return model.model_validate(values)
+        return model.model_validate(settings)
     except ValidationError as error:
         source = "settings" if path is None else f"{path}"
         problems = [_problem(model, detail["loc"], detail) for detail in error.errors()]
@@ -77,7 +82,7 @@ def _parse(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: not YAML: {error}") from error
 
 
-def _update(values: dict[str, Any], changes: dict[Any, Any]) -> None:
+def _update(values: dict[str, Any], changes: Mapping[Any, Any]) -> None:
     for key, value in changes.items():
         inner = values.get(key)
         if isinstance(inner, dict) and isinstance(value, dict | None):  # None: an empty section
@@ -98,13 +103,17 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
 def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: Any) -> str:
     """One complaint in a line: the key, the value found and the values accepted."""
     accepted = ""
+    field = None
     for depth, key in enumerate(location):
+        if field is not None and not _is_model(field.annotation):  # in a list of values
+            accepted = ""
+            break
         name = ".".join(map(str, location[: depth + 1]))
         field = model.model_fields.get(str(key))
         if field is None:
             return f"unknown key {name}; accepted: {', '.join(model.model_fields)}"
         accepted = _accepted(model, str(key))
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if _is_model(field.annotation):
             model = field.annotation
             accepted = f"expected a section of settings: {', '.join(model.model_fields)}"
     if isinstance(detail["input"], dict):  # a section whose settings do not go together
@@ -113,11 +122,17 @@ def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: An
     return f"{name} is {detail['input']!r}: {accepted or detail['msg']}"
 
 
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 def _accepted(model: type[BaseModel], key: str) -> str:
     """What a field takes, in words, from the same declaration that checks it; "" if unknown."""
     schema = model.model_json_schema()["properties"].get(key, {})
     if "enum" in schema:
         return "accepted: " + ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return f"accepted: {schema['const']}"
     words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     limits = [f"{sign} {schema[word]:g}" for word, sign in words.items() if word in schema]
     if "type" not in schema:

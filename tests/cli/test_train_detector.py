@@ -213,6 +213,41 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
     assert results(tmp_path / "run")["images"] == 2
 
 
+def test_a_run_goes_on_on_another_device(data, tmp_path):
+    args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
+    run(*args)
+    run(*args, "--resume", "--device", "cpu")
+
+
+def test_an_earlier_run_outlives_one_that_cannot_start(data, tmp_path, monkeypatch):
+    args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
+    run(*args)
+    before = (tmp_path / "run" / "rgbd_rcnn.safetensors").read_bytes()
+    monkeypatch.setattr(TinyTask, "stop_after", 0)
+    stopped = CliRunner().invoke(
+        app, ["train", "detector", *map(str, args), "--seed", "1", "--overwrite"]
+    )
+    assert stopped.exit_code == 130
+    assert "interrupted: nothing is trained yet" in stopped.stderr
+    assert (tmp_path / "run" / "rgbd_rcnn.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_after_a_start_that_failed_the_folder_is_free(data, tmp_path, monkeypatch):
+    args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
+    monkeypatch.setattr(TinyTask, "stop_after", 0)
+    assert CliRunner().invoke(app, ["train", "detector", *map(str, args)]).exit_code == 130
+    monkeypatch.setattr(TinyTask, "stop_after", None)
+    run(*args, "--seed", 1)
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--device"])
+def test_an_option_that_means_nothing_to_a_trainer_is_named(data, tmp_path, option):
+    args = ["--data", data, "--out", tmp_path / "run", "--detector", "hog"]
+    with pytest.raises(ValueError, match=f"{option} means nothing to what is trained"):
+        run(*args, option, 2 if option == "--epochs" else "cpu")
+
+
 def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)

@@ -164,6 +164,8 @@ def changed(**changes: Any) -> dict[str, Any]:
         (content() | {"images": [], "annotations": []}, "lists no images"),
         (content() | {"images": [content()["images"][0]] * 2}, "two images have the id 7"),
         (content() | {"info": {"camera": {"width": 3}}}, "bad info.camera"),
+        (content() | {"categories": [{"id": 4, "name": n} for n in "ab"]}, "two categories have"),
+        (changed(segmentation={"size": [12, 16], "counts": [-5, 197]}), "do not fill the image"),
         (changed(image_id=8), "annotation 1 is of image 8, which is not listed"),
         (changed(category_id=1), "of category 1; listed: 4, 90"),
         (changed(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\]"),
@@ -174,6 +176,27 @@ def changed(**changes: Any) -> dict[str, Any]:
 def test_bad_content_is_named(content, words, tmp_path):
     with pytest.raises(DatasetError, match=rf"annotations\.json: .*{words}"):
         CocoDataset(write(tmp_path, content))
+
+
+def test_ids_may_be_texts(tmp_path):
+    some = content()
+    for entry in (*some["images"], *some["categories"], *some["annotations"]):
+        entry |= {key: str(entry[key]) for key in entry if key.endswith("id") and key != "name"}
+    assert len(CocoDataset(write(tmp_path, some))[0].boxes) == 3
+
+
+def test_a_file_that_is_listed_twice_has_two_names(tmp_path):
+    some = content()
+    some["images"].append({**some["images"][0], "id": 9})
+    names = CocoDataset(write(tmp_path, some)).names
+    assert names == ["b.png (id 7)", "a.png (id 3)", "b.png (id 9)"]
+
+
+def test_json_that_is_too_deep(tmp_path):
+    write(tmp_path, content())
+    (tmp_path / "annotations.json").write_text("[" * 100_000)
+    with pytest.raises(DatasetError, match="not JSON"):
+        CocoDataset(tmp_path)
 
 
 def test_bad_files_are_named(tmp_path):

@@ -132,6 +132,25 @@ def test_depth_of_a_cloud(cornell):
     np.testing.assert_allclose(depth[known], tabletop()[known], atol=0.002)
 
 
+@pytest.mark.parametrize("row", ["nan nan nan 0 5", "1 2 3 0 5", "1 2 3 0 1e12"])
+def test_a_cloud_from_which_no_pose_follows(cornell, row):
+    (cornell / "pcd0100d.tiff").unlink()
+    rows = "\n".join([row] * 40)
+    (cornell / "pcd0100.txt").write_text(f"FIELDS x y z rgb index\nDATA ascii\n{rows}\n")
+    with pytest.raises(DatasetError, match=r"pcd0100\.txt: its points do not fit its pixels"):
+        CornellDataset(cornell)[0]
+
+
+def test_views_of_one_name_in_two_folders_are_two(tmp_path):
+    for folder in ("01", "02"):
+        (tmp_path / folder).mkdir()
+        write_view(tmp_path / folder, "pcd0101")
+    data = CornellDataset(tmp_path)
+    assert data.names == ["01/pcd0101", "02/pcd0101"]
+    assert len(set(data.object_ids)) == 1
+    assert len(data[1].good) == 2
+
+
 def test_missing_and_broken_files_are_named(cornell, tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         CornellDataset(tmp_path / "nowhere")

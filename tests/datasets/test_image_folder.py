@@ -102,7 +102,7 @@ def test_an_image_cut_off_in_the_middle_is_named(scenes):
 
 def test_depth_of_another_size(scenes):
     cv2.imwrite(str(scenes / "learn2" / "depth.png"), np.ones((6, 8), np.uint16))
-    with pytest.raises(DatasetError, match=r"depth\.png: 8x6 pixels; the camera has 16x12"):
+    with pytest.raises(DatasetError, match=r"depth\.png: 8x6 pixels; expected 16x12"):
         ImageFolder(scenes)[1]
 
 

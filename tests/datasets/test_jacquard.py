@@ -116,5 +116,5 @@ def test_broken_files_are_named(jacquard, ending):
 
 def test_images_of_another_size(jacquard):
     cv2.imwrite(str(jacquard / "aa" / "2_aa_mask.png"), np.zeros((10, 20), np.uint8))
-    with pytest.raises(DatasetError, match="20x10 pixels; the camera has 1024x1024"):
+    with pytest.raises(DatasetError, match="20x10 pixels; expected 1024x1024"):
         JacquardDataset(jacquard).mask(0)

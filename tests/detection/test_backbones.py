@@ -110,7 +110,7 @@ def test_without_a_connection_one_line_says_what_to_do(monkeypatch):
         raise URLError("no route")
 
     monkeypatch.setattr(models, "get_model", offline)
-    with pytest.raises(InputError, match=r"cannot be downloaded .*put https://\S+\.pth into") as e:
+    with pytest.raises(InputError, match=r"cannot be downloaded .*get https://\S+\.pth where") as e:
         build_classifier("resnet18", 3, "IMAGENET1K_V1")
     assert "\n" not in str(e.value)
 

@@ -161,3 +161,16 @@ def test_without_a_connection_it_says_what_to_do(tmp_path, monkeypatch):
     assert "\n" not in message
     assert "cannot be downloaded (no route to host): get https://download.pytorch.org" in message
     assert f"put it here as {file}, or give a file of weights" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>proxy</html>", b"PK\x03\x04 half a file"])
+def test_a_damaged_file_in_the_cache_is_named(content, tmp_path, monkeypatch):
+    file = cached_file(tmp_path, monkeypatch)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        load_detector(SMALL, "COCO_V1", "cpu")
+    message = str(raised.value)
+    assert "\n" not in message
+    assert f"{file} is damaged" in message
+    assert "delete it" in message

@@ -213,3 +213,21 @@ def test_folds_together_are_all_views():
     assert (len(first), len(second), len(both)) == (1, 1, 2)
     assert both.report().ap50 == pytest.approx(51 / 101)
     assert first.report().ap50 == 1
+
+
+def test_folds_of_whatever_it_be_stay_so():
+    first, second = (DetectionScores(CLASSES, class_agnostic=True) for _ in range(2))
+    first.add(sample([A], [1]), found([A], [1], [0.9]))
+    both = first + second
+    both.add(sample([B], [1]), found([B], [1], [0.9]))
+    assert both.report().ap50 == 1
+
+
+def test_the_best_threshold_takes_equal_scores_together():
+    scores = DetectionScores(CLASSES)
+    wrong = [[x, 30, x + 2, 32] for x in range(0, 40, 5)]
+    boxes = [A, B, *wrong]
+    scores.add(sample([A, B], [0, 0]), found(boxes, [0] * 10, [0.9, *[0.5] * 9]))
+    figures = scores.report()
+    assert figures.threshold == 0.9
+    assert figures.figures()["f1"] == pytest.approx(2 / 3)

@@ -121,3 +121,15 @@ def test_bad_input_is_said(tmp_path):
     other.classes = ("cup",)
     with pytest.raises(InputError, match="cup"):
         train_hog(Shapes(1), other, SETTINGS, tmp_path / "c")
+
+
+def test_nothing_beside_what_fills_the_picture_is_said(tmp_path):
+    class Filled(Shapes):
+        def __getitem__(self, index):
+            view = super().__getitem__(index)
+            height, width, _ = view.frame.color.shape
+            box = np.array([[0.0, 0.0, width, height]])
+            return DetectionSample(view.name, view.frame, box, np.zeros(1, int), np.zeros(1, bool))
+
+    with pytest.raises(InputError, match="nothing to tell apart"):
+        train_hog(Filled(2), Shapes(0), SETTINGS.model_copy(update={"negatives": 0}), tmp_path)

@@ -16,7 +16,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cvdl.errors import InputError
-from cvdl.training.checkpoint import TrainingError, prepare_run
+from cvdl.training.checkpoint import (
+    TrainingError,
+    prepare_run,
+    save_checkpoint,
+    settle_run,
+)
 from cvdl.training.history import History
 from cvdl.training.loop import TrainingSettings, fit
 
@@ -182,6 +187,31 @@ def test_stops_early_and_keeps_the_best(tmp_path):
     assert not torch.equal(state["0.weight"], state_of(tmp_path / "run")["0.weight"])
 
 
+class Unscored(Line):
+    """Whose score is undefined, as the average precision of views without a box."""
+
+    def validate(self):
+        return {"score": float("nan"), "other": 1.0}
+
+
+def test_without_a_score_no_patience_ends_and_the_last_is_kept(tmp_path):
+    settings = SETTINGS.model_copy(update={"patience": 1, "epochs": 4})
+    history = fit(Unscored(), settings, tmp_path / "run")
+    assert (len(history.epochs), history.best_epoch, history.best_score) == (4, 3, None)
+    text = (tmp_path / "run" / "history.json").read_text()
+    assert "NaN" not in text
+    assert cv2.imread(str(tmp_path / "run" / "curves.png")) is not None
+
+
+def test_without_a_score_resumed_equals_uninterrupted(tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 4})
+    fit(Unscored(), settings, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        fit(Unscored(stop_after=2), settings, tmp_path / "killed")
+    fit(Unscored(), settings, tmp_path / "killed", resume=True)
+    assert_equal(*(load_file(tmp_path / n / "best.safetensors") for n in ("straight", "killed")))
+
+
 def test_schedules():
     settings = SETTINGS.model_copy(update={"epochs": 8, "learning_rate": 1.0})
     rates = {
@@ -256,11 +286,34 @@ def test_refuses_what_it_must_not_touch(tmp_path):
     with pytest.raises(TrainingError, match=r"started with learning_rate 0.02, not 0.5"):
         fit(Line(), SETTINGS.model_copy(update={"learning_rate": 0.5}), out, resume=True)
     (out / "notes.txt").write_text("thoughts")
-    with pytest.raises(TrainingError, match=r"notes\.txt in it is not of a training"):
-        prepare_run(out, {}, resume=False, overwrite=True)
+    for place in (out / "notes.txt", out / "tensorboard" / "notes.txt", out / "mine.safetensors"):
+        (out / "notes.txt").rename(place)
+        with pytest.raises(TrainingError, match=rf"{place.name} is not of a training"):
+            prepare_run(out, {}, resume=False, overwrite=True)
+        place.rename(out / "notes.txt")
     (out / "notes.txt").unlink()
     prepare_run(out, {}, resume=False, overwrite=True)
     assert [file.name for file in out.iterdir()] == ["run.json"]
+
+
+def test_an_earlier_run_comes_back_unless_the_next_one_trains(tmp_path):
+    out = tmp_path / "run"
+    fit(Line(), SETTINGS, out)
+    before = (out / "best.safetensors").read_bytes()
+    prepare_run(out, {"a": 1}, resume=False, overwrite=True)
+    assert not settle_run(out)
+    assert (out / "best.safetensors").read_bytes() == before
+    prepare_run(out, {"a": 1}, resume=False, overwrite=True)
+    save_checkpoint(out / "last.pt", {})
+    assert settle_run(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_that_has_trained_nothing_is_no_run(tmp_path):
+    prepare_run(tmp_path / "run", {"epochs": 1}, resume=False)
+    for resume in (False, True):
+        prepare_run(tmp_path / "run", {"epochs": 2}, resume)
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == {"epochs": 2}
 
 
 def test_bad_input(tmp_path, monkeypatch):
@@ -280,7 +333,10 @@ def test_bad_input(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="torch finds no GPU"):
         fit(Line(), SETTINGS.model_copy(update={"device": "cuda"}), tmp_path / "gpu")
     fit(Line(), SETTINGS, tmp_path / "run")
-    for content in (b"", b"garbage", (tmp_path / "run" / "last.pt").read_bytes()[:900]):
+    save_checkpoint(tmp_path / "run" / "last.pt", {"model": {}})
+    with pytest.raises(TrainingError, match=r"last\.pt: not a checkpoint of this model"):
+        fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+    for content in (b"", b"garbage", b"junk\n", (tmp_path / "run" / "last.pt").read_bytes()[:900]):
         (tmp_path / "run" / "last.pt").write_bytes(content)
         with pytest.raises(TrainingError, match=r"last\.pt: damaged, or not a checkpoint"):
             fit(Line(), SETTINGS, tmp_path / "run", resume=True)

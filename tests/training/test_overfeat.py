@@ -1,5 +1,8 @@
 """The sliding-window detector's targets are what they should be, and it learns."""
 
+import json
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +19,6 @@ from cvdl.training.loop import TrainingSettings
 from cvdl.training.overfeat import (
     OverfeatTask,
     OverfeatTraining,
-    color_statistics,
     cut_window,
     train_overfeat,
     window_targets,
@@ -125,7 +127,7 @@ def test_a_window_is_cut_as_the_pyramid_shows_it():
 def test_batches_show_what_they_say_and_have_both_kinds():
     """The edges that a window's box tells lie where the colours change, mirrored or not."""
     data = Shapes(6)
-    model = OverfeatDetector(CLASSES, *color_statistics(data))
+    model = OverfeatDetector(CLASSES, [128.0] * 3, [64.0] * 3)
     task = OverfeatTask(model, data, Shapes(0), settings(windows=30))
     batches = task.batches(0, torch.Generator().manual_seed(3))
     assert len(batches) == 2
@@ -187,26 +189,39 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_normalisation_is_by_the_training_sets_colours():
-    class Halves(Shapes):
+def test_without_validation_the_last_epoch_is_kept_and_nothing_stops_it(tmp_path):
+    chosen = settings(3)
+    chosen = chosen.model_copy(
+        update={"training": chosen.training.model_copy(update={"patience": 1})}
+    )
+    train_overfeat(Shapes(2), Shapes(0), chosen, tmp_path / "run")
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert (len(history["epochs"]), history["best_epoch"], history["best_score"]) == (3, 2, None)
+
+
+def test_a_batch_of_views_that_teach_nothing_is_passed_over(tmp_path):
+    """A crowd all over a picture is neither things nor background."""
+
+    class Crowded(Shapes):
         def __getitem__(self, index):
-            color = np.zeros((40, 40, 3), np.uint8)
-            color[:20] = [200, 100, 50]
-            return sample(color, np.zeros((0, 4)), np.zeros(0, int))
+            view = super().__getitem__(index)
+            if index:
+                return view
+            height, width, _ = view.frame.color.shape
+            box = np.array([[0.0, 0.0, width, height]])
+            return replace(view, boxes=box, labels=np.zeros(1, int), crowd=np.ones(1, bool))
 
-    mean, deviation = color_statistics(Halves(3))
-    np.testing.assert_allclose(mean, [100, 50, 25])
-    np.testing.assert_allclose(deviation, [100, 50, 25])
-
-
-def test_views_without_boxes_and_without_validation_can_be_learnt(tmp_path):
-    detector = train_overfeat(Shapes(2, boxes=False), Shapes(0), settings(1), tmp_path / "run")
-    assert detector.classes == CLASSES
+    training = settings(1).training.model_copy(update={"batch_size": 1})
+    chosen = settings(1).model_copy(update={"training": training})
+    train_overfeat(Crowded(3), Shapes(0), chosen, tmp_path / "run")
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert np.isfinite(history["epochs"][0]["train/loss"])
 
 
 def test_bad_input_is_said(tmp_path):
-    with pytest.raises(InputError, match="no view"):
-        train_overfeat(Shapes(0), Shapes(0), settings(), tmp_path / "run")
+    for nothing in (Shapes(0), Shapes(2, boxes=False)):
+        with pytest.raises(InputError, match="no view has a labelled box"):
+            train_overfeat(nothing, Shapes(0), settings(), tmp_path / "run")
     other = Shapes(1)
     other.classes = ("cup",)
     with pytest.raises(InputError, match="cup"):

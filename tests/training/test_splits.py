@@ -49,8 +49,10 @@ def test_every_view_is_tested_on_once_in_balanced_folds(by):
 
 
 def test_shares_are_met():
-    some = split(OBJECTS, 0.1, 0.2)
-    assert [len(part) for part in parts(some)] == [21, 3, 6]
+    some = split(OBJECTS, 0.25, 0.2)
+    assert [len(part) for part in parts(some)] == [18, 6, 6]  # a quarter of what is not tested on
+    some = split(OBJECTS, 0.5, 0.5)
+    assert [len(part) for part in parts(some)] == [7, 8, 15]
     some = split(OBJECTS, 0.0)
     assert [len(part) for part in parts(some)] == [30, 0, 0]
 

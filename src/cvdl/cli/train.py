@@ -23,7 +23,6 @@ from cvdl.cli.training import (
     Validation,
     begin_run,
     chosen_settings,
-    keep_simulated,
     run_parts,
 )
 
@@ -121,19 +120,17 @@ def grasp(
     run = begin_run(
         out, what, views.object_ids, by, folds, validation, test, seed, chosen, resume, overwrite
     )
-    keep_simulated(views, console)
     if simulated:
         from cvdl.datasets.simulated_grasps import SimulatedGrasps
 
         more.append(SimulatedGrasps(seed + 1, simulated))  # not the scenes to test on
-        keep_simulated(more[-1], console)
 
     def train(part: Split, folder: Path) -> GraspScores:
         return train_and_score(
             trainer, views, part, more, chosen, folder, resume, run.metadata, console
         )
 
-    scored = run_parts(run.parts, folds, out, console, train)
+    scored = run_parts(run.parts, folds, out, console, [views, *more], train)
     first, *others = scored
     whole = sum(others, first)
     if whole.results:

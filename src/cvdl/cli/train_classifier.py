@@ -24,7 +24,6 @@ from cvdl.cli.training import (
     Validation,
     begin_run,
     chosen_settings,
-    keep_simulated,
     run_parts,
 )
 
@@ -57,10 +56,7 @@ def classifier(
     data: Data = None,
     dataset: Annotated[
         Dataset,
-        typer.Option(
-            help="Layout of the folder; simulated scenes are kept in memory, 4 MB each: make many "
-            "with cvdl simulate --format coco."
-        ),
+        typer.Option(help="Layout of the folder; simulated scenes are kept in memory, 3 MB each."),
     ] = Dataset.coco,
     backbone: Annotated[Backbone, typer.Option(help="The network.")] = Backbone.resnet18,
     weights: Annotated[
@@ -120,14 +116,15 @@ def classifier(
     from cvdl.evaluation.folds import spread
     from cvdl.pictures import write_png
     from cvdl.training.classifier import ClassifierTraining, score_classifier, train_classifier
+    from cvdl.training.trainer import result_metadata
 
     console = status_console()
-    network = [f"backbone={backbone.value}", f"frozen_stages={frozen_stages}"]
-    if weights:
-        network.append(f"weights={weights}")
-    chosen = chosen_settings(
-        ClassifierTraining, epochs, seed, device, [*network, *(settings or [])]
-    )
+    network = {
+        "backbone": backbone.value,
+        "frozen_stages": frozen_stages,
+        "weights": weights,
+    }
+    chosen = chosen_settings(ClassifierTraining, epochs, seed, device, settings, network)
     views = open_dataset(dataset.value, data, scenes, seed)
     what = {
         "detector": "rcnn",
@@ -137,7 +134,6 @@ def classifier(
     run = begin_run(
         out, what, views.names, By.image, folds, validation, test, seed, chosen, resume, overwrite
     )
-    keep_simulated(views, console)
 
     def train(part: Split, folder: Path) -> ClassificationScores:
         train, validation, test = (
@@ -146,12 +142,11 @@ def classifier(
         trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
         scores = score_classifier(trained, test, console)
         figures = scores.figures() if len(test) else {}
-        tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
-        counts = {"train_views": str(len(train)), "test_views": str(len(test))}
-        trained.save(folder / "rcnn.safetensors", {**run.metadata, **counts, **tested})
+        tested = result_metadata(figures, len(train), len(test))
+        trained.save(folder / "rcnn.safetensors", {**run.metadata, **tested})
         return scores
 
-    scored = run_parts(run.parts, folds, out, console, train)
+    scored = run_parts(run.parts, folds, out, console, [views], train)
     whole = ClassificationScores.of(views.classes, scored)
     if len(whole.truth):
         each = [scores.figures() for scores in scored] if folds else []

@@ -30,7 +30,6 @@ __all__ = [
     "Validation",
     "begin_run",
     "chosen_settings",
-    "keep_simulated",
     "run_parts",
 ]
 
@@ -86,19 +85,34 @@ def chosen_settings(
     seed: int,
     device: str,
     settings: Iterable[str] | None,
+    more: Mapping[str, Any] | None = None,
 ) -> _Settings:
     """The settings of a training, from the options that have names of their own and from --set.
 
-    Raises:
-        ConfigError: if a key is unknown or a value is not accepted.
-    """
-    from cvdl.config import load_settings
+    Args:
+        model: of the settings.
+        epochs, seed, device, settings: as on the command line.
+        more: values of other options, by their keys.
 
+    Raises:
+        ConfigError: if an option means nothing to what is trained, a key is unknown or a value is
+            not accepted.
+    """
+    from cvdl.config import ConfigError, load_settings
+
+    values: dict[str, Any] = {"seed": seed}
+    if device != "auto":
+        values["device"] = device
+    if epochs is not None:
+        values["epochs"] = epochs
     # Where a model is trained by the loop that most share, its settings are a level deeper.
-    level = "training." if "training" in model.model_fields else ""
-    short = {"seed": seed, "device": None if device == "auto" else device, "epochs": epochs}
-    overrides = [f"{level}{key}={value}" for key, value in short.items() if value is not None]
-    return load_settings(model, overrides=overrides + list(settings or []))
+    inner: Any = model.model_fields.get("training")
+    for name in values:
+        if name not in (inner.annotation if inner else model).model_fields:
+            raise ConfigError(f"--{name} means nothing to what is trained; it has no such setting")
+    if inner:
+        values = {"training": values}
+    return load_settings(model, overrides=settings or (), values={**values, **(more or {})})
 
 
 @dataclass(frozen=True)
@@ -165,13 +179,62 @@ def begin_run(
         "validation": validation,
         "test": 0 if folds else test,
         "seed": seed,
-        "settings": settings.model_dump(mode="json"),
+        # Where it runs is no part of what a run is: it may go on elsewhere.
+        "settings": settings.model_dump(
+            mode="json", exclude={"device": True, "training": {"device"}}
+        ),
     }
     prepare_run(out, record, resume, overwrite)
     return Run(parts, record)
 
 
-def keep_simulated(views: object, console: Console) -> None:
+def run_parts(
+    parts: Sequence[Split],
+    folds: int,
+    out: Path,
+    console: Console,
+    data: Iterable[object],
+    train: Callable[[Split, Path], _Scores],
+) -> list[_Scores]:
+    """Train on the one split in the run's folder, or fold by fold in sub-folders.
+
+    Ctrl-C ends the command with one line that says how to go on. An earlier run that this one
+    replaces is gone only when this one has trained something.
+
+    Args:
+        parts: as many as folds, or one.
+        folds: how many; 0: none.
+        out: the run's folder, as ``begin_run`` made it.
+        console: says which fold it is.
+        data: data sets; simulated ones are made before anything is trained.
+        train: is given a split and a folder.
+
+    Returns:
+        What each training gave.
+    """
+    from cvdl.training.checkpoint import settle_run
+
+    scored = []
+    try:
+        for views in data:
+            _keep_simulated(views, console)
+        for number, part in enumerate(parts, 1):
+            if folds:
+                console.print(f"fold {number} of {folds}", highlight=False)
+            scored.append(train(part, out / f"fold{number}" if folds else out))
+    except KeyboardInterrupt:
+        goes_on = settle_run(out)
+        what = "the same command with --resume goes on" if goes_on else "nothing is trained yet"
+        typer.echo(f"interrupted: {what}", err=True)
+        raise typer.Exit(130) from None
+    except BaseException:
+        settle_run(out)
+        raise
+    settle_run(out)
+    return scored
+
+
+def _keep_simulated(views: object, console: Console) -> None:
     """Makes views that are simulated once, on several processes, and shows how far it is."""
     from rich.progress import track
 
@@ -180,36 +243,3 @@ def keep_simulated(views: object, console: Console) -> None:
     if isinstance(views, SimulatedViews):
         total = len(views)
         views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))
-
-
-def run_parts(
-    parts: Sequence[Split],
-    folds: int,
-    out: Path,
-    console: Console,
-    train: Callable[[Split, Path], _Scores],
-) -> list[_Scores]:
-    """Train on the one split in the run's folder, or fold by fold in sub-folders.
-
-    Ctrl-C ends the command with one line that says how to go on.
-
-    Args:
-        parts: as many as folds, or one.
-        folds: how many; 0: none.
-        out: the run's folder.
-        console: says which fold it is.
-        train: is given a split and a folder.
-
-    Returns:
-        What each training gave.
-    """
-    scored = []
-    try:
-        for number, part in enumerate(parts, 1):
-            if folds:
-                console.print(f"fold {number} of {folds}", highlight=False)
-            scored.append(train(part, out / f"fold{number}" if folds else out))
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command with --resume goes on", err=True)
-        raise typer.Exit(130) from None
-    return scored

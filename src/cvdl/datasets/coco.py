@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,10 @@ class CocoDataset:
             raise DatasetError(f"{self._file}: lists no images")
         self._has_masks = all(mask for image in self._images for mask in image.masks)
         self._root = self._find_images()
-        stems = [Path(image.color).stem for image in self._images]
-        unique = len(set(stems)) == len(stems)
-        self.names = stems if unique else [image.color for image in self._images]
+        self.names = [Path(image.color).stem for image in self._images]
+        if len(set(self.names)) < len(self.names):
+            # One file may be listed twice.
+            self.names = [f"{image.color} (id {number})" for number, image in images.items()]
         if self.left_out:
             _log.warning(
                 "%s: %d boxes are of no size or outside of their image; they are left out",
@@ -192,7 +194,7 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: not JSON: {error}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: holds a {type(content).__name__}; expected COCO's instances")
@@ -202,6 +204,10 @@ def _read(file: Path) -> dict[str, Any]:
 def _classes(categories: list[dict[str, Any]]) -> tuple[tuple[str, ...], dict[int, int]]:
     """Names in label order, and the label of every category's id."""
     ordered = sorted(categories, key=lambda category: int(category["id"]))
+    ids = [int(category["id"]) for category in ordered]
+    twice = next((one for one, other in pairwise(ids) if one == other), None)
+    if twice is not None:
+        raise ValueError(f"two categories have the id {twice}")
     names = list(dict.fromkeys(str(category["name"]) for category in ordered))
     return tuple(names), {int(each["id"]): names.index(str(each["name"])) for each in ordered}
 
@@ -244,10 +250,10 @@ def _annotate(
     left_out = 0
     for entry in annotations:
         where = f"annotation {entry.get('id')}"
-        image = images.get(entry["image_id"])
+        image, label = images.get(int(entry["image_id"])), label_of.get(int(entry["category_id"]))
         if image is None:
             raise ValueError(f"{where} is of image {entry['image_id']}, which is not listed")
-        if entry["category_id"] not in label_of:
+        if label is None:
             raise ValueError(
                 f"{where} is of category {entry['category_id']}; listed: "
                 f"{', '.join(map(str, label_of))}"
@@ -261,7 +267,7 @@ def _annotate(
             left_out += 1
             continue
         image.boxes.append((x_min, y_min, x_max, y_max))
-        image.labels.append(label_of[entry["category_id"]])
+        image.labels.append(label)
         image.crowd.append(bool(entry.get("iscrowd", 0)))
         image.masks.append(_compressed(entry.get("segmentation"), image, where))
     return left_out
@@ -276,6 +282,6 @@ def _compressed(mask: Any, image: _Image, where: str) -> Any:
         raise ValueError(f"{where} has a mask of size {mask['size']}; the image has {size}")
     if not isinstance(mask["counts"], list):
         return mask
-    if sum(mask["counts"]) != image.height * image.width:
+    if min(mask["counts"], default=0) < 0 or sum(mask["counts"]) != image.height * image.width:
         raise ValueError(f"{where} has run lengths that do not fill the image of size {size}")
     return run_lengths.frPyObjects(mask, *size)

@@ -56,7 +56,7 @@ class CornellDataset(GraspFolder):
 
     def __init__(self, path: Path, objects: Path = _OBJECTS) -> None:
         super().__init__(path, r"(pcd\d+)r\.png", "pcdNNNNr.png")
-        self.object_ids = [_object_of(name, objects) for name in self.names]
+        self.object_ids = [_object_of(name, objects) for name in self._stems]
         self._skipped: dict[Path, int] = {}
 
     @property
@@ -154,19 +154,27 @@ def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
         raise DatasetError(f"{path}: not a point cloud with x y z rgb index: {error}") from error
     if "index" not in header or len(rows) < 6:
         raise DatasetError(f"{path}: not a point cloud with x y z rgb index")
+    rows = rows[np.isfinite(rows[:, [0, 1, 2, 4]]).all(axis=1)]  # colours may be anything
+    rows = rows[(rows[:, 4] >= 0) & (rows[:, 4] < _CAMERA.width * _CAMERA.height)]
     points, index = rows[:, :3] / 1000, rows[:, 4].astype(int)
     v, u = np.divmod(index, _CAMERA.width)
     some = slice(None, None, max(1, len(points) // 2000))
     pixels = np.stack([u[some], v[some]], axis=1).astype(np.float64)
-    found, turn, shift = cv2.solvePnP(
-        np.ascontiguousarray(points[some]), pixels, _CAMERA.matrix, None, flags=cv2.SOLVEPNP_SQPNP
-    )
+    try:
+        found, turn, shift = cv2.solvePnP(
+            np.ascontiguousarray(points[some]),
+            pixels,
+            _CAMERA.matrix,
+            None,
+            flags=cv2.SOLVEPNP_SQPNP,
+        )
+    except cv2.error:  # too few points, or all in one place
+        found = False
     if not found:
         raise DatasetError(f"{path}: its points do not fit its pixels")
     z = (points @ cv2.Rodrigues(turn)[0].T + shift.T)[:, 2]
     depth = np.full((_CAMERA.height, _CAMERA.width), np.nan, np.float32)
-    inside = (index >= 0) & (index < depth.size) & (z > 0)
-    depth.ravel()[index[inside]] = z[inside]
+    depth.ravel()[index[z > 0]] = z[z > 0]
     return depth
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.datasets.views import LabelledViews, Views
+from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 
-__all__ = ["DetectionData", "DetectionSample", "DetectionViews"]
+__all__ = ["DetectionData", "DetectionSample", "DetectionViews", "check_boxes"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class DetectionData(LabelledViews[DetectionSample], Protocol):
     """
 
     classes: tuple[str, ...]
+
+
+def check_boxes(data: DetectionData) -> None:
+    """That there is something to learn; no more views are read than it takes to know.
+
+    Raises:
+        InputError: if no view has a labelled box that is no crowd.
+    """
+    if all(data[index].crowd.all() for index in range(len(data))):
+        raise InputError("nothing to train on: no view has a labelled box")
 
 
 class DetectionViews(Views[DetectionSample]):

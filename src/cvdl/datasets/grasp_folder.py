@@ -39,7 +39,14 @@ class GraspFolder(ABC):
         views.sort(key=lambda view: (str(view[0].parent), natural_key(view[0].name)))
         if not views:
             raise DatasetError(f"{self.path}: holds no {example}")
-        self._images, self.names = [file for file, _ in views], [name for _, name in views]
+        self._images, self._stems = [file for file, _ in views], [name for _, name in views]
+        self.names = self._stems
+        if len(set(self.names)) < len(self.names):
+            folders = [file.parent.relative_to(self.path) for file in self._images]
+            self.names = [
+                (folder / stem).as_posix()
+                for folder, stem in zip(folders, self._stems, strict=True)
+            ]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -63,7 +70,7 @@ class GraspFolder(ABC):
 
     def _beside(self, index: int, ending: str) -> Path:
         """The file of a view's name with another ending."""
-        return self._images[index].with_name(self.names[index] + ending)
+        return self._images[index].with_name(self._stems[index] + ending)
 
 
 def read_rows(

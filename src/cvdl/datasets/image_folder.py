@@ -146,7 +146,7 @@ def read_image(
         )
     if image.shape[:2] != size:
         raise DatasetError(
-            f"{path}: {image.shape[1]}x{image.shape[0]} pixels; the camera has {size[1]}x{size[0]}"
+            f"{path}: {image.shape[1]}x{image.shape[0]} pixels; expected {size[1]}x{size[0]}"
         )
     return np.asarray(image)
 

@@ -7,6 +7,7 @@ The networks are torchvision's: AlexNet (Krizhevsky 2014), VGG (Simonyan & Zisse
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from cvdl.detection.downloads import downloaded
 from cvdl.errors import InputError
-from cvdl.weights import WeightsError, load_weights
+from cvdl.weights import WeightsError, check_state, load_weights
 
 __all__ = ["BACKBONES", "MODEL", "STAGES", "Backbone", "Classifier", "build_classifier"]
 
@@ -126,14 +128,8 @@ def _pretrained(name: str, weights: str) -> nn.Module:
             ".safetensors file"
         )
     chosen = models.get_model_weights(name)[weights]
-    try:
-        return cast(nn.Module, models.get_model(name, weights=chosen, progress=False))
-    except (OSError, RuntimeError) as error:  # no connection; half a file
-        cache = Path(torch.hub.get_dir()) / "checkpoints"
-        raise InputError(
-            f"{name}: weights {weights} cannot be downloaded ({error}); connect, or put "
-            f"{chosen.url} into {cache}"
-        ) from error
+    build = partial(models.get_model, name, weights=chosen, progress=False)
+    return cast(nn.Module, downloaded(build, chosen))
 
 
 def _read(model: Classifier, path: Path) -> None:
@@ -145,7 +141,7 @@ def _read(model: Classifier, path: Path) -> None:
     last = f"head.{len(model.head) - 1}."
     own = model.state_dict()
     theirs = {key: value for key, value in state.items() if key.startswith(last)}
-    load_weights(path, MODEL, {**own, **theirs})  # names and shapes agree
+    check_state(path, state, {**own, **theirs})
     model.load_state_dict({**state, **{key: own[key] for key in own if key.startswith(last)}})
 
 

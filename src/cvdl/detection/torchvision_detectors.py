@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
+from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from cvdl.detection.crops import frame_image
 from cvdl.detection.detections import Detections
+from cvdl.detection.downloads import downloaded
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.weights import WeightsError, check_state, load_weights, save_weights
@@ -149,7 +150,7 @@ class TorchvisionDetector(nn.Module):
             weights: their name, as ``COCO_V1``; ``DEFAULT``: the best.
 
         Raises:
-            InputError: if there are no such weights, or they cannot be downloaded.
+            InputError: if there are no such weights, or they cannot be downloaded or read.
         """
         _check_name(name)
         known = get_model_weights(name)
@@ -159,10 +160,10 @@ class TorchvisionDetector(nn.Module):
                 f"{name}, or {', '.join(known.__members__)}"
             )
         chosen = known[weights]
-        try:
-            network = get_model_builder(name)(weights=chosen, weights_backbone=None, progress=False)
-        except OSError as error:  # of which urllib's are
-            raise InputError(_cannot_download(chosen, error)) from error
+        build = partial(
+            get_model_builder(name), weights=chosen, weights_backbone=None, progress=False
+        )
+        network = downloaded(build, chosen)
         categories = chosen.meta["categories"]
         real = [text for text in categories if text not in ("__background__", "N/A")]
         places = {text: place for place, text in enumerate(real)}
@@ -291,12 +292,3 @@ def _scale_anchors(network: Any, scale: float) -> None:
     old = holder.anchor_generator
     sizes = tuple(tuple(size * scale for size in level) for level in old.sizes)
     holder.anchor_generator = AnchorGenerator(sizes, old.aspect_ratios)
-
-
-def _cannot_download(weights: WeightsEnum, error: OSError) -> str:
-    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-    reason = getattr(error, "reason", error)
-    return (
-        f"weights {weights.name} cannot be downloaded ({reason}): get {weights.url} where there "
-        f"is a connection and put it here as {file}, or give a file of weights"
-    )

@@ -166,6 +166,7 @@ class DetectionScores:
     def __add__(self, other: DetectionScores) -> DetectionScores:
         """Both together: the folds of a cross-validation."""
         both = DetectionScores(self.classes)
+        both._class_agnostic = self._class_agnostic
         both._views = self._views + other._views
         return both
 
@@ -357,11 +358,12 @@ def _operating_point(figures: _Figures, labelled: int) -> tuple[float, float]:
         return nan, 0.0 if labelled else nan
     order = np.argsort(-figures.scores, kind="stable")
     right = np.cumsum(figures.right[order])
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + labelled)
-    best = int(np.argmax(f1))
+    scores = figures.scores[order]
     # Detections of equal score are taken or left together.
-    last = int(np.searchsorted(-figures.scores[order], -figures.scores[order[best]], "right")) - 1
-    return float(figures.scores[order[best]]), float(f1[last])
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    f1 = 2 * right[ends] / (ends + 1 + labelled)
+    best = int(np.argmax(f1))
+    return float(scores[ends[best]]), float(f1[best])
 
 
 def _one_each(found: Detections) -> Detections:

@@ -130,7 +130,7 @@ class CascadeTask:
         a single threshold hardly moves.
         """
         if not self._validation:
-            return {"score": 0.0}  # of equal epochs the last is kept
+            return {}
         overlaps = np.array([self._overlap(item) for item in self._validation])
         right, fitting = float((overlaps > 0.25).mean()), float((overlaps > 0.5).mean())
         mean = float(overlaps.mean())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import re
 import shutil
 from pathlib import Path
@@ -15,13 +14,14 @@ import torch
 from cvdl.errors import InputError
 from cvdl.weights import write_atomically
 
-__all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint"]
+__all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint", "settle_run"]
 
 #: Marks a folder as one run's; what it was started with.
 _RUN_FILE = "run.json"
-#: What trainings write into their folders.
+#: What trainings write into their folders, besides the detector's weights.
 _OURS = re.compile(
-    r"(run|results|history)\.json|(curves|sheet|confusion|roc)\.png|.*\.safetensors|last\.pt|.*\.part"
+    r"(run|results|history|small|large)\.json|(curves|sheet|confusion|roc|small|large)\.png"
+    r"|(best|first|small|large)\.safetensors|last\.pt|.*\.part|events\.out\.tfevents\..*"
     r"|training|tensorboard|fold\d+"
 )
 
@@ -33,11 +33,14 @@ class TrainingError(InputError):
 def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = False) -> None:
     """Make the folder of a run, and write down in ``run.json`` what it is started with.
 
+    A run that has trained nothing yet is no run: its folder is used anew.
+
     Args:
         out: the folder.
         run: everything that the result depends on, as JSON takes it.
         resume: go on with the same run, where there is one.
-        overwrite: remove an earlier run; anything else is never removed.
+        overwrite: replace an earlier run, which is kept until ``settle_run``; anything else is
+            never removed.
 
     Raises:
         TrainingError: if something is there and must stay, or is the run of other settings.
@@ -47,23 +50,54 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not file.is_file():
             raise TrainingError(f"cannot train in {out}: it exists and is no run of a training")
-        if resume:
-            differences = _differences(_read(file), run)
-            if differences:
+        if _has_trained(out):
+            if resume:
+                differences = _differences(_read(file), run)
+                if differences:
+                    raise TrainingError(
+                        f"cannot go on with {out}: it was started with {'; '.join(differences)}"
+                    )
+                return
+            if not overwrite:
                 raise TrainingError(
-                    f"cannot go on with {out}: it was started with {'; '.join(differences)}"
+                    f"{out} holds a run already; say --resume to go on with it or --overwrite to "
+                    "replace it"
                 )
-            return
-        if not overwrite:
-            raise TrainingError(
-                f"{out} holds a run already; say --resume to go on with it or --overwrite to "
-                "replace it"
-            )
-        strange = [file.name for file in out.iterdir() if not _OURS.fullmatch(file.name)]
-        if strange:
-            raise TrainingError(f"cannot replace {out}: {strange[0]} in it is not of a training")
-        shutil.rmtree(out)
+        weights = f"{_read(file).get('detector')}.safetensors"
+        for path in sorted(out.rglob("*")):
+            if not _OURS.fullmatch(path.name) and path.name != weights:
+                raise TrainingError(f"cannot replace {out}: {path} is not of a training")
+        if _has_trained(out):
+            shutil.rmtree(_aside(out), ignore_errors=True)
+            out.rename(_aside(out))
+        else:
+            shutil.rmtree(out)
     write_atomically(file, (json.dumps(run, indent=2) + "\n").encode())
+
+
+def settle_run(out: Path) -> bool:
+    """After a run or its failing: let go of the earlier one that it replaces, or put that back.
+
+    Args:
+        out: the folder that ``prepare_run`` made.
+
+    Returns:
+        Whether the run has trained anything.
+    """
+    has_trained = _has_trained(out)
+    if _aside(out).exists():
+        shutil.rmtree(_aside(out) if has_trained else out)
+        if not has_trained:
+            _aside(out).rename(out)
+    return has_trained
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.replaced")
+
+
+def _has_trained(out: Path) -> bool:
+    return any(True for pattern in ("*.safetensors", "last.pt") for _ in out.rglob(pattern))
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -81,7 +115,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, ValueError, TypeError, pickle.UnpicklingError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # damage shows in many guises
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"{path}: damaged, or not a checkpoint of cvdl ({reason})") from error
 

@@ -12,14 +12,14 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import Field
 from torch import Tensor, nn
 
-from cvdl.datasets.detection_sample import DetectionData
+from cvdl.datasets.detection_sample import DetectionData, check_boxes
 from cvdl.detection.backbones import Backbone, Classifier
 from cvdl.detection.crops import moved_boxes
 from cvdl.detection.rcnn import Rcnn, rcnn_network
-from cvdl.errors import InputError
 from cvdl.evaluation.classification import ClassificationScores
 from cvdl.settings import Settings
-from cvdl.training.crops import color_statistics, labelled_crops, sample_boxes
+from cvdl.training.colors import color_statistics
+from cvdl.training.crops import labelled_crops, sample_boxes
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
@@ -68,9 +68,6 @@ class ClassifierTask:
         train: labelled views, read anew in every epoch.
         validation: the same; their crops are cut once.
         settings: see there.
-
-    Raises:
-        InputError: if the views to train on show nothing.
     """
 
     def __init__(
@@ -86,20 +83,24 @@ class ClassifierTask:
         self._outside = model.mean.clone()  # a batch is made beside the device's work
         self._validation = self._cut_once(validation)
 
-    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
+    def batches(
+        self, epoch: int, generator: torch.Generator
+    ) -> Prefetched[tuple[Tensor, ...] | None]:
         """Every view once, in random order; see ``Task``."""
         rng = np.random.default_rng(generator.initial_seed())
         order = rng.permutation(len(self._train))
         size = self._settings.training.batch_size
         steps = -(-len(order) // size)
 
-        def make(number: int) -> tuple[Tensor, ...]:
+        def make(number: int) -> tuple[Tensor, ...] | None:
             parts = []
             for index in order[number * size : (number + 1) * size]:
                 sample = self._train[int(index)]
                 boxes = sample_boxes(sample, self._classes, self._settings.crops_per_view, rng)
                 made = labelled_crops(sample, boxes, self._settings.crop, self._outside, rng)
                 parts.append((made.crops, made.labels, made.deltas))
+            if not any(len(labels) for _, labels, _ in parts):  # crowds all over
+                return None
             return tuple(torch.cat(some) for some in zip(*parts, strict=True))
 
         return Prefetched(make, steps)
@@ -122,7 +123,7 @@ class ClassifierTask:
         labelled ones.
         """
         if self._validation is None:
-            return {"score": 0.0}  # of equal epochs the last is kept
+            return {}
         crops, labels, deltas = self._validation
         device = self.model.mean.device
         parts = [self.model(some.to(device).float() / 255).cpu() for some in crops.split(256)]
@@ -171,8 +172,7 @@ def train_classifier(
         InputError: if there is nothing to train on, or ``out`` or the weights to start from
             cannot be used.
     """
-    if not len(train):
-        raise InputError("nothing to train on: no view")
+    check_boxes(train)
     torch.manual_seed(settings.training.seed)
     model = rcnn_network(
         settings.backbone, len(train.classes), settings.weights, settings.frozen_stages
@@ -180,7 +180,9 @@ def train_classifier(
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    model.mean, model.deviation = color_statistics(train)
+    mean, deviation = color_statistics(train)
+    model.mean = torch.from_numpy(mean / 255).float()
+    model.deviation = torch.from_numpy(deviation / 255).float()
     task = ClassifierTask(model, train, validation, settings)
     fit(task, settings.training, out, resume, console)
     return Rcnn(model, train.classes, settings.crop)

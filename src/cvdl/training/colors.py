@@ -8,10 +8,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mean_and_deviation"]
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.datasets.views import LabelledViews
+
+__all__ = ["color_statistics"]
+
+_MOST_VIEWS = 200
 
 
-def mean_and_deviation(
+def color_statistics(
+    data: LabelledViews[DetectionSample],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of red, green and blue, (3,), 0 to 255.
+
+    Args:
+        data: at least one view; of many an even choice of 200 is read.
+    """
+    picks = np.unique(np.linspace(0, len(data) - 1, _MOST_VIEWS).round().astype(int))
+    return _mean_and_deviation(data[int(index)].frame.color for index in picks)
+
+
+def _mean_and_deviation(
     images: Iterable[NDArray[np.uint8]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and deviation of each channel over all pixels of all images, (3,), 0 to 255.

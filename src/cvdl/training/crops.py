@@ -11,11 +11,10 @@ from torch import Tensor
 from torchvision.ops import box_iou
 from torchvision.transforms.v2 import functional as colors
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.crops import box_deltas, cut_crops, frame_image
-from cvdl.training.colors import mean_and_deviation
 
-__all__ = ["LabelledBoxes", "LabelledCrops", "color_statistics", "labelled_crops", "sample_boxes"]
+__all__ = ["LabelledBoxes", "LabelledCrops", "labelled_crops", "sample_boxes"]
 
 _FITS = 0.5  # intersection over union from which a box shows the thing: Fast R-CNN, section 2.3
 _CROWDED = 0.5  # share of a box within a crowd from which nobody can say what it shows
@@ -51,12 +50,6 @@ class LabelledCrops:
     crops: Tensor
     labels: Tensor
     deltas: Tensor
-
-
-def color_statistics(data: DetectionData) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (3,) float32 of RGB, 0 to 1, over all pixels of all images."""
-    mean, deviation = mean_and_deviation(data[index].frame.color for index in range(len(data)))
-    return torch.from_numpy(mean / 255).float(), torch.from_numpy(deviation / 255).float()
 
 
 def sample_boxes(

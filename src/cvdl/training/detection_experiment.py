@@ -14,7 +14,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample, Detec
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
 from cvdl.training.splits import Split
-from cvdl.training.trainer import Trainer
+from cvdl.training.trainer import Trainer, result_metadata
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,7 +90,6 @@ def train_and_score(
         samples = track(test, "detecting", len(test), console=console, transient=True)
     scores = score_detector(detector, samples, data.classes).scores
     figures = scores.report().figures() if len(scores) else {}
-    tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
-    counts = {"train_views": str(len(train)), "test_views": str(len(test))}
-    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **counts, **tested})
+    tested = result_metadata(figures, len(train), len(test))
+    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
     return scores

@@ -16,7 +16,7 @@ from cvdl.evaluation.grasping import GraspScores, evaluate_detector, recognise
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.training.splits import Split
-from cvdl.training.trainer import Trainer
+from cvdl.training.trainer import Trainer, result_metadata
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,10 +80,8 @@ def train_and_score(
     validation = Views([(data, split.validation)])
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
     scores = score(detector, Views([(data, split.test)]), console)
-    figures = {f"test/{name}": f"{value:.4f}" for name, value in scores.figures().items()}
-    figures = figures if len(split.test) else {}
-    counts = {"train_views": str(len(train)), "test_views": str(len(split.test))}
-    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **counts, **figures})
+    tested = result_metadata(scores.figures(), len(train), len(split.test))
+    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
     return scores
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 from cvdl.weights import write_atomically
 
-__all__ = ["History", "draw_losses"]
+__all__ = ["SCORE", "History", "draw_losses"]
 
+#: The figure that tells which epoch is best.
+SCORE = "validation/score"
 _BLUE, _ORANGE = "#1f6fb4", "#d9541e"
 
 
@@ -25,34 +28,36 @@ class History:
 
     Attributes:
         epochs: one dict an epoch: ``learning_rate``, ``seconds``, the means of the training's
-            losses as ``train/NAME``, the validation's figures as ``validation/NAME``. The
-            first epoch is 0.
+            losses as ``train/NAME``, the validation's figures as ``validation/NAME`` where they are
+            defined. The first epoch is 0.
     """
 
     epochs: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        """The last one with the highest ``validation/score``; -1 before any.
+        """The last one with the highest score; the last of all where none has one; -1 before any.
 
         Of epochs that a small validation cannot tell apart, the one that has learnt longest.
         """
-        scores = self.series("validation/score")
+        scores = [epoch.get(SCORE, -inf) for epoch in self.epochs]
         return max(range(len(scores)), key=lambda epoch: (scores[epoch], epoch), default=-1)
 
     @property
-    def waited(self) -> int:
-        """Epochs since the highest ``validation/score`` was first reached."""
-        return len(self.epochs) - 1 - self.series("validation/score").index(self.best_score)
+    def best_score(self) -> float | None:
+        """Of the best epoch; None where no epoch has a score."""
+        return self.epochs[self.best_epoch].get(SCORE) if self.epochs else None
 
     @property
-    def best_score(self) -> float:
-        """Of the best epoch; minus infinity before any."""
-        return self.epochs[self.best_epoch]["validation/score"] if self.epochs else float("-inf")
+    def waited(self) -> int:
+        """Epochs since the highest score was first reached; 0 where no epoch has one."""
+        if self.best_score is None:
+            return 0
+        return len(self.epochs) - 1 - self.series(SCORE).index(self.best_score)
 
     def series(self, name: str) -> list[float]:
-        """A figure of every epoch."""
-        return [epoch[name] for epoch in self.epochs]
+        """A figure of every epoch; NaN where it is undefined."""
+        return [epoch.get(name, nan) for epoch in self.epochs]
 
     def write(self, path: Path) -> None:
         """As JSON: ``best_epoch``, ``best_score`` and ``epochs``."""
@@ -68,7 +73,7 @@ class History:
         figure = Figure(figsize=(12, 3.6), dpi=100)
         losses, validation, rate = figure.subplots(1, 3)
         figure.subplots_adjust(left=0.05, right=0.99, bottom=0.14, top=0.91, wspace=0.2)
-        names = list(self.epochs[0]) if self.epochs else []
+        names = list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
         for name in names:
             part, _, short = name.partition("/")
             axes = {"train": losses, "validation": validation}.get(part)
@@ -82,10 +87,11 @@ class History:
             rate.plot(self.series("learning_rate"), color=_BLUE)
             if min(self.series("train/loss")) > 0:
                 losses.set_yscale("log")
-            validation.plot(
-                self.best_epoch, self.best_score, "o", color=_ORANGE, label="best", zorder=4
-            )
             losses.legend(frameon=False)
+        if self.best_score is not None:
+            best = self.best_epoch, self.best_score
+            validation.plot(*best, "o", color=_ORANGE, label="best", zorder=4)
+        if validation.lines:
             validation.legend(frameon=False)
         rate.set(title="learning rate", xlabel="epoch")
         for axes in (losses, validation, rate):
@@ -100,7 +106,7 @@ def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
     for number, (name, losses) in enumerate(parts.items(), start=1):
         axes = figure.add_subplot(1, len(parts), number)
         axes.plot(range(1, len(losses) + 1), losses, "o-", color=_BLUE, markersize=3)
-        axes.set(title=f"{name}: loss", xlabel="epoch")
+        axes.set(title=f"{name}: loss", xlabel="epoch", xlim=(0.5, len(losses) + 0.5))
         _tidy(axes)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -150,6 +150,8 @@ def _fitted(
     classes: Sequence[str], learnt: Iterable[_Learnt], settings: HogTraining
 ) -> HogDetector:
     descriptors, labels = (np.concatenate(parts) for parts in zip(*learnt, strict=True))
+    if len(np.unique(labels)) < 2:
+        raise InputError("nothing to tell apart: no view has room for background beside its boxes")
     model = LogisticRegression(C=settings.regularization, max_iter=settings.iterations, tol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it stops where it is told to

@@ -25,7 +25,7 @@ from cvdl.training.checkpoint import (
     prepare_run,
     save_checkpoint,
 )
-from cvdl.training.history import History
+from cvdl.training.history import SCORE, History
 from cvdl.training.progress import epoch_bar, summary_writer
 from cvdl.weights import load_weights, save_weights
 
@@ -83,6 +83,8 @@ class Task(Protocol):
     def batches(self, epoch: int, generator: torch.Generator) -> Iterable[Any]:
         """One epoch's batches: tensors, or tuples, lists and dicts of tensors, on any device.
 
+        None stands for a batch in which there is nothing to learn.
+
         Where it has a length, the learning rate follows its schedule in every step; else it
         changes from epoch to epoch.
 
@@ -103,6 +105,9 @@ class Task(Protocol):
     def validate(self) -> dict[str, float]:
         """Figures of the model as it is: ``score``, higher is better, and others.
 
+        Those that are undefined are left out or NaN. Without any score the last epoch is kept, and
+        no patience ends the training.
+
         The model is in evaluation mode and no gradient is kept.
         """
         ...
@@ -117,10 +122,10 @@ def fit(
 ) -> History:
     """Train a model, keep its best state, and leave it in that state.
 
-    ``out`` gets ``best.safetensors`` (the last state of the highest validation score; metadata
-    ``model``: the class's name, ``epoch``, ``score``), ``last.pt`` (from which a run goes on),
-    ``history.json``, ``curves.png``, ``run.json`` (the settings) and ``tensorboard``. All are
-    whole whenever the run is killed.
+    ``out`` gets ``best.safetensors`` (the last state of the highest validation score, or the last
+    of all without a score; metadata ``model``: the class's name, ``epoch``, ``score``), ``last.pt``
+    (from which a run goes on), ``history.json``, ``curves.png``, ``run.json`` (the settings) and
+    ``tensorboard``. All are whole whenever the run is killed.
 
     Args:
         task: its model's weights are where training starts from (seed torch before making it).
@@ -143,9 +148,12 @@ def fit(
     name = type(model).__name__
     if last.exists():
         checkpoint = load_checkpoint(last)
-        model.load_state_dict(checkpoint["model"])
-        optimizer.load_state_dict(checkpoint["optimizer"])
-        history.epochs = checkpoint["epochs"]
+        try:
+            model.load_state_dict(checkpoint["model"])
+            optimizer.load_state_dict(checkpoint["optimizer"])
+            history.epochs = checkpoint["epochs"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise TrainingError(f"{last}: not a checkpoint of this model ({error})") from error
     drawn = perf_counter()
     with (
         epoch_bar(console, settings.epochs) as show,
@@ -157,12 +165,10 @@ def fit(
                 figures = _run_epoch(task, optimizer, settings, epoch, device, show)
             history.epochs.append(figures)
             if history.best_epoch == epoch:
-                score = f"{figures['validation/score']:.6g}"
-                save_weights(
-                    best,
-                    model.state_dict(),
-                    {"model": name, "epoch": str(epoch), "score": score},
-                )
+                metadata = {"model": name, "epoch": str(epoch)}
+                if SCORE in figures:
+                    metadata["score"] = f"{figures[SCORE]:.6g}"
+                save_weights(best, model.state_dict(), metadata)
             save_checkpoint(
                 last,
                 {
@@ -207,6 +213,8 @@ def _run_epoch(
     sums: dict[str, Tensor] = {}
     model, count, rate = task.model.train(), 0, 0.0
     for batch in batches:
+        if batch is None:
+            continue
         share = (count + 0.5) / steps if steps else 0.5  # the middle of the step, or of the epoch
         rate = settings.rate(epoch + share)
         for group in optimizer.param_groups:
@@ -235,7 +243,11 @@ def _run_epoch(
     with torch.no_grad():
         validation = task.validate()
     figures = {"learning_rate": rate, "seconds": perf_counter() - start, **means}
-    figures |= {f"validation/{name}": float(value) for name, value in validation.items()}
+    figures |= {
+        f"validation/{name}": float(value)
+        for name, value in validation.items()
+        if not math.isnan(value)
+    }
     show(epoch + 1, _summary(figures))
     return figures
 
@@ -267,4 +279,5 @@ def _to(batch: Any, device: torch.device) -> Any:
 
 
 def _summary(figures: dict[str, float]) -> str:
-    return f"loss {figures['train/loss']:.4g}, score {figures['validation/score']:.4g}"
+    score = f", score {figures[SCORE]:.4g}" if SCORE in figures else ""
+    return f"loss {figures['train/loss']:.4g}{score}"

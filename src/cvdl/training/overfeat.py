@@ -13,20 +13,19 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.overfeat.network import WINDOW
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
 from cvdl.settings import Settings
-from cvdl.training.colors import mean_and_deviation
+from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
 __all__ = [
     "OverfeatTask",
     "OverfeatTraining",
-    "color_statistics",
     "cut_window",
     "train_overfeat",
     "window_targets",
@@ -36,7 +35,6 @@ _CENTERED = 0.15  # sides of a window: as far off its centre an object is the wi
 _NEAR = 0.3  # an object nearer than this is no background
 _NEAR_FILL = (0.7 * FILL[0], 1.3 * FILL[1])  # nor is one of about the right size
 _TRIES = 4  # windows drawn for each one kept
-_MOST_VIEWS = 200  # whose colours give the mean and the deviation
 _LIGHT = 0.2  # how far brightness and contrast are changed, as shares
 
 
@@ -75,19 +73,23 @@ class OverfeatTask:
         self.model, self.settings = model, settings
         self._train, self._validation = train, validation
 
-    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
+    def batches(
+        self, epoch: int, generator: torch.Generator
+    ) -> Prefetched[tuple[Tensor, ...] | None]:
         """The epoch's batches; see ``Task``."""
         rng = np.random.default_rng(generator.initial_seed())
         order, size = rng.permutation(len(self._train)), self.settings.training.batch_size
         picks = [order[start : start + size] for start in range(0, len(order), size)]
         fill = self.model.mean.round().byte().cpu().numpy()
 
-        def make(number: int) -> tuple[Tensor, ...]:
+        def make(number: int) -> tuple[Tensor, ...] | None:
             views = (self._train[int(pick)] for pick in picks[number])
             made = [
                 _windows(view, self.settings, len(self.model.classes), fill, rng) for view in views
             ]
             windows, labels, boxes = (np.concatenate(parts) for parts in zip(*made, strict=True))
+            if not len(labels):  # crowds all over
+                return None
             arrays = windows, labels, boxes.astype(np.float32)
             return tuple(torch.from_numpy(array) for array in arrays)
 
@@ -106,9 +108,9 @@ class OverfeatTask:
         return {"loss": loss, "classes": classes, "boxes": edges}
 
     def validate(self) -> dict[str, float]:
-        """Average precision on the views to validate on; without any, 0 for all epochs."""
+        """Average precision on the views to validate on."""
         if not len(self._validation):
-            return {"score": 0.0}  # of equal epochs the last is kept
+            return {}
         views = (self._validation[index] for index in range(len(self._validation)))
         report = report_on(self.model, views)
         return {"score": report.ap50, "ap50": report.ap50, "ap": report.ap, "ar": report.ar}
@@ -136,8 +138,7 @@ def train_overfeat(
         InputError: if there is no view to train on, the classes differ, or ``out`` cannot be
             used.
     """
-    if not len(train):
-        raise InputError("nothing to train on: no view")
+    check_boxes(train)
     if len(validation) and validation.classes != train.classes:
         raise InputError(
             f"the views to validate on have the classes {', '.join(validation.classes)}; "
@@ -145,21 +146,9 @@ def train_overfeat(
         )
     torch.manual_seed(settings.training.seed)
     mean, deviation = color_statistics(train)
-    model = OverfeatDetector(train.classes, mean, deviation)
+    model = OverfeatDetector(train.classes, mean.tolist(), deviation.tolist())
     fit(OverfeatTask(model, train, validation, settings), settings.training, out, resume, console)
     return model.eval()
-
-
-def color_statistics(data: DetectionData) -> tuple[list[float], list[float]]:
-    """Mean and deviation of red, green and blue over views, 0 to 255.
-
-    Args:
-        data: of many views an even choice of 200 is read.
-    """
-    step = max(1, len(data) // _MOST_VIEWS)
-    views = (data[index].frame.color[::4, ::4] for index in range(0, len(data), step))
-    mean, deviation = mean_and_deviation(views)
-    return mean.tolist(), deviation.tolist()
 
 
 def window_targets(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import Field
 from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from cvdl.datasets.detection_sample import DetectionData
@@ -60,9 +62,13 @@ class RgbdTask:
         train: DetectionData,
         validation: DetectionData,
         settings: RgbdTraining,
+        console: Console | None = None,
     ) -> None:
         self.model, self.settings = model, settings
-        self._train = [LabelledPicture.of(train[index]) for index in range(len(train))]
+        places: Iterable[int] = range(len(train))
+        if console is not None:
+            places = track(places, "reading", len(train), console=console, transient=True)
+        self._train = [LabelledPicture.of(train[index]) for index in places]
         if not any(len(item.labels) for item in self._train):
             raise InputError("nothing to train on: no view has a labelled box")
         self._validation = validation
@@ -103,7 +109,7 @@ class RgbdTask:
     def validate(self) -> dict[str, float]:
         """Average precision on the validation's whole pictures; the score is AP50:95."""
         if not len(self._validation):
-            return {"score": 0.0}  # of equal epochs the last is kept
+            return {}
         views = (self._validation[index] for index in range(len(self._validation)))
         report = report_on(self.model, views)
         return {"score": report.ap, "ap50": report.ap50}
@@ -136,8 +142,9 @@ def train_rgbd(
         model = RgbdRcnn.load(settings.start, torch.device("cpu"))
         if model.classes != tuple(train.classes):
             raise InputError(
-                f"{settings.start}: knows {len(model.classes)} classes, not the "
-                f"{len(train.classes)} of the data to train on"
+                f"{settings.start}: knows the classes {', '.join(model.classes)}; those of the "
+                f"data to train on are {', '.join(train.classes)}"
             )
-    fit(RgbdTask(model, train, validation, settings), settings.training, out, resume, console)
+    task = RgbdTask(model, train, validation, settings, console)
+    fit(task, settings.training, out, resume, console)
     return model.eval()

@@ -38,7 +38,7 @@ def split(
 
     Args:
         object_ids: of every view.
-        validation: share of the views to validate on; 0 for none.
+        validation: share of the views that are not tested on, to validate on; 0 for none.
         test: share of the views to test on; 0 for none.
         by: whether parts may share objects (``image``) or not (``object``).
         seed: another seed, another split.
@@ -57,7 +57,8 @@ def split(
         some: list[int] = []
         if share > 0:
             wanted -= 1
-            some = _fill(share * len(groups), remaining[: len(remaining) - wanted], sizes)
+            views = int(sizes[remaining].sum())
+            some = _fill(share * views, remaining[: len(remaining) - wanted], sizes)
         chosen[part] = some
         remaining = [group for group in remaining if group not in some]
     chosen["train"] = remaining

@@ -15,12 +15,12 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.torchvision_detectors import IMAGE_SIZES, TorchvisionDetector
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
 from cvdl.settings import Settings
-from cvdl.training.colors import mean_and_deviation
+from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
@@ -35,7 +35,6 @@ __all__ = [
     "train_torchvision",
 ]
 
-_MEASURED = 200  # images, whose mean and deviation are taken for all
 _LEAST_SEEN = 0.3  # share of a box that must be in view
 _SHORTEST = 2.0  # pixels, of a box's side
 
@@ -146,12 +145,11 @@ class TorchvisionDetectorTask:
     def validate(self) -> dict[str, float]:
         """AP50 as the score, and AP over the overlaps 0.50 to 0.95."""
         if not len(self._validation):
-            return {"score": 0.0}  # of equal epochs the last is kept
+            return {}
         report = report_on(
             self.model, Prefetched(self._validation.__getitem__, len(self._validation))
         )
-        # Not a number where no view has a box.
-        return {"score": float(np.nan_to_num(report.ap50)), "ap": float(np.nan_to_num(report.ap))}
+        return {"score": report.ap50, "ap": report.ap}
 
     def _fill(self) -> list[float]:
         """The colour round a view that is zoomed out."""
@@ -184,21 +182,13 @@ def train_torchvision(
         InputError: if there is no such detector, it cannot have that image size or learn from
             those views, or ``out`` cannot be used.
     """
-    if not len(train):
-        raise InputError(f"there is no view to train {name} on")
-    mean, std = color_statistics(train)
+    check_boxes(train)
+    mean, std = ((values / 255).tolist() for values in color_statistics(train))
     torch.manual_seed(settings.training.seed)
     model = TorchvisionDetector.new(name, train.classes, mean, std, settings.image_size)
     task = TorchvisionDetectorTask(model, train, validation, settings)
     fit(task, settings.training, out, resume, console)
     return model.eval()
-
-
-def color_statistics(data: DetectionData) -> tuple[list[float], list[float]]:
-    """Mean and deviation of red, green and blue, 0 to 1, over at most 200 views."""
-    picks = np.unique(np.linspace(0, len(data) - 1, _MEASURED).round().astype(int))
-    mean, std = mean_and_deviation(data[int(index)].frame.color for index in picks)
-    return (mean / 255).tolist(), (std / 255).tolist()
 
 
 def augmented(
@@ -282,8 +272,6 @@ def _areas(boxes: Tensor) -> Tensor:
 
 
 def _check(model: TorchvisionDetector, train: DetectionData, validation: DetectionData) -> None:
-    if not len(train):
-        raise InputError(f"there is no view to train {model.name} on")
     for data in (train, validation):
         if len(data) and data.classes != model.classes:
             raise InputError(

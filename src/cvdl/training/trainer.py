@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cvdl.errors import InputError
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "result_metadata"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,15 @@ class Trainer:
         module, function, settings = trainers[name]
         found = import_module(module)
         return cls(name, getattr(found, settings), getattr(found, function))
+
+
+def result_metadata(figures: Mapping[str, float], train: int, test: int) -> dict[str, str]:
+    """What weights say of how they were tested.
+
+    Args:
+        figures: of the test.
+        train: number of views trained on.
+        test: number of views tested on; 0: there are no figures.
+    """
+    tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()} if test else {}
+    return {"train_views": str(train), "test_views": str(test), **tested}
