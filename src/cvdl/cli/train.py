@@ -93,9 +93,9 @@ def grasp(
     ROC) and sheet.png: the views, worst first, with good rectangles thin and blue,
     the prediction thick, green where right and red where wrong.
 
-    Its folder "training" gets the losses (history.json, curves.png, and logs for
-    tensorboard --logdir). Ctrl-C or a kill at any time costs an epoch at most: the
-    same command with --resume goes on.
+    Its folder "training" gets the losses, as JSON, as curves (PNG) and for
+    tensorboard --logdir. Ctrl-C or a kill at any time costs an epoch at most (a
+    network, of lenz2014): the same command with --resume goes on.
     """
     from rich.console import Console
 

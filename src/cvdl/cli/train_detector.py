@@ -76,9 +76,9 @@ def detector(
     foldN) and, of the test, results.json, curves.png (precision over recall of
     each class), confusion.png and sheet.png (the worst mistakes).
 
-    Its folder "training" gets the losses (history.json, curves.png, and logs for
-    tensorboard --logdir). Ctrl-C or a kill at any time costs an epoch at most:
-    the same command with --resume goes on.
+    Its folder "training" gets the losses, as JSON, as curves (PNG) and for
+    tensorboard --logdir (none of hog, which has none). Ctrl-C or a kill at any
+    time costs an epoch at most: the same command with --resume goes on.
     """
     from rich.console import Console
 
