@@ -151,13 +151,13 @@ def test_it_learns_four_shapes_and_where_they_are(tmp_path):
 
 
 class Stopped(Shapes):
-    """Views that are killed in the second epoch, after the statistics and the first."""
+    """Views that are killed in the second epoch, after a look, the statistics and an epoch."""
 
     reads = 0
 
     def __getitem__(self, index):
         self.reads += 1
-        if self.reads > 2 * len(self):
+        if self.reads > 2 * len(self) + 1:
             raise KeyboardInterrupt
         return super().__getitem__(index)
 
@@ -167,6 +167,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     first = train_classifier(data, data, settings(), tmp_path / "a").network.state_dict()
     with pytest.raises(KeyboardInterrupt):
         train_classifier(Stopped(4), data, settings(), tmp_path / "b")
+    assert (tmp_path / "b" / "last.pt").exists()
     second = train_classifier(data, data, settings(), tmp_path / "b", resume=True)
     for name, value in first.items():
         torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
