@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -490,6 +491,32 @@ def test_ctrl_c_leaves_a_whole_bag(bag, out, stage):
     assert summary.frames == 3
     assert (out / "metadata.yaml").exists()
     assert len(raw(out)[LABELS]) == 3
+
+
+def test_ctrl_c_waits_for_the_frame_under_way(bag, out, scene):
+    handler = signal.getsignal(signal.SIGINT)
+    numbers = iter(range(5))
+
+    def stage(frame) -> Scene:
+        if next(numbers) == 2:
+            signal.raise_signal(signal.SIGINT)  # no exception here
+        return scene
+
+    summary = replay(bag, out, stage)
+    assert summary.interrupted
+    assert summary.frames == 3
+    assert len(raw(out)[LABELS]) == 3
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_does_not_wait(bag, out, scene):
+    def stage(frame) -> Scene:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return scene
+
+    summary = replay(bag, out, stage)
+    assert (summary.interrupted, summary.frames) == (True, 0)
 
 
 def test_ctrl_c_in_compiled_code_is_one_too(bag, out, scene):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -169,6 +171,7 @@ class _Run:
         self._is_rectified = is_rectified(topics.color)
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
+        self._interrupt = _Interrupt()
         self._grasps = 0
         self._refused: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
@@ -185,14 +188,16 @@ class _Run:
             expected = min(expected, self._options.limit)
         start = perf_counter()
         interrupted = False
-        try:
-            for done, (match, received_ns) in enumerate(self._matches(), start=1):
-                self._process(match, received_ns)
-                on_progress(done, expected)
-                if done == self._options.limit:
-                    break
-        except KeyboardInterrupt:
-            interrupted = True
+        with self._interrupt:
+            try:
+                for done, (match, received_ns) in enumerate(self._matches(), start=1):
+                    self._process(match, received_ns)
+                    on_progress(done, expected)
+                    if done == self._options.limit:
+                        break
+            except KeyboardInterrupt:
+                interrupted = True
+        interrupted |= self._interrupt.asked
         return ReplaySummary(
             topics=self._topics,
             frames=self._tally.frames,
@@ -215,6 +220,8 @@ class _Run:
         for topic, received_ns, data in self._reader.messages(
             inputs if self._options.only_results else None
         ):
+            if self._interrupt.asked:
+                return
             if topic.name in results:  # of an earlier replay
                 continue
             if not self._options.only_results:
@@ -335,6 +342,38 @@ class _Run:
     def _inputs(self) -> str:
         topics = self._topics
         return f"{topics.color}, {topics.depth}, {topics.camera_info}"
+
+
+class _Interrupt:
+    """Ctrl-C, which ends a run after the frame under way; pressed again, it ends it at once.
+
+    Coming up in the middle of compiled code, it now and then took the process with it.
+
+    Attributes:
+        asked: whether it has been pressed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> None:
+        # Where nobody handles the signal as Python does, it is for whoever does to say.
+        self._before = signal.getsignal(signal.SIGINT)
+        self._ours = (
+            self._before is signal.default_int_handler
+            and threading.current_thread() is threading.main_thread()
+        )
+        if self._ours:
+            signal.signal(signal.SIGINT, self._ask)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
 
 
 class _Stopwatch:
