@@ -607,6 +607,6 @@ def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage,
 
 def test_rerun_that_is_not_installed_is_said(bag, out, tmp_path, stage, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
-    with pytest.raises(InputError, match=r"a recording needs rerun: pip install 'cvdl\[rerun\]'"):
+    with pytest.raises(InputError, match=r"a recording needs rerun: pip install '\.\[rerun\]'"):
         replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "recording.rrd"))
     assert not out.exists()

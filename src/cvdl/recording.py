@@ -82,7 +82,7 @@ class RerunRecording(Recording):
         try:
             import rerun
         except ImportError as error:
-            raise InputError("a recording needs rerun: pip install 'cvdl[rerun]'") from error
+            raise InputError("a recording needs rerun: pip install '.[rerun]'") from error
         if path.is_dir():
             raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:

@@ -15,7 +15,7 @@ from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
 from cvdl.simulation import SimulationConfig, simulate_scene
 
-pytest.importorskip("rclpy", reason="there is no ROS 2: pip install 'cvdl[live]', or source one")
+pytest.importorskip("rclpy", reason="there is no ROS 2: pip install '.[live]', or source one")
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor

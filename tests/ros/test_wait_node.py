@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install 'cvdl[live]'")
+rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[live]'")
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import LifecycleNode  # noqa: E402

@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Find objects, what they are and how to grasp them, on a live ROS 2 graph, until Ctrl-C.
 
-    Needs ROS 2: a sourced installation, or that of the extra cvdl[live]. With the latter, run
-    cvdl live --setup once.
+    Needs ROS 2: a sourced installation, or the extra "live" (in a checkout:
+    pip install '.\\[live]'); with the latter, run cvdl live --setup once.
     """
     from importlib.util import find_spec
 
@@ -46,7 +46,7 @@ def command(
     if find_spec("rclpy") is None:
         raise InputError(
             "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or "
-            "pip install 'cvdl[live]'"
+            "pip install '.[live]'"
         )
     if setup:
         if has_vision_msgs():

@@ -38,7 +38,7 @@ class Tracker:
             from trackforge import BYTETRACK
         except ImportError as error:
             raise InputError(
-                "detector.track needs trackforge: pip install 'cvdl[tracking]'"
+                "detector.track needs trackforge: pip install '.[tracking]'"
             ) from error
         self._make = lambda: BYTETRACK(min_score, _PATIENCE, _MAX_DISTANCE, min_score)
         self._tracker = self._make()

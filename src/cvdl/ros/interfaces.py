@@ -75,14 +75,14 @@ def message_type(name: str) -> type[Any]:
     except ImportError as error:
         if find_spec("rclpy") is None:
             remedy = "source a ROS 2 installation (/opt/ros/*/setup.bash), or: pip install "
-            remedy += "'cvdl[live]'"
+            remedy += "'.[live]'"
         elif "ROS_DISTRO" in os.environ:
             distribution, dashed = os.environ["ROS_DISTRO"], package.replace("_", "-")
             remedy = f"sudo apt install ros-{distribution}-{dashed}"
         elif package == "vision_msgs":
             remedy = f"run {SETUP_COMMAND}"
         else:
-            remedy = "pip install 'cvdl[live]'"
+            remedy = "pip install '.[live]'"
         raise InputError(f"the messages of {package} are missing ({error}): {remedy}") from error
     return found
 
@@ -102,7 +102,7 @@ def generate_vision_msgs() -> None:
     """
     cmake = shutil.which("cmake", path=os.pathsep.join((*_programs(), os.environ.get("PATH", ""))))
     if cmake is None or find_spec("rosidl_generator_py") is None:
-        raise InputError("the generators of ROS's messages are missing: pip install 'cvdl[live]'")
+        raise InputError("the generators of ROS's messages are missing: pip install '.[live]'")
     if shutil.which("c++") is None:
         raise InputError("generating vision_msgs needs a C++ compiler: apt install build-essential")
     with tempfile.TemporaryDirectory(prefix="cvdl-vision-msgs-") as folder:

@@ -70,9 +70,8 @@ class History:
 
     def draw(self, path: Path) -> None:
         """Losses, validation and learning rate over the epochs, as PNG."""
-        figure = Figure(figsize=(12, 3.6), dpi=100)
+        figure = Figure(figsize=(12, 3.6), dpi=100, layout="constrained")
         losses, validation, rate = figure.subplots(1, 3)
-        figure.subplots_adjust(left=0.05, right=0.99, bottom=0.14, top=0.91, wspace=0.2)
         names = list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
         for name in names:
             part, _, short = name.partition("/")
