@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene
+from cvdl.outputs import keep_outputs
 from cvdl.pictures import PLATE_COLOR, UNMATCHED_COLOR, object_color, write_png
 
 __all__ = ["PictureFolder", "Recording", "RerunRecording"]
@@ -83,10 +84,7 @@ class RerunRecording(Recording):
             import rerun
         except ImportError as error:
             raise InputError("a recording needs rerun: pip install '.[rerun]'") from error
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; expected a file to write")
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
+        keep_outputs([path], overwrite)
         self._path = path
         self._rr: Any = rerun
         self._stream = rerun.RecordingStream("cvdl")

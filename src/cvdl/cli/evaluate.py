@@ -17,9 +17,9 @@ from cvdl.cli.options import (
     Scenes,
     StageSettings,
     UnseenSeed,
-    keep_outputs,
     write_json,
 )
+from cvdl.outputs import keep_outputs
 
 if TYPE_CHECKING:
     from rich.table import Table

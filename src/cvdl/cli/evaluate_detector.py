@@ -15,9 +15,9 @@ from cvdl.cli.options import (
     ReplaceOutputs,
     Scenes,
     UnseenSeed,
-    keep_outputs,
     write_json,
 )
+from cvdl.outputs import keep_outputs
 
 __all__ = ["detector"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,6 @@ __all__ = [
     "Scenes",
     "StageSettings",
     "UnseenSeed",
-    "keep_outputs",
     "write_json",
 ]
 
@@ -35,25 +33,6 @@ UnseenSeed = Annotated[
     int,
     typer.Option(min=0, help="Of simulated scenes; the package's weights have seen low ones."),
 ]
-
-
-def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
-    """Sees to it that nothing is replaced unless that was asked for.
-
-    Args:
-        paths: of what is to be written; None for what is not.
-        overwrite: whether it was.
-
-    Raises:
-        InputError: naming one that exists, or is a folder.
-    """
-    from cvdl.errors import InputError
-
-    for path in filter(None, paths):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; expected a file to write")
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

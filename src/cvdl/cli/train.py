@@ -24,6 +24,7 @@ from cvdl.cli.training import (
     begin_run,
     chosen_settings,
     run_parts,
+    tell_end,
 )
 
 if TYPE_CHECKING:
@@ -144,13 +145,7 @@ def grasp(
         )
         tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
         Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))
-    typer.echo(f"run: {out}")
-    if not folds:
-        weights = out / f"{trainer.name}.safetensors"
-        typer.echo(
-            f"to use it: cvdl replay BAG -o OUT --set grasp.detector={trainer.name} "
-            f"--set grasp.weights={weights}"
-        )
+    tell_end(out, folds, "grasp", trainer.name)
 
 
 app.command(no_args_is_help=True)(train_detector.detector)

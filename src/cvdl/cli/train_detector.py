@@ -23,6 +23,7 @@ from cvdl.cli.training import (
     begin_run,
     chosen_settings,
     run_parts,
+    tell_end,
 )
 
 if TYPE_CHECKING:
@@ -122,10 +123,4 @@ def detector(
         )
         tested = f"{folds} folds" if folds else "test"
         Console().print(scores_table(f"{name} on {dataset.value}: {tested}", report, each))
-    typer.echo(f"run: {out}")
-    if not folds:
-        weights = out / f"{trainer.name}.safetensors"
-        typer.echo(
-            f"to use it: cvdl replay BAG -o OUT --set detector.detector={trainer.name} "
-            f"--set detector.weights={weights}"
-        )
+    tell_end(out, folds, "detector", trainer.name)

@@ -31,6 +31,7 @@ __all__ = [
     "begin_run",
     "chosen_settings",
     "run_parts",
+    "tell_end",
 ]
 
 Out = Annotated[Path, typer.Option(help="Folder of the run, to make.")]
@@ -232,6 +233,23 @@ def run_parts(
         raise
     settle_run(out)
     return scored
+
+
+def tell_end(out: Path, folds: int, stage: str, name: str) -> None:
+    """Where the run is and how its weights are used; with folds there are several.
+
+    Args:
+        out: the run's folder.
+        folds: how many; 0: none.
+        stage: section of the settings that names the detector and its weights.
+        name: of the detector.
+    """
+    typer.echo(f"run: {out}")
+    if not folds:
+        typer.echo(
+            f"to use it: cvdl replay BAG -o OUT --set {stage}.detector={name} "
+            f"--set {stage}.weights={out / f'{name}.safetensors'}"
+        )
 
 
 def _keep_simulated(views: object, console: Console) -> None:

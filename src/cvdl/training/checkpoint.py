@@ -50,7 +50,8 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not file.is_file():
             raise TrainingError(f"cannot train in {out}: it exists and is no run of a training")
-        if _has_trained(out):
+        has_trained = _has_trained(out)
+        if has_trained:
             if resume:
                 differences = _differences(_read(file), run)
                 if differences:
@@ -67,7 +68,7 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
         for path in sorted(out.rglob("*")):
             if not _OURS.fullmatch(path.name) and path.name != weights:
                 raise TrainingError(f"cannot replace {out}: {path} is not of a training")
-        if _has_trained(out):
+        if has_trained:
             shutil.rmtree(_aside(out), ignore_errors=True)
             out.rename(_aside(out))
         else:

@@ -71,13 +71,14 @@ class RgbdRcnn(TrainedDetector):
                 found.append(Detections.none())
                 continue
             frame, factors = to_working_size(frame)
+            factors = np.tile(factors, 2)  # of both corners of a box
             image, scale = self.input_of(frame)
             given = image.new_zeros(0, 4)
             if proposals is not None:
-                boxes = np.reshape(proposals[number], (-1, 4)) * np.tile(factors, 2)
+                boxes = np.reshape(proposals[number], (-1, 4)) * factors
                 given = torch.from_numpy(np.float32(boxes)).to(image.device)
             seen = self.detect(image, scale, given)
-            found.append(replace(seen, boxes=seen.boxes / np.tile(factors, 2)))
+            found.append(replace(seen, boxes=seen.boxes / factors))
         return found
 
     def input_of(self, frame: RgbdFrame) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,27 @@
+"""Files that are written: none takes an older one's place unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cvdl.errors import InputError
+
+__all__ = ["keep_outputs"]
+
+
+def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
+    """Sees to it that nothing is replaced unless that was asked for.
+
+    Args:
+        paths: of what is to be written; None for what is not.
+        overwrite: whether it was.
+
+    Raises:
+        InputError: naming one that exists, or is a folder.
+    """
+    for path in filter(None, paths):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; expected a file to write")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists already; say --overwrite to replace it")
