@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.captions import Captions
 from cvdl.frame import (
     BOX_EDGES,
     FIRST_OBJECT_LABEL,
@@ -42,6 +43,8 @@ UNMATCHED_COLOR = (225, 225, 225)
 _OPENING_COLOR = (255, 225, 0)
 _FAINT_SHARE = 0.55
 _DASH = 6  # pixels
+_GAP = 4  # pixels: of the plane's outline; what is narrower than two of them is bridged
+_PIECE_SHARE = 0.002  # of the picture: smaller pieces of the plane have no outline
 _SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -81,11 +84,11 @@ def object_color(label: int) -> tuple[int, int, int]:
 def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
 
-    The support plane is tinted faintly; each object has its own colour and outline, its box
-    drawn thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that
-    is none of the objects has a dashed box, with its caption above. Of an object's best grasp both
-    plates are drawn thick and the sides along the opening thin; of the others, faintly, only the
-    plates.
+    The support plane is tinted faintly, in an outline of its own; where there is none, the picture
+    says so. Each object has its own colour and outline, its box drawn thin, and its caption (see
+    `Scene.caption`) where its mask is thickest. A detection that is none of the objects has a
+    dashed box, with its caption above. Of an object's best grasp both plates are drawn thick and
+    the sides along the opening thin; of the others, faintly, only the plates.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -102,11 +105,14 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     for detection in unmatched:
         _draw_dashed(picture, detection)
     _draw_grasps(picture, scene)
-    for detection in unmatched:  # after every box, so that no line crosses a caption
-        x_min, y_min, *_ = detection.box2d
-        _write(picture, scene.caption(detection), x_min, y_min - 5, align=0)
+    captions = Captions(picture)  # after every line, so that none crosses them
+    if not scene.labels.any():
+        captions.write("no support plane", 0, 0, align=0)
     for item in scene.objects:
-        _draw_caption(picture, scene, item)
+        _write_inside(captions, scene, item)
+    for detection in unmatched:
+        x_min, y_min, *_ = detection.box2d
+        captions.write(scene.caption(detection), x_min, y_min - 5, align=0)
     return picture
 
 
@@ -188,6 +194,7 @@ def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
         (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),
     ):
         cv2.copyTo(cv2.addWeighted(color, 1 - share, tint, share, 0), mask, picture)
+    _outline_plane(picture, labels)
     # A line in the object's colour just inside its rim and a dark one just outside: one of
     # the two stands out on any background.
     lowest, highest = cv2.erode(labels, None), cv2.dilate(labels, None)
@@ -197,6 +204,18 @@ def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
     )
     cv2.copyTo(cv2.applyColorMap(labels, _LINES), rim, picture)
     return picture
+
+
+def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
+    """A line round what the plane covers with what stands on it, past gaps in the depth."""
+    covered = cv2.compare(labels, PLANE_LABEL, cv2.CMP_GE)
+    gap = np.ones((2 * _GAP + 1,) * 2, np.uint8)
+    covered = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, gap)
+    outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    large = [line for line in outlines if cv2.contourArea(line) > _PIECE_SHARE * labels.size]
+    width = max(1, round(picture.shape[1] / 640))
+    cv2.polylines(picture, large, True, _DARK, 3 * width)
+    cv2.polylines(picture, large, True, object_color(PLANE_LABEL), width)
 
 
 def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
@@ -266,7 +285,7 @@ def _draw_lines(
     cv2.polylines(picture, list(points), False, color, width, cv2.LINE_AA, _SHIFT)
 
 
-def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
+def _write_inside(captions: Captions, scene: Scene, item: SceneObject) -> None:
     """The caption, centred where the mask is thickest: inside even a bent object."""
     x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
     mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
@@ -275,23 +294,4 @@ def _draw_caption(picture: Picture, scene: Scene, item: SceneObject) -> None:
     # A border of zeros: the picture's edge bounds the object too.
     bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
-    _write(picture, scene.caption(item), x_min + x - 1, y_min + y - 1, align=0.5)
-
-
-def _write(picture: Picture, text: str, u: float, v: float, align: float) -> None:
-    """Text on a dark plate, inside the picture.
-
-    Args:
-        picture: to write on.
-        text: what.
-        u: column of the text's left end (``align`` 0) or middle (0.5).
-        v: row of its lower end or middle.
-        align: 0 or 0.5.
-    """
-    scale = 0.45 * max(picture.shape[1] / 640, 0.8)
-    (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
-    left = min(max(int(u - align * width), 3), max(picture.shape[1] - width - 3, 3))
-    base = min(max(int(v + align * height), height + 3), picture.shape[0] - 4)
-    plate = ((left - 3, base - height - 3), (left + width + 2, base + 3))
-    cv2.rectangle(picture, *plate, _DARK, cv2.FILLED)
-    cv2.putText(picture, text, (left, base), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    captions.write(scene.caption(item), x_min + x - 1, y_min + y - 1, align=0.5)
