@@ -108,6 +108,17 @@ def test_confusion_and_mistakes():
     ]
 
 
+def test_false_alarms_know_which_thing_of_their_class_they_are_near():
+    loose = [A[0], A[1], A[2], A[1] + (A[3] - A[1]) * 0.4]
+    alarms = evaluate_detections(
+        [sample([A, B], [0, 1])],
+        [found([A, A, loose, B, B], [0, 0, 0, 1, 0], [0.9] * 5)],
+        CLASSES,
+    ).mistakes
+    assert [None if m.near is None else m.near.tolist() for m in alarms] == [A, A, None]
+    assert [m.overlap for m in alarms] == pytest.approx([1, 0.4, 0])
+
+
 def test_crowds_are_neither_missed_nor_false_alarms():
     crowd = sample([A, B], [0, 1], [False, True])
     inside = found([A, [20, 20, 30, 30], [25, 25, 35, 35]], [0, 1, 1], [0.5, 0.9, 0.8])

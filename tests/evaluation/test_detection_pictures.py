@@ -99,6 +99,18 @@ def test_sheet_frames_what_is_wrong(report):
         mistake_sheet(Views(), [], CLASSES)
 
 
+def test_what_a_loose_box_missed_comes_once_framed_in_both_colours():
+    samples = Views().samples[:1]
+    detections = [found([[10, 10, 30, 18], [60, 60, 90, 100]], [0, 1], [0.9, 0.9])]
+    mistakes = evaluate_detections(samples, detections, CLASSES).mistakes
+    assert len(mistakes) == 2
+    (loose,) = worst_mistakes(mistakes, 9)
+    assert loose.overlap == pytest.approx(0.4)
+    sheet = mistake_sheet(Views(), [loose], CLASSES)
+    for color in ((40, 120, 255), (255, 40, 40)):
+        assert (sheet == color).all(axis=-1).any()
+
+
 def test_curves_and_matrix_are_written(report, tmp_path: Path):
     nothing = evaluate_detections([], [], CLASSES)
     for number, each in enumerate((report, nothing)):

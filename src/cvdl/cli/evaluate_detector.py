@@ -79,8 +79,9 @@ def detector(
     by name.
 
     Mistakes and confusion are of the detections whose score is at least the one
-    with the best F1. In the picture, things missed or taken for others are framed
-    in blue, false alarms in red.
+    with the best F1. In the picture, what is labelled is framed in blue, false alarms
+    in red: "loose" ones overlap a thing of their class by less than 0.5, a "second"
+    one repeats what is found already, a "false" one is near no such thing.
     """
     from rich.console import Console
     from rich.progress import track

@@ -15,6 +15,9 @@ __all__ = ["HIT", "Mistake", "confusion_matrix", "judge"]
 
 #: Overlap of a detection with what it has found, at least.
 HIT = 0.5
+#: Overlap of a loose box with what it is meant to be round, at least (TIDE: Bolya et al. 2020,
+#: section 2.2).
+_NEAR = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Mistake:
         truth: label of what it is; -1 for a false alarm.
         found: label of what it was taken for; -1 for something missed.
         score: of the detection; 0 for something missed.
+        near: (4,) labelled box of the same class that a false alarm overlaps most, if by 0.1 or
+            more: the alarm is a loose box round that or, from 0.5 on, a second one; otherwise None.
+        overlap: of the alarm with that.
     """
 
     name: str
@@ -34,6 +40,8 @@ class Mistake:
     truth: int
     found: int
     score: float
+    near: NDArray[np.float64] | None = None
+    overlap: float = 0.0
 
 
 def judge(
@@ -77,7 +85,10 @@ def judge(
     mistakes = [
         *(Mistake(name, boxes[box], truth[box], taken[row], scores[row]) for row, box in confused),
         *(Mistake(name, boxes[box], truth[box], -1, 0.0) for box in missed),
-        *(Mistake(name, found.boxes[row], -1, taken[row], scores[row]) for row in alarms),
+        *(
+            Mistake(name, found.boxes[row], -1, taken[row], scores[row], *near)
+            for row, near in zip(alarms, _near(same[alarms], boxes), strict=True)
+        ),
     ]
     return [truth[box] for _, box in pairs], mistakes
 
@@ -102,6 +113,17 @@ def confusion_matrix(
     for mistake in mistakes:  # whose -1 is the last row or column
         confusion[mistake.truth, mistake.found] += 1
     return confusion
+
+
+def _near(
+    overlap: NDArray[np.float64], boxes: NDArray[np.float64]
+) -> list[tuple[NDArray[np.float64] | None, float]]:
+    """The box that each row overlaps most, if enough, and by how much."""
+    most = overlap.max(axis=1, initial=0.0).tolist()
+    return [
+        (boxes[row.argmax()], value) if value >= _NEAR else (None, 0.0)
+        for row, value in zip(overlap, most, strict=True)
+    ]
 
 
 def _match(overlap: NDArray[np.float64]) -> list[tuple[int, int]]:
