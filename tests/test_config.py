@@ -26,6 +26,37 @@ def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     assert config.segmentation.min_height == PerceptionConfig().segmentation.min_height
 
 
+def test_a_parameter_file_of_ros_serves_too(tmp_path):
+    text = """
+/**:
+  ros__parameters:
+    segmentation: {max_range: 2.5}
+    grasp.max_opening: 0.08
+    enable: true
+    topics: {color: /camera/color}
+/perception/perception_node:
+  ros__parameters:
+    segmentation.min_pixels: 99
+"""
+    config = load_config(write(tmp_path, text))
+    assert config.segmentation.max_range == 2.5
+    assert config.segmentation.min_pixels == 99
+    assert config.grasp.max_opening == 0.08
+    with pytest.raises(ConfigError, match=r"perception\.yaml: .*max_range is 50"):
+        load_config(write(tmp_path, text.replace("2.5", "50")))
+
+
+@pytest.mark.parametrize("text", ["/**: {ros__parameters: }", "/**: {ros__parameters: [1]}"])
+def test_a_parameter_file_without_parameters_is_none(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"unknown key /\*\*"):
+        load_config(write(tmp_path, text))
+
+
+def test_the_nodes_parameter_file_holds_the_defaults():
+    path = Path(__file__).parents[1] / "config" / "perception.yaml"
+    assert load_config(path) == PerceptionConfig()
+
+
 def test_an_override_may_be_written_as_python_writes_numbers():
     assert load_config(None, ["segmentation.max_range=2e0"]).segmentation.max_range == 2
 

@@ -52,9 +52,7 @@ class Captions:
         x_min, y_min, x_max, y_max = (int(value) for value in plate)
         cv2.rectangle(self._picture, (x_min, y_min), (x_max, y_max), _PLATE_COLOR, cv2.FILLED)
         place = (x_min + _MARGIN, y_max - _MARGIN)
-        cv2.putText(
-            self._picture, text, place, _FONT, self._scale, (255, 255, 255), 1, cv2.LINE_AA
-        )
+        cv2.putText(self._picture, text, place, _FONT, self._scale, (255, 255, 255), 1, cv2.LINE_AA)
 
     def _plate(self, left: float, base: float, width: int, height: int) -> NDArray[np.int_]:
         """(x_min, y_min, x_max, y_max) of the plate, both ends in it, moved into the picture."""

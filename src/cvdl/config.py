@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -36,7 +37,8 @@ def load_settings(
 
     Args:
         model: of the settings; all its fields have defaults.
-        path: a YAML file with its keys; any of them may be left out.
+        path: a YAML file with its keys, any of which may be left out; or a parameter file of ROS,
+            of which parameters that are no settings of the model are passed over.
         values: some of the settings, nested as in the file.
         overrides: ``key=value``, dots between the levels: ``segmentation.max_range=2.5``; the
             value is read as YAML.
@@ -47,7 +49,8 @@ def load_settings(
     # From all the defaults: those of an inner model may not be the ones it has by itself.
     settings = model().model_dump()
     _update(settings, values or {})
-    _update(settings, {} if path is None else _read(path))
+    if path is not None:
+        _update(settings, _of_ros(model, _read(path)))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
@@ -73,6 +76,24 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds {values!r}; expected keys and values")
     return values
+
+
+def _of_ros(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """What a parameter file of ROS says for any of its nodes; other files as they are.
+
+    Parameters are nested there or have dots in their names.
+    """
+    settings: dict[str, Any] = {}
+    for node in values.values():
+        parameters = node.get("ros__parameters") if isinstance(node, dict) else None
+        if not isinstance(parameters, dict):
+            return values
+        for name, value in parameters.items():
+            section, *keys = str(name).split(".")
+            if section in model.model_fields:
+                nested = reduce(lambda inner, key: {key: inner}, keys[::-1], value)
+                _update(settings, {section: nested})
+    return settings
 
 
 def _parse(text: str, where: str) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import cv2
@@ -76,9 +78,20 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
         assert torch.equal(a[name], b[name]), name
 
 
+def test_without_a_terminal_every_epoch_is_told_in_a_line(tmp_path):
+    settings, out = SETTINGS.model_copy(update={"epochs": 4}), tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(stop_after=2), settings, out, console=Console(file=StringIO()))
+    text = StringIO()
+    fit(Line(), settings, out, resume=True, console=Console(file=text))
+    third, last = text.getvalue().splitlines()
+    assert re.fullmatch(r"epoch 3 of 4: loss [\d.]+, score -[\d.]+; about 0:00:0\d left", third)
+    assert re.fullmatch(r"epoch 4 of 4: loss [\d.]+, score -[\d.]+", last)
+
+
 def test_learns_and_writes_what_it_says(tmp_path):
     task, out = Line(), tmp_path / "run"
-    console = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     history = fit(task, SETTINGS.model_copy(update={"epochs": 60}), out, console=console)
     assert history.best_score > -0.15
     assert history.series("train/loss")[-1] < 0.2 * history.series("train/loss")[0]

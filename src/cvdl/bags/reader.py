@@ -111,10 +111,16 @@ def _open(path: Path) -> tuple[str, list[Source]]:
         (file for file in path.iterdir() if file.suffix in _SCANS),
         key=lambda file: natural_key(file.name),
     )
+    metadata = path / "metadata.yaml"
+    if not files and not metadata.exists():
+        raise BagError(
+            f"the folder {path} holds no bag: neither metadata.yaml nor {' nor '.join(_SCANS)}; "
+            f"of a folder of images, `cvdl bag from-images {path} BAG` makes one"
+        )
     try:
         source = Ros2Source(path)
     except Exception as error:  # whatever the library makes of a damaged bag
-        if not files or _says_compressed(path / "metadata.yaml"):
+        if not files or _says_compressed(metadata):
             raise BagError(f"{path} is no bag that can be read: {error}; {_ACCEPTED}") from error
         # A recorder that was killed leaves no metadata; those of a copy cut off do not fit it.
         _log.warning("%s: %s; its files are read one by one", path, str(error).rstrip("."))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from cvdl import __version__
 from cvdl.cli import bag, demo, evaluate, info, live, replay, simulate, train
 from cvdl.errors import InputError
 
@@ -19,8 +21,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cvdl {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show which cvdl this is."
+        ),
+    ] = False,
+) -> None:
     pass
 
 

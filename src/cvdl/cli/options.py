@@ -18,7 +18,7 @@ __all__ = [
     "write_json",
 ]
 
-Config = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file of settings, or of ROS parameters.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
@@ -26,7 +26,10 @@ Scenes = Annotated[int, typer.Option(min=1, help="How many, with --dataset simul
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="One setting, as segmentation.max_range=2.5; repeatable.", metavar="K=V"
+        "--set",
+        help="One setting, as segmentation.max_range=2.5; repeatable. A wrong key lists those "
+        "that there are.",
+        metavar="K=V",
     ),
 ]
 UnseenSeed = Annotated[

@@ -53,13 +53,21 @@ Validation = Annotated[
         help="Share of the other views that tells which epoch is best; 0: keep the last.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Rounds of training, at most.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Rounds of training, at most. What is trained has a default of its own, which the "
+        "progress shows.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of the split, of training, of scenes.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="One setting, as training.learning_rate=0.001; repeatable. A wrong key lists all.",
+        help="One setting, as training.learning_rate=0.001; repeatable. A wrong key lists those "
+        "that there are.",
         metavar="K=V",
     ),
 ]
