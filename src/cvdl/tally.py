@@ -8,9 +8,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["Tally", "dropped_values", "latency_values", "summary_of"]
+__all__ = ["Tally", "counted", "dropped_values", "latency_values", "summary_of"]
 
 _log = logging.getLogger(__name__)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class Tally:

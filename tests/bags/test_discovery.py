@@ -242,5 +242,5 @@ def test_description(bag_with):
     assert images["/c"].size == (64, 48)
     assert images["/z"].kind == "depth"
     first, second = describe_topics(bag, images, {"/c": "colour"}).splitlines()
-    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 messages rgb8 64x48 <- colour"
+    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- colour"
     assert second.endswith("16UC1; compressedDepth png")  # its data is no picture

@@ -15,6 +15,7 @@ from cvdl.ros.reading import (
     image_kind,
     image_size,
 )
+from cvdl.tally import counted
 
 __all__ = ["ImageTopic", "RgbdTopics", "describe_topics", "find_topics", "image_topics"]
 
@@ -158,7 +159,7 @@ def describe_topics(
         image = images.get(topic.name)
         picture = image.description if image else ""
         mark = f"<- {marks[topic.name]}" if marks and topic.name in marks else ""
-        rows.append((topic.name, topic.type, f"{topic.count} messages", rate, picture, mark))
+        rows.append((topic.name, topic.type, counted(topic.count, "message"), rate, picture, mark))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -28,18 +28,19 @@ def from_images(
 ) -> None:
     """Make a bag of a folder of RGB-D images.
 
-    Either a sub-folder a frame with color.png and depth.png, and camera.json; or pairs
-    NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
+    Either a sub-folder a frame with color.png and depth.png, and camera.json; or
+    pairs NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
     """
     from rich.progress import track
 
     from cvdl.bags import BagWriter, prepare_output, write_frames
     from cvdl.cli.console import status_console
     from cvdl.datasets import ImageFolder
+    from cvdl.tally import counted
 
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)
     progress = track(frames, "writing", len(frames), console=status_console(), transient=True)
     with BagWriter(out) as bag:
         write_frames(bag, progress, fps)
-    typer.echo(f"{len(frames)} frames in {out}")
+    typer.echo(f"{counted(len(frames), 'frame')} in {out}")

@@ -23,8 +23,8 @@ def command(
 ) -> None:
     """Simulate a tabletop, write it as a bag, replay it, and show how well it went.
 
-    Replaces the outputs of an earlier demo. The first run compiles the kernels, which takes about
-    half a minute.
+    Replaces the outputs of an earlier demo. The first run compiles the kernels,
+    which takes about half a minute.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -79,7 +79,8 @@ def segmentation(
 
     Predicted and labelled objects are matched one to one.
 
-    P, R, F: share of the predicted and of the labelled object pixels that the pairs agree on.
+    P, R, F: share of the predicted and of the labelled object pixels that the
+    pairs agree on.
 
     edge: the same of the outlines.
 
@@ -128,6 +129,10 @@ def segmentation(
         typer.echo(f"worst frames: {sheet}")
 
 
+#: Data sets that the package's grasp detectors were trained on, in part.
+_LEARNT_FROM = (grasps.Dataset.cornell, grasps.Dataset.cornell_rgb)
+
+
 @app.command(no_args_is_help=True)
 def grasp(
     data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
@@ -160,11 +165,11 @@ def grasp(
     degrees, and with more than that Jaccard index (intersection over union),
     against one and the same good rectangle.
 
-    recognition: share of the labelled rectangles, good and bad, that a score of 0.5
-    tells apart.
+    recognition: share of the labelled rectangles, good and bad, that a score of
+    0.5 tells apart.
 
-    In the picture, good rectangles are thin and blue, the prediction is thick, green
-    where it is right and red where it is wrong.
+    In the picture, good rectangles are thin and blue, the prediction is thick,
+    green where it is right and red where it is wrong.
     """
     from rich.console import Console
 
@@ -190,6 +195,13 @@ def grasp(
         **scores.report(),
     }
     Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
+    if weights is None and dataset in _LEARNT_FROM:
+        console.print(
+            "The package's weights have learnt from these views if they are of Cornell's folder 01 "
+            "or of cornell_rgb; on new ones, by cross-validation: docs/grasping.md",
+            style="yellow",
+            highlight=False,
+        )
     if json_path is not None:
         write_json(json_path, content)
     grasps.write_pictures(scores, views, sheet, curves, worst)
@@ -205,7 +217,7 @@ def _table(content: dict[str, Any]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"{content['dataset']}, {content['split']} scenes", box=SIMPLE_HEAD)
+    table = Table(title=f"{content['data']}, {content['split']} scenes", box=SIMPLE_HEAD)
     table.add_column("scene", no_wrap=True)
     for heading in [*_COLUMNS.values(), "objects"]:
         table.add_column(heading, justify="right")

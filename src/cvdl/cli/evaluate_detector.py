@@ -75,13 +75,14 @@ def detector(
     AP50: average precision where a box is right from an overlap of 0.5 on.
 
     AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the recall so
-    averaged. All are means over the classes that detector and data have in common,
-    by name.
+    averaged. All are means over the classes that detector and data have in
+    common, by name.
 
     Mistakes and confusion are of the detections whose score is at least the one
-    with the best F1. In the picture, what is labelled is framed in blue, false alarms
-    in red: "loose" ones overlap a thing of their class by less than 0.5, a "second"
-    one repeats what is found already, a "false" one is near no such thing.
+    with the best F1. In the picture, what is labelled is framed in blue, false
+    alarms in red: "loose" ones overlap a thing of their class by less than 0.5, a
+    "second" one repeats what is found already, a "false" one is near no such
+    thing.
     """
     from rich.console import Console
     from rich.progress import track

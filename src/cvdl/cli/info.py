@@ -18,6 +18,7 @@ def command(
 
     from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
     from cvdl.cli.console import status_console
+    from cvdl.tally import counted
 
     status_console()
     with BagReader(bag) as reader:
@@ -32,6 +33,7 @@ def command(
         start = datetime.fromtimestamp(reader.start_ns // 10**9, timezone.utc).replace(tzinfo=None)
         count = sum(topic.count for topic in reader.topics)
         typer.echo(f"{bag}: {reader.kind}")
-        typer.echo(f"{count} messages in {reader.duration_ns / 1e9:.2f} s from {start} UTC")
+        messages = counted(count, "message")
+        typer.echo(f"{messages} in {reader.duration_ns / 1e9:.2f} s from {start} UTC")
         typer.echo(describe_topics(reader, images, marks))
         typer.echo(verdict)

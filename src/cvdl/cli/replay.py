@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
 
-    Colour, depth and camera_info topics are found by type where they are not named. The output
-    holds the input's messages and the topics below /perception.
+    Colour, depth and camera_info topics are found by type where they are not
+    named. The output holds the input's messages and the topics below /perception.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -99,8 +99,10 @@ def replay_table(summary: ReplaySummary) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from cvdl.tally import counted
+
     rate = summary.frames / max(summary.seconds, 1e-9)
-    title = f"{summary.frames} frames in {summary.seconds:.1f} s, {rate:.1f} frames/s"
+    title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("stage", no_wrap=True)
     table.add_column("median ms", justify="right")

@@ -33,7 +33,8 @@ def command(
 ) -> None:
     """Simulate tabletop scenes with colour, noisy depth and the truth about every pixel.
 
-    Household things lie, stand, lean and are stacked on a table in a furnished room.
+    Household things lie, stand, lean and are stacked on a table in a furnished
+    room.
     """
     from time import perf_counter
 
@@ -42,6 +43,7 @@ def command(
     from cvdl.cli.console import status_console
     from cvdl.simulation import simulate_scenes
     from cvdl.simulation.export import EXPORTS
+    from cvdl.tally import counted
 
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:
@@ -50,4 +52,4 @@ def command(
         for scene in track(sequence, "simulating", scenes, console=console, transient=True):
             export.add(scene)
     rate = scenes / (perf_counter() - start)
-    typer.echo(f"{scenes} scenes in {out} ({rate:.1f} a second)")
+    typer.echo(f"{counted(scenes, 'scene')} in {out} ({rate:.1f} a second)")

@@ -91,8 +91,8 @@ def grasp(
 
     The run's folder gets the weights (NAME.safetensors; with folds, one in each
     foldN) and, of the test, results.json, curves.png (precision over recall, and
-    ROC) and sheet.png: the views, worst first, with good rectangles thin and blue,
-    the prediction thick, green where right and red where wrong.
+    ROC) and sheet.png: the views, worst first, with good rectangles thin and
+    blue, the prediction thick, green where right and red where wrong.
 
     Its folder "training" gets the losses, as JSON, as curves (PNG) and for
     tensorboard --logdir. Ctrl-C or a kill at any time costs an epoch at most (a

@@ -89,13 +89,13 @@ def classifier(
 
     From ImageNet's weights, the first two stages left as they are:
 
-        cvdl train classifier --data scenes --weights IMAGENET1K_V1 --frozen-stages 2
-        --out runs/tuned
+        cvdl train classifier --data scenes --out runs/tuned
+        --weights IMAGENET1K_V1 --frozen-stages 2
 
     The weights are those of the detector "rcnn":
 
-        cvdl evaluate detector --detector rcnn --weights runs/tuned/rcnn.safetensors
-        --data OTHER
+        cvdl evaluate detector --data OTHER --detector rcnn
+        --weights runs/tuned/rcnn.safetensors
 
     The run's folder gets the weights (rcnn.safetensors; with folds, one in each
     foldN) and, of the test, results.json, curves.png (ROC of each class),

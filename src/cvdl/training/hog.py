@@ -98,14 +98,14 @@ def train_hog(
         detector = HogDetector.load(first, torch.device("cpu"))
     else:
         detector = _fitted(train.classes, learnt, settings)
-        _keep(detector, first, validation, console)
+        _keep(detector, first, "first round", validation, console)
     if settings.hard_negatives:
         learnt += [
             _false_alarms(detector, view, settings.hard_negatives)
             for view in _shown(train, picks, console, "mining")
         ]
         detector = _fitted(train.classes, learnt, settings)
-    _keep(detector, last, validation, console)
+    _keep(detector, last, "last round", validation, console)
     return detector
 
 
@@ -167,7 +167,11 @@ def _fitted(
 
 
 def _keep(
-    detector: HogDetector, file: Path, validation: DetectionData, console: Console | None
+    detector: HogDetector,
+    file: Path,
+    name: str,
+    validation: DetectionData,
+    console: Console | None,
 ) -> None:
     """Write a round's weights, with their average precision on views that they have not seen."""
     metadata = {}
@@ -176,7 +180,7 @@ def _keep(
         ap50 = report_on(detector, views).ap50
         metadata["score"] = f"{ap50:.6g}"
         if console is not None:
-            console.print(f"{file.stem}: AP50 {ap50:.3f}", highlight=False)
+            console.print(f"{name}: AP50 {ap50:.3f} in validation", highlight=False)
     detector.save(file, metadata)
 
 
