@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := src tests benchmarks launch setup.py
+SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format benchmark clean

@@ -223,6 +223,16 @@ def test_neither_floor_nor_wall_wins(cast, block, room, segment, elevation):
     assert_one_mask_each(view, scene)
 
 
+@pytest.mark.parametrize("elevation", [20, 30, 45])
+def test_the_plane_ends_with_the_table(cast, block, segment, elevation):
+    """Behind it is a wall, which the plane would cross."""
+    wall = block(0, 1.0, (4, 0.1, 3), z=-0.75)
+    view = cast(block(0, 0, (0.1, 0.07, 0.12)), elevation=elevation, room=(wall,))
+    beyond = view.frame.depth > view.frame.depth[view.labels == PLANE_LABEL].max() + 0.2
+    assert beyond.sum() > 20_000
+    assert not (segment(view.frame).labels == PLANE_LABEL)[beyond].any()
+
+
 @pytest.mark.parametrize("elevation", [45, 60])
 def test_a_cluttered_floor_does_not_win(cast, block, room, segment, elevation):
     clutter = (

@@ -63,6 +63,13 @@ class SupportPlane:
         """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
         return _inside(self.footprint, self.stride, points, self.plane, camera)
 
+    def covers(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The pixels of an image of that shape that lie in the footprint: (H, W)."""
+        height, width = shape
+        blocks = self.footprint.repeat(self.stride, axis=0).repeat(self.stride, axis=1)
+        missing = [(0, max(0, size - have)) for size, have in zip(shape, blocks.shape, strict=True)]
+        return np.pad(blocks, missing, mode="edge")[:height, :width]
+
 
 def find_support_plane(
     depth: NDArray[np.float32], camera: Camera, min_area: float

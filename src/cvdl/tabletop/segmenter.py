@@ -46,7 +46,7 @@ class TabletopSegmenter:
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
         carrying = mask == 1
-        labels = carrying.astype(np.uint16) * np.uint16(PLANE_LABEL)
+        labels = (carrying & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
         above = (mask == 2).view(np.uint8)
         above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = _window_of(above)
