@@ -36,7 +36,7 @@ def write_sheet(
     for caption, frame in frames:
         pictures.append(overlay(frame, perception(frame)))
         captions.append(caption)
-    sheet = contact_sheet(pictures, captions, columns=3, width=480)
+    sheet = contact_sheet(pictures, captions, columns=3)
     path = IMAGES / f"{name}.jpg"
     cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(path.relative_to(ROOT))

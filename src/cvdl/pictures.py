@@ -135,7 +135,7 @@ def depth_picture(depth: NDArray[np.float32]) -> Picture:
 
 
 def contact_sheet(
-    pictures: Sequence[Picture], captions: Sequence[str], columns: int = 4, width: int = 320
+    pictures: Sequence[Picture], captions: Sequence[str], columns: int = 4, width: int = 480
 ) -> Picture:
     """Pictures in a grid, row by row, each under its caption.
 
@@ -143,7 +143,7 @@ def contact_sheet(
         pictures: (H, W, 3) uint8 RGB each, of any sizes; scaled to fit the first one's shape.
         captions: one line for each picture; long ones are written smaller, then cut.
         columns: pictures side by side; fewer where there are not so many.
-        width: of one cell, pixels.
+        width: of one cell, pixels; captions in smaller ones can hardly be read.
 
     Raises:
         ValueError: if there is no picture, or not one caption for each.

@@ -58,7 +58,7 @@ def test_scores_table_json_and_sheet(data, tmp_path):
     assert content["latency_ms"]["segment"]["median"] > 0
     assert content["settings"]["segmentation"]["max_range"] == 3
     # One pair of cells: only the worst frame.
-    assert cv2.imread(str(sheet)).shape[1] == 2 * 324 + 4
+    assert cv2.imread(str(sheet)).shape[1] == 2 * 484 + 4
 
 
 def test_split_and_settings_are_used(data, tmp_path):
