@@ -8,7 +8,6 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_policy_name_from_kind, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -18,6 +17,11 @@ from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
 from cvdl.ros.reading import is_rectified, stamp_ns
 from cvdl.sync import Match, RgbdSync
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ModuleNotFoundError:  # ROS 2 Humble has it under its older name
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 __all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]
 

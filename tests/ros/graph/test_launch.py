@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("launch_ros", reason="needs a full ROS 2 installation: launch_ros")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAUNCH_FILE = ROOT / "launch/perception.launch.py"
 
 # Says its arguments and the parameters it was given; ends when it is told to.

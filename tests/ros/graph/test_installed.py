@@ -25,7 +25,7 @@ from cvdl.ros.reading import read_frame, stamp_ns
 from .background import background
 from .conftest import PATIENCE_S, PERIOD_NS, deserialized, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECORDED = ROOT.parent / "shared/data/tabletop_demo"
 SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
 TOPICS = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]  # nothing is tracked

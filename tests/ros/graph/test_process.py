@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -44,6 +45,24 @@ AS_LIVE = [
     *("--color-topic", "/eye/color", "--depth-topic", "/eye/depth"),
     *("--camera-info-topic", "/eye/camera_info"),
 ]
+
+
+HUMBLE = """
+import sys
+from types import ModuleType
+import rclpy.node
+
+old = ModuleType("rclpy.qos_event")
+old.SubscriptionEventCallbacks = "of Humble"
+sys.modules |= {"rclpy.event_handler": None, "rclpy.qos_event": old}
+from cvdl.ros.inputs import SubscriptionEventCallbacks
+assert SubscriptionEventCallbacks == "of Humble"
+"""
+
+
+def test_humbles_name_of_the_event_callbacks_serves_too():
+    """It has them where no later ROS has them."""
+    subprocess.run([sys.executable, "-c", HUMBLE], check=True)
 
 
 def end_by_ctrl_c(processes):
