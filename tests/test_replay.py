@@ -471,6 +471,16 @@ def test_no_output_takes_the_place_of_the_input_or_of_another(bag, out, tmp_path
     assert raw(bag) == content
 
 
+def test_pictures_cannot_go_where_a_file_is(bag, out, tmp_path, stage):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match="file is a file; expected a folder for pictures"):
+        replay(bag, out, stage, ReplayOptions(pictures=file))
+    with pytest.raises(BagError, match="both cannot be the recording and the folder of pictures"):
+        replay(bag, out, stage, ReplayOptions(pictures=tmp_path / "both", rerun=tmp_path / "both"))
+    assert not out.exists()
+
+
 def test_older_pictures_outlive_a_refusal(bag, out, tmp_path, stage):
     folder = tmp_path / "pictures"
     replay(bag, out, stage, ReplayOptions(pictures=folder))

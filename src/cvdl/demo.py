@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvdl.errors import InputError
 from cvdl.evaluation.scene import SceneScore, evaluate_scene
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.frame import RgbdFrame, Scene
@@ -65,7 +66,7 @@ def run_demo(
         on_progress: called with the name of the step, the number done and the number expected.
 
     Raises:
-        InputError: if something else is where an output goes.
+        InputError: if something else is where an output goes, or a stage failed.
         OSError: if an output cannot be written.
     """
     simulated, replayed, sheet = out / "scenes", out / "result", out / "sheet.png"
@@ -92,6 +93,9 @@ def run_demo(
     )
     if summary.interrupted:
         raise KeyboardInterrupt
+    if len(found) < len(truths):
+        causes = summary.problem or ", ".join(summary.dropped)
+        raise InputError(f"{len(found)} of {len(truths)} scenes went through: {causes}")
     scores = []
     for done, (stamp, (frame, truth)) in enumerate(truths.items(), start=1):
         # Where the camera has no reading, nothing can be found.

@@ -48,10 +48,13 @@ class PictureFolder(Recording):
     """The overlay of each frame, as ``frame-NNNNNN.png``; older ones go when it is entered.
 
     Raises:
-        InputError: if there are such pictures already and they are not to be replaced.
+        InputError: if there are such pictures already and they are not to be replaced, or a file
+            is in the folder's place.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; expected a folder for pictures")
         self._path = path
         self._count = 0
         self._old = sorted(path.glob("frame-*.png"))

@@ -124,8 +124,9 @@ def replay(
     Raises:
         InputError: if the bag cannot be read, its topics are not clear, or an output is in the
             way or cannot be written.
+        OSError: if a picture or a recording cannot be written.
     """
-    options = options or ReplayOptions()
+    perception, options = perception or Perception(), options or ReplayOptions()
     _check_apart(bag, out, options)
     with ExitStack() as stack:
         reader = stack.enter_context(BagReader(bag))
@@ -143,7 +144,7 @@ def replay(
             stack.enter_context(recording)
         prepare_output(out, options.overwrite)
         writer = stack.enter_context(BagWriter(out))
-        run = _Run(reader, writer, topics, perception or Perception(), options, recordings)
+        run = _Run(reader, writer, topics, perception, options, recordings)
         return run(on_progress)
 
 
@@ -398,3 +399,5 @@ def _check_apart(bag: Path, out: Path, options: ReplayOptions) -> None:
     for output in filter(None, (options.pictures, options.rerun)):
         if target in (output.resolve(), *output.resolve().parents):
             raise BagError(f"{output} is in the bag to write, {out}: put it somewhere else")
+    if options.pictures and options.rerun and options.pictures.resolve() == options.rerun.resolve():
+        raise BagError(f"{options.rerun} cannot be the recording and the folder of pictures")

@@ -109,10 +109,18 @@ def test_weights_of_other_classes_or_models_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"the model expects .* for the 1 classes that it names"):
         load_detector(SMALL, str(path), "cpu")
     save_weights(path, state, {**metadata, "classes": "[]"})
-    with pytest.raises(InputError, match="has no class to find"):
+    with pytest.raises(InputError, match="names no classes"):
         load_detector(SMALL, str(path), "cpu")
-    save_weights(path, state, {"model": SMALL})
-    with pytest.raises(InputError, match="metadata lack 'classes'; expected classes, image_mean"):
+    save_weights(path, state, {**metadata, "classes": "5"})
+    with pytest.raises(InputError, match="names no classes"):
+        load_detector(SMALL, str(path), "cpu")
+    for key, value in (("image_mean", "[0.5]"), ("image_std", "3"), ("image_size", '"x"')):
+        save_weights(path, state, {**metadata, key: value})
+        with pytest.raises(InputError, match="metadata lack .*expected classes, image_mean"):
+            load_detector(SMALL, str(path), "cpu")
+    del metadata["image_mean"]
+    save_weights(path, state, metadata)
+    with pytest.raises(InputError, match="metadata lack 'image_mean'; expected classes, image_m"):
         load_detector(SMALL, str(path), "cpu")
     with pytest.raises(InputError, match="no such file"):
         load_detector(SMALL, str(tmp_path / "none.safetensors"), "cpu")

@@ -86,14 +86,23 @@ def test_a_plane_seen_edge_on_is_none(steepest, seen):
     assert (find_support_plane(depth, camera, 0.04) is not None) == seen
 
 
+def test_a_foot_just_outside_the_picture_is_not_carried():
+    support = SupportPlane(ABOVE, np.ones((6, 8), bool), 10)
+    feet = SMALL.deproject_pixels(np.array([[-3.0, 25], [25, -3.0], [0, 0]]), np.ones(3))
+    assert support.carries(feet, SMALL).tolist() == [False, False, True]
+
+
 def test_what_the_plane_carries():
     """Feet inside and outside of the footprint, whatever the height over it."""
     footprint = np.zeros((6, 8), bool)
     footprint[2:4, 3:6] = True  # rows 20 to 39, columns 30 to 59
     support = SupportPlane(ABOVE, footprint, 10)
     feet = SMALL.deproject_pixels(
-        np.array([[35.0, 25], [55, 39], [25, 25], [35, 45], [-9, 25], [500, 25]]), np.ones(6)
+        np.array(
+            [[35.0, 25], [55, 39.4], [29.6, 25], [25, 25], [35, 45], [-9, 25], [500, 25]]
+        ),
+        np.ones(7),
     )
-    expected = [True, True, False, False, False, False]
+    expected = [True, True, True, False, False, False, False]
     assert support.carries(feet, SMALL).tolist() == expected
     assert support.carries(feet + 0.3 * ABOVE.normal, SMALL).tolist() == expected

@@ -99,6 +99,17 @@ def test_boxes_are_labelled_by_the_thing_they_overlap():
     assert (found.boxes <= [COLS, ROWS, COLS, ROWS]).all()
 
 
+def test_a_tiny_image_has_boxes_too():
+    frame = RgbdFrame(
+        np.zeros((16, 19, 3), np.uint8),
+        np.full((16, 19), np.nan, np.float32),
+        Camera(19, 16, 20, 20, 9, 8),
+    )
+    tiny = DetectionSample("a", frame, np.array([[2.0, 2, 17, 15]]), np.zeros(1, int), np.zeros(1, bool))
+    found = sample_boxes(tiny, 4, 10, np.random.default_rng(0))
+    assert (found.labels == 0).any()
+
+
 def test_a_view_without_things_gives_boxes_of_nothing():
     sample = Shapes(1)[0]
     none = DetectionSample("a", sample.frame, np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool))

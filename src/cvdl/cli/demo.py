@@ -65,9 +65,9 @@ def _quality_table(result: DemoResult) -> Table:
     table.add_row("masks: overlap F, mean over scenes", f"{figures['overlap_f']:.3f}")
     table.add_row(f"objects with F > {DETECTED_F}", f"{figures['detected']:.0%}")
     table.add_row("scenes with a plane", f"{np.isfinite(angles).sum()} of {len(angles)}")
-    table.add_row("plane: median angle", f"{np.nanmedian(angles):.2f} deg")
-    table.add_row("plane: median offset", f"{np.nanmedian(offsets):.1f} mm")
-    table.add_row("3-D boxes: median IoU", f"{np.median([box.iou for box in boxes]):.2f}")
+    table.add_row("plane: median angle", f"{_median(angles):.2f} deg")
+    table.add_row("plane: median offset", f"{_median(offsets):.1f} mm")
+    table.add_row("3-D boxes: median IoU", f"{_median([box.iou for box in boxes]):.2f}")
     if result.recognised is not None:
         share = result.recognised / max(result.detected, 1)
         table.add_row(
@@ -77,3 +77,11 @@ def _quality_table(result: DemoResult) -> Table:
         share = result.graspable / max(result.objects, 1)
         table.add_row("found objects with a grasp", f"{share:.0%} of {result.objects}")
     return table
+
+
+def _median(values: list[float]) -> float:
+    """Of those that are numbers; NaN of none."""
+    import numpy as np
+
+    numbers = np.array(values)[np.isfinite(values)]
+    return float(np.median(numbers)) if len(numbers) else np.nan

@@ -11,6 +11,7 @@ from cvdl.cli import train_classifier, train_detector
 from cvdl.cli.grasps import Dataset, Detector
 from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
+    WORST,
     By,
     Epochs,
     Folds,
@@ -91,7 +92,7 @@ def grasp(
 
     The run's folder gets the weights (NAME.safetensors; with folds, one in each
     foldN) and, of the test, results.json, curves.png (precision over recall, and
-    ROC) and sheet.png: the views, worst first, with good rectangles thin and
+    ROC) and sheet.png: the worst views, with good rectangles thin and
     blue, the prediction thick, green where right and red where wrong.
 
     Its folder "training" gets the losses, as JSON, as curves (PNG) and for
@@ -140,9 +141,7 @@ def grasp(
         content = {**run.record, **whole.report(), "folds": fold_report(scored if folds else ())}
         write_json(out / "results.json", content)
         each = scored if folds else []
-        write_pictures(
-            whole, views, out / "sheet.png", out / "curves.png", len(whole.results), each
-        )
+        write_pictures(whole, views, out / "sheet.png", out / "curves.png", WORST, each)
         tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
         Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))
     tell_end(out, folds, "grasp", trainer.name)

@@ -12,6 +12,7 @@ import typer
 from cvdl.cli.detections import Data, Dataset
 from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
+    WORST,
     By,
     Epochs,
     Folds,
@@ -25,6 +26,7 @@ from cvdl.cli.training import (
     begin_run,
     chosen_settings,
     run_parts,
+    tell_end,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["classifier"]
 
-_WORST = 48  # mistakes on the sheet
 
 
 class Backbone(str, Enum):
@@ -154,12 +155,12 @@ def classifier(
         write_json(out / "results.json", content)
         draw_roc(out / "curves.png", whole)
         draw_confusion(out / "confusion.png", whole)
-        worst = worst_mistakes(whole.mistakes(), _WORST)
+        worst = worst_mistakes(whole.mistakes(), WORST)
         if worst:
             write_png(out / "sheet.png", mistake_sheet(views, worst, views.classes))
         tested = f"{folds} folds" if folds else "test"
         Console().print(_table(f"{backbone.value} on {dataset.value}: {tested}", whole, each))
-    typer.echo(f"run: {out}")
+    tell_end(out, folds, "detector", "rcnn")
 
 
 def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, float]]) -> Table:

@@ -10,6 +10,7 @@ import typer
 from cvdl.cli.detections import Data, Dataset
 from cvdl.cli.options import Device, Scenes
 from cvdl.cli.training import (
+    WORST,
     By,
     Epochs,
     Folds,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["detector"]
 
-_WORST = 48  # mistakes on the sheet
 
 
 def detector(
@@ -119,7 +119,7 @@ def detector(
             out / "sheet.png",
             out / "curves.png",
             out / "confusion.png",
-            _WORST,
+            WORST,
         )
         tested = f"{folds} folds" if folds else "test"
         Console().print(scores_table(f"{name} on {dataset.value}: {tested}", report, each))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cvdl.training.splits import Split
 
 __all__ = [
+    "WORST",
     "By",
     "Epochs",
     "Folds",
@@ -33,6 +34,9 @@ __all__ = [
     "run_parts",
     "tell_end",
 ]
+
+#: Views or mistakes on the sheet of a training's test.
+WORST = 48
 
 Out = Annotated[Path, typer.Option(help="Folder of the run, to make.")]
 Folds = Annotated[

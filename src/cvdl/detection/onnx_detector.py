@@ -333,10 +333,10 @@ def _recognised(
 def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
     """Width and height that Ultralytics' package has written: where the model takes any."""
     try:
-        height, width = ast.literal_eval(metadata.get("imgsz", ""))
+        height, width = (int(side) for side in ast.literal_eval(metadata.get("imgsz", "")))
+        return (width, height) if min(width, height) > 0 else None
     except (SyntaxError, ValueError, TypeError):
         return None
-    return width, height
 
 
 def _unknown_outputs(path: Path, shapes: Mapping[str, Sequence[object]], why: str) -> str:

@@ -24,7 +24,7 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.downloads import downloaded
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
-from cvdl.weights import WeightsError, check_state, load_weights, save_weights
+from cvdl.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
 __all__ = ["IMAGE_SIZES", "NAMES", "TorchvisionDetector", "load"]
 
@@ -126,13 +126,16 @@ class TorchvisionDetector(nn.Module):
         """
         _check_name(name)
         state, metadata = load_weights(path, name)
+        classes = classes_of(path, metadata)
         try:
-            parameters = [json.loads(metadata[key]) for key in _PARAMETERS]
-        except (KeyError, ValueError) as error:
+            *colors, size = (json.loads(metadata[key]) for key in _PARAMETERS[1:])
+            mean, std = ([float(value) for value in color] for color in colors)
+            if len(mean) != 3 or len(std) != 3 or not isinstance(size, int):
+                raise ValueError(f"three values each of {_PARAMETERS[1:3]}, or a whole image_size")
+        except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(
                 f"{path}: its metadata lack {error}; expected {', '.join(_PARAMETERS)} as JSON"
             ) from error
-        classes, mean, std, size = parameters
         detector = cls.new(name, classes, mean, std, size)
         try:
             check_state(path, state, detector.state_dict())

@@ -229,9 +229,12 @@ def _poses(
         label[left_over].astype(np.int64),
         touch,
     )
-    reason[left_over[itself > touch]] = _OBJECT
-    reason[left_over[(itself > touch) & is_narrowed]] = _OPENING
-    reason[left_over[others > touch]] = _NEIGHBOUR
+    for code, meets in (  # the first that applies comes last
+        (_OBJECT, itself > touch),
+        (_NEIGHBOUR, others > touch),
+        (_OPENING, (itself > touch) & is_narrowed),
+    ):
+        reason[left_over[meets]] = code
     share = np.divide(opening, wanted, out=np.ones_like(opening), where=wanted > opening)
     return GraspPoses(position, rotation, opening, share, reason)
 

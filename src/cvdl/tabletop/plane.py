@@ -321,7 +321,9 @@ def _inside(
     camera: Camera,
 ) -> NDArray[np.bool_]:
     foot = camera.project(points - plane.height(points)[:, None] * plane.normal)
-    column, row = np.nan_to_num(foot / stride, nan=-1).astype(int).T
+    # Pixels count from the middle of the first; a block begins at its first one's edge.
+    block = np.floor((foot + 0.5) / stride)
+    column, row = np.nan_to_num(block, nan=-1).astype(int).T
     rows, columns = footprint.shape
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     inside[inside] = footprint[row[inside], column[inside]]

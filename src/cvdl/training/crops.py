@@ -124,7 +124,9 @@ def labelled_crops(
 
 def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Boxes of any size and shape within an image."""
-    size = np.exp(rng.uniform(np.log(2 * _SMALLEST), np.log(0.6 * min(rows, cols)), (count, 1)))
+    least = 2 * _SMALLEST
+    most = max(0.6 * min(rows, cols), least)  # a tiny image has no room: none will fit
+    size = np.exp(rng.uniform(np.log(least), np.log(most), (count, 1)))
     shape = np.exp(rng.uniform(-1, 1, (count, 1)) * np.log(2))
     sides = np.concatenate([size * shape, size / shape], axis=1)
     corner = rng.random((count, 2)) * np.maximum([cols, rows] - sides, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,7 @@ class History:
         rate.set(title="learning rate", xlabel="epoch")
         for axes in (losses, validation, rate):
             _tidy(axes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        _write(path, figure)
 
 
 def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
@@ -107,8 +107,14 @@ def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
         axes.plot(range(1, len(losses) + 1), losses, "o-", color=_BLUE, markersize=3)
         axes.set(title=f"{name}: loss", xlabel="epoch", xlim=(0.5, len(losses) + 0.5))
         _tidy(axes)
+    _write(path, figure)
+
+
+def _write(path: Path, figure: Figure) -> None:
+    picture = BytesIO()
+    figure.savefig(picture, format="png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    write_atomically(path, picture.getvalue())
 
 
 def _tidy(axes: Axes) -> None:

@@ -26,6 +26,8 @@ class Prefetched(Generic[_Batch]):
         return self._count
 
     def __iter__(self) -> Iterator[_Batch]:
+        if not self._count:
+            return
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(self._make, 0)
             for number in range(self._count):
