@@ -116,7 +116,7 @@ def test_weights_of_other_classes_or_models_are_refused(tmp_path):
         load_detector(SMALL, str(path), "cpu")
     for key, value in (("image_mean", "[0.5]"), ("image_std", "3"), ("image_size", '"x"')):
         save_weights(path, state, {**metadata, key: value})
-        with pytest.raises(InputError, match="metadata lack .*expected classes, image_mean"):
+        with pytest.raises(InputError, match=r"metadata lack .*expected classes, image_mean"):
             load_detector(SMALL, str(path), "cpu")
     del metadata["image_mean"]
     save_weights(path, state, metadata)

@@ -98,9 +98,7 @@ def test_what_the_plane_carries():
     footprint[2:4, 3:6] = True  # rows 20 to 39, columns 30 to 59
     support = SupportPlane(ABOVE, footprint, 10)
     feet = SMALL.deproject_pixels(
-        np.array(
-            [[35.0, 25], [55, 39.4], [29.6, 25], [25, 25], [35, 45], [-9, 25], [500, 25]]
-        ),
+        np.array([[35.0, 25], [55, 39.4], [29.6, 25], [25, 25], [35, 45], [-9, 25], [500, 25]]),
         np.ones(7),
     )
     expected = [True, True, True, False, False, False, False]

@@ -105,7 +105,8 @@ def test_a_tiny_image_has_boxes_too():
         np.full((16, 19), np.nan, np.float32),
         Camera(19, 16, 20, 20, 9, 8),
     )
-    tiny = DetectionSample("a", frame, np.array([[2.0, 2, 17, 15]]), np.zeros(1, int), np.zeros(1, bool))
+    box, label = np.array([[2.0, 2, 17, 15]]), np.zeros(1, int)
+    tiny = DetectionSample("a", frame, box, label, np.zeros(1, bool))
     found = sample_boxes(tiny, 4, 10, np.random.default_rng(0))
     assert (found.labels == 0).any()
 

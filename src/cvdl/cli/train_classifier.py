@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["classifier"]
 
 
-
 class Backbone(str, Enum):
     """Networks; those of ``cvdl.detection.backbones``, which would bring torch in."""
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["detector"]
 
 
-
 def detector(
     out: Out,
     data: Data = None,
