@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,31 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
     assert "<-" not in text
 
 
-@pytest.mark.parametrize("name", ["osd", "tabletop_demo"])
-def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, name):
-    if not (DATA / name).is_dir():
-        pytest.skip(f"needs the real data in ../shared/data/{name}")
-    folder = ImageFolder(DATA / name)
-    text = run("bag", "from-images", DATA / name, tmp_path / "bag", "--fps", 10)
+@pytest.fixture(params=["simulated", "pairs", "osd", "tabletop_demo"])
+def image_folder(request, tmp_path):
+    """Folders in both layouts, real ones where they are at hand."""
+    if request.param in ("osd", "tabletop_demo"):
+        if not (DATA / request.param).is_dir():
+            pytest.skip(f"needs the real data in ../shared/data/{request.param}")
+        return DATA / request.param
+    run("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
+    if request.param == "simulated":
+        return tmp_path / "images"
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    for number, scene in enumerate(sorted((tmp_path / "images").glob("*/color.png"))):
+        for kind in ("color", "depth"):
+            scene.with_name(f"{kind}.png").rename(pairs / f"{number:06d}-{kind}.png")
+    camera = json.loads((tmp_path / "images" / "camera.json").read_text())
+    names = {"width": "img_width", "height": "img_height", "cx": "x_offset", "cy": "y_offset"}
+    known = {names.get(key, key): value for key, value in camera.items()}
+    (pairs / "camera_params.json").write_text(json.dumps(known))
+    return pairs
+
+
+def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
+    folder = ImageFolder(image_folder)
+    text = run("bag", "from-images", image_folder, tmp_path / "bag", "--fps", 10)
     assert f"{len(folder)} frames in {tmp_path / 'bag'}" in text
     with BagReader(tmp_path / "bag") as bag:
         topics = find_topics(bag)
@@ -68,4 +88,5 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, name):
     np.testing.assert_array_equal(read_color(images[COLOR_TOPIC][-1]), last.color)
     np.testing.assert_array_equal(read_depth(images[DEPTH_TOPIC][-1]), last.depth)
     with pytest.raises(BagError, match="bag exists already; say --overwrite"):
-        run("bag", "from-images", DATA / name, tmp_path / "bag")
+        run("bag", "from-images", image_folder, tmp_path / "bag")
+    run("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from cvdl.bags import BagError, BagReader, BagWriter, write_frame
 from cvdl.cli.app import app
 from cvdl.config import ConfigError
+from cvdl.replay import ReplayOptions
 from cvdl.simulation import simulate_scene
 
 WITHOUT_DETECTION = ("--set", "detector.enable=false")
@@ -73,7 +75,30 @@ def test_settings_reach_the_stages_and_bad_ones_are_named(bag, tmp_path):
     run("replay", bag, "-o", out, "--set", "segmentation.max_range=2.5", "--limit", 1)
 
 
-def test_topics_can_be_named(bag, tmp_path):
+def test_every_option_reaches_the_replay(bag, tmp_path, monkeypatch):
+    asked = {}
+
+    def replay(bag, out, perception, options, show):
+        asked.update(bag=bag, out=out, config=perception.config, options=options)
+        raise BagError("that will do")
+
+    monkeypatch.setattr("cvdl.replay.replay", replay)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("segmentation: {max_range: 2}\ngrasp: {enable: false}\n")
+    topics = ("--color-topic", "/c", "--depth-topic", "/d", "--camera-info-topic", "/i")
+    outputs = ("--pictures", tmp_path / "p", "--rerun", tmp_path / "r.rrd")
+    others = ("--slop", 0.5, "--limit", 7, "--only-results", "--overwrite")
+    with pytest.raises(BagError, match="that will do"):
+        run("replay", bag, "-o", "out", "--config", settings, *topics, *outputs, *others)
+    assert (asked["bag"], asked["out"]) == (bag, Path("out"))
+    assert asked["config"].segmentation.max_range == 2
+    assert not asked["config"].grasp.enable
+    assert asked["options"] == ReplayOptions(
+        "/c", "/d", "/i", 0.5, True, tmp_path / "p", tmp_path / "r.rrd", 7, True
+    )
+
+
+def test_an_unknown_topic_is_said(bag, tmp_path):
     with pytest.raises(BagError, match="there is no topic /x"):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", "/x")
 

@@ -1,0 +1,53 @@
+"""The weights in the package, on scenes that they have not seen: a swapped channel would show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.datasets.simulated_detection import SimulatedDetection
+from cvdl.datasets.simulated_grasps import SimulatedGrasps
+from cvdl.detection import load_detector as load_object_detector
+from cvdl.evaluation.detector import score_detector
+from cvdl.evaluation.grasping import evaluate_detector
+from cvdl.grasping import load_detector as load_grasp_detector
+
+UNSEEN, VIEWS = 10_000, 6
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def grasps():
+    data = SimulatedGrasps(UNSEEN, VIEWS)
+    return [data[index] for index in range(VIEWS)]
+
+
+def test_the_detector_names_things():
+    data = SimulatedDetection(UNSEEN, VIEWS)
+    views = [data[index] for index in range(VIEWS)]
+    scored = score_detector(load_object_detector(device="cpu"), views, data.classes)
+    assert scored.scores.report().ap50 > 0.8
+
+
+def test_the_cascade_finds_grasps(grasps):
+    results = list(evaluate_detector(load_grasp_detector("cascade", device="cpu"), grasps))
+    assert np.mean([result.overlap > 0.25 for result in results]) >= 0.5
+
+
+@pytest.mark.parametrize("name", ["cascade", "lenz2014"])
+def test_both_grasp_detectors_tell_good_from_bad(grasps, name):
+    detector = load_grasp_detector(name, device="cpu")
+    good, bad = (
+        np.concatenate([detector.judge(view.frame, rectangles(view)) for view in grasps])
+        for rectangles in (lambda view: view.good, lambda view: view.bad)
+    )
+    # How often a good one has the higher score: the area under the ROC curve.
+    assert (good[:, None] > bad).mean() > 0.7
