@@ -218,6 +218,28 @@ def test_sqlite_and_other_topics_go_through(tmp_path, frames, out, stage):
     assert {topic: data for topic, data in raw(out).items() if topic in before} == before
 
 
+@pytest.mark.parametrize(
+    ("topic", "focal_lengths", "warnings"),
+    [("/rgb/image_rect_color", (45, 46), 0), ("/rgb/image_raw", (60, 61), 1)],
+)
+def test_pictures_whose_topic_says_that_they_are_rectified_are_seen_with_the_projection(
+    tmp_path, frame, out, scene, caplog, topic, focal_lengths, warnings
+):
+    """Not with the lens's own matrix; its distortion is no concern of theirs either."""
+    info = FACTORY.camera_info(frame)
+    info.p[:] = [45, 0, 30, 0, 0, 46, 20, 0, 0, 0, 1, 0]
+    info.d[:] = [0.1, -0.2, 0, 0, 0]
+    color, depth = FACTORY.color(frame), FACTORY.depth(frame)
+    messages = {"/rgb/camera_info": info, topic: color, "/depth_to_rgb/image_raw": depth}
+    path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
+    seen = []
+    summary = replay(path, out, lambda frame: seen.append(frame) or scene)
+    assert summary.topics.color == topic
+    (camera,) = (frame.camera for frame in seen)
+    assert (camera.fx, camera.fy) == focal_lengths
+    assert len(caplog.records) == warnings
+
+
 def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
     """Once a second of the bag's time: 30 Hz for 2.5 s, every third frame without depth."""
     messages = []

@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from cvdl.bags import BagError, BagReader, BagWriter, write_frame
+from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
 from cvdl.cli.app import app
 from cvdl.config import ConfigError
 from cvdl.replay import ReplayOptions
+from cvdl.ros.messages import MessageFactory
 from cvdl.simulation import simulate_scene
 
 WITHOUT_DETECTION = ("--set", "detector.enable=false")
@@ -96,6 +98,25 @@ def test_every_option_reaches_the_replay(bag, tmp_path, monkeypatch):
     assert asked["options"] == ReplayOptions(
         "/c", "/d", "/i", 0.5, True, tmp_path / "p", tmp_path / "r.rrd", 7, True
     )
+
+
+def test_of_two_cameras_the_one_that_is_named_is_replayed(tmp_path, frame):
+    make = MessageFactory(message_type)
+    with BagWriter(tmp_path / "in") as bag:
+        for name in ("left", "right"):
+            each = replace(frame, frame_id=name)
+            bag.write(f"/{name}/color/camera_info", each.stamp_ns, make.camera_info(each))
+            bag.write(f"/{name}/color/image", each.stamp_ns, make.color(each))
+            bag.write(f"/{name}/depth/image", each.stamp_ns, make.depth(each))
+    command = ("replay", tmp_path / "in", *WITHOUT_DETECTION, "--set", "grasp.enable=false")
+    with pytest.raises(BagError, match="--color-topic /left/color/image or /right/color/image"):
+        run(*command, "-o", tmp_path / "neither")
+    for name in ("right", "left"):
+        run(*command, "-o", tmp_path / name, "--color-topic", f"/{name}/color/image")
+        with BagReader(tmp_path / name) as bag:
+            ours = [topic.name for topic in bag.topics if topic.name.startswith("/perception/seg")]
+            found = [bag.decode(topic, data) for topic, _, data in bag.messages(ours)]
+        assert {m.header.frame_id for m in found if hasattr(m, "header")} == {name}
 
 
 def test_an_unknown_topic_is_said(bag, tmp_path):
