@@ -24,6 +24,17 @@ _PERIOD_NS = 33_333_333
 
 
 @pytest.fixture
+def one_thread():
+    """Has torch use one thread: more are slower on networks as small as those of tests."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def frame() -> RgbdFrame:
     """64 x 48; depth in whole millimetres, with holes."""
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cvdl.bags import BagReader
+from cvdl.bags import BagError, BagReader
 from cvdl.cli.app import app
 from cvdl.demo import run_demo
 from cvdl.detection import Detections
@@ -87,8 +87,8 @@ def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -
 def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "thesis.txt").write_text("years of work")
-    outcome = CliRunner().invoke(app, ["demo", str(tmp_path), "--scenes", "1"])
-    assert outcome.exit_code != 0
+    with pytest.raises(BagError, match=r"scenes: .* it holds thesis\.txt"):
+        CliRunner().invoke(app, ["demo", str(tmp_path), "--scenes", "1"], catch_exceptions=False)
     assert (tmp_path / "scenes" / "thesis.txt").read_text() == "years of work"
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -161,11 +159,3 @@ def test_nothing_labelled(detector, data):
     (data / "annotations.json").write_text(json.dumps(content | {"annotations": []}))
     with pytest.raises(ValueError, match="no view has a box to compare with"):
         run("--data", data)
-
-
-def test_the_command_starts_without_the_libraries_of_detection():
-    script = (
-        "import sys, cvdl.cli; print({'torch', 'pycocotools', 'matplotlib'} & set(sys.modules))"
-    )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert shown.stdout.strip() == b"set()"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,8 @@ from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.training import grasp_experiment
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.weights import load_weights, save_weights
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 VIEWS = 6
 
@@ -83,14 +84,6 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
     task = TinyTask(train, validation, settings)
     fit(task, settings.training, out, resume, console)
     return task.model
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -300,15 +293,31 @@ def test_evaluate(data, tmp_path, monkeypatch):
     run("--data", data, *outputs, "--overwrite", command="evaluate")
 
 
+@pytest.mark.parametrize(
+    ("options", "is_noted"),
+    [
+        ((), True),
+        (("--dataset", "cornell_rgb"), True),
+        (("--weights", "mine.safetensors"), False),
+        (("--dataset", "jacquard"), False),
+    ],
+)
+def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_a_word(
+    data, monkeypatch, options, is_noted
+):
+    monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
+    monkeypatch.setattr("cvdl.cli.grasps.open_dataset", lambda *_: CornellDataset(data))
+    command = ["evaluate", "grasp", "--data", str(data), *options]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    note = "The package's weights have learnt from these views"
+    assert (note in " ".join(result.stderr.split())) == is_noted
+    assert "have learnt" not in result.stdout
+
+
 def test_evaluate_needs_labels(data, tmp_path, monkeypatch):
     monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
     for kind in ("r.png", "d.tiff"):
         (tmp_path / f"pcd0900{kind}").write_bytes((data / f"pcd0900{kind}").read_bytes())
     with pytest.raises(ValueError, match="no view has a good rectangle"):
         run("--data", tmp_path, command="evaluate")
-
-
-def test_the_command_starts_without_the_libraries_of_training():
-    script = "import sys, cvdl.cli; print({'torch', 'sklearn', 'matplotlib'} & set(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert shown.stdout.strip() == b"set()"

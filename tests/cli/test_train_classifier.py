@@ -13,20 +13,15 @@ import typer
 from typer.testing import CliRunner
 
 from cvdl.cli.train_classifier import Backbone, classifier
+from cvdl.config import load_config
 from cvdl.detection import load_detector
 from cvdl.detection.backbones import BACKBONES
 from cvdl.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VIEWS = 6
 QUICK = ["--backbone", "mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +64,31 @@ def test_one_split(data, tmp_path):
     assert np.sum(content["confusion"]) == 8
     assert content["settings"]["backbone"] == "mobilenet_v3_small"
     assert content["settings"]["training"]["seed"] == 3
-    for name in ("curves.png", "confusion.png", "training/curves.png"):
+    assert np.trace(content["confusion"]) < 8  # one epoch teaches little: the sheet shows mistakes
+    for name in ("curves.png", "confusion.png", "sheet.png", "training/curves.png"):
         assert cv2.imread(str(out / name)) is not None
     detector = load_detector("rcnn", str(out / "rcnn.safetensors"), "cpu")
+    assert detector.classes == ("red", "blue")
+
+
+def test_it_says_with_which_settings_the_weights_are_used(data, tmp_path):
+    out = tmp_path / "run"
+    text = run("--data", data, "--out", out, "--test", 0, *QUICK)
+    told = text.partition("to use it: cvdl replay BAG -o OUT --set ")[2].split()
+    config = load_config(None, told[::2])
+    assert told[1::2] == ["--set"]
+    assert config.detector.detector == "rcnn"
+    assert config.detector.weights == str(out / "rcnn.safetensors")
+    detector = load_detector(config.detector.detector, config.detector.weights, "cpu")
     assert detector.classes == ("red", "blue")
 
 
 def test_folds_and_going_on_with_a_run(data, tmp_path):
     out = tmp_path / "run"
     options = ["--data", data, "--out", out, "--folds", 2, *QUICK]
-    assert "mean of folds" in run(*options)
+    text = run(*options)
+    assert "mean of folds" in text
+    assert "to use it" not in text  # which of them?
     content = json.loads((out / "results.json").read_text())
     assert content["things"] == 2 * VIEWS
     assert len(content["folds"]["top1"]["folds"]) == 2

@@ -26,6 +26,8 @@ from cvdl.training import detection_experiment
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.weights import load_weights, save_weights
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VIEWS = 6
 SIDE = 40  # of the things, pixels
 
@@ -82,14 +84,6 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
     task = TinyTask(train, settings)
     fit(task, settings.training, out, resume, console)
     return task.model
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

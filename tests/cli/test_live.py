@@ -1,0 +1,76 @@
+"""What ``cvdl live`` says where a part of ROS is missing; no graph is needed for that."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from cvdl.cli import main
+from cvdl.cli.app import app
+from cvdl.ros.interfaces import message_type
+
+
+@pytest.fixture
+def ros(monkeypatch):
+    """A function: this ROS has these packages and lacks those."""
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    message_type.cache_clear()
+
+    def make(has: tuple[str, ...], lacks: tuple[str, ...]) -> None:
+        for name in has:
+            module = ModuleType(name)
+            module.__spec__ = ModuleSpec(name, None)
+            monkeypatch.setitem(sys.modules, name, module)
+        for name in lacks:
+            monkeypatch.setitem(sys.modules, name, None)
+            monkeypatch.setitem(sys.modules, f"{name}.msg", None)
+
+    yield make
+    message_type.cache_clear()
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """How often vision_msgs was generated."""
+    times = []
+    monkeypatch.setattr("cvdl.ros.interfaces.generate_vision_msgs", lambda: times.append(1))
+    return times
+
+
+@pytest.mark.parametrize(
+    ("lacks", "options", "words"),
+    [
+        ("rclpy", [], "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or pip"),
+        ("rclpy", ["--setup"], "ROS 2 is missing"),
+        ("vision_msgs", [], "the messages of vision_msgs are missing"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(ros, made, monkeypatch, lacks, options, words):
+    names = "rclpy", "vision_msgs"
+    ros(has=tuple(name for name in names if name != lacks), lacks=(lacks,))
+    monkeypatch.setattr("sys.argv", ["cvdl", "live", *options])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    message = str(stop.value.code)
+    assert message.startswith(f"error: {words}")
+    remedy = "pip install '.[live]'" if lacks == "rclpy" else "run cvdl live --setup"
+    assert message.endswith(remedy)
+    assert "\n" not in message
+    assert not made
+
+
+def test_set_up_generates_vision_msgs_where_there_are_none(ros, made):
+    ros(has=("rclpy",), lacks=("vision_msgs",))
+    result = CliRunner().invoke(app, ["live", "--setup"])
+    assert (result.exit_code, result.stdout.splitlines()[-1], made) == (0, "done", [1])
+
+
+def test_set_up_leaves_vision_msgs_alone_where_they_are(ros, made):
+    ros(has=("rclpy", "vision_msgs"), lacks=())
+    result = CliRunner().invoke(app, ["live", "--setup"])
+    assert (result.exit_code, result.stdout) == (0, "vision_msgs is there already\n")
+    assert not made
