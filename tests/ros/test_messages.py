@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import array
-from dataclasses import replace
+from dataclasses import fields, replace
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags.typestore import message_type
 from cvdl.frame import Scene
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.ros import interfaces
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
 from cvdl.ros.reading import read_frame, stamp_ns
 
@@ -261,3 +263,13 @@ def test_classes_of_ros_get_arrays_that_they_take_without_checking(frame):
     assert info.k.dtype == np.float64
     back = read_frame(color, factory.depth(frame), info)
     np.testing.assert_array_equal(back.depth, frame.depth)
+
+
+@pytest.mark.skipif(find_spec("rclpy") is None, reason="there is no ROS 2")
+@pytest.mark.parametrize("kind", sorted({*SCENE_TOPICS.values(), "vision_msgs/msg/LabelInfo"}))
+def test_ros_has_the_same_message_as_bags(kind):
+    found = interfaces.message_type(kind)
+    package, _, name = kind.split("/")
+    assert (found.__module__.partition(".")[0], found.__name__) == (package, name)
+    ours = [field.name for field in fields(message_type(kind)) if field.name != "__msgtype__"]
+    assert list(found.get_fields_and_field_types()) == ours

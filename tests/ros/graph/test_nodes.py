@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -125,6 +126,35 @@ def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
     assert wait_until(lambda: all(heard.values()))
     for topic, received in heard.items():
         assert same(received, expected[topic]), topic
+
+
+@pytest.mark.parametrize(
+    ("topic", "is_rectified"), [("/rgb/image_rect_color", True), ("/rgb/image_raw", False)]
+)
+def test_a_topic_that_says_rect_is_seen_with_the_projection(
+    start, wire, tabletop, topic, is_rectified
+):
+    class Remapped(SegmentationNode):
+        def __init__(self, **kwargs):
+            super().__init__(cli_args=["--ros-args", "-r", f"color:={topic}"], **kwargs)
+
+    start(Remapped)
+    objects = wire.listen("/perception/segmentation/objects", SCENE_TOPICS["segmentation/objects"])
+    color, depth, info = messages = wire.messages(tabletop)
+    info.p[0] *= 1.1
+    info.p[5] *= 1.1
+    perceive = Perception(PerceptionConfig(detector={"enable": False}, grasp={"enable": False}))
+    by_p, by_k = (read_frame(*messages, is_rectified=choice) for choice in (True, False))
+    expected, other = (
+        wire.factory.objects(frame, perceive(frame))
+        for frame in ((by_p, by_k) if is_rectified else (by_k, by_p))
+    )
+    assert expected != other
+    wire.publish("/perception/camera_info", info)
+    wire.publish(topic, color)
+    wire.publish("/perception/depth", depth)
+    assert wait_until(lambda: objects)
+    assert same(objects, expected)
 
 
 def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletops):
@@ -550,11 +580,12 @@ def test_a_camera_that_went_and_came_back(start, wire, tabletops):
     assert wait_until(lambda: len(labels) == 2)
 
 
-def test_target_frame_needs_tf2(start, wire):
-    try:
-        import tf2_ros  # noqa: F401
-    except ImportError:
-        start(SegmentationNode, autostart=False, target_frame="base")
-        assert not change_state(wire, "configure", "/perception/segmentation_node")
-    else:
-        pytest.skip("tf2_ros is installed")
+def test_target_frame_needs_tf2(start, wire, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2_ros", None)  # as if it were not installed
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    start(SegmentationNode, autostart=False, target_frame="base")
+    node = "/perception/segmentation_node"
+    assert not change_state(wire, "configure", node)
+    assert wait_until(lambda: any("tf2_ros is missing" in log.msg for log in report))
+    assert set_parameter(wire, "target_frame", "", node) == ""  # mended
+    assert change_state(wire, "configure", node)

@@ -7,7 +7,6 @@ import pytest
 
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.grasp_node import GraspNode
-from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.perception_node import PerceptionNode
 from cvdl.ros.reading import read_frame, stamp_ns
@@ -17,6 +16,7 @@ from cvdl.ros.transforms import TransformMissingError
 from .conftest import STAMP_NS, wait_until
 
 SPATIAL = ("segmentation/objects", "grasp/poses", "grasp/detections")
+CHECKED = (*SPATIAL, "segmentation/plane", "markers")
 POSE = np.array([[0, -1.0, 0, 0.1], [1, 0, 0, 0.2], [0, 0, 1, 0.3], [0, 0, 0, 1]])
 
 
@@ -38,10 +38,12 @@ class KnownTransform:
 
 
 def check(wire, heard, tabletop):
+    """What is in space is in the target frame, what is to be shown in the camera's."""
     messages = wire.messages(tabletop)
     wire.send(messages)
-    assert wait_until(lambda: all(heard[topic] for topic in SPATIAL))
-    scene = Perception(PerceptionConfig(detector={"enable": False}))(read_frame(*messages))
+    assert wait_until(lambda: all(heard.values()))
+    frame = read_frame(*messages)
+    scene = Perception(PerceptionConfig(detector={"enable": False}))(frame)
     for topic in SPATIAL:
         assert heard[topic][0].header.frame_id == "base"
         assert stamp_ns(heard[topic][0]) == STAMP_NS
@@ -49,12 +51,23 @@ def check(wire, heard, tabletop):
         x, y, z = grasp.position
         expected = [-y + 0.1, x + 0.2, z + 0.3]
         assert [pose.position.x, pose.position.y, pose.position.z] == pytest.approx(expected)
+    # The plane: as far from a grasp as it was, by its coefficients in the target frame.
+    *normal, offset = heard["segmentation/plane"][0].coef
+    x, y, z = scene.plane.normal
+    assert normal == pytest.approx([-y, x, z])
+    height = np.dot(normal, expected) + offset
+    assert height == pytest.approx(scene.plane.height(grasp.position))
+    markers = heard["markers"][0].markers
+    assert {marker.header.frame_id for marker in markers} == {tabletop.frame_id}
+    grippers = [[(p.x, p.y, p.z) for p in m.points] for m in markers if m.ns == "grasps"]
+    for points, grasp in zip(grippers, scene.grasps, strict=True):
+        np.testing.assert_allclose(points, grasp.wireframe().reshape(-1, 3), atol=1e-6)
 
 
 def test_results_are_turned(start, wire, tabletop, monkeypatch):
     monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
     start(PerceptionNode, target_frame="base")
-    heard = wire.listen_to_scene(topics=(*SPATIAL, "segmentation/labels"))
+    heard = wire.listen_to_scene(topics=(*CHECKED, "segmentation/labels"))
     check(wire, heard, tabletop)
     assert heard["segmentation/labels"][0].header.frame_id == tabletop.frame_id
 
@@ -63,7 +76,7 @@ def test_single_nodes_with_a_target_frame_make_the_same(start, wire, tabletop, m
     monkeypatch.setattr("cvdl.ros.base_node.Transformer", KnownTransform)
     for kind in (SegmentationNode, GraspNode):
         start(kind, target_frame="base")
-    check(wire, wire.listen_to_scene(topics=SPATIAL), tabletop)
+    check(wire, wire.listen_to_scene(topics=CHECKED), tabletop)
 
 
 def test_objects_in_an_unknown_frame_are_refused(start, wire, tabletop, monkeypatch, caplog):
@@ -102,9 +115,5 @@ def test_tf2(start, wire, tabletop):
     broadcaster = StaticTransformBroadcaster(wire.node)
     tf = wire.factory.tf(STAMP_NS, "base", tabletop.frame_id, POSE)
     broadcaster.sendTransform(tf.transforms)
-    heard = wire.listen_to_scene(topics=SPATIAL)
+    heard = wire.listen_to_scene(topics=CHECKED)
     check(wire, heard, tabletop)
-
-
-def test_every_topic_has_a_message_class(graph):
-    assert {message_type(kind).__name__ for kind in SCENE_TOPICS.values()} >= {"Image", "Plane"}
