@@ -22,10 +22,10 @@ from rich.table import Table
 from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
-from cvdl.evaluation.grasping import best_overlap
 from cvdl.evaluation.scene import evaluate_scene
 from cvdl.frame import Scene
 from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.grasping.rectangles import best_overlap
 from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import label_grasps
 from cvdl.tabletop import TabletopSegmenter

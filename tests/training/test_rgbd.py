@@ -15,11 +15,11 @@ from cvdl.evaluation.detection import evaluate_detections
 from cvdl.frame import RgbdFrame
 from cvdl.training import rgbd_views
 from cvdl.training.loop import TrainingSettings
+from cvdl.training.losses import quality_focal_loss
 from cvdl.training.rgbd import RgbdTraining, train_rgbd
 from cvdl.training.rgbd_targets import (
     _things_of_cells,
     proposal_loss,
-    quality_focal_loss,
     region_loss,
     regions,
 )
@@ -82,11 +82,11 @@ class _Interrupting(Views):
 
     looks = 0
 
-    def __getitem__(self, index):
+    def __iter__(self):
         self.looks += 1
         if self.looks == 2:
             raise KeyboardInterrupt
-        return super().__getitem__(index)
+        return super().__iter__()
 
 
 def test_views_without_a_box_are_nothing_to_train_on(tmp_path):

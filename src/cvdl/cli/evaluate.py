@@ -176,14 +176,14 @@ def grasp(
     from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.errors import InputError
+    from cvdl.evaluation.grasping import score_detector
     from cvdl.grasping import load_detector
-    from cvdl.training.grasp_experiment import score
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     keep_outputs(outputs.values(), overwrite)
     console = status_console()
     views = grasps.open_dataset(dataset.value, data, scenes, seed)
-    scores = score(load_detector(detector.value, weights, device), views, console)
+    scores = score_detector(load_detector(detector.value, weights, device), views, console)
     if not scores.results:
         raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")
     content = {

@@ -103,7 +103,7 @@ def detector(
         proposer = TabletopProposals()
     found = load_detector(name, weights, device)
     samples = track(
-        (views[index] for index in range(len(views))),
+        views,
         "detecting",
         len(views),
         console=console,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from pycocotools import mask as run_lengths
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.image_folder import DatasetError, read_image
+from cvdl.datasets.views import LabelledViews
 from cvdl.frame import RgbdFrame
 
 __all__ = ["CocoDataset"]
@@ -44,7 +44,7 @@ class _Image:
     masks: list[Any] = field(default_factory=list)
 
 
-class CocoDataset:
+class CocoDataset(LabelledViews[DetectionSample]):
     """The views of a folder in COCO's format.
 
     The annotations (object instances: ``images``, ``annotations``, ``categories``) are
@@ -109,9 +109,6 @@ class CocoDataset:
 
     def __len__(self) -> int:
         return len(self._images)
-
-    def __iter__(self) -> Iterator[DetectionSample]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> DetectionSample:
         """One view; negative indices count from the end.

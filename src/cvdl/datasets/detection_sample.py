@@ -13,7 +13,7 @@ from cvdl.datasets.views import LabelledViews, Views
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 
-__all__ = ["DetectionData", "DetectionSample", "DetectionViews", "check_boxes"]
+__all__ = ["DetectionData", "DetectionSample", "DetectionViews", "check_boxes", "check_classes"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,21 @@ def check_boxes(data: DetectionData) -> None:
     Raises:
         InputError: if no view has a labelled box that is no crowd.
     """
-    if all(data[index].crowd.all() for index in range(len(data))):
+    if all(view.crowd.all() for view in data):
         raise InputError("nothing to train on: no view has a labelled box")
+
+
+def check_classes(train: DetectionData, validation: DetectionData) -> None:
+    """That views to validate on, where there are any, have the classes of those to train on.
+
+    Raises:
+        InputError: if not.
+    """
+    if len(validation) and validation.classes != train.classes:
+        raise InputError(
+            f"the views to validate on have the classes {', '.join(validation.classes)}; "
+            f"those to train on {', '.join(train.classes)}"
+        )
 
 
 class DetectionViews(Views[DetectionSample]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.datasets.views import LabelledViews
 
 __all__ = ["GraspFolder", "read_rows"]
 
 
-class GraspFolder(ABC):
+class GraspFolder(LabelledViews[GraspSample], ABC):
     """Views that are colour images, with the other files of a view beside them.
 
     Args:
@@ -50,9 +51,6 @@ class GraspFolder(ABC):
 
     def __len__(self) -> int:
         return len(self._images)
-
-    def __iter__(self) -> Iterator[GraspSample]:
-        return (self[index] for index in range(len(self)))
 
     @abstractmethod
     def __getitem__(self, index: int) -> GraspSample:

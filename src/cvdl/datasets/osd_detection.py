@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
+from cvdl.datasets.views import LabelledViews
 from cvdl.frame import FIRST_OBJECT_LABEL
 
 __all__ = ["OsdDetection"]
 
 
-class OsdDetection:
+class OsdDetection(LabelledViews[DetectionSample]):
     """Scenes in the layout of the OSD; every labelled object is of the class "object".
 
     Boxes and masks are of the labelled pixels: what is visible and has a depth reading.
 
     Args:
         path: the folder; see ``OsdDataset``.
-        split: ``all``, ``tune`` or ``report``; see ``OsdDataset``.
 
     Raises:
         DatasetError: as ``OsdDataset``.
-        ValueError: if there is no such split.
     """
 
     classes: tuple[str, ...] = ("object",)
 
-    def __init__(self, path: Path, split: str = "all") -> None:
-        self._scenes = OsdDataset(path, split)
+    def __init__(self, path: Path) -> None:
+        self._scenes = OsdDataset(path)
         self.names = self._scenes.names
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def __iter__(self) -> Iterator[DetectionSample]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> DetectionSample:
         """One scene.

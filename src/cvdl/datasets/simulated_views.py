@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic
 
-from cvdl.datasets.views import Sample
+from cvdl.datasets.views import LabelledViews, Sample
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import in_order
 from cvdl.simulation.scene import SimulatedScene, simulate_scene
@@ -14,7 +13,7 @@ from cvdl.simulation.scene import SimulatedScene, simulate_scene
 __all__ = ["SimulatedViews"]
 
 
-class SimulatedViews(ABC, Generic[Sample]):
+class SimulatedViews(LabelledViews[Sample], ABC):
     """Scenes 0 to ``count`` - 1 of a seed.
 
     A scene is made when it is asked for, the same each time, and not kept unless ``keep`` is told
@@ -41,9 +40,6 @@ class SimulatedViews(ABC, Generic[Sample]):
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Sample:
         """One scene; negative indices count from the end.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-__all__ = ["LabelledViews", "Sample", "Views"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["LabelledViews", "Sample", "Views", "tracked"]
 
 Sample = TypeVar("Sample", covariant=True)
 
@@ -27,8 +30,11 @@ class LabelledViews(Protocol[Sample]):
         """One view."""
         ...
 
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
 
-class Views(Generic[Sample]):
+
+class Views(LabelledViews[Sample]):
     """Some views of some data sets, read one by one as they are asked for.
 
     Args:
@@ -42,9 +48,15 @@ class Views(Generic[Sample]):
     def __len__(self) -> int:
         return len(self._views)
 
-    def __iter__(self) -> Iterator[Sample]:
-        return (data[index] for data, index in self._views)
-
     def __getitem__(self, index: int) -> Sample:
         data, inner = self._views[index]
         return data[inner]
+
+
+def tracked(views: LabelledViews[Sample], what: str, console: Console | None) -> Iterable[Sample]:
+    """The views, with a bar that shows how many are done, where there is a console."""
+    if console is None:
+        return views
+    from rich.progress import track
+
+    return track(views, what, len(views), console=console, transient=True)

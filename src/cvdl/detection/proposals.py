@@ -7,10 +7,9 @@ from typing import Literal, Protocol
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchvision.ops import box_iou
 
+from cvdl.detection.matching import box_iou
 from cvdl.errors import InputError
 from cvdl.frame import Plane, RgbdFrame, SceneObject
 from cvdl.tabletop.segmenter import TabletopSegmenter
@@ -135,7 +134,7 @@ def recall_at(
     """
     first: list[float] = []  # the place of the first proposal that has found a thing
     for some, things in zip(boxes, truth, strict=True):
-        found = box_iou(torch.from_numpy(things), torch.from_numpy(some)).numpy() >= iou
+        found = box_iou(things, some) >= iou
         found = np.concatenate([found, np.ones((len(things), 1), bool)], axis=1)
         places = found.argmax(axis=1)
         first += np.where(places < len(some), places, np.inf).tolist()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,15 @@ from sklearn.metrics import (
 )
 
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.views import LabelledViews, tracked
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.folds import spread
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.detector import GraspDetector
-from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overlap
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = [
     "JACCARDS",
@@ -38,52 +42,23 @@ __all__ = [
     "GraspJudge",
     "GraspResult",
     "GraspScores",
-    "best_overlap",
     "evaluate_detector",
     "fold_report",
     "recognise",
-    "rectangle_metric",
+    "score_detector",
 ]
 
 #: The literature's threshold of the Jaccard index, and stricter ones.
-JACCARDS = (0.25, 0.30, 0.40, 0.50)
-_ANGLE = np.deg2rad(30)
+JACCARDS = (RIGHT_OVERLAP, 0.30, 0.40, 0.50)
 
 
+@runtime_checkable
 class GraspJudge(Protocol):
     """What can tell good rectangles from bad ones; a detector may be one too."""
 
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.floating]:
         """(N,) probability in [0, 1] of each rectangle's being good."""
         ...
-
-
-def best_overlap(
-    predictions: GraspRectangles, good: GraspRectangles, angle: float = _ANGLE
-) -> NDArray[np.float64]:
-    """(N,) largest Jaccard index with a good rectangle within ``angle`` radians; 0 for none."""
-    turned = angle_difference(predictions.angle[:, None], good.angle[None])
-    return np.where(turned <= angle, jaccard(predictions, good), 0).max(axis=1, initial=0)
-
-
-def rectangle_metric(
-    predictions: GraspRectangles,
-    good: GraspRectangles,
-    jaccards: Sequence[float] = JACCARDS,
-    angle: float = _ANGLE,
-) -> NDArray[np.bool_]:
-    """Which predictions are right at which thresholds of the Jaccard index.
-
-    Args:
-        predictions: N rectangles.
-        good: the labelled ones.
-        jaccards: T thresholds, to be exceeded.
-        angle: largest difference in orientation, radians.
-
-    Returns:
-        (N, T) bool.
-    """
-    return best_overlap(predictions, good, angle)[:, None] > np.asarray(jaccards)
 
 
 @dataclass(frozen=True)
@@ -104,9 +79,9 @@ class BinaryScores:
             np.concatenate([self.truth, other.truth]), np.concatenate([self.score, other.score])
         )
 
-    def accuracy(self, threshold: float = 0.5) -> float:
-        """Share that lies on the right side of the threshold; NaN of nothing."""
-        return mean_of_defined((self.score > threshold) == self.truth)
+    def accuracy(self) -> float:
+        """Share that lies on the right side of 0.5; NaN of nothing."""
+        return mean_of_defined((self.score > 0.5) == self.truth)
 
     def average_precision(self) -> float:
         """Mean precision over the recall; NaN where nothing is true."""
@@ -157,7 +132,7 @@ class GraspResult:
     overlap: float
     latency_ms: float
 
-    def report(self, jaccards: Sequence[float] = JACCARDS) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """The result, as JSON takes it; the rectangle's sides in pixels, its angle in radians."""
         best = None
         if len(self.best):
@@ -172,7 +147,7 @@ class GraspResult:
             "name": self.name,
             "object": self.object_id,
             "overlap": self.overlap,
-            "right": {_key(threshold): self.overlap > threshold for threshold in jaccards},
+            "right": {_key(threshold): self.overlap > threshold for threshold in JACCARDS},
             "latency_ms": self.latency_ms,
             "best": best,
         }
@@ -196,15 +171,15 @@ class GraspScores:
         both = None if mine is None or others is None else mine + others
         return GraspScores(self.results + other.results, both)
 
-    def top1(self, threshold: float = JACCARDS[0]) -> float:
+    def top1(self, threshold: float = RIGHT_OVERLAP) -> float:
         """Share of the views whose best rectangle is right; NaN of no view."""
         return mean_of_defined(np.array([result.overlap > threshold for result in self.results]))
 
-    def detection(self, threshold: float = JACCARDS[0]) -> BinaryScores:
+    def detection(self) -> BinaryScores:
         """Which views' best rectangles are right, and their scores: does the score tell?"""
         found = [result for result in self.results if len(result.best)]
         return BinaryScores(
-            np.array([result.overlap > threshold for result in found], bool),
+            np.array([result.overlap > RIGHT_OVERLAP for result in found], bool),
             np.array([result.best.score[0] for result in found], np.float64),
         )
 
@@ -276,6 +251,18 @@ def recognise(judge: GraspJudge, samples: Iterable[GraspSample]) -> Iterator[Bin
         scores = [judge.judge(sample.frame, some) for some in (sample.good, sample.bad)]
         truth = np.repeat([True, False], [len(sample.good), len(sample.bad)])
         yield BinaryScores(truth, np.concatenate(scores))
+
+
+def score_detector(
+    detector: GraspDetector, data: LabelledViews[GraspSample], console: Console | None = None
+) -> GraspScores:
+    """A detector's scores on some views; of recognition too if it has ``judge``."""
+    results = tuple(evaluate_detector(detector, tracked(data, "detecting", console)))
+    recognition = None
+    if isinstance(detector, GraspJudge) and len(data):
+        first, *others = recognise(detector, tracked(data, "recognising", console))
+        recognition = sum(others, first)
+    return GraspScores(results, recognition)
 
 
 def fold_report(folds: Sequence[GraspScores]) -> dict[str, Any]:

@@ -14,7 +14,11 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GraspRectangles", "angle_difference", "jaccard"]
+__all__ = ["RIGHT_OVERLAP", "GraspRectangles", "angle_difference", "best_overlap", "jaccard"]
+
+#: Jaccard index that a right rectangle exceeds (Jiang, Moseson & Saxena 2011).
+RIGHT_OVERLAP = 0.25
+_MOST_TURN = np.deg2rad(30)  # between a right rectangle and the good one
 
 _GRID = 1e-6  # pixels
 
@@ -131,3 +135,14 @@ def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
     common[i, j] = shapely.area(shapely.intersection(first[i], second[j], grid_size=_GRID))
     union = (a.opening * a.plate)[:, None] + (b.opening * b.plate)[None] - common
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def best_overlap(predictions: GraspRectangles, good: GraspRectangles) -> NDArray[np.float64]:
+    """(N,) largest Jaccard index with a good rectangle of nearly that orientation; 0 for none.
+
+    The rectangle metric (Jiang, Moseson & Saxena 2011, section V): a prediction is right if that is
+    more than `RIGHT_OVERLAP`. Turned by at most 30 degrees counts as nearly.
+    """
+    turned = angle_difference(predictions.angle[:, None], good.angle[None])
+    alike = np.where(turned <= _MOST_TURN, jaccard(predictions, good), 0)
+    return np.asarray(alike.max(axis=1, initial=0), np.float64)

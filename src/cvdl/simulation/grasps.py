@@ -15,7 +15,12 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from cvdl.frame import FIRST_OBJECT_LABEL
-from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.grasping.rectangles import (
+    RIGHT_OVERLAP,
+    GraspRectangles,
+    angle_difference,
+    best_overlap,
+)
 from cvdl.simulation.mesh import Mesh, merge
 from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.solid import inverse, ray_scene
@@ -426,10 +431,7 @@ def _spread(rectangles: GraspRectangles, count: int, close: float) -> NDArray[np
 
 def _resemble(some: GraspRectangles, good: GraspRectangles) -> Bools:
     """Whether the rectangle metric takes each for one of ``good``."""
-    if not len(some) or not len(good):
-        return np.zeros(len(some), bool)
-    turned = angle_difference(some.angle[:, None], good.angle)
-    return ((jaccard(some, good) > 0.25) & (turned < np.radians(30))).any(axis=1)
+    return best_overlap(some, good) > RIGHT_OVERLAP
 
 
 def _joined(parts: list[GraspLabels]) -> GraspLabels:

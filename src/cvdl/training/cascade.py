@@ -20,11 +20,10 @@ from torch import Tensor
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.errors import InputError
-from cvdl.evaluation.grasping import best_overlap
 from cvdl.grasping.cascade.detector import CascadeDetector
 from cvdl.grasping.cascade.geometry import cut_patches, to_rectangles
 from cvdl.grasping.cascade.network import STRIDE
-from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overlap
 from cvdl.network_input import network_input
 from cvdl.settings import Settings
 from cvdl.training.augment import Augmentation, augmented_view
@@ -132,7 +131,7 @@ class CascadeTask:
         if not self._validation:
             return {}
         overlaps = np.array([self._overlap(item) for item in self._validation])
-        right, fitting = float((overlaps > 0.25).mean()), float((overlaps > 0.5).mean())
+        right, fitting = float((overlaps > RIGHT_OVERLAP).mean()), float((overlaps > 0.5).mean())
         mean = float(overlaps.mean())
         return {
             "score": (right + fitting + mean) / 3,

@@ -9,8 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cvdl.grasping.cascade.geometry import MIDDLE_OPENING, decode_dense, encode_refined, refine
+from cvdl.grasping.cascade.geometry import (
+    MIDDLE_OPENING,
+    decode_dense,
+    encode_refined,
+    half_turn,
+    refine,
+)
 from cvdl.grasping.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
+from cvdl.training.losses import quality_focal_loss
 
 __all__ = [
     "dense_loss",
@@ -96,10 +103,8 @@ def dense_targets(
 def dense_loss(
     logits: Tensor, deltas: Tensor, scores: Tensor, wanted: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Quality focal loss (Li et al. 2020, eq. 2) and smooth L1 of the deltas."""
-    logits = logits.float()
-    cross = nn.functional.binary_cross_entropy_with_logits(logits, scores, reduction="none")
-    focal = ((logits.sigmoid() - scores).abs().square() * cross).sum() / scores.sum().clamp(min=1)
+    """Quality focal loss and smooth L1 of the deltas."""
+    focal = quality_focal_loss(logits, scores).sum() / scores.sum().clamp(min=1)
     off = nn.functional.smooth_l1_loss(deltas.float(), wanted, reduction="none", beta=0.1).sum(2)
     return focal, (off * weights).sum() / weights.sum().clamp(min=1)
 
@@ -134,8 +139,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
         The labelled rectangle (B, N, 5); Jaccard index (B, N), 0 where none is within 30 degrees.
     """
     turn = rectangles[..., :, None, 2] - good[..., None, :, 2]
-    turn = (torch.remainder(turn + math.pi / 2, math.pi) - math.pi / 2).abs()
-    fit = sampled_jaccard(rectangles, good) * (turn < math.pi / 6) * valid[:, None]
+    fit = sampled_jaccard(rectangles, good) * (half_turn(turn).abs() < math.pi / 6) * valid[:, None]
     best = fit.max(-1)
     return torch.gather(good, 1, best.indices[..., None].expand(-1, -1, 5)), best.values
 

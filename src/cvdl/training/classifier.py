@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,17 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import Field
 from torch import Tensor, nn
 
-from cvdl.datasets.detection_sample import DetectionData, check_boxes
+from cvdl.datasets.detection_sample import (
+    DetectionData,
+    DetectionSample,
+    check_boxes,
+    check_classes,
+)
+from cvdl.datasets.views import tracked
 from cvdl.detection.backbones import Backbone, Classifier
 from cvdl.detection.crops import moved_boxes
 from cvdl.detection.rcnn import Rcnn, rcnn_network
+from cvdl.detection.rgbd.boxes import paired_overlaps
 from cvdl.evaluation.classification import ClassificationScores
 from cvdl.settings import Settings
 from cvdl.training.colors import color_statistics
@@ -139,8 +147,7 @@ class ClassifierTask:
         """Crops (N, 3, side, side) uint8, labels (N,) and deltas (N, 4) of all views."""
         rng = np.random.default_rng(0)
         parts = []
-        for index in range(len(data)):
-            sample = data[index]
+        for sample in data:
             boxes = sample_boxes(sample, self._classes, self._settings.crops_per_view, rng)
             made = labelled_crops(sample, boxes, self._settings.crop, self._outside)
             parts.append(((255 * made.crops).round().byte(), made.labels, made.deltas))
@@ -173,6 +180,7 @@ def train_classifier(
             cannot be used.
     """
     check_boxes(train)
+    check_classes(train, validation)
     torch.manual_seed(settings.training.seed)
     model = rcnn_network(
         settings.backbone, len(train.classes), settings.weights, settings.frozen_stages
@@ -198,16 +206,9 @@ def score_classifier(
         data: labelled views.
         console: where progress is shown.
     """
-    from rich.progress import track
 
-    def shown() -> Iterable[int]:
-        places = range(len(data))
-        if console is None:
-            return places
-        return track(places, "recognising", console=console, transient=True)
-
-    def of_view(place: int) -> ClassificationScores:
-        sample, nothing = data[place], len(data.classes)
+    def of_view(place: int, sample: DetectionSample) -> ClassificationScores:
+        nothing = len(data.classes)
         things = ~sample.crowd
         count = max(2, 2 * int(things.sum()))
         drawn = sample_boxes(sample, nothing, count, np.random.default_rng(place))
@@ -218,14 +219,12 @@ def score_classifier(
         names = np.full(len(boxes), sample.name)
         return ClassificationScores(data.classes, names, boxes, truth, probabilities)
 
-    return ClassificationScores.of(data.classes, map(of_view, shown()))
+    views = tracked(data, "recognising", console)
+    return ClassificationScores.of(data.classes, starmap(of_view, enumerate(views)))
 
 
 def _overlap(moves: Tensor, deltas: Tensor) -> Tensor:
     """Mean intersection over union of a box moved as told and as wanted; NaN of no box."""
     middle = torch.tensor([[450.0, 450, 550, 550]]).expand(len(deltas), 4)
     told, wanted = (moved_boxes(middle, some, (1000, 1000)) for some in (moves, deltas))
-    low, high = torch.maximum(told, wanted)[:, :2], torch.minimum(told, wanted)[:, 2:]
-    shared = (high - low).clamp(min=0).prod(dim=1)
-    areas = (told[:, 2:] - told[:, :2]).prod(dim=1) + (wanted[:, 2:] - wanted[:, :2]).prod(dim=1)
-    return (shared / (areas - shared)).mean()
+    return paired_overlaps(told, wanted).mean()

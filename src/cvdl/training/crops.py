@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import box_iou
 from torchvision.transforms.v2 import functional as colors
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.crops import box_deltas, cut_crops, frame_image
+from cvdl.detection.matching import box_iou
 
 __all__ = ["LabelledBoxes", "LabelledCrops", "labelled_crops", "sample_boxes"]
 
@@ -78,7 +78,7 @@ def sample_boxes(
     boxes = np.concatenate(drawn).clip(0, limits)
     boxes = boxes[(boxes[:, 2:] - boxes[:, :2] >= _SMALLEST).all(axis=1)]
     boxes = boxes[~_in_crowd(boxes, sample.boxes[sample.crowd])]
-    overlap = _iou(boxes, truth)
+    overlap = box_iou(boxes, truth)
     fits = overlap.max(axis=1, initial=0) >= _FITS
     some = rng.permutation(np.flatnonzero(fits))[: count // 2]
     others = rng.permutation(np.flatnonzero(~fits))[: count - len(some)]
@@ -155,13 +155,6 @@ def _unions(
     first, second = truth[rng.integers(len(truth), size=(2, count))]
     low, high = np.minimum(first[:, :2], second[:, :2]), np.maximum(first[:, 2:], second[:, 2:])
     return np.concatenate([low, high], axis=1)
-
-
-def _iou(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    overlap: NDArray[np.float64] = box_iou(
-        torch.from_numpy(boxes), torch.from_numpy(others)
-    ).numpy()
-    return overlap
 
 
 def _in_crowd(boxes: NDArray[np.float64], crowds: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from cvdl.datasets.grasp_sample import GraspData, GraspSample
-from cvdl.datasets.views import LabelledViews, Views
-from cvdl.evaluation.grasping import GraspScores, evaluate_detector, recognise
-from cvdl.frame import RgbdFrame
-from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.datasets.grasp_sample import GraspData
+from cvdl.datasets.views import Views
+from cvdl.evaluation.grasping import GraspScores, score_detector
 from cvdl.training.splits import Split
 from cvdl.training.trainer import Trainer, result_metadata
 
@@ -23,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAINERS",
-    "TrainedDetector",
-    "score",
     "train_and_score",
 ]
 
@@ -33,20 +27,6 @@ TRAINERS = {
     "cascade": ("cvdl.training.cascade", "train_cascade", "CascadeTraining"),
     "lenz2014": ("cvdl.training.lenz", "train_lenz", "LenzTraining"),
 }
-
-
-class TrainedDetector(Protocol):
-    """A detector that can be kept."""
-
-    def __call__(
-        self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
-    ) -> GraspRectangles:
-        """See ``GraspDetector``."""
-        ...
-
-    def save(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write the weights, with what they are of."""
-        ...
 
 
 def train_and_score(
@@ -79,27 +59,7 @@ def train_and_score(
     train = Views([(data, split.train), *((more, range(len(more))) for more in extra)])
     validation = Views([(data, split.validation)])
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
-    scores = score(detector, Views([(data, split.test)]), console)
+    scores = score_detector(detector, Views([(data, split.test)]), console)
     tested = result_metadata(scores.figures(), len(train), len(split.test))
     detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
     return scores
-
-
-def score(
-    detector: Any, data: LabelledViews[GraspSample], console: Console | None = None
-) -> GraspScores:
-    """A detector's scores on some views; of recognition too if it has ``judge``."""
-    from rich.progress import track
-
-    def shown(what: str) -> Iterable[GraspSample]:
-        views = (data[index] for index in range(len(data)))
-        if console is None:
-            return views
-        return track(views, what, len(data), console=console, transient=True)
-
-    results = tuple(evaluate_detector(detector, shown("detecting")))
-    recognition = None
-    if hasattr(detector, "judge") and len(data):
-        first, *others = recognise(detector, shown("recognising"))
-        recognition = sum(others, first)
-    return GraspScores(results, recognition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from rich.console import Console
-from rich.progress import track
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from torchvision.ops import box_iou
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
+from cvdl.datasets.views import Views, tracked
 from cvdl.detection.hog import FEATURES, HogDetector, describe, window_places
+from cvdl.detection.matching import box_iou
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
 from cvdl.settings import Settings
@@ -77,19 +77,16 @@ def train_hog(
         InputError: if no view to train on has a labelled box, the classes differ, or ``out``
             cannot be used.
     """
-    if len(validation) and validation.classes != train.classes:
-        raise InputError(
-            f"the views to validate on have the classes {', '.join(validation.classes)}; "
-            f"those to train on {', '.join(train.classes)}"
-        )
+    check_classes(train, validation)
     prepare_run(out, settings.model_dump(), resume)
     last = out / "best.safetensors"
     if last.exists():
         return HogDetector.load(last, torch.device("cpu"))
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
+    some = Views([(train, picks)])
     learnt = [
         _labelled_and_free(view, len(train.classes), settings)
-        for view in _shown(train, picks, console, "describing")
+        for view in tracked(some, "describing", console)
     ]
     if not any(len(labels) and labels.min() < len(train.classes) for _, labels in learnt):
         raise InputError("nothing to train on: no view has a labelled box")
@@ -102,7 +99,7 @@ def train_hog(
     if settings.hard_negatives:
         learnt += [
             _false_alarms(detector, view, settings.hard_negatives)
-            for view in _shown(train, picks, console, "mining")
+            for view in tracked(some, "mining", console)
         ]
         detector = _fitted(train.classes, learnt, settings)
     _keep(detector, last, "last round", validation, console)
@@ -142,8 +139,7 @@ def _false_alarms(detector: HogDetector, sample: DetectionSample, count: int) ->
 
 def _free(boxes: NDArray[np.float64], sample: DetectionSample) -> NDArray[np.bool_]:
     """Which boxes (N, 4) are of the background: (N,)."""
-    overlap = box_iou(torch.from_numpy(boxes), torch.from_numpy(sample.boxes)).numpy()
-    return overlap.max(axis=1, initial=0) < _FREE
+    return box_iou(boxes, sample.boxes).max(axis=1, initial=0) < _FREE
 
 
 def _fitted(
@@ -176,22 +172,8 @@ def _keep(
     """Write a round's weights, with their average precision on views that they have not seen."""
     metadata = {}
     if len(validation):
-        views = _shown(validation, range(len(validation)), console, "validating")
-        ap50 = report_on(detector, views).ap50
+        ap50 = report_on(detector, tracked(validation, "validating", console)).ap50
         metadata["score"] = f"{ap50:.6g}"
         if console is not None:
             console.print(f"{name}: AP50 {ap50:.3f} in validation", highlight=False)
     detector.save(file, metadata)
-
-
-def _shown(
-    data: DetectionData,
-    picks: Sequence[int] | NDArray[np.int64],
-    console: Console | None,
-    what: str,
-) -> Iterator[DetectionSample]:
-    """Some views of a data set, with progress where there is a console."""
-    views = (data[int(pick)] for pick in picks)
-    if console is None:
-        return views
-    return iter(track(views, what, len(picks), console=console, transient=True))

@@ -13,10 +13,14 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
+from cvdl.datasets.detection_sample import (
+    DetectionData,
+    DetectionSample,
+    check_boxes,
+    check_classes,
+)
 from cvdl.detection.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.overfeat.network import WINDOW
-from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
 from cvdl.settings import Settings
 from cvdl.training.colors import color_statistics
@@ -99,7 +103,7 @@ class OverfeatTask:
         """Cross-entropy of the classes, and how far the boxes' edges are off."""
         windows, labels, boxes = batch
         logits, told = self.model.network(self.model.normalized(windows))
-        loss = classes = cross_entropy(logits, labels)
+        classes = cross_entropy(logits, labels)
         objects = labels < len(self.model.classes)
         # The paper's distance is squared; the absolute one is less taken up with the worst boxes.
         edges = smooth_l1_loss(told[objects], boxes[objects], beta=0.05, reduction="sum")
@@ -111,8 +115,7 @@ class OverfeatTask:
         """Average precision on the views to validate on."""
         if not len(self._validation):
             return {}
-        views = (self._validation[index] for index in range(len(self._validation)))
-        report = report_on(self.model, views)
+        report = report_on(self.model, self._validation)
         return {"score": report.ap50, "ap50": report.ap50, "ap": report.ap, "ar": report.ar}
 
 
@@ -139,11 +142,7 @@ def train_overfeat(
             used.
     """
     check_boxes(train)
-    if len(validation) and validation.classes != train.classes:
-        raise InputError(
-            f"the views to validate on have the classes {', '.join(validation.classes)}; "
-            f"those to train on {', '.join(train.classes)}"
-        )
+    check_classes(train, validation)
     torch.manual_seed(settings.training.seed)
     mean, deviation = color_statistics(train)
     model = OverfeatDetector(train.classes, mean.tolist(), deviation.tolist())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import Field
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
-from cvdl.datasets.detection_sample import DetectionData
+from cvdl.datasets.detection_sample import DetectionData, check_classes
+from cvdl.datasets.views import tracked
 from cvdl.detection.rgbd.boxes import decode_cells
 from cvdl.detection.rgbd.detector import RgbdRcnn
 from cvdl.detection.rgbd.network import SIZES, STRIDE
@@ -65,10 +64,8 @@ class RgbdTask:
         console: Console | None = None,
     ) -> None:
         self.model, self.settings = model, settings
-        places: Iterable[int] = range(len(train))
-        if console is not None:
-            places = track(places, "reading", len(train), console=console, transient=True)
-        self._train = [LabelledPicture.of(train[index]) for index in places]
+        check_classes(train, validation)
+        self._train = [LabelledPicture.of(view) for view in tracked(train, "reading", console)]
         if not any(len(item.labels) for item in self._train):
             raise InputError("nothing to train on: no view has a labelled box")
         self._validation = validation
@@ -110,8 +107,7 @@ class RgbdTask:
         """Average precision on the validation's whole pictures; the score is AP50:95."""
         if not len(self._validation):
             return {}
-        views = (self._validation[index] for index in range(len(self._validation)))
-        report = report_on(self.model, views)
+        report = report_on(self.model, self._validation)
         return {"score": report.ap, "ap50": report.ap50}
 
 

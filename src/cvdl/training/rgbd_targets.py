@@ -12,8 +12,9 @@ from torchvision.ops import generalized_box_iou_loss
 
 from cvdl.detection.rgbd.boxes import mend, mending, overlaps, paired_overlaps
 from cvdl.detection.rgbd.network import SIZES, STRIDE
+from cvdl.training.losses import quality_focal_loss
 
-__all__ = ["proposal_loss", "quality_focal_loss", "region_loss", "regions"]
+__all__ = ["proposal_loss", "region_loss", "regions"]
 
 _NEAR = 1.5  # cells: so far beside a thing's middle may a cell tell its box
 _BOTH_SIZES = 0.3  # of the step between two anchors: a thing so near their middle belongs to both
@@ -140,11 +141,3 @@ def region_loss(
         (fit * is_thing).sum() / count,
         (near * is_thing).sum() / count,
     )
-
-
-def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Cross entropy with a share as target, weighted by how far off (Li et al. 2020, eq. 5)."""
-    logits = logits.float()
-    off = (logits.sigmoid() - wanted).abs() ** 2
-    entropy = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return off * entropy

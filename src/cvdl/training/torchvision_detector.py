@@ -15,7 +15,12 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
+from cvdl.datasets.detection_sample import (
+    DetectionData,
+    DetectionSample,
+    check_boxes,
+    check_classes,
+)
 from cvdl.detection.torchvision_detectors import IMAGE_SIZES, TorchvisionDetector
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
@@ -272,11 +277,6 @@ def _areas(boxes: Tensor) -> Tensor:
 
 
 def _check(model: TorchvisionDetector, train: DetectionData, validation: DetectionData) -> None:
-    for data in (train, validation):
-        if len(data) and data.classes != model.classes:
-            raise InputError(
-                f"classes of {data.names[0]} are {', '.join(data.classes)}; "
-                f"{model.name} accepts {', '.join(model.classes)}"
-            )
+    check_classes(train, validation)
     if model.name.startswith("maskrcnn") and train[0].masks is None:
         raise InputError(f"{train.names[0]} has no masks; {model.name} accepts views with masks")

@@ -22,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.signals import SignalHandlerOptions
 
 STAMP_NS = 1_700_000_000_000_000_123
 PERIOD_NS = 66_666_667
@@ -130,7 +131,8 @@ def graph():
     """ROS 2, heard on this machine only, apart from every other graph."""
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randrange(1, 101))
-    rclpy.init()
+    # Signals stay Python's: other tests send them.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     yield
     rclpy.shutdown()
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from cvdl.capture import captured
 from cvdl.detection.detections import Detections
@@ -128,12 +128,12 @@ class RgbdRcnn(TrainedDetector):
     @captured
     def _look(self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor) -> tuple[Tensor, ...]:
         """The second network's boxes (N, 4), mended, and scores (N, classes)."""
-        height, width = scale.shape[-2:]
-        boxes = _clip(boxes, 2 * width, 2 * height)
+        whole = 2 * scale.shape[-2], 2 * scale.shape[-1]  # the frame's height and width
+        boxes = clip_boxes_to_image(boxes, whole)
         logits = torch.zeros(len(boxes), len(self.classes), device=boxes.device)
         for _ in range(_LOOKS):
             told, deltas = self.second(fine, wide, scale, boxes[None])
-            boxes = _clip(mend(boxes, deltas.float()), 2 * width, 2 * height)
+            boxes = clip_boxes_to_image(mend(boxes, deltas.float()), whole)
             logits += told / _LOOKS
         return boxes, logits.sigmoid()
 
@@ -160,8 +160,3 @@ class RgbdRcnn(TrainedDetector):
             stays = ((stays[:, None] @ shadows)[:, 0] == 0).float()
         order = (1 - stays).argsort(dim=1, stable=True)[:, :count]
         return boxes.gather(1, order[..., None].expand(-1, -1, 4))
-
-
-def _clip(boxes: Tensor, width: int, height: int) -> Tensor:
-    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
-    return torch.stack([x, y], dim=-1).flatten(-2)

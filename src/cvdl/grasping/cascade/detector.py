@@ -16,7 +16,7 @@ from cvdl.frame import RgbdFrame
 from cvdl.grasping import packaged_weights
 from cvdl.grasping.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
 from cvdl.grasping.cascade.network import STRIDE, DenseNetwork, RefineNetwork
-from cvdl.grasping.rectangles import GraspRectangles, jaccard
+from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, jaccard
 from cvdl.network_input import network_input
 from cvdl.network_input_gpu import gpu_input, uploaded
 from cvdl.weights import load_weights, save_weights
@@ -30,7 +30,6 @@ FEWEST_SURVIVORS = 48  # candidates of the dense network that the second one loo
 #: to 2 the best on held-out views of the pre-training. (A second look was worse there than one.)
 _FIRST_SAY = 0.25
 _MARGIN = 16  # cells round the allowed ones that the dense network sees too
-_RIGHT = 0.25  # Jaccard index from which a rectangle counts as right
 _MULTIPLE = 8  # of the dense network's input sides
 
 
@@ -110,7 +109,7 @@ class CascadeDetector(nn.Module):
         logits, deltas = self.second(cut_patches(image, given[None])[0])
         mended = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
         index = mended.score * np.diag(jaccard(rectangles, mended))
-        return index / (index + _RIGHT)
+        return index / (index + RIGHT_OVERLAP)
 
     def _input(self, frame: RgbdFrame) -> Tensor:
         """``network_input`` (1, 9, H / 2, W / 2), on the networks' device."""

@@ -17,10 +17,10 @@ from cvdl.network_input import NORMAL_XY
 
 __all__ = [
     "PATCH",
-    "angles_of_bins",
     "cut_patches",
     "decode_dense",
     "encode_refined",
+    "half_turn",
     "refine",
     "to_rectangles",
 ]
@@ -32,9 +32,9 @@ _LARGEST_LOG = 1.0  # of a factor on a size
 MIDDLE_OPENING = math.sqrt(OPENINGS[0] * OPENINGS[-1])
 
 
-def angles_of_bins(device: torch.device | None = None) -> Tensor:
-    """(ANGLES,) radians, the orientations that the dense network scores."""
-    return torch.arange(ANGLES, device=device) * (math.pi / ANGLES) - math.pi / 2
+def half_turn(angle: Tensor) -> Tensor:
+    """Radians, to [-pi/2, pi/2): a gripper turned by half a turn is the same."""
+    return torch.remainder(angle + math.pi / 2, math.pi) - math.pi / 2
 
 
 def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
@@ -90,12 +90,11 @@ def encode_refined(rectangles: Tensor, wanted: Tensor) -> Tensor:
     u, v, angle, opening, plate = rectangles.unbind(-1)
     du, dv = wanted[..., 0] - u, wanted[..., 1] - v
     cos, sin = torch.cos(angle), torch.sin(angle)
-    turn = wanted[..., 2] - angle
     return torch.stack(
         [
             (cos * du + sin * dv) / opening,
             (cos * dv - sin * du) / opening,
-            torch.remainder(turn + math.pi / 2, math.pi) - math.pi / 2,
+            half_turn(wanted[..., 2] - angle),
             torch.log(wanted[..., 3] / opening),
             torch.log(wanted[..., 4] / plate),
         ],
