@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from cvdl.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.grasping import BinaryScores
 from cvdl.evaluation.mistakes import Mistake
 
 __all__ = ["ClassificationScores", "draw_confusion", "draw_roc"]
-
-_LINE, _FAINT = "#1f6fb4", "#9aa7b5"
 
 
 @dataclass(frozen=True)
@@ -178,19 +176,17 @@ def draw_roc(path: Path, scores: ClassificationScores) -> None:
     columns = ceil(sqrt(1.5 * max(len(shown), 1)))
     rows = max(1, ceil(len(shown) / columns))
     size = (max(1.9 * columns, 4.5), 1.9 * rows + 0.8)
-    figure = Figure(figsize=size, layout="constrained", dpi=100)
+    figure = new_figure(*size)
     figure.suptitle("true over false positives (class: area, crops)", fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, label in zip(panels, shown, strict=False):
         one = scores.of_class(label)
         false, true = one.roc()
-        axes.plot([0, 1], [0, 1], ":", color=_FAINT, linewidth=1)
-        axes.plot(false, true, color=_LINE, linewidth=1.6)
+        axes.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
+        axes.plot(false, true, color=LINE_COLOR, linewidth=1.6)
         axes.set_title(f"{names[label]}: {areas[label]:.3f}, {one.truth.sum()}", fontsize=9)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
+        tidy(axes)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    write_figure(path, figure)

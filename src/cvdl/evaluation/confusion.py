@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-__all__ = ["draw_matrix"]
+from cvdl.charts import FAINT_COLOR, new_figure, write_figure
 
-_FAINT = "#9aa7b5"
+__all__ = ["draw_matrix"]
 
 
 def draw_matrix(
@@ -37,7 +36,7 @@ def draw_matrix(
     """
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     side = max(0.34 * len(names) + 2.0, 4.6)
-    figure = Figure(figsize=(side, side), layout="constrained", dpi=100)
+    figure = new_figure(side, side)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -49,11 +48,10 @@ def draw_matrix(
     axes.set_yticks(places, names)
     axes.set_xticks(places[1:] - 0.5, minor=True)
     axes.set_yticks(places[1:] - 0.5, minor=True)
-    axes.grid(which="minor", color=_FAINT, alpha=0.35, linewidth=0.5)
+    axes.grid(which="minor", color=FAINT_COLOR, alpha=0.35, linewidth=0.5)
     axes.tick_params(which="minor", length=0)
     axes.axhline(len(names) - 1.5, color="black", linewidth=0.8)
     axes.axvline(len(names) - 1.5, color="black", linewidth=0.8)
     axes.set(xlabel=column_label, ylabel=row_label)
     figure.suptitle(title, fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    write_figure(path, figure)

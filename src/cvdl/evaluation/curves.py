@@ -7,13 +7,11 @@ from math import isnan
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from cvdl.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.evaluation.grasping import BinaryScores, GraspScores
 
 __all__ = ["draw_curves"]
-
-_MAIN, _FOLD = "#1f6fb4", "#9aa7b5"
 
 
 def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = ()) -> None:
@@ -34,17 +32,17 @@ def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = 
     if scores.recognition is not None:
         parts = [fold.recognition for fold in folds if fold.recognition is not None]
         rows["recognition"] = (scores.recognition, parts)
-    figure = Figure(figsize=(8.4, 3.9 * len(rows)), layout="constrained", dpi=100)
+    figure = new_figure(8.4, 3.9 * len(rows))
     axes = figure.subplots(len(rows), 2, squeeze=False)
     for (left, right), (name, (whole, parts)) in zip(axes, rows.items(), strict=True):
         for part in parts:
-            _draw(left, right, part, _FOLD, 0.8)
-        _draw(left, right, whole, _MAIN, 2.0)
+            _draw(left, right, part, FAINT_COLOR, 0.8)
+        _draw(left, right, whole, LINE_COLOR, 2.0)
         left.set(title=f"{name}: precision over recall", xlabel="recall", ylabel="precision")
         right.set(
             title=f"{name}: ROC", xlabel="rate of false positives", ylabel="rate of true positives"
         )
-        right.plot([0, 1], [0, 1], ":", color=_FOLD, linewidth=1)
+        right.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
         for part, short, area, x in (
             (left, "AP", whole.average_precision(), 0.05),
             (right, "AUC", whole.roc_auc(), 0.6),
@@ -52,10 +50,8 @@ def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = 
             part.annotate(f"{short} {'undefined' if isnan(area) else f'{area:.3f}'}", (x, 0.05))
         for part in (left, right):
             part.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-            part.spines[["top", "right"]].set_visible(False)
-            part.grid(alpha=0.25)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+            tidy(part)
+    write_figure(path, figure)
 
 
 def _draw(left: Axes, right: Axes, scores: BinaryScores, color: str, width: float) -> None:

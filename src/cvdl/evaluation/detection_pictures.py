@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cvdl.charts import LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.detection import RECALLS, DetectionReport
@@ -20,7 +20,6 @@ from cvdl.pictures import contact_sheet
 
 __all__ = ["draw_confusion", "draw_precision_recall", "mistake_sheet", "worst_mistakes"]
 
-_LINE, _FAINT = "#1f6fb4", "#9aa7b5"
 _TRUTH, _WRONG = (40, 120, 255), (255, 40, 40)
 _CELL = 240  # pixels wide
 _CONTEXT = 1.0  # of a box's larger side, that is shown on each side of it
@@ -58,23 +57,21 @@ def draw_precision_recall(path: Path, report: DetectionReport) -> None:
     columns = min(len(panels), ceil(sqrt(1.5 * len(panels))))
     rows = ceil(len(panels) / columns)
     size = max(1.9 * columns, 4.2), max(1.9 * rows + 0.6, 3.6)
-    figure = Figure(figsize=size, layout="constrained", dpi=100)
+    figure = new_figure(*size)
     figure.suptitle("AP50 and number of boxes", fontsize=10)
     figure.supxlabel("recall", fontsize=10)
     figure.supylabel("precision at an overlap of 0.5", fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for number, (title, curve) in enumerate(panels):
         area = axes[number]
-        area.fill_between(RECALLS, curve, color=_LINE, alpha=0.15, linewidth=0)
-        area.plot(RECALLS, curve, color=_LINE, linewidth=1.6)
+        area.fill_between(RECALLS, curve, color=LINE_COLOR, alpha=0.15, linewidth=0)
+        area.plot(RECALLS, curve, color=LINE_COLOR, linewidth=1.6)
         area.set_title(title, fontsize=9, fontweight="bold" if number == 0 else "normal")
         area.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        area.spines[["top", "right"]].set_visible(False)
-        area.grid(alpha=0.25)
+        tidy(area)
     for area in axes[len(panels) :]:
         area.set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    write_figure(path, figure)
 
 
 def _title(name: str, area: float, boxes: int) -> str:
@@ -84,8 +81,8 @@ def _title(name: str, area: float, boxes: int) -> str:
 def draw_confusion(path: Path, report: DetectionReport) -> None:
     """Write the confusion matrix, as PNG: rows what is there, columns what was found.
 
-    "background" is where nothing
-    is labelled (row: false alarms) or nothing was found (column: missed).
+    "background" is where nothing is labelled (row: false alarms) or nothing was found (column:
+    missed).
 
     Args:
         path: of the picture; the folders above it are made.

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from math import inf, nan
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cvdl.charts import ACCENT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.weights import write_atomically
 
 __all__ = ["SCORE", "History", "draw_losses"]
 
 #: The figure that tells which epoch is best.
 SCORE = "validation/score"
-_BLUE, _ORANGE = "#1f6fb4", "#d9541e"
 
 
 @dataclass
@@ -71,7 +69,7 @@ class History:
 
     def draw(self, path: Path) -> None:
         """Losses, validation and learning rate over the epochs, as PNG."""
-        figure = Figure(figsize=(12, 3.6), dpi=100, layout="constrained")
+        figure = new_figure(12, 3.6)
         losses, validation, rate = figure.subplots(1, 3)
         names = list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
         for name in names:
@@ -84,40 +82,32 @@ class History:
         losses.set(title="training losses", xlabel="epoch")
         validation.set(title="validation", xlabel="epoch")
         if self.epochs:
-            rate.plot(self.series("learning_rate"), color=_BLUE)
+            rate.plot(self.series("learning_rate"), color=LINE_COLOR)
             if min(self.series("train/loss")) > 0:
                 losses.set_yscale("log")
             losses.legend(frameon=False)
         if self.best_score is not None:
             best = self.best_epoch, self.best_score
-            validation.plot(*best, "o", color=_ORANGE, label="best", zorder=4)
+            validation.plot(*best, "o", color=ACCENT_COLOR, label="best", zorder=4)
         if validation.lines:
             validation.legend(frameon=False)
         rate.set(title="learning rate", xlabel="epoch")
         for axes in (losses, validation, rate):
-            _tidy(axes)
-        _write(path, figure)
+            _tidy_epochs(axes)
+        write_figure(path, figure)
 
 
 def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
     """The losses of trainings one after the other, each with a scale of its own, as PNG."""
-    figure = Figure(figsize=(3 * max(len(parts), 1), 3), dpi=100, layout="constrained")
+    figure = new_figure(3 * max(len(parts), 1), 3)
     for number, (name, losses) in enumerate(parts.items(), start=1):
         axes = figure.add_subplot(1, len(parts), number)
-        axes.plot(range(1, len(losses) + 1), losses, "o-", color=_BLUE, markersize=3)
+        axes.plot(range(1, len(losses) + 1), losses, "o-", color=LINE_COLOR, markersize=3)
         axes.set(title=f"{name}: loss", xlabel="epoch", xlim=(0.5, len(losses) + 0.5))
-        _tidy(axes)
-    _write(path, figure)
+        _tidy_epochs(axes)
+    write_figure(path, figure)
 
 
-def _write(path: Path, figure: Figure) -> None:
-    picture = BytesIO()
-    figure.savefig(picture, format="png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, picture.getvalue())
-
-
-def _tidy(axes: Axes) -> None:
+def _tidy_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
+    tidy(axes)
