@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from cvdl.errors import InputError
 from cvdl.pipeline import PerceptionConfig
 
-__all__ = ["ConfigError", "load_config", "load_settings"]
+__all__ = ["ConfigError", "load_config", "load_settings", "nested"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,6 +64,15 @@ def load_settings(
         raise ConfigError(f"{source}: " + "; ".join(problems)) from error
 
 
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by names with dots, as ROS has its parameters, as settings have them."""
+    settings: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = reduce(lambda part, key: {key: part}, reversed(name.split(".")), value)
+        _update(settings, inner)
+    return settings
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = _parse(path.read_text(encoding="utf-8"), str(path))
@@ -88,11 +97,8 @@ def _of_ros(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
         parameters = node.get("ros__parameters") if isinstance(node, dict) else None
         if not isinstance(parameters, dict):
             return values
-        for name, value in parameters.items():
-            section, *keys = str(name).split(".")
-            if section in model.model_fields:
-                nested = reduce(lambda inner, key: {key: inner}, keys[::-1], value)
-                _update(settings, {section: nested})
+        known = (name for name in parameters if str(name).split(".")[0] in model.model_fields)
+        _update(settings, nested({str(name): parameters[name] for name in known}))
     return settings
 
 

@@ -298,7 +298,7 @@ class _Run:
         """The names of the classes, once."""
         if scene.classes == self._told_classes:
             return
-        message = self._messages.label_info(frame, scene.classes)
+        message = self._messages.label_info(frame.stamp_ns, frame.frame_id, scene.classes)
         self._writer.write(f"{NAMESPACE}/{LABEL_INFO_TOPIC}", received_ns, message, latched=True)
         self._told_classes = scene.classes
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Tally", "counted", "dropped_values", "latency_values", "summary_of"]
+__all__ = ["Tally", "counted", "dropped_values", "latency_report", "latency_values", "summary_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ class Tally:
             stage: (float(np.median(values)), float(np.percentile(values, 95)))
             for stage, values in self._latencies.items()
         }
+
+
+def latency_report(latency_ms: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    """Latencies as JSON takes them: ``median`` and ``p95`` of each stage."""
+    return {stage: {"median": median, "p95": p95} for stage, (median, p95) in latency_ms.items()}
 
 
 def latency_values(latency_ms: Mapping[str, tuple[float, float]]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_every_type_of_message_comes_back_through_another_reader(tmp_path, frame
         "/camera/depth/image_raw": FACTORY.depth(frame),
         "/camera/color/camera_info": FACTORY.camera_info(frame),
         "/detection/boxes": FACTORY.boxes(frame, scene),
-        "/detection/label_info": FACTORY.label_info(frame, ["cup", "plate"]),
+        "/detection/label_info": FACTORY.label_info(frame.stamp_ns, "optical", ["cup", "plate"]),
         "/tf_static": FACTORY.tf(frame.stamp_ns, "map", "camera", np.eye(4)),
         "/diagnostics": FACTORY.diagnostics(frame.stamp_ns, "cvdl", "fine", {"rate": "30"}),
         **FACTORY.scene(frame, scene, frame.color),

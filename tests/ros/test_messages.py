@@ -55,7 +55,8 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]
-    carriers += [factory.camera_info(frame), factory.label_info(frame, ["a"])]
+    carriers += [factory.camera_info(frame)]
+    carriers += [factory.label_info(frame.stamp_ns, "optical", ["a"])]
     for message in carriers:
         assert (stamp_ns(message), message.header.frame_id) == (frame.stamp_ns, "optical")
 
@@ -180,7 +181,7 @@ def test_plane_coefficients_give_the_height_above_it(factory, scene):
 
 
 def test_label_info(factory, frame):
-    message = factory.label_info(frame, ["cup", "plate"])
+    message = factory.label_info(frame.stamp_ns, frame.frame_id, ["cup", "plate"])
     assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, "cup"), (1, "plate")]
     assert message.threshold == 0
 

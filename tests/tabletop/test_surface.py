@@ -6,7 +6,7 @@ import pytest
 from cvdl.camera import Camera
 from cvdl.frame import Plane
 from cvdl.tabletop.noise import depth_noise
-from cvdl.tabletop.surface import foreground_mask, surface_of
+from cvdl.tabletop.surface import height_classes, surface_of
 
 SMALL = Camera(320, 240, 262.5, 262.5, 159.5, 119.5)  # not reduced
 LARGE = Camera(641, 479, 525.0, 525.0, 320.0, 239.0)  # reduced by 2, the last pixels left over
@@ -152,7 +152,7 @@ def test_foreground_by_height():
     heights = [0.0, 0.004, 0.02, 0.3, 0.7, -0.005, -0.05, np.nan, np.inf]
     depth = np.repeat(1 - np.array(heights, np.float32)[None], 2, axis=0)
     camera = Camera(len(heights), 2, 500.0, 500.0, 4.0, 0.5)
-    mask = foreground_mask(depth, camera, table, 0.005, 0.6)
+    mask = height_classes(depth, camera, table, 0.005, 0.6)
     assert mask.tolist() == [[1, 1, 2, 2, 0, 1, 0, 0, 0]] * 2
 
 
@@ -162,4 +162,4 @@ def test_noise_does_not_stand_above_the_plane():
     assert depth_noise(np.array([2.5]))[0] == pytest.approx(1.425e-3 * 2.5**2, rel=0.01)
     depth = np.array([[2.485, 2.47]], np.float32)
     camera = Camera(2, 1, 500.0, 500.0, 0.5, 0.0)
-    assert foreground_mask(depth, camera, table, 0.005, 0.6).tolist() == [[1, 2]]
+    assert height_classes(depth, camera, table, 0.005, 0.6).tolist() == [[1, 2]]

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from mcap.records import Channel, Message, Schema
@@ -48,10 +49,7 @@ class _Scan(Source):
             self.end_ns = max(self.end_ns, stamp_ns)
         if not counts:
             raise BagError(f"{path} holds no ROS 2 message that can be read: {reason}")
-        self.topics = {
-            key: Topic(t.name, t.type, t.definition, t.digest, t.qos, counts[key])
-            for key, t in self._found.items()
-        }
+        self.topics = {key: replace(topic, count=counts[key]) for key, topic in self._found.items()}
         _log.warning(
             "%s is read without its index (%s): %d ROS 2 messages can be found so",
             path,

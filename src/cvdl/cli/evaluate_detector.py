@@ -91,7 +91,8 @@ def detector(
     from cvdl.cli.console import status_console
     from cvdl.detection import load_detector
     from cvdl.errors import InputError
-    from cvdl.evaluation.detector import latency_report, score_detector
+    from cvdl.evaluation.detector import score_detector
+    from cvdl.tally import latency_report
 
     keep_outputs((json_path, sheet, curves, confusion), overwrite)
     console = status_console()

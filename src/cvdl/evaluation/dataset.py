@@ -18,6 +18,7 @@ from cvdl.evaluation.segmentation import (
 from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import contact_sheet, overlay
 from cvdl.pipeline import Perception
+from cvdl.tally import Tally, latency_report
 
 __all__ = ["FrameResult", "evaluate_dataset", "pooled", "report", "worst_sheet"]
 
@@ -53,18 +54,15 @@ def pooled(results: Sequence[FrameResult]) -> SegmentationScore:
 
 def report(results: Sequence[FrameResult]) -> dict[str, Any]:
     """Means, pooled figures, latencies and each scene's figures, as JSON takes them."""
-    stages = {
-        stage: [result.latency_ms[stage] for result in results] for stage in results[0].latency_ms
-    }
+    tally = Tally()
+    for result in results:
+        tally.add(result.latency_ms)
     return {
         "frames": len(results),
         "objects": sum(result.score.objects for result in results),
         "mean": mean_figures([result.score for result in results]),
         "pooled": pooled(results).figures(),
-        "latency_ms": {
-            stage: {"median": float(np.median(values)), "p95": float(np.percentile(values, 95))}
-            for stage, values in stages.items()
-        },
+        "latency_ms": latency_report(tally.latency_ms()),
         "scenes": [
             {
                 "name": result.name,

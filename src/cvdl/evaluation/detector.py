@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.frame import RgbdFrame
 from cvdl.tally import Tally
 
-__all__ = ["DetectorScores", "latency_report", "report_on", "score_detector"]
+__all__ = ["DetectorScores", "report_on", "score_detector"]
 
 Proposer = Callable[[RgbdFrame], NDArray[np.float64]]
 
@@ -96,8 +95,3 @@ def report_on(detector: Detector, samples: Iterable[DetectionSample]) -> Detecti
     for sample in samples:
         scores.add(sample, detector([sample.frame])[0])
     return scores.report()
-
-
-def latency_report(latency_ms: dict[str, tuple[float, float]]) -> dict[str, Any]:
-    """Latencies as JSON takes them: ``median`` and ``p95`` of each stage."""
-    return {stage: {"median": median, "p95": p95} for stage, (median, p95) in latency_ms.items()}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from time import monotonic, perf_counter
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -406,10 +405,10 @@ class BaseNode(LifecycleNode):
             return
         self._told_classes = True
         if self._stages.classes:
-            source: Any = SimpleNamespace(
-                stamp_ns=stamp_ns(match.color), frame_id=match.color.header.frame_id
+            stamp, frame_id = stamp_ns(match.color), match.color.header.frame_id
+            self._label_info.publish(
+                self._factory.label_info(stamp, frame_id, self._stages.classes)
             )
-            self._label_info.publish(self._factory.label_info(source, self._stages.classes))
 
     def _tick(self) -> None:
         """Diagnostics, and a word where nothing comes."""

@@ -248,7 +248,7 @@ class MessageFactory:
             )
         return self._new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 
-    def label_info(self, frame: RgbdFrame, names: Sequence[str]) -> Any:
+    def label_info(self, stamp_ns: int, frame_id: str, names: Sequence[str]) -> Any:
         """LabelInfo: the names of classes 0, 1, ...; every score that is sent counts."""
         classes = [
             self._new("vision_msgs/msg/VisionClass", class_id=index, class_name=name)
@@ -256,7 +256,7 @@ class MessageFactory:
         ]
         return self._new(
             "vision_msgs/msg/LabelInfo",
-            header=self._header(frame),
+            header=self._stamped(stamp_ns, frame_id),
             class_map=classes,
             threshold=0.0,
         )

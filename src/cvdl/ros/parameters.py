@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from cvdl.config import load_settings
+from cvdl.config import load_settings, nested
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import PerceptionConfig
@@ -199,5 +198,4 @@ def assemble(model: type[Model], values: Mapping[str, Any]) -> Model:
     Raises:
         ConfigError: if a value is not accepted, or two do not go together; it says which.
     """
-    # JSON is YAML, which the overrides are read as.
-    return load_settings(model, overrides=[f"{k}={json.dumps(v)}" for k, v in values.items()])
+    return load_settings(model, values=nested(values))

@@ -7,7 +7,6 @@ import shutil
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -52,12 +51,7 @@ class Export(AbstractContextManager["Export"]):
     def add(self, scene: SimulatedScene) -> None:
         """Write a scene."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Nothing to complete, unless a subclass has."""
 
 
@@ -142,12 +136,7 @@ class CocoExport(Export):
                 }
             )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Write the annotations of the images written so far."""
         categories = [
             {"id": i, "name": name, "supercategory": "household"}
@@ -176,12 +165,7 @@ class BagExport(Export):
         self._bag.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Complete the bag."""
         self._bag.__exit__(kind, error, trace)
 
@@ -192,7 +176,7 @@ class BagExport(Export):
         if self._is_first:
             static = make.tf(stamp, "camera_link", frame.frame_id, _OPTICAL_IN_LINK)
             bag.write("/tf_static", stamp, static, latched=True)
-            names = make.label_info(frame, CATEGORIES)
+            names = make.label_info(stamp, frame.frame_id, CATEGORIES)
             bag.write("/ground_truth/label_info", stamp, names, latched=True)
             self._is_first = False
         link = scene.camera_pose @ inverse(_OPTICAL_IN_LINK)

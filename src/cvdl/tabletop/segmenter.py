@@ -15,7 +15,7 @@ from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
 from cvdl.tabletop.regions import watershed_regions
-from cvdl.tabletop.surface import Surface, foreground_mask, surface_of
+from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 
 __all__ = ["TabletopSegmenter"]
 
@@ -42,12 +42,12 @@ class TabletopSegmenter:
         support = find_support_plane(depth, frame.camera, config.min_plane_area)
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
-        mask = foreground_mask(
+        heights = height_classes(
             depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
         )
-        carrying = mask == 1
+        carrying = heights == ON_PLANE
         labels = (carrying & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
-        above = (mask == 2).view(np.uint8)
+        above = (heights == ABOVE_PLANE).view(np.uint8)
         above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = _window_of(above)
         if window is None:
@@ -59,7 +59,7 @@ class TabletopSegmenter:
         groups = remove_lifted_plane(groups, surface, support.plane, on_plane)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         instances = _enlarge(groups, surface, above > 0)
-        low = (mask > 0) & (above == 0)  # the plane, with the specks of noise above it
+        low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
         bottoms = dish_bottoms(groups, surface, surface.reduce(low))
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.frame import Plane
-from cvdl.tabletop.noise import NOISE_AT_1M, NOISE_FLOOR
+from cvdl.tabletop.noise import NOISE_AT_1M, depth_noise
 
-__all__ = ["Surface", "foreground_mask", "surface_of"]
+__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "height_classes", "surface_of"]
+
+#: Of a pixel, by its height; see ``height_classes``.
+ON_PLANE, ABOVE_PLANE = 1, 2
 
 _WORKING_WIDTH = 320
 #: Shade changes the lightness within one object: it counts this much of a colour difference.
@@ -126,10 +129,10 @@ def _reduced_lab(color: NDArray[np.uint8], factor: int, small: Camera) -> NDArra
     return lab
 
 
-def foreground_mask(
+def height_classes(
     depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float, high: float
 ) -> NDArray[np.uint8]:
-    """Pixels above the plane by more than noise.
+    """Which pixels lie on the plane, and which above it by more than noise.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
@@ -139,17 +142,14 @@ def foreground_mask(
         high: greatest height that counts, metres.
 
     Returns:
-        (H, W) uint8 mask: 0 elsewhere or unknown, 1 on the plane, 2 above it.
+        (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere or unknown.
     """
     return _classify_height(
         depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
     )
 
 
-@compiled()
-def _sigma(z):  # type: ignore[no-untyped-def]
-    """Standard deviation of a depth reading, metres; see noise.py."""
-    return math.sqrt(NOISE_FLOOR**2 + (NOISE_AT_1M * z * z) ** 2)
+_sigma = compiled()(depth_noise)
 
 
 @compiled()
@@ -166,14 +166,14 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
             cosine = normal[0] * (j - cx) / fx + row_part
             h = z * cosine + offset
             if -2.0 * low < h <= low:
-                mask[i, j] = 1
+                mask[i, j] = ON_PLANE
                 continue
             tolerance = max(low, 2.0 * _sigma(z) * abs(cosine))
             if h > tolerance:
                 if h < high:
-                    mask[i, j] = 2
+                    mask[i, j] = ABOVE_PLANE
             elif h > -2.0 * tolerance:
-                mask[i, j] = 1
+                mask[i, j] = ON_PLANE
     return mask
 
 
