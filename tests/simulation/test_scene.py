@@ -9,10 +9,10 @@ from cvdl.simulation import (
     CATEGORIES,
     SimulatedScene,
     SimulationConfig,
-    random_camera,
     simulate_scene,
     simulate_scenes,
 )
+from cvdl.simulation.view import random_camera
 
 
 def assert_same(first: SimulatedScene, second: SimulatedScene) -> None:

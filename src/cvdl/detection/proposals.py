@@ -80,8 +80,8 @@ class SelectiveSearch:
 class TabletopProposals:
     """The objects that the plane-based segmentation finds: few boxes, each with its 3-D box."""
 
-    def __init__(self, segmenter: TabletopSegmenter | None = None) -> None:
-        self.segmenter = segmenter or TabletopSegmenter()
+    def __init__(self) -> None:
+        self._segment = TabletopSegmenter()
 
     def __call__(self, frame: RgbdFrame) -> NDArray[np.float64]:
         """See `Proposer`; none where the frame shows no support plane."""
@@ -89,7 +89,7 @@ class TabletopProposals:
 
     def segment(self, frame: RgbdFrame) -> tuple[Plane | None, tuple[SceneObject, ...]]:
         """The plane, and the objects whose boxes are proposed, in the same order."""
-        _, plane, objects = self.segmenter(frame)
+        _, plane, objects = self._segment(frame)
         return plane, objects
 
 

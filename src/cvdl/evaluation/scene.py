@@ -12,6 +12,8 @@ from cvdl.frame import OrientedBox, Plane, Scene
 
 __all__ = ["BoxScore", "SceneScore", "box_iou", "evaluate_scene", "plane_error"]
 
+_SAMPLES = 10_000  # points in a box
+
 
 @dataclass(frozen=True)
 class BoxScore:
@@ -78,10 +80,10 @@ def plane_error(truth: Plane | None, plane: Plane | None) -> tuple[float, float]
     return float(angle), abs(truth.offset - plane.offset) * 1e3
 
 
-def box_iou(a: OrientedBox, b: OrientedBox, samples: int = 10_000) -> float:
+def box_iou(a: OrientedBox, b: OrientedBox) -> float:
     """Intersection over union of two oriented boxes, by sampling; good to about 0.005."""
     # Evenly spread and the same in every run: Roberts' R3 sequence, from the root of x^4 = x + 1.
-    spread = np.arange(samples)[:, None] * 1.2207440846057596 ** -np.arange(1.0, 4.0)
+    spread = np.arange(_SAMPLES)[:, None] * 1.2207440846057596 ** -np.arange(1.0, 4.0)
     points = a.center + ((spread % 1 - 0.5) * a.size) @ a.rotation.T
     inside = (np.abs((points - b.center) @ b.rotation) <= b.size / 2).all(axis=1)
     volume_a, volume_b = float(np.prod(a.size)), float(np.prod(b.size))

@@ -20,12 +20,12 @@ __all__ = ["main", "wait_until_active"]
 _POLL_S = 0.1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Exit status 0 once all the named nodes are active, 1 where that takes too long."""
     parser = argparse.ArgumentParser(description="Waits until managed nodes are active.")
     parser.add_argument("nodes", nargs="+", help="full names, as /perception/perception_node")
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
-    options = parser.parse_args(remove_ros_args(arguments)[1:] if arguments is None else arguments)
+    options = parser.parse_args(remove_ros_args()[1:])
     rclpy.init()
     node = Node("wait_until_active", start_parameter_services=False)
     try:

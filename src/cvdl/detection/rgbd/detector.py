@@ -46,6 +46,7 @@ class RgbdRcnn(TrainedDetector):
 
     Args:
         classes: names, in the order of the labels.
+        width: channels of the first layers.
     """
 
     def __init__(self, classes: Sequence[str], width: int = 32) -> None:

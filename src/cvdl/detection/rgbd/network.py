@@ -102,7 +102,7 @@ class RegionHead(nn.Module):
     the class; deltas (B N, 4), see ``mend``.
     """
 
-    def __init__(self, fine: int, wide: int, classes: int, dropout: float = 0.2) -> None:
+    def __init__(self, fine: int, wide: int, classes: int) -> None:
         super().__init__()
         self.closer = nn.Sequential(
             convolution(fine, 2 * fine, 2), convolution(2 * fine, 2 * fine, 2)
@@ -116,7 +116,7 @@ class RegionHead(nn.Module):
         self.hidden = nn.Sequential(
             nn.Linear(_WIDTH * _BINS**2 + 64, _HIDDEN),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            nn.Dropout(0.2),
         )
         self.scores = nn.Linear(_HIDDEN, classes)
         self.deltas = nn.Linear(_HIDDEN, 4)

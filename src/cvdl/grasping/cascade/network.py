@@ -26,6 +26,7 @@ PLATE = 22.0
 #: Pixels between its cells.
 STRIDE = 4
 
+_WIDTH = 32  # channels of the first layers
 _PRIOR = 0.01  # of a good grasp, where nothing has been learnt
 
 
@@ -41,20 +42,20 @@ class DenseNetwork(nn.Module):
       middle one, log of the plate over PLATE.
     """
 
-    def __init__(self, width: int = 32, dropout: float = 0.1) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(convolution(CHANNELS, width, 2), convolution(width, width))
-        self.down = nn.Sequential(convolution(width, 2 * width, 2), ResidualBlock(2 * width))
+        self.stem = nn.Sequential(convolution(CHANNELS, _WIDTH, 2), convolution(_WIDTH, _WIDTH))
+        self.down = nn.Sequential(convolution(_WIDTH, 2 * _WIDTH, 2), ResidualBlock(2 * _WIDTH))
         self.deep = nn.Sequential(
-            convolution(2 * width, 3 * width, 2),
-            ResidualBlock(3 * width),
-            ResidualBlock(3 * width, dilation=2),
-            ResidualBlock(3 * width, dilation=4),
+            convolution(2 * _WIDTH, 3 * _WIDTH, 2),
+            ResidualBlock(3 * _WIDTH),
+            ResidualBlock(3 * _WIDTH, dilation=2),
+            ResidualBlock(3 * _WIDTH, dilation=4),
         )
-        self.lateral = nn.Sequential(convolution(5 * width, 2 * width), nn.Dropout2d(dropout))
-        self.up = convolution(3 * width, 2 * width)
-        self.scores = nn.Conv2d(2 * width, ANGLES * len(OPENINGS), 1)
-        self.deltas = nn.Conv2d(2 * width, ANGLES * 5, 1)
+        self.lateral = nn.Sequential(convolution(5 * _WIDTH, 2 * _WIDTH), nn.Dropout2d(0.1))
+        self.up = convolution(3 * _WIDTH, 2 * _WIDTH)
+        self.scores = nn.Conv2d(2 * _WIDTH, ANGLES * len(OPENINGS), 1)
+        self.deltas = nn.Conv2d(2 * _WIDTH, ANGLES * 5, 1)
         prior = torch.full((ANGLES * len(OPENINGS),), math.log(_PRIOR / (1 - _PRIOR)))
         self.scores.bias = nn.Parameter(prior)
         start_at_zero(self.deltas)
@@ -78,20 +79,20 @@ class RefineNetwork(nn.Module):
     radians, log factors of opening and plate.
     """
 
-    def __init__(self, width: int = 32, dropout: float = 0.2) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            convolution(CHANNELS, width),
-            convolution(width, 2 * width, 2),
-            ResidualBlock(2 * width),
-            convolution(2 * width, 3 * width, 2),
-            ResidualBlock(3 * width),
-            convolution(3 * width, 4 * width, 2),
+            convolution(CHANNELS, _WIDTH),
+            convolution(_WIDTH, 2 * _WIDTH, 2),
+            ResidualBlock(2 * _WIDTH),
+            convolution(2 * _WIDTH, 3 * _WIDTH, 2),
+            ResidualBlock(3 * _WIDTH),
+            convolution(3 * _WIDTH, 4 * _WIDTH, 2),
             nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width * 16, 128),
+            nn.Dropout(0.2),
+            nn.Linear(4 * _WIDTH * 16, 128),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            nn.Dropout(0.2),
         )
         self.score = nn.Linear(128, 1)
         self.delta = nn.Linear(128, 5)

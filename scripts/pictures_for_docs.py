@@ -1,6 +1,6 @@
-"""Draws the overlays in docs/images, on real frames and on simulated ones.
+"""Draws the pictures of frames in docs/images, real ones and simulated ones.
 
-    python scripts/overlays_for_docs.py [--data DIR]
+    python scripts/pictures_for_docs.py [--data DIR]
 
 The data are `osd` and `tabletop_demo`, in the layouts of docs/data.md.
 """
@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.frame import RgbdFrame
-from cvdl.pictures import contact_sheet, overlay
+from cvdl.pictures import contact_sheet, depth_picture, overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
 
@@ -25,6 +27,7 @@ TABLETOP = ("000000", "000001", "000003", "000004", "000006", "000007")
 OSD = ("learn13", "learn21", "learn23", "learn29", "learn37", "learn41")
 NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "000003", "000004")}
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
+SHOWN_SEED, SHOWN, SHOWN_IN_COLOR = 0, (2, 12, 26, 16), (22, 30, 8, 46)
 
 
 def write_sheet(
@@ -36,9 +39,28 @@ def write_sheet(
     for caption, frame in frames:
         pictures.append(overlay(frame, perception(frame)))
         captions.append(caption)
-    sheet = contact_sheet(pictures, captions, columns=3)
+    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+
+
+def write_simulated(name: str) -> None:
+    """Colour, depth and truth of some scenes, and colour of others."""
+    scenes = [simulate_scene(SHOWN_SEED, index) for index in (*SHOWN, *SHOWN_IN_COLOR)]
+    some = scenes[: len(SHOWN)]
+    pictures = [scene.frame.color for scene in some]
+    pictures += [depth_picture(scene.frame.depth) for scene in some]
+    pictures += [overlay(scene.frame, scene.truth) for scene in some]
+    pictures += [scene.frame.color for scene in scenes[len(SHOWN) :]]
+    captions = [f"scene {index}" for index in SHOWN]
+    captions += [f"depth, {scene.sensor}" for scene in some]
+    captions += ["truth"] * len(SHOWN)
+    captions += [f"scene {index}" for index in SHOWN_IN_COLOR]
+    write_jpeg(name, contact_sheet(pictures, captions, columns=len(SHOWN), width=400))
+
+
+def write_jpeg(name: str, picture: NDArray[np.uint8]) -> None:
+    """Into the folder of the documentation's images."""
     path = IMAGES / f"{name}.jpg"
-    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(path.relative_to(ROOT))
 
 
@@ -62,6 +84,7 @@ def main() -> None:
     write_sheet("osd", frames("osd", OSD), everything.segmentation_only())
     named = [frame for folder, names in NAMED.items() for frame in frames(folder, names)]
     write_sheet("detection", named + simulated, everything.without_grasps())
+    write_simulated("simulation")
 
 
 if __name__ == "__main__":
