@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cvdl.weights import write_atomically
+from cvdl.outputs import write_atomically
 
 __all__ = ["ACCENT_COLOR", "FAINT_COLOR", "LINE_COLOR", "new_figure", "tidy", "write_figure"]
 

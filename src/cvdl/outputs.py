@@ -1,13 +1,14 @@
-"""Files that are written: none takes an older one's place unasked."""
+"""Files that are written: none takes an older one's place unasked, none is left half."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from cvdl.errors import InputError
 
-__all__ = ["keep_outputs"]
+__all__ = ["keep_outputs", "write_atomically"]
 
 
 def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
@@ -25,3 +26,12 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
             raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists already; say --overwrite to replace it")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a kill at any time leaves the old content or the new, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

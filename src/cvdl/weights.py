@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cvdl.errors import InputError
+from cvdl.outputs import write_atomically
 
 __all__ = [
     "WeightsError",
@@ -19,7 +19,6 @@ __all__ = [
     "classes_of",
     "load_weights",
     "save_weights",
-    "write_atomically",
 ]
 
 
@@ -107,12 +106,3 @@ def classes_of(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise WeightsError(f"{path}: names no classes; expected a list of them in its metadata")
     return tuple(names)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill at any time leaves the old content or the new, never a part."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.evaluation.curves import draw_curves
+from cvdl.evaluation.grasp_pictures import draw_curves, prediction_picture, prediction_sheet
 from cvdl.evaluation.grasping import (
     JACCARDS,
     BinaryScores,
@@ -22,7 +22,6 @@ from cvdl.evaluation.grasping import (
     fold_report,
     recognise,
 )
-from cvdl.evaluation.pictures import prediction_picture, prediction_sheet
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles, best_overlap
 

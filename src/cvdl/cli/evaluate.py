@@ -93,7 +93,7 @@ def segmentation(
     from cvdl.cli.console import status_console
     from cvdl.config import load_config
     from cvdl.datasets import OsdDataset
-    from cvdl.evaluation.dataset import evaluate_dataset, report, worst_sheet
+    from cvdl.evaluation.segmentation_data import evaluate_dataset, report, worst_sheet
     from cvdl.pictures import write_png
     from cvdl.pipeline import Perception
 

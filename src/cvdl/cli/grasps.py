@@ -112,13 +112,13 @@ def write_pictures(
 ) -> None:
     """The views of least overlap, worst first, as a contact sheet; the curves."""
     if sheet is not None:
-        from cvdl.evaluation.pictures import prediction_sheet
+        from cvdl.evaluation.grasp_pictures import prediction_sheet
         from cvdl.pictures import write_png
 
         worst = sorted(scores.results, key=lambda result: result.overlap)[:count]
         samples = (data[data.names.index(result.name)] for result in worst)
         write_png(sheet, prediction_sheet(samples, worst))
     if curves is not None:
-        from cvdl.evaluation.curves import draw_curves
+        from cvdl.evaluation.grasp_pictures import draw_curves
 
         draw_curves(curves, scores, folds)

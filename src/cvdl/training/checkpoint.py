@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from cvdl.errors import InputError
-from cvdl.weights import write_atomically
+from cvdl.outputs import write_atomically
 
 __all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint", "settle_run"]
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cvdl.charts import ACCENT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
-from cvdl.weights import write_atomically
+from cvdl.outputs import write_atomically
 
 __all__ = ["SCORE", "History", "draw_losses"]
 

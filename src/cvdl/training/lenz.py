@@ -37,11 +37,12 @@ from cvdl.grasping.lenz.patches import (
 )
 from cvdl.grasping.lenz.pretraining import PretrainingConfig, Tell, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.outputs import write_atomically
 from cvdl.settings import Settings
 from cvdl.training.checkpoint import TrainingError
 from cvdl.training.history import draw_losses
 from cvdl.training.progress import epoch_bar, summary_writer
-from cvdl.weights import load_weights, save_weights, write_atomically
+from cvdl.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from rich.console import Console

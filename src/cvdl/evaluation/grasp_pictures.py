@@ -1,19 +1,23 @@
-"""Pictures of predictions beside labels; (H, W, 3) uint8, RGB."""
+"""Pictures of how good grasps are: predictions beside labels (uint8, RGB), and curves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
+from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from cvdl.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.evaluation.grasping import JACCARDS, GraspResult
-from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.evaluation.grasping import BinaryScores, GraspResult, GraspScores
+from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles
 from cvdl.pictures import contact_sheet
 
-__all__ = ["draw_rectangles", "prediction_picture", "prediction_sheet"]
+__all__ = ["draw_curves", "draw_rectangles", "prediction_picture", "prediction_sheet"]
 
 _LABEL = (40, 120, 255)
 _RIGHT, _WRONG = (20, 205, 60), (255, 40, 40)
@@ -50,7 +54,7 @@ def draw_rectangles(
 def prediction_picture(sample: GraspSample, result: GraspResult) -> NDArray[np.uint8]:
     """A view with its good rectangles, thin and blue, and the best prediction, thick.
 
-    The prediction is green where it is right (see ``rectangle_metric``, at a Jaccard index of
+    The prediction is green where it is right (see ``best_overlap``, at a Jaccard index of
     0.25), red where it is not; the gripper's plates are drawn thicker than the opening. Where all
     rectangles fit into half of the view's width and height, the picture is that part of it.
     """
@@ -58,7 +62,7 @@ def prediction_picture(sample: GraspSample, result: GraspResult) -> NDArray[np.u
     labels = sample.frame.color.copy()
     draw_rectangles(labels, sample.good, _LABEL, unit, unit)
     picture = cv2.addWeighted(labels, _FAINT, sample.frame.color, 1 - _FAINT, 0)
-    color = _RIGHT if result.overlap > JACCARDS[0] else _WRONG
+    color = _RIGHT if result.overlap > RIGHT_OVERLAP else _WRONG
     draw_rectangles(picture, result.best, color, 3 * unit, unit)
     return picture[_window(sample, result)]
 
@@ -95,3 +99,54 @@ def prediction_sheet(
         score = f"score {result.best.score[0]:.2f}" if len(result.best) else "nothing found"
         captions.append(f"{result.name}: Jaccard {result.overlap:.2f}, {score}")
     return contact_sheet(pictures, captions, columns, _CELL)
+
+
+def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = ()) -> None:
+    """Write the precision-recall and ROC curves of detection and recognition, as PNG.
+
+    Detection asks which of the views' best rectangles are right, recognition which labelled
+    rectangles are good, both as the threshold of the score varies.
+
+    Args:
+        path: of the picture; the folders above it are made.
+        scores: of all views.
+        folds: of each fold of a cross-validation: drawn thin behind the whole.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    rows = {"detection": (scores.detection(), [fold.detection() for fold in folds])}
+    if scores.recognition is not None:
+        parts = [fold.recognition for fold in folds if fold.recognition is not None]
+        rows["recognition"] = (scores.recognition, parts)
+    figure = new_figure(8.4, 3.9 * len(rows))
+    axes = figure.subplots(len(rows), 2, squeeze=False)
+    for (left, right), (name, (whole, parts)) in zip(axes, rows.items(), strict=True):
+        for part in parts:
+            _draw(left, right, part, FAINT_COLOR, 0.8)
+        _draw(left, right, whole, LINE_COLOR, 2.0)
+        left.set(title=f"{name}: precision over recall", xlabel="recall", ylabel="precision")
+        right.set(
+            title=f"{name}: ROC", xlabel="rate of false positives", ylabel="rate of true positives"
+        )
+        right.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
+        for part, short, area, x in (
+            (left, "AP", whole.average_precision(), 0.05),
+            (right, "AUC", whole.roc_auc(), 0.6),
+        ):
+            part.annotate(f"{short} {'undefined' if isnan(area) else f'{area:.3f}'}", (x, 0.05))
+        for part in (left, right):
+            part.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+            tidy(part)
+    write_figure(path, figure)
+
+
+def _draw(left: Axes, right: Axes, scores: BinaryScores, color: str, width: float) -> None:
+    """Nothing where a curve is undefined: all are true or none."""
+    if scores.truth.all() or not scores.truth.any():
+        return
+    precision, recall = scores.precision_recall()
+    # Precision of the examples so far holds until the next one: no slope between the points.
+    left.plot(recall, precision, color=color, linewidth=width, drawstyle="steps-post")
+    false, true = scores.roc()
+    right.plot(false, true, color=color, linewidth=width)
