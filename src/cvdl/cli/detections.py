@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Data",
     "Dataset",
-    "figures_table",
     "open_dataset",
     "scores_table",
     "write_pictures",
@@ -80,6 +79,8 @@ def scores_table(
     """
     from math import isnan
 
+    from cvdl.cli.tables import figures_table
+
     threshold = "-" if isnan(report.threshold) else f"{report.threshold:.3f}"
     words = {
         "ap50": "AP50",
@@ -93,47 +94,6 @@ def scores_table(
     table = figures_table(title, words, report.figures(), folds, "all views")
     table.add_row("images", str(report.images))
     table.add_row("boxes", str(report.boxes))
-    return table
-
-
-def figures_table(
-    title: str,
-    words: Mapping[str, str],
-    figures: Mapping[str, float],
-    folds: Sequence[dict[str, float]],
-    whole: str,
-) -> Table:
-    """Figures for the screen, with folds also their mean and deviation; more rows may follow.
-
-    Args:
-        title: of the table.
-        words: what to call each figure.
-        figures: of everything; NaN where undefined.
-        folds: those of each fold; none where there are no folds.
-        whole: heading of the figures of everything, where there are folds.
-    """
-    from math import isnan
-
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from cvdl.evaluation.folds import spread
-
-    def number(value: float | None) -> str:
-        return "-" if value is None or isnan(value) else f"{value:.3f}"
-
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    table.add_column(whole if folds else "value", justify="right")
-    if folds:
-        table.add_column("mean of folds", justify="right")
-    spreads = spread(dict(figures), folds)
-    for name, value in figures.items():
-        cells = [number(value)]
-        if folds:
-            cells.append(f"{number(spreads[name]['mean'])} ± {number(spreads[name]['deviation'])}")
-        table.add_row(words[name], *cells)
-    table.add_section()
     return table
 
 

@@ -175,9 +175,11 @@ def grasp(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
+    from cvdl.datasets.cornell import CornellDataset
     from cvdl.errors import InputError
     from cvdl.evaluation.grasping import score_detector
     from cvdl.grasping import load_detector
+    from cvdl.tally import counted
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     keep_outputs(outputs.values(), overwrite)
@@ -195,6 +197,8 @@ def grasp(
         **scores.report(),
     }
     Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
+    if isinstance(views, CornellDataset) and views.skipped:
+        typer.echo(f"left out, as a number is missing: {counted(views.skipped, 'rectangle')}")
     if weights is None and dataset in _LEARNT_FROM:
         console.print(
             "The package's weights have learnt from these views if they are of Cornell's folder 01 "

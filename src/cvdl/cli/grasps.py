@@ -68,33 +68,21 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
 
 def scores_table(title: str, scores: GraspScores, folds: Sequence[GraspScores] = ()) -> Table:
     """The figures for the screen: of all views, and with folds their mean and deviation."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from cvdl.cli.tables import figures_table
 
-    from cvdl.evaluation.grasping import fold_report
-
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("all views" if folds else "value", justify="right")
-    spread = fold_report(folds)
-    if folds:
-        table.add_column("mean of folds", justify="right")
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.1f} %"
-
-    for name, value in scores.figures().items():
+    figures, report = scores.figures(), scores.report()
+    words = {}
+    for name in figures:
         measure, _, threshold = name.partition("@")
-        words = f"top-1, Jaccard > {threshold}" if threshold else f"{measure}: accuracy"
-        cells = [percent(value)]
-        if folds:
-            figure = spread[name]
-            cells.append(f"{percent(figure['mean'])} ± {percent(figure['deviation'])}")
-        table.add_row(words, *cells)
-    report = scores.report()
-    for name, words in (("average_precision", "average precision"), ("roc_auc", "area under ROC")):
+        words[name] = f"top-1, Jaccard > {threshold}" if threshold else f"{measure}: accuracy"
+    each = [fold.figures() for fold in folds]
+    table = figures_table(title, words, figures, each, "all views", "{:.1%}".format)
+    for name, measure in (
+        ("average_precision", "average precision"),
+        ("roc_auc", "area under ROC"),
+    ):
         if report["recognition"] is not None and report["recognition"][name] is not None:
-            table.add_row(f"recognition: {words}", f"{report['recognition'][name]:.3f}")
+            table.add_row(f"recognition: {measure}", f"{report['recognition'][name]:.3f}")
     table.add_section()
     table.add_row("views", str(report["views"]))
     table.add_row("nothing found", str(report["found_nothing"]))
@@ -122,3 +110,7 @@ def write_pictures(
         from cvdl.evaluation.grasp_pictures import draw_curves
 
         draw_curves(curves, scores, folds)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -164,7 +164,7 @@ def classifier(
 
 def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, float]]) -> Table:
     """The figures for the screen: of all crops, and with folds their mean and deviation."""
-    from cvdl.cli.detections import figures_table
+    from cvdl.cli.tables import figures_table
 
     words = {
         "top1": "things named right",

@@ -1,0 +1,54 @@
+"""Tables of figures on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["figures_table"]
+
+
+def figures_table(
+    title: str,
+    words: Mapping[str, str],
+    figures: Mapping[str, float],
+    folds: Sequence[dict[str, float]],
+    whole: str,
+    number: Callable[[float], str] = "{:.3f}".format,
+) -> Table:
+    """Figures for the screen, with folds also their mean and deviation; more rows may follow.
+
+    Args:
+        title: of the table.
+        words: what to call each figure.
+        figures: of everything; NaN where undefined.
+        folds: those of each fold; none where there are no folds.
+        whole: heading of the figures of everything, where there are folds.
+        number: how a figure is written.
+    """
+    from math import isnan
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from cvdl.evaluation.folds import spread
+
+    def told(value: float | None) -> str:
+        return "-" if value is None or isnan(value) else number(value)
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("measure", no_wrap=True)
+    table.add_column(whole if folds else "value", justify="right")
+    if folds:
+        table.add_column("mean of folds", justify="right")
+    spreads = spread(dict(figures), folds)
+    for name, value in figures.items():
+        cells = [told(value)]
+        if folds:
+            cells.append(f"{told(spreads[name]['mean'])} ± {told(spreads[name]['deviation'])}")
+        table.add_row(words[name], *cells)
+    table.add_section()
+    return table
