@@ -76,13 +76,12 @@ def scores_table(title: str, scores: GraspScores, folds: Sequence[GraspScores] =
         measure, _, threshold = name.partition("@")
         words[name] = f"top-1, Jaccard > {threshold}" if threshold else f"{measure}: accuracy"
     each = [fold.figures() for fold in folds]
-    table = figures_table(title, words, figures, each, "all views", "{:.1%}".format)
-    for name, measure in (
-        ("average_precision", "average precision"),
-        ("roc_auc", "area under ROC"),
-    ):
-        if report["recognition"] is not None and report["recognition"][name] is not None:
-            table.add_row(f"recognition: {measure}", f"{report['recognition'][name]:.3f}")
+    table = figures_table(title, words, figures, each, "all views", _percent)
+    recognition = report["recognition"] or {}
+    areas = {"average_precision": "average precision", "roc_auc": "area under ROC"}
+    for name, measure in areas.items():
+        if recognition.get(name) is not None:
+            table.add_row(f"recognition: {measure}", f"{recognition[name]:.3f}")
     table.add_section()
     table.add_row("views", str(report["views"]))
     table.add_row("nothing found", str(report["found_nothing"]))
