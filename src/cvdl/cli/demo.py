@@ -19,7 +19,7 @@ __all__ = ["command"]
 def command(
     out: Annotated[Path, typer.Argument(help="Folder for the outputs.")] = Path("demo"),
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes to simulate.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
 ) -> None:
     """Simulate a tabletop, write it as a bag, replay it, and show how well it went.
 

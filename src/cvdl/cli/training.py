@@ -65,7 +65,9 @@ Epochs = Annotated[
         "progress shows.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the split, of training, of scenes.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Random seed of the split, the training and simulated scenes.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

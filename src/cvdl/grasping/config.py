@@ -46,13 +46,16 @@ class GraspConfig(Settings):
         0.1, ge=0.005, le=1.0, description="Largest opening of the gripper, metres."
     )
     plate_thickness: float = Field(
-        0.01, ge=0.001, le=0.1, description="Of a plate, along the opening, metres."
+        0.01,
+        ge=0.001,
+        le=0.1,
+        description="Thickness of a plate (finger pad), along the opening, metres.",
     )
     plate_width: float = Field(
-        0.02, ge=0.002, le=0.2, description="Of a plate, across the opening, metres."
+        0.02, ge=0.002, le=0.2, description="Width of a plate, across the opening, metres."
     )
     plate_length: float = Field(
-        0.05, ge=0.005, le=0.5, description="Of a plate, from the palm to the tip, metres."
+        0.05, ge=0.005, le=0.5, description="Length of a plate, from the palm to the tip, metres."
     )
     insertion: float = Field(
         0.02,

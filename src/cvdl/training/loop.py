@@ -58,7 +58,9 @@ class TrainingSettings(Settings):
     clip: float = Field(0.0, ge=0, description="Longest gradient of a step; 0: any.")
     mixed_precision: bool = Field(False, description="bfloat16 where it is safe: faster.")
     seed: int = Field(0, ge=0, description="The same seed gives the same result.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a GPU if there is one."
+    )
 
     def rate(self, progress: float) -> float:
         """The learning rate after ``progress`` epochs."""
