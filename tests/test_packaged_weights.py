@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.datasets.simulated_grasps import SimulatedGrasps
@@ -13,15 +12,9 @@ from cvdl.evaluation.detector import score_detector
 from cvdl.evaluation.grasping import evaluate_detector
 from cvdl.grasping import load_detector as load_grasp_detector
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 UNSEEN, VIEWS = 10_000, 6
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ from cvdl.training.checkpoint import (
 from cvdl.training.history import History
 from cvdl.training.loop import TrainingSettings, fit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Line:
     """Learns y = 2 x + 1 through a network with everything that draws or keeps a state."""
@@ -55,14 +57,6 @@ class Line:
         assert not self.model.training
         x = torch.linspace(0, 1, 11)[:, None]
         return {"score": -(self.model(x) - 2 * x - 1).abs().mean().item(), "other": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 SETTINGS = TrainingSettings(epochs=12, learning_rate=0.02, device="cpu")
