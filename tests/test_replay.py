@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -525,13 +526,21 @@ def test_ctrl_c_leaves_a_whole_bag(bag, out, stage):
     assert len(raw(out)[LABELS]) == 3
 
 
-def test_ctrl_c_waits_for_the_frame_under_way(bag, out, scene):
+@pytest.fixture
+def ctrl_c():
+    """What Ctrl-C does, also to a process in the background, which is deaf to it at first."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield partial(signal.raise_signal, signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_the_frame_under_way(bag, out, scene, ctrl_c):
     handler = signal.getsignal(signal.SIGINT)
     numbers = iter(range(5))
 
     def stage(frame) -> Scene:
         if next(numbers) == 2:
-            signal.raise_signal(signal.SIGINT)  # no exception here
+            ctrl_c()  # no exception here
         return scene
 
     summary = replay(bag, out, stage)
@@ -541,10 +550,10 @@ def test_ctrl_c_waits_for_the_frame_under_way(bag, out, scene):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_a_second_ctrl_c_does_not_wait(bag, out, scene):
+def test_a_second_ctrl_c_does_not_wait(bag, out, scene, ctrl_c):
     def stage(frame) -> Scene:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+        ctrl_c()
+        ctrl_c()
         return scene
 
     summary = replay(bag, out, stage)

@@ -83,10 +83,12 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        if node is not None:
+        if node is None:
+            rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
+            return 1
+        if node.context.ok():
             raise
-        rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
-        return 1
+        # Shut down in the middle of a transition, which then could not be told to anybody.
     finally:
         # A terminal's Ctrl-C comes twice below ros2 launch, which hands it on: the second one must
         # not cut the end short.

@@ -26,9 +26,9 @@ class Background:
     def alive(self):
         return self._process.poll() is None
 
-    def interrupt(self):
-        """Ctrl-C as a terminal sends it: to the whole group."""
-        os.killpg(self._process.pid, signal.SIGINT)
+    def interrupt(self, number=signal.SIGINT):
+        """A signal to the whole group, as a terminal sends Ctrl-C."""
+        os.killpg(self._process.pid, number)
 
     def end(self, timeout_s):
         """Its exit status, once it has ended by itself."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from functools import partial
+
+import pytest
 
 from cvdl.ros.messages import SCENE_TOPICS
 
@@ -65,11 +68,11 @@ def test_humbles_name_of_the_event_callbacks_serves_too():
     subprocess.run([sys.executable, "-c", HUMBLE], check=True)
 
 
-def end_by_ctrl_c(processes):
+def end_by_signal(processes, number=signal.SIGINT):
     """Within 5 s and with status 0."""
     begin = time.monotonic()
     for process in processes:
-        process.interrupt()
+        process.interrupt(number)
     for process in processes:
         assert process.end(PATIENCE_S) == 0, process.said
         assert time.monotonic() - begin < 5
@@ -94,11 +97,12 @@ def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
             assert time.monotonic() < begin + PATIENCE_S, [process.said for process in processes]
             wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)), camera="/eye")
             time.sleep(0.1)
-        end_by_ctrl_c(processes)
+        end_by_signal(processes)
         assert "a stage has not ended within" in node.said
 
 
-def test_ctrl_c_ends_processes_that_are_being_configured(graph):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_processes_that_are_being_configured(graph, number):
     """Compiling takes half a minute where it has not been done before."""
     python = (sys.executable, "-c")
     slow = SLOW.format(seconds=3600, spared=-1)
@@ -108,4 +112,4 @@ def test_ctrl_c_ends_processes_that_are_being_configured(graph):
     ):
         processes = (live, node)
         assert wait_until(lambda: all("under way" in p.said for p in processes), 3 * PATIENCE_S)
-        end_by_ctrl_c(processes)
+        end_by_signal(processes, number)
