@@ -269,6 +269,7 @@ def test_camera():
     [
         ("/rgb/image_rect_color", True),
         ("/rgb/image_rect/compressed", True),
+        ("/rectified/image", True),
         ("/rgb/image_raw", False),
         ("/direct/image", False),
     ],

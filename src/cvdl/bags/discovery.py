@@ -14,6 +14,7 @@ from cvdl.ros.reading import (
     MessageError,
     image_kind,
     image_size,
+    is_rectified,
 )
 from cvdl.tally import counted
 
@@ -181,7 +182,7 @@ def _fitness(color: ImageTopic, depth: ImageTopic, info: str) -> tuple[int, ...]
         not color.is_compressed,
         not depth.is_compressed,
         not color.encoding.startswith("mono"),
-        "rect" in color.topic.name,
+        is_rectified(color.topic.name),
     )
 
 

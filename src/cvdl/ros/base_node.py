@@ -244,10 +244,11 @@ class BaseNode(LifecycleNode):
         except InputError as error:
             return result(successful=False, reason=str(error))
         self._settings = settings
+        if "enable" in new:  # whoever said so wants more, or less, than a single frame
+            self._once = False
         return result(successful=True)
 
     def _on_enable(self, request: Any, response: Any) -> Any:
-        self._once = False
         done = self.set_parameters([Parameter("enable", value=request.data)])[0]
         response.success, response.message = done.successful, done.reason
         return response
@@ -281,10 +282,9 @@ class BaseNode(LifecycleNode):
                 return
             # A camera at just this rate, a little early and a little late, must not lose frames.
             period = 1 / settings.max_rate
-            self._due = max(self._due + period, now - period)
+            self._due = max(self._due, now - period / 2) + period
         if self._once:
             self.set_parameters([Parameter("enable", value=False)])
-            self._once = False
         if self._worker is not None:
             self._worker.submit(_Job(match, wanted, segmentation))
 

@@ -6,6 +6,7 @@ installation and those of the rosbags package both serve.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -153,7 +154,8 @@ def is_rectified(color_topic: str) -> bool:
     They come with the camera_info of the raw ones: K and D are those of the lens, P is that of the
     rectified picture.
     """
-    return any("rect" in name.split("_") for name in color_topic.split("/"))
+    words = re.split("[/_]", color_topic)
+    return "rect" in words or "rectified" in words
 
 
 def read_camera(message: Any, is_rectified: bool = False) -> Camera:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import random
+import tempfile
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -130,11 +134,24 @@ class Wire:
 def graph():
     """ROS 2, heard on this machine only, apart from every other graph."""
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randrange(1, 101))
-    # Signals stay Python's: other tests send them.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    yield
-    rclpy.shutdown()
+    with a_domain() as domain:
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        # Signals stay Python's: other tests send them.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        yield
+        rclpy.shutdown()
+
+
+@contextmanager
+def a_domain():
+    """One that no other test run on this machine has."""
+    for domain in random.SystemRandom().sample(range(1, 101), 100):
+        lock = Path(tempfile.gettempdir()) / f"cvdl-tests-domain-{domain}"
+        with lock.open("w") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield domain
+            return
+    raise RuntimeError("all ROS domains are taken")
 
 
 @pytest.fixture

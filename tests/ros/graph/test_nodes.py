@@ -200,6 +200,18 @@ def test_the_highest_rate_is_reached_by_a_camera_that_is_a_little_early_and_late
         assert len(worked_on) / seconds == pytest.approx(expected, abs=0.1)
 
 
+def test_frames_after_a_pause_are_no_burst(start, wire, tabletops, monkeypatch):
+    node = start(SegmentationNode, max_rate=2.0)
+    times, worked_on = iter((1000, *(1010 + np.arange(30) / 30))), []
+    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
+    monkeypatch.setattr(node._worker, "submit", worked_on.append)
+    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
+    match = Match(*wire.messages(next(iter(tabletops(1)))))
+    for _ in range(31):
+        node._on_match(match)
+    assert len(worked_on) == 1 + 3  # at 0, a quarter and three quarters of a second
+
+
 def test_compressed_images(start, wire, tabletop):
     import cv2
 
@@ -385,7 +397,7 @@ def test_services(start, wire, tabletops):
     node = "/perception/segmentation_node"
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
-    frames = iter(tabletops(5))
+    frames = iter(tabletops(6))
     assert wire.call(SetBool, f"{node}/enable", data=False).success
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: report and diagnosed(report)["pairs"] == "1")
@@ -400,6 +412,15 @@ def test_services(start, wire, tabletops):
     assert wire.call(SetBool, f"{node}/enable", data=True).success
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: len(labels) == 2)
+    # The parameter is the same switch as the service: it takes back that one frame was enough.
+    assert wire.call(Trigger, f"{node}/detect_once").success
+    on = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True)
+    enable = [ParameterMessage(name="enable", value=on)]
+    answer = wire.call(SetParameters, f"{node}/set_parameters", parameters=enable)
+    assert answer.results[0].successful
+    for count, frame in enumerate(frames, start=3):
+        wire.send(wire.messages(frame))
+        assert wait_until(lambda count=count: len(labels) == count)
     assert change_state(wire, "deactivate", node)
     refused = wire.call(Trigger, f"{node}/detect_once")
     assert (refused.success, refused.message) == (False, "the node is not active")
