@@ -114,7 +114,7 @@ setup(
     entry_points={
         "console_scripts": ["cvdl = cvdl.cli:main"]
         + [
-            f"{name}_node = cvdl.ros.{name}_node:main"
+            f"{name}_node = cvdl.ros.executables:{name}"
             for name in ("perception", "segmentation", "detection", "grasp")
         ]
     },

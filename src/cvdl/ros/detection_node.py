@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.parameters import DetectionNodeConfig
-from cvdl.ros.process import run
 
-__all__ = ["DetectionNode", "main"]
+__all__ = ["DetectionNode"]
 
 
 class DetectionNode(BaseNode):
@@ -26,8 +24,3 @@ class DetectionNode(BaseNode):
         return PerceptionConfig(
             segmentation=settings.segmentation, detector=settings.detector
         ).without_grasps()
-
-
-def main() -> None:
-    """Entry point of the executable."""
-    sys.exit(run(DetectionNode))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from cvdl.detection.config import DetectionConfig
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.parameters import GraspNodeConfig
-from cvdl.ros.process import run
 
-__all__ = ["GraspNode", "main"]
+__all__ = ["GraspNode"]
 
 
 class GraspNode(BaseNode):
@@ -29,8 +27,3 @@ class GraspNode(BaseNode):
             detector=DetectionConfig(enable=False),
             grasp=settings.grasp,
         )
-
-
-def main() -> None:
-    """Entry point of the executable."""
-    sys.exit(run(GraspNode))

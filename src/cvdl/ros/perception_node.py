@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import PerceptionNodeConfig
-from cvdl.ros.process import run
 
-__all__ = ["PerceptionNode", "main"]
+__all__ = ["PerceptionNode"]
 
 
 class PerceptionNode(BaseNode):
@@ -26,8 +24,3 @@ class PerceptionNode(BaseNode):
         return PerceptionConfig(
             segmentation=settings.segmentation, detector=settings.detector, grasp=settings.grasp
         )
-
-
-def main() -> None:
-    """Entry point of the executable."""
-    sys.exit(run(PerceptionNode))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.parameters import SegmentationNodeConfig
-from cvdl.ros.process import run
 
-__all__ = ["SegmentationNode", "main"]
+__all__ = ["SegmentationNode"]
 
 
 class SegmentationNode(BaseNode):
@@ -23,8 +21,3 @@ class SegmentationNode(BaseNode):
     def stages_of(self, settings: Any) -> PerceptionConfig:
         """See the base class."""
         return PerceptionConfig(segmentation=settings.segmentation).segmentation_only()
-
-
-def main() -> None:
-    """Entry point of the executable."""
-    sys.exit(run(SegmentationNode))

@@ -37,7 +37,7 @@ def slow(self, frame, *arguments, **options):
 
 cvdl.pipeline.Perception.__call__ = slow
 """
-NODE = "from cvdl.ros.perception_node import main\nmain()\n"
+NODE = "from cvdl.ros.executables import perception\nperception()\n"
 LIVE = "import typer\nimport cvdl.cli.live\ntyper.run(cvdl.cli.live.command)\n"
 AS_NODE = [
     *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false"),
@@ -66,6 +66,25 @@ assert SubscriptionEventCallbacks == "of Humble"
 def test_humbles_name_of_the_event_callbacks_serves_too():
     """It has them where no later ROS has them."""
     subprocess.run([sys.executable, "-c", HUMBLE], check=True)
+
+
+EARLY = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Interrupted(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "cvdl.pipeline":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+"""
+
+
+def test_ctrl_c_while_the_libraries_come_in_is_quiet():
+    command = [sys.executable, "-c", EARLY + NODE]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def end_by_signal(processes, number=signal.SIGINT):
