@@ -44,7 +44,8 @@ def installed(tmp_path, monkeypatch):
     (launch_files / name).symlink_to(ROOT / "launch" / name)
     for name in ("perception_node", *SEPARATE):
         file = executables / name
-        file.write_text(f"#!{sys.executable}\nfrom cvdl.ros.{name} import main\nmain()\n")
+        start = name.removesuffix("_node")
+        file.write_text(f"#!{sys.executable}\nfrom cvdl.ros.executables import {start}\n{start}()\n")
         file.chmod(0o755)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
