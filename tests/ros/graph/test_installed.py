@@ -45,7 +45,8 @@ def installed(tmp_path, monkeypatch):
     for name in ("perception_node", *SEPARATE):
         file = executables / name
         start = name.removesuffix("_node")
-        file.write_text(f"#!{sys.executable}\nfrom cvdl.ros.executables import {start}\n{start}()\n")
+        code = f"from cvdl.ros.executables import {start}\n{start}()\n"
+        file.write_text(f"#!{sys.executable}\n{code}")
         file.chmod(0o755)
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
