@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Captions"]
+__all__ = ["DARK_COLOR", "FONT", "Captions"]
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_PLATE_COLOR = (24, 24, 28)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+DARK_COLOR = (24, 24, 28)
 _MARGIN = 3  # of a plate round its text, pixels
 #: Where a text may go, nearest first: (steps to the right, steps down), of half a plate each.
 _STEPS = sorted(
@@ -39,7 +39,7 @@ class Captions:
             v: row of its lower end or middle.
             align: 0 or 0.5.
         """
-        (width, height), _ = cv2.getTextSize(text, _FONT, self._scale, 1)
+        (width, height), _ = cv2.getTextSize(text, FONT, self._scale, 1)
         left, base = u - align * width, v + align * height
         step_x, step_y = (width + 2 * _MARGIN + 1) / 2, (height + 2 * _MARGIN + 1) / 2
         places = (
@@ -50,9 +50,9 @@ class Captions:
         plate = next(filter(self._is_free, places), first)
         self._plates = np.vstack([self._plates, plate])
         x_min, y_min, x_max, y_max = (int(value) for value in plate)
-        cv2.rectangle(self._picture, (x_min, y_min), (x_max, y_max), _PLATE_COLOR, cv2.FILLED)
+        cv2.rectangle(self._picture, (x_min, y_min), (x_max, y_max), DARK_COLOR, cv2.FILLED)
         place = (x_min + _MARGIN, y_max - _MARGIN)
-        cv2.putText(self._picture, text, place, _FONT, self._scale, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(self._picture, text, place, FONT, self._scale, (255, 255, 255), 1, cv2.LINE_AA)
 
     def _plate(self, left: float, base: float, width: int, height: int) -> NDArray[np.int_]:
         """(x_min, y_min, x_max, y_max) of the plate, both ends in it, moved into the picture."""

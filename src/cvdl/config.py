@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -68,8 +67,9 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by names with dots, as ROS has its parameters, as settings have them."""
     settings: dict[str, Any] = {}
     for name, value in values.items():
-        inner = reduce(lambda part, key: {key: part}, reversed(name.split(".")), value)
-        _update(settings, inner)
+        part: dict[str, Any] = {}
+        _set(part, name.split("."), value)
+        _update(settings, part)
     return settings
 
 

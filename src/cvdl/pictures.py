@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.captions import Captions
+from cvdl.captions import DARK_COLOR, FONT, Captions
 from cvdl.frame import (
     BOX_EDGES,
     FIRST_OBJECT_LABEL,
@@ -35,7 +35,6 @@ Picture = NDArray[np.uint8]
 
 _TABLE_SHARE = 0.15  # of the tint in the mixture
 _OBJECT_SHARE = 0.45
-_DARK = (24, 24, 28)
 #: Of a gripper's plates, and of what lies between them: the sides along the opening.
 PLATE_COLOR = (255, 255, 255)
 #: Of a detection that is no segmented object.
@@ -46,7 +45,6 @@ _DASH = 6  # pixels
 _GAP = 4  # pixels: of the plane's outline; what is narrower than two of them is bridged
 _PIECE_SHARE = 0.002  # of the picture: smaller pieces of the plane have no outline
 _SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def _palette() -> Picture:
@@ -68,7 +66,7 @@ def _palette() -> Picture:
 _PALETTE = _palette()
 #: The colour of lines: dark where there is no object.
 _LINES = _PALETTE.copy()
-_LINES[:FIRST_OBJECT_LABEL] = _DARK
+_LINES[:FIRST_OBJECT_LABEL] = DARK_COLOR
 #: The palette's row of every uint16 label: the objects past the last colour start again.
 _ROW = np.arange(65536)
 _ROW[256:] = FIRST_OBJECT_LABEL + (_ROW[256:] - 256) % (256 - FIRST_OBJECT_LABEL)
@@ -123,14 +121,14 @@ def depth_picture(depth: NDArray[np.float32]) -> Picture:
     """
     valid = np.isfinite(depth)
     if not valid.any():
-        return np.full((*depth.shape, 3), _DARK, np.uint8)
+        return np.full((*depth.shape, 3), DARK_COLOR, np.uint8)
     near, far = np.percentile(depth[valid], [1, 99])
     span = max(float(far - near), 1e-6)
     level = 255 * np.clip((far - np.where(valid, depth, far)) / span, 0, 1)
     picture = cv2.cvtColor(
         cv2.applyColorMap(level.astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB
     )
-    picture[~valid] = _DARK
+    picture[~valid] = DARK_COLOR
     return picture
 
 
@@ -158,14 +156,14 @@ def contact_sheet(
     height = max(1, round(pictures[0].shape[0] * width / pictures[0].shape[1]))
     rows = -(-len(pictures) // columns)
     step_x, step_y = width + gap, height + bar + gap
-    sheet = np.full((rows * step_y + gap, columns * step_x + gap, 3), _DARK, np.uint8)
+    sheet = np.full((rows * step_y + gap, columns * step_x + gap, 3), DARK_COLOR, np.uint8)
     for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         row, column = divmod(index, columns)
         x, y = gap + column * step_x, gap + row * step_y
-        (text_width, _), _ = cv2.getTextSize(caption, _FONT, 0.45, 1)
+        (text_width, _), _ = cv2.getTextSize(caption, FONT, 0.45, 1)
         size = 0.45 * min(max((width - 8) / max(text_width, 1), 0.7), 1.0)
         strip = sheet[y : y + bar, x : x + width]  # cuts off what is still too long
-        cv2.putText(strip, caption, (4, 15), _FONT, size, (235,) * 3, 1, cv2.LINE_AA)
+        cv2.putText(strip, caption, (4, 15), FONT, size, (235,) * 3, 1, cv2.LINE_AA)
         fit = min(width / picture.shape[1], height / picture.shape[0])
         w, h = max(1, round(picture.shape[1] * fit)), max(1, round(picture.shape[0] * fit))
         small = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA)
@@ -214,7 +212,7 @@ def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
     outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     large = [line for line in outlines if cv2.contourArea(line) > _PIECE_SHARE * labels.size]
     width = max(1, round(picture.shape[1] / 640))
-    cv2.polylines(picture, large, True, _DARK, 3 * width)
+    cv2.polylines(picture, large, True, DARK_COLOR, 3 * width)
     cv2.polylines(picture, large, True, object_color(PLANE_LABEL), width)
 
 
@@ -244,7 +242,7 @@ def _draw_dashed(picture: Picture, detection: Detection) -> None:
         cuts = start + np.linspace(0, 1, count + 1)[:, None] * (end - start)
         dashes += list(np.stack([cuts[:-1], cuts[1:]], axis=1)[::2].round().astype(np.int32))
     width = max(1, round(picture.shape[1] / 640))
-    cv2.polylines(picture, dashes, False, _DARK, 3 * width)
+    cv2.polylines(picture, dashes, False, DARK_COLOR, 3 * width)
     cv2.polylines(picture, dashes, False, UNMATCHED_COLOR, width)
 
 
@@ -257,14 +255,14 @@ def _draw_grasps(picture: Picture, scene: Scene) -> None:
         faint = picture.copy()
         for grasp in others:
             plates, _ = _sides(grasp)
-            _draw_lines(faint, plates, _DARK, 3 * width)
+            _draw_lines(faint, plates, DARK_COLOR, 3 * width)
             _draw_lines(faint, plates, PLATE_COLOR, width)
         cv2.addWeighted(faint, _FAINT_SHARE, picture, 1 - _FAINT_SHARE, 0, dst=picture)
     for grasp in reversed(best.values()):
         plates, openings = _sides(grasp)
-        _draw_lines(picture, openings, _DARK, 4 * width)
+        _draw_lines(picture, openings, DARK_COLOR, 4 * width)
         _draw_lines(picture, openings, _OPENING_COLOR, 2 * width)
-        _draw_lines(picture, plates, _DARK, 7 * width)
+        _draw_lines(picture, plates, DARK_COLOR, 7 * width)
         _draw_lines(picture, plates, PLATE_COLOR, 4 * width)
 
 

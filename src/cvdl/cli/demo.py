@@ -53,21 +53,22 @@ def _quality_table(result: DemoResult) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from cvdl.evaluation.figures import median_of_defined
     from cvdl.evaluation.segmentation import DETECTED_F, mean_figures
 
     figures = mean_figures([score.segmentation for score in result.scores])
-    angles = [score.plane_angle_deg for score in result.scores]
-    offsets = [score.plane_offset_mm for score in result.scores]
-    boxes = [box for score in result.scores for box in score.boxes]
+    angles = np.array([score.plane_angle_deg for score in result.scores])
+    offsets = np.array([score.plane_offset_mm for score in result.scores])
+    overlaps = np.array([box.iou for score in result.scores for box in score.boxes])
     table = Table(title="against the simulation's truth", box=SIMPLE_HEAD)
     table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right")
     table.add_row("masks: overlap F, mean over scenes", f"{figures['overlap_f']:.3f}")
     table.add_row(f"objects with F > {DETECTED_F}", f"{figures['detected']:.0%}")
     table.add_row("scenes with a plane", f"{np.isfinite(angles).sum()} of {len(angles)}")
-    table.add_row("plane: median angle", f"{_median(angles):.2f} deg")
-    table.add_row("plane: median offset", f"{_median(offsets):.1f} mm")
-    table.add_row("3-D boxes: median IoU", f"{_median([box.iou for box in boxes]):.2f}")
+    table.add_row("plane: median angle", f"{median_of_defined(angles):.2f} deg")
+    table.add_row("plane: median offset", f"{median_of_defined(offsets):.1f} mm")
+    table.add_row("3-D boxes: median IoU", f"{median_of_defined(overlaps):.2f}")
     if result.recognised is not None:
         share = result.recognised / max(result.detected, 1)
         table.add_row(
@@ -77,11 +78,3 @@ def _quality_table(result: DemoResult) -> Table:
         share = result.graspable / max(result.objects, 1)
         table.add_row("found objects with a grasp", f"{share:.0%} of {result.objects}")
     return table
-
-
-def _median(values: list[float]) -> float:
-    """Of those that are numbers; NaN of none."""
-    import numpy as np
-
-    numbers = np.array(values)[np.isfinite(values)]
-    return float(np.median(numbers)) if len(numbers) else np.nan

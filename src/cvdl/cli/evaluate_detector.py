@@ -85,10 +85,10 @@ def detector(
     thing.
     """
     from rich.console import Console
-    from rich.progress import track
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
+    from cvdl.datasets.views import tracked
     from cvdl.detection import load_detector
     from cvdl.errors import InputError
     from cvdl.evaluation.detector import score_detector
@@ -103,13 +103,7 @@ def detector(
 
         proposer = TabletopProposals()
     found = load_detector(name, weights, device)
-    samples = track(
-        views,
-        "detecting",
-        len(views),
-        console=console,
-        transient=True,
-    )
+    samples = tracked(views, "detecting", console)
     scored = score_detector(found, samples, views.classes, proposer, class_agnostic)
     if scored.unknown:
         console.print(

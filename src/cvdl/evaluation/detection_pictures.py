@@ -172,15 +172,10 @@ def _mistake_picture(sample: DetectionSample, mistake: Mistake) -> NDArray[np.ui
     corner = ((low + high - side) / 2).round().clip(0, size - side).astype(int)
     part = picture[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
     shown = cv2.resize(part, (_CELL, _CELL), interpolation=cv2.INTER_LINEAR)
-    is_alarm = mistake.truth < 0
-    if mistake.near is not None:
-        _frame(shown, (mistake.near - np.tile(corner, 2)) * _CELL / side, _TRUTH)
-    _frame(shown, (mistake.box - np.tile(corner, 2)) * _CELL / side, _WRONG if is_alarm else _TRUTH)
+    frames = [] if mistake.near is None else [(mistake.near, _TRUTH)]
+    frames.append((mistake.box, _WRONG if mistake.truth < 0 else _TRUTH))
+    for box, color in frames:
+        inside = (box - np.tile(corner, 2)) * _CELL / side
+        x_min, y_min, x_max, y_max = inside.round().astype(int).tolist()
+        cv2.rectangle(shown, (x_min - 1, y_min - 1), (x_max, y_max), color, 2)
     return shown
-
-
-def _frame(
-    picture: NDArray[np.uint8], box: NDArray[np.float64], color: tuple[int, int, int]
-) -> None:
-    x_min, y_min, x_max, y_max = box.round().astype(int).tolist()
-    cv2.rectangle(picture, (x_min - 1, y_min - 1), (x_max, y_max), color, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionSample, DetectionViews
+from cvdl.datasets.detection_sample import DetectionData, DetectionViews
+from cvdl.datasets.views import tracked
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
 from cvdl.training.splits import Split
@@ -83,11 +83,7 @@ def train_and_score(
         DetectionViews(data, part) for part in (split.train, split.validation, split.test)
     )
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
-    samples: Iterable[DetectionSample] = test
-    if console is not None:
-        from rich.progress import track
-
-        samples = track(test, "detecting", len(test), console=console, transient=True)
+    samples = tracked(test, "detecting", console)
     scores = score_detector(detector, samples, data.classes).scores
     figures = scores.report().figures() if len(scores) else {}
     tested = result_metadata(figures, len(train), len(test))
