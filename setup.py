@@ -65,6 +65,7 @@ LIVE = [
 ]
 DEV = [
     "hypothesis>=6.100",
+    "lark-parser>=0.12",  # for `ros2 launch` of an installation, which a .venv sees nothing else of
     "mcap-ros2-support>=0.5.5",
     "mypy>=1.10",
     "onnx>=1.16",

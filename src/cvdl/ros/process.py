@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -72,14 +73,12 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         log.addHandler(handler)
         log.propagate = False
         log.setLevel(logging.DEBUG)  # what is shown is for ROS to say: --log-level
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
             started = node.trigger_configure() == success and node.trigger_activate() == success
             if not started and must and node.context.ok():
                 return 1
-        executor.spin()
+        _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
@@ -95,14 +94,24 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
+            node = None
         if handler is not None:
             log.removeHandler(handler)
             log.propagate = before[0]
             log.setLevel(before[1])
         rclpy.try_shutdown()
+        # Else the node would stay in the graph until the middleware takes it for dead, 10 s later.
+        gc.collect()  # the parts of a managed node refer to each other
         signal.signal(signal.SIGINT, interrupt)
     # All is closed. Python's own end would take seconds on a busy machine, with so many objects of
     # torch and others, and would abort the process where a stage is still in compiled code.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _spin(node: BaseNode) -> None:
+    """Until a shutdown; nothing refers to the node then."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.spin()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
+
+import pytest
 
 
 class Background:
@@ -53,3 +57,15 @@ def background(*command, **environment):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def ros2(verb):
+    """The words of ``ros2 VERB`` under this Python; skips the test where that cannot run.
+
+    An installation's own Python packages may not be seen from a virtual environment.
+    """
+    command = (sys.executable, shutil.which("ros2"), *verb.split())
+    tried = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"needs `ros2 {verb}`: {tried.stderr.splitlines()[0]}")
+    return command

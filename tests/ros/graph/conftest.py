@@ -157,8 +157,17 @@ def a_domain():
 @pytest.fixture
 def wire(graph):
     spinning = Spinning()
-    yield Wire(spinning.add(rclpy.create_node("camera_and_ears")))
-    spinning.close()
+    node = spinning.add(rclpy.create_node("camera_and_ears"))
+
+    def others():
+        return set(node.get_node_names()) - {node.get_name()}
+
+    try:
+        # What was killed stays in the graph until its lease ends, 10 s later.
+        assert wait_until(lambda: not others()), f"these nodes have not gone: {others()}"
+        yield Wire(node)
+    finally:
+        spinning.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from dataclasses import replace
@@ -22,7 +21,7 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.reading import read_frame, stamp_ns
 
-from .background import background
+from .background import background, ros2
 from .conftest import PATIENCE_S, PERIOD_NS, deserialized, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -116,7 +115,7 @@ def assert_alike(found, expected, where):
 @pytest.mark.parametrize("composed", [True, False], ids=["composed", "separate"])
 def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire, frames, composed):
     nodes = 1 if composed else len(SEPARATE)
-    command = (sys.executable, shutil.which("ros2"), "launch", "cvdl", "perception.launch.py")
+    command = (*ros2("launch"), "cvdl", "perception.launch.py")
     arguments = (f"composed:={str(composed).lower()}", "device:=cpu")
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -98,6 +98,15 @@ def end_by_signal(processes, number=signal.SIGINT):
         assert "Traceback" not in process.said
 
 
+def test_a_node_that_ends_is_not_in_the_graph_any_more(wire):
+    """One that did not take leave would stay for 10 s."""
+    namespaces = wire.node.get_node_names_and_namespaces
+    with background(sys.executable, "-c", NODE, *AS_NODE) as node:
+        assert wait_until(lambda: ("perception_node", "/node") in namespaces(), 3 * PATIENCE_S)
+        end_by_signal([node])
+    assert wait_until(lambda: ("perception_node", "/node") not in namespaces(), 5)
+
+
 def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
     """One whose frame comes to its end, and one whose frame does not."""
     python = (sys.executable, "-c")
