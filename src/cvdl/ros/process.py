@@ -76,18 +76,18 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
             started = node.trigger_configure() == success and node.trigger_activate() == success
-            if not started and must and node.context.ok():
+            if not started and must and rclpy.ok():
                 return 1
         _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        if node is None:
+        # After a shutdown ROS lets nothing be made and no transition be told to anybody.
+        if rclpy.ok():
+            if node is not None:
+                raise
             rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
             return 1
-        if node.context.ok():
-            raise
-        # Shut down in the middle of a transition, which then could not be told to anybody.
     finally:
         # A terminal's Ctrl-C comes twice below ros2 launch, which hands it on: the second one must
         # not cut the end short.

@@ -98,6 +98,28 @@ def end_by_signal(processes, number=signal.SIGINT):
         assert "Traceback" not in process.said
 
 
+MAKING = """
+import signal
+import rclpy
+from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.process import run
+
+def make():
+    signal.raise_signal(signal.SIGTERM)
+    while rclpy.ok():
+        pass
+    return PerceptionNode()
+
+run(make)
+"""
+
+
+def test_a_signal_while_the_node_is_made_ends_it_quietly():
+    command = [sys.executable, "-c", MAKING]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 def test_a_node_that_ends_is_not_in_the_graph_any_more(wire):
     """One that did not take leave would stay for 10 s."""
     namespaces = wire.node.get_node_names_and_namespaces
