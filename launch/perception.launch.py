@@ -153,8 +153,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             remappings=[(name.removesuffix("_topic"), topic) for name, topic in inputs.items()],
             ros_arguments=["--log-level", argument("log_level")],
             output="screen",
-            # Else whoever started this, a person or a container, takes it for running.
-            on_exit=Shutdown(reason=f"{name} has ended"),
+            on_exit=_end,
         )
         for name in names
     ]
@@ -180,6 +179,16 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             )
         )
     return started
+
+
+def _end(event: ProcessExited, context: LaunchContext) -> LaunchDescriptionEntity:
+    """Ends the launch with its node: else a person or a container would take it for running.
+
+    An error is what makes launch's own exit status 1, for a supervisor to see.
+    """
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"{event.process_name} has failed with status {event.returncode}")
+    return Shutdown(reason=f"{event.process_name} has ended")
 
 
 def _play(argument: Callable[[str], str], nodes: list[str]) -> list[LaunchDescriptionEntity]:

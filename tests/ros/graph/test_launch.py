@@ -22,7 +22,8 @@ while [ $# -gt 0 ]; do
   if [ "$1" = --params-file ]; then sed 's/^/PARAMETER /' "$2"; fi
   shift
 done
-exec sleep {seconds}
+sleep {seconds}
+exit {status}
 """
 RUN = """\
 import sys
@@ -43,7 +44,7 @@ sys.exit(service.run())
 def start(tmp_path):
     """A function: starts the launch file with arguments; what it started, by name, and all lines.
 
-    The nodes end after a second, and with them the launch.
+    The nodes end after a second, with that status, and with them the launch.
     """
     index = tmp_path / "share/ament_index/resource_index/packages"
     index.mkdir(parents=True)
@@ -53,12 +54,15 @@ def start(tmp_path):
     for path, seconds in executables.items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(STAND_IN.format(seconds=seconds))
+        file.write_text(STAND_IN.format(seconds=seconds, status=0))
         file.chmod(0o755)
     for package in ("cvdl", "rviz2"):
         (index / package).touch()
 
-    def run(*arguments: str) -> tuple[dict[str, str], str]:
+    def run(*arguments: str, status: int = 0) -> tuple[dict[str, str], str]:
+        for node in nodes:
+            file = tmp_path / "lib/cvdl" / node
+            file.write_text(STAND_IN.format(seconds=1, status=status))
         done = subprocess.run(
             [sys.executable, "-c", RUN, str(LAUNCH_FILE), *arguments],
             env={
@@ -73,7 +77,7 @@ def start(tmp_path):
             timeout=60,
             check=False,
         )
-        output = done.stdout + done.stderr
+        output = f"{done.stdout}{done.stderr}the launch has ended with status {done.returncode}"
         lines = [line.partition("STARTED ")[2] for line in output.splitlines() if "STARTED" in line]
         return dict(line.split(" ", 1) for line in lines), output
 
@@ -113,8 +117,16 @@ def test_a_node_a_stage_with_a_camera_and_one_topic_of_its_own(start):
 
 def test_parameters_decide_on_the_device_unless_an_argument_does(start):
     _, output = start()
+    assert output.endswith("the launch has ended with status 0")
     assert "PARAMETER     detector.device" not in output
     assert "use_sim_time" not in output
+
+
+def test_a_node_that_fails_fails_the_launch(start):
+    _, output = start(status=3)
+    assert output.endswith("the launch has ended with status 1")
+    assert "perception_node-1 has failed with status 3" in output
+    assert "Traceback" not in output
 
 
 def test_rviz_and_a_recorder_see_the_namespace_and_the_inputs(start, tmp_path):
