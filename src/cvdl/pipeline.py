@@ -100,8 +100,7 @@ class Perception:
         refused: dict[str, int] = {}
         if self._grasp is not None and grasp:
             with _timed(latency_ms, "grasp"):
-                grasps = self._grasp(frame, labels, plane, objects)
-            refused = dict(self._grasp.refused)
+                grasps, refused = self._grasp(frame, labels, plane, objects)
         return Scene(labels, plane, objects, latency_ms, grasps, refused, detections, self.classes)
 
 

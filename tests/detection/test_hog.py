@@ -15,9 +15,10 @@ from cvdl.weights import save_weights
 
 @pytest.fixture(scope="module")
 def detector():
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(3, FEATURES, generator=generator)
-    return HogDetector(("a", "b"), weight, torch.tensor([0.0, 0.5, -0.5]))
+    made = HogDetector(("a", "b"))
+    made.weight.normal_(generator=torch.Generator().manual_seed(0))
+    made.bias.copy_(torch.tensor([0.0, 0.5, -0.5]))
+    return made
 
 
 def frame(height, width, seed=0):

@@ -1,4 +1,4 @@
-"""What the commands that read bags have in common on the screen."""
+"""Where commands say what is under way, apart from their results."""
 
 from __future__ import annotations
 

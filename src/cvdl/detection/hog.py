@@ -7,8 +7,7 @@ and a window may be stretched: each window, of five aspect ratios, is seen as a 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -20,8 +19,8 @@ from torch.nn.functional import conv2d
 from torchvision.ops import batched_nms
 
 from cvdl.detection.detections import Detections
+from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
-from cvdl.weights import check_state, classes_of, load_weights, save_weights
 
 __all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "load", "window_places"]
 
@@ -58,38 +57,25 @@ def load(name: str, weights: str, device: torch.device) -> HogDetector:
     return HogDetector.load(Path(weights), device)
 
 
-class HogDetector:
+class HogDetector(TrainedDetector):
     """Finds objects by linear scores of their gradients.
 
     Args:
         classes: names.
-        weight: (C + 1, FEATURES) float32, the background last.
-        bias: (C + 1,) float32.
+
+    Attributes:
+        weight: (C + 1, FEATURES) float32, the background last; of a new one, zeros.
+        bias: (C + 1,) float32, likewise.
     """
 
-    def __init__(self, classes: Sequence[str], weight: Tensor, bias: Tensor) -> None:
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__()
         self.classes = tuple(classes)
-        self._weight, self._bias = weight, bias
-
-    @classmethod
-    def load(cls, path: Path, device: torch.device) -> HogDetector:
-        """A trained detector.
-
-        Raises:
-            WeightsError: if the file is missing, damaged or holds another model's weights.
-        """
-        state, metadata = load_weights(path, cls.__name__)
-        classes = classes_of(path, metadata)
-        outputs = len(classes) + 1
-        check_state(
-            path, state, {"weight": torch.zeros(outputs, FEATURES), "bias": torch.zeros(outputs)}
-        )
-        return cls(classes, state["weight"].to(device), state["bias"].to(device))
-
-    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Writes the weights, with what they are of and the classes."""
-        own = {"model": type(self).__name__, "classes": json.dumps(self.classes)}
-        save_weights(path, {"weight": self._weight, "bias": self._bias}, {**metadata, **own})
+        self.register_buffer("weight", torch.zeros(len(classes) + 1, FEATURES))
+        self.register_buffer("bias", torch.zeros(len(classes) + 1))
 
     def __call__(
         self,
@@ -109,8 +95,8 @@ class HogDetector:
 
     def classify(self, descriptors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities (N, C + 1), the background last, of descriptors (N, FEATURES)."""
-        given = torch.from_numpy(descriptors).to(self._weight.device)
-        logits = torch.addmm(self._bias, given, self._weight.T)
+        given = torch.from_numpy(descriptors).to(self.weight.device)
+        logits = torch.addmm(self.bias, given, self.weight.T)
         return logits.double().softmax(1).cpu().numpy()
 
     def windows(self, color: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -120,7 +106,7 @@ class HogDetector:
         grid of blocks, which neighbouring windows share.
         """
         height, width, _ = color.shape
-        kernel = self._weight.view(-1, _BLOCKS, _BLOCKS, _BLOCK_LENGTH).permute(0, 3, 1, 2)
+        kernel = self.weight.view(-1, _BLOCKS, _BLOCKS, _BLOCK_LENGTH).permute(0, 3, 1, 2)
         chances = []
         for cols, rows in _levels(height, width):
             level = cv2.resize(color, (cols, rows), interpolation=cv2.INTER_AREA)
@@ -133,7 +119,7 @@ class HogDetector:
                 level, _CONTEXT, below, _CONTEXT, right, cv2.BORDER_REPLICATE
             )
             blocks = torch.from_numpy(block_grid(level)).to(kernel.device).permute(2, 0, 1)
-            logits = conv2d(blocks[None], kernel, self._bias)[0]
+            logits = conv2d(blocks[None], kernel, self.bias)[0]
             chances.append(logits.double().softmax(0).flatten(1).T.cpu().numpy())
         return window_places(height, width), np.concatenate(chances)
 

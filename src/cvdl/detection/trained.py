@@ -1,4 +1,4 @@
-"""Networks of our own that find classes by name: their weights in files."""
+"""Detectors of our own that find classes by name: their weights in files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Own = TypeVar("_Own", bound="TrainedDetector")
 
 
 class TrainedDetector(nn.Module):
-    """A network that is made from its classes' names alone.
+    """One that is made from its classes' names alone.
 
     Attributes:
         classes: names, in the order of the labels.

@@ -29,7 +29,6 @@ class GraspStage:
 
     Attributes:
         detector: what finds rectangles.
-        refused: of the last frame, the number of rectangles that became no grasp, by reason.
 
     Raises:
         InputError: if the detector's weights or device are not there.
@@ -39,7 +38,6 @@ class GraspStage:
         self, config: GraspConfig | None = None, detector: GraspDetector | None = None
     ) -> None:
         self.config = config or GraspConfig()
-        self.refused: Counter[str] = Counter()
         weights = Path(self.config.weights) if self.config.weights else None
         self.detector = detector or load_detector(self.config.detector, weights, self.config.device)
 
@@ -49,8 +47,8 @@ class GraspStage:
         labels: NDArray[np.uint16],
         plane: Plane | None,
         objects: tuple[SceneObject, ...],
-    ) -> tuple[Grasp, ...]:
-        """Grasps of the objects of one frame, best first.
+    ) -> tuple[tuple[Grasp, ...], dict[str, int]]:
+        """Grasps of the objects of one frame, best first; the refused rectangles by reason.
 
         Args:
             frame: colour and depth.
@@ -59,9 +57,8 @@ class GraspStage:
             objects: what to grasp.
         """
         config = self.config
-        self.refused = Counter()
         if plane is None or not objects:
-            return ()
+            return (), {}
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         mask = cv2.dilate((labels >= FIRST_OBJECT_LABEL).view(np.uint8), ellipse) > 0
@@ -69,12 +66,11 @@ class GraspStage:
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)
         poses = grasp_poses(rectangles, label, frame, labels, plane, config)
-        self.refused = poses.refused
         good = np.flatnonzero(poses.reason < 0)
         chosen = good[
             select_grasps(poses.position[good], poses.rotation[good, :, 0], label[good], config)
         ]
-        return tuple(
+        grasps = tuple(
             Grasp(
                 center=rectangles.center[i],
                 angle=float(rectangles.angle[i]),
@@ -88,6 +84,7 @@ class GraspStage:
             )
             for i in chosen
         )
+        return grasps, dict(poses.refused)
 
 
 def select_grasps(

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
 from cvdl.datasets.views import Views, tracked
-from cvdl.detection.hog import FEATURES, HogDetector, describe, window_places
+from cvdl.detection.hog import HogDetector, describe, window_places
 from cvdl.detection.matching import box_iou
 from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
@@ -155,11 +155,11 @@ def _fitted(
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # one row for the two of them
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    # A class without examples is never told.
-    weights = np.zeros((len(classes) + 1, FEATURES), np.float32)
-    biases = np.full(len(classes) + 1, _NEVER, np.float32)
-    weights[model.classes_], biases[model.classes_] = weight, bias
-    return HogDetector(classes, torch.from_numpy(weights), torch.from_numpy(biases))
+    detector = HogDetector(classes)
+    detector.bias.fill_(_NEVER)  # a class without examples is never told
+    detector.weight[model.classes_] = torch.from_numpy(weight).float()
+    detector.bias[model.classes_] = torch.from_numpy(bias).float()
+    return detector
 
 
 def _keep(
