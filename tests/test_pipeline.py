@@ -237,7 +237,6 @@ def test_the_round_table_wins_over_the_floor(demo):
         assert scene.labels[v, u] == PLANE_LABEL
 
 
-@pytest.mark.xfail(strict=True, reason="a scrap of the table counts as an object")
 def test_there_are_four_objects_on_the_round_table(demo):
     assert len(recorded(demo, "000004")[1].objects) == 4
 

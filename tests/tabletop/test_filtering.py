@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from cvdl.frame import Plane
-from cvdl.tabletop.filtering import dish_bottoms, keep_objects, remove_lifted_plane
+from cvdl.tabletop.filtering import (
+    dish_bottoms,
+    keep_objects,
+    remove_lifted_plane,
+    remove_smears,
+)
 from cvdl.tabletop.plane import SupportPlane
 
 TABLE = Plane(np.array([0.0, 0.0, -1.0]), 1.1)
@@ -56,8 +61,25 @@ def test_a_small_concave_smear_of_the_planes_colour_is_none(sheet, curvature, ke
     assert remains(sheet, 0.05, 20, curvature, small)
 
 
+@pytest.mark.parametrize(
+    ("difference", "left", "right", "kept"),
+    [(5, 50, 54, False), (20, 50, 54, True), (5, 50, 60, True), (5, 54, 58, True)],
+    ids=["smear", "of another colour", "wide", "apart"],
+)
+def test_a_narrow_strip_of_the_planes_colour_along_an_object_is_none(
+    sheet, difference, left, right, kept
+):
+    groups = thing()
+    groups[22:38, left:right] = 2
+    lab = np.where(groups[..., None] == 1, painted(40), painted(difference, groups == 2))
+    remaining = remove_smears(groups, sheet(*SHAPE, lab=lab), groups == 0)
+    assert (remaining == 2).any() == kept
+    assert ((remaining == 1) == (groups == 1)).all()
+
+
 def test_without_regions_none_is_removed(sheet):
     none = np.zeros(SHAPE, np.int32)
+    assert not remove_smears(none, sheet(*SHAPE), none == 0).any()
     assert not remove_lifted_plane(none, sheet(*SHAPE), TABLE, none == 0).any()
 
 

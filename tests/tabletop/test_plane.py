@@ -6,6 +6,7 @@ import pytest
 from cvdl.camera import Camera
 from cvdl.evaluation.scene import plane_error
 from cvdl.frame import Plane
+from cvdl.simulation import simulate_scene
 from cvdl.tabletop.plane import SupportPlane, find_support_plane
 
 SMALL = Camera(80, 60, 65.6, 65.6, 39.5, 29.5)
@@ -50,6 +51,18 @@ def test_the_lid_of_a_large_box_is_not_the_table(cast, block):
     view = cast(block(0.1, 0, (0.3, 0.25, 0.15)), elevation=40)
     found = find(view)
     assert plane_error(view.plane, found.plane)[1] < 5
+
+
+@pytest.mark.parametrize(
+    ("seed", "index"), [(0, 66), (0, 96), (7, 40), (7, 82), (31, 29), (33, 9), (33, 134)]
+)
+def test_neither_floor_nor_wall_nor_cupboard_wins(seed, index):
+    """Scenes in which these are large and things stand on them, or before them."""
+    scene = simulate_scene(seed, index)
+    found = find_support_plane(scene.frame.depth, scene.frame.camera, 0.04)
+    angle, offset = plane_error(scene.truth.plane, found.plane)
+    assert angle < 0.5
+    assert offset < 5
 
 
 def test_planes_smaller_than_asked_for_are_none(cast, block):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import SupportPlane
 from cvdl.tabletop.surface import Surface
 
-__all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane"]
+__all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane", "remove_smears"]
 
 _ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
 _FURNITURE_SHARE = 0.8  # of an object's points on one large plane: it is that wall
@@ -23,6 +25,9 @@ _WAVE_HEIGHT = 0.018  # metres, at 1 m: a stereo camera's waves over a plane sta
 _COLOR_SAMPLES = 200  # pixels of a region
 _HIGHEST_WAVE = 0.04  # metres
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
+_SMEAR_COLOR = 8.0  # as _PLANE_COLOR; next to another colour's pixels there is less of the plane's
+_SMEAR = np.ones((7, 7), np.uint8)  # of the reduced image: a smear is narrower
+_SMEAR_CONTACT = 0.3  # of what surrounds a smear: the object that it comes from
 _SMALLEST_BOTTOM = 12  # pixels of the reduced image: smaller ones are noise
 _OBJECT_COLOR = 0.7  # nearer to the object's colour than to the plane's by this factor
 _SCRAP_PIXELS = 150  # pixels of the reduced image
@@ -58,13 +63,7 @@ def remove_lifted_plane(
         for image in (surface.points, surface.lab, surface.curvature)
     )
     members = pixels_by_label(regions)
-    middles = [np.divmod(pixels, regions.shape[1]) for pixels in members.values()]
-    plane_colors = _local_plane_color(
-        surface.lab,
-        on_plane,
-        np.array([rows.mean() for rows, _ in middles]),
-        np.array([cols.mean() for _, cols in middles]),
-    )
+    plane_colors = _local_plane_colors(surface.lab, on_plane, members.values())
     kept = regions.copy()
     for pixels, plane_color in zip(members.values(), plane_colors, strict=True):
         some = pixels[:: max(1, len(pixels) // _COLOR_SAMPLES)]
@@ -116,6 +115,37 @@ def keep_objects(
             )
         ):
             kept.ravel()[pixels] = label
+    return kept
+
+
+def remove_smears(
+    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Removes narrow strips along an object that have the plane's colour, however high they are.
+
+    A stereo camera's depth goes over from an object to the plane behind it in some pixels, and
+    beside a gap in it these come off.
+
+    Args:
+        groups: (h, w) int32, 0 for none, else one number an object.
+        surface: their colour.
+        on_plane: (h, w) bool, pixels on the plane.
+
+    Returns:
+        (h, w) int32, as ``groups``, with 0 where a strip was removed.
+    """
+    members = pixels_by_label(groups)
+    plane_colors = _local_plane_colors(surface.lab, on_plane, members.values())
+    kept = groups.copy()
+    for (label, pixels), plane_color in zip(members.items(), plane_colors, strict=True):
+        if _distance(surface.lab.reshape(-1, 3)[pixels], plane_color).mean() > _SMEAR_COLOR:
+            continue
+        mine = (groups == label).view(np.uint8)
+        if cv2.erode(mine, _SMEAR, borderValue=0).any():
+            continue
+        around = cv2.dilate(mine, _OPENING) > mine
+        if (groups[around] > 0).mean() >= _SMEAR_CONTACT:
+            kept.ravel()[pixels] = 0
     return kept
 
 
@@ -174,20 +204,22 @@ def _distance(colors: NDArray[np.float32], color: NDArray[np.float32]) -> NDArra
     return np.sqrt(((colors - color) ** 2).sum(axis=-1))
 
 
-def _local_plane_color(
+def _local_plane_colors(
     lab: NDArray[np.float32],
     on_plane: NDArray[np.bool_],
-    rows: NDArray[np.float64],
-    cols: NDArray[np.float64],
+    members: Collection[NDArray[np.intp]],
 ) -> NDArray[np.float32]:
-    """Mean colour (N, 3) of the plane round each of N places: light differs over a table."""
+    """Mean colour (N, 3) of the plane round each of N regions: light differs over a table."""
     coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
     weight = on_plane[coarse].astype(np.float32)
     if not weight.any():
-        return np.full((len(rows), 3), np.inf, np.float32)  # no colour is the plane's
+        return np.full((len(members), 3), np.inf, np.float32)  # no colour is the plane's
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
     total = cv2.blur(lab[coarse] * weight[..., None], window)
     mean = total / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
-    row = np.minimum(rows.astype(int) // _COARSE, len(mean) - 1)
-    col = np.minimum(cols.astype(int) // _COARSE, mean.shape[1] - 1)
+    middles = [
+        tuple(int(place.mean()) // _COARSE for place in np.divmod(pixels, lab.shape[1]))
+        for pixels in members
+    ]
+    row, col = np.minimum(np.array(middles, int).reshape(-1, 2), np.array(weight.shape) - 1).T
     return mean[row, col]

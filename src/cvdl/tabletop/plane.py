@@ -37,7 +37,8 @@ _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
 _FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
 _STEP_DROP, _STEP_AREA = 0.08, 2.0  # the same for one that the other is so much larger than
-_UNDER, _BESIDE = 0.02, 0.2  # factors on such a plane's score
+_UNDER, _BESIDE = 0.02, 0.1  # factors on such a plane's score
+_ENOUGH_AREA, _ENOUGH_CARRIED = 0.45, 0.02  # square metres: more makes no table likelier
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
 
@@ -292,8 +293,9 @@ def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_
     # side wall) nor down (a wall before a camera that looks down). Only a hint: a camera may be
     # mounted otherwise.
     sideways, down = plane.normal[0], max(plane.normal[1], 0.0)
-    upright = np.exp(-4 * (sideways**2 + down**2)) * (1.0 if plane.normal[2] < -0.2 else 0.2)
-    return float(upright * min(candidate.area, 0.6) * (0.002 + min(carried, 0.05)))
+    upright = np.exp(-4 * sideways**2 - 6 * down**2) * (1.0 if plane.normal[2] < -0.2 else 0.2)
+    area, carried = min(candidate.area, _ENOUGH_AREA), min(carried, _ENOUGH_CARRIED)
+    return float(upright * area * (0.002 + carried))
 
 
 def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

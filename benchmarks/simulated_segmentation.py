@@ -1,0 +1,62 @@
+"""The segmentation on simulated scenes: is the table the plane, and is every object one mask?
+
+    python benchmarks/simulated_segmentation.py [--seeds 0 7] [--scenes N]
+
+A plane is right within 2 degrees and 20 mm of the table's top; the errors are of the right ones.
+F: mean overlap of masks with the visible objects where there is depth. Found: mean share of the
+objects that overlap by more than 0.75. Harder than OSD: things lean, stack and hang over edges.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cvdl.evaluation import mean_figures
+from cvdl.evaluation.scene import evaluate_scene
+from cvdl.frame import Scene
+from cvdl.simulation import simulate_scene
+from cvdl.tabletop import TabletopSegmenter
+
+RIGHT_DEGREES, RIGHT_MM = 2.0, 20.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 7], help="of the scenes")
+    parser.add_argument("--scenes", type=int, default=100, help="of each seed")
+    args = parser.parse_args()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    headings = ("seed", "planes right", "median", "largest error", "F", "found", "wrong in")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    segment, console = TabletopSegmenter(), Console()
+    for seed in args.seeds:
+        scores = []
+        for index in track(range(args.scenes), f"seed {seed}", console=console, transient=True):
+            simulated = simulate_scene(seed, index)
+            scene = Scene(*segment(simulated.frame))
+            readings = np.isfinite(simulated.frame.depth)
+            scores.append(evaluate_scene(simulated.truth, scene, readings))
+        errors = np.array([(score.plane_angle_deg, score.plane_offset_mm) for score in scores])
+        right = (errors < [RIGHT_DEGREES, RIGHT_MM]).all(axis=1)  # NaN, where none is found, is not
+        typical_and_worst = np.median(errors[right], axis=0), errors[right].max(axis=0)
+        figures = mean_figures([score.segmentation for score in scores])
+        table.add_row(
+            str(seed),
+            f"{right.sum()} of {len(scores)}",
+            *("{:.2f}°, {:.1f} mm".format(*error) for error in typical_and_worst),
+            f"{figures['overlap_f']:.3f}",
+            f"{figures['detected']:.3f}",
+            ", ".join(map(str, np.flatnonzero(~right))),
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
