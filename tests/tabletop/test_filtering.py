@@ -61,6 +61,18 @@ def test_a_small_concave_smear_of_the_planes_colour_is_none(sheet, curvature, ke
     assert remains(sheet, 0.05, 20, curvature, small)
 
 
+def test_a_plates_bottom_does_not_tell_the_planes_colour(sheet):
+    """It is wider than what is looked at for the plane's colour, and lies on the plane."""
+    rim = np.zeros((120, 160), np.int32)
+    rim[20:100, 40:120] = 1
+    plate = rim > 0
+    rim[25:95, 45:115] = 0
+    lab = np.full((120, 160, 3), 50, np.float32)
+    lab[plate] += 12
+    surface = sheet(120, 160, depth=np.where(rim > 0, 1.088, 1.1), lab=lab)
+    assert (remove_lifted_plane(rim, surface, TABLE, rim == 0) == rim).all()
+
+
 @pytest.mark.parametrize(
     ("difference", "left", "right", "kept"),
     [(5, 50, 54, False), (20, 50, 54, True), (5, 50, 60, True), (5, 54, 58, True)],

@@ -260,7 +260,7 @@ def test_an_object_half_over_the_side_of_the_table_is_kept(cast, block, room, se
 @pytest.mark.parametrize(
     "elevation",
     [
-        pytest.param(25, marks=pytest.mark.xfail(strict=True, reason="its front is most of it")),
+        25,
         40,
         60,
         85,

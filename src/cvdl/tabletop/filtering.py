@@ -16,11 +16,11 @@ from cvdl.tabletop.surface import Surface
 
 __all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane", "remove_smears"]
 
-_ON_PLANE_SHARE = 0.4  # of an object: the rest may hang over the edge
+_ON_PLANE_SHARE = 0.3  # of an object: the rest may hang over the edge
 _FURNITURE_SHARE = 0.8  # of an object's points on one large plane: it is that wall
 _FURNITURE_REACH = 0.02  # metres
 _THINNING = 4  # a quarter of the points tells where an object stands
-_PLANE_COLOR = 7.0  # difference (as in Surface.lab) up to which a colour is the plane's
+_PLANE_COLOR = 6.0  # difference (as in Surface.lab) up to which a colour is the plane's
 _WAVE_HEIGHT = 0.018  # metres, at 1 m: a stereo camera's waves over a plane stay under this
 _COLOR_SAMPLES = 200  # pixels of a region
 _HIGHEST_WAVE = 0.04  # metres
@@ -36,6 +36,8 @@ _OPENING = np.ones((5, 5), np.uint8)
 _BESIDE = 16  # pixels of the reduced image: the plane beside an object has the light of there
 _COARSE = 4  # pixels of the reduced image
 _COLOR_WINDOW = 15  # coarse pixels
+_LARGE_SHARE = 0.5  # of the largest part's pixels
+_SPECK = np.ones((3, 3), np.uint8)
 
 
 def remove_lifted_plane(
@@ -209,9 +211,12 @@ def _local_plane_colors(
     on_plane: NDArray[np.bool_],
     members: Collection[NDArray[np.intp]],
 ) -> NDArray[np.float32]:
-    """Mean colour (N, 3) of the plane round each of N regions: light differs over a table."""
+    """Mean colour (N, 3) of the plane round each of N regions: light differs over a table.
+
+    The bottom of a plate lies on the plane too, but has the plate's colour.
+    """
     coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
-    weight = on_plane[coarse].astype(np.float32)
+    weight = _large_parts(on_plane)[coarse].astype(np.float32)
     if not weight.any():
         return np.full((len(members), 3), np.inf, np.float32)  # no colour is the plane's
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
@@ -223,3 +228,12 @@ def _local_plane_colors(
     ]
     row, col = np.minimum(np.array(middles, int).reshape(-1, 2), np.array(weight.shape) - 1).T
     return mean[row, col]
+
+
+def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected parts of a mask that are not small beside the largest."""
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    areas[0] = 0
+    return (areas > _LARGE_SHARE * areas.max())[parts]
