@@ -10,6 +10,7 @@ from cvdl.frame import Plane
 from cvdl.tabletop.filtering import (
     dish_bottoms,
     keep_objects,
+    plane_color,
     remove_lifted_plane,
     remove_smears,
 )
@@ -41,7 +42,9 @@ def remains(sheet, height, difference, curvature=0.0, regions=None):
         lab=painted(difference, regions > 0),
         curvature=np.full(SHAPE, curvature, np.float32),
     )
-    return remove_lifted_plane(regions, surface, TABLE, regions == 0).any()
+    return remove_lifted_plane(
+        regions, surface, TABLE, plane_color(surface.lab, regions == 0)
+    ).any()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_a_plates_bottom_does_not_tell_the_planes_colour(sheet):
     lab = np.full((120, 160, 3), 50, np.float32)
     lab[plate] += 12
     surface = sheet(120, 160, depth=np.where(rim > 0, 1.088, 1.1), lab=lab)
-    assert (remove_lifted_plane(rim, surface, TABLE, rim == 0) == rim).all()
+    assert (remove_lifted_plane(rim, surface, TABLE, plane_color(lab, rim == 0)) == rim).all()
 
 
 @pytest.mark.parametrize(
@@ -84,15 +87,17 @@ def test_a_narrow_strip_of_the_planes_colour_along_an_object_is_none(
     groups = thing()
     groups[22:38, left:right] = 2
     lab = np.where(groups[..., None] == 1, painted(40), painted(difference, groups == 2))
-    remaining = remove_smears(groups, sheet(*SHAPE, lab=lab), groups == 0)
+    remaining = remove_smears(groups, sheet(*SHAPE, lab=lab), plane_color(lab, groups == 0))
     assert (remaining == 2).any() == kept
     assert ((remaining == 1) == (groups == 1)).all()
 
 
 def test_without_regions_none_is_removed(sheet):
     none = np.zeros(SHAPE, np.int32)
-    assert not remove_smears(none, sheet(*SHAPE), none == 0).any()
-    assert not remove_lifted_plane(none, sheet(*SHAPE), TABLE, none == 0).any()
+    surface = sheet(*SHAPE)
+    plane_lab = plane_color(surface.lab, none == 0)
+    assert not remove_smears(none, surface, plane_lab).any()
+    assert not remove_lifted_plane(none, surface, TABLE, plane_lab).any()
 
 
 def test_the_planes_colour_is_that_round_the_region(sheet):
@@ -103,9 +108,11 @@ def test_the_planes_colour_is_that_round_the_region(sheet):
     lab[:, 120:] += 20
     lab[20:40, 20:40] += 20
     surface = sheet(60, 240, depth=np.where(labels > 0, 1.088, 1.1), lab=lab)
-    assert remove_lifted_plane(labels, surface, TABLE, labels == 0).any()
+    assert remove_lifted_plane(labels, surface, TABLE, plane_color(surface.lab, labels == 0)).any()
     lab[20:40, 20:40] -= 20
-    assert not remove_lifted_plane(labels, surface, TABLE, labels == 0).any()
+    assert not remove_lifted_plane(
+        labels, surface, TABLE, plane_color(surface.lab, labels == 0)
+    ).any()
 
 
 def kept(sheet, height, columns):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,13 @@ from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import SupportPlane
 from cvdl.tabletop.surface import Surface
 
-__all__ = ["dish_bottoms", "keep_objects", "remove_lifted_plane", "remove_smears"]
+__all__ = [
+    "dish_bottoms",
+    "keep_objects",
+    "plane_color",
+    "remove_lifted_plane",
+    "remove_smears",
+]
 
 _ON_PLANE_SHARE = 0.3  # of an object: the rest may hang over the edge
 _FURNITURE_SHARE = 0.8  # of an object's points on one large plane: it is that wall
@@ -40,11 +44,36 @@ _LARGE_SHARE = 0.5  # of the largest part's pixels
 _SPECK = np.ones((3, 3), np.uint8)
 
 
+def plane_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The plane's colour round every place: light differs over a table.
+
+    The bottom of a plate lies on the plane too, but has the plate's colour: small parts that
+    nothing connects to the rest do not count.
+
+    Args:
+        lab: (h, w, 3), as in ``Surface``.
+        on_plane: (h, w), pixels on the plane.
+
+    Returns:
+        (h / 4, w / 4, 3) means over a window; infinite, which no colour is near, where none is.
+    """
+    opened = cv2.morphologyEx(on_plane.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    areas[0] = 0
+    coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
+    weight = (areas > _LARGE_SHARE * areas.max())[parts[coarse]].astype(np.float32)
+    window = (_COLOR_WINDOW, _COLOR_WINDOW)
+    total = cv2.blur(lab[coarse] * weight[..., None], window)
+    count = cv2.blur(weight, window)[..., None]
+    return np.where(count > 0, total / np.maximum(count, 1e-6), np.float32(np.inf))
+
+
 def remove_lifted_plane(
     regions: NDArray[np.int32],
     surface: Surface,
     plane: Plane,
-    on_plane: NDArray[np.bool_],
+    plane_lab: NDArray[np.float32],
 ) -> NDArray[np.int32]:
     """Removes regions that are the plane itself, lifted by errors of the depth.
 
@@ -55,21 +84,15 @@ def remove_lifted_plane(
         regions: (h, w) int32, 0 for none, else one number a region.
         surface: their geometry and colour.
         plane: the support plane.
-        on_plane: (h, w) bool, pixels on the plane.
+        plane_lab: the plane's colour, of ``plane_color``.
 
     Returns:
         (h, w) int32, as ``regions``, with 0 where a region was removed.
     """
-    points, lab, curvature = (
-        image.reshape(-1, *image.shape[2:])
-        for image in (surface.points, surface.lab, surface.curvature)
-    )
-    members = pixels_by_label(regions)
-    plane_colors = _local_plane_colors(surface.lab, on_plane, members.values())
+    points, curvature = surface.points.reshape(-1, 3), surface.curvature.ravel()
     kept = regions.copy()
-    for pixels, plane_color in zip(members.values(), plane_colors, strict=True):
-        some = pixels[:: max(1, len(pixels) // _COLOR_SAMPLES)]
-        if _distance(lab[some], plane_color).mean() > _PLANE_COLOR:
+    for pixels in pixels_by_label(regions).values():
+        if _color_off_plane(pixels, surface.lab, plane_lab) > _PLANE_COLOR:
             continue
         mine = points[pixels]
         top = rank(plane.height(mine), 0.95)
@@ -121,7 +144,7 @@ def keep_objects(
 
 
 def remove_smears(
-    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
+    groups: NDArray[np.int32], surface: Surface, plane_lab: NDArray[np.float32]
 ) -> NDArray[np.int32]:
     """Removes narrow strips along an object that have the plane's colour, however high they are.
 
@@ -131,16 +154,14 @@ def remove_smears(
     Args:
         groups: (h, w) int32, 0 for none, else one number an object.
         surface: their colour.
-        on_plane: (h, w) bool, pixels on the plane.
+        plane_lab: the plane's colour, of ``plane_color``.
 
     Returns:
         (h, w) int32, as ``groups``, with 0 where a strip was removed.
     """
-    members = pixels_by_label(groups)
-    plane_colors = _local_plane_colors(surface.lab, on_plane, members.values())
     kept = groups.copy()
-    for (label, pixels), plane_color in zip(members.items(), plane_colors, strict=True):
-        if _distance(surface.lab.reshape(-1, 3)[pixels], plane_color).mean() > _SMEAR_COLOR:
+    for label, pixels in pixels_by_label(groups).items():
+        if _color_off_plane(pixels, surface.lab, plane_lab) > _SMEAR_COLOR:
             continue
         mine = (groups == label).view(np.uint8)
         if cv2.erode(mine, _SMEAR, borderValue=0).any():
@@ -206,34 +227,12 @@ def _distance(colors: NDArray[np.float32], color: NDArray[np.float32]) -> NDArra
     return np.sqrt(((colors - color) ** 2).sum(axis=-1))
 
 
-def _local_plane_colors(
-    lab: NDArray[np.float32],
-    on_plane: NDArray[np.bool_],
-    members: Collection[NDArray[np.intp]],
-) -> NDArray[np.float32]:
-    """Mean colour (N, 3) of the plane round each of N regions: light differs over a table.
-
-    The bottom of a plate lies on the plane too, but has the plate's colour.
-    """
-    coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
-    weight = _large_parts(on_plane)[coarse].astype(np.float32)
-    if not weight.any():
-        return np.full((len(members), 3), np.inf, np.float32)  # no colour is the plane's
-    window = (_COLOR_WINDOW, _COLOR_WINDOW)
-    total = cv2.blur(lab[coarse] * weight[..., None], window)
-    mean = total / np.maximum(cv2.blur(weight, window), 1e-6)[..., None]
-    middles = [
-        tuple(int(place.mean()) // _COARSE for place in np.divmod(pixels, lab.shape[1]))
-        for pixels in members
-    ]
-    row, col = np.minimum(np.array(middles, int).reshape(-1, 2), np.array(weight.shape) - 1).T
-    return mean[row, col]
-
-
-def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected parts of a mask that are not small beside the largest."""
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    areas[0] = 0
-    return (areas > _LARGE_SHARE * areas.max())[parts]
+def _color_off_plane(
+    pixels: NDArray[np.intp], lab: NDArray[np.float32], plane_lab: NDArray[np.float32]
+) -> float:
+    """Mean difference of pixels, by index, from the plane's colour round their middle."""
+    height, width = plane_lab.shape[:2]
+    row, col = (int(place.mean()) // _COARSE for place in np.divmod(pixels, lab.shape[1]))
+    some = pixels[:: max(1, len(pixels) // _COLOR_SAMPLES)]
+    color = plane_lab[min(row, height - 1), min(col, width - 1)]
+    return float(_distance(lab.reshape(-1, 3)[some], color).mean())

@@ -10,7 +10,13 @@ from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneO
 from cvdl.tabletop.borders import find_borders, join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
-from cvdl.tabletop.filtering import dish_bottoms, keep_objects, remove_lifted_plane, remove_smears
+from cvdl.tabletop.filtering import (
+    dish_bottoms,
+    keep_objects,
+    plane_color,
+    remove_lifted_plane,
+    remove_smears,
+)
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
@@ -53,12 +59,12 @@ class TabletopSegmenter:
         if window is None:
             return labels, support.plane, ()
         surface = surface_of(frame.color, depth, above, frame.camera, window)
-        on_plane = surface.reduce(carrying)
-        regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, on_plane)
+        plane_lab = plane_color(surface.lab, surface.reduce(carrying))
+        regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, plane_lab)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
-        groups = remove_lifted_plane(groups, surface, support.plane, on_plane)
+        groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
-        groups = remove_smears(groups, surface, on_plane)
+        groups = remove_smears(groups, surface, plane_lab)
         instances = _enlarge(groups, surface, above > 0)
         low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
         bottoms = dish_bottoms(groups, surface, surface.reduce(low))
