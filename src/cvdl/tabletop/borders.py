@@ -19,10 +19,10 @@ __all__ = ["Border", "find_borders", "join_weak_borders"]
 _SMOOTH = 15.0
 _SHARP = 50.0
 #: Borders weaker than this, on average, join: about half of a border may be a sharp cut.
-_WEAK = 0.55
+_WEAK = 0.6
 #: Factors on the strength of a border between regions of one plain colour, and of two colours. A
 #: print on a smooth face stays one with it: its border has no strength to begin with.
-_SAME_PAINT, _OTHER_PAINT = 0.6, 1.6
+_SAME_PAINT, _OTHER_PAINT = 0.65, 1.6
 
 
 @dataclass
