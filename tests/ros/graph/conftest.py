@@ -17,6 +17,7 @@ import pytest
 
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
+from cvdl.ros.reading import stamp_ns
 from cvdl.simulation import SimulationConfig, simulate_scene
 
 pytest.importorskip("rclpy", reason="there is no ROS 2: pip install '.[live]', or source one")
@@ -47,6 +48,11 @@ def wait_until(condition, seconds=PATIENCE_S):
 def deserialized(message):
     """A message as it arrives: a field of 32 bits holds 64 before it is sent."""
     return deserialize_message(serialize_message(message), type(message))
+
+
+def stamp_of(message):
+    """Nanoseconds."""
+    return stamp_ns(message.markers[0] if hasattr(message, "markers") else message)
 
 
 class Spinning:

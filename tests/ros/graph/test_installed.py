@@ -19,10 +19,10 @@ from cvdl.datasets.image_folder import ImageFolder
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
-from cvdl.ros.reading import read_frame, stamp_ns
+from cvdl.ros.reading import read_frame
 
 from .background import background, ros2
-from .conftest import PATIENCE_S, PERIOD_NS, deserialized, wait_until
+from .conftest import PATIENCE_S, PERIOD_NS, deserialized, stamp_of, wait_until
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT.parent / "shared/data/tabletop_demo"
@@ -78,10 +78,6 @@ def publish(wire, frames, done, launch):
             wire.publish(topic, message)
         time.sleep(max(0.0, start + PERIOD_NS / 1e9 - time.monotonic()))
     return sent
-
-
-def stamp_of(message):
-    return stamp_ns(message.markers[0] if hasattr(message, "markers") else message)
 
 
 def everywhere(heard):
