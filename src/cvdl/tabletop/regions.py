@@ -21,11 +21,13 @@ __all__ = ["CREASE_ANGLE", "watershed_regions"]
 #: A concave crease sharper than this cuts, degrees. The inside of a bowl of 5 cm radius bends by
 #: 28 degrees over the two windows compared; a box on a box by 90.
 CREASE_ANGLE = 28.0
-#: Pixels between a marker and the nearest cut. A gap in a crease narrower than twice the wide one
-#: does not join what lies on its sides, where these are wide themselves.
-_NARROW = 2.0
+#: Pixels between a marker and the nearest cut: of what is wide, and of what is not. A gap in a crease
+#: narrower than twice the wide one does not join what lies on its sides, where these are wide
+#: themselves.
 _WIDE = 6.0
-_COLOR_EDGE = 8.0  # difference of neighbouring pixels (as in Surface.lab) that cuts
+_CLEAR = 1.0
+_LEAST_MARKER = 6  # pixels of what is nowhere wide; smaller scraps are noise
+_COLOR_EDGE = 16.0  # difference of neighbouring pixels (as in Surface.lab, sharpened) that cuts
 _MIN_PIXELS = 8  # smaller scraps are noise
 _STEP_STRENGTH = 4.0  # of a depth step; 1 is just a cut
 _LEVELS = 48  # of strength in the watershed
@@ -33,7 +35,8 @@ _LEVELS = 48  # of strength in the watershed
 
 def watershed_regions(surface: Surface) -> NDArray[np.int32]:
     """Cuts the surface into smooth regions of one colour: (h, w) int32, 0 for none."""
-    strength = _cut_strength(surface.valid, surface.concavity, surface.steps, surface.lab)
+    colors = _sharpened(surface.lab)
+    strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
     labels, count = _markers((surface.valid & (strength < 1)).astype(np.uint8))
     count = _flood(labels, surface.valid, strength, surface.steps, count)
     area = np.bincount(labels.ravel(), minlength=count + 1)
@@ -42,14 +45,44 @@ def watershed_regions(surface: Surface) -> NDArray[np.int32]:
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
+def _sharpened(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours (h, w, 3) without the camera's blur: small things keep an inside free of cuts.
+
+    By the filter of Kuwahara et al. (1976): the mean of that block of 3x3 with the pixel in a corner
+    whose colours vary least.
+    """
+    mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    energy = np.einsum("ijk,ijk->ij", lab, lab)
+    energy = cv2.blur(energy, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return _choose_blocks(mean, energy - np.einsum("ijk,ijk->ij", mean, mean))
+
+
+@compiled()
+def _choose_blocks(mean, variance):  # type: ignore[no-untyped-def]
+    rows, cols = variance.shape
+    chosen = np.empty_like(mean)
+    for i in range(rows):
+        above, below = max(i - 1, 0), min(i + 1, rows - 1)
+        for j in range(cols):
+            left, right = max(j - 1, 0), min(j + 1, cols - 1)
+            a, b = above, left
+            for y, x in ((above, right), (below, left), (below, right)):
+                if variance[y, x] < variance[a, b]:
+                    a, b = y, x
+            for c in range(3):
+                chosen[i, j, c] = mean[a, b, c]
+    return chosen
+
+
 def _markers(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
-    """A marker a wide part, and one for what is nowhere wide."""
+    """A marker for every wide part, and one for what is nowhere wide."""
     distance = cv2.distanceTransform(flat, cv2.DIST_L2, 3)
-    narrow = cv2.connectedComponents((distance >= _NARROW).astype(np.uint8), connectivity=4)[1]
-    wide = (distance >= _WIDE).astype(np.uint8)
-    has_wide = np.bincount(narrow.ravel(), wide.ravel()) > 0
-    wide[(narrow > 0) & ~has_wide[narrow]] = 1
-    count, labels = cv2.connectedComponents(wide, connectivity=4)
+    markers = distance >= _WIDE
+    parts = cv2.connectedComponents((distance >= _CLEAR).astype(np.uint8), connectivity=4)[1]
+    marked = np.bincount(parts.ravel(), markers.ravel()) > 0
+    narrow = ~marked & (np.bincount(parts.ravel()) >= _LEAST_MARKER)
+    narrow[0] = False
+    count, labels = cv2.connectedComponents((markers | narrow[parts]).astype(np.uint8), connectivity=4)
     return labels, count - 1
 
 
