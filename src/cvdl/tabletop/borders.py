@@ -19,10 +19,13 @@ __all__ = ["Border", "find_borders", "join_weak_borders"]
 _SMOOTH = 15.0
 _SHARP = 50.0
 #: Borders weaker than this, on average, join: about half of a border may be a sharp cut.
-_WEAK = 0.6
+_WEAK = 0.67
 #: Factors on the strength of a border between regions of one plain colour, and of two colours. A
 #: print on a smooth face stays one with it: its border has no strength to begin with.
-_SAME_PAINT, _OTHER_PAINT = 0.65, 1.6
+_SAME_PAINT, _OTHER_PAINT = 0.67, 1.8
+#: The factor of the shortest border; the longer its share of a region's outline, the smaller: things
+#: that touch have a little of their outlines in common, parts of a thing much.
+_SHORT = 1.3
 
 
 @dataclass
@@ -71,7 +74,8 @@ def join_weak_borders(labels: NDArray[np.int32], surface: Surface) -> NDArray[np
     """Joins regions, the weakest border first, until all that are left are strong.
 
     A pair of pixels along a border counts 1 if there is a depth step between them, else 0 to 1 by
-    the sharpness of the concave crease they lie on; a border's strength is the mean.
+    the sharpness of the concave crease they lie on; a border's strength is the mean, by factors for
+    the colours on both sides and for its share of the outlines.
 
     Args:
         labels: (h, w) int32, 0 for none.
@@ -80,14 +84,15 @@ def join_weak_borders(labels: NDArray[np.int32], surface: Surface) -> NDArray[np
     Returns:
         (h, w) int32, 0 for none, the other numbers not consecutive.
     """
-    pairs, measures = _total(*_border_pairs(labels, surface.concavity, surface.steps)[:2])
+    pairs, measures, perimeter = _border_pairs(labels, surface.concavity, surface.steps)
+    pairs, measures = _total(pairs, measures)
     where = np.flatnonzero(labels)
     label, paint = labels.ravel()[where], surface.lab.reshape(-1, 3)[where]
     count = int(labels.max()) + 1
     sums = np.stack([np.bincount(label, paint[:, c], count) for c in range(3)], axis=1)
     squares = np.bincount(label, (paint * paint).sum(axis=1), count)
     area = np.bincount(label, minlength=count).astype(np.float64)
-    parent = _join(pairs, measures, area, sums, squares)
+    parent = _join(pairs, measures, perimeter, area, sums, squares)
     return parent[labels]
 
 
@@ -164,7 +169,7 @@ def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _join(pairs, measures, area, sums, squares):  # type: ignore[no-untyped-def]
+def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-untyped-def]
     """Greedy joining; the arrays are used up. Returns the region that each has become a part of."""
     count = len(area)
     parent = np.arange(count).astype(np.int32)
@@ -175,9 +180,11 @@ def _join(pairs, measures, area, sums, squares):  # type: ignore[no-untyped-def]
         best, weakest = -1, _WEAK
         for e in range(len(pairs)):
             if stale[e]:
+                low, high = pairs[e]
                 m = measures[e]
                 strength[e] = (m[1] + m[2] + m[3]) / m[0] if m[0] > 1 else np.inf
-                strength[e] *= _paint_factor(pairs[e, 0], pairs[e, 1], area, sums, squares)
+                strength[e] *= _SHORT - m[0] / min(perimeter[low], perimeter[high])
+                strength[e] *= _paint_factor(low, high, area, sums, squares)
                 stale[e] = False
             if strength[e] < weakest:
                 best, weakest = e, strength[e]
@@ -185,6 +192,7 @@ def _join(pairs, measures, area, sums, squares):  # type: ignore[no-untyped-def]
             break
         a, b = pairs[best, 0], pairs[best, 1]
         parent[b] = a
+        perimeter[a] += perimeter[b] - 2 * np.int32(measures[best, 0])
         area[a] += area[b]
         sums[a] += sums[b]
         squares[a] += squares[b]
