@@ -43,10 +43,11 @@ _CONVEX_CURVATURE = 9.0
 _INSIDE_AREA = 2.0  # of the outside's, at most
 #: Extents of a vessel across the view and along it, in widths of its front: what a circle allows,
 #: with a handle where the colours say that it belongs.
-_CIRCLE = 1.1, 1.15
+_CIRCLE = 1.1, 1.2
 _CIRCLE_OF_ONE_COLOR = 1.5, 1.5
 _CIRCLE_OF_CONVEX = 1.1, 1.3
 _RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
+_SHARED_RIM = 0.005  # where inside and outside end so close, they may have any colours, metres
 _ENCLOSED_SHARE = 0.7  # of the outline shared with one object
 _SAME_NORMAL = np.cos(np.deg2rad(15))
 _SAME_PLANE = 0.010  # metres
@@ -218,10 +219,14 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
     ):
         return False
     convex = groups.mean_curvature(inside) > _CONVEX_CURVATURE
+    shared_rim = (
+        abs(groups.top(outside) - groups.top(inside)) < _SHARED_RIM
+        and border.behind > border.length / 2
+    )
     difference = groups.color_difference(inside, outside)
     if difference < SAME_PAINT_DIFFERENCE:
         circle = _CIRCLE_OF_CONVEX if convex else _CIRCLE_OF_ONE_COLOR
-    elif not convex and difference < OTHER_PAINT_DIFFERENCE:
+    elif not convex and (shared_rim or difference < OTHER_PAINT_DIFFERENCE):
         circle = _CIRCLE
     else:
         return False
