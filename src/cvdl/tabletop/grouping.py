@@ -32,7 +32,7 @@ __all__ = ["group_regions"]
 
 _SCRAP_PIXELS = 60  # regions smaller than this (on the reduced grid) are parts of something
 _STRIP_WIDTH = 2.5  # pixels: regions thinner than this along a neighbour are a part of it
-_SATELLITE_PIXELS = 250
+_SATELLITE_PIXELS = 180
 _SATELLITE_SHARE = 0.2  # of the area of its host, which has the same colour
 _FLANGE_AREA = 0.25  # of its host's
 _FLANGE_HEIGHT = 0.015  # metres

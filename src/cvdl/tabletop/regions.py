@@ -35,7 +35,7 @@ _LEVELS = 48  # of strength in the watershed
 
 def watershed_regions(surface: Surface) -> NDArray[np.int32]:
     """Cuts the surface into smooth regions of one colour: (h, w) int32, 0 for none."""
-    colors = _sharpened(surface.lab)
+    colors = _sharpened(surface.lab, surface.valid)
     strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
     labels, count = _markers((surface.valid & (strength < 1)).astype(np.uint8))
     count = _flood(labels, surface.valid, strength, surface.steps, count)
@@ -45,8 +45,8 @@ def watershed_regions(surface: Surface) -> NDArray[np.int32]:
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
-def _sharpened(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours (h, w, 3) without the camera's blur: small things keep an inside free of cuts.
+def _sharpened(lab: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Valid colours (h, w, 3) without the camera's blur: small things keep an inside free of cuts.
 
     By the filter of Kuwahara et al. (1976): the mean of that block of 3x3 with the pixel in a corner
     whose colours vary least.
@@ -54,23 +54,23 @@ def _sharpened(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
     energy = np.einsum("ijk,ijk->ij", lab, lab)
     energy = cv2.blur(energy, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return _choose_blocks(mean, energy - np.einsum("ijk,ijk->ij", mean, mean))
+    return _choose_blocks(mean, energy - np.einsum("ijk,ijk->ij", mean, mean), valid)
 
 
 @compiled()
-def _choose_blocks(mean, variance):  # type: ignore[no-untyped-def]
+def _choose_blocks(mean, variance, valid):  # type: ignore[no-untyped-def]
     rows, cols = variance.shape
-    chosen = np.empty_like(mean)
+    chosen = np.zeros_like(mean)
     for i in range(rows):
         above, below = max(i - 1, 0), min(i + 1, rows - 1)
         for j in range(cols):
+            if not valid[i, j]:
+                continue
             left, right = max(j - 1, 0), min(j + 1, cols - 1)
-            a, b = above, left
-            for y, x in ((above, right), (below, left), (below, right)):
-                if variance[y, x] < variance[a, b]:
-                    a, b = y, x
-            for c in range(3):
-                chosen[i, j, c] = mean[a, b, c]
+            upper = left if variance[above, left] < variance[above, right] else right
+            lower = left if variance[below, left] < variance[below, right] else right
+            a, b = (above, upper) if variance[above, upper] < variance[below, lower] else (below, lower)
+            chosen[i, j] = mean[a, b]
     return chosen
 
 
