@@ -170,6 +170,18 @@ def test_the_bottom_of_a_dish_may_be_open_to_the_plane(sheet, difference, count)
     assert (found[crook] == 5).sum() == count == (found > 0).sum()
 
 
+def test_the_bottom_of_a_dish_may_lie_behind_another_thing(sheet):
+    """A can before a plate: its rim is a ring no more, but its bottom is apart from the table."""
+    labels, hole = thing(5), np.s_[25:35, 35:45]
+    labels[hole] = 0
+    labels[35:50, 37:43] = 6
+    surface = sheet(*SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(30, hole))
+    found = dish_bottoms(labels, surface, labels == 0)
+    expected = np.zeros(SHAPE, np.int32)
+    expected[hole] = 5
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_through_a_ring_one_sees_the_plane(sheet):
     assert not bottom(sheet, 0)[0].any()
 

@@ -87,7 +87,7 @@ def painted(where):
     return lab
 
 
-@pytest.mark.parametrize(("size", "count"), [(14, 1), (24, 2)])
+@pytest.mark.parametrize(("size", "count"), [(12, 1), (24, 2)])
 def test_a_small_part_of_the_colour_of_what_it_touches_belongs_to_it(sheet, size, count):
     rising = np.linspace(1.0, 1.16, size)[None]
     parts = (np.s_[10:50, 10:50], 1.0), (np.s_[20 : 20 + size, 50 : 50 + size], rising)

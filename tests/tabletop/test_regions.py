@@ -1,5 +1,6 @@
 """Where the watershed cuts."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -78,6 +79,17 @@ def test_an_edge_of_colour_cuts_if_it_is_clear(sheet, difference, count):
     lab = np.zeros((*SHAPE, 3), np.float32)
     lab[:, 40:, 1] = difference
     assert len(regions_of(watershed_regions(sheet(*SHAPE, lab=lab)))) == count
+
+
+@pytest.mark.parametrize(("blur", "size"), [(1, 8), (3, 10)])
+def test_a_small_patch_of_another_colour_is_a_region_though_the_camera_blurs(sheet, blur, size):
+    lab = np.zeros((*SHAPE, 3), np.float32)
+    patch = np.s_[20 : 20 + size, 30 : 30 + size]
+    lab[patch] = (0, 40, 0)
+    labels = watershed_regions(sheet(*SHAPE, lab=cv2.blur(lab, (blur, blur))))
+    assert len(regions_of(labels)) == 2
+    # A blur rounds the corners.
+    assert ((labels == labels[25, 34]) != (lab[..., 1] > 0)).sum() <= 4
 
 
 def test_a_thin_strip_is_a_region_and_a_speck_is_none(sheet):

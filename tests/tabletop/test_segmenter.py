@@ -88,6 +88,37 @@ def test_the_bottom_of_a_dish_belongs_to_it(cast, block, segment, elevation):
     assert scene.mask(scene.objects[0])[view.labels >= FIRST_OBJECT_LABEL].mean() > 0.9
 
 
+@pytest.mark.parametrize("elevation", [30, 40])
+def test_a_vessel_is_one_thing_whatever_the_colour_of_its_inside(cast, block, segment, elevation):
+    walls = [(0, -0.05, (0.1, 0.004, 0.1)), (0, 0.05, (0.1, 0.004, 0.1))]
+    walls += [(x, 0, (0.004, 0.1, 0.1)) for x in (-0.05, 0.05)]
+    lining = [
+        (0, 0.046, (0.096, 0.004, 0.1)),
+        *((x, 0, (0.004, 0.096, 0.1)) for x in (-0.046, 0.046)),
+    ]
+    view = cast(
+        *(block(*wall) for wall in walls),
+        *(block(*wall, color=BLUE) for wall in lining),
+        elevation=elevation,
+        distance=0.8,
+    )
+    scene = segment(view.frame)
+    assert len(scene.objects) == 1
+    assert scene.mask(scene.objects[0])[view.labels >= FIRST_OBJECT_LABEL].mean() > 0.9
+
+
+@pytest.mark.parametrize("elevation", [30, 45, 60])
+def test_two_small_things_of_two_colours_that_touch(cast, block, segment, elevation):
+    """Each is a few pixels wide on the grid that the regions are cut on."""
+    view = cast(
+        block(-0.0125, 0, (0.025, 0.06, 0.025)),
+        block(0.0125, 0.01, (0.025, 0.03, 0.035), color=BLUE),
+        elevation=elevation,
+        distance=0.9,
+    )
+    assert_one_mask_each(view, segment(view.frame), least=0.8)
+
+
 @pytest.mark.parametrize("elevation", [20, 45, 90])
 def test_an_empty_table(cast, segment, elevation):
     view = cast(elevation=elevation)

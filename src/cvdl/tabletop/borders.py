@@ -20,12 +20,14 @@ _SMOOTH = 15.0
 _SHARP = 50.0
 #: Borders weaker than this, on average, join: about half of a border may be a sharp cut.
 _WEAK = 0.67
-#: Factors on the strength of a border between regions of one plain colour, and of two colours. A
-#: print on a smooth face stays one with it: its border has no strength to begin with.
-_SAME_PAINT, _OTHER_PAINT = 0.67, 1.8
-#: The factor of the shortest border; the longer its share of a region's outline, the smaller: things
-#: that touch have a little of their outlines in common, parts of a thing much.
-_SHORT = 1.3
+#: Factors on the strength of a border between regions of two colours, and of one plain colour where
+#: one has fewer pixels than this (a part, not a box on a box). A print on a smooth face stays one
+#: with it: its border has no strength to begin with.
+_OTHER_PAINT, _SAME_PAINT = 1.8, 0.67
+_PART_PIXELS = 600
+#: The factor of the shortest border; less, the greater its share of a region's outline: things that
+#: touch have a little of their outlines in common, parts of one thing much.
+_SHORT = 1.25
 
 
 @dataclass
@@ -165,7 +167,9 @@ def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
     paint = compare_paint(math.sqrt(difference), math.sqrt(max(variance_a, variance_b, 0.0)))
     if paint == Paint.OTHER:
         return _OTHER_PAINT
-    return _SAME_PAINT if paint == Paint.SAME else 1.0
+    if paint == Paint.SAME and min(area[a], area[b]) < _PART_PIXELS:
+        return _SAME_PAINT
+    return 1.0
 
 
 @compiled()

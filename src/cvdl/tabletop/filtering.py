@@ -33,6 +33,8 @@ _SMEAR_COLOR = 8.0  # as _PLANE_COLOR; next to another colour's pixels there is 
 _SMEAR = np.ones((7, 7), np.uint8)  # of the reduced image: a smear is narrower
 _SMEAR_CONTACT = 0.3  # of what surrounds a smear: the object that it comes from
 _SMALLEST_BOTTOM = 12  # pixels of the reduced image: smaller ones are noise
+_WITHIN_SHARE = 0.8  # of a part of the plane: within an object's hull, it may be its bottom
+_HOLE_COLOR = 8.0  # difference from the plane's colour beside the object from which it is
 _OBJECT_COLOR = 0.7  # nearer to the object's colour than to the plane's by this factor
 _SCRAP_PIXELS = 150  # pixels of the reduced image
 _SCRAP_HEIGHT = 0.03  # metres
@@ -57,9 +59,7 @@ def plane_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArra
     Returns:
         (h / 4, w / 4, 3) means over a window; infinite, which no colour is near, where none is.
     """
-    opened = cv2.morphologyEx(on_plane.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
-    areas = stats[:, cv2.CC_STAT_AREA]
+    parts, areas = _separate_parts(on_plane)
     areas[0] = 0
     coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
     weight = (areas > _LARGE_SHARE * areas.max())[parts[coarse]].astype(np.float32)
@@ -189,6 +189,8 @@ def dish_bottoms(
         (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
     """
     bottoms = np.zeros_like(groups)
+    parts, areas = _separate_parts(on_plane)
+    areas[0] = parts.size  # what is not on the plane is no part
     for label, pixels in pixels_by_label(groups).items():
         rows, cols = np.divmod(pixels, groups.shape[1])
         window = (
@@ -204,9 +206,11 @@ def dish_bottoms(
             continue
         lab = surface.lab[window]
         plane_color = _mean_color(lab, beside)
-        hole = low & cv2.drawContours(mine.copy(), outline, -1, 1, cv2.FILLED)
-        if hole.any() and _distance(_mean_color(lab, hole), plane_color) > _PLANE_COLOR:
-            bottoms[window][hole > 0] = label
+        within = np.bincount(parts[window][low > 0], minlength=len(areas))
+        for part in np.flatnonzero(within > _WITHIN_SHARE * areas):
+            hole = low & cv2.dilate((parts[window] == part).view(np.uint8), _SPECK)
+            if _distance(_mean_color(lab, hole), plane_color) > _HOLE_COLOR:
+                bottoms[window][hole > 0] = label
         # Where a bottom is open to the plane, only its pixels tell which is which.
         colors = lab[low > 0]
         off_plane = _distance(colors, plane_color)
@@ -216,6 +220,16 @@ def dish_bottoms(
         part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _OPENING)
         bottoms[window][part > 0] = label
     return bottoms
+
+
+def _separate_parts(on_plane: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Parts of the plane that no more than a bridge connects: their numbers (h, w), 0 for none.
+
+    Also returns the pixels of each number.
+    """
+    opened = cv2.morphologyEx(on_plane.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
+    return parts, stats[:, cv2.CC_STAT_AREA].copy()
 
 
 def _mean_color(lab: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:

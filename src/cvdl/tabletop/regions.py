@@ -21,9 +21,9 @@ __all__ = ["CREASE_ANGLE", "watershed_regions"]
 #: A concave crease sharper than this cuts, degrees. The inside of a bowl of 5 cm radius bends by
 #: 28 degrees over the two windows compared; a box on a box by 90.
 CREASE_ANGLE = 28.0
-#: Pixels between a marker and the nearest cut: of what is wide, and of what is not. A gap in a crease
-#: narrower than twice the wide one does not join what lies on its sides, where these are wide
-#: themselves.
+#: Pixels between a marker and the nearest cut: of what is wide, and of what is not. A gap in a
+#: crease narrower than twice the wide one does not join what lies on its sides, where these are
+#: wide themselves.
 _WIDE = 6.0
 _CLEAR = 1.0
 _LEAST_MARKER = 6  # pixels of what is nowhere wide; smaller scraps are noise
@@ -48,8 +48,8 @@ def watershed_regions(surface: Surface) -> NDArray[np.int32]:
 def _sharpened(lab: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Valid colours (h, w, 3) without the camera's blur: small things keep an inside free of cuts.
 
-    By the filter of Kuwahara et al. (1976): the mean of that block of 3x3 with the pixel in a corner
-    whose colours vary least.
+    By the filter of Kuwahara et al. (1976): of the four blocks of 3x3 with the pixel in a corner,
+    the mean of the one whose colours vary least.
     """
     mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
     energy = np.einsum("ijk,ijk->ij", lab, lab)
@@ -69,7 +69,11 @@ def _choose_blocks(mean, variance, valid):  # type: ignore[no-untyped-def]
             left, right = max(j - 1, 0), min(j + 1, cols - 1)
             upper = left if variance[above, left] < variance[above, right] else right
             lower = left if variance[below, left] < variance[below, right] else right
-            a, b = (above, upper) if variance[above, upper] < variance[below, lower] else (below, lower)
+            a, b = (
+                (above, upper)
+                if variance[above, upper] < variance[below, lower]
+                else (below, lower)
+            )
             chosen[i, j] = mean[a, b]
     return chosen
 
@@ -82,7 +86,9 @@ def _markers(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
     marked = np.bincount(parts.ravel(), markers.ravel()) > 0
     narrow = ~marked & (np.bincount(parts.ravel()) >= _LEAST_MARKER)
     narrow[0] = False
-    count, labels = cv2.connectedComponents((markers | narrow[parts]).astype(np.uint8), connectivity=4)
+    count, labels = cv2.connectedComponents(
+        (markers | narrow[parts]).astype(np.uint8), connectivity=4
+    )
     return labels, count - 1
 
 
