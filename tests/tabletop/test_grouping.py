@@ -61,12 +61,6 @@ def test_a_scrap_belongs_to_the_neighbour_it_shares_most_with(sheet):
     assert groups[29, 51] == groups[30, 30]
 
 
-def test_a_scrap_by_itself_is_nothing(sheet):
-    count, groups = group(sheet, ((np.s_[10:50, 10:50], 1.0), (np.s_[10:16, 70:76], 1.0)))
-    assert count == 1
-    assert not groups[:, 60:].any()
-
-
 def test_a_strip_along_a_neighbour_is_its_rim(sheet):
     count, _ = group(sheet, ((np.s_[10:50, 10:50], 1.0), (np.s_[10:50, 50:52], 0.96)))
     assert count == 1

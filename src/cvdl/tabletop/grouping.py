@@ -157,10 +157,6 @@ class _Groups:
             del self.borders[other][b]
             self.borders[other][a] = joined.reversed()
 
-    def drop(self, group: int) -> None:
-        """Takes a group that borders on none away."""
-        del self.members[group], self.borders[group], self.perimeter[group]
-
     def label_image(self) -> NDArray[np.int32]:
         labels = np.zeros(self.shape, np.int32)
         for label, pixels in self.members.items():
@@ -171,8 +167,6 @@ class _Groups:
 def _join_scraps(groups: _Groups) -> None:
     for group in _smallest_first(groups):
         if not groups.borders[group]:
-            if groups.area(group) < _SCRAP_PIXELS:
-                groups.drop(group)
             continue
         host, border = max(groups.borders[group].items(), key=lambda item: item[1].length)
         if groups.area(group) < max(_SCRAP_PIXELS, _STRIP_WIDTH * border.length) or _is_flange(
