@@ -32,6 +32,8 @@ from rclpy.signals import SignalHandlerOptions
 STAMP_NS = 1_700_000_000_000_000_123
 PERIOD_NS = 66_666_667
 WITNESS = "witness"
+#: Where nothing is tracked.
+TOPICS = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]
 PATIENCE_S = 20  # a busy machine is slow; nothing waits so long where all is well
 
 

@@ -22,12 +22,11 @@ from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.reading import read_frame
 
 from .background import background, ros2
-from .conftest import PATIENCE_S, PERIOD_NS, deserialized, stamp_of, wait_until
+from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, stamp_of, wait_until
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT.parent / "shared/data/tabletop_demo"
 SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
-TOPICS = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]  # nothing is tracked
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 
 

@@ -49,20 +49,17 @@ def start(tmp_path):
     index = tmp_path / "share/ament_index/resource_index/packages"
     index.mkdir(parents=True)
     nodes = ("perception_node", "segmentation_node", "detection_node", "grasp_node")
-    executables = {"lib/rviz2/rviz2": 60, "bin/ros2": 60, "bin/python3": 0}
-    executables |= {f"lib/cvdl/{node}": 1 for node in nodes}
-    for path, seconds in executables.items():
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(STAND_IN.format(seconds=seconds, status=0))
-        file.chmod(0o755)
+    others = {"lib/rviz2/rviz2": (60, 0), "bin/ros2": (60, 0), "bin/python3": (0, 0)}
     for package in ("cvdl", "rviz2"):
         (index / package).touch()
 
     def run(*arguments: str, status: int = 0) -> tuple[dict[str, str], str]:
-        for node in nodes:
-            file = tmp_path / "lib/cvdl" / node
-            file.write_text(STAND_IN.format(seconds=1, status=status))
+        executables = others | {f"lib/cvdl/{node}": (1, status) for node in nodes}
+        for path, (seconds, ends_with) in executables.items():
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(STAND_IN.format(seconds=seconds, status=ends_with))
+            file.chmod(0o755)
         done = subprocess.run(
             [sys.executable, "-c", RUN, str(LAUNCH_FILE), *arguments],
             env={

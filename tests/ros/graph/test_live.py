@@ -11,10 +11,9 @@ import pytest
 
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.reading import read_frame
 
-from .conftest import deserialized, stamp_of, wait_until
+from .conftest import TOPICS, deserialized, stamp_of, wait_until
 
 COMMAND = [sys.executable, "-c", "import typer, cvdl.cli.live as l; typer.run(l.command)"]
 
@@ -35,9 +34,6 @@ def live(graph):
     for process in processes:
         process.kill()
         process.wait()
-
-
-TOPICS = [topic for topic in SCENE_TOPICS if topic != "detection/tracks"]  # nothing is tracked
 
 
 def are_of(heard, frame):
