@@ -7,7 +7,8 @@ import torch
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.detection.torchvision_detectors import NAMES, TorchvisionDetector
+from cvdl.detection.names import TORCHVISION_DETECTORS
+from cvdl.detection.torchvision_detectors import TorchvisionDetector
 from cvdl.errors import InputError
 from cvdl.evaluation.detection import evaluate_detections
 from cvdl.frame import RgbdFrame
@@ -102,7 +103,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
         torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TORCHVISION_DETECTORS)
 def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128

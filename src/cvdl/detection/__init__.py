@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
+from cvdl.detection.names import DETECTORS, TORCHVISION_DETECTORS
 from cvdl.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,19 +22,12 @@ __all__ = ["DETECTORS", "Detections", "Detector", "load_detector", "packaged_wei
 #: The module that has each detector: its ``load(name, weights, device)``.
 _MODULES = {
     "rgbd_rcnn": "cvdl.detection.rgbd",
-    "fasterrcnn_resnet50_fpn": "cvdl.detection.torchvision_detectors",
-    "fasterrcnn_mobilenet_v3_large_320_fpn": "cvdl.detection.torchvision_detectors",
-    "maskrcnn_resnet50_fpn": "cvdl.detection.torchvision_detectors",
-    "retinanet_resnet50_fpn": "cvdl.detection.torchvision_detectors",
-    "fcos_resnet50_fpn": "cvdl.detection.torchvision_detectors",
-    "ssd300_vgg16": "cvdl.detection.torchvision_detectors",
-    "ssdlite320_mobilenet_v3_large": "cvdl.detection.torchvision_detectors",
+    **dict.fromkeys(TORCHVISION_DETECTORS, "cvdl.detection.torchvision_detectors"),
     "onnx": "cvdl.detection.onnx_detector",
     "overfeat": "cvdl.detection.overfeat",
     "rcnn": "cvdl.detection.rcnn",
     "hog": "cvdl.detection.hog",
 }
-DETECTORS = tuple(_MODULES)
 
 
 def packaged_weights(name: str) -> Path:

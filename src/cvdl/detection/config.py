@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cvdl.detection.names import DetectorName
 from cvdl.settings import Settings
 
 __all__ = ["DetectionConfig"]
@@ -15,20 +16,9 @@ class DetectionConfig(Settings):
     """Settings of the detection stage: YAML keys, ROS parameters and CLI options alike."""
 
     enable: bool = Field(True, description="Whether objects are recognised.")
-    detector: Literal[
-        "rgbd_rcnn",
-        "fasterrcnn_resnet50_fpn",
-        "fasterrcnn_mobilenet_v3_large_320_fpn",
-        "maskrcnn_resnet50_fpn",
-        "retinanet_resnet50_fpn",
-        "fcos_resnet50_fpn",
-        "ssd300_vgg16",
-        "ssdlite320_mobilenet_v3_large",
-        "onnx",
-        "overfeat",
-        "rcnn",
-        "hog",
-    ] = Field("rgbd_rcnn", description="Which detector finds and names things.")
+    detector: DetectorName = Field(
+        "rgbd_rcnn", description="Which detector finds and names things."
+    )
     weights: str = Field(
         "",
         description="File of that detector, or, for those of torchvision, the name of weights to "

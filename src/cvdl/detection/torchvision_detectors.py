@@ -22,11 +22,12 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from cvdl.detection.crops import frame_image
 from cvdl.detection.detections import Detections
 from cvdl.detection.downloads import downloaded
+from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
-__all__ = ["IMAGE_SIZES", "NAMES", "TorchvisionDetector", "load"]
+__all__ = ["IMAGE_SIZES", "TorchvisionDetector", "load"]
 
 #: The image's shorter side that each detector's anchors are made for, pixels.
 _OWN_SIZES = {
@@ -38,7 +39,6 @@ _OWN_SIZES = {
     "ssd300_vgg16": 300,
     "ssdlite320_mobilenet_v3_large": 320,
 }
-NAMES = tuple(_OWN_SIZES)
 #: Those whose every image is made one square.
 _SQUARE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
 #: Bounds of ``image_size``: below, the coarsest feature maps have no room; above, no gain.
@@ -62,7 +62,7 @@ class TorchvisionDetector(nn.Module):
     background: a class's label is one more than its place in ``classes``.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `TORCHVISION_DETECTORS`.
         network: torchvision's module.
         classes: names, in the order of the labels of the detections.
         labels: (L,) the place in ``classes`` of each label of the network; -1: none.
@@ -92,7 +92,7 @@ class TorchvisionDetector(nn.Module):
         of the backbone is trained. Anchors are scaled with the image size.
 
         Args:
-            name: one of `NAMES`.
+            name: one of `TORCHVISION_DETECTORS`.
             classes: names of what is to be found.
             mean: (3,) of red, green and blue, 0 to 1, over the images to train on.
             std: (3,) their deviation.
@@ -149,7 +149,7 @@ class TorchvisionDetector(nn.Module):
         """A detector with torchvision's own weights, downloaded unless they have been before.
 
         Args:
-            name: one of `NAMES`.
+            name: one of `TORCHVISION_DETECTORS`.
             weights: their name, as ``COCO_V1``; ``DEFAULT``: the best.
 
         Raises:
@@ -247,7 +247,7 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
     """A trained detector; see ``cvdl.detection.load_detector``.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `TORCHVISION_DETECTORS`.
         weights: a file that `TorchvisionDetector.save` wrote, or the name of torchvision's.
         device: where it runs.
 
@@ -264,7 +264,7 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
 
 def _check_name(name: str) -> None:
     if name not in _OWN_SIZES:
-        raise InputError(f"detector is {name!r}; accepted: {', '.join(NAMES)}")
+        raise InputError(f"detector is {name!r}; accepted: {', '.join(TORCHVISION_DETECTORS)}")
 
 
 def _image_size(name: str, size: int | None) -> int:

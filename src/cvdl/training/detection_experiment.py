@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionViews
 from cvdl.datasets.views import tracked
+from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
 from cvdl.training.splits import Split
@@ -21,21 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TRAINERS", "train_and_score", "trainer_of"]
 
-_TORCHVISION = (
-    "cvdl.training.torchvision_detector",
-    "train_torchvision",
-    "TorchvisionDetectorTraining",
-)
 #: What trains each detector: the module, its function and the model of its settings.
 TRAINERS = {
     "rgbd_rcnn": ("cvdl.training.rgbd", "train_rgbd", "RgbdTraining"),
-    "fasterrcnn_resnet50_fpn": _TORCHVISION,
-    "fasterrcnn_mobilenet_v3_large_320_fpn": _TORCHVISION,
-    "maskrcnn_resnet50_fpn": _TORCHVISION,
-    "retinanet_resnet50_fpn": _TORCHVISION,
-    "fcos_resnet50_fpn": _TORCHVISION,
-    "ssd300_vgg16": _TORCHVISION,
-    "ssdlite320_mobilenet_v3_large": _TORCHVISION,
+    **dict.fromkeys(
+        TORCHVISION_DETECTORS,
+        (
+            "cvdl.training.torchvision_detector",
+            "train_torchvision",
+            "TorchvisionDetectorTraining",
+        ),
+    ),
     "overfeat": ("cvdl.training.overfeat", "train_overfeat", "OverfeatTraining"),
     "rcnn": ("cvdl.training.classifier", "train_classifier", "ClassifierTraining"),
     "hog": ("cvdl.training.hog", "train_hog", "HogTraining"),
@@ -49,7 +46,7 @@ def trainer_of(name: str) -> Trainer:
         InputError: if there is no such detector, or it cannot be trained.
     """
     trainer = Trainer.of(name, TRAINERS)
-    if TRAINERS[name] is _TORCHVISION:  # one function for several networks: it is told which
+    if name in TORCHVISION_DETECTORS:  # one function for several networks: it is told which
         return replace(trainer, train=partial(trainer.train, name))
     return trainer
 

@@ -175,7 +175,7 @@ def train_torchvision(
     Colours are normalised by the training set's own mean and deviation.
 
     Args:
-        name: of the detector, see ``torchvision_detectors.NAMES``.
+        name: of the detector, one of ``TORCHVISION_DETECTORS``.
         train: labelled views; crowds are left out.
         validation: the same; without any, the last epoch is kept.
         settings: see there; one seed gives one result on one machine.
