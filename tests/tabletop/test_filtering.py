@@ -1,37 +1,13 @@
-"""What is kept as an object, on small pictures drawn by hand.
-
-A camera looks straight down on a table of one colour, 1.1 m below it.
-"""
+"""What is kept as an object, on small pictures drawn by hand."""
 
 import numpy as np
 import pytest
 
-from cvdl.frame import Plane
-from cvdl.tabletop.filtering import (
-    dish_bottoms,
-    keep_objects,
-    plane_color,
-    remove_lifted_plane,
-    remove_smears,
-)
+from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.tabletop.plane import SupportPlane
+from cvdl.tabletop.plane_color import plane_color
 
-TABLE = Plane(np.array([0.0, 0.0, -1.0]), 1.1)
-SHAPE = (60, 80)
-THING = np.s_[20:40, 30:50]
-
-
-def painted(difference, where=THING):
-    """Colours (60, 80, 3): the table's, and one that differs by so much."""
-    lab = np.full((*SHAPE, 3), 50, np.float32)
-    lab[where] += np.float32(difference / np.sqrt(3))
-    return lab
-
-
-def thing(label=1):
-    labels = np.zeros(SHAPE, np.int32)
-    labels[THING] = label
-    return labels
+from .drawings import SHAPE, TABLE, painted, thing
 
 
 def remains(sheet, height, difference, curvature=0.0, regions=None):
@@ -140,52 +116,3 @@ def test_what_stands_beside_the_plane_is_removed(sheet):
 def test_what_hangs_over_the_edge_by_half_is_kept(sheet):
     assert kept(sheet, 0.03, slice(0, 40))
     assert not kept(sheet, 0.03, slice(0, 34))
-
-
-def bottom(sheet, difference):
-    """The bottom found for a ring whose hole differs so much from the table."""
-    labels, hole = thing(5), np.s_[25:35, 35:45]
-    labels[hole] = 0
-    depth = np.where(labels > 0, 1.07, 1.1)
-    surface = sheet(*SHAPE, depth=depth, lab=painted(difference, hole))
-    return dish_bottoms(labels, surface, labels == 0), labels
-
-
-def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
-    found, labels = bottom(sheet, 30)
-    expected = thing(5)
-    expected[labels > 0] = 0
-    np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize(("difference", "count"), [(30, 10 * 10), (0, 0)])
-def test_the_bottom_of_a_dish_may_be_open_to_the_plane(sheet, difference, count):
-    """The near wall of a white bowl is as low as its bottom in a camera that smooths."""
-    labels, crook = thing(5), np.s_[30:40, 35:45]
-    labels[crook] = 0
-    surface = sheet(
-        *SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(difference, thing() > 0)
-    )
-    found = dish_bottoms(labels, surface, labels == 0)
-    assert (found[crook] == 5).sum() == count == (found > 0).sum()
-
-
-def test_the_bottom_of_a_dish_may_lie_behind_another_thing(sheet):
-    """A can before a plate: its rim is a ring no more, but its bottom is apart from the table."""
-    labels, hole = thing(5), np.s_[25:35, 35:45]
-    labels[hole] = 0
-    labels[35:50, 37:43] = 6
-    surface = sheet(*SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(30, hole))
-    found = dish_bottoms(labels, surface, labels == 0)
-    expected = np.zeros(SHAPE, np.int32)
-    expected[hole] = 5
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_through_a_ring_one_sees_the_plane(sheet):
-    assert not bottom(sheet, 0)[0].any()
-
-
-def test_a_thing_without_a_hole_has_no_bottom(sheet):
-    surface = sheet(*SHAPE, lab=painted(30))
-    assert not dish_bottoms(thing(), surface, thing() == 0).any()

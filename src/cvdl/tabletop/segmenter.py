@@ -10,16 +10,12 @@ from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneO
 from cvdl.tabletop.borders import find_borders, join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
-from cvdl.tabletop.filtering import (
-    dish_bottoms,
-    keep_objects,
-    plane_color,
-    remove_lifted_plane,
-    remove_smears,
-)
+from cvdl.tabletop.dishes import dish_bottoms, join_rims
+from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
+from cvdl.tabletop.plane_color import plane_color
 from cvdl.tabletop.regions import watershed_regions
 from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 
@@ -65,9 +61,11 @@ class TabletopSegmenter:
         groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
         groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
         groups = remove_smears(groups, surface, plane_lab)
-        instances = _enlarge(groups, surface, above > 0)
         low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
-        bottoms = dish_bottoms(groups, surface, surface.reduce(low))
+        on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
+        groups = join_rims(groups, surface, support.plane, on_plane, standing, plane_lab)
+        instances = _enlarge(groups, surface, above > 0)
+        bottoms = dish_bottoms(groups, surface, on_plane)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
         objects: list[SceneObject] = []

@@ -1,0 +1,149 @@
+"""Dishes: vessels and plates, whose bottom does not stand out from the plane they stand on."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.frame import Plane
+from cvdl.tabletop.labels import pixels_by_label, rank
+from cvdl.tabletop.plane_color import PLANE_COLOR, color_distance, color_off_plane, plane_parts
+from cvdl.tabletop.surface import Surface
+
+__all__ = ["dish_bottoms", "join_rims"]
+
+#: A vessel's bottom, seen from above, pixels of the reduced image; and what share of the table's.
+_LEAST_BOTTOM = 20
+_MOST_BOTTOM = 0.3
+_WALL_REACH = 1.5  # from the bottom's outline, of its radius: seen from above, the wall is there
+_LEAST_REACH = 4
+_PIECE_SHARE = 0.6  # of a piece of the wall: within that reach
+_INNER_SHARE = 0.25  # of what is within the bottom's hull: more of it, and it lies in the vessel
+_RIM_LEVEL = 0.01  # metres between the tops of two pieces of one rim
+_SMALLEST_BOTTOM = 12  # pixels of the reduced image: smaller ones are noise
+_WITHIN_SHARE = 0.8  # of a part of the plane: within an object's hull, it may be its bottom
+_HOLE_COLOR = 8.0  # difference from the plane's colour beside the object from which it is
+_OBJECT_COLOR = 0.7  # nearer to the object's colour than to the plane's by this factor
+_BESIDE = 16  # pixels of the reduced image: the plane beside an object has the light of there
+_OPENING = np.ones((5, 5), np.uint8)
+_SPECK = np.ones((3, 3), np.uint8)
+
+
+def join_rims(
+    groups: NDArray[np.int32],
+    surface: Surface,
+    plane: Plane,
+    on_plane: NDArray[np.bool_],
+    above: NDArray[np.bool_],
+    plane_lab: NDArray[np.float32],
+) -> NDArray[np.int32]:
+    """Makes the wall of a vessel seen from above one object.
+
+    Its bottom is a part of the plane's pixels apart from the others, and has not the plane's
+    colour. Round it lie pieces of the wall, between gaps in the depth. Those that end at one height
+    are one, with all that stands above the plane between them; what lies in the vessel reaches over
+    the bottom.
+
+    Args:
+        groups: (h, w) int32, 0 for none, else one number an object.
+        surface: their geometry and colour.
+        plane: the support plane.
+        on_plane: (h, w) bool, pixels on the plane.
+        above: (h, w) bool, pixels above the plane.
+        plane_lab: the plane's colour, of ``plane_color``.
+
+    Returns:
+        (h, w) int32, as ``groups``, with one number for all pieces of a wall.
+    """
+    joined = groups.copy()
+    size = np.bincount(joined.ravel())
+    parts, areas = plane_parts(on_plane)
+    largest = max(areas[1:], default=0)
+    for part, pixels in pixels_by_label(parts).items():
+        if (
+            not _LEAST_BOTTOM <= len(pixels) <= _MOST_BOTTOM * largest
+            or color_off_plane(pixels, surface.lab, plane_lab) < _HOLE_COLOR
+        ):
+            continue
+        reach = int(max(_LEAST_REACH, _WALL_REACH * (len(pixels) / np.pi) ** 0.5))
+        rows, cols = np.divmod(pixels, parts.shape[1])
+        window = (
+            slice(max(0, rows.min() - reach), rows.max() + 1 + reach),
+            slice(max(0, cols.min() - reach), cols.max() + 1 + reach),
+        )
+        bottom = (parts[window] == part).view(np.uint8)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        near = cv2.dilate(bottom, disc) > 0
+        outline, _ = cv2.findContours(bottom, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        hull = cv2.fillConvexPoly(bottom.copy(), cv2.convexHull(np.concatenate(outline)), 1) > 0
+        here = joined[window]
+        within = np.bincount(here[near], minlength=len(size))
+        inner = np.bincount(here[hull], minlength=len(size))
+        pieces = (within > _PIECE_SHARE * size) & (inner < _INNER_SHARE * size)
+        pieces[0] = False
+        if not pieces.any():
+            continue
+        wall = int(np.where(pieces, within, 0).argmax())
+        height = plane.height(surface.points[window])
+        rim = rank(height[here == wall], 0.95)
+        for piece in np.flatnonzero(pieces):
+            if abs(rank(height[here == piece], 0.95) - rim) < _RIM_LEVEL:
+                here[here == piece] = wall
+        here[near & above[window] & (here == 0)] = wall
+        size = np.bincount(joined.ravel(), minlength=len(size))
+    return joined
+
+
+def dish_bottoms(
+    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """The low parts of plates and bowls, which do not stand out from the plane.
+
+    They lie within the convex hull of an object and have its colour rather than the plane's:
+    through a ring, and in the crook of a handle, one sees the plane.
+
+    Args:
+        groups: (h, w) int32, 0 for none, else one number an object.
+        surface: their geometry and colour.
+        on_plane: (h, w) bool, pixels on the plane.
+
+    Returns:
+        (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
+    """
+    bottoms = np.zeros_like(groups)
+    parts, areas = plane_parts(on_plane)
+    areas[0] = parts.size  # what is not on the plane is no part
+    for label, pixels in pixels_by_label(groups).items():
+        rows, cols = np.divmod(pixels, groups.shape[1])
+        window = (
+            slice(max(0, rows.min() - _BESIDE), rows.max() + 1 + _BESIDE),
+            slice(max(0, cols.min() - _BESIDE), cols.max() + 1 + _BESIDE),
+        )
+        mine = (groups[window] == label).astype(np.uint8)
+        outline, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        hull = cv2.fillConvexPoly(mine.copy(), cv2.convexHull(np.concatenate(outline)), 1)
+        low = ((hull > mine) & on_plane[window]).view(np.uint8)
+        beside = ((hull == 0) & on_plane[window]).view(np.uint8)
+        if cv2.countNonZero(low) < _SMALLEST_BOTTOM or not beside.any():
+            continue
+        lab = surface.lab[window]
+        plane_color = _mean_color(lab, beside)
+        within = np.bincount(parts[window][low > 0], minlength=len(areas))
+        for part in np.flatnonzero(within > _WITHIN_SHARE * areas):
+            hole = low & cv2.dilate((parts[window] == part).view(np.uint8), _SPECK)
+            if color_distance(_mean_color(lab, hole), plane_color) > _HOLE_COLOR:
+                bottoms[window][hole > 0] = label
+        # Where a bottom is open to the plane, only its pixels tell which is which.
+        colors = lab[low > 0]
+        off_plane = color_distance(colors, plane_color)
+        off_object = color_distance(colors, _mean_color(lab, mine))
+        part = np.zeros_like(mine)
+        part[low > 0] = (off_plane > PLANE_COLOR) & (off_object < _OBJECT_COLOR * off_plane)
+        part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _OPENING)
+        bottoms[window][part > 0] = label
+    return bottoms
+
+
+def _mean_color(lab: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.array(cv2.mean(lab, mask)[:3], np.float32)
