@@ -59,12 +59,10 @@ def join_rims(
     joined = groups.copy()
     size = np.bincount(joined.ravel())
     parts, areas = plane_parts(on_plane)
-    largest = max(areas[1:], default=0)
-    for part, pixels in pixels_by_label(parts).items():
-        if (
-            not _LEAST_BOTTOM <= len(pixels) <= _MOST_BOTTOM * largest
-            or color_off_plane(pixels, surface.lab, plane_lab) < _HOLE_COLOR
-        ):
+    areas[0] = 0
+    for part in np.flatnonzero((areas >= _LEAST_BOTTOM) & (areas <= _MOST_BOTTOM * areas.max())):
+        pixels = np.flatnonzero(parts == part)
+        if color_off_plane(pixels, surface.lab, plane_lab) < _HOLE_COLOR:
             continue
         reach = int(max(_LEAST_REACH, _WALL_REACH * (len(pixels) / np.pi) ** 0.5))
         rows, cols = np.divmod(pixels, parts.shape[1])
