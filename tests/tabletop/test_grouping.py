@@ -84,7 +84,7 @@ def painted(where):
 @pytest.mark.parametrize(("size", "count"), [(12, 1), (24, 2)])
 def test_a_small_part_of_the_colour_of_what_it_touches_belongs_to_it(sheet, size, count):
     rising = np.linspace(1.0, 1.16, size)[None]
-    parts = (np.s_[10:50, 10:50], 1.0), (np.s_[20 : 20 + size, 50 : 50 + size], rising)
+    parts = (np.s_[10:50, 10:50], 1.0), (np.s_[10 : 10 + size, 50 : 50 + size], rising)
     assert group(sheet, parts)[0] == count
     assert group(sheet, parts, lab=painted(parts[1][0]))[0] == 2
 
@@ -133,3 +133,23 @@ def test_two_things_with_a_gap_between_them_are_two(sheet, between):
 
 def test_surfaces_of_two_heights_are_two(sheet):
     assert group(sheet, ((LEFT, 1.0), (RIGHT, 1.03), (MIDDLE, 0.8)))[0] == 3
+
+
+HEAD = np.s_[15:45, 50:70]
+
+
+@pytest.mark.parametrize(
+    ("handle", "height", "count"),
+    [
+        (np.s_[27:33, 10:50], 1.0, 1),
+        (np.s_[27:33, 10:50], 1.04, 2),  # what stands so much higher is no head
+        (np.s_[15:21, 10:50], 1.0, 2),  # not in line with its middle
+        (np.s_[15:45, 10:50], 1.0, 2),  # not long
+        (np.s_[45:51, 50:90], 1.0, 2),  # along it, not at its end
+    ],
+)
+def test_a_long_part_whose_end_runs_into_the_middle_of_another_is_its_handle(
+    sheet, handle, height, count
+):
+    """A hammer of two colours, or a pen that happens to lie beside a box."""
+    assert group(sheet, ((HEAD, 1.0), (handle, height)), lab=painted(HEAD))[0] == count

@@ -6,13 +6,15 @@ ones before have joined:
 1. a scrap or a thin strip along one neighbour (a rim, a handle, flying pixels),
 2. the inside of a vessel, behind its rim,
 3. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
-4. two parts of one surface on both sides of what hides its middle.
+4. two parts of one surface on both sides of what hides its middle,
+5. a handle and the head that its end runs into.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +56,14 @@ _SAME_PLANE = 0.010  # metres
 #: Share of two parts' points that lie on the other one's surface, continued: mean and least.
 _SAME_SURFACE_SHARE = 0.5
 _SAME_SURFACE_LEAST = 0.35
+#: A handle: so many times as long as wide, at most so wide, metres; the share of its length at an
+#: end with which it touches the head; the head's middle from its axis, and between tops, metres.
+_HANDLE_RATIO = 3.0
+_HANDLE_WIDTH = 0.05
+_HANDLE_END = 0.15
+_HANDLE_OFFSET = 0.015
+_HANDLE_LEVEL = 0.02
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _NEAREST = 8  # groups among which the other part of a surface is looked for
 _SAMPLES = 128  # points of a group that are compared
 _LINES = 64  # between two groups, along which something must hide the surface
@@ -76,6 +86,7 @@ def group_regions(labels: NDArray[np.int32], surface: Surface, plane: Plane) -> 
     _join_satellites(groups)
     _join_enclosed(groups)
     _join_occluded(groups)
+    _join_handles(groups)
     return groups.label_image()
 
 
@@ -142,6 +153,13 @@ class _Groups:
             rows, cols = np.divmod(self.members[group], self.shape[1])
             self._middles[group] = np.array([rows.mean(), cols.mean()])
         return self._middles[group]
+
+    def touches(self, a: int, b: int) -> NDArray[np.bool_]:
+        """Which pixels of a group lie beside one of another's."""
+        other = np.zeros(self.shape, np.uint8)
+        other.ravel()[self.members[b]] = 1
+        beside: NDArray[np.bool_] = cv2.dilate(other, _CROSS).ravel()[self.members[a]] > 0
+        return beside
 
     def join(self, a: int, b: int) -> None:
         """Makes b a part of a."""
@@ -263,6 +281,36 @@ def _join_occluded(groups: _Groups) -> None:
         best = max(shares, key=lambda other: shares[other], default=None)
         if best is not None and shares[best] > _SAME_SURFACE_SHARE:
             groups.join(best, group)
+
+
+def _join_handles(groups: _Groups) -> None:
+    for group in _smallest_first(groups):
+        heads = {
+            other: offset
+            for other in groups.borders[group]
+            if abs(groups.top(group) - groups.top(other)) < _HANDLE_LEVEL
+            and (offset := _off_axis(groups, group, other)) < _HANDLE_OFFSET
+        }
+        if heads:
+            groups.join(min(heads, key=lambda other: heads[other]), group)
+
+
+def _off_axis(groups: _Groups, handle: int, head: int) -> float:
+    """Metres from the axis of a long part to the middle of what its end touches, else infinite."""
+    pixels = groups.members[handle]
+    points = groups.points[pixels]
+    middle = points.mean(axis=0)
+    along, aside, _ = np.linalg.svd(points[:: max(1, len(points) // _SAMPLES)] - middle)[2]
+    reach = (points - middle) @ along
+    low, high = float(reach.min()), float(reach.max())
+    width = _extent((points - middle) @ aside)
+    if high - low < _HANDLE_RATIO * width or width > _HANDLE_WIDTH:
+        return np.inf
+    touching = reach[groups.touches(handle, head)]
+    end = _HANDLE_END * (high - low)
+    if not (touching.max() < low + end or touching.min() > high - end):
+        return np.inf
+    return abs(float((groups.points[groups.members[head]].mean(axis=0) - middle) @ aside))
 
 
 def _shared_surface(groups: _Groups, a: int, b: int) -> float:
