@@ -43,10 +43,11 @@ _FLANGE_HEIGHT = 0.015  # metres
 _HOLLOW_CURVATURE = -2.0
 _CONVEX_CURVATURE = 9.0
 _INSIDE_AREA = 2.0  # of the outside's, at most
-#: Extents of a vessel across the view and along it, in widths of its front: what a circle allows,
-#: with a handle where the colours say that it belongs.
+#: Extents of a vessel across the view and along it, in widths of its front: what a circle allows;
+#: with a handle, or of a cup that widens, where one colour or one rim says that it belongs; and
+#: where what shows of the inside is convex.
 _CIRCLE = 1.1, 1.2
-_CIRCLE_OF_ONE_COLOR = 1.5, 1.5
+_WIDE_CIRCLE = 1.5, 1.6
 _CIRCLE_OF_CONVEX = 1.1, 1.3
 _RIM_LEVEL = 0.025  # the inside of a container ends at its rim, metres
 _SHARED_RIM = 0.005  # where inside and outside end so close, they may have any colours, metres
@@ -236,9 +237,12 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
         and border.behind > border.length / 2
     )
     difference = groups.color_difference(inside, outside)
-    if difference < SAME_PAINT_DIFFERENCE:
-        circle = _CIRCLE_OF_CONVEX if convex else _CIRCLE_OF_ONE_COLOR
-    elif not convex and (shared_rim or difference < OTHER_PAINT_DIFFERENCE):
+    one_color = difference < SAME_PAINT_DIFFERENCE
+    if one_color and convex:
+        circle = _CIRCLE_OF_CONVEX
+    elif (one_color or shared_rim) and not convex:
+        circle = _WIDE_CIRCLE
+    elif difference < OTHER_PAINT_DIFFERENCE and not convex:
         circle = _CIRCLE
     else:
         return False
