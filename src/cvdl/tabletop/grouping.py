@@ -55,8 +55,8 @@ _ENCLOSED_SHARE = 0.7  # of the outline shared with one object
 _SAME_NORMAL = np.cos(np.deg2rad(15))
 _SAME_PLANE = 0.010  # metres
 #: Share of two parts' points that lie on the other one's surface, continued: mean and least.
-_SAME_SURFACE_SHARE = 0.5
-_SAME_SURFACE_LEAST = 0.35
+_SAME_SURFACE_SHARE = 0.4
+_SAME_SURFACE_LEAST = 0.25
 #: A handle: so many times as long as wide, at most so wide, metres; the share of its length at an
 #: end with which it touches the head; the head's middle from its axis, and between tops, metres.
 _HANDLE_RATIO = 3.0
@@ -140,9 +140,8 @@ class _Groups:
         return Paint(compare_paint(self.color_difference(a, b), spread))
 
     def nearest(self, group: int) -> list[int]:
-        """The few groups nearest in the image, without those that it borders on."""
-        near = {group, *self.borders[group]}
-        others = [other for other in self.members if other not in near]
+        """The few groups nearest in the image."""
+        others = [other for other in self.members if other != group]
         if len(others) <= _NEAREST:
             return others
         middles = np.array([self.middle(other) for other in others]) - self.middle(group)
