@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvdl.tabletop.dishes import dish_bottoms, join_rims
-from cvdl.tabletop.plane_color import plane_color
+from cvdl.tabletop.plane_color import plane_color, plane_parts
 
 from .drawings import SHAPE, TABLE, THING, painted, thing
 
@@ -15,7 +15,7 @@ def bottom(sheet, difference):
     labels[hole] = 0
     depth = np.where(labels > 0, 1.07, 1.1)
     surface = sheet(*SHAPE, depth=depth, lab=painted(difference, hole))
-    return dish_bottoms(labels, surface, labels == 0), labels
+    return dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0)), labels
 
 
 def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
@@ -33,7 +33,7 @@ def test_the_bottom_of_a_dish_may_be_open_to_the_plane(sheet, difference, count)
     surface = sheet(
         *SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(difference, thing() > 0)
     )
-    found = dish_bottoms(labels, surface, labels == 0)
+    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0))
     assert (found[crook] == 5).sum() == count == (found > 0).sum()
 
 
@@ -43,7 +43,7 @@ def test_the_bottom_of_a_dish_may_lie_behind_another_thing(sheet):
     labels[hole] = 0
     labels[35:50, 37:43] = 6
     surface = sheet(*SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(30, hole))
-    found = dish_bottoms(labels, surface, labels == 0)
+    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0))
     expected = np.zeros(SHAPE, np.int32)
     expected[hole] = 5
     np.testing.assert_array_equal(found, expected)
@@ -55,7 +55,8 @@ def test_through_a_ring_one_sees_the_plane(sheet):
 
 def test_a_thing_without_a_hole_has_no_bottom(sheet):
     surface = sheet(*SHAPE, lab=painted(30))
-    assert not dish_bottoms(thing(), surface, thing() == 0).any()
+    on_plane = thing() == 0
+    assert not dish_bottoms(thing(), surface, on_plane, plane_parts(on_plane)).any()
 
 
 # A vessel seen from above: in the middle its bottom, round it the wall in pieces, with gaps.
@@ -74,7 +75,7 @@ def walls(sheet, *, difference=30, heights=(0.09, 0.09, 0.09), beside=None):
         labels[beside], depth[beside], above[beside] = 9, 1.01, True
     surface = sheet(*SHAPE, depth=depth, lab=painted(difference))
     plane_lab = plane_color(surface.lab, ~above)
-    return join_rims(labels, surface, TABLE, ~above, above, plane_lab)
+    return join_rims(labels, surface, TABLE, plane_parts(~above), above, plane_lab)
 
 
 def test_pieces_of_a_wall_round_a_bottom_are_one_with_what_stands_between_them(sheet):

@@ -263,7 +263,7 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
 
 
 def _check_name(name: str) -> None:
-    if name not in _OWN_SIZES:
+    if name not in TORCHVISION_DETECTORS:
         raise InputError(f"detector is {name!r}; accepted: {', '.join(TORCHVISION_DETECTORS)}")
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cvdl.frame import Plane
 from cvdl.tabletop.labels import pixels_by_label, rank
-from cvdl.tabletop.plane_color import PLANE_COLOR, color_distance, color_off_plane, plane_parts
+from cvdl.tabletop.plane_color import PLANE_COLOR, color_distance, color_off_plane
 from cvdl.tabletop.surface import Surface
 
 __all__ = ["dish_bottoms", "join_rims"]
@@ -34,7 +34,7 @@ def join_rims(
     groups: NDArray[np.int32],
     surface: Surface,
     plane: Plane,
-    on_plane: NDArray[np.bool_],
+    plane_parts: tuple[NDArray[np.int32], NDArray[np.int32]],
     above: NDArray[np.bool_],
     plane_lab: NDArray[np.float32],
 ) -> NDArray[np.int32]:
@@ -49,7 +49,7 @@ def join_rims(
         groups: (h, w) int32, 0 for none, else one number an object.
         surface: their geometry and colour.
         plane: the support plane.
-        on_plane: (h, w) bool, pixels on the plane.
+        plane_parts: of the pixels on the plane, of ``plane_parts``.
         above: (h, w) bool, pixels above the plane.
         plane_lab: the plane's colour, of ``plane_color``.
 
@@ -58,26 +58,19 @@ def join_rims(
     """
     joined = groups.copy()
     size = np.bincount(joined.ravel())
-    parts, areas = plane_parts(on_plane)
-    areas[0] = 0
+    parts, areas = plane_parts
     for part in np.flatnonzero((areas >= _LEAST_BOTTOM) & (areas <= _MOST_BOTTOM * areas.max())):
         pixels = np.flatnonzero(parts == part)
         if color_off_plane(pixels, surface.lab, plane_lab) < _HOLE_COLOR:
             continue
         reach = int(max(_LEAST_REACH, _WALL_REACH * (len(pixels) / np.pi) ** 0.5))
-        rows, cols = np.divmod(pixels, parts.shape[1])
-        window = (
-            slice(max(0, rows.min() - reach), rows.max() + 1 + reach),
-            slice(max(0, cols.min() - reach), cols.max() + 1 + reach),
-        )
+        window = _window_round(pixels, parts.shape[1], reach)
         bottom = (parts[window] == part).view(np.uint8)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         near = cv2.dilate(bottom, disc) > 0
-        outline, _ = cv2.findContours(bottom, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        hull = cv2.fillConvexPoly(bottom.copy(), cv2.convexHull(np.concatenate(outline)), 1) > 0
         here = joined[window]
         within = np.bincount(here[near], minlength=len(size))
-        inner = np.bincount(here[hull], minlength=len(size))
+        inner = np.bincount(here[_convex_hull(bottom) > 0], minlength=len(size))
         pieces = (within > _PIECE_SHARE * size) & (inner < _INNER_SHARE * size)
         pieces[0] = False
         if not pieces.any():
@@ -94,7 +87,10 @@ def join_rims(
 
 
 def dish_bottoms(
-    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
+    groups: NDArray[np.int32],
+    surface: Surface,
+    on_plane: NDArray[np.bool_],
+    plane_parts: tuple[NDArray[np.int32], NDArray[np.int32]],
 ) -> NDArray[np.int32]:
     """The low parts of plates and bowls, which do not stand out from the plane.
 
@@ -105,22 +101,17 @@ def dish_bottoms(
         groups: (h, w) int32, 0 for none, else one number an object.
         surface: their geometry and colour.
         on_plane: (h, w) bool, pixels on the plane.
+        plane_parts: of these, of ``plane_parts``.
 
     Returns:
         (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
     """
     bottoms = np.zeros_like(groups)
-    parts, areas = plane_parts(on_plane)
-    areas[0] = parts.size  # what is not on the plane is no part
+    parts, areas = plane_parts
     for label, pixels in pixels_by_label(groups).items():
-        rows, cols = np.divmod(pixels, groups.shape[1])
-        window = (
-            slice(max(0, rows.min() - _BESIDE), rows.max() + 1 + _BESIDE),
-            slice(max(0, cols.min() - _BESIDE), cols.max() + 1 + _BESIDE),
-        )
+        window = _window_round(pixels, groups.shape[1], _BESIDE)
         mine = (groups[window] == label).astype(np.uint8)
-        outline, _ = cv2.findContours(mine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        hull = cv2.fillConvexPoly(mine.copy(), cv2.convexHull(np.concatenate(outline)), 1)
+        hull = _convex_hull(mine)
         low = ((hull > mine) & on_plane[window]).view(np.uint8)
         beside = ((hull == 0) & on_plane[window]).view(np.uint8)
         if cv2.countNonZero(low) < _SMALLEST_BOTTOM or not beside.any():
@@ -128,6 +119,7 @@ def dish_bottoms(
         lab = surface.lab[window]
         plane_color = _mean_color(lab, beside)
         within = np.bincount(parts[window][low > 0], minlength=len(areas))
+        within[0] = 0
         for part in np.flatnonzero(within > _WITHIN_SHARE * areas):
             hole = low & cv2.dilate((parts[window] == part).view(np.uint8), _SPECK)
             if color_distance(_mean_color(lab, hole), plane_color) > _HOLE_COLOR:
@@ -141,6 +133,24 @@ def dish_bottoms(
         part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _OPENING)
         bottoms[window][part > 0] = label
     return bottoms
+
+
+def _window_round(pixels: NDArray[np.intp], width: int, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of pixels, by index, with a margin."""
+    rows, cols = np.divmod(pixels, width)
+    return (
+        slice(max(0, rows.min() - margin), rows.max() + 1 + margin),
+        slice(max(0, cols.min() - margin), cols.max() + 1 + margin),
+    )
+
+
+def _convex_hull(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is set in (h, w), 0 or 1, and all between."""
+    outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull: NDArray[np.uint8] = cv2.fillConvexPoly(
+        mask.copy(), cv2.convexHull(np.concatenate(outline)), 1
+    )
+    return hull
 
 
 def _mean_color(lab: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:

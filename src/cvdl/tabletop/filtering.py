@@ -24,10 +24,10 @@ _HIGHEST_WAVE = 0.04  # metres
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
 _SMEAR_COLOR = 8.0  # as PLANE_COLOR; beside another colour's pixels there is less of the plane's
 _SMEAR = np.ones((7, 7), np.uint8)  # of the reduced image: a smear is narrower
+_AROUND = np.ones((5, 5), np.uint8)
 _SMEAR_CONTACT = 0.3  # of what surrounds a smear: the object that it comes from
 _SCRAP_PIXELS = 150  # pixels of the reduced image
 _SCRAP_HEIGHT = 0.03  # metres
-_OPENING = np.ones((5, 5), np.uint8)
 
 
 def remove_lifted_plane(
@@ -127,7 +127,7 @@ def remove_smears(
         mine = (groups == label).view(np.uint8)
         if cv2.erode(mine, _SMEAR, borderValue=0).any():
             continue
-        around = cv2.dilate(mine, _OPENING) > mine
+        around = cv2.dilate(mine, _AROUND) > mine
         if (groups[around] > 0).mean() >= _SMEAR_CONTACT:
             kept.ravel()[pixels] = 0
     return kept

@@ -215,8 +215,10 @@ def _join_hollows(groups: _Groups) -> None:
 
 def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bool:
     """Whether a group is what shows of the inside of a vessel whose outside another one is."""
-    level = abs(groups.top(outside) - groups.top(inside)) < _RIM_LEVEL
-    if groups.mean_curvature(inside) < _HOLLOW_CURVATURE:
+    drop = abs(groups.top(outside) - groups.top(inside))
+    level = drop < _RIM_LEVEL
+    curvature = groups.mean_curvature(inside)
+    if curvature < _HOLLOW_CURVATURE:
         both_hollow = groups.mean_curvature(outside) < _HOLLOW_CURVATURE
         paint = groups.paint(inside, outside)
         if (level or both_hollow) and paint is Paint.SAME:
@@ -230,18 +232,16 @@ def _is_inside(groups: _Groups, inside: int, outside: int, border: Border) -> bo
         or groups.distance(inside) < groups.distance(outside)
     ):
         return False
-    convex = groups.mean_curvature(inside) > _CONVEX_CURVATURE
-    shared_rim = (
-        abs(groups.top(outside) - groups.top(inside)) < _SHARED_RIM
-        and border.behind > border.length / 2
-    )
+    shared_rim = drop < _SHARED_RIM and border.behind > border.length / 2
     difference = groups.color_difference(inside, outside)
     one_color = difference < SAME_PAINT_DIFFERENCE
-    if one_color and convex:
+    if curvature > _CONVEX_CURVATURE:
+        if not one_color:
+            return False
         circle = _CIRCLE_OF_CONVEX
-    elif (one_color or shared_rim) and not convex:
+    elif one_color or shared_rim:
         circle = _WIDE_CIRCLE
-    elif difference < OTHER_PAINT_DIFFERENCE and not convex:
+    elif difference < OTHER_PAINT_DIFFERENCE:
         circle = _CIRCLE
     else:
         return False
@@ -288,32 +288,37 @@ def _join_occluded(groups: _Groups) -> None:
 
 def _join_handles(groups: _Groups) -> None:
     for group in _smallest_first(groups):
-        heads = {
-            other: offset
-            for other in groups.borders[group]
-            if abs(groups.top(group) - groups.top(other)) < _HANDLE_LEVEL
-            and (offset := _off_axis(groups, group, other)) < _HANDLE_OFFSET
-        }
+        heads = _heads_of(groups, group)
         if heads:
             groups.join(min(heads, key=lambda other: heads[other]), group)
 
 
-def _off_axis(groups: _Groups, handle: int, head: int) -> float:
-    """Metres from the axis of a long part to the middle of what its end touches, else infinite."""
-    pixels = groups.members[handle]
-    points = groups.points[pixels]
+def _heads_of(groups: _Groups, handle: int) -> dict[int, float]:
+    """What the ends of a group touch, if it is a handle, and how far from its axis, metres."""
+    level = [
+        other
+        for other in groups.borders[handle]
+        if abs(groups.top(handle) - groups.top(other)) < _HANDLE_LEVEL
+    ]
+    if not level:
+        return {}
+    points = groups.points[groups.members[handle]]
     middle = points.mean(axis=0)
     along, aside, _ = np.linalg.svd(points[:: max(1, len(points) // _SAMPLES)] - middle)[2]
     reach = (points - middle) @ along
     low, high = float(reach.min()), float(reach.max())
     width = _extent((points - middle) @ aside)
     if high - low < _HANDLE_RATIO * width or width > _HANDLE_WIDTH:
-        return np.inf
-    touching = reach[groups.touches(handle, head)]
+        return {}
     end = _HANDLE_END * (high - low)
-    if not (touching.max() < low + end or touching.min() > high - end):
-        return np.inf
-    return abs(float((groups.points[groups.members[head]].mean(axis=0) - middle) @ aside))
+    heads = {}
+    for other in level:
+        touching = reach[groups.touches(handle, other)]
+        offset = abs(float((groups.points[groups.members[other]].mean(axis=0) - middle) @ aside))
+        at_end = touching.max() < low + end or touching.min() > high - end
+        if at_end and offset < _HANDLE_OFFSET:
+            heads[other] = offset
+    return heads
 
 
 def _shared_surface(groups: _Groups, a: int, b: int) -> float:

@@ -31,7 +31,6 @@ def plane_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArra
         (h / 4, w / 4, 3) means over a window; infinite, which no colour is near, where none is.
     """
     parts, areas = plane_parts(on_plane)
-    areas[0] = 0
     coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
     weight = (areas > _LARGE_SHARE * areas.max())[parts[coarse]].astype(np.float32)
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
@@ -43,11 +42,13 @@ def plane_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArra
 def plane_parts(on_plane: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Parts of the plane that no more than a bridge connects: their numbers (h, w), 0 for none.
 
-    Also returns the pixels of each number.
+    Also returns how many pixels each number has, (N,); 0 has none.
     """
     opened = cv2.morphologyEx(on_plane.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
     _, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
-    return parts, stats[:, cv2.CC_STAT_AREA].copy()
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return parts, areas
 
 
 def color_off_plane(

@@ -15,7 +15,7 @@ from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_sm
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
-from cvdl.tabletop.plane_color import plane_color
+from cvdl.tabletop.plane_color import plane_color, plane_parts
 from cvdl.tabletop.regions import watershed_regions
 from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 
@@ -63,9 +63,10 @@ class TabletopSegmenter:
         groups = remove_smears(groups, surface, plane_lab)
         low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
         on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
-        groups = join_rims(groups, surface, support.plane, on_plane, standing, plane_lab)
+        parts = plane_parts(on_plane)
+        groups = join_rims(groups, surface, support.plane, parts, standing, plane_lab)
         instances = _enlarge(groups, surface, above > 0)
-        bottoms = dish_bottoms(groups, surface, on_plane)
+        bottoms = dish_bottoms(groups, surface, on_plane, parts)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
         objects: list[SceneObject] = []

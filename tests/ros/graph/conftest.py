@@ -57,6 +57,11 @@ def stamp_of(message):
     return stamp_ns(message.markers[0] if hasattr(message, "markers") else message)
 
 
+def is_plane(topic):
+    """A plane's message has no stamp."""
+    return topic == "segmentation/plane"
+
+
 class Spinning:
     """Nodes that are spun on a thread of their own."""
 

@@ -22,7 +22,7 @@ from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.reading import read_frame
 
 from .background import background, ros2
-from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, stamp_of, wait_until
+from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_plane, stamp_of, wait_until
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT.parent / "shared/data/tabletop_demo"
@@ -83,10 +83,6 @@ def everywhere(heard):
     """The stamps for which every topic has a message; a plane has none."""
     stamps = [{stamp_of(m) for m in heard[topic]} for topic in TOPICS if not is_plane(topic)]
     return set.intersection(*stamps)
-
-
-def is_plane(topic):
-    return topic == "segmentation/plane"
 
 
 def assert_alike(found, expected, where):
