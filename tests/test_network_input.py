@@ -75,3 +75,12 @@ def test_a_gpu_is_given_the_same(size, holes):
     np.testing.assert_allclose(found[COLOR], expected[COLOR], atol=0.6 / 64)
     np.testing.assert_array_equal(found[[HAS_COLOR, HAS_DEPTH]], expected[[HAS_COLOR, HAS_DEPTH]])
     np.testing.assert_allclose(found[GEOMETRY], expected[GEOMETRY], atol=2e-3)
+
+
+def test_a_gpu_is_given_single_precision_whatever_the_camera_is_told_in():
+    values = np.array([100.0, 101.0, 8.0, 6.0])
+    frame = RgbdFrame(
+        np.zeros((12, 16, 3), np.uint8), np.ones((12, 16), np.float32), Camera(16, 12, *values)
+    )
+    _, _, intrinsics = uploaded(frame, torch.device("cpu"))
+    assert intrinsics.dtype == torch.float32

@@ -31,7 +31,8 @@ def uploaded(frame: RgbdFrame, device: torch.device) -> tuple[Tensor, Tensor, Te
         Colour (H, W, 3) uint8, depth (H, W) float32, and fx, fy, cx, cy (4,) float32.
     """
     camera = frame.camera
-    intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy])
+    values = camera.fx, camera.fy, camera.cx, camera.cy
+    intrinsics = torch.tensor(values, dtype=torch.float32)  # also where they are of numpy
     color, depth = torch.from_numpy(frame.color), torch.from_numpy(frame.depth)
     return color.to(device), depth.to(device), intrinsics.to(device)
 
