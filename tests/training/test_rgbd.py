@@ -136,6 +136,17 @@ def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
         torch.testing.assert_close(scales[row], scale, rtol=1e-3, atol=1e-3)
 
 
+def test_mixed_precision_moves_no_pixel():
+    batch = stacked([LabelledPicture.of(sample(3))] * 4)
+    views = []
+    for mixed in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            views.append(random_views(*batch))
+    for exact, found in zip(*views, strict=True):
+        torch.testing.assert_close(found[:, :9], exact[:, :9], rtol=0, atol=1e-4)
+
+
 def test_pictures_of_several_sizes_make_one_batch():
     small, large = LabelledPicture.of(sample(0)), LabelledPicture.of(sample(1))
     small = replace(small, color=small.color[:, :100, :120], rest=small.rest[:, :50, :60])
