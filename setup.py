@@ -31,6 +31,7 @@ RUN = [
     "scipy>=1.11",
     "shapely>=2",
     "tensorboard>=2.14",
+    "threadpoolctl>=3.2",
     "torch>=2.4",
     "torchvision>=0.19",
     "typer>=0.15.4",

@@ -5,11 +5,12 @@ from time import process_time
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cvdl.camera import Camera
 from cvdl.evaluation.scene import plane_error
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, RgbdFrame
-from cvdl.tabletop import SegmentationConfig, TabletopSegmenter
+from cvdl.tabletop import SegmentationConfig, TabletopSegmenter, segmenter
 
 RED, BLUE, GREEN = (180, 60, 40), (30, 80, 160), (40, 130, 60)
 KINECT = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
@@ -360,6 +361,20 @@ def test_the_same_frame_gives_the_same_result_and_stays_as_it_is(view):
             np.testing.assert_array_equal(one.box3d.corners(), other.box3d.corners())
     np.testing.assert_array_equal(view.frame.color, color)
     np.testing.assert_array_equal(view.frame.depth, depth)
+
+
+def test_no_thread_is_left_waiting_in_a_loop(view, monkeypatch):
+    """For it takes a core from the network that runs next."""
+
+    def threads(*_):
+        return {item["num_threads"] for item in threadpool_info() if item["user_api"] == "blas"}
+
+    seen = []
+    monkeypatch.setattr(segmenter, "find_support_plane", lambda *_: seen.append(threads()))
+    with threadpool_limits(2, "blas"):
+        TabletopSegmenter()(view.frame)
+        assert threads() == {2}
+    assert seen == [{1}]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneObject
 from cvdl.tabletop.borders import find_borders, join_weak_borders
@@ -23,6 +24,7 @@ __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
 _BOX_POINTS = 400  # of an object: enough for its box
+_libraries = ThreadpoolController()  # of products, those that are loaded by now
 
 
 class TabletopSegmenter:
@@ -39,6 +41,14 @@ class TabletopSegmenter:
         Returns:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
         """
+        # NumPy's products are small here. In threads they take as long, and the threads go on waiting
+        # in loops: on two cores a network that ran next took twice its time.
+        with _libraries.limit(limits=1, user_api="blas"):
+            return self._segment(frame)
+
+    def _segment(
+        self, frame: RgbdFrame
+    ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config = self.config
         depth = np.where(frame.depth < config.max_range, frame.depth, np.float32(np.nan))
         support = find_support_plane(depth, frame.camera, config.min_plane_area)
