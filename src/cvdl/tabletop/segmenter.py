@@ -41,8 +41,8 @@ class TabletopSegmenter:
         Returns:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
         """
-        # NumPy's products are small here. In threads they take as long, and the threads go on waiting
-        # in loops: on two cores a network that ran next took twice its time.
+        # NumPy's products are small here. In threads they take as long, and the threads go on
+        # waiting in loops: on two cores a network that ran next took twice its time.
         with _libraries.limit(limits=1, user_api="blas"):
             return self._segment(frame)
 
