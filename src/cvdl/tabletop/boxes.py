@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
 from cvdl.frame import OrientedBox, Plane
 from cvdl.tabletop.labels import rank
 
@@ -54,6 +55,7 @@ def standing_box(points: NDArray[np.float64], plane: Plane, is_alone: bool) -> O
     return OrientedBox(center, rotation, np.array([*(most - least), high - low]))
 
 
+@compiled()
 def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     """Turn of the rectangle whose sides most points (N, 2) lie close to, radians in [0, pi / 2).
 
@@ -61,10 +63,16 @@ def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     using laser scanners", section III: a camera, too, sees two upright faces of a box at most, and
     the smallest rectangle round those lies askew.
     """
-    sin, cos = np.sin(_ANGLES), np.cos(_ANGLES)
-    closeness = []
-    for direction in (np.stack([cos, sin]), np.stack([-sin, cos])):
-        along = ground @ direction  # (N, angles)
-        closeness.append(np.minimum(along - along.min(axis=0), along.max(axis=0) - along))
-    distance = np.minimum(*closeness)
-    return float(_ANGLES[(1 / np.maximum(distance, _NEAR)).sum(axis=0).argmax()])
+    best, found = -1.0, 0.0
+    for angle in _ANGLES:
+        cos, sin = np.cos(angle), np.sin(angle)
+        along = cos * ground[:, 0] + sin * ground[:, 1]
+        aside = cos * ground[:, 1] - sin * ground[:, 0]
+        left, right, near, far = along.min(), along.max(), aside.min(), aside.max()
+        closeness = 0.0
+        for x, y in zip(along, aside):  # noqa: B905 - Numba's has no strict
+            distance = min(x - left, right - x, y - near, far - y)
+            closeness += 1 / max(distance, _NEAR)
+        if closeness > best:
+            best, found = closeness, angle
+    return found

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
 from cvdl.frame import Plane
 from cvdl.tabletop.borders import Border, find_borders
 from cvdl.tabletop.labels import pixels_by_label, rank
@@ -99,6 +100,7 @@ class _Groups:
         self.members = pixels_by_label(labels)
         self.borders, self.perimeter = find_borders(labels, surface)
         self._middles: dict[int, NDArray[np.float64]] = {}
+        self._samples: dict[int, NDArray[np.intp]] = {}
 
         self.points = surface.points.reshape(-1, 3)
         self.lab = surface.lab.reshape(-1, 3)
@@ -154,6 +156,14 @@ class _Groups:
             self._middles[group] = np.array([rows.mean(), cols.mean()])
         return self._middles[group]
 
+    def samples(self, group: int) -> NDArray[np.intp]:
+        """Some pixels of a group, spread over it, that have a normal."""
+        if group not in self._samples:
+            pixels = self.members[group]
+            pixels = pixels[:: max(1, len(pixels) // _SAMPLES)]
+            self._samples[group] = pixels[self.normals[pixels, 2] != 0]
+        return self._samples[group]
+
     def touches(self, a: int, b: int) -> NDArray[np.bool_]:
         """Which pixels of a group lie beside one of another's."""
         other = np.zeros(self.shape, np.uint8)
@@ -165,6 +175,7 @@ class _Groups:
         """Makes b a part of a."""
         self.members[a] = np.concatenate([self.members[a], self.members.pop(b)])
         self._middles.pop(a, None)
+        self._samples.pop(a, None)
         shared = self.borders[a].pop(b, Border())
         self.perimeter[a] += self.perimeter.pop(b) - 2 * shared.length
         for other, border in self.borders.pop(b).items():
@@ -324,25 +335,53 @@ def _heads_of(groups: _Groups, handle: int) -> dict[int, float]:
 def _shared_surface(groups: _Groups, a: int, b: int) -> float:
     """Share of each of two groups that lies on the other one's surface, continued behind others.
 
-    Two points lie on one surface if their normals agree and each lies in the other's tangent
-    plane: true along a plane, and along a cylinder's axis. What lies between them in the image
-    must hide the surface, or have no reading (the shadow beside an occluder).
+    What lies between them in the image must hide the surface, or have no reading (the shadow beside
+    an occluder).
     """
-    i, j = _sample(groups, a), _sample(groups, b)
+    i, j = groups.samples(a), groups.samples(b)
     if not len(i) or not len(j):
         return 0.0
-    p, n, q, m = groups.points[i], groups.normals[i], groups.points[j], groups.normals[j]
-    # How far each q lies off the tangent plane of each p, and the other way round.
-    off_p = n @ q.T - (n * p).sum(axis=1)[:, None]
-    off_q = p @ m.T - (m * q).sum(axis=1)
-    same = (n @ m.T > _SAME_NORMAL) & (np.abs(off_p) < _SAME_PLANE) & (np.abs(off_q) < _SAME_PLANE)
-    shares = same.any(axis=1).mean(), same.any(axis=0).mean()
-    share = float(sum(shares)) / 2 if min(shares) > _SAME_SURFACE_LEAST else 0.0
+    same, *shares = _on_one_surface(groups.points, groups.normals, i, j)
+    share = sum(shares) / 2 if min(shares) > _SAME_SURFACE_LEAST else 0.0
     if share < _SAME_SURFACE_SHARE:
         return share
     pairs = np.argwhere(same)
     pairs = pairs[:: max(1, len(pairs) // _LINES)]
     return share if _hidden_between(groups, i[pairs[:, 0]], j[pairs[:, 1]]) else 0.0
+
+
+@compiled()
+def _on_one_surface(
+    points: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+) -> tuple[NDArray[np.bool_], float, float]:
+    """Which points of one group (N,) lie on one surface with which of another (M,): (N, M).
+
+    Their normals agree, and each lies in the other's tangent plane: true along a plane, and along
+    a cylinder's axis. Also returns the share of each group that lies so with any.
+    """
+    same = np.zeros((len(first), len(second)), np.bool_)
+    rows, cols = np.zeros(len(first)), np.zeros(len(second))
+    for i in range(len(first)):
+        p = first[i]
+        for j in range(len(second)):
+            q = second[j]
+            agreement = np.float32(0)
+            for axis in range(3):
+                agreement += normals[p, axis] * normals[q, axis]
+            if agreement < _SAME_NORMAL:
+                continue
+            off_p, off_q = np.float32(0), np.float32(0)
+            for axis in range(3):
+                apart = points[q, axis] - points[p, axis]
+                off_p += normals[p, axis] * apart
+                off_q += normals[q, axis] * apart
+            if max(abs(off_p), abs(off_q)) < _SAME_PLANE:
+                same[i, j] = True
+                rows[i] = cols[j] = 1
+    return same, rows.mean(), cols.mean()
 
 
 def _hidden_between(groups: _Groups, start: NDArray[np.intp], end: NDArray[np.intp]) -> bool:
@@ -361,12 +400,6 @@ def _hidden_between(groups: _Groups, start: NDArray[np.intp], end: NDArray[np.in
     behind = depth > 1 / inverse + _SAME_PLANE
     in_front = depth < 1 / inverse - _SAME_PLANE
     return bool((behind.mean(axis=1) < 0.1).mean() > 0.7 and in_front.any(axis=1).mean() > 0.7)
-
-
-def _sample(groups: _Groups, group: int) -> NDArray[np.intp]:
-    pixels = groups.members[group]
-    pixels = pixels[:: max(1, len(pixels) // _SAMPLES)]
-    return pixels[groups.normals[pixels, 2] != 0]
 
 
 def _smallest_first(groups: _Groups) -> Iterable[int]:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
+
 __all__ = ["PLANE_COLOR", "color_distance", "color_off_plane", "plane_color", "plane_parts"]
 
 #: Difference (as in Surface.lab) up to which a colour is the plane's.
@@ -51,15 +53,27 @@ def plane_parts(on_plane: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray
     return parts, areas
 
 
+@compiled()
 def color_off_plane(
     pixels: NDArray[np.intp], lab: NDArray[np.float32], plane_lab: NDArray[np.float32]
 ) -> float:
     """Mean difference of pixels, by index, from the plane's colour round their middle."""
-    height, width = plane_lab.shape[:2]
-    row, col = (int(place.mean()) // _COARSE for place in np.divmod(pixels, lab.shape[1]))
+    width = lab.shape[1]
+    rows, cols = 0, 0
+    for pixel in pixels:
+        rows += pixel // width
+        cols += pixel % width
+    row = min(rows // len(pixels) // _COARSE, plane_lab.shape[0] - 1)
+    col = min(cols // len(pixels) // _COARSE, plane_lab.shape[1] - 1)
     some = pixels[:: max(1, len(pixels) // _COLOR_SAMPLES)]
-    color = plane_lab[min(row, height - 1), min(col, width - 1)]
-    return float(color_distance(lab.reshape(-1, 3)[some], color).mean())
+    total = 0.0
+    for pixel in some:
+        square = 0.0
+        for channel in range(3):
+            off = lab[pixel // width, pixel % width, channel] - plane_lab[row, col, channel]
+            square += off * off
+        total += np.sqrt(square)
+    return total / len(some)
 
 
 def color_distance(colors: NDArray[np.float32], color: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -74,7 +74,8 @@ def _choose_blocks(mean, variance, valid):  # type: ignore[no-untyped-def]
                 if variance[above, upper] < variance[below, lower]
                 else (below, lower)
             )
-            chosen[i, j] = mean[a, b]
+            for channel in range(3):  # a row at once would be an object, and slow
+                chosen[i, j, channel] = mean[a, b, channel]
     return chosen
 
 

@@ -114,11 +114,12 @@ def _enlarge(
 ) -> NDArray[np.int32]:
     """Labels of the reduced grid on the window of the full image, within the mask."""
     # Edge pixels have no group of their own: they get a neighbour's.
-    grown = cv2.dilate(groups.astype(np.float32), np.ones((3, 3), np.uint8))
-    grown = np.where(groups > 0, groups, grown).astype(np.int32)
+    own = groups.astype(np.float32)
+    grown = np.where(groups > 0, own, cv2.dilate(own, np.ones((3, 3), np.uint8)))
     mask = mask[surface.window]
     factor = surface.factor
-    enlarged = np.repeat(np.repeat(grown, factor, axis=0), factor, axis=1)
+    enlarged = cv2.resize(grown, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
     # The last rows and columns may be no whole block.
-    missing = [(0, whole - part) for whole, part in zip(mask.shape, enlarged.shape, strict=True)]
-    return np.where(mask, np.pad(enlarged, missing, mode="edge"), 0)
+    down, right = (whole - part for whole, part in zip(mask.shape, enlarged.shape, strict=True))
+    enlarged = cv2.copyMakeBorder(enlarged, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return (enlarged * mask).astype(np.int32)
