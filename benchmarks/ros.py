@@ -40,7 +40,7 @@ from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
 from cvdl.ros.reading import stamp_ns
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
-NODE = "from cvdl.ros.perception_node import main; main()"
+NODE = "from cvdl.ros.executables import perception; perception()"
 NAMESPACE = "/benchmark"
 IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
 # Best effort, the default of the node for its inputs, may lose images of this size.
