@@ -35,12 +35,13 @@ from cvdl.datasets import ImageFolder
 from cvdl.frame import RgbdFrame
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
+from cvdl.ros.executables import perception
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
 from cvdl.ros.reading import stamp_ns
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
-NODE = "from cvdl.ros.executables import perception; perception()"
+NODE = f"from {perception.__module__} import perception; perception()"
 NAMESPACE = "/benchmark"
 IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
 # Best effort, the default of the node for its inputs, may lose images of this size.
