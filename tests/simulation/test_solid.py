@@ -1,5 +1,6 @@
 """Contact and rest, on boxes whose answers are known."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_a_thin_tall_box_does_not_stand_on_its_end() -> None:
     resting = Solid(box(0.05, 0.01, 0.2)).resting
     assert len(resting.down) == 4
     assert np.abs(resting.down[:, 2]).max() < 1e-6
+
+
+def test_a_blade_with_a_ridge_rests_on_the_widest_facet() -> None:
+    """On none of them far from toppling; some drawn thing is so, and a scene needs it to rest."""
+    square = box(0.03, 0.03, 0.2)
+    ridged = square.vertices @ at(yaw=np.pi / 4)[:3, :3] * [1, 0.03, 1]
+    resting = Solid(replace(square, vertices=ridged)).resting
+    assert len(resting.down) == 1
+    assert abs(resting.down[0, 1]) > 0.99
 
 
 def test_a_can_rests_on_its_ends_and_lies_on_its_sides() -> None:

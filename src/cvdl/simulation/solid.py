@@ -105,6 +105,8 @@ class Solid:
         beside = np.where(sine > 1e-3, slack / np.maximum(sine, 1e-3), np.inf)
         margin = beside.min(axis=1)
         stable = margin > _LEAST_TILT * low
+        if not stable.any():  # on facets that are hardly one: it rests on the best
+            stable[(margin / low).argmax()] = True
         down = normals[stable]
         along = down @ self.mesh.vertices.T
         return Resting(down, margin[stable], np.ptp(along, axis=1))
