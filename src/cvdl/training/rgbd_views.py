@@ -107,7 +107,7 @@ def random_views(
         and labels (B, N), -1 for what is not in view, too.
     """
     count, device = len(color), color.device
-    view = torch.cat([boxes.new_full((1,), side) for side in reversed(_VIEW)])
+    view = torch.tensor(_VIEW[::-1], device=device, dtype=torch.float32)
     zoom = _ZOOM ** _uniform(count, 1, device=device)
     mirror = torch.where(torch.rand(count, 1, device=device) < 0.5, -1.0, 1.0)
     stretch = torch.cat([zoom * mirror, zoom], dim=1)
@@ -117,10 +117,10 @@ def random_views(
         # Where along each axis, from -1 to 1 in the picture, as grid_sample has them. Not by
         # affine_grid: that is a product of matrices, which mixed precision rounds, to a pixel off.
         at = []
-        for axis, side in enumerate(reversed(_VIEW)):
-            bins = (torch.arange(factor * side, device=device) + 0.5) / (factor * side) - 0.5
-            of_half = side * bins / stretch[:, axis, None] + middle[:, axis, None]
-            at.append(2 * of_half / rest.shape[-1 - axis] - 1)
+        for axis, side in enumerate(_VIEW[::-1]):
+            off = (torch.arange(factor * side, device=device) + 0.5) / factor - side / 2
+            place = off / stretch[:, axis, None] + middle[:, axis, None]
+            at.append(2 * place / rest.shape[-1 - axis] - 1)
         x, y = torch.broadcast_tensors(at[0][:, None], at[1][..., None])
         return nn.functional.grid_sample(image, torch.stack([x, y], -1), align_corners=False)
 
@@ -150,8 +150,8 @@ def _disturb(color: Tensor, image: Tensor) -> None:
     ``cvdl.training.augment``, which does it view by view.
     """
     count, device = len(image), image.device
-    has_both = image[:, HAS_COLOR].amax((1, 2)).minimum(image[:, HAS_DEPTH].amax((1, 2))) > 0
-    lot = torch.where(has_both, torch.rand(count, device=device), 1)
+    has = image[:, [HAS_COLOR, HAS_DEPTH]].amax((2, 3)) > 0
+    lot = torch.where(has.all(1), torch.rand(count, device=device), 1)
     no_color = lot < _HOW.no_color
     no_depth = ~no_color & (lot < _HOW.no_color + _HOW.no_depth)
     image[:, HAS_COLOR] *= ~no_color[:, None, None]
