@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from cvdl.ros.interrupts import raise_first_interrupt
+
 __all__ = ["detection", "grasp", "perception", "segmentation"]
 
 
@@ -33,6 +35,7 @@ def grasp() -> None:
 
 
 def _run(module: str, name: str) -> None:
+    raise_first_interrupt()
     try:
         run = import_module("cvdl.ros.process").run
         node = getattr(import_module(f"cvdl.ros.{module}"), name)

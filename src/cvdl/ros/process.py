@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from cvdl.ros.base_node import BaseNode
+from cvdl.ros.interrupts import ignore_interrupts, raise_first_interrupt
 
 __all__ = ["run"]
 
@@ -54,6 +54,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         Status 1, if the command line is none for ROS, or the node cannot be made or, where it must
         be, configured.
     """
+    raise_first_interrupt()
     try:
         rclpy.init(
             args=None if args is None else list(args),
@@ -89,9 +90,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
             return 1
     finally:
-        # A terminal's Ctrl-C comes twice below ros2 launch, which hands it on: the second one must
-        # not cut the end short.
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ignore_interrupts()
         if node is not None:
             node.destroy_node()
             node = None
@@ -102,7 +101,6 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         rclpy.try_shutdown()
         # Else the node would stay in the graph until the middleware takes it for dead, 10 s later.
         gc.collect()  # the parts of a managed node refer to each other
-        signal.signal(signal.SIGINT, interrupt)
     # All is closed. Python's own end would take seconds on a busy machine, with so many objects of
     # torch and others, and would abort the process where a stage is still in compiled code.
     sys.stdout.flush()

@@ -15,6 +15,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
+from cvdl.ros.interrupts import raise_first_interrupt
+
 __all__ = ["main", "wait_until_active"]
 
 _POLL_S = 0.1
@@ -26,6 +28,7 @@ def main() -> int:
     parser.add_argument("nodes", nargs="+", help="full names, as /perception/perception_node")
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
     options = parser.parse_args(remove_ros_args()[1:])
+    raise_first_interrupt()
     rclpy.init()
     node = Node("wait_until_active", start_parameter_services=False)
     try:

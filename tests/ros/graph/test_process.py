@@ -120,6 +120,30 @@ def test_a_signal_while_the_node_is_made_ends_it_quietly():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+REPEATED = """
+import os
+import subprocess
+from cvdl.ros.process import run
+from cvdl.ros.segmentation_node import SegmentationNode
+
+class Node(SegmentationNode):
+    def on_activate(self, state):
+        # Once it is being spun.
+        again = f"sleep 0.3; while kill -INT {os.getpid()}; do :; done"
+        subprocess.Popen(["sh", "-c", again], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        return super().on_activate(state)
+
+run(Node)
+"""
+
+
+def test_a_ctrl_c_that_comes_more_than_once_ends_a_node_quietly():
+    """As it does below ros2 launch."""
+    command = [sys.executable, "-c", REPEATED, "--ros-args", "--log-level", "error"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 def test_a_node_that_ends_is_not_in_the_graph_any_more(wire):
     """One that did not take leave would stay for 10 s."""
     namespaces = wire.node.get_node_names_and_namespaces
