@@ -31,6 +31,7 @@ format: $(VENV)/.developing ## Mend what ruff can mend by itself
 benchmark: $(VENV)/.installed ## Measure the segmentation on real scenes, beside two baselines
 	$(BIN)/python benchmarks/segmentation.py
 	$(BIN)/python benchmarks/clicks.py
+	$(BIN)/python benchmarks/outlines.py
 
 clean: ## Remove .venv and everything that was built
 	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from time import process_time
 
+import cv2
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -58,6 +59,21 @@ def test_boxes_from_every_elevation(cast, block, segment, elevation):
         np.testing.assert_allclose(size, truth.size, atol=0.01)
         np.testing.assert_allclose(box.center, truth.center, atol=0.01)
         assert abs(yaw) < 3
+
+
+@pytest.mark.parametrize("elevation", [30, 60])
+def test_a_stereo_cameras_halo_is_none_of_the_object(cast, block, segment, elevation):
+    """What is beside an object gets the object's depth."""
+    view = cast(
+        block(-0.15, 0, (0.12, 0.1, 0.1)), block(0.15, 0, (0.1, 0.1, 0.15)), elevation=elevation
+    )
+    beside = np.ones((1, 15), np.uint8)  # 7 pixels on each side
+    blurred = replace(view.frame, depth=cv2.erode(view.frame.depth, beside))
+    scene = segment(blurred)
+    assert_one_mask_each(view, scene)
+    for index, truth in enumerate(view.boxes):
+        _, size = yaw_and_size(view.found(scene, index), truth)
+        np.testing.assert_allclose(size, truth.size, atol=0.015)
 
 
 @pytest.mark.parametrize("elevation", [25, 45, 75])

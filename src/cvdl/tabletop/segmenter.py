@@ -14,6 +14,7 @@ from cvdl.tabletop.config import SegmentationConfig
 from cvdl.tabletop.dishes import dish_bottoms, join_rims
 from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.tabletop.grouping import group_regions
+from cvdl.tabletop.halos import find_halos
 from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.plane import find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
@@ -75,7 +76,8 @@ class TabletopSegmenter:
         on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
         parts = plane_parts(on_plane)
         groups = join_rims(groups, surface, support.plane, parts, standing, plane_lab)
-        instances = _enlarge(groups, surface, above > 0)
+        halos = find_halos(groups, surface, surface.reduce(carrying))
+        instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
         bottoms = dish_bottoms(groups, surface, on_plane, parts)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
@@ -112,10 +114,13 @@ def _window_of(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
 def _enlarge(
     groups: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
-    """Labels of the reduced grid on the window of the full image, within the mask."""
-    # Edge pixels have no group of their own: they get a neighbour's.
+    """Labels of the reduced grid on the window of the full image, within the mask.
+
+    Edge pixels have no group of their own, 0, and get a neighbour's; -1 stays without.
+    """
     own = groups.astype(np.float32)
-    grown = np.where(groups > 0, own, cv2.dilate(own, np.ones((3, 3), np.uint8)))
+    grown = np.where(groups == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
+    grown = np.maximum(grown, 0)
     mask = mask[surface.window]
     factor = surface.factor
     enlarged = cv2.resize(grown, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)

@@ -1,0 +1,70 @@
+"""How well masks fit objects of a stereo camera's frames that have been outlined by hand.
+
+    python benchmarks/outlines.py [--data DIR] [--outlines FILE]
+
+F is that of the object's pixels and of the mask that fits best. The thresholds of what trims the
+outlines were set on frames 000000, 000003, 000006 and 000007; the others were outlined afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from cvdl.datasets.image_folder import ImageFolder
+from cvdl.evaluation import evaluate_segmentation
+from cvdl.frame import FIRST_OBJECT_LABEL
+from cvdl.pipeline import Perception, PerceptionConfig
+
+HERE = Path(__file__).parent
+TUNED_ON = ("000000", "000003", "000006", "000007")
+_FRACTION_BITS = 4  # of a pixel, for OpenCV
+
+
+def filled(polygon: Sequence[Sequence[float]], shape: tuple[int, int]) -> NDArray[np.uint16]:
+    """An image (H, W) with a polygon (N, 2) of (u, v) filled with the first object's label."""
+    image = np.zeros(shape, np.uint16)
+    corners = np.rint(np.array(polygon) * (1 << _FRACTION_BITS)).astype(np.int32)
+    return cv2.fillPoly(image, [corners], FIRST_OBJECT_LABEL, shift=_FRACTION_BITS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=HERE / "../../shared/data/tabletop_demo")
+    parser.add_argument("--outlines", type=Path, default=HERE / "data/tabletop_demo_outlines.yaml")
+    args = parser.parse_args()
+    dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().segmentation_only())
+    outlines = yaml.safe_load(args.outlines.read_text())
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("frame")
+    table.add_column("object")
+    table.add_column("F", justify="right")
+    means: dict[bool, list[float]] = {True: [], False: []}
+    for name, frame in zip(dataset.names, dataset, strict=True):
+        scene = perception(frame)
+        for item, polygon in outlines.get(name, {}).items():
+            truth = filled(polygon, scene.labels.shape)
+            fits = np.unique(scene.labels[(truth > 0) & (scene.labels >= FIRST_OBJECT_LABEL)])
+            masks = [np.where(scene.labels == label, label, 0) for label in fits]
+            f = max((evaluate_segmentation(truth, mask).overlap.f for mask in masks), default=0.0)
+            means[name in TUNED_ON].append(f)
+            table.add_row(name, item, f"{f:.3f}")
+    table.add_section()
+    for tuned, figures in means.items():
+        used = "for tuning" if tuned else "for reporting"
+        table.add_row(f"{len(figures)} {used}", "", f"{np.mean(figures):.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
