@@ -40,10 +40,11 @@ def find_halos(
         object without a core, a fork say, has none.
     """
     standing = groups > 0
+    plane = on_plane & ~standing
     inwards = cv2.distanceTransform(standing.view(np.uint8), cv2.DIST_L2, 3)
     core = inwards > _CORE
     rim = np.nonzero(standing & (inwards <= _WIDEST))
-    plane_lab, of_plane = _colors_around(surface.lab, on_plane & ~standing, rim)
+    plane_lab, of_plane = _colors_around(surface.lab, plane, rim)
     core_lab, of_core = _colors_around(surface.lab, core, rim)
     off_plane = np.linalg.norm(surface.lab[rim] - plane_lab, axis=1)
     off_core = np.linalg.norm(surface.lab[rim] - core_lab, axis=1)
@@ -55,7 +56,7 @@ def find_halos(
     )
     strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
     strips = cv2.dilate(strips, _AROUND) & like_plane
-    halos = _parts_beside(strips > 0, ~standing)
+    halos = _parts_beside(strips > 0, plane)
     rest = standing & ~halos
     crumbs = _parts_beside(rest, halos) & ~_parts_beside(rest, core)
     return halos | crumbs
@@ -74,6 +75,8 @@ def _colors_around(
 
 def _parts_beside(mask: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The connected parts of a mask (h, w) that overlap or adjoin other pixels."""
-    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
-    beside = parts[cv2.dilate(others.view(np.uint8), _AROUND) > 0]
-    return np.isin(parts, beside[beside > 0])
+    number, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    is_beside = np.zeros(number, bool)
+    is_beside[parts[cv2.dilate(others.view(np.uint8), _AROUND) > 0]] = True
+    is_beside[0] = False
+    return is_beside[parts]
