@@ -65,6 +65,19 @@ def test_a_pair_waits_only_while_a_better_one_may_come():
     assert counts == [0, 0, 1, 1, 0, 1]
 
 
+def test_two_odd_stamps_do_not_make_all_later_pairs_wait():
+    sync = RgbdSync()
+    sync.add_camera_info("info")
+    sync.add_color(0, "odd")
+    sync.add_color(1 * MS, "odd")
+    at_once = []
+    for stamp in range(33, 33 * 20, 33):
+        sync.add_color(stamp * MS, stamp)
+        at_once.append(len(sync.add_depth((stamp + 5) * MS, stamp)))
+    assert at_once[:3] == [0, 0, 0]  # a colour image may come within 1 ms
+    assert at_once[-5:] == [1, 1, 1, 1, 1]
+
+
 def test_an_image_lost_on_the_way_does_not_hurry_the_next_pair():
     # 30 Hz; after a gap of two periods the next colour image may still come after one.
     events = [("c", 0), ("c", 33), ("c", 99), ("d", 118), ("c", 132)]

@@ -18,6 +18,7 @@ DEFAULT_QUEUE = 10
 # A stamp so much older than the newest one means a clock that started again: a bag that is
 # played in a loop, a simulation that was reset. Less is a message out of order.
 _RESTART_NS = 1_000_000_000
+_DISTANCES = 10  # of stamps that tell a topic's period: two odd ones do not for ever
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class _Stream:
     Attributes:
         taken: stamp of the last message that left the queue; older ones come too late.
         newest: largest stamp so far.
-        period: smallest distance of two stamps so far; 0 until there are two.
+        distances: of its last stamps in order, nanoseconds.
     """
 
     name: str
@@ -44,7 +45,12 @@ class _Stream:
     queue: list[tuple[int, Any]] = field(default_factory=list)
     taken: int | None = None
     newest: int | None = None
-    period: int = 0
+    distances: deque[int] = field(default_factory=lambda: deque(maxlen=_DISTANCES))
+
+    @property
+    def period(self) -> int:
+        """Smallest distance of its last stamps; 0 until there are two."""
+        return min(self.distances, default=0)
 
     @property
     def head(self) -> int:
@@ -144,6 +150,7 @@ class RgbdSync:
             for each in (self._color, self._depth):
                 self._clear(each)
                 each.taken = each.newest = None
+                each.distances.clear()
         place = bisect_left(stream.queue, stamp_ns, key=lambda entry: entry[0])
         known = place < len(stream.queue) and stream.queue[place][0] == stamp_ns
         if known or stamp_ns == stream.taken:
@@ -155,8 +162,7 @@ class RgbdSync:
         stream.queue.insert(place, (stamp_ns, message))
         if stream.newest is None or stamp_ns > stream.newest:
             if stream.newest is not None:
-                distance = stamp_ns - stream.newest
-                stream.period = min(stream.period or distance, distance)
+                stream.distances.append(stamp_ns - stream.newest)
             stream.newest = stamp_ns
         if len(stream.queue) > self._queue_size:
             self._drop(stream)

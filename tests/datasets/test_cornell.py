@@ -8,7 +8,7 @@ import pytest
 
 from cvdl.camera import Camera
 from cvdl.datasets.cornell import CornellDataset, depth_from_distance
-from cvdl.datasets.image_folder import DatasetError
+from cvdl.datasets.images import DatasetError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cornell" / "01"
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cvdl.datasets.cornell_rgb import CornellRgbDataset
-from cvdl.datasets.image_folder import DatasetError
+from cvdl.datasets.images import DatasetError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cornell_rgb"
 

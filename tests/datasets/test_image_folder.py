@@ -9,7 +9,6 @@ import pytest
 
 from cvdl.camera import Camera
 from cvdl.datasets import DatasetError, ImageFolder
-from cvdl.datasets.image_folder import natural_key
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -48,10 +47,6 @@ def test_a_scenes_own_intrinsics_win(scenes):
     frame = ImageFolder(scenes)[1]
     assert frame.camera.fx == 99
     assert np.nanmax(frame.depth) == pytest.approx(0.05)
-
-
-def test_natural_order():
-    assert sorted(["a10b", "a2b", "a2a", "b1"], key=natural_key) == ["a2a", "a2b", "a10b", "b1"]
 
 
 @pytest.mark.parametrize(

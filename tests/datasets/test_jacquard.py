@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.datasets.image_folder import DatasetError
+from cvdl.datasets.images import DatasetError
 from cvdl.datasets.jacquard import JacquardDataset
 from cvdl.grasping.rectangles import GraspRectangles
 

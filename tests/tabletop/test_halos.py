@@ -62,3 +62,11 @@ def test_a_thin_thing_keeps_its_pixels(sheet):
 def test_without_objects_or_without_a_plane_there_are_none(sheet):
     assert not halos(sheet, painted(0), np.zeros(SHAPE, np.int32)).any()
     assert not halos(sheet, painted(0), np.ones(SHAPE, np.int32)).any()
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+def test_a_thing_of_the_planes_colour_has_none_beside_another(sheet, gap):
+    """The other's colour is not what its own pixels should have."""
+    groups = thing()
+    groups[20:40, 50 + gap : 70] = 2
+    assert not halos(sheet, painted(40, groups == 2), groups).any()

@@ -13,7 +13,7 @@ from cvdl.bags.scans import McapScan, SqliteScan
 from cvdl.bags.sources import Bytes, Ros1Source, Ros2Source, Source
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import typestore
-from cvdl.datasets.image_folder import natural_key
+from cvdl.natural_order import natural_key
 from cvdl.ros.reading import MessageError
 
 __all__ = ["BagReader"]

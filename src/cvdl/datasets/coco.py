@@ -17,7 +17,7 @@ from pycocotools import mask as run_lengths
 
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.image_folder import DatasetError, read_image
+from cvdl.datasets.images import DatasetError, read_image
 from cvdl.datasets.views import LabelledViews
 from cvdl.frame import RgbdFrame
 

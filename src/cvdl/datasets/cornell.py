@@ -14,7 +14,7 @@ from scipy.optimize import least_squares
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, read_image
+from cvdl.datasets.images import DatasetError, read_image
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 

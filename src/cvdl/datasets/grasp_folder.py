@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import DatasetError, natural_key, read_image
+from cvdl.datasets.images import DatasetError, read_image
 from cvdl.datasets.views import LabelledViews
+from cvdl.natural_order import natural_key
 
 __all__ = ["GraspFolder", "read_rows"]
 

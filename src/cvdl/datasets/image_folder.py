@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from cvdl.camera import Camera
-from cvdl.errors import InputError
+from cvdl.datasets.images import DatasetError, read_image
 from cvdl.frame import RgbdFrame
+from cvdl.natural_order import natural_key
 
-__all__ = ["FRAME_INTERVAL_NS", "DatasetError", "ImageFolder"]
+__all__ = ["FRAME_INTERVAL_NS", "ImageFolder"]
 
 #: Frames of a folder are stamped as if recorded at 30 a second, the first one interval in.
 FRAME_INTERVAL_NS = 1_000_000_000 // 30
@@ -27,10 +25,6 @@ _LAYOUTS = (
     "or in each scene) or numbered pairs (NNNNNN-color.png and NNNNNN-depth.png, with "
     "camera_params.json)"
 )
-
-
-class DatasetError(InputError):
-    """A data folder that cannot be used; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -113,42 +107,6 @@ class ImageFolder:
 
     def __iter__(self) -> Iterator[RgbdFrame]:
         return (self[index] for index in range(len(self)))
-
-
-def natural_key(name: str) -> tuple[str | int, ...]:
-    """Sorts the numbers in a name by value: learn2 before learn10."""
-    return tuple(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name))
-
-
-def read_image(
-    path: Path, flags: int, dtypes: tuple[type[np.generic], ...], size: tuple[int, int]
-) -> NDArray[Any]:
-    """An image of one of the types and the size (height, width), as OpenCV reads it.
-
-    ``flags`` are OpenCV's: three channels, BGR, for ``IMREAD_COLOR``, otherwise one.
-
-    Raises:
-        DatasetError: naming the file, what was found and what was expected.
-    """
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    image = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
-    if image is None:
-        raise DatasetError(f"{path}: not a readable image ({data.size} bytes)")
-    channels = 3 if flags == cv2.IMREAD_COLOR else 1
-    found = image.shape[2] if image.ndim == 3 else 1
-    if image.dtype not in dtypes or found != channels:
-        accepted = " or ".join(np.dtype(dtype).name for dtype in dtypes)
-        raise DatasetError(
-            f"{path}: {image.dtype} with {found} channels; expected {accepted} with {channels}"
-        )
-    if image.shape[:2] != size:
-        raise DatasetError(
-            f"{path}: {image.shape[1]}x{image.shape[0]} pixels; expected {size[1]}x{size[0]}"
-        )
-    return np.asarray(image)
 
 
 def _find(path: Path) -> Iterator[_Files]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.image_folder import read_image
+from cvdl.datasets.images import read_image
 from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 

@@ -246,6 +246,8 @@ class BaseNode(LifecycleNode):
         self._settings = settings
         if "enable" in new:  # whoever said so wants more, or less, than a single frame
             self._once = False
+        if new.keys() & {"enable", "max_rate"}:  # the next frame is due by the new settings
+            self._due = 0.0
         return result(successful=True)
 
     def _on_enable(self, request: Any, response: Any) -> Any:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.tabletop.labels import pixels_by_label
 from cvdl.tabletop.surface import Surface
 
 __all__ = ["find_halos"]
@@ -39,38 +40,52 @@ def find_halos(
         (h, w): strips along the outlines, with the crumbs of an object that they cut off. An
         object without a core, a fork say, has none.
     """
-    standing = groups > 0
-    plane = on_plane & ~standing
-    inwards = cv2.distanceTransform(standing.view(np.uint8), cv2.DIST_L2, 3)
-    core = inwards > _CORE
-    rim = np.nonzero(standing & (inwards <= _WIDEST))
-    plane_lab, of_plane = _colors_around(surface.lab, plane, rim)
-    core_lab, of_core = _colors_around(surface.lab, core, rim)
-    off_plane = np.linalg.norm(surface.lab[rim] - plane_lab, axis=1)
-    off_core = np.linalg.norm(surface.lab[rim] - core_lab, axis=1)
-    like_plane = np.zeros(groups.shape, np.uint8)
-    like_plane[rim] = (
-        (np.minimum(of_plane, of_core) >= _FEWEST)
-        & (off_plane < _PLANE_COLOR)
-        & (off_core > off_plane + _MARGIN)
+    plane = on_plane & (groups == 0)
+    plane_lab, of_plane = _colors_around(surface.lab, plane)
+    off_plane = np.linalg.norm(surface.lab - plane_lab, axis=2)
+    like_plane = (of_plane >= _FEWEST) & (off_plane < _PLANE_COLOR)
+    halos = np.zeros(groups.shape, bool)
+    for label, pixels in pixels_by_label(groups).items():
+        window = _window_round(pixels, groups.shape)
+        mine = groups[window] == label
+        inwards = cv2.distanceTransform(mine.view(np.uint8), cv2.DIST_L2, 3)
+        core = inwards > _CORE
+        rim = mine & (inwards <= _WIDEST) & like_plane[window]
+        if not (core.any() and rim.any()):
+            continue
+        lab = surface.lab[window]
+        core_lab, of_core = _colors_around(lab, core)
+        off_core = np.linalg.norm(lab - core_lab, axis=2)
+        rim &= (of_core >= _FEWEST) & (off_core > off_plane[window] + _MARGIN)
+        strips = cv2.morphologyEx(rim.view(np.uint8), cv2.MORPH_OPEN, _NARROWEST)
+        strips = (cv2.dilate(strips, _AROUND) > 0) & rim
+        strips = _parts_beside(strips, plane[window])
+        rest = mine & ~strips
+        crumbs = _parts_beside(rest, strips) & ~_parts_beside(rest, core)
+        halos[window] |= strips | crumbs
+    return halos
+
+
+def _window_round(pixels: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of pixels, by index, with one more on each side."""
+    rows, cols = np.divmod(pixels, shape[1])
+    return (
+        slice(max(0, rows.min() - 1), rows.max() + 2),
+        slice(max(0, cols.min() - 1), cols.max() + 2),
     )
-    strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
-    strips = cv2.dilate(strips, _AROUND) & like_plane
-    halos = _parts_beside(strips > 0, plane)
-    rest = standing & ~halos
-    crumbs = _parts_beside(rest, halos) & ~_parts_beside(rest, core)
-    return halos | crumbs
 
 
 def _colors_around(
-    lab: NDArray[np.float32], mask: NDArray[np.bool_], places: tuple[NDArray[np.intp], ...]
+    lab: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean colour (N, 3) of the masked pixels round each place, and how many they are (N,)."""
+    """Mean colour (h, w, 3) of the masked pixels round each place, and how many (h, w)."""
     window = (2 * _REACH + 1, 2 * _REACH + 1)
     weight = mask.astype(np.float32)
-    count = cv2.boxFilter(weight, -1, window, normalize=False)[places]
-    total = cv2.boxFilter(lab * weight[..., None], -1, window, normalize=False)[places]
-    return total / np.maximum(count, 1)[:, None], count
+    count = cv2.boxFilter(weight, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    total = cv2.boxFilter(
+        lab * weight[..., None], -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    return total / np.maximum(count, 1)[..., None], count
 
 
 def _parts_beside(mask: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -33,7 +33,7 @@ def plane_color(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> NDArra
         (h / 4, w / 4, 3) means over a window; infinite, which no colour is near, where none is.
     """
     parts, areas = plane_parts(on_plane)
-    coarse = slice(_COARSE // 2, None, _COARSE), slice(_COARSE // 2, None, _COARSE)
+    coarse = tuple(slice(min(_COARSE // 2, size - 1), None, _COARSE) for size in on_plane.shape)
     weight = (areas > _LARGE_SHARE * areas.max())[parts[coarse]].astype(np.float32)
     window = (_COLOR_WINDOW, _COLOR_WINDOW)
     total = cv2.blur(lab[coarse] * weight[..., None], window)

@@ -16,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import SetBool, Trigger
 
@@ -211,6 +212,20 @@ def test_frames_after_a_pause_are_no_burst(start, wire, tabletops, monkeypatch):
     for _ in range(31):
         node._on_match(match)
     assert len(worked_on) == 1 + 3  # at 0, a quarter and three quarters of a second
+
+
+def test_a_higher_rate_holds_from_the_next_frame_on(start, wire, tabletops, monkeypatch):
+    node = start(SegmentationNode, max_rate=0.01)
+    times, worked_on = iter(1000 + np.arange(90) / 30), []
+    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
+    monkeypatch.setattr(node._worker, "submit", worked_on.append)
+    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
+    match = Match(*wire.messages(next(iter(tabletops(1)))))
+    for rate, expected in ((0.01, 1), (10.0, 11), (30.0, 41)):
+        node.set_parameters([Parameter("max_rate", value=rate)])
+        for _ in range(30):
+            node._on_match(match)
+        assert len(worked_on) == expected
 
 
 def test_compressed_images(start, wire, tabletop):
