@@ -34,6 +34,7 @@ benchmark: $(VENV)/.installed ## Measure the segmentation on real scenes, beside
 	$(BIN)/python benchmarks/outlines.py
 
 clean: ## Remove .venv and everything that was built
+	find src -name '*.nb[ci]' -delete
 	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.made: scripts/system-libraries.sh

@@ -66,6 +66,7 @@ def test_an_override_may_be_written_as_python_writes_numbers():
     [
         ("segmentation.max_range=50", r"segmentation\.max_range is 50: .*number >= 0\.2 and <= 20"),
         ("segmentation.max_range=far", r"max_range is 'far': accepted: number"),
+        ("segmentation.max_range.x=1", r"segmentation\.max_range is \{'x': 1\}: accepted: number"),
         ("segmentation.min_pixels=20.5", r"min_pixels is 20\.5: accepted: integer >= 20"),
         ("segmentation.range=2", r"unknown key segmentation\.range; accepted: .*max_range"),
         ("grasps.angle=2", "unknown key grasps; accepted: segmentation, detector, grasp"),

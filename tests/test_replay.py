@@ -198,9 +198,20 @@ def test_a_bag_that_was_replayed_can_be_replayed_again(bag, out, tmp_path, stage
     again = tmp_path / "again"
     assert replay(out, again, stage).frames == 5
     first, second = raw(out), raw(again)
-    first.pop("/diagnostics")
-    second.pop("/diagnostics")
+    assert len(second.pop("/diagnostics")) == len(first.pop("/diagnostics"))
     assert second == first
+
+
+def test_diagnostics_of_others_go_through(tmp_path, frame, out, stage):
+    own, other = (
+        FACTORY.diagnostics(frame.stamp_ns, name, "well", {}, warn=False)
+        for name in ("cvdl: perception", "camera: rate")
+    )
+    messages = [(topic, frame.stamp_ns, message) for topic, message in messages_of(frame).items()]
+    messages += [("/diagnostics", frame.stamp_ns, each) for each in (own, other)]
+    replay(write_messages(tmp_path / "in", messages), out, stage)
+    names = [message.status[0].name for message in decoded(out, "/diagnostics")]
+    assert sorted(names) == ["camera: rate", "cvdl: perception"]
 
 
 def test_sqlite_and_other_topics_go_through(tmp_path, frames, out, stage):

@@ -143,7 +143,8 @@ def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: An
         if _is_model(field.annotation):
             model = field.annotation
             accepted = f"expected a section of settings: {', '.join(model.model_fields)}"
-    if isinstance(detail["input"], dict):  # a section whose settings do not go together
+    is_section = field is None or _is_model(field.annotation)
+    if is_section and isinstance(detail["input"], dict):  # its settings do not go together
         return detail["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, location)) or "settings"
     return f"{name} is {detail['input']!r}: {accepted or detail['msg']}"

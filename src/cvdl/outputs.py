@@ -1,4 +1,4 @@
-"""Files that are written: none takes an older one's place unasked, none is left half."""
+"""Files that are written: none takes an older one's place unasked, or is left half."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from cvdl.frame import (
     Scene,
     SceneObject,
 )
+from cvdl.outputs import write_atomically
 
 __all__ = [
     "PLATE_COLOR",
@@ -177,9 +178,8 @@ def write_png(path: Path, picture: Picture) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    path.write_bytes(data.tobytes())
+    write_atomically(path, data.tobytes())
 
 
 def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:

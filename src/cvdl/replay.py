@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 NAMESPACE = "/perception"
 
 _DIAGNOSTICS = "/diagnostics"
+_REPORTER = "cvdl: "  # as the nodes say in their diagnostics, too
 _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
@@ -223,7 +224,7 @@ class _Run:
         ):
             if self._interrupt.asked:
                 return
-            if topic.name in results:  # of an earlier replay
+            if topic.name in results or self._is_report(topic, data):  # of an earlier replay
                 continue
             if not self._options.only_results:
                 self._writer.copy(topic, received_ns, data)
@@ -232,6 +233,16 @@ class _Run:
                     yield match, received_ns
         for match in self._sync.flush():
             yield match, received_ns
+
+    def _is_report(self, topic: Topic, data: Bytes) -> bool:
+        """Whether a message is nothing but diagnostics of cvdl's."""
+        if topic.name != _DIAGNOSTICS:
+            return False
+        try:
+            statuses = self._reader.decode(topic, data).status
+        except MessageError:
+            return False
+        return all(status.name.startswith(_REPORTER) for status in statuses)
 
     def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
         try:
@@ -323,7 +334,7 @@ class _Run:
         values |= dropped_values(dropped)
         message = self._messages.diagnostics(
             received_ns,
-            "cvdl: perception",
+            f"{_REPORTER}perception",
             summary_of(dropped),
             values,
             warn=dropped.total() > self._reported_dropped,

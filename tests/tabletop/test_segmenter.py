@@ -348,6 +348,17 @@ def view(cast, block):
     )
 
 
+def test_of_things_that_touch_one_stands_on_the_plane(cast, block, segment):
+    """Though their feet are too dark for any reading."""
+    view = cast(block(-0.05, 0, (0.1, 0.1, 0.1)), block(0.04, -0.02, (0.08, 0.1, 0.15), color=BLUE))
+    heights = view.plane.height(view.frame.camera.deproject(view.frame.depth))
+    feet = (view.labels >= FIRST_OBJECT_LABEL) & (heights < 0.04)
+    scene = segment(replace(view.frame, depth=np.where(feet, np.float32(np.nan), view.frame.depth)))
+    assert len(scene.objects) == 2
+    bottoms = [scene.plane.height(item.box3d.corners()).min() for item in scene.objects]
+    assert min(bottoms) == pytest.approx(0, abs=1e-9)
+
+
 def test_objects_are_described_by_their_masks(view, segment):
     scene = segment(view.frame)
     assert [item.label for item in scene.objects] == [2, 3]

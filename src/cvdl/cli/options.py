@@ -44,6 +44,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON for people and programs, making the folders above it."""
     import json
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    from cvdl.outputs import write_atomically
+
     text = json.dumps(content, indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_atomically(path, f"{text}\n".encode())

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detector import Detector
+from cvdl.detection.proposals import Proposer
 from cvdl.evaluation.detection import DetectionReport, DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
-from cvdl.frame import RgbdFrame
 from cvdl.tally import Tally
 
 __all__ = ["DetectorScores", "report_on", "score_detector"]
-
-Proposer = Callable[[RgbdFrame], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from cvdl.errors import InputError
 from cvdl.grasping.detector import GraspDetector
+from cvdl.grasping.names import DETECTORS
 
 __all__ = ["DETECTORS", "load_detector", "packaged_weights"]
-
-DETECTORS = ("cascade", "lenz2014")
 
 
 def packaged_weights(name: str) -> Path:

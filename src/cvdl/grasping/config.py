@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from cvdl.grasping.names import DetectorName
 from cvdl.settings import Settings
 
 __all__ = ["GraspConfig"]
@@ -15,9 +16,7 @@ class GraspConfig(Settings):
     """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
 
     enable: bool = Field(True, description="Whether grasps are looked for.")
-    detector: Literal["cascade", "lenz2014"] = Field(
-        "cascade", description="Which networks rank the rectangles."
-    )
+    detector: DetectorName = Field("cascade", description="Which networks rank the rectangles.")
     weights: str = Field(
         "", description="Safetensors file of that detector; empty: the one of the package."
     )

@@ -41,7 +41,7 @@ __all__ = ["BaseNode"]
 _log = logging.getLogger("cvdl.ros")
 
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
-_STOP_S = 2.0  # that an end by Ctrl-C waits for the frame under way
+_STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
 _LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
 
@@ -323,6 +323,8 @@ class BaseNode(LifecycleNode):
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
+            if self._camera is not camera:  # stopped meanwhile, and perhaps set up anew
+                return
             self._publish(frame, scene, job.wanted, health)
             end = perf_counter()
         except MessageError as error:

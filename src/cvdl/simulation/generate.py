@@ -51,7 +51,7 @@ def in_order(
             ``if __name__ == "__main__"``.
     """
     if processes is None:
-        processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
+        processes = min(_usable_cores(), count // _WORTH_A_PROCESS)
     if processes <= 1:
         for index in range(count):
             yield make(index)
@@ -69,6 +69,13 @@ def in_order(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
 
 
 def _start_worker() -> None:

@@ -168,18 +168,18 @@ def _pattern(kind: str) -> Image:
         shade = rng.uniform(0.7, 1, (4, 4)).repeat(size // 4, 0).repeat(size // 4, 1)
         field = shade * (1 - joint) + 0.1 * _noise(rng, (16, 16), octaves=3)
     elif kind == "wood":
-        field = _grain(rng, u, v)
+        field = _grain(rng, u)
     elif kind == "planks":
         shade = rng.uniform(0.55, 1, 8).repeat(size // 8)[None, :]
-        field = shade * (0.4 + 0.6 * _grain(rng, u, v)) * (1 - (u * 8 % 1 < 0.03))
+        field = shade * (0.4 + 0.6 * _grain(rng, u)) * (1 - (u * 8 % 1 < 0.03))
     else:
         raise ValueError(f"unknown pattern {kind!r}")
     field = (field - field.min()) / np.ptp(field)
     return (255 * field).astype(np.uint8)
 
 
-def _grain(rng: np.random.Generator, u: NDArray, v: NDArray) -> NDArray[np.float64]:
-    """Grain along v: rings cut lengthwise, with fine fibres."""
+def _grain(rng: np.random.Generator, u: NDArray) -> NDArray[np.float64]:
+    """Grain across u: rings cut lengthwise, with fine fibres."""
     rings = 0.5 + 0.5 * np.sin(2 * np.pi * (6 * u + 2.5 * _noise(rng, (2, 4), octaves=3)))
     return 0.55 * rings + 0.45 * _noise(rng, (3, 90), octaves=2)
 

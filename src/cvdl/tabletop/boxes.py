@@ -19,20 +19,20 @@ _RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
 
 def plane_axes(plane: Plane) -> NDArray[np.float64]:
     """Right-handed axes (3, 3), in columns; the third is the plane's normal."""
-    # The image's x axis is never along the normal of a plane that the camera sees well.
-    x = np.array([1.0, 0.0, 0.0])
+    # The image's x axis, unless the camera lies on its side.
+    x = np.array([1.0, 0.0, 0.0] if abs(plane.normal[0]) < 0.9 else [0.0, 1.0, 0.0])
     x -= (x @ plane.normal) * plane.normal
     x /= np.linalg.norm(x)
     return np.stack([x, np.cross(plane.normal, x), plane.normal], axis=1)
 
 
-def standing_box(points: NDArray[np.float64], plane: Plane, is_alone: bool) -> OrientedBox:
+def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> OrientedBox:
     """A box on the plane round the seen points of one object, along its upright faces.
 
     Args:
         points: (N, 3) in the camera frame, metres; N >= 3.
         plane: the support plane.
-        is_alone: whether it touches no other object in the image.
+        is_lowest: whether it touches no object in the image that begins lower.
 
     Returns:
         A box whose third axis is the plane's normal. It reaches down to the plane, unless the
@@ -42,7 +42,7 @@ def standing_box(points: NDArray[np.float64], plane: Plane, is_alone: bool) -> O
     ground = points @ axes[:, :2]
     height = plane.height(points)
     low, high = rank(height, 0.01), rank(height, 0.99)
-    low = 0.0 if is_alone or low < _RESTING else low
+    low = 0.0 if is_lowest or low < _RESTING else low
     angle = _angle_of_faces(ground)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # Flying pixels at the outline would make the box too large: the outermost points are left out.

@@ -5,9 +5,10 @@ ones before have joined:
 
 1. a scrap or a thin strip along one neighbour (a rim, a handle, flying pixels),
 2. the inside of a vessel, behind its rim,
-3. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
-4. two parts of one surface on both sides of what hides its middle,
-5. a handle and the head that its end runs into.
+3. a small region beside a far larger one of its colour,
+4. a region enclosed by one object that it nowhere stands in front of (a bowl's bottom),
+5. two parts of one surface on both sides of what hides its middle,
+6. a handle and the head that its end runs into.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from cvdl.tabletop.dishes import dish_bottoms, join_rims
 from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.halos import find_halos
-from cvdl.tabletop.labels import pixels_by_label
+from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
 from cvdl.tabletop.regions import watershed_regions
@@ -83,6 +83,7 @@ class TabletopSegmenter:
             instances += _enlarge(bottoms, surface, low)
         objects: list[SceneObject] = []
         borders, _ = find_borders(groups, surface)
+        lows = _lows(groups, surface, support.plane)
         for group, pixels in pixels_by_label(instances).items():
             if len(pixels) < config.min_pixels:
                 continue
@@ -94,9 +95,19 @@ class TabletopSegmenter:
             some = slice(None, None, max(1, len(pixels) // _BOX_POINTS))
             uv = np.stack([cols[some], rows[some]], axis=1)
             points = frame.camera.deproject_pixels(uv, depth[rows[some], cols[some]])
-            box3d = standing_box(points, support.plane, is_alone=not borders.get(group))
+            is_lowest = all(lows[other] >= lows[group] for other in borders.get(group, ()))
+            box3d = standing_box(points, support.plane, is_lowest)
             objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
+
+
+def _lows(groups: NDArray[np.int32], surface: Surface, plane: Plane) -> dict[int, float]:
+    """How high each object begins above the plane, metres, but for the lowest of its points."""
+    points = surface.points.reshape(-1, 3)
+    return {
+        group: rank(plane.height(points[pixels]), 0.01)
+        for group, pixels in pixels_by_label(groups).items()
+    }
 
 
 def _window_of(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:

@@ -1,8 +1,8 @@
 """Local geometry of what stands above the plane: normals, creases and depth steps.
 
-Works on a reduced image (about 320 pixels wide): depth noise is wider than a pixel, and the mask's
-outline comes from the full image afterwards. The kernels are compiled by numba on first use and
-kept in its cache.
+Works on a reduced image (320 to 639 pixels wide, where the full one is as wide): depth noise is
+wider than a pixel, and the mask's outline comes from the full image afterwards. The kernels are
+compiled by numba on first use and kept in its cache.
 """
 
 from __future__ import annotations

@@ -221,11 +221,12 @@ def test_a_higher_rate_holds_from_the_next_frame_on(start, wire, tabletops, monk
     monkeypatch.setattr(node._worker, "submit", worked_on.append)
     monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
     match = Match(*wire.messages(next(iter(tabletops(1)))))
-    for rate, expected in ((0.01, 1), (10.0, 11), (30.0, 41)):
+    for rate, expected in ((0.01, 1), (10.0, 10), (30.0, 30)):
         node.set_parameters([Parameter("max_rate", value=rate)])
+        worked_on.clear()
         for _ in range(30):
             node._on_match(match)
-        assert len(worked_on) == expected
+        assert len(worked_on) == pytest.approx(expected, abs=1)
 
 
 def test_compressed_images(start, wire, tabletop):
