@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
 
@@ -190,6 +191,24 @@ def test_an_older_bag_is_replaced_only_when_asked(bag):
     prepare_output(bag, overwrite=True)
     assert not bag.exists()
     prepare_output(bag, overwrite=False)
+
+
+def test_an_empty_folder_may_become_a_bag_but_the_working_one_and_a_link_may_not(
+    tmp_path, monkeypatch
+):
+    empty, link = tmp_path / "empty", tmp_path / "link"
+    empty.mkdir()
+    link.symlink_to(empty)
+    with pytest.raises(BagError, match=r"cannot write .*link: it is a link"):
+        prepare_output(link, overwrite=True)
+    monkeypatch.chdir(empty)
+    with pytest.raises(BagError, match=r"cannot write \.: it is the working folder"):
+        prepare_output(Path(), overwrite=True)
+    monkeypatch.chdir(tmp_path)
+    prepare_output(empty, overwrite=False)
+    with BagWriter(empty):
+        pass
+    assert (empty / "metadata.yaml").is_file()
 
 
 def test_whatever_is_not_a_bag_is_never_removed(tmp_path):

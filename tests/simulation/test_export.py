@@ -221,6 +221,38 @@ def test_a_folder_of_other_things_is_never_touched(
     assert treasure.read_text() == "years of work"
 
 
+@pytest.mark.parametrize("kind", ["images", "coco"])
+@pytest.mark.parametrize("place", ["thesis.txt", "images/thesis.txt", "scene000000/sub/thesis.txt"])
+def test_what_was_put_into_an_export_is_never_removed(
+    kind: str, place: str, tmp_path: Path, scenes: list[SimulatedScene]
+) -> None:
+    out = tmp_path / "out"
+    write(out, kind, scenes[:1])
+    treasure = out / place
+    treasure.parent.mkdir(parents=True, exist_ok=True)
+    treasure.write_text("years of work")
+    with pytest.raises(InputError, match="cannot replace .*out: .* is no file of simulated images"):
+        write(out, kind, scenes[:1], overwrite=True)
+    assert treasure.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("kind", ["images", "coco"])
+def test_an_export_in_the_working_folder_or_behind_a_link_is_replaced_there(
+    kind: str, tmp_path: Path, scenes: list[SimulatedScene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, link = tmp_path / "out", tmp_path / "link"
+    out.mkdir()
+    link.symlink_to(out)
+    monkeypatch.chdir(out)
+    for path in (Path(), link):
+        write(path, kind, scenes[:2], overwrite=True)
+        write(path, kind, scenes[:1], overwrite=True)
+        files = {file.name for file in out.rglob("*")}
+        assert files & {"scene000000", "000000.png"}
+        assert not files & {"scene000001", "000001.png"}
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_a_file_in_the_way(kind: str, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")

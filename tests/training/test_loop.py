@@ -316,6 +316,19 @@ def test_an_earlier_run_comes_back_unless_the_next_one_trains(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_run_behind_a_link_is_replaced_where_it_is(tmp_path):
+    run, link = tmp_path / "disk" / "run", tmp_path / "link"
+    run.mkdir(parents=True)
+    link.symlink_to(run)
+    fit(Line(), SETTINGS, link)
+    prepare_run(link, {"a": 1}, resume=False, overwrite=True)
+    save_checkpoint(link / "last.pt", {})
+    assert settle_run(link)
+    assert link.is_symlink()
+    assert sorted(path.name for path in run.iterdir()) == ["last.pt", "run.json"]
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
+
+
 def test_a_run_that_has_trained_nothing_is_no_run(tmp_path):
     prepare_run(tmp_path / "run", {"epochs": 1}, resume=False)
     for resume in (False, True):

@@ -35,15 +35,19 @@ def check_output(path: Path, overwrite: bool) -> None:
     """
     if path.suffix in {".bag", ".db3", ".mcap"}:
         raise BagError(f"cannot write {path}: the output is a folder (a rosbag2), not a file")
+    if path.is_symlink():
+        raise BagError(f"cannot write {path}: it is a link; name the folder itself")
+    if path.resolve() == Path.cwd():
+        raise BagError(f"cannot write {path}: it is the working folder; name one to make")
     if not path.exists():
         return
     if not path.is_dir():
         raise BagError(f"cannot write {path}: it exists and is not a bag")
-    own = _own_files(path)
-    others = sorted(file.name for file in path.iterdir() if file.name not in own)
+    own, found = _own_files(path), sorted(file.name for file in path.iterdir())
+    others = [name for name in found if name not in own]
     if others:
         raise BagError(f"cannot write {path}: it is more than one bag, it holds {others[0]}")
-    if not overwrite:
+    if found and not overwrite:
         raise BagError(f"{path} exists already; say --overwrite to replace it")
 
 

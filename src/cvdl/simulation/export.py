@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -27,6 +28,12 @@ __all__ = ["EXPORTS", "BagExport", "CocoExport", "Export", "ImageExport"]
 
 #: In every folder of images made here: how it came about. What has no such file is not replaced.
 _RECIPE = "simulation.json"
+#: Files and folders in such a folder, by their paths in it.
+_OURS = re.compile(
+    r"(simulation|camera|annotations)\.json"
+    r"|scene\d{6,}(/(color|depth|labels)\.png|/truth\.json)?"
+    r"|(images|depth)(/\d{6,}\.png)?"
+)
 #: The optical frame (z forward, x right, y down) in camera_link (x forward, y left, z up).
 _OPTICAL_IN_LINK = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
 
@@ -198,9 +205,13 @@ def _make_folder(path: Path, overwrite: bool, seed: int) -> None:
     if path.is_dir() and any(path.iterdir()):
         if not (path / _RECIPE).is_file():
             raise InputError(f"cannot write {path}: it holds other files than simulated images")
+        for item in sorted(path.rglob("*")):
+            if not _OURS.fullmatch(item.relative_to(path).as_posix()):
+                raise InputError(f"cannot replace {path}: {item} is no file of simulated images")
         if not overwrite:
             raise InputError(f"{path} exists already; say --overwrite to replace it")
-        shutil.rmtree(path)
+        for item in path.iterdir():  # not the folder, which may be the working one or a link to one
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
     path.mkdir(parents=True, exist_ok=True)
     _write_json(path / _RECIPE, {"seed": seed, "version": __version__})
 

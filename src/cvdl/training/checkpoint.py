@@ -45,6 +45,7 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
     Raises:
         TrainingError: if something is there and must stay, or is the run of other settings.
     """
+    out = out.resolve()  # what a link leads to, where the run is renamed and removed
     file = out / _RUN_FILE
     run = json.loads(json.dumps(run))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -85,6 +86,7 @@ def settle_run(out: Path) -> bool:
     Returns:
         Whether the run has trained anything.
     """
+    out = out.resolve()
     has_trained = _has_trained(out)
     if _aside(out).exists():
         shutil.rmtree(_aside(out) if has_trained else out)
