@@ -25,7 +25,7 @@ from cvdl.datasets import ImageFolder
 from cvdl.errors import InputError
 from cvdl.frame import Scene
 from cvdl.pictures import overlay
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.ros.reading import read_color, stamp_ns
@@ -346,7 +346,26 @@ def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, fra
     summary = replay(path, out, stage)
     assert summary.frames == 0
     assert "focal lengths must be positive, got fx=0.0 fy=0.0" in summary.problem
-    assert set(raw(out)) == {*INPUTS, "/diagnostics"}
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("depth", "words"),
+    [(np.nan, "there is no depth reading in it"), (800, "100% of its pixels have a depth, 800 m")],
+)
+def test_frames_without_a_plane_are_counted_and_told_once(
+    tmp_path, frames, out, caplog, depth, words
+):
+    messages = []
+    for frame in frames(3):
+        values = np.full_like(frame.depth, depth)
+        changed = {DEPTH_TOPIC: FACTORY.image(frame, values, "32FC1")}
+        messages += [(t, frame.stamp_ns, m) for t, m in {**messages_of(frame), **changed}.items()]
+    perception = Perception(PerceptionConfig().segmentation_only())
+    summary = replay(write_messages(tmp_path / "in", messages), out, perception)
+    assert (summary.frames, summary.without_plane) == (3, 3)
+    (record,) = caplog.records
+    assert f"a frame shows no support plane: {words}" in record.getMessage()
 
 
 def test_data_that_is_no_message_is_dropped(tmp_path, frames, out, stage, caplog):

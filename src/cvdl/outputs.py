@@ -19,9 +19,12 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
         overwrite: whether it was.
 
     Raises:
-        InputError: naming one that exists, or is a folder.
+        InputError: naming one that exists, is a folder, or is there twice.
     """
-    for path in filter(None, paths):
+    given = [path for path in paths if path is not None]
+    for path in given:
+        if given.count(path) > 1:
+            raise InputError(f"{path} is named for two outputs")
         if path.is_dir():
             raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:

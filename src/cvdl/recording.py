@@ -58,6 +58,7 @@ class PictureFolder(Recording):
             )
 
     def __enter__(self) -> PictureFolder:
+        self._path.mkdir(parents=True, exist_ok=True)
         for file in self._old:
             file.unlink()
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import threading
 from collections import Counter
@@ -29,7 +30,7 @@ from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, is_rectified, missing_plane, read_frame, stamp_ns
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
 from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
@@ -88,6 +89,7 @@ class ReplaySummary:
         refused: number of grasp rectangles that became no grasp, by reason.
         classes: number of objects in all frames, by class; of those without one under "".
         unmatched: number of detections in all frames that are no segmented object.
+        without_plane: number of frames that show no support plane.
         seconds: wall time.
         problem: why there was no frame, if there was none.
         interrupted: whether Ctrl-C ended it; the bag is whole all the same.
@@ -102,6 +104,7 @@ class ReplaySummary:
     refused: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
+    without_plane: int = 0
     problem: str = ""
     interrupted: bool = False
 
@@ -146,7 +149,10 @@ def replay(
         prepare_output(out, options.overwrite)
         writer = stack.enter_context(BagWriter(out))
         run = _Run(reader, writer, topics, perception, options, recordings)
-        return run(on_progress)
+        summary = run(on_progress)
+    if summary.problem:  # a copy of the input would only be in the way of the next try
+        shutil.rmtree(out)
+    return summary
 
 
 class _Run:
@@ -178,6 +184,7 @@ class _Run:
         self._refused: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._unmatched = 0
+        self._without_plane = 0
         self._told_classes: tuple[str, ...] = ()
         self._reported_ns: int | None = None
         self._reported_frames = 0
@@ -210,6 +217,7 @@ class _Run:
             refused=self._refused,
             classes=self._classes,
             unmatched=self._unmatched,
+            without_plane=self._without_plane,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
@@ -290,6 +298,9 @@ class _Run:
                 match.color, match.depth, match.camera_info, self._is_rectified
             ):
                 self._tally.warn(cause, sentence)
+            if scene.plane is None:
+                self._without_plane += 1
+                self._tally.warn(*missing_plane(frame.depth))
             self._grasps += len(scene.grasps)
             self._refused.update(scene.refused)
             self._classes.update(item.class_name for item in scene.objects)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.cli.app import app
-from cvdl.datasets import ImageFolder
+from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.ros.messages import MessageFactory
 from cvdl.ros.reading import read_color, read_depth, stamp_ns
 
@@ -45,6 +45,7 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
     text = run("info", tmp_path / "bag")
     assert "/only" in text
     assert "there is no depth topic in it" in text
+    assert not text.rstrip().endswith("Its topics:")
     assert "<-" not in text
 
 
@@ -90,3 +91,11 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     with pytest.raises(BagError, match="bag exists already; say --overwrite"):
         run("bag", "from-images", image_folder, tmp_path / "bag")
     run("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
+
+
+def test_of_a_folder_that_cannot_be_read_to_its_end_there_is_no_bag(tmp_path):
+    run("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
+    (tmp_path / "images" / "scene000001" / "color.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"scene000001/color\.png"):
+        run("bag", "from-images", tmp_path / "images", tmp_path / "bag")
+    assert not (tmp_path / "bag").exists()

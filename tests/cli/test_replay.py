@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -124,11 +125,28 @@ def test_an_unknown_topic_is_said(bag, tmp_path):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", "/x")
 
 
-def test_no_frame_at_all_is_an_error(bag, tmp_path):  # as colour is no depth
-    text = run(
-        "replay", bag, "-o", tmp_path / "out", "--depth-topic", "/camera/color/image_raw", code=1
-    )
+def test_one_topic_for_colour_and_depth_is_refused(bag, tmp_path):
+    topic = "/camera/color/image_raw"
+    with pytest.raises(BagError, match=f"{topic} would be both colour and depth"):
+        run("replay", bag, "-o", tmp_path / "out", "--depth-topic", topic)
+
+
+def test_no_frame_at_all_is_an_error_and_leaves_nothing(tmp_path, frame):
+    late = replace(frame, stamp_ns=frame.stamp_ns + 10**9)
+    with BagWriter(tmp_path / "in") as bag:
+        write_frame(bag, replace(frame, depth=np.full_like(frame.depth, np.nan)))
+        write_frame(bag, late)
+    out = tmp_path / "out"
+    text = run("replay", tmp_path / "in", "-o", out, "--slop", 0, *WITHOUT_DETECTION)
+    assert re.search(r"frames without a support plane +\d", text)
+    messages = MessageFactory(message_type)
+    with BagWriter(tmp_path / "apart") as bag:
+        bag.write("/color", 0, messages.color(frame))
+        bag.write("/depth", 10**9, messages.depth(late))
+        bag.write("/info", 0, messages.camera_info(frame))
+    text = run("replay", tmp_path / "apart", "-o", tmp_path / "none", code=1)
     assert "error: no frame went through" in text
+    assert not (tmp_path / "none").exists()
 
 
 def test_ctrl_c_leaves_a_whole_bag_and_status_130(tmp_path, frames):

@@ -49,6 +49,12 @@ def test_a_scenes_own_intrinsics_win(scenes):
     assert np.nanmax(frame.depth) == pytest.approx(0.05)
 
 
+def test_a_depth_unit_that_cannot_be_is_refused(scenes):
+    edit_camera(scenes / "camera.json", depth_unit_m=1.0)
+    with pytest.raises(DatasetError, match=r"depth.png: the nearest reading is 500 m away; .*1 m"):
+        ImageFolder(scenes)[1]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

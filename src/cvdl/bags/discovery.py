@@ -133,6 +133,8 @@ def find_topics(
         key=lambda pair: pair[0],
     )
     best_fitness, best = ranked[-1]
+    if best.color == best.depth:
+        raise fail(f"{best.color} would be both colour and depth")
     equals = [topics for fitness, topics in ranked if fitness == best_fitness]
     if len(equals) > 1:
         options = {

@@ -21,7 +21,9 @@ def _root() -> None:
 def from_images(
     folder: Annotated[Path, typer.Argument(help="Folder of colour and depth images.")],
     out: Annotated[Path, typer.Argument(help="Folder of the rosbag2 to write.")],
-    fps: Annotated[float, typer.Option(min=0.01, help="Frames a second of bag time.")] = 15.0,
+    fps: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Frames a second of bag time.")
+    ] = 15.0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a bag that exists.")
     ] = False,
@@ -31,16 +33,22 @@ def from_images(
     Either a sub-folder a frame with color.png and depth.png, and camera.json; or
     pairs NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
     """
+    import shutil
+
     from rich.progress import track
 
     from cvdl.bags import BagWriter, prepare_output, write_frames
     from cvdl.cli.console import status_console
-    from cvdl.datasets import ImageFolder
+    from cvdl.datasets import DatasetError, ImageFolder
     from cvdl.tally import counted
 
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)
     progress = track(frames, "writing", len(frames), console=status_console(), transient=True)
-    with BagWriter(out) as bag:
-        write_frames(bag, progress, fps)
+    try:
+        with BagWriter(out) as bag:
+            write_frames(bag, progress, fps)
+    except DatasetError:  # half a folder as a bag looks whole
+        shutil.rmtree(out)
+        raise
     typer.echo(f"{counted(len(frames), 'frame')} in {out}")

@@ -135,3 +135,5 @@ def detector(
         typer.echo(f"figures: {json_path}")
     for path in detections.write_pictures(report, views, sheet, curves, confusion, worst):
         typer.echo(f"picture: {path}")
+    if sheet is not None and not report.mistakes:
+        typer.echo(f"no mistakes, so no {sheet}")

@@ -29,7 +29,8 @@ def command(
             verdict = "A replay uses the marked topics."
         except BagError as error:
             marks = {}
-            verdict = f"A replay needs help. {str(error).splitlines()[0]}"
+            reason = str(error).splitlines()[0].removesuffix(" Its topics:")
+            verdict = f"A replay needs help. {reason}"
         start = datetime.fromtimestamp(reader.start_ns // 10**9, timezone.utc).replace(tzinfo=None)
         count = sum(topic.count for topic in reader.topics)
         typer.echo(f"{bag}: {reader.kind}")

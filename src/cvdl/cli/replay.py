@@ -110,11 +110,14 @@ def replay_table(summary: ReplaySummary) -> Table:
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
+    table.add_row("frames without a support plane", str(summary.without_plane), "")
     if "detect" in summary.latency_ms:
         for name, count in summary.classes.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")
         table.add_row("detections without an object", str(summary.unmatched), "")
-        table.add_section()
+    else:
+        table.add_row("objects", str(summary.classes.total()), "")
+    table.add_section()
     if "grasp" in summary.latency_ms:
         table.add_row("grasps", str(summary.grasps), "")
         for reason, count in summary.refused.most_common():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -262,7 +263,7 @@ def tell_end(out: Path, folds: int, stage: str, name: str) -> None:
     if not folds:
         typer.echo(
             f"to use it: cvdl replay BAG -o OUT --set {stage}.detector={name} "
-            f"--set {stage}.weights={out / f'{name}.safetensors'}"
+            f"--set {shlex.quote(f'{stage}.weights={out}/{name}.safetensors')}"
         )
 
 

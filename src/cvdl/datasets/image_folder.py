@@ -20,6 +20,9 @@ __all__ = ["FRAME_INTERVAL_NS", "ImageFolder"]
 #: Frames of a folder are stamped as if recorded at 30 a second, the first one interval in.
 FRAME_INTERVAL_NS = 1_000_000_000 // 30
 
+#: What no depth camera's reading is beyond, metres; a 16-bit image in millimetres ends there.
+_FARTHEST = 65.535
+
 _LAYOUTS = (
     "scene folders (SCENE/color.png and SCENE/depth.png, with camera.json in the folder "
     "or in each scene) or numbered pairs (NNNNNN-color.png and NNNNNN-depth.png, with "
@@ -102,6 +105,13 @@ class ImageFolder:
         raw = read_image(files.depth, cv2.IMREAD_UNCHANGED, (np.uint16,), size)
         depth = raw.astype(np.float32) / np.float32(1 / depth_unit)
         depth[raw == 0] = np.nan
+        readings = raw[raw > 0]
+        if len(readings) and readings.min() * depth_unit > _FARTHEST:
+            raise DatasetError(
+                f"{files.depth}: the nearest reading is {readings.min() * depth_unit:g} m away; "
+                f"expected at most {_FARTHEST} m. A unit is depth_unit_m in {files.camera.name}, "
+                f"{depth_unit:g} m"
+            )
         position = index % len(self)
         return RgbdFrame(color, depth, camera, stamp_ns=(position + 1) * FRAME_INTERVAL_NS)
 

@@ -28,7 +28,7 @@ from cvdl.ros.inputs import CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import NodeConfig, assemble, descriptor, parameters_of
-from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
@@ -350,6 +350,8 @@ class BaseNode(LifecycleNode):
                 match.color, match.depth, match.camera_info, camera.is_rectified
             ):
                 health.warn(cause, sentence)
+            if "segment" in scene.latency_ms and scene.plane is None:
+                health.warn(*missing_plane(frame.depth))
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
         """Of another node, in the camera's frame."""

@@ -26,6 +26,7 @@ __all__ = [
     "image_kind",
     "image_size",
     "is_rectified",
+    "missing_plane",
     "read_camera",
     "read_color",
     "read_depth",
@@ -224,6 +225,19 @@ def doubts(
             f"colour is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
             "depth must be registered to colour, else masks are shifted",
         )
+
+
+def missing_plane(depth: NDArray[np.float32]) -> tuple[str, str]:
+    """What to warn of, once, where depth (H, W), metres, shows no support plane: see `doubts`."""
+    readings = depth[np.isfinite(depth)]
+    seen = "there is no depth reading in it"
+    if len(readings):
+        share, median = len(readings) / depth.size, float(np.median(readings))
+        seen = (
+            f"{share:.0%} of its pixels have a depth, {median:.3g} m in the median (16UC1 is in "
+            "millimetres, 32FC1 in metres)"
+        )
+    return "no support plane", f"a frame shows no support plane: {seen}"
 
 
 def _is_compressed(message: Any) -> bool:
