@@ -23,6 +23,7 @@ from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackagePrefix
 
 # launch/ and config/ stand side by side, in the installed package as in its source.
 _CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -136,6 +137,10 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     for name in ("bag", "params_file"):  # else the one is played late, the other just warned of
         if argument(name) and not Path(argument(name)).exists():
             raise FileNotFoundError(f"{name}:={argument(name)}: no such file or folder")
+    if record and Path(record).exists():
+        raise FileExistsError(f"record:={record}: exists already")
+    if argument("rviz") == "true":
+        FindPackagePrefix("rviz2").perform(context)  # raises where it is not installed
 
     overrides: dict[str, str | bool] = {}
     if bag:
@@ -166,6 +171,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 + ["--regex", f"^({prefix}/{_RESULTS}|/diagnostics|/tf_static)$"]
                 + (["--use-sim-time"] if bag else []),
                 output="screen",
+                on_exit=_check,
             )
         )
     if argument("rviz") == "true":
@@ -181,13 +187,18 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return started
 
 
-def _end(event: ProcessExited, context: LaunchContext) -> LaunchDescriptionEntity:
-    """Ends the launch with its node: else a person or a container would take it for running.
+def _check(event: ProcessExited, context: LaunchContext) -> None:
+    """Ends the launch where a part of it has failed.
 
     An error is what makes launch's own exit status 1, for a supervisor to see.
     """
     if event.returncode and not context.is_shutdown:
         raise RuntimeError(f"{event.process_name} has failed with status {event.returncode}")
+
+
+def _end(event: ProcessExited, context: LaunchContext) -> LaunchDescriptionEntity:
+    """Ends the launch with its node: else a person or a container would take it for running."""
+    _check(event, context)
     return Shutdown(reason=f"{event.process_name} has ended")
 
 
@@ -198,6 +209,7 @@ def _play(argument: Callable[[str], str], nodes: list[str]) -> list[LaunchDescri
         + ["--disable-keyboard-controls"]
         + (["--loop"] if argument("bag_loop") == "true" else []),
         output="screen",
+        on_exit=_check,
     )
     waiter = ExecuteProcess(cmd=["python3", "-m", "cvdl.ros.wait_node", *nodes], output="screen")
 

@@ -76,6 +76,7 @@ def test_an_override_may_be_written_as_python_writes_numbers():
         ("grasp.approach=side", r"grasp\.approach is 'side': accepted: surface, plane"),
         ("grasp.max_opening=3", r"max_opening is 3: accepted: number >= 0\.005 and <= 1"),
         ("grasp.insertion=0.2", r"settings: insertion 0\.2 must not be more than plate_length"),
+        ("segmentation={min_height: 0.1, max_height: 0.1}", "0.1 must be less than max_height 0.1"),
         ("segmentation=2", "segmentation is 2: expected a section of settings: max_range, "),
         ("detector=onnx", "detector is 'onnx': expected a section of settings: enable, detector"),
         ("segmentation.max_range", "expected key=value"),

@@ -84,6 +84,19 @@ def test_an_image_lost_on_the_way_does_not_hurry_the_next_pair():
     assert run(events)[0] == [(132, 118)]
 
 
+def test_a_loop_shorter_than_a_second_is_followed():
+    stamps = [33, 66, 99, 132, 165, 198]
+    matches, sync = run([(topic, stamp) for _ in range(3) for stamp in stamps for topic in "cd"])
+    first, *later = stamps, *[[99, 132, 165, 198]] * 2
+    assert matches == [(stamp, stamp) for each in (first, *later) for stamp in each]
+    assert sync.dropped == {"stamp out of order": 8}
+
+
+def test_stamps_that_stand_still_are_named():
+    _, sync = run([(topic, 5) for _ in range(10) for topic in "cd"])
+    assert sync.complaint() == "the stamps of color and depth stand still (9 on color, 9 on depth)"
+
+
 def test_slop_is_the_limit():
     assert run([("c", 0), ("d", 10)], slop_s=0.010)[0] == [(0, 10)]
     matches, sync = run([("c", 0), ("d", 11)], slop_s=0.010)

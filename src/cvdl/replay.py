@@ -207,10 +207,11 @@ class _Run:
             except KeyboardInterrupt:
                 interrupted = True
         interrupted |= self._interrupt.asked
+        damaged = Counter({"message behind the damage": self._reader.unread})
         return ReplaySummary(
             topics=self._topics,
             frames=self._tally.frames,
-            dropped=self._sync.dropped + self._tally.dropped,
+            dropped=self._sync.dropped + self._tally.dropped + damaged,
             latency_ms=self._tally.latency_ms(),
             seconds=perf_counter() - start,
             grasps=self._grasps,

@@ -16,8 +16,10 @@ DEFAULT_SLOP_S = 0.02
 DEFAULT_QUEUE = 10
 
 # A stamp so much older than the newest one means a clock that started again: a bag that is
-# played in a loop, a simulation that was reset. Less is a message out of order.
+# played in a loop, a simulation that was reset. Less is a message out of order, but so many of one
+# topic, one after the other, are a short loop.
 _RESTART_NS = 1_000_000_000
+_RESTART_AFTER = 3
 _DISTANCES = 10  # of stamps that tell a topic's period: two odd ones do not for ever
 
 
@@ -38,6 +40,7 @@ class _Stream:
         taken: stamp of the last message that left the queue; older ones come too late.
         newest: largest stamp so far.
         distances: of its last stamps in order, nanoseconds.
+        late: messages, the last ones, that were out of order.
     """
 
     name: str
@@ -46,6 +49,8 @@ class _Stream:
     taken: int | None = None
     newest: int | None = None
     distances: deque[int] = field(default_factory=lambda: deque(maxlen=_DISTANCES))
+
+    late: int = 0
 
     @property
     def period(self) -> int:
@@ -98,6 +103,7 @@ class RgbdSync:
         self._without_info: deque[tuple[Any, Any]] = deque()
         self._received_at_match: Counter[str] = Counter()
         self._nearest_ns: int | None = None  # miss since the last match
+        self._equal_since_match = 0
         self.received: Counter[str] = Counter()
         self.matched = 0
         self.dropped: Counter[str] = Counter()
@@ -138,6 +144,8 @@ class RgbdSync:
         heard = ", ".join(f"{count} on {name}" for name, count in since.items() if count)
         if silent:
             return f"nothing comes on {' and '.join(silent)} (but {heard})"
+        if self._equal_since_match > sum(since.values()) // 2:
+            return f"the stamps of {topics[0]} and {topics[1]} stand still ({heard})"
         miss = f", at best {self._nearest_ns / 1e9:g} s" if self._nearest_ns else ""
         return (
             f"no stamps of {topics[0]} and {topics[1]} within {self._slop_ns / 1e9:g} s"
@@ -146,17 +154,23 @@ class RgbdSync:
 
     def _add(self, stream: _Stream, stamp_ns: int, message: Any) -> list[Match]:
         self.received[stream.name] += 1
-        if stream.newest is not None and stamp_ns < stream.newest - _RESTART_NS:
+        is_late = stream.taken is not None and stamp_ns < stream.taken
+        stream.late = stream.late + 1 if is_late else 0
+        is_far_back = stream.newest is not None and stamp_ns < stream.newest - _RESTART_NS
+        if is_far_back or stream.late == _RESTART_AFTER:
+            is_late = False
             for each in (self._color, self._depth):
                 self._clear(each)
                 each.taken = each.newest = None
                 each.distances.clear()
+                each.late = 0
         place = bisect_left(stream.queue, stamp_ns, key=lambda entry: entry[0])
         known = place < len(stream.queue) and stream.queue[place][0] == stamp_ns
         if known or stamp_ns == stream.taken:
             self.dropped["stamp equal to another's"] += 1
+            self._equal_since_match += 1
             return []
-        if stream.taken is not None and stamp_ns < stream.taken:
+        if is_late:
             self.dropped["stamp out of order"] += 1
             return []
         stream.queue.insert(place, (stamp_ns, message))
@@ -205,6 +219,7 @@ class RgbdSync:
             self.matched += len(matches)
             self._received_at_match = self.received.copy()
             self._nearest_ns = None
+            self._equal_since_match = 0
         return matches
 
     def _drop(self, stream: _Stream) -> None:

@@ -30,7 +30,7 @@ class Entity:
         self.args, self.fields = args, fields
 
     def perform(self, context):
-        return context[self.args[0]]
+        return context.get(self.args[0])
 
 
 class StandIn(ModuleType):

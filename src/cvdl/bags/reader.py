@@ -36,6 +36,7 @@ class BagReader:
         topics: all of them, in order of their names.
         start_ns: time of the first message, nanoseconds.
         duration_ns: from the first to the last message.
+        unread: how many of the messages wanted last lie behind damage.
 
     Raises:
         BagError: if there is no bag, or nothing of it can be read.
@@ -43,6 +44,7 @@ class BagReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unread = 0
         self.kind, self._sources = _open(path)
         merged: dict[tuple[str, str], Topic] = {}
         for source in self._sources:
@@ -70,6 +72,7 @@ class BagReader:
         Args:
             names: of the topics wanted; all of them if not given.
         """
+        self.unread = 0
         for source in self._sources:
             keys = [k for k, t in source.topics.items() if names is None or t.name in names]
             topics = {k: self._merged[t.name, t.type] for k, t in source.topics.items()}
@@ -81,7 +84,11 @@ class BagReader:
                     count += 1
                     yield topics[key], stamp_ns, data
             except Exception as error:  # whatever the libraries make of damaged data
-                _log.warning("%s cannot be read beyond message %d: %s", self.path, count, error)
+                total = sum(source.topics[key].count for key in keys)
+                self.unread += total - count
+                _log.warning(
+                    "%s cannot be read beyond message %d of %d: %s", self.path, count, total, error
+                )
 
     def decode(self, topic: Topic, data: Bytes) -> Any:
         """A serialised message to an object with its fields.

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from time import monotonic, perf_counter
 from typing import Any, ClassVar
 
@@ -27,7 +28,13 @@ from cvdl.ros.health import Health
 from cvdl.ros.inputs import CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
-from cvdl.ros.parameters import NodeConfig, assemble, descriptor, parameters_of
+from cvdl.ros.parameters import (
+    NodeConfig,
+    PerceptionNodeConfig,
+    assemble,
+    descriptor,
+    parameters_of,
+)
 from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
@@ -88,6 +95,7 @@ class BaseNode(LifecycleNode):
         self._specs = {spec.name: spec for spec in parameters_of(self.CONFIG)}
         for spec in self._specs.values():
             self.declare_parameter(spec.name, spec.default, descriptor(spec))
+        self._warn_of_unknown()
         self.add_on_set_parameters_callback(self._on_parameters)
         self._settings = self.CONFIG()
         self._stages: Stages | None = None
@@ -224,6 +232,20 @@ class BaseNode(LifecycleNode):
 
     def _values(self) -> dict[str, Any]:
         return {name: self.get_parameter(name).value for name in self._specs}
+
+    def _warn_of_unknown(self) -> None:
+        """Of names in files and on the command line that are no parameters: rclpy says nothing.
+
+        Those of another of our nodes are none to warn of: all nodes may have one file.
+        """
+        ours = {spec.name for spec in parameters_of(PerceptionNodeConfig)}
+        for name in self._parameter_overrides:  # rclpy has no public name for them
+            if name.startswith("qos_overrides."):  # declared with their topics
+                continue
+            if name not in ours and not self.has_parameter(name):
+                like = get_close_matches(name, ours, 1)
+                hint = f"; did you mean {like[0]}?" if like else ""
+                self.get_logger().warning(f"there is no parameter {name}: it is ignored{hint}")
 
     def _on_parameters(self, changes: Sequence[Parameter]) -> Any:
         result = message_type("rcl_interfaces/msg/SetParametersResult")

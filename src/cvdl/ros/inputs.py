@@ -182,6 +182,7 @@ class SegmentationInput(Generic[Item]):
     ) -> None:
         self._node, self._on_complete, self._on_drop = node, on_complete, on_drop
         self._newest = -1  # stamp that was complete
+        self._latest = -1  # stamp that an item came with
         self._waiting: dict[str, OrderedDict[int, Any]] = {
             name: OrderedDict() for name in (_LABELS, _OBJECTS, "item")
         }
@@ -196,7 +197,18 @@ class SegmentationInput(Generic[Item]):
         return self._node.count_publishers(_LABELS) > 0
 
     def wait(self, stamp: int, item: Item) -> None:
-        """Have an item wait for the segmentation of its stamp, nanoseconds."""
+        """Have an item wait for the segmentation of its stamp, nanoseconds.
+
+        An older stamp than the last one's means that the clock has started again: what still waits
+        then waits in vain.
+        """
+        if stamp < self._latest:
+            for dropped in self._waiting["item"].values():
+                self._on_drop(dropped, True)
+            for each in self._waiting.values():
+                each.clear()
+            self._newest = -1
+        self._latest = stamp
         for late, dropped in self._add("item", stamp, item):
             self._on_drop(dropped, late < self._newest)
 

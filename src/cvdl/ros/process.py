@@ -77,8 +77,14 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
             started = node.trigger_configure() == success and node.trigger_activate() == success
-            if not started and must and rclpy.ok():
-                return 1
+            if not started and rclpy.ok():
+                if must:
+                    return 1
+                name = node.get_fully_qualified_name()
+                node.get_logger().warning(
+                    f"{name} waits, unconfigured: mend its parameters, then `ros2 lifecycle set "
+                    f"{name} configure`, and the same with `activate`"
+                )
         _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

@@ -219,6 +219,11 @@ def doubts(
             "rectified images are expected (as of image_proc, on a topic image_rect); boxes may be "
             "off by some pixels near the rim",
         )
+    if not color.header.frame_id:
+        yield (
+            "no frame id",
+            "colour has an empty frame_id, and so have the results: RViz and tf2 cannot place them",
+        )
     if color.header.frame_id != depth.header.frame_id:
         yield (
             "frame ids differ",

@@ -20,6 +20,7 @@ from cvdl.ros.interrupts import raise_first_interrupt
 __all__ = ["main", "wait_until_active"]
 
 _POLL_S = 0.1
+_WORD_S = 10.0  # between words on what it waits for
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
 def wait_until_active(
     node: Node, names: Sequence[str], timeout_s: float | None = None
 ) -> dict[str, str]:
-    """Ask managed nodes for their states until all are active.
+    """Ask managed nodes for their states until all are active, with a word on them now and then.
 
     Args:
         node: to ask with; it is spun here.
@@ -60,6 +61,7 @@ def wait_until_active(
     states = dict.fromkeys(names, "")
     clients = {name: node.create_client(GetState, f"{name}/get_state") for name in names}
     deadline = None if timeout_s is None else monotonic() + timeout_s
+    due = monotonic() + _WORD_S
     while rclpy.ok() and (deadline is None or monotonic() < deadline):
         for name, client in clients.items():
             if not client.service_is_ready():
@@ -70,6 +72,11 @@ def wait_until_active(
                 states[name] = future.result().current_state.label
         if all(state == "active" for state in states.values()):
             break
+        if monotonic() > due:
+            due += _WORD_S
+            for name, state in states.items():
+                if state != "active":
+                    print(f"waiting for {name}, which is {state or 'not there'}", flush=True)
         rclpy.spin_once(node, timeout_sec=_POLL_S)
     return states
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cvdl.settings import Settings
 
@@ -27,3 +27,11 @@ class SegmentationConfig(Settings):
     min_pixels: int = Field(
         150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
     )
+
+    @model_validator(mode="after")
+    def _check_heights(self) -> SegmentationConfig:
+        if self.min_height >= self.max_height:
+            raise ValueError(
+                f"min_height {self.min_height} must be less than max_height {self.max_height}"
+            )
+        return self

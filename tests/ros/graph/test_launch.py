@@ -53,7 +53,9 @@ def start(tmp_path):
     for package in ("cvdl", "rviz2"):
         (index / package).touch()
 
-    def run(*arguments: str, status: int = 0) -> tuple[dict[str, str], str]:
+    def run(
+        *arguments: str, status: int = 0, others: dict[str, tuple[int, int]] = others
+    ) -> tuple[dict[str, str], str]:
         executables = others | {f"lib/cvdl/{node}": (1, status) for node in nodes}
         for path, (seconds, ends_with) in executables.items():
             file = tmp_path / path
@@ -126,6 +128,27 @@ def test_a_node_that_fails_fails_the_launch(start):
     assert "Traceback" not in output
 
 
+def test_a_recorder_that_fails_fails_the_launch(start, tmp_path):
+    _, output = start(f"record:={tmp_path}/out", others={"bin/ros2": (0, 2)})
+    assert output.endswith("the launch has ended with status 1")
+    assert "ros2-2 has failed with status 2" in output
+
+
+def test_a_player_that_fails_fails_the_launch(start, tmp_path):
+    (tmp_path / "bag").mkdir()
+    others = {"bin/ros2": (0, 2), "bin/python3": (0, 0)}
+    _, output = start(f"bag:={tmp_path}/bag", others=others)
+    assert output.endswith("the launch has ended with status 1")
+    assert "has failed with status 2" in output
+
+
+def test_rviz_that_is_not_installed_is_said_before_anything_starts(start, tmp_path):
+    (tmp_path / "share/ament_index/resource_index/packages/rviz2").unlink()
+    started, output = start("rviz:=true")
+    assert not started
+    assert "package 'rviz2' not found" in output
+
+
 def test_rviz_and_a_recorder_see_the_namespace_and_the_inputs(start, tmp_path):
     started, _ = start(
         "rviz:=true", f"record:={tmp_path}/out", "namespace:=eyes", "camera:=azure_kinect"
@@ -151,6 +174,7 @@ def test_a_bag_is_played_with_its_clock_once_the_nodes_are_active(start, tmp_pat
     ("argument", "complaint"),
     [
         ("bag:=/no/such/bag", "bag:=/no/such/bag: no such file or folder"),
+        (f"record:={ROOT}", f"record:={ROOT}: exists already"),
         ("params_file:=/no/such/file", "params_file:=/no/such/file: no such file or folder"),
         ("camera:=polaroid", "realsense"),
         ("composed:=maybe", "false"),

@@ -409,6 +409,37 @@ def test_parameters_live(start, wire, tabletops):
     assert "only while the node is unconfigured" in set_parameter(wire, "target_frame", "base")
 
 
+def test_names_that_are_no_parameters_are_told(start, capfd):
+    start(
+        SegmentationNode,
+        autostart=False,
+        **{"segmentation.min_hight": 0.1, "detector.enable": True, "qos_overrides./x": "y"},
+    )
+    said = capfd.readouterr().err
+    assert (
+        "there is no parameter segmentation.min_hight: it is ignored; did you mean "
+        "segmentation.min_height?"
+    ) in said
+    assert said.count("there is no parameter") == 1  # detector.enable is another node's
+
+
+def test_a_clock_that_starts_again_lets_go_of_what_waits_for_a_segmentation(start, wire, tabletop):
+    segmented, done, dropped = start(GraspNode)._segmented, [], []
+    segmented._on_complete = lambda item, segmentation: done.append(item)
+    segmented._on_drop = lambda item, skipped: dropped.append((item, skipped))
+    segmented.wait(STAMP_NS + 1, "old")
+    segmented.wait(STAMP_NS, "new")
+    assert dropped == [("old", True)]
+    scene = Perception(PerceptionConfig().segmentation_only())(tabletop)
+    labels, objects = (
+        wire.factory.scene(tabletop, scene, None, {name})[name]
+        for name in ("segmentation/labels", "segmentation/objects")
+    )
+    segmented._on_message("segmentation/labels", labels)
+    segmented._on_message("segmentation/objects", objects)
+    assert done == ["new"]
+
+
 def test_services(start, wire, tabletops):
     start(SegmentationNode)
     node = "/perception/segmentation_node"

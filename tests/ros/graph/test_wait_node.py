@@ -14,6 +14,8 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[live]'"
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import LifecycleNode  # noqa: E402
 
+from cvdl.ros import wait_node  # noqa: E402
+
 
 def wait(*arguments):
     """Exit status of the program, in a process as it is used, and what it says."""
@@ -60,3 +62,20 @@ def test_a_node_that_is_not_active_is_told(managed):
 def test_a_node_that_is_not_there_is_told(managed):
     told = "/here/other is not there, expected active\n"
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
+
+
+def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
+    monkeypatch.setattr(wait_node, "_WORD_S", 0.2)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    waiting = rclpy.create_node("waiting", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    monkeypatch.setattr(
+        wait_node.rclpy, "spin_once", lambda node, timeout_sec: executor.spin_once(timeout_sec)
+    )
+    monkeypatch.setattr(wait_node.rclpy, "ok", lambda: True)
+    executor.add_node(waiting)
+    wait_node.wait_until_active(waiting, ["/here/other"], timeout_s=0.5)
+    assert "waiting for /here/other, which is not there\n" in capsys.readouterr().out
+    waiting.destroy_node()
+    rclpy.shutdown(context=context)
