@@ -69,6 +69,8 @@ def run_demo(
         InputError: if something else is where an output goes, or a stage failed.
         OSError: if an output cannot be written.
     """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; expected a folder for the demo's outputs")
     simulated, replayed, sheet = out / "scenes", out / "result", out / "sheet.png"
     truths: dict[int, tuple[RgbdFrame, Scene]] = {}
     with BagExport(simulated, overwrite=True, seed=seed) as export:

@@ -48,5 +48,9 @@ def test_a_split_without_scenes(scenes):
 
 
 def test_missing_truth_is_named(pairs):
-    with pytest.raises(DatasetError, match=r"000003-labels\.png: cannot be read"):
+    (pairs / "000007-labels.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"1 of 2 frames have no labels .* 000003-labels\.png"):
+        OsdDataset(pairs)
+    (pairs / "000003-labels.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"000003-labels\.png: not a readable image"):
         OsdDataset(pairs).truth(0)

@@ -27,7 +27,7 @@ StageSettings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="One setting, as grasp.enable=false; repeatable. A wrong key lists those "
+        help="One setting, as segmentation.max_range=2; repeatable. A wrong key lists those "
         "that there are.",
         metavar="K=V",
     ),

@@ -30,7 +30,7 @@ class OsdDataset(ImageFolder):
             for the figures that are told. See ``split_of``.
 
     Raises:
-        DatasetError: as ``ImageFolder``; or if no scene is in that split.
+        DatasetError: as ``ImageFolder``; or if no scene is in that split, or one has no labels.
         ValueError: if there is no such split.
     """
 
@@ -42,6 +42,12 @@ class OsdDataset(ImageFolder):
             self._files = [files for files in self._files if split_of(files.name) == split]
         if not self._files:
             raise DatasetError(f"{self.path}: no scene is in the split {split!r}")
+        missing = [files.labels for files in self._files if not files.labels.is_file()]
+        if missing:
+            raise DatasetError(
+                f"{self.path}: {len(missing)} of {len(self)} frames have no labels to score "
+                f"against; the first that is missing is {missing[0].relative_to(self.path)}"
+            )
 
     def truth(self, index: int) -> NDArray[np.uint16]:
         """Labelled image (H, W) of one frame, numbered as ``Scene.labels``.
