@@ -6,11 +6,13 @@ depth too. In colour the outline is where it should be.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.tabletop.labels import pixels_by_label
+from cvdl.compiled import compiled
 from cvdl.tabletop.surface import Surface
 
 __all__ = ["find_halos"]
@@ -40,58 +42,123 @@ def find_halos(
         (h, w): strips along the outlines, with the crumbs of an object that they cut off. An
         object without a core, a fork say, has none.
     """
-    plane = on_plane & (groups == 0)
-    plane_lab, of_plane = _colors_around(surface.lab, plane)
-    off_plane = np.linalg.norm(surface.lab - plane_lab, axis=2)
-    like_plane = (of_plane >= _FEWEST) & (off_plane < _PLANE_COLOR)
-    halos = np.zeros(groups.shape, bool)
-    for label, pixels in pixels_by_label(groups).items():
-        window = _window_round(pixels, groups.shape)
-        mine = groups[window] == label
-        inwards = cv2.distanceTransform(mine.view(np.uint8), cv2.DIST_L2, 3)
-        core = inwards > _CORE
-        rim = mine & (inwards <= _WIDEST) & like_plane[window]
-        if not (core.any() and rim.any()):
-            continue
-        lab = surface.lab[window]
-        core_lab, of_core = _colors_around(lab, core)
-        off_core = np.linalg.norm(lab - core_lab, axis=2)
-        rim &= (of_core >= _FEWEST) & (off_core > off_plane[window] + _MARGIN)
-        strips = cv2.morphologyEx(rim.view(np.uint8), cv2.MORPH_OPEN, _NARROWEST)
-        strips = (cv2.dilate(strips, _AROUND) > 0) & rim
-        strips = _parts_beside(strips, plane[window])
-        rest = mine & ~strips
-        crumbs = _parts_beside(rest, strips) & ~_parts_beside(rest, core)
-        halos[window] |= strips | crumbs
-    return halos
+    standing = groups > 0
+    plane = on_plane & ~standing
+    inwards = _distance_inwards(groups)
+    count, total = _sums_around(surface.lab, plane)
+    like_plane = _like_plane(groups, inwards, surface.lab, count, total)
+    strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
+    strips = cv2.dilate(strips, _AROUND) & like_plane
+    (halos,) = _parts_beside(strips > 0, plane)
+    if not halos.any():
+        return halos
+    cut_off, whole = _parts_beside(standing & ~halos, halos, inwards > _CORE)
+    return halos | (cut_off & ~whole)
 
 
-def _window_round(pixels: NDArray[np.intp], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of pixels, by index, with one more on each side."""
-    rows, cols = np.divmod(pixels, shape[1])
-    return (
-        slice(max(0, rows.min() - 1), rows.max() + 2),
-        slice(max(0, cols.min() - 1), cols.max() + 2),
-    )
-
-
-def _colors_around(
+def _sums_around(
     lab: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean colour (h, w, 3) of the masked pixels round each place, and how many (h, w)."""
-    window = (2 * _REACH + 1, 2 * _REACH + 1)
+    """How many masked pixels are round each place, (h, w), and the sum of their colours."""
     weight = mask.astype(np.float32)
-    count = cv2.boxFilter(weight, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    total = cv2.boxFilter(
-        lab * weight[..., None], -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT
+    return tuple(
+        cv2.boxFilter(
+            values,
+            -1,
+            (2 * _REACH + 1, 2 * _REACH + 1),
+            normalize=False,
+            borderType=cv2.BORDER_CONSTANT,
+        )
+        for values in (weight, lab * weight[..., None])
     )
-    return total / np.maximum(count, 1)[..., None], count
 
 
-def _parts_beside(mask: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected parts of a mask (h, w) that overlap or adjoin other pixels."""
+def _parts_beside(mask: NDArray[np.bool_], *others: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The connected parts of a mask (h, w) that overlap or adjoin each of other pixels."""
     number, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
-    is_beside = np.zeros(number, bool)
-    is_beside[parts[cv2.dilate(others.view(np.uint8), _AROUND) > 0]] = True
-    is_beside[0] = False
-    return is_beside[parts]
+    found = []
+    for other in others:
+        is_beside = np.zeros(number, bool)
+        is_beside[parts[cv2.dilate(other.view(np.uint8), _AROUND) > 0]] = True
+        is_beside[0] = False
+        found.append(is_beside[parts])
+    return found
+
+
+@compiled()
+def _distance_inwards(groups: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How far each object's pixels are from its outline, pixels: 1 for the first, 0 outside.
+
+    Diagonal steps count 1.4; the image's edge is no outline.
+    """
+    rows, cols = groups.shape
+    far = np.float32(rows + cols)
+    distance = np.empty((rows, cols), np.float32)
+    for forwards in (True, False):
+        for step in range(rows):
+            row = step if forwards else rows - 1 - step
+            before = row - 1 if forwards else row + 1
+            for place in range(cols):
+                col = place if forwards else cols - 1 - place
+                least = far if forwards else distance[row, col]
+                for i, j, length in (
+                    (before, col, 1.0),
+                    (before, col - 1, 1.4),
+                    (before, col + 1, 1.4),
+                    (row, col - 1 if forwards else col + 1, 1.0),
+                ):
+                    if 0 <= i < rows and 0 <= j < cols:
+                        same = groups[i, j] == groups[row, col]
+                        least = min(least, np.float32((distance[i, j] if same else 0.0) + length))
+                distance[row, col] = least if groups[row, col] else 0.0
+    return distance
+
+
+@compiled()
+def _like_plane(
+    groups: NDArray[np.int32],
+    inwards: NDArray[np.float32],
+    lab: NDArray[np.float32],
+    count: NDArray[np.float32],
+    total: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Pixels near an object's outline with the colour of the plane round them, not the object's.
+
+    Args:
+        groups: (h, w), 0 for none.
+        inwards: (h, w), see ``_distance_inwards``.
+        lab: (h, w, 3) colours.
+        count: (h, w), pixels of the plane round each.
+        total: (h, w, 3), the sum of their colours.
+    """
+    rows, cols = groups.shape
+    found = np.zeros((rows, cols), np.uint8)
+    for row in range(rows):
+        for col in range(cols):
+            group, pixels = groups[row, col], count[row, col]
+            if group == 0 or inwards[row, col] > _WIDEST or pixels < _FEWEST:
+                continue
+            square = 0.0
+            for channel in range(3):
+                square += (lab[row, col, channel] - total[row, col, channel] / pixels) ** 2
+            off_plane = math.sqrt(square)
+            if off_plane >= _PLANE_COLOR:
+                continue
+            core, light, green, blue = 0, 0.0, 0.0, 0.0
+            for i in range(max(0, row - _REACH), min(rows, row + _REACH + 1)):
+                for j in range(max(0, col - _REACH), min(cols, col + _REACH + 1)):
+                    if groups[i, j] == group and inwards[i, j] > _CORE:
+                        core += 1
+                        light += lab[i, j, 0]
+                        green += lab[i, j, 1]
+                        blue += lab[i, j, 2]
+            if core < _FEWEST:
+                continue
+            off_core = math.sqrt(
+                (lab[row, col, 0] - light / core) ** 2
+                + (lab[row, col, 1] - green / core) ** 2
+                + (lab[row, col, 2] - blue / core) ** 2
+            )
+            if off_core > off_plane + _MARGIN:
+                found[row, col] = 1
+    return found
