@@ -12,10 +12,8 @@ from pycocotools.cocoeval import COCOeval
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.evaluation.detection import DetectionScores
+from cvdl.evaluation.detection import DetectionScores, evaluate_detections
 from cvdl.frame import RgbdFrame
-
-from .reports import report_of
 
 CLASSES = ("box", "mug", "bowl")
 SIZE = (48, 64)
@@ -43,7 +41,9 @@ A, B, C = [0, 0, 10, 10], [20, 20, 40, 40], [50, 5, 60, 45]
 
 
 def test_all_right():
-    report = report_of([sample([A, B], [0, 1])], [found([B, A], [1, 0], [0.9, 0.4])], CLASSES)
+    report = evaluate_detections(
+        [sample([A, B], [0, 1])], [found([B, A], [1, 0], [0.9, 0.4])], CLASSES
+    )
     assert (report.ap50, report.ap, report.ar, report.f1) == (1, 1, 1, 1)
     assert (report.images, report.boxes) == (1, 2)
     assert report.class_boxes.tolist() == [1, 1, 0]
@@ -57,7 +57,7 @@ def test_all_right():
 def test_a_false_alarm_above_halves_the_precision():
     # Of one class with two boxes: wrong, right, right. Precision 1/2 at recall 1/2, 2/3 at 1;
     # interpolated to 2/3 everywhere.
-    report = report_of(
+    report = evaluate_detections(
         [sample([A, B], [0, 0])], [found([C, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
     )
     assert report.ap50 == pytest.approx(2 / 3)
@@ -71,12 +71,12 @@ def test_a_false_alarm_above_halves_the_precision():
 
 def test_overlap_decides_at_which_thresholds_it_counts():
     shifted = [0, 0, 10, 7.2]  # overlap 0.72: right at 0.50 ... 0.70, five of ten
-    report = report_of([sample([A], [0])], [found([shifted], [0], [1])], CLASSES)
+    report = evaluate_detections([sample([A], [0])], [found([shifted], [0], [1])], CLASSES)
     assert (report.ap50, report.ap, report.ar) == pytest.approx((1, 0.5, 0.5))
 
 
 def test_found_twice_counts_once():
-    report = report_of(
+    report = evaluate_detections(
         [sample([A, B], [0, 0])], [found([A, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
     )
     assert report.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
@@ -84,7 +84,7 @@ def test_found_twice_counts_once():
 
 
 def test_confusion_and_mistakes():
-    report = report_of(
+    report = evaluate_detections(
         [sample([A, B], [0, 1], name="first"), sample([C], [2], name="second")],
         [found([A, B, C], [0, 2, 0], [0.9, 0.8, 0.7]), Detections.none()],
         CLASSES,
@@ -96,7 +96,7 @@ def test_confusion_and_mistakes():
         ("first", 1, -1),
         ("second", 2, -1),
     ]
-    report = report_of(
+    report = evaluate_detections(
         [sample([A, B], [0, 1])],
         [found([A, B, C], [0, 2, 0], [0.9, 0.9, 0.9])],
         CLASSES,
@@ -110,7 +110,7 @@ def test_confusion_and_mistakes():
 
 def test_false_alarms_know_which_thing_of_their_class_they_are_near():
     loose = [A[0], A[1], A[2], A[1] + (A[3] - A[1]) * 0.4]
-    alarms = report_of(
+    alarms = evaluate_detections(
         [sample([A, B], [0, 1])],
         [found([A, A, loose, B, B], [0, 0, 0, 1, 0], [0.9] * 5)],
         CLASSES,
@@ -123,7 +123,7 @@ def test_crowds_are_neither_missed_nor_false_alarms():
     crowd = sample([A, B], [0, 1], [False, True])
     inside = found([A, [20, 20, 30, 30], [25, 25, 35, 35]], [0, 1, 1], [0.5, 0.9, 0.8])
     for detections in (inside, inside[:1]):
-        report = report_of([crowd], [detections], CLASSES)
+        report = evaluate_detections([crowd], [detections], CLASSES)
         assert report.boxes == 1
         assert report.ap50 == 1
         assert report.f1 == 1
@@ -134,8 +134,8 @@ def test_class_agnostic():
     samples = [sample([A, B], [0, 1])]
     # One thing as two classes is one thing; the wrong name does not matter.
     detections = [found([A, A, B], [0, 1, 0], [0.9, 0.8, 0.7])]
-    assert report_of(samples, detections, CLASSES).ap50 < 1
-    report = report_of(samples, detections, CLASSES, class_agnostic=True)
+    assert evaluate_detections(samples, detections, CLASSES).ap50 < 1
+    report = evaluate_detections(samples, detections, CLASSES, class_agnostic=True)
     assert report.classes == ("object",)
     assert (report.ap50, report.f1) == (1, 1)
     assert report.confusion.tolist() == [[2, 0], [0, 0]]
@@ -147,11 +147,11 @@ def test_masks_have_figures_of_their_own():
     less = masks.copy()
     less[0, :4] = False  # overlap 0.6: right at 0.50, 0.55 and 0.60
     views = [sample([A], [0], masks=masks)]
-    report = report_of(views, [found([A], [0], [1], less)], CLASSES)
+    report = evaluate_detections(views, [found([A], [0], [1], less)], CLASSES)
     assert report.ap == 1
     assert (report.mask.ap50, report.mask.ap, report.mask.ar) == pytest.approx((1, 0.3, 0.3))
     assert report.figures()["mask_ap"] == report.mask.ap
-    assert report_of(views, [found([A], [0], [1])], CLASSES).mask is None
+    assert evaluate_detections(views, [found([A], [0], [1])], CLASSES).mask is None
 
 
 def test_the_same_as_pycocotools_by_itself(capsys):
@@ -166,7 +166,7 @@ def test_the_same_as_pycocotools_by_itself(capsys):
         names = np.where(rng.random(8) < 0.2, rng.integers(0, 3, 8), np.tile(labels, 2))
         scores = np.sort(rng.random(8))[::-1]
         detections.append(found(moved, names, scores))
-    report = report_of(samples, detections, CLASSES)
+    report = evaluate_detections(samples, detections, CLASSES)
     assert capsys.readouterr().out == ""
 
     def xywh(box):
@@ -199,21 +199,21 @@ def test_the_same_as_pycocotools_by_itself(capsys):
 
 
 def test_nothing_found_and_nothing_labelled():
-    report = report_of([sample([A], [0])], [Detections.none()], CLASSES)
+    report = evaluate_detections([sample([A], [0])], [Detections.none()], CLASSES)
     assert (report.ap50, report.ap, report.ar, report.f1) == (0, 0, 0, 0)
     assert report.confusion[0].tolist() == [0, 0, 0, 1]
     assert len(report.mistakes) == 1
-    report = report_of([sample([], [])], [found([A], [0], [1])], CLASSES)
+    report = evaluate_detections([sample([], [])], [found([A], [0], [1])], CLASSES)
     assert np.isnan([report.ap50, report.ap, report.ar, report.f1]).all()
     assert json.loads(json.dumps(report.report(), allow_nan=False))["ap50"] is None
-    assert report_of([], [], CLASSES).images == 0
+    assert evaluate_detections([], [], CLASSES).images == 0
 
 
 def test_labels_and_numbers_are_checked():
     with pytest.raises(ValueError, match=r"labels \[3\] of 3 classes"):
-        report_of([sample([A], [0])], [found([A], [3], [1])], CLASSES)
+        evaluate_detections([sample([A], [0])], [found([A], [3], [1])], CLASSES)
     with pytest.raises(ValueError, match="shorter"):
-        report_of([sample([A], [0])], [], CLASSES)
+        evaluate_detections([sample([A], [0])], [], CLASSES)
 
 
 def test_folds_together_are_all_views():

@@ -11,7 +11,7 @@ import pytest
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.evaluation.detection import DetectionReport
+from cvdl.evaluation.detection import DetectionReport, evaluate_detections
 from cvdl.evaluation.detection_pictures import (
     draw_confusion,
     draw_precision_recall,
@@ -19,8 +19,6 @@ from cvdl.evaluation.detection_pictures import (
     worst_mistakes,
 )
 from cvdl.frame import RgbdFrame
-
-from .reports import report_of
 
 CLASSES = ("box", "mug")
 SIDE = 240  # of a cell, pixels
@@ -64,7 +62,7 @@ def report() -> DetectionReport:
         found([[100, 10, 130, 30], [60, 60, 90, 100]], [0, 1], [0.9, 0.9]),
         found([[0, 100, 40, 120]], [1], [0.9]),
     ]
-    return report_of(Views().samples, detections, CLASSES)
+    return evaluate_detections(Views().samples, detections, CLASSES)
 
 
 def test_mistakes_of_each_kind_take_turns(report):
@@ -78,7 +76,7 @@ def test_the_surest_and_the_largest_come_first():
     detections = [found([[90, 50, 99, 60], [90, 80, 99, 99]], [1, 1], [0.5, 0.7])]
     samples.append(view("second", [[0, 0, 9, 9]], [0]))
     detections.append(found([[0, 0, 9, 9]], [0], [0.4]))
-    mistakes = report_of(samples, detections, CLASSES).mistakes
+    mistakes = evaluate_detections(samples, detections, CLASSES).mistakes
     order = worst_mistakes(mistakes, 9)
     assert [mistake.score for mistake in order if mistake.truth < 0] == [0.7, 0.5]
     sizes = [np.ptp(mistake.box[::2]) for mistake in order if mistake.found < 0]
@@ -104,7 +102,7 @@ def test_sheet_frames_what_is_wrong(report):
 def test_what_a_loose_box_missed_comes_once_framed_in_both_colours():
     samples = Views().samples[:1]
     detections = [found([[10, 10, 30, 18], [60, 60, 90, 100]], [0, 1], [0.9, 0.9])]
-    mistakes = report_of(samples, detections, CLASSES).mistakes
+    mistakes = evaluate_detections(samples, detections, CLASSES).mistakes
     assert len(mistakes) == 2
     (loose,) = worst_mistakes(mistakes, 9)
     assert loose.overlap == pytest.approx(0.4)
@@ -114,7 +112,7 @@ def test_what_a_loose_box_missed_comes_once_framed_in_both_colours():
 
 
 def test_curves_and_matrix_are_written(report, tmp_path: Path):
-    nothing = report_of([], [], CLASSES)
+    nothing = evaluate_detections([], [], CLASSES)
     for number, each in enumerate((report, nothing)):
         for draw in (draw_precision_recall, draw_confusion):
             path = tmp_path / "new" / f"{draw.__name__}{number}.png"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -34,6 +34,7 @@ __all__ = [
     "DetectionReport",
     "DetectionScores",
     "MaskReport",
+    "evaluate_detections",
 ]
 
 #: Where precision is told.
@@ -120,6 +121,31 @@ class DetectionReport:
             },
             "confusion": self.confusion.tolist(),
         }
+
+
+def evaluate_detections(
+    samples: Iterable[DetectionSample],
+    detections: Iterable[Detections],
+    classes: Sequence[str],
+    class_agnostic: bool = False,
+) -> DetectionReport:
+    """Score a detector on labelled views, which are read once and not kept.
+
+    Args:
+        samples: the views.
+        detections: what was found in each of them, in the same order.
+        classes: of both; their labels are places in it.
+        class_agnostic: ask only whether something is there, not what: see ``DetectionScores``.
+
+    Raises:
+        ValueError: if there are more views than detections or the other way round, or a label is
+            none of the classes.
+        DatasetError: if a view cannot be read.
+    """
+    scores = DetectionScores(classes, class_agnostic)
+    for sample, found in zip(samples, detections, strict=True):
+        scores.add(sample, found)
+    return scores.report()
 
 
 class DetectionScores:
