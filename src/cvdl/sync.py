@@ -155,7 +155,10 @@ class RgbdSync:
     def _add(self, stream: _Stream, stamp_ns: int, message: Any) -> list[Match]:
         self.received[stream.name] += 1
         is_late = stream.taken is not None and stamp_ns < stream.taken
-        stream.late = stream.late + 1 if is_late else 0
+        if is_late:
+            stream.late += 1
+        elif stamp_ns != stream.taken:
+            stream.late = 0
         is_far_back = stream.newest is not None and stamp_ns < stream.newest - _RESTART_NS
         if is_far_back or stream.late == _RESTART_AFTER:
             is_late = False
