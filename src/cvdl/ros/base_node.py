@@ -198,6 +198,9 @@ class BaseNode(LifecycleNode):
         self._stop()
         self._release()
         super().destroy_node()
+        # It holds the node's handle, and a stage that has not ended holds this object: the node
+        # would stay in the graph until the middleware takes it for dead, 10 s later.
+        self._state_machine = None
 
     def _stop(self) -> None:
         for inputs in (self._camera, self._segmented):

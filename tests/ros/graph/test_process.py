@@ -173,11 +173,16 @@ def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
             time.sleep(0.1)
         end_by_signal(processes)
         assert "a stage has not ended within" in node.said
+    namespaces = wire.node.get_node_names_and_namespaces
+    ours = {("perception_node", "/live"), ("perception_node", "/node")}
+    assert wait_until(lambda: not ours & set(namespaces()), 5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_processes_that_are_being_configured(graph, number):
+def test_a_signal_ends_processes_that_are_being_configured(wire, number):
     """Compiling takes half a minute where it has not been done before."""
+    namespaces = wire.node.get_node_names_and_namespaces
+    ours = {("perception_node", "/live"), ("perception_node", "/node")}
     python = (sys.executable, "-c")
     slow = SLOW.format(seconds=3600, spared=-1)
     with (
@@ -186,4 +191,6 @@ def test_a_signal_ends_processes_that_are_being_configured(graph, number):
     ):
         processes = (live, node)
         assert wait_until(lambda: all("under way" in p.said for p in processes), 3 * PATIENCE_S)
+        assert wait_until(lambda: ours <= set(namespaces()), PATIENCE_S)
         end_by_signal(processes, number)
+    assert wait_until(lambda: not ours & set(namespaces()), 5)
