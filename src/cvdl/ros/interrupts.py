@@ -9,7 +9,9 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-__all__ = ["ignore_interrupts", "raise_first_interrupt"]
+__all__ = ["ignore_interrupts", "leave_interrupts_to_rclpy", "raise_first_interrupt"]
+
+_is_raised = True
 
 
 def raise_first_interrupt() -> None:
@@ -17,19 +19,24 @@ def raise_first_interrupt() -> None:
 
     To be called before rclpy.init, whose handler hands on to this one.
     """
-    signal.signal(signal.SIGINT, _raise)
+    global _is_raised
+    _is_raised = True
+    signal.signal(signal.SIGINT, _handle)
+
+
+def leave_interrupts_to_rclpy() -> None:
+    """From now on a SIGINT does what rclpy's handler does, a shutdown, and raises nothing."""
+    global _is_raised
+    _is_raised = False
 
 
 def ignore_interrupts() -> None:
-    """From now on a SIGINT does nothing."""
-    # Not SIG_IGN: of a signal that came before it, Python would print that there was a race.
-    signal.signal(signal.SIGINT, _ignore)
+    """From now on a SIGINT does nothing, in rclpy either."""
+    leave_interrupts_to_rclpy()
+    signal.signal(signal.SIGINT, _handle)  # in the place of rclpy's
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
-    ignore_interrupts()
-    raise KeyboardInterrupt
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    pass
+def _handle(number: int, frame: FrameType | None) -> None:
+    if _is_raised:
+        ignore_interrupts()
+        raise KeyboardInterrupt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -16,7 +15,11 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from cvdl.ros.base_node import BaseNode
-from cvdl.ros.interrupts import ignore_interrupts, raise_first_interrupt
+from cvdl.ros.interrupts import (
+    ignore_interrupts,
+    leave_interrupts_to_rclpy,
+    raise_first_interrupt,
+)
 
 __all__ = ["run"]
 
@@ -105,8 +108,6 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             log.propagate = before[0]
             log.setLevel(before[1])
         rclpy.try_shutdown()
-        # Else the node would stay in the graph until the middleware takes it for dead, 10 s later.
-        gc.collect()  # the parts of a managed node refer to each other
     # All is closed. Python's own end would take seconds on a busy machine, with so many objects of
     # torch and others, and would abort the process where a stage is still in compiled code.
     sys.stdout.flush()
@@ -116,6 +117,8 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
 
 def _spin(node: BaseNode) -> None:
     """Until a shutdown; nothing refers to the node then."""
+    # The shutdown ends the spinning, too: an exception would come up anywhere, in a destructor say.
+    leave_interrupts_to_rclpy()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()
