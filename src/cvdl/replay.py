@@ -29,7 +29,7 @@ from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.reading import MessageError, doubts, is_rectified, missing_plane, read_frame, stamp_ns
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
 from cvdl.tally import Tally, dropped_values, latency_values, summary_of
@@ -42,7 +42,6 @@ _log = logging.getLogger(__name__)
 NAMESPACE = "/perception"
 
 _DIAGNOSTICS = "/diagnostics"
-_REPORTER = "cvdl: "  # as the nodes say in their diagnostics, too
 _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
@@ -251,7 +250,7 @@ class _Run:
             statuses = self._reader.decode(topic, data).status
         except MessageError:
             return False
-        return all(status.name.startswith(_REPORTER) for status in statuses)
+        return all(status.name.startswith(REPORTER) for status in statuses)
 
     def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
         try:
@@ -346,7 +345,7 @@ class _Run:
         values |= dropped_values(dropped)
         message = self._messages.diagnostics(
             received_ns,
-            f"{_REPORTER}perception",
+            f"{REPORTER}perception",
             summary_of(dropped),
             values,
             warn=dropped.total() > self._reported_dropped,

@@ -49,7 +49,6 @@ class _Stream:
     taken: int | None = None
     newest: int | None = None
     distances: deque[int] = field(default_factory=lambda: deque(maxlen=_DISTANCES))
-
     late: int = 0
 
     @property

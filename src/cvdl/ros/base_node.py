@@ -27,7 +27,7 @@ from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import (
     NodeConfig,
     PerceptionNodeConfig,
@@ -450,7 +450,7 @@ class BaseNode(LifecycleNode):
         self._diagnostics.publish(
             self._factory.diagnostics(
                 self.get_clock().now().nanoseconds,
-                f"cvdl: {self.get_fully_qualified_name()}",
+                f"{REPORTER}{self.get_fully_qualified_name()}",
                 summary,
                 values,
                 wrong,

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from cvdl.frame import Detection, Plane, RgbdFrame, Scene, SceneObject
 from cvdl.ros.markers import Marker, scene_markers
 
-__all__ = ["LABEL_INFO_TOPIC", "SCENE_TOPICS", "MessageFactory"]
+__all__ = ["LABEL_INFO_TOPIC", "REPORTER", "SCENE_TOPICS", "MessageFactory"]
 
 #: What a scene is published as: relative topic to message type. The live graph and a replayed
 #: bag hold the same.
@@ -36,6 +36,8 @@ SCENE_TOPICS = {
 }
 #: Where the names of the detector's classes go, once, for late joiners too.
 LABEL_INFO_TOPIC = "detection/label_info"
+#: How the names in our diagnostics begin.
+REPORTER = "cvdl: "
 
 _GRASP_CLASS = "grasp"
 #: What a marker that only deletes others holds.

@@ -89,8 +89,6 @@ class LatestWorker(Generic[Item]):
             self._stopped = True
             self._changed.notify_all()
             busy = self._busy
-            # The thread, which may go on for long, must not keep alive what these belong to.
-            self._work = self._on_drop = _let_go
         if not busy:
             self._thread.join()
 
@@ -109,7 +107,3 @@ class LatestWorker(Generic[Item]):
                     task = partial(self._work, self._waiting.pop())
             task()
             del task  # nothing of a frame is kept while the next one is waited for
-
-
-def _let_go(item: object) -> None:
-    """What is done with an item once nobody is there for it."""

@@ -144,20 +144,20 @@ def _like_plane(
             off_plane = math.sqrt(square)
             if off_plane >= _PLANE_COLOR:
                 continue
-            core, light, green, blue = 0, 0.0, 0.0, 0.0
+            core, lightness, a, b = 0, 0.0, 0.0, 0.0
             for i in range(max(0, row - _REACH), min(rows, row + _REACH + 1)):
                 for j in range(max(0, col - _REACH), min(cols, col + _REACH + 1)):
                     if groups[i, j] == group and inwards[i, j] > _CORE:
                         core += 1
-                        light += lab[i, j, 0]
-                        green += lab[i, j, 1]
-                        blue += lab[i, j, 2]
+                        lightness += lab[i, j, 0]
+                        a += lab[i, j, 1]
+                        b += lab[i, j, 2]
             if core < _FEWEST:
                 continue
             off_core = math.sqrt(
-                (lab[row, col, 0] - light / core) ** 2
-                + (lab[row, col, 1] - green / core) ** 2
-                + (lab[row, col, 2] - blue / core) ** 2
+                (lab[row, col, 0] - lightness / core) ** 2
+                + (lab[row, col, 1] - a / core) ** 2
+                + (lab[row, col, 2] - b / core) ** 2
             )
             if off_core > off_plane + _MARGIN:
                 found[row, col] = 1
