@@ -29,6 +29,8 @@ __all__ = [
     "depth_picture",
     "object_color",
     "overlay",
+    "thickest_place",
+    "tinted",
     "write_png",
 ]
 
@@ -97,7 +99,7 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
             f"labels are {scene.labels.shape[1]}x{scene.labels.shape[0]}, "
             f"the frame {frame.camera.width}x{frame.camera.height}"
         )
-    picture = _tinted(frame.color, np.take(_ROW, scene.labels))
+    picture = tinted(frame.color, np.take(_ROW, scene.labels))
     for item in scene.objects:
         _draw_box(picture, frame, item)
     unmatched = [detection for detection in scene.detections if not detection.label]
@@ -172,17 +174,13 @@ def contact_sheet(
     return sheet
 
 
-def write_png(path: Path, picture: Picture) -> None:
-    """Write an RGB picture, making the folders above it.
+def tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
+    """A picture (H, W, 3) with the pixels of each label in its colour, and outlined.
 
-    Raises:
-        OSError: if the file cannot be written.
+    Args:
+        color: the picture.
+        labels: (H, W) as in `cvdl.frame.Scene`, up to 255.
     """
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    write_atomically(path, data.tobytes())
-
-
-def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
     picture = color.copy()
     if labels.size == 1:  # OpenCV takes a single pixel for a number
         return picture
@@ -202,6 +200,24 @@ def _tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
     )
     cv2.copyTo(cv2.applyColorMap(labels, _LINES), rim, picture)
     return picture
+
+
+def thickest_place(mask: NDArray[np.uint8]) -> tuple[int, int]:
+    """Column and row of the pixel of a mask (H, W) that is farthest from any outside of it."""
+    # A border of zeros: the picture's edge bounds the mask too.
+    bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
+    return x - 1, y - 1
+
+
+def write_png(path: Path, picture: Picture) -> None:
+    """Write an RGB picture, making the folders above it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_atomically(path, data.tobytes())
 
 
 def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
@@ -287,9 +303,6 @@ def _write_inside(captions: Captions, scene: Scene, item: SceneObject) -> None:
     """The caption, centred where the mask is thickest: inside even a bent object."""
     x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
     mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
-    if not mask.any():
-        return
-    # A border of zeros: the picture's edge bounds the object too.
-    bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
-    captions.write(scene.caption(item), x_min + x - 1, y_min + y - 1, align=0.5)
+    if mask.any():
+        x, y = thickest_place(mask)
+        captions.write(scene.caption(item), x_min + x, y_min + y, align=0.5)

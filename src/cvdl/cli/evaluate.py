@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvdl.cli import evaluate_detector, grasps
+from cvdl.cli import evaluate_detector, evaluate_semantic, grasps
 from cvdl.cli.options import (
     Config,
     Device,
@@ -215,6 +215,7 @@ def grasp(
 
 
 app.command(no_args_is_help=True)(evaluate_detector.detector)
+app.command(no_args_is_help=True)(evaluate_semantic.semantic)
 
 
 def _table(content: dict[str, Any]) -> Table:

@@ -26,6 +26,7 @@ _MODULES = {
     "onnx": "cvdl.detection.onnx_detector",
     "overfeat": "cvdl.detection.overfeat",
     "rcnn": "cvdl.detection.rcnn",
+    "segnet": "cvdl.detection.segnet",
     "hog": "cvdl.detection.hog",
 }
 

@@ -15,7 +15,7 @@ TorchvisionName = Literal[
     "ssd300_vgg16",
     "ssdlite320_mobilenet_v3_large",
 ]
-DetectorName = Literal["rgbd_rcnn", TorchvisionName, "onnx", "overfeat", "rcnn", "hog"]
+DetectorName = Literal["rgbd_rcnn", TorchvisionName, "onnx", "overfeat", "rcnn", "segnet", "hog"]
 
 TORCHVISION_DETECTORS: tuple[str, ...] = get_args(TorchvisionName)
 DETECTORS: tuple[str, ...] = get_args(DetectorName)

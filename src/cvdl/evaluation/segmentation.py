@@ -17,16 +17,15 @@ each figure (``mean_figures``); adding scores pools their pixels and objects ins
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
+from cvdl.evaluation.outlines import agreeing, outline, tolerance
 from cvdl.frame import FIRST_OBJECT_LABEL
 
 __all__ = [
@@ -200,28 +199,26 @@ def _boundary(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], partners: dict[int, int]
 ) -> Counts:
     """Counts of the outlines; ``partners`` by index, the images numbered by index + 1."""
-    radius = math.ceil(_BOUNDARY_TOLERANCE * math.hypot(*truth.shape))
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    disk = (x * x + y * y <= radius * radius).astype(np.uint8)
+    radius = tolerance(truth.shape, _BOUNDARY_TOLERANCE)
     truth_boxes, predicted_boxes = find_objects(truth), find_objects(predicted)
     counts = Counts()
     for i, truth_box in enumerate(truth_boxes):
         j = partners.get(i)
         window = _window([truth_box] if j is None else [truth_box, predicted_boxes[j]], radius)
-        outline = _outline(truth[window] == i + 1)
+        labelled = outline(truth[window] == i + 1)
         if j is None:
-            counts += Counts(labelled=_count(outline))
+            counts += Counts(labelled=_count(labelled))
             continue
-        other = _outline(predicted[window] == j + 1)
+        found = outline(predicted[window] == j + 1)
         counts += Counts(
-            _count(other & cv2.dilate(outline, disk)),
-            _count(other),
-            _count(outline & cv2.dilate(other, disk)),
-            _count(outline),
+            agreeing(found, labelled, radius),
+            _count(found),
+            agreeing(labelled, found, radius),
+            _count(labelled),
         )
     for j in set(range(len(predicted_boxes))) - set(partners.values()):
-        outline = _outline(predicted[_window([predicted_boxes[j]], radius)] == j + 1)
-        counts += Counts(predicted=_count(outline))
+        found = outline(predicted[_window([predicted_boxes[j]], radius)] == j + 1)
+        counts += Counts(predicted=_count(found))
     return counts
 
 
@@ -231,20 +228,6 @@ def _window(boxes: Iterable[tuple[slice, slice]], margin: int) -> tuple[slice, .
         slice(max(min(s.start for s in sides) - margin, 0), max(s.stop for s in sides) + margin)
         for sides in zip(*boxes, strict=True)
     )
-
-
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Pixels that differ from the next one to the right, below or diagonally below.
-
-    This is the literature's outline (of the DAVIS challenge): one pixel wide, on the last pixel
-    of the mask to the right and below, on the first one outside to the left and above, and none
-    along the picture's own edge.
-    """
-    next_ones = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    outline = mask != next_ones[:-1, 1:]
-    outline |= mask != next_ones[1:, :-1]
-    outline |= mask != next_ones[1:, 1:]
-    return outline.astype(np.uint8)
 
 
 def _count(pixels: NDArray[np.uint8]) -> int:

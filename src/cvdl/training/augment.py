@@ -1,4 +1,4 @@
-"""Random views of labelled grasps: turned, mirrored, zoomed, shifted, in other colours, noisier."""
+"""Random views to learn from: turned, mirrored, zoomed, shifted, in other colours, noisier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 
-__all__ = ["Augmentation", "augmented_view"]
+__all__ = ["Augmentation", "augmented_view", "disturb", "warped"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def augmented_view(
     linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     if rng.random() < 0.5:
         linear = linear @ np.diag([-1.0, 1.0])
-    view = _warped(image, zoom * linear, middle, size)
+    view = warped(image, zoom * linear, middle, size)
     view[NORMAL_XY] = np.tensordot(linear, view[NORMAL_XY], axes=1)
-    _disturb(view, rng, how)
+    disturb(view, rng, how)
 
     center = ((good.center - 0.5) / 2 - middle) @ (zoom * linear).T + (size - 1) / 2
     direction = np.stack([np.cos(good.angle), np.sin(good.angle)], axis=1) @ linear.T
@@ -84,7 +84,7 @@ def augmented_view(
     return view, rectangles[inside].astype(np.float32)
 
 
-def _warped(
+def warped(
     image: NDArray[np.float32],
     linear: NDArray[np.float64],
     middle: NDArray[np.float64],
@@ -106,8 +106,14 @@ def _warped(
     return np.stack([cv2.warpAffine(channel, matrix, (size, size)) for channel in image])
 
 
-def _disturb(view: NDArray[np.float32], rng: np.random.Generator, how: Augmentation) -> None:
-    """Other colours and noise, in place; now and then no colour at all, or no depth."""
+def disturb(view: NDArray[np.float32], rng: np.random.Generator, how: Augmentation) -> None:
+    """Other colours and noise, in place; now and then no colour at all, or no depth.
+
+    Args:
+        view: (9, h, w) float32, the networks' input.
+        rng: the randomness.
+        how: its extent.
+    """
     both = view[HAS_COLOR].any() and view[HAS_DEPTH].any()
     lot = rng.random()
     if both and lot < how.no_color:

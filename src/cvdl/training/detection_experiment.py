@@ -35,6 +35,7 @@ TRAINERS = {
     ),
     "overfeat": ("cvdl.training.overfeat", "train_overfeat", "OverfeatTraining"),
     "rcnn": ("cvdl.training.classifier", "train_classifier", "ClassifierTraining"),
+    "segnet": ("cvdl.training.segnet", "train_segnet", "SegNetTraining"),
     "hog": ("cvdl.training.hog", "train_hog", "HogTraining"),
 }
 

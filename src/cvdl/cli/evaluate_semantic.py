@@ -1,0 +1,101 @@
+"""``cvdl evaluate semantic``: how well the class of every pixel is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvdl.cli import detections
+from cvdl.cli.options import (
+    Device,
+    JsonFile,
+    ReplaceOutputs,
+    Scenes,
+    UnseenSeed,
+    write_json,
+)
+from cvdl.outputs import keep_outputs
+
+__all__ = ["semantic"]
+
+
+def semantic(
+    data: detections.Data = None,
+    dataset: Annotated[
+        detections.Dataset, typer.Option(help="Layout of the folder; its views need masks.")
+    ] = detections.Dataset.coco,
+    weights: Annotated[str, typer.Option(help="SegNet's file; if not given, the package's.")] = "",
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a picture of the worst views, as PNG.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, help="Views in that picture.")] = 8,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score SegNet's map of classes, pixel by pixel; its things are scored by evaluate detector.
+
+    mean IoU: intersection over union of what is labelled and what was told, the
+    mean over the classes; "nothing", the pixels of no class, is one of them.
+
+    class accuracy: of each class's pixels the share that is right, the mean
+    over the classes; pixel accuracy: that share of all pixels.
+
+    outline F: share of the classes' outlines that lie within 0.75 % of the
+    picture's diagonal of the other's, both ways; the mean over pictures.
+    """
+    from math import isnan
+
+    from rich.console import Console
+
+    from cvdl import __version__
+    from cvdl.cli.console import status_console
+    from cvdl.cli.tables import figures_table
+    from cvdl.datasets.views import tracked
+    from cvdl.detection import load_detector
+    from cvdl.detection.segnet import SegNetDetector
+    from cvdl.errors import InputError
+    from cvdl.evaluation.semantic import score_class_maps
+    from cvdl.evaluation.semantic_pictures import worst_views
+    from cvdl.pictures import write_png
+
+    keep_outputs((json_path, sheet), overwrite)
+    views = detections.open_dataset(dataset.value, data, scenes, seed)
+    detector = load_detector("segnet", weights, device)
+    assert isinstance(detector, SegNetDetector)
+    if detector.classes != tuple(views.classes):
+        raise InputError(
+            f"{data or dataset.value}: labelled are {', '.join(views.classes)}; the weights know "
+            f"{', '.join(detector.classes)}; expected the same, in the same order"
+        )
+    samples = tracked(views, "looking", status_console())
+    report = score_class_maps(detector.class_map, samples, views.classes)
+    words = {
+        "mean_iou": "mean IoU",
+        "class_accuracy": "class accuracy",
+        "pixel_accuracy": "pixel accuracy",
+        "outline_f": "outline F",
+    }
+    table = figures_table(f"segnet on {dataset.value}", words, report.figures(), (), "all views")
+    table.add_row("images", str(len(report.views)))
+    table.add_section()
+    for name, iou in zip(report.classes, report.iou, strict=True):
+        table.add_row(f"IoU of {name}", "-" if isnan(iou) else f"{iou:.3f}")
+    Console().print(table)
+    if json_path is not None:
+        content = {
+            "version": __version__,
+            "weights": weights or None,
+            "dataset": dataset.value,
+            "data": None if data is None else str(data),
+            **report.report(),
+        }
+        write_json(json_path, content)
+        typer.echo(f"figures: {json_path}")
+    if sheet is not None:
+        write_png(sheet, worst_views(detector.class_map, views, report, worst))
+        typer.echo(f"worst views: {sheet}")

@@ -1,0 +1,66 @@
+"""Pictures of maps of classes: what is labelled beside what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.captions import Captions
+from cvdl.datasets.detection_sample import DetectionData
+from cvdl.datasets.labelled_pixels import LabelledPixels
+from cvdl.evaluation.semantic import SemanticReport
+from cvdl.frame import FIRST_OBJECT_LABEL, RgbdFrame
+from cvdl.pictures import contact_sheet, thickest_place, tinted
+
+__all__ = ["class_picture", "worst_views"]
+
+
+def class_picture(
+    color: NDArray[np.uint8], class_map: NDArray[np.uint8], classes: Sequence[str]
+) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) with each class in its colour, and its name where there is most of it.
+
+    Args:
+        color: the picture.
+        class_map: (H, W) places in ``classes``; others are left as they are.
+        classes: names.
+    """
+    is_class = class_map < len(classes)
+    labels = np.where(is_class, class_map.astype(int) + FIRST_OBJECT_LABEL, 0).astype(np.uint8)
+    picture = tinted(color, labels)
+    captions = Captions(picture)
+    for label in np.unique(class_map[is_class]):
+        captions.write(classes[label], *thickest_place((class_map == label).view(np.uint8)), 0.5)
+    return picture
+
+
+def worst_views(
+    class_map: Callable[[RgbdFrame], NDArray[np.uint8]],
+    data: DetectionData,
+    report: SemanticReport,
+    count: int,
+) -> NDArray[np.uint8]:
+    """Truth beside what was told for the views of lowest mean IoU, worst first; RGB.
+
+    Args:
+        class_map: as in ``score_class_maps``.
+        data: the views.
+        report: of these.
+        count: views, at most.
+
+    Raises:
+        ValueError: if nothing is labelled in any view.
+        InputError: if a view cannot be read.
+    """
+    places = {name: place for place, name in enumerate(data.names)}
+    scored = [(iou, name) for name, (iou, _) in report.views.items() if not np.isnan(iou)]
+    pictures, captions = [], []
+    for iou, name in sorted(scored)[:count]:
+        sample = data[places[name]]
+        truth = LabelledPixels.of(sample, len(data.classes)).class_map
+        maps = truth, class_map(sample.frame)
+        pictures += [class_picture(sample.frame.color, each, data.classes) for each in maps]
+        captions += [f"{name}: labelled", f"told; mean IoU {iou:.3f}"]
+    return contact_sheet(pictures, captions)
