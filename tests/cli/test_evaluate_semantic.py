@@ -1,0 +1,100 @@
+"""``cvdl evaluate semantic`` on views whose masks are known, by a network that sees cans alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from cvdl.cli.app import app
+from cvdl.detection.segnet import SegNetDetector
+from cvdl.errors import InputError
+
+CLASSES = ("can", "mug")
+BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """In COCO's format, a can that fills its box in each view."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    images, annotations = [], []
+    for number, (name, (x, y, width, height)) in enumerate(BOXES.items()):
+        color = np.zeros((80, 100, 3), np.uint8)
+        color[y : y + height, x : x + width] = 200
+        cv2.imwrite(str(folder / f"{name}.png"), color)
+        images.append({"id": number, "file_name": f"{name}.png", "width": 100, "height": 80})
+        corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+        annotations.append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 0,
+                "bbox": [x, y, width, height],
+                "segmentation": [corners],
+            }
+        )
+    categories = [{"id": label, "name": name} for label, name in enumerate(CLASSES)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def weights(path: Path, classes: tuple[str, ...]) -> Path:
+    """Of a network that takes every pixel for the first class."""
+    torch.manual_seed(0)
+    detector = SegNetDetector(classes)
+    torch.nn.init.zeros_(detector.network.classifier.weight)
+    torch.nn.init.zeros_(detector.network.classifier.bias)
+    with torch.no_grad():
+        detector.network.classifier.bias[0] = 9
+    detector.save(path, {})
+    return path
+
+
+def run(*args: object) -> str:
+    result = CliRunner().invoke(app, ["evaluate", "semantic", *map(str, args)])
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+def test_table_json_and_picture(data, tmp_path):
+    file, sheet = tmp_path / "new" / "o.json", tmp_path / "new" / "s.png"
+    known = weights(tmp_path / "w.safetensors", CLASSES)
+    told = run("--data", data, "--weights", known, "--json", file, "--sheet", sheet)
+    content = json.loads(file.read_text())
+    cans = 30 * 40 + 40 * 40
+    iou = cans / (2 * 80 * 100)
+    assert content["classes"]["can"]["pixels"] == cans
+    assert content["classes"]["can"]["iou"] == pytest.approx(iou)
+    assert content["classes"]["mug"]["iou"] is None
+    assert content["mean_iou"] == pytest.approx(iou / 2)  # nothing is never told
+    assert f"{iou / 2:.3f}" in told
+    assert "IoU of nothing" in told
+    assert cv2.imread(str(sheet)).shape[1] > 900
+    with pytest.raises(InputError, match="exists"):
+        run("--data", data, "--weights", known, "--json", file)
+
+
+def test_weights_of_other_classes_are_told(data, tmp_path):
+    other = weights(tmp_path / "w.safetensors", ("can", "bowl"))
+    with pytest.raises(InputError, match="labelled are can, mug; the weights know can, bowl"):
+        run("--data", data, "--weights", other)
+
+
+def test_boxes_without_masks_are_told(data, tmp_path):
+    file = data / "annotations.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        del annotation["segmentation"]
+    file.write_text(json.dumps(content))
+    known = weights(tmp_path / "w.safetensors", CLASSES)
+    with pytest.raises(InputError, match="a has boxes without masks"):
+        run("--data", data, "--weights", known)
