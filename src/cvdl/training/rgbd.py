@@ -19,6 +19,7 @@ from cvdl.errors import InputError
 from cvdl.evaluation.detector import report_on
 from cvdl.settings import Settings
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
 from cvdl.training.rgbd_targets import proposal_loss, region_loss, regions
 from cvdl.training.rgbd_views import LabelledPicture, random_views, stacked
@@ -73,10 +74,8 @@ class RgbdTask:
     def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[_Batch]:
         """The epoch's batches; see ``Task``."""
         rng = np.random.default_rng(generator.initial_seed())
-        wanted = self.settings.steps * self.settings.training.batch_size
-        turns = -(-wanted // len(self._train))
-        order = np.concatenate([rng.permutation(len(self._train)) for _ in range(turns)])
-        picks = order[:wanted].reshape(self.settings.steps, -1)
+        steps, size = self.settings.steps, self.settings.training.batch_size
+        picks = random_picks(len(self._train), steps, size, rng)
         return Prefetched(
             lambda number: stacked([self._train[pick] for pick in picks[number]]), len(picks)
         )

@@ -19,6 +19,7 @@ from cvdl.errors import InputError
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.settings import Settings
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
 from cvdl.training.segnet_views import LabelledPicture, class_weights, random_view
 
@@ -69,10 +70,8 @@ class SegNetTask:
     def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
         """The epoch's batches; see ``Task``."""
         rng = np.random.default_rng(generator.initial_seed())
-        wanted = self.settings.steps * self.settings.training.batch_size
-        turns = -(-wanted // len(self._train))
-        order = np.concatenate([rng.permutation(len(self._train)) for _ in range(turns)])
-        picks = order[:wanted].reshape(self.settings.steps, -1)
+        steps, size = self.settings.steps, self.settings.training.batch_size
+        picks = random_picks(len(self._train), steps, size, rng)
 
         def make(number: int) -> tuple[Tensor, ...]:
             views = [random_view(self._train[pick], rng) for pick in picks[number]]

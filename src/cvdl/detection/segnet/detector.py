@@ -33,10 +33,10 @@ class SegNetDetector(TrainedDetector):
 
     Args:
         classes: names, in the order of the labels.
-        width: channels of the first layers.
+        width: channels of the first encoder.
     """
 
-    def __init__(self, classes: Sequence[str], width: int = 16) -> None:
+    def __init__(self, classes: Sequence[str], width: int = 32) -> None:
         super().__init__()
         self.classes = tuple(classes)
         self.network = SegNet(CHANNELS, len(self.classes) + 2, width)
