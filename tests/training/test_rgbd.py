@@ -67,26 +67,15 @@ def test_it_learns_four_pictures(tmp_path):
     assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, interrupting):
     views, part = Views(sample(seed) for seed in range(3)), tmp_path / "part"
-    whole = train_rgbd(views, Views([sample(9)]), settings(2, 1), tmp_path / "whole")
+    validation = Views([sample(9)])
+    whole = train_rgbd(views, validation, settings(2, 1), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train_rgbd(views, _Interrupting([sample(9)]), settings(2, 1), part)
-    resumed = train_rgbd(views, Views([sample(9)]), settings(2, 1), part, resume=True)
+        train_rgbd(views, interrupting(validation), settings(2, 1), part)
+    resumed = train_rgbd(views, validation, settings(2, 1), part, resume=True)
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
-
-
-class _Interrupting(Views):
-    """Ctrl-C in the second epoch's validation."""
-
-    looks = 0
-
-    def __iter__(self):
-        self.looks += 1
-        if self.looks == 2:
-            raise KeyboardInterrupt
-        return super().__iter__()
 
 
 def test_views_without_a_box_are_nothing_to_train_on(tmp_path):

@@ -69,26 +69,15 @@ def test_it_learns_four_pictures(tmp_path):
     assert set(found.labels[:2]) == {0, 1}
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, interrupting):
     views, part = Views(sample(seed) for seed in range(3)), tmp_path / "part"
-    whole = train_segnet(views, Views([sample(9)]), settings(2, 1), tmp_path / "whole")
+    validation = Views([sample(9)])
+    whole = train_segnet(views, validation, settings(2, 1), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train_segnet(views, _Interrupting([sample(9)]), settings(2, 1), part)
-    resumed = train_segnet(views, Views([sample(9)]), settings(2, 1), part, resume=True)
+        train_segnet(views, interrupting(validation), settings(2, 1), part)
+    resumed = train_segnet(views, validation, settings(2, 1), part, resume=True)
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
-
-
-class _Interrupting(Views):
-    """Ctrl-C in the second epoch's validation."""
-
-    looks = 0
-
-    def __iter__(self):
-        self.looks += 1
-        if self.looks == 2:
-            raise KeyboardInterrupt
-        return super().__iter__()
 
 
 def test_what_cannot_be_learnt_from(tmp_path):
