@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.datasets.image_folder import ImageFolder
+from cvdl.detection import load_detector
+from cvdl.detection.segnet import SegNetDetector
+from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.frame import RgbdFrame
 from cvdl.pictures import contact_sheet, depth_picture, overlay
 from cvdl.pipeline import Perception, PerceptionConfig
@@ -38,6 +41,18 @@ def write_sheet(
     pictures, captions = [], []
     for caption, frame in frames:
         pictures.append(overlay(frame, perception(frame)))
+        captions.append(caption)
+    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+
+
+def write_class_maps(name: str, frames: Iterable[tuple[str, RgbdFrame]]) -> None:
+    """What SegNet takes every pixel for."""
+    detector = load_detector("segnet")
+    assert isinstance(detector, SegNetDetector)
+    pictures, captions = [], []
+    for caption, frame in frames:
+        classes = detector.class_map(frame)
+        pictures.append(class_picture(frame.color, classes, detector.classes))
         captions.append(caption)
     write_jpeg(name, contact_sheet(pictures, captions, columns=3))
 
@@ -84,6 +99,7 @@ def main() -> None:
     write_sheet("osd", frames("osd", OSD), everything.segmentation_only())
     named = [frame for folder, names in NAMED.items() for frame in frames(folder, names)]
     write_sheet("detection", named + simulated, everything.without_grasps())
+    write_class_maps("segnet", named + simulated)
     write_simulated("simulation")
 
 

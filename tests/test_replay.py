@@ -269,7 +269,7 @@ def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
     assert summary.frames == 50
     assert summary.dropped == {"colour without depth": 25}
     first, second, third = (message.status[0] for message in decoded(out, "/diagnostics"))
-    assert first.message == "1 dropped"
+    assert first.message == "1 dropped: colour without depth"
     values = {value.key: value.value for value in second.values}
     assert float(values["rate (Hz)"]) == pytest.approx(20, abs=1)
     assert int(values["frames"]) == pytest.approx(20, abs=2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cvdl.tally import Tally
+from collections import Counter
+
+from cvdl.tally import Tally, summary_of
 
 
 def test_one_warning_a_cause_and_every_drop_counted(caplog):
@@ -36,3 +38,10 @@ def test_a_window_forgets_what_is_old():
         tally.add({"segment": milliseconds})
     assert tally.latency_ms()["segment"][0] == 2
     assert tally.frames == 4
+
+
+def test_a_summary_names_the_most_frequent_causes():
+    assert summary_of(Counter()) == "no frame dropped"
+    assert summary_of(Counter({"no colour": 2})) == "2 dropped: no colour"
+    some = Counter({"rare": 1, "size": 3, "stamp": 2})
+    assert summary_of(some) == "6 dropped: size, stamp and others"

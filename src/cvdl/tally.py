@@ -13,6 +13,8 @@ __all__ = ["Tally", "counted", "dropped_values", "latency_report", "latency_valu
 
 _log = logging.getLogger(__name__)
 
+_TOLD = 2  # causes in a summary
+
 
 def counted(count: int, noun: str) -> str:
     """A number with its noun: "1 frame", "2 frames"."""
@@ -81,5 +83,9 @@ def dropped_values(dropped: Mapping[str, int]) -> dict[str, str]:
 
 
 def summary_of(dropped: Counter[str]) -> str:
-    """Drops by cause in some words, for diagnostics."""
-    return f"{dropped.total()} dropped" if dropped else "no frame dropped"
+    """Drops by cause in some words, for diagnostics: how many, and the two most frequent causes."""
+    if not dropped:
+        return "no frame dropped"
+    causes = [cause for cause, _ in dropped.most_common()]
+    others = " and others" if len(causes) > _TOLD else ""
+    return f"{dropped.total()} dropped: {', '.join(causes[:_TOLD])}{others}"
