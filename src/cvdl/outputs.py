@@ -32,9 +32,18 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill at any time leaves the old content or the new, never a part."""
+    """Write a file so that a kill at any time leaves the old content or the new, never a part.
+
+    Raises:
+        OSError: naming the file, if it cannot be written; no part of it stays.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
+    try:
+        part.write_bytes(content)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        error.filename = str(path)  # a full disk names none
+        raise
     os.replace(part, path)

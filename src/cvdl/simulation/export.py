@@ -19,6 +19,7 @@ from cvdl.bags import BagWriter, message_type, prepare_output, write_frame
 from cvdl.camera import Camera
 from cvdl.errors import InputError
 from cvdl.frame import PLANE_LABEL, RgbdFrame, SceneObject
+from cvdl.outputs import write_atomically
 from cvdl.ros.messages import MessageFactory
 from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
@@ -30,9 +31,9 @@ __all__ = ["EXPORTS", "BagExport", "CocoExport", "Export", "ImageExport"]
 _RECIPE = "simulation.json"
 #: Files and folders in such a folder, by their paths in it.
 _OURS = re.compile(
-    r"(simulation|camera|annotations)\.json"
+    r"((simulation|camera|annotations)\.json"
     r"|scene\d{6,}(/(color|depth|labels)\.png|/truth\.json)?"
-    r"|(images|depth)(/\d{6,}\.png)?"
+    r"|(images|depth)(/\d{6,}\.png)?)(\.part)?"
 )
 #: The optical frame (z forward, x right, y down) in camera_link (x forward, y left, z up).
 _OPTICAL_IN_LINK = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
@@ -224,11 +225,11 @@ def _write_png(path: Path, image: NDArray[Any]) -> None:
     # Noisy pictures hold few repetitions, so looking for none but runs loses little and is fast.
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     _, data = cv2.imencode(".png", image, fast)
-    path.write_bytes(data.tobytes())
+    write_atomically(path, data.tobytes())
 
 
 def _write_json(path: Path, content: Any, indent: int | None = 1) -> None:
-    path.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+    write_atomically(path, (json.dumps(content, indent=indent) + "\n").encode())
 
 
 def _intrinsics(camera: Camera) -> dict[str, float]:
