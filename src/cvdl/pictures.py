@@ -190,7 +190,8 @@ def tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
         (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),
     ):
         cv2.copyTo(cv2.addWeighted(color, 1 - share, tint, share, 0), mask, picture)
-    _outline_plane(picture, labels)
+    if (labels == PLANE_LABEL).any():
+        _outline_plane(picture, labels)
     # A line in the object's colour just inside its rim and a dark one just outside: one of
     # the two stands out on any background.
     lowest, highest = cv2.erode(labels, None), cv2.dilate(labels, None)

@@ -77,16 +77,37 @@ def test_table_json_and_picture(data, tmp_path):
     assert content["classes"]["mug"]["iou"] is None
     assert content["mean_iou"] == pytest.approx(iou / 2)  # nothing is never told
     assert f"{iou / 2:.3f}" in told
-    assert "IoU of nothing" in told
+    assert "IoU of no class" in told
     assert cv2.imread(str(sheet)).shape[1] > 900
     with pytest.raises(InputError, match="exists"):
         run("--data", data, "--weights", known, "--json", file)
 
 
-def test_weights_of_other_classes_are_told(data, tmp_path):
+def test_classes_are_matched_by_name(data, tmp_path):
+    """This network takes every pixel for its first class."""
+    file = tmp_path / "o.json"
+    others = weights(tmp_path / "w.safetensors", ("bowl", "Mug", "can"))
+    run("--data", data, "--weights", others, "--json", file)
+    content = json.loads(file.read_text())
+    assert content["no_class"]["accuracy"] == 1
+    assert content["classes"]["mug"]["iou"] is None
+    first = weights(tmp_path / "first.safetensors", ("Can", "bowl", "mug"))
+    run("--data", data, "--weights", first, "--json", file, "--overwrite")
+    assert json.loads(file.read_text())["classes"]["can"]["accuracy"] == 1
+
+
+def test_classes_that_the_weights_do_not_know_are_told(data, tmp_path):
     other = weights(tmp_path / "w.safetensors", ("can", "bowl"))
-    with pytest.raises(InputError, match="labelled are can, mug; the weights know can, bowl"):
+    with pytest.raises(InputError, match="do not know mug; they know can, bowl"):
         run("--data", data, "--weights", other)
+
+
+def test_nothing_labelled_is_told(data, tmp_path):
+    file = data / "annotations.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+    known = weights(tmp_path / "w.safetensors", CLASSES)
+    with pytest.raises(InputError, match="no view has a labelled pixel"):
+        run("--data", data, "--weights", known, "--sheet", tmp_path / "s.png")
 
 
 def test_boxes_without_masks_are_told(data, tmp_path):

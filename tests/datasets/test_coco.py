@@ -125,6 +125,20 @@ def test_layout_of_coco_itself(tmp_path):
     assert len(CocoDataset(tmp_path, Path(other))) == 2
 
 
+@pytest.mark.parametrize("without", [0, 1, 3])
+def test_some_annotations_without_masks_are_told(tmp_path, caplog, without):
+    """Then all are taken for boxes; with none there is nothing to tell."""
+    some = content()
+    for each in some["annotations"][:without]:
+        del each["segmentation"]
+    with caplog.at_level(logging.WARNING, "cvdl"):
+        data = CocoDataset(write(tmp_path, some))
+    assert (data[0].masks is None) == (without > 0)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == (without == 1)
+    assert all("1 of 3 annotations have no mask, the first in b.png" in text for text in told)
+
+
 def test_boxes_are_cut_at_the_edges_and_those_outside_left_out(tmp_path, caplog):
     some = content()
     boxes = [[-2, 5, 6, 20], [16, 0, 3, 3], [4, 4, 0, 5], [float("nan"), 1, 2, 2], [1, 1, -3, 2]]

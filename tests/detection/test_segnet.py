@@ -135,12 +135,31 @@ def test_specks_are_no_things():
 
 def test_a_given_box_is_what_most_of_its_pixels_are_and_the_rest_is_looked_at_too():
     classes = nothing()
-    classes[10:20, 10:30], classes[10:20, 30:34], classes[30:40, 40:60] = 0, 1, 1
+    classes[10:20, 10:30], classes[10:12, 30:34], classes[30:40, 40:60] = 0, 1, 1
     (found,) = detector(classes)([frame()], [np.array([[20.0, 20, 68, 40], [0, 80, 20, 96]])])
     assert sorted(found.labels) == [0, 1]  # the second box is of nothing
     mug, box = (list(found.labels).index(label) for label in (0, 1))
     np.testing.assert_allclose(found.boxes[mug], [20, 20, 60, 40])
     np.testing.assert_allclose(found.boxes[box], [80, 60, 120, 80])
+
+
+def test_what_sticks_out_of_a_given_box_is_no_second_thing():
+    classes = nothing()
+    classes[10:30, 10:30] = 0
+    for box in ([20.0, 20, 58, 60], [22, 22, 58, 58]):
+        (found,) = detector(classes)([frame()], [np.array([box])])
+        np.testing.assert_allclose(found.boxes, [box])
+
+
+def test_what_a_given_box_holds_beside_its_thing_is_found():
+    """A spoon across a can whose box holds them both."""
+    classes = nothing()
+    classes[10:30, 10:30] = 0
+    classes[15:18, 8:40] = 1
+    (found,) = detector(classes)([frame()], [np.array([[16.0, 20, 80, 60]])])
+    assert sorted(found.labels) == [0, 1]
+    spoon = list(found.labels).index(1)
+    np.testing.assert_allclose(found.boxes[spoon], [16, 30, 80, 36])
 
 
 def test_the_class_of_every_pixel():

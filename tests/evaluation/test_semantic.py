@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,7 +47,7 @@ def test_counts_and_figures():
     told[10:25, 10:30] = 0
     told[10:12, 10:30] = 1
     report = score_class_maps(lambda frame: told, [truth], CLASSES)
-    assert report.classes == (*CLASSES, "nothing")
+    assert report.classes == CLASSES
     expected = np.zeros((4, 4), int)
     expected[0] = [260, 40, 0, 100]
     expected[3, 3] = 4800 - 400
@@ -98,6 +99,30 @@ def test_crowds_do_not_count_and_views_of_nothing_have_no_figures():
     assert np.isnan(report.views["crowd"]).all()
     assert report.report()["outline_f"] is None
     assert report.report()["classes"]["mug"] == {"pixels": 0, "accuracy": None, "iou": None}
+    assert report.report()["no_class"] == {"pixels": 4400, "accuracy": 1, "iou": 1}
+
+
+def test_what_is_told_in_a_crowd_is_no_outline():
+    views = view("a", (0, slice(10, 30), slice(10, 30)), (0, slice(35, 55), slice(40, 70)))
+    views = replace(views, crowd=np.array([False, True]))
+    told = np.full(SHAPE, 3)
+    told[10:30, 10:30], told[40:50, 45:60] = 0, 0
+    report = score_class_maps(lambda frame: told, [views], CLASSES)
+    assert report.figures()["outline_f"] == 1
+    assert report.figures()["mean_iou"] == 1
+
+
+def test_what_has_no_outline_has_no_figure_of_it():
+    """A class all over the picture, and a thing that another one hides."""
+    everywhere = view("a", (1, slice(0, 60), slice(0, 80)))
+    report = score_class_maps(lambda frame: np.full(SHAPE, 1), [everywhere], CLASSES)
+    assert np.isnan(report.figures()["outline_f"])
+    assert report.figures()["mean_iou"] == 1
+    hidden = view("b", (0, slice(10, 30), slice(10, 30)), (1, slice(10, 30), slice(10, 30)))
+    told = np.full(SHAPE, 3)
+    told[10:30, 10:30] = 1
+    report = score_class_maps(lambda frame: told, [hidden], CLASSES)
+    assert set(report.figures().values()) == {1.0}
 
 
 def test_the_worst_views_come_first_and_show_both_maps():
@@ -113,4 +138,6 @@ def test_the_worst_views_come_first_and_show_both_maps():
     assert both.shape[1] > sheet.shape[1]  # the empty view is not shown
     assert (labelled[35:38, 42:58] != 100).any()
     assert (labelled[:5] == 100).all()
-    np.testing.assert_array_equal(sheet[26:360, 4:480], both[26:360, 4:480])
+    shown = cv2.resize(labelled, (480, 360), interpolation=cv2.INTER_AREA)
+    for some in (sheet, both):  # bars of 22 pixels, gaps of 4
+        np.testing.assert_array_equal(some[26:386, 4:484], shown)

@@ -14,6 +14,7 @@ from cvdl.errors import InputError
 from cvdl.evaluation.detection import evaluate_detections
 from cvdl.frame import RgbdFrame
 from cvdl.training import rgbd_views
+from cvdl.training.augment import Augmentation
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
 from cvdl.training.rgbd import RgbdTraining, train_rgbd
@@ -109,7 +110,7 @@ def test_boxes_follow_the_view():
 def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
     """Up to its mirroring and its part of the picture: of the same channels, in the same units."""
     monkeypatch.setattr(rgbd_views, "_VIEW", (120, 160))
-    monkeypatch.setattr(rgbd_views, "_ZOOM", 1.0)
+    monkeypatch.setattr(rgbd_views, "TABLETOP", Augmentation(zoom=1.0))
     monkeypatch.setattr(rgbd_views, "_SHIFT", 0.0)
     monkeypatch.setattr(rgbd_views, "_disturb", lambda color, image: None)
     view = sample(3)

@@ -1,5 +1,8 @@
 """SegNet learns, and its views keep the labels where they belong."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,17 +13,17 @@ from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
 from cvdl.errors import InputError
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.frame import RgbdFrame
-from cvdl.network_input import HAS_COLOR, HAS_DEPTH, NORMAL_XY
+from cvdl.network_input import COLOR, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training import segnet_views
 from cvdl.training.augment import Augmentation
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.segnet import SegNetTraining, train_segnet
-from cvdl.training.segnet_views import LabelledPicture, class_weights, random_view
+from cvdl.training.segnet_views import MaskedPicture, class_weights, random_view
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
-PLAIN = Augmentation(color_gain=0, color_shift=0, no_color=0, no_depth=0, relief_noise=0)
+PLAIN = Augmentation(zoom=1.35, color_gain=0, color_shift=0, no_color=0, no_depth=0, relief_noise=0)
 
 
 class Views(list):
@@ -98,15 +101,19 @@ def test_what_cannot_be_learnt_from(tmp_path):
 
 def test_classes_and_edges_go_where_the_picture_goes(monkeypatch):
     """The colour tells the class, in the view as well: to a pixel in each, to less in the mean."""
-    monkeypatch.setattr(segnet_views, "_HOW", PLAIN)
-    off = []
+    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
+    off, met = [], 0
     for seed in range(30):
-        picture = LabelledPicture.of(sample(seed), 2)
+        picture = MaskedPicture.of(sample(seed), 2)
         view, classes, meeting = random_view(picture, np.random.default_rng(seed))
         assert classes.dtype == np.uint8
         outside = view[HAS_COLOR] == 0
         assert (classes[1:-1, 1:-1][outside[1:-1, 1:-1]] == IGNORED).all()
-        assert set(np.unique(meeting[classes >= 2])) <= {IGNORED}
+        np.testing.assert_array_equal(meeting == IGNORED, classes >= 2)
+        touches = cv2.dilate((classes == 0).view(np.uint8), np.ones((3, 3))) > 0
+        touches &= cv2.dilate((classes == 1).view(np.uint8), np.ones((3, 3))) > 0
+        np.testing.assert_array_equal(meeting == 1, touches & (classes < 2))
+        met += touches.any()
         known = view[HAS_COLOR] > 0.99
         for label, pixels in enumerate((view[0] > 0.9, view[0] < -0.7)):
             middles = [
@@ -117,6 +124,7 @@ def test_classes_and_edges_go_where_the_picture_goes(monkeypatch):
             if len(middles) == 2:
                 off.append(middles[0] - middles[1])
     assert len(off) > 40
+    assert met > 2
     assert np.abs(off).max() < 1
     assert np.abs(np.mean(off, axis=0)).max() < 0.12
 
@@ -132,18 +140,34 @@ def test_edges_are_where_two_things_meet():
 
 
 def test_the_normals_are_mirrored_with_the_picture(monkeypatch):
-    monkeypatch.setattr(segnet_views, "_HOW", PLAIN)
+    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
+    """The picture grows lighter to the right, where the surface comes nearer: still in a view."""
     tilted = sample(0)
-    columns = np.arange(320, dtype=np.float32)
+    columns = np.arange(320)
     tilted.frame.depth[:] = 0.8 / (1 + 0.001 * columns)
-    picture = LabelledPicture.of(tilted, 2)
-    normal_x = NORMAL_XY.start
-    towards = np.sign(np.median(picture.image[normal_x][picture.image[HAS_DEPTH] > 0]))
+    tilted.frame.color[:] = (columns * 0.7 + 20)[:, None]
+    picture = MaskedPicture.of(tilted, 2)
     seen = set()
     for seed in range(12):
         view, _, _ = random_view(picture, np.random.default_rng(seed))
-        seen.add(np.sign(np.median(view[normal_x][view[HAS_DEPTH] > 0.99])))
-    assert seen == {towards, -towards}
+        known = (view[HAS_DEPTH] > 0.99) & (view[HAS_COLOR] > 0.99)
+        columns = np.nonzero(known)[1]
+        lighter = np.sign(np.polyfit(columns, view[COLOR].mean(axis=0)[known], 1)[0])
+        facing = np.sign(np.median(view[NORMAL_XY.start][known]))
+        seen.add((lighter, facing))
+    towards = np.sign(np.median(picture.image[NORMAL_XY.start][picture.image[HAS_DEPTH] > 0]))
+    assert seen == {(1, towards), (-1, -towards)}
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_batch_of_crowds_teaches_nothing(mixed, tmp_path):
+    """And spoils nothing: the run goes on."""
+    crowd = replace(sample(0), crowd=np.ones(2, bool), masks=np.ones((2, 240, 320), bool))
+    views = Views([crowd, sample(1)])
+    some = settings(1, 4, mixed_precision=mixed)
+    some = some.model_copy(update={"training": some.training.model_copy(update={"batch_size": 1})})
+    model = train_segnet(views, Views(), some, tmp_path / "run")
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
 
 
 def test_rare_classes_count_more_by_the_root_of_median_frequency_balancing():
@@ -152,7 +176,7 @@ def test_rare_classes_count_more_by_the_root_of_median_frequency_balancing():
         things = np.repeat(np.array([1, 2, 0], np.uint8), pixels)[None]
         classes = np.full(256, 2, np.uint8)
         classes[1:3], classes[255] = (0, 1), IGNORED
-        return LabelledPicture(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
+        return MaskedPicture(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
 
     weights = class_weights([picture(40, 10, 50), picture(20, 0, 80)], 3)
     frequency = np.array([60 / 200, 10 / 100, 130 / 200])

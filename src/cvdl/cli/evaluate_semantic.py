@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,14 +19,27 @@ from cvdl.cli.options import (
 )
 from cvdl.outputs import keep_outputs
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cvdl.frame import RgbdFrame
+
 __all__ = ["semantic"]
+
+
+class Dataset(str, Enum):
+    """Layouts of views in which every pixel is labelled."""
+
+    coco = "coco"
+    simulated = "simulated"
 
 
 def semantic(
     data: detections.Data = None,
     dataset: Annotated[
-        detections.Dataset, typer.Option(help="Layout of the folder; its views need masks.")
-    ] = detections.Dataset.coco,
+        Dataset, typer.Option(help="Layout of the folder; its views need masks.")
+    ] = Dataset.coco,
     weights: Annotated[str, typer.Option(help="SegNet's file; if not given, the package's.")] = "",
     scenes: Scenes = 200,
     seed: UnseenSeed = 10_000,
@@ -40,7 +54,7 @@ def semantic(
     """Score SegNet's map of classes, pixel by pixel; its things are scored by evaluate detector.
 
     mean IoU: intersection over union of what is labelled and what was told, the
-    mean over the classes; "nothing", the pixels of no class, is one of them.
+    mean over the classes; pixels of no class are one more.
 
     class accuracy: of each class's pixels the share that is right, the mean
     over the classes; pixel accuracy: that share of all pixels.
@@ -61,19 +75,27 @@ def semantic(
     from cvdl.errors import InputError
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
+    from cvdl.evaluation.shared_classes import SharedClasses
     from cvdl.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     views = detections.open_dataset(dataset.value, data, scenes, seed)
     detector = load_detector("segnet", weights, device)
     assert isinstance(detector, SegNetDetector)
-    if detector.classes != tuple(views.classes):
+    shared = SharedClasses.between(detector.classes, views.classes)
+    if shared.unknown:
         raise InputError(
-            f"{data or dataset.value}: labelled are {', '.join(views.classes)}; the weights know "
-            f"{', '.join(detector.classes)}; expected the same, in the same order"
+            f"{data or dataset.value}: the weights do not know {', '.join(shared.unknown)}; they "
+            f"know {', '.join(detector.classes)}"
         )
+
+    def class_map(frame: RgbdFrame) -> NDArray[np.uint8]:
+        return shared.class_map(detector.class_map(frame))
+
     samples = tracked(views, "looking", status_console())
-    report = score_class_maps(detector.class_map, samples, views.classes)
+    report = score_class_maps(class_map, samples, views.classes)
+    if not report.pixels[:-1].any():
+        raise InputError(f"{data or dataset.value}: no view has a labelled pixel to compare with")
     words = {
         "mean_iou": "mean IoU",
         "class_accuracy": "class accuracy",
@@ -83,7 +105,7 @@ def semantic(
     table = figures_table(f"segnet on {dataset.value}", words, report.figures(), (), "all views")
     table.add_row("images", str(len(report.views)))
     table.add_section()
-    for name, iou in zip(report.classes, report.iou, strict=True):
+    for name, iou in zip((*report.classes, "no class"), report.iou, strict=True):
         table.add_row(f"IoU of {name}", "-" if isnan(iou) else f"{iou:.3f}")
     Console().print(table)
     if json_path is not None:
@@ -97,5 +119,5 @@ def semantic(
         write_json(json_path, content)
         typer.echo(f"figures: {json_path}")
     if sheet is not None:
-        write_png(sheet, worst_views(detector.class_map, views, report, worst))
+        write_png(sheet, worst_views(class_map, views, report, worst))
         typer.echo(f"worst views: {sheet}")

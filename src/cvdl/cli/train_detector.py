@@ -41,7 +41,7 @@ def detector(
         Dataset,
         typer.Option(
             help="Layout of the folder; simulated scenes are kept in memory, 3 MB each, and "
-            "rgbd_rcnn keeps 2 MB of each view that it is trained on."
+            "rgbd_rcnn and segnet keep 2 MB of each view that they are trained on."
         ),
     ] = Dataset.coco,
     name: Annotated[

@@ -94,7 +94,7 @@ class CocoDataset(LabelledViews[DetectionSample]):
         self._images = list(images.values())
         if not self._images:
             raise DatasetError(f"{self._file}: lists no images")
-        self._has_masks = all(mask for image in self._images for mask in image.masks)
+        self._has_masks = self._all_have_masks()
         self._root = self._find_images()
         self.names = [Path(image.color).stem for image in self._images]
         if len(set(self.names)) < len(self.names):
@@ -136,6 +136,19 @@ class CocoDataset(LabelledViews[DetectionSample]):
             np.array(image.crowd, bool),
             self._masks(image) if self._has_masks else None,
         )
+
+    def _all_have_masks(self) -> bool:
+        without = [image.color for image in self._images for mask in image.masks if not mask]
+        count = sum(len(image.masks) for image in self._images)
+        if 0 < len(without) < count:
+            _log.warning(
+                "%s: %d of %d annotations have no mask, the first in %s; all are taken for boxes",
+                self._file,
+                len(without),
+                count,
+                without[0],
+            )
+        return not without
 
     def _masks(self, image: _Image) -> NDArray[np.bool_]:
         masks = np.zeros((len(image.masks), image.height, image.width), bool)

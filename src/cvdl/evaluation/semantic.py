@@ -1,6 +1,6 @@
 """How good maps of classes are: the measures of semantic segmentation.
 
-As Badrinarayanan et al. have them (SegNet, IEEE PAMI 2017, section 4.1): the share of all pixels
+As Badrinarayanan et al. have them (SegNet, IEEE PAMI 2017, section 3.3): the share of all pixels
 that are right, the mean of that share over the classes, the mean intersection over union, and the
 F1 of the classes' outlines after Csurka et al. 2013, where a pixel of an outline is right within
 0.75 % of the picture's diagonal.
@@ -32,9 +32,9 @@ class SemanticReport:
     """Figures of maps of classes; NaN where nothing is labelled.
 
     Attributes:
-        classes: C names and, last, that of the pixels of none.
+        classes: C names.
         pixels: (C + 1, C + 1) int64, how many pixels of the row's class were taken for the
-            column's.
+            column's; the last of no class.
         views: their names, each with the mean intersection over union and the mean F1 of the
             outlines, of the classes labelled in it.
     """
@@ -65,14 +65,17 @@ class SemanticReport:
 
     def report(self) -> dict[str, Any]:
         """All figures as JSON takes them: None for what is undefined."""
-        each = zip(self.classes, self.pixels.sum(axis=1), self.accuracy, self.iou, strict=True)
+        each = [
+            {"pixels": int(count), "accuracy": or_none(share), "iou": or_none(iou)}
+            for count, share, iou in zip(
+                self.pixels.sum(axis=1), self.accuracy, self.iou, strict=True
+            )
+        ]
         return {
             "images": len(self.views),
             **{name: or_none(value) for name, value in self.figures().items()},
-            "classes": {
-                name: {"pixels": int(count), "accuracy": or_none(share), "iou": or_none(iou)}
-                for name, count, share, iou in each
-            },
+            "classes": dict(zip(self.classes, each, strict=False)),
+            "no_class": each[-1],
             "confusion": self.pixels.tolist(),
         }
 
@@ -97,18 +100,18 @@ def score_class_maps(
     total, views = np.zeros((count, count), np.int64), {}
     for sample in samples:
         truth = LabelledPixels.of(sample, len(classes)).class_map
-        told = class_map(sample.frame)
         counted = truth != IGNORED
+        told = np.where(counted, class_map(sample.frame), IGNORED)
         pairs = count * truth[counted].astype(np.intp) + told[counted]
         pixels = np.bincount(pairs, minlength=count**2).reshape(count, count)
         total += pixels
-        labels = np.unique(sample.labels[~sample.crowd])
+        labels = np.unique(truth[truth < len(classes)])
         outlines = [_outline_f(truth == label, told == label) for label in labels]
         views[sample.name] = (
             mean_of_defined(_iou(pixels)[labels]),
             mean_of_defined(np.array(outlines)),
         )
-    return SemanticReport((*classes, "nothing"), total, views)
+    return SemanticReport(tuple(classes), total, views)
 
 
 def _iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -118,7 +121,10 @@ def _iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _outline_f(truth: NDArray[np.bool_], told: NDArray[np.bool_]) -> float:
+    """NaN where neither has an outline, as what fills the picture."""
     labelled, found = outline(truth), outline(told)
+    if not labelled.any() and not found.any():
+        return nan
     radius = tolerance(truth.shape, _TOLERANCE)
     right = agreeing(found, labelled, radius) / max(1, int(np.count_nonzero(found)))
     met = agreeing(labelled, found, radius) / max(1, int(np.count_nonzero(labelled)))

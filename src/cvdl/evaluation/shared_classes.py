@@ -67,6 +67,15 @@ class SharedClasses:
         some = found[self._of_detector[found.labels] >= 0]
         return replace(some, labels=self._of_detector[some.labels])
 
+    def class_map(self, told: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The detector's map of classes (H, W) with these classes' labels, the rest their number.
+
+        Args:
+            told: places in the detector's classes, or their number for none.
+        """
+        labels = np.append(self._of_detector, -1)
+        return np.where(labels < 0, len(self.names), labels).astype(np.uint8)[told]
+
 
 def _plain(name: str) -> str:
     return name.casefold().replace("_", " ").replace("-", " ").strip()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 
-__all__ = ["Augmentation", "augmented_view", "disturb", "warped"]
+__all__ = ["TABLETOP", "Augmentation", "augmented_view", "disturb", "warped"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Augmentation:
     no_color: float = 0.12
     no_depth: float = 0.25
     relief_noise: float = 0.05
+
+
+#: Of whole scenes, for what learns to name things.
+TABLETOP = Augmentation(zoom=1.35, no_color=0.05, no_depth=0.1, color_gain=0.25, color_shift=0.25)
 
 
 def augmented_view(

@@ -22,16 +22,14 @@ from cvdl.network_input import (
     NORMAL_XY,
     network_input,
 )
-from cvdl.training.augment import Augmentation
+from cvdl.training.augment import TABLETOP
 from cvdl.working_size import to_working_size
 
 __all__ = ["LabelledPicture", "random_views", "stacked"]
 
 _VIEW = (192, 256)  # height and width of a view, pixels of half resolution
-_ZOOM = 1.35  # largest factor on the size, either way
 _SHIFT = 0.2  # of the view's sides: how far its middle may lie from the picture's
 _LEAST_IN_VIEW = 0.3  # share of a box that must be in the view, or nothing is there to be found
-_HOW = Augmentation(no_color=0.05, no_depth=0.1, color_gain=0.25, color_shift=0.25)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def random_views(
     """
     count, device = len(color), color.device
     view = torch.tensor(_VIEW[::-1], device=device, dtype=torch.float32)
-    zoom = _ZOOM ** _uniform(count, 1, device=device)
+    zoom = TABLETOP.zoom ** _uniform(count, 1, device=device)
     mirror = torch.where(torch.rand(count, 1, device=device) < 0.5, -1.0, 1.0)
     stretch = torch.cat([zoom * mirror, zoom], dim=1)
     middle = sizes / 2 + _SHIFT * view * _uniform(count, 2, device=device)
@@ -152,17 +150,17 @@ def _disturb(color: Tensor, image: Tensor) -> None:
     count, device = len(image), image.device
     has = image[:, [HAS_COLOR, HAS_DEPTH]].amax((2, 3)) > 0
     lot = torch.where(has.all(1), torch.rand(count, device=device), 1)
-    no_color = lot < _HOW.no_color
-    no_depth = ~no_color & (lot < _HOW.no_color + _HOW.no_depth)
+    no_color = lot < TABLETOP.no_color
+    no_depth = ~no_color & (lot < TABLETOP.no_color + TABLETOP.no_depth)
     image[:, HAS_COLOR] *= ~no_color[:, None, None]
     image[:, HAS_DEPTH] *= ~no_depth[:, None, None]
     image[:, GEOMETRY] *= ~no_depth[:, None, None, None]
     noise = torch.randn_like(image[:, GEOMETRY]).mul_(image[:, HAS_DEPTH, None])
-    image[:, GEOMETRY] += noise.mul_(_HOW.relief_noise)
+    image[:, GEOMETRY] += noise.mul_(TABLETOP.relief_noise)
     alike, each = (_uniform(count, some, 1, 1, device=device) for some in (1, 3))
-    gain = 1 + _HOW.color_gain * alike + 0.1 * each
+    gain = 1 + TABLETOP.color_gain * alike + 0.1 * each
     alike, each = (_uniform(count, some, 1, 1, device=device) for some in (1, 3))
-    color.mul_(gain).add_(_HOW.color_shift * alike + 0.2 * each)
+    color.mul_(gain).add_(TABLETOP.color_shift * alike + 0.2 * each)
     grey = torch.rand(count, 1, 1, 1, device=device) < 0.2
     torch.where(grey, color.mean(dim=1, keepdim=True), color, out=color)
     color.add_(torch.randn_like(color), alpha=0.05)

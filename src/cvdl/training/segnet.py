@@ -21,7 +21,7 @@ from cvdl.settings import Settings
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
-from cvdl.training.segnet_views import LabelledPicture, class_weights, random_view
+from cvdl.training.segnet_views import MaskedPicture, class_weights, random_view
 
 __all__ = ["SegNetTask", "SegNetTraining", "train_segnet"]
 
@@ -59,7 +59,7 @@ class SegNetTask:
         check_classes(train, validation)
         background = len(model.classes)
         self._train = [
-            LabelledPicture.of(view, background) for view in tracked(train, "reading", console)
+            MaskedPicture.of(view, background) for view in tracked(train, "reading", console)
         ]
         weights = class_weights(self._train, background + 1)
         if not weights[:background].any():
@@ -83,14 +83,13 @@ class SegNetTask:
         """Cross-entropy of the classes, weighted, and of the edges where things meet."""
         views, classes, meeting = batch
         logits, edge = self.model.logits(views)
-        named = cross_entropy(
-            logits, classes.long(), self._weights.to(logits.device), ignore_index=IGNORED
-        )
+        balance = self._weights.to(logits.device)
+        classes = classes.long()
+        counts = (classes != IGNORED) * balance[classes.clamp(max=len(balance) - 1)]
+        named = cross_entropy(logits, classes, reduction="none", ignore_index=IGNORED)
         on_things = (meeting != IGNORED).float()
-        edges = binary_cross_entropy_with_logits(
-            edge, (meeting == 1).float(), on_things, reduction="sum"
-        )
-        edges = edges / on_things.sum().clamp(min=1)
+        met = binary_cross_entropy_with_logits(edge, (meeting == 1).float(), reduction="none")
+        named, edges = _mean(named, counts), _mean(met, on_things)
         return {"loss": named + edges, "classes": named, "edges": edges}
 
     def validate(self) -> dict[str, float]:
@@ -100,6 +99,11 @@ class SegNetTask:
         model, views = self.model, self._validation
         figures = score_class_maps(model.class_map, views, model.classes).figures()
         return {"score": figures["mean_iou"], **figures}
+
+
+def _mean(losses: Tensor, weights: Tensor) -> Tensor:
+    """Weighted; 0 where nothing weighs anything."""
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def train_segnet(

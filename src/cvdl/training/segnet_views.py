@@ -12,21 +12,19 @@ from numpy.typing import NDArray
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labelled_pixels import CROWD, IGNORED, NOTHING, LabelledPixels
 from cvdl.network_input import NORMAL_XY, network_input
-from cvdl.training.augment import Augmentation, disturb, warped
+from cvdl.training.augment import TABLETOP, disturb, warped
 from cvdl.working_size import to_working_size
 
-__all__ = ["LabelledPicture", "class_weights", "random_view"]
+__all__ = ["MaskedPicture", "class_weights", "random_view"]
 
 _VIEW = 160  # pixels of half resolution, each side of a view
-_ZOOM = 1.35  # largest factor on the size, either way
 _SHIFT = 0.3  # of the picture's sides: how far a view's middle may lie from its own
-_HOW = Augmentation(no_color=0.05, no_depth=0.1, color_gain=0.25, color_shift=0.25)
 _AROUND = np.ones((3, 3), np.uint8)
 _BALANCE = 0.5  # power of the weights: with 1 whole objects are seen where there is background
 
 
 @dataclass(frozen=True)
-class LabelledPicture:
+class MaskedPicture:
     """A sample as the training keeps it.
 
     Attributes:
@@ -38,7 +36,7 @@ class LabelledPicture:
     truth: LabelledPixels
 
     @classmethod
-    def of(cls, sample: DetectionSample, background: int) -> LabelledPicture:
+    def of(cls, sample: DetectionSample, background: int) -> MaskedPicture:
         """Of a labelled view.
 
         Args:
@@ -61,7 +59,7 @@ class LabelledPicture:
 
 
 def random_view(
-    picture: LabelledPicture, rng: np.random.Generator
+    picture: MaskedPicture, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
     """A part of a picture, mirrored or not, zoomed, in other colours, noisier.
 
@@ -72,10 +70,10 @@ def random_view(
     image, truth = picture.image, picture.truth
     size = np.array(image.shape[:0:-1])
     middle = (size - 1) / 2 + _SHIFT * size * rng.uniform(-1, 1, 2)
-    linear = np.diag([rng.choice([-1.0, 1.0]), 1.0]) * _ZOOM ** rng.uniform(-1, 1)
+    linear = np.diag([rng.choice([-1.0, 1.0]), 1.0]) * TABLETOP.zoom ** rng.uniform(-1, 1)
     view = warped(image.astype(np.float32), linear, middle, _VIEW)
     view[NORMAL_XY.start] *= np.sign(linear[0, 0])
-    disturb(view, rng, _HOW)
+    disturb(view, rng, TABLETOP)
     # The middle of every pixel, looked up at full resolution.
     matrix = np.column_stack([linear / 2, (_VIEW - 1) / 2 - linear / 2 @ (2 * middle + 0.5)])
     things = cv2.warpAffine(
@@ -89,10 +87,10 @@ def random_view(
     return view, truth.classes[things], _meeting(things)
 
 
-def class_weights(pictures: Sequence[LabelledPicture], classes: int) -> NDArray[np.float32]:
+def class_weights(pictures: Sequence[MaskedPicture], classes: int) -> NDArray[np.float32]:
     """What a pixel of each class counts in the loss, (classes,); 0: the class is in no picture.
 
-    The root of median frequency balancing (the paper's section 3.1, after Eigen & Fergus 2015,
+    The root of median frequency balancing (the paper's section 3.2, after Eigen & Fergus 2015,
     section 6.3.2): a class's frequency is its pixels over all pixels of the pictures that it is
     in, and it counts the median of all frequencies over its own.
     """

@@ -49,8 +49,8 @@ class SegNetDetector(TrainedDetector):
     ) -> list[Detections]:
         """What is in each frame, with masks; see ``Detector``.
 
-        Of a given box, what most of its pixels are; things of its own are of pixels outside all
-        given boxes. The score is the mean probability of the class over the mask.
+        Of a given box that shows anything, what most of these pixels are; then what is mostly in
+        none of these. The score is the mean probability of the class over the mask.
         """
         return [
             self._things(frame, np.zeros((0, 4)) if proposals is None else proposals[number])
@@ -98,19 +98,13 @@ class SegNetDetector(TrainedDetector):
         probability = told.cpu().numpy()
         factors = np.array(label_map.shape[::-1]) / (width, height)
         cells = np.rint(np.reshape(given, (-1, 4)) * np.tile(factors, 2)).astype(int)
-        free = np.ones(label_map.shape, bool)
-        for left, top, right, bottom in cells:
-            free[top:bottom, left:right] = False
         is_edge = edge.cpu().numpy() > _EDGE
-        found = []
-        for box in cells:
-            thing = self._thing_in(box, label_map, probability)
-            if thing is not None:
-                found.append(thing)
-        for label in np.unique(label_map[free]):
-            if label < len(self.classes):
-                parts = _parted((label_map == label) & free, is_edge)
-                found += [(int(label), mask) for mask in parts]
+        things = (self._thing_in(box, label_map) for box in cells)
+        found = [thing for thing in things if thing is not None]
+        free = ~np.any([np.zeros(label_map.shape, bool), *(mask for _, mask in found)], axis=0)
+        for label in np.unique(label_map[label_map < len(self.classes)]):
+            parts = _parted(label_map == label, is_edge)
+            found += [(int(label), mask) for mask in parts if free[mask].mean() > 0.5]
         scores = np.array([probability[label][mask].mean() for label, mask in found])
         order = np.argsort(-scores, kind="stable")[:_MOST]
         masks = np.zeros((len(order), height, width), bool)
@@ -121,15 +115,15 @@ class SegNetDetector(TrainedDetector):
         return Detections(_boxes(masks), labels, scores[order].astype(np.float64), masks)
 
     def _thing_in(
-        self, box: NDArray[np.int_], label_map: NDArray[np.uint8], probability: NDArray[np.float32]
+        self, box: NDArray[np.int_], label_map: NDArray[np.uint8]
     ) -> tuple[int, NDArray[np.bool_]] | None:
-        """What most of the pixels in a box (4,) are, and which ones; None where all are none."""
+        """The class of most of the pixels in a box (4,), and which ones; None if they are few."""
         left, top, right, bottom = box
         inside = label_map[top:bottom, left:right]
-        some = inside < len(self.classes)
-        if np.count_nonzero(some) < _LEAST_AREA:
+        pixels = np.bincount(inside.ravel(), minlength=len(self.classes))[: len(self.classes)]
+        label = int(pixels.argmax())
+        if pixels[label] < _LEAST_AREA:
             return None
-        label = int(probability[:-1, top:bottom, left:right][:, some].sum(axis=1).argmax())
         mask = np.zeros(label_map.shape, bool)
         mask[top:bottom, left:right] = inside == label
         return label, mask

@@ -5,8 +5,9 @@ Image Segmentation", IEEE PAMI 2017, section 3. Each decoder puts the features t
 where its encoder's pooling had found the largest, so that outlines stay sharp without the
 encoder's own features being kept.
 
-This is their SegNet-Basic: one convolution an encoder. Thirteen, as of VGG16, learn little in the
-hour that a CPU takes for this one; the paper starts those from weights of ImageNet.
+As in their SegNet-Basic an encoder has one convolution; the decoders have ReLUs, as those of the
+full SegNet. Its thirteen convolutions, VGG16's, which the paper starts from weights of ImageNet,
+learn little in the hour that a CPU takes for these.
 """
 
 from __future__ import annotations
