@@ -41,7 +41,7 @@ from cvdl.frame import RgbdFrame
 
 Boxes = NDArray[np.float64]
 Result = TypeVar("Result")
-USE_PROPOSALS = ("rgbd_rcnn", "rcnn", "hog")
+USE_PROPOSALS = ("rgbd_rcnn", "rcnn", "segnet", "hog")
 COUNTS = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SIZES = ((320, 240), (640, 480), (1280, 960))
 

@@ -8,8 +8,10 @@ import pytest
 from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.datasets.simulated_grasps import SimulatedGrasps
 from cvdl.detection import load_detector as load_object_detector
+from cvdl.detection.segnet import SegNetDetector
 from cvdl.evaluation.detector import score_detector
 from cvdl.evaluation.grasping import evaluate_detector
+from cvdl.evaluation.semantic import score_class_maps
 from cvdl.grasping import load_detector as load_grasp_detector
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,6 +30,17 @@ def test_the_detector_names_things():
     views = [data[index] for index in range(VIEWS)]
     scored = score_detector(load_object_detector(device="cpu"), views, data.classes)
     assert scored.scores.report().ap50 > 0.8
+
+
+def test_segnet_tells_the_class_of_pixels():
+    """Of which there are 24; 95 % of the pixels are of none."""
+    data = SimulatedDetection(UNSEEN, VIEWS)
+    views = [data[index] for index in range(VIEWS)]
+    segnet = load_object_detector("segnet", device="cpu")
+    assert isinstance(segnet, SegNetDetector)
+    figures = score_class_maps(segnet.class_map, views, data.classes).figures()
+    assert figures["class_accuracy"] > 0.4
+    assert figures["pixel_accuracy"] > 0.95
 
 
 def test_the_cascade_finds_grasps(grasps):

@@ -139,7 +139,7 @@ def test_a_given_box_is_what_most_of_its_pixels_are_and_the_rest_is_looked_at_to
     (found,) = detector(classes)([frame()], [np.array([[20.0, 20, 68, 40], [0, 80, 20, 96]])])
     assert sorted(found.labels) == [0, 1]  # the second box is of nothing
     mug, box = (list(found.labels).index(label) for label in (0, 1))
-    np.testing.assert_allclose(found.boxes[mug], [20, 20, 60, 40])
+    np.testing.assert_allclose(found.boxes[mug], [20, 20, 68, 40])  # all of any class
     np.testing.assert_allclose(found.boxes[box], [80, 60, 120, 80])
 
 
@@ -151,15 +151,13 @@ def test_what_sticks_out_of_a_given_box_is_no_second_thing():
         np.testing.assert_allclose(found.boxes, [box])
 
 
-def test_what_a_given_box_holds_beside_its_thing_is_found():
-    """A spoon across a can whose box holds them both."""
+def test_a_thing_that_is_mostly_outside_of_given_boxes_is_whole():
     classes = nothing()
     classes[10:30, 10:30] = 0
-    classes[15:18, 8:40] = 1
-    (found,) = detector(classes)([frame()], [np.array([[16.0, 20, 80, 60]])])
+    classes[15:18, 25:60] = 1
+    (found,) = detector(classes)([frame()], [np.array([[20.0, 20, 60, 60]])])
     assert sorted(found.labels) == [0, 1]
-    spoon = list(found.labels).index(1)
-    np.testing.assert_allclose(found.boxes[spoon], [16, 30, 80, 36])
+    np.testing.assert_allclose(found.boxes[list(found.labels).index(1)], [50, 30, 120, 36])
 
 
 def test_the_class_of_every_pixel():

@@ -41,7 +41,7 @@ def detector(
         str,
         typer.Option(
             help="The detector's file, or the name of torchvision's weights, as COCO_V1; if not "
-            "given, the package's, which has some of rgbd_rcnn."
+            "given, the package's, which has some of rgbd_rcnn and segnet."
         ),
     ] = "",
     proposals: Annotated[

@@ -16,11 +16,13 @@ from cvdl.pictures import contact_sheet, thickest_place, tinted
 
 __all__ = ["class_picture", "worst_views"]
 
+_NAMED = 0.001  # of a picture: what has fewer pixels has no name in it
+
 
 def class_picture(
     color: NDArray[np.uint8], class_map: NDArray[np.uint8], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) with each class in its colour, and its name where there is most of it.
+    """A picture (H, W, 3) with each class in its colour, and its name where it is thickest.
 
     Args:
         color: the picture.
@@ -31,8 +33,10 @@ def class_picture(
     labels = np.where(is_class, class_map.astype(int) + FIRST_OBJECT_LABEL, 0).astype(np.uint8)
     picture = tinted(color, labels)
     captions = Captions(picture)
-    for label in np.unique(class_map[is_class]):
-        captions.write(classes[label], *thickest_place((class_map == label).view(np.uint8)), 0.5)
+    for label, pixels in zip(*np.unique(class_map[is_class], return_counts=True), strict=True):
+        if pixels > _NAMED * class_map.size:
+            place = thickest_place((class_map == label).view(np.uint8))
+            captions.write(classes[label], *place, 0.5)
     return picture
 
 

@@ -20,8 +20,8 @@ from cvdl.working_size import to_working_size
 __all__ = ["SegNetDetector"]
 
 _LEAST_SIDE = 32  # pixels of the image that the network sees: what five poolings leave one of
-_LEAST_AREA = 12  # pixels of it that are a thing
-_EDGE = 0.5  # probability of an edge from which pixels part two things
+_LEAST_AREA = 40  # pixels of it that are a thing; smaller ones are nothing to the segmentation too
+_EDGE = 0.2  # probability of an edge from which pixels part two things: edges are few
 _MOST = 100  # things in a picture
 
 
@@ -49,8 +49,9 @@ class SegNetDetector(TrainedDetector):
     ) -> list[Detections]:
         """What is in each frame, with masks; see ``Detector``.
 
-        Of a given box that shows anything, what most of these pixels are; then what is mostly in
-        none of these. The score is the mean probability of the class over the mask.
+        Of a given box the pixels of any class are one thing, which is what most of them are; then
+        comes what lies mostly outside of given boxes. The score is the mean probability of the
+        class over the mask.
         """
         return [
             self._things(frame, np.zeros((0, 4)) if proposals is None else proposals[number])
@@ -101,7 +102,9 @@ class SegNetDetector(TrainedDetector):
         is_edge = edge.cpu().numpy() > _EDGE
         things = (self._thing_in(box, label_map) for box in cells)
         found = [thing for thing in things if thing is not None]
-        free = ~np.any([np.zeros(label_map.shape, bool), *(mask for _, mask in found)], axis=0)
+        free = np.ones(label_map.shape, bool)
+        for left, top, right, bottom in cells:
+            free[top:bottom, left:right] = False
         for label in np.unique(label_map[label_map < len(self.classes)]):
             parts = _parted(label_map == label, is_edge)
             found += [(int(label), mask) for mask in parts if free[mask].mean() > 0.5]
@@ -117,7 +120,7 @@ class SegNetDetector(TrainedDetector):
     def _thing_in(
         self, box: NDArray[np.int_], label_map: NDArray[np.uint8]
     ) -> tuple[int, NDArray[np.bool_]] | None:
-        """The class of most of the pixels in a box (4,), and which ones; None if they are few."""
+        """The class of most pixels of any in a box (4,), and all these; None if they are few."""
         left, top, right, bottom = box
         inside = label_map[top:bottom, left:right]
         pixels = np.bincount(inside.ravel(), minlength=len(self.classes))[: len(self.classes)]
@@ -125,7 +128,7 @@ class SegNetDetector(TrainedDetector):
         if pixels[label] < _LEAST_AREA:
             return None
         mask = np.zeros(label_map.shape, bool)
-        mask[top:bottom, left:right] = inside == label
+        mask[top:bottom, left:right] = inside < len(self.classes)
         return label, mask
 
 
