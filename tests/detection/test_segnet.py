@@ -151,6 +151,25 @@ def test_what_sticks_out_of_a_given_box_is_no_second_thing():
         np.testing.assert_allclose(found.boxes, [box])
 
 
+def test_a_given_box_may_reach_over_the_edges():
+    classes = nothing()
+    classes[0:20, 0:30] = 0
+    (found,) = detector(classes)([frame()], [np.array([[-6.0, -4, 60, 40], [120, 90, 140, 99]])])
+    np.testing.assert_allclose(found.boxes, [[0, 0, 60, 40]])
+
+
+def test_nothing_is_told_of_things_that_a_small_picture_does_not_show():
+    """Its 16 x 12 pixels are seen enlarged by five; a line between two of them is in none."""
+    classes = np.full((60, 80), len(CLASSES))
+    classes[10:50, 39] = 0
+    classes[20:40, 60:75] = 1
+    small = frame(12, 16)
+    seen = RgbdFrame(small.color, small.depth, Camera(16, 12, 57.0, 57.0, 8.0, 6.0))
+    (found,) = detector(classes)([seen])
+    assert list(found.labels) == [1]
+    assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
+
+
 def test_a_thing_that_is_mostly_outside_of_given_boxes_is_whole():
     classes = nothing()
     classes[10:30, 10:30] = 0

@@ -98,7 +98,7 @@ class SegNetDetector(TrainedDetector):
         label_map = told.argmax(0).to(torch.uint8).cpu().numpy()
         probability = told.cpu().numpy()
         factors = np.array(label_map.shape[::-1]) / (width, height)
-        cells = np.rint(np.reshape(given, (-1, 4)) * np.tile(factors, 2)).astype(int)
+        cells = np.rint(np.reshape(given, (-1, 4)) * np.tile(factors, 2)).astype(int).clip(0)
         is_edge = edge.cpu().numpy() > _EDGE
         things = (self._thing_in(box, label_map) for box in cells)
         found = [thing for thing in things if thing is not None]
@@ -115,7 +115,9 @@ class SegNetDetector(TrainedDetector):
             small = found[index][1].astype(np.uint8)
             masks[row] = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         labels = np.array([found[index][0] for index in order], np.int64)
-        return Detections(_boxes(masks), labels, scores[order].astype(np.float64), masks)
+        left = masks.any(axis=(1, 2))  # in a small picture less is left of a thing than was seen
+        masks = masks[left]
+        return Detections(_boxes(masks), labels[left], scores[order[left]].astype(float), masks)
 
     def _thing_in(
         self, box: NDArray[np.int_], label_map: NDArray[np.uint8]
