@@ -149,6 +149,8 @@ def test_a_node_that_ends_is_not_in_the_graph_any_more(wire):
     namespaces = wire.node.get_node_names_and_namespaces
     with background(sys.executable, "-c", NODE, *AS_NODE) as node:
         assert wait_until(lambda: ("perception_node", "/node") in namespaces(), 3 * PATIENCE_S)
+        # News of a node that ends as it begins may reach a busy listener in the wrong order.
+        assert wait_until(lambda: "configured" in node.said, 3 * PATIENCE_S)
         end_by_signal([node])
     assert wait_until(lambda: ("perception_node", "/node") not in namespaces(), 5)
 
