@@ -8,7 +8,7 @@ The data are `osd` and `tabletop_demo`, in the layouts of docs/data.md.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -24,6 +24,8 @@ from cvdl.pictures import contact_sheet, depth_picture, overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
 
+Draw = Callable[[RgbdFrame], NDArray[np.uint8]]
+
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 TABLETOP = ("000000", "000001", "000003", "000004", "000006", "000007")
@@ -33,28 +35,23 @@ UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
 SHOWN_SEED, SHOWN, SHOWN_IN_COLOR = 0, (2, 12, 26, 16), (22, 30, 8, 46)
 
 
-def write_sheet(
-    name: str, frames: Iterable[tuple[str, RgbdFrame]], config: PerceptionConfig
-) -> None:
-    """Overlays side by side, three in a row, as JPEG."""
+def write_sheet(name: str, frames: Iterable[tuple[str, RgbdFrame]], draw: Draw) -> None:
+    """Pictures of frames side by side, three in a row, as JPEG."""
+    captions, shown = zip(*frames, strict=True)
+    write_jpeg(name, contact_sheet([draw(frame) for frame in shown], captions, columns=3))
+
+
+def overlays(config: PerceptionConfig) -> Draw:
+    """What the pipeline finds."""
     perception = Perception(config)
-    pictures, captions = [], []
-    for caption, frame in frames:
-        pictures.append(overlay(frame, perception(frame)))
-        captions.append(caption)
-    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+    return lambda frame: overlay(frame, perception(frame))
 
 
-def write_class_maps(name: str, frames: Iterable[tuple[str, RgbdFrame]]) -> None:
+def class_maps() -> Draw:
     """What SegNet takes every pixel for."""
     detector = load_detector("segnet")
     assert isinstance(detector, SegNetDetector)
-    pictures, captions = [], []
-    for caption, frame in frames:
-        classes = detector.class_map(frame)
-        pictures.append(class_picture(frame.color, classes, detector.classes))
-        captions.append(caption)
-    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+    return lambda frame: class_picture(frame.color, detector.class_map(frame), detector.classes)
 
 
 def write_simulated(name: str) -> None:
@@ -94,12 +91,13 @@ def main() -> None:
         (f"simulated {index}", simulate_scene(UNSEEN_SEED, index).frame) for index in SIMULATED
     ]
     everything = PerceptionConfig()
-    write_sheet("grasps", frames("tabletop_demo", TABLETOP), everything)
-    write_sheet("tabletop", frames("tabletop_demo", TABLETOP), everything.segmentation_only())
-    write_sheet("osd", frames("osd", OSD), everything.segmentation_only())
+    write_sheet("grasps", frames("tabletop_demo", TABLETOP), overlays(everything))
+    segments = overlays(everything.segmentation_only())
+    write_sheet("tabletop", frames("tabletop_demo", TABLETOP), segments)
+    write_sheet("osd", frames("osd", OSD), segments)
     named = [frame for folder, names in NAMED.items() for frame in frames(folder, names)]
-    write_sheet("detection", named + simulated, everything.without_grasps())
-    write_class_maps("segnet", named + simulated)
+    write_sheet("detection", named + simulated, overlays(everything.without_grasps()))
+    write_sheet("segnet", named + simulated, class_maps())
     write_simulated("simulation")
 
 

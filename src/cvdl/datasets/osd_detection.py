@@ -10,6 +10,7 @@ from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
 from cvdl.datasets.views import LabelledViews
 from cvdl.frame import FIRST_OBJECT_LABEL
+from cvdl.masks import boxes_of
 
 __all__ = ["OsdDetection"]
 
@@ -45,14 +46,10 @@ class OsdDetection(LabelledViews[DetectionSample]):
         truth = self._scenes.truth(index)
         numbers = np.unique(truth[truth >= FIRST_OBJECT_LABEL])
         masks = truth == numbers[:, None, None]
-        boxes = np.zeros((len(numbers), 4))
-        for row, mask in enumerate(masks):
-            rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-            boxes[row] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
         return DetectionSample(
             self.names[index],
             self._scenes[index],
-            boxes,
+            boxes_of(masks),
             np.zeros(len(numbers), np.int64),
             np.zeros(len(numbers), bool),
             masks,

@@ -14,6 +14,7 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.segnet.network import SegNet
 from cvdl.detection.trained import TrainedDetector
 from cvdl.frame import RgbdFrame
+from cvdl.masks import boxes_of
 from cvdl.network_input import CHANNELS, network_input
 from cvdl.working_size import to_working_size
 
@@ -117,7 +118,7 @@ class SegNetDetector(TrainedDetector):
         labels = np.array([found[index][0] for index in order], np.int64)
         left = masks.any(axis=(1, 2))  # in a small picture less is left of a thing than was seen
         masks = masks[left]
-        return Detections(_boxes(masks), labels[left], scores[order[left]].astype(float), masks)
+        return Detections(boxes_of(masks), labels[left], scores[order[left]].astype(float), masks)
 
     def _thing_in(
         self, box: NDArray[np.int_], label_map: NDArray[np.uint8]
@@ -148,12 +149,3 @@ def _parted(mask: NDArray[np.bool_], is_edge: NDArray[np.bool_]) -> list[NDArray
     numbers = np.where(mask, nearest, 0)
     areas = np.bincount(numbers.ravel())
     return [numbers == number for number in np.flatnonzero(areas >= _LEAST_AREA) if number]
-
-
-def _boxes(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Upright boxes (N, 4) of masks (N, H, W), none empty."""
-    boxes = np.zeros((len(masks), 4))
-    for row, mask in enumerate(masks):
-        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-        boxes[row] = x, y, x + width, y + height
-    return boxes
