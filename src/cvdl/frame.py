@@ -61,6 +61,8 @@ class RgbdFrame:
         camera: intrinsics, of the same size.
         stamp_ns: time of capture, nanoseconds.
         frame_id: name of the optical frame.
+        up: (3,) the direction against gravity in the camera's optical frame, of length 1; None
+            where it is not known.
 
     Raises:
         ValueError: if shapes or types are not these.
@@ -71,6 +73,7 @@ class RgbdFrame:
     camera: Camera
     stamp_ns: int = 0
     frame_id: str = "camera_color_optical_frame"
+    up: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)

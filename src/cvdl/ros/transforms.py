@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from cvdl.errors import InputError
 from cvdl.frame import Plane, Scene, Segmentation
+from cvdl.transform_tree import matrix_of
 
 __all__ = ["TransformMissingError", "Transformer", "tilt_deg", "transformed"]
 
@@ -66,11 +66,7 @@ class Transformer:
             raise TransformMissingError(
                 f"{source_frame} to {self.target_frame}: {error}"
             ) from error
-        turn, shift = found.rotation, found.translation
-        matrix = np.eye(4)
-        matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
-        matrix[:3, 3] = shift.x, shift.y, shift.z
-        return matrix
+        return matrix_of(found)
 
     def close(self) -> None:
         """No longer hear transforms."""

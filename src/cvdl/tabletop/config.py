@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from cvdl.settings import Settings
@@ -26,6 +28,12 @@ class SegmentationConfig(Settings):
     )
     min_pixels: int = Field(
         150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
+    )
+
+    up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
+        "auto",
+        description="Where up is: the side of the image that is up, or tf: by a frame whose z axis "
+        "points up; auto uses tf where such a frame is known.",
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,83 @@
+"""Coordinate frames that messages of tf2 tell of: the same for live topics and for bags.
+
+It holds the last known transform of each frame to its parent and does not interpolate: enough for
+what is rigidly mounted, and for the direction of gravity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+__all__ = ["TransformTree", "matrix_of"]
+
+
+def matrix_of(transform: Any) -> NDArray[np.float64]:
+    """A geometry_msgs/Transform as (4, 4): from the child's coordinates to the parent's, metres.
+
+    Raises:
+        ValueError: if the rotation is no quaternion of a finite length above 0, or the translation
+            is not finite.
+    """
+    turn, shift = transform.rotation, transform.translation
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+    matrix[:3, 3] = shift.x, shift.y, shift.z
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"the transform is not finite: {transform}")
+    return matrix
+
+
+class TransformTree:
+    """Frames by name, each with the transform to its parent."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, tuple[str, NDArray[np.float64]]] = {}
+
+    @property
+    def frames(self) -> frozenset[str]:
+        """The names of all frames, without a leading slash."""
+        parents = {parent for parent, _ in self._parents.values()}
+        return frozenset(self._parents.keys() | parents)
+
+    def add(self, message: Any) -> None:
+        """Adds the transforms of a tf2_msgs/TFMessage; one that is unusable is skipped."""
+        for each in message.transforms:
+            child, parent = _name(each.child_frame_id), _name(each.header.frame_id)
+            if not child or not parent or child == parent:
+                continue
+            try:
+                self._parents[child] = (parent, matrix_of(each.transform))
+            except ValueError:
+                continue
+
+    def lookup(self, target: str, source: str) -> NDArray[np.float64] | None:
+        """(4, 4) from the source frame's coordinates to the target frame's, metres.
+
+        None where the two frames are not known to be connected.
+        """
+        to_source = self._ancestors(_name(source))
+        to_target = self._ancestors(_name(target))
+        for ancestor, from_source in to_source.items():
+            if ancestor in to_target:
+                return np.linalg.inv(to_target[ancestor]) @ from_source
+        return None
+
+    def _ancestors(self, frame: str) -> dict[str, NDArray[np.float64]]:
+        """The frame itself and what is above it, with the transform from the frame to each."""
+        matrix = np.eye(4)
+        found = {frame: matrix}
+        while frame in self._parents:
+            frame, to_parent = self._parents[frame]
+            if frame in found:  # a loop: broken tf data
+                break
+            matrix = to_parent @ matrix
+            found[frame] = matrix
+        return found
+
+
+def _name(frame: str) -> str:
+    return str(frame).lstrip("/")  # ROS 1 wrote "/camera_link"
