@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.frame import Plane
-from cvdl.tabletop.noise import depth_noise
+from cvdl.noise import depth_noise
 
 __all__ = ["SupportPlane", "Up", "find_support_plane"]
 
