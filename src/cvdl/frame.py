@@ -15,6 +15,7 @@ from cvdl.camera import Camera
 __all__ = [
     "BOX_EDGES",
     "FIRST_OBJECT_LABEL",
+    "IMAGE_SIDES",
     "PLANE_LABEL",
     "Detection",
     "Grasp",
@@ -33,6 +34,17 @@ FIRST_OBJECT_LABEL = 2
 
 #: Pairs of ``OrientedBox.corners`` that an edge joins.
 BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
+
+#: Direction of each side of the image in the camera's optical frame, (3,).
+IMAGE_SIDES = {
+    side: np.array(direction, np.float64)
+    for side, direction in {
+        "top": (0, -1, 0),
+        "bottom": (0, 1, 0),
+        "left": (-1, 0, 0),
+        "right": (1, 0, 0),
+    }.items()
+}
 
 _FARTHEST = 1000.0  # metres
 
@@ -237,6 +249,7 @@ class Scene:
         detections: what the detector found, best first; an object that it did not find has no
             class name.
         classes: the names that the detector knows; empty where none ran.
+        doubts: what speaks against the results: a cause in a few words and a sentence each.
     """
 
     labels: NDArray[np.uint16]
@@ -247,6 +260,7 @@ class Scene:
     refused: dict[str, int] = field(default_factory=dict)
     detections: tuple[Detection, ...] = ()
     classes: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, str], ...] = ()
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """(H, W) bool: the pixels of one object."""

@@ -22,7 +22,9 @@ _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two
 _STEP_SIGMAS = 4.0
 
 
-def bridge_gaps(depth: NDArray[np.float32], camera: Camera) -> tuple[NDArray[np.float32], float]:
+def bridge_gaps(
+    depth: NDArray[np.float32], camera: Camera, max_range: float
+) -> tuple[NDArray[np.float32], float]:
     """Depth without its small gaps, where these are many.
 
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
@@ -34,27 +36,25 @@ def bridge_gaps(depth: NDArray[np.float32], camera: Camera) -> tuple[NDArray[np.
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
         camera: its intrinsics.
+        max_range: gaps between readings farther than this are left, metres: there is noise.
 
     Returns:
         (H, W) float32, the same array where nothing is filled; and the share of the surfaces seen
         that small gaps hide, 0 to 1.
     """
-    seen = np.isfinite(depth)
-    if seen.all():
+    if np.isfinite(depth).all():
         return depth, 0.0
-    bridged = depth.copy()
+    seen = depth < max_range
+    bridged = np.where(seen, depth, np.float32(np.nan))
     widest = max(2, round(_WIDEST * camera.width))
     _bridge_rows(bridged, widest, camera.fx)
     _bridge_rows(bridged.T, widest, camera.fy)
-    filled = np.count_nonzero(np.isfinite(bridged))
-    share = 1 - np.count_nonzero(seen) / max(filled, 1)
+    share = 1 - int(seen.sum()) / max(int(np.isfinite(bridged).sum()), 1)
+    bridged = np.where(np.isfinite(depth), depth, bridged)
     if share >= _MANY:
         return bridged, share
-    rows, cols = ~seen.any(axis=1), ~seen.any(axis=0)
-    if not rows.any() and not cols.any():
-        return depth, share
-    lines = rows[:, None] | cols
-    return np.where(lines, bridged, depth), share
+    lines = np.isnan(depth).all(axis=1, keepdims=True) | np.isnan(depth).all(axis=0, keepdims=True)
+    return (np.where(lines, bridged, depth) if lines.any() else depth), share
 
 
 _sigma = compiled()(depth_noise)

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
-from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
+from cvdl.doubts import Doubt, depth_doubts, support_doubts
+from cvdl.frame import IMAGE_SIDES, Detection, Grasp, RgbdFrame, Scene, Segmentation
 from cvdl.gaps import bridge_gaps
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
@@ -89,22 +90,46 @@ class Perception:
             segmentation: of this frame, where somebody else has made it.
         """
         latency_ms: dict[str, float] = {}
-        frame = replace(frame, depth=bridge_gaps(frame.depth, frame.camera)[0])
+        doubts: tuple[Doubt, ...] = ()
         if segmentation is None:
             with _timed(latency_ms, "segment"):
-                labels, plane, objects = self._segment(frame)
+                bridged, small_gaps = self._bridge(frame)
+                labels, plane, objects = self._segment(bridged)
+            side = self.config.segmentation.up
+            side = side if side in IMAGE_SIDES else ""
+            doubts = (
+                *depth_doubts(frame.depth, small_gaps),
+                *support_doubts(plane, None if side else frame.up, side),
+            )
         else:
+            bridged, _ = self._bridge(frame)
             labels, plane, objects = segmentation.labels, segmentation.plane, segmentation.objects
         detections: tuple[Detection, ...] = ()
         if self._detect is not None and detect:
             with _timed(latency_ms, "detect"):
-                detections, objects = self._detect(frame, labels, objects)
+                detections, objects = self._detect(bridged, labels, objects)
         grasps: tuple[Grasp, ...] = ()
         refused: dict[str, int] = {}
         if self._grasp is not None and grasp:
             with _timed(latency_ms, "grasp"):
-                grasps, refused = self._grasp(frame, labels, plane, objects)
-        return Scene(labels, plane, objects, latency_ms, grasps, refused, detections, self.classes)
+                grasps, refused = self._grasp(bridged, labels, plane, objects)
+        return Scene(
+            labels,
+            plane,
+            objects,
+            latency_ms,
+            grasps,
+            refused,
+            detections,
+            self.classes,
+            doubts,
+        )
+
+    def _bridge(self, frame: RgbdFrame) -> tuple[RgbdFrame, float]:
+        """The frame without small gaps in its depth, and their share; see ``bridge_gaps``."""
+        max_range = self.config.segmentation.max_range
+        depth, share = bridge_gaps(frame.depth, frame.camera, max_range)
+        return replace(frame, depth=depth), share
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class CastScene:
         ious, taken = [], {0, PLANE_LABEL}
         for label in range(FIRST_OBJECT_LABEL, FIRST_OBJECT_LABEL + len(self.boxes)):
             mine = self.labels == label
-            found = int(np.bincount(scene.labels[mine]).argmax())
+            found = int(np.bincount(scene.labels[mine], minlength=1).argmax())
             theirs = scene.labels == found
             ious.append(0.0 if found in taken else (mine & theirs).sum() / (mine | theirs).sum())
             taken.add(found)

@@ -92,11 +92,14 @@ def test_the_planes_colour_is_that_round_the_region(sheet):
 
 
 def kept(sheet, height, columns):
-    """Whether a thing in columns 30 to 49 stays on a table that is seen in the given columns."""
+    """Whether a thing in columns 30 to 49 stays on a table that is seen in the given columns.
+
+    Beside these, something below the table is seen.
+    """
     surface = sheet(*SHAPE, depth=np.where(thing() > 0, 1.1 - height, 1.1))
     footprint = np.zeros(SHAPE, bool)
     footprint[:, columns] = True
-    support = SupportPlane(TABLE, footprint, 1)
+    support = SupportPlane(TABLE, footprint, 1, ~footprint)
     groups = keep_objects(thing(7), surface, support, surface.camera, min_height=0.01)
     assert set(np.unique(groups)) <= {0, 7}
     return groups.any()

@@ -100,7 +100,7 @@ def test_a_plane_seen_edge_on_is_none(steepest, seen):
 
 
 def test_a_foot_just_outside_the_picture_is_not_carried():
-    support = SupportPlane(ABOVE, np.ones((6, 8), bool), 10)
+    support = SupportPlane(ABOVE, np.ones((6, 8), bool), 10, np.zeros((6, 8), bool))
     feet = SMALL.deproject_pixels(np.array([[-3.0, 25], [25, -3.0], [0, 0]]), np.ones(3))
     assert support.carries(feet, SMALL).tolist() == [False, False, True]
 
@@ -109,7 +109,7 @@ def test_what_the_plane_carries():
     """Feet inside and outside of the footprint, whatever the height over it."""
     footprint = np.zeros((6, 8), bool)
     footprint[2:4, 3:6] = True  # rows 20 to 39, columns 30 to 59
-    support = SupportPlane(ABOVE, footprint, 10)
+    support = SupportPlane(ABOVE, footprint, 10, ~footprint)
     feet = SMALL.deproject_pixels(
         np.array([[35.0, 25], [55, 39.4], [29.6, 25], [25, 25], [35, 45], [-9, 25], [500, 25]]),
         np.ones(7),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.frame import Plane
 from cvdl.tabletop.labels import pixels_by_label, rank
+from cvdl.tabletop.piles import things_in_piles
 from cvdl.tabletop.plane import SupportPlane
 from cvdl.tabletop.plane_color import PLANE_COLOR, color_off_plane
 from cvdl.tabletop.surface import Surface
@@ -16,6 +17,7 @@ from cvdl.tabletop.surface import Surface
 __all__ = ["keep_objects", "remove_lifted_plane", "remove_smears"]
 
 _ON_PLANE_SHARE = 0.3  # of an object: the rest may hang over the edge
+_BESIDE_SHARE = 0.2  # of an object: where something is seen below the plane in place of its foot
 _FURNITURE_SHARE = 0.8  # of an object's points on one large plane: it is that wall
 _FURNITURE_REACH = 0.02  # metres
 _THINNING = 4  # a quarter of the points tells where an object stands
@@ -76,7 +78,7 @@ def keep_objects(
     """Removes groups that are lower than ``min_height``, stand beside the plane or are furniture.
 
     Beside a table stand walls, chairs and people; an object may hang over the table's edge. A wall
-    may stand on the table itself.
+    may stand on the table itself. What stands where the plane is hidden: see ``piles.py``.
 
     Args:
         groups: (h, w) int32, 0 for none, else one number a group.
@@ -89,18 +91,25 @@ def keep_objects(
         (h, w) int32, as ``groups``, with 0 where a group was removed.
     """
     points = surface.points.reshape(-1, 3)
-    kept = np.zeros_like(groups)
-    for label, pixels in pixels_by_label(groups).items():
+    pixels_of = pixels_by_label(groups)
+    carried, doubtful = set(), set()
+    for label, pixels in pixels_of.items():
         mine = points[pixels[::_THINNING]]
-        if (
-            rank(support.plane.height(mine), 0.95) >= min_height
-            and support.carries(mine, camera).mean() >= _ON_PLANE_SHARE
-            and not any(
-                (abs(plane.height(mine)) < _FURNITURE_REACH).mean() > _FURNITURE_SHARE
-                for plane in support.furniture
-            )
-        ):
-            kept.ravel()[pixels] = label
+        is_furniture = any(
+            (abs(plane.height(mine)) < _FURNITURE_REACH).mean() > _FURNITURE_SHARE
+            for plane in support.furniture
+        )
+        if is_furniture or rank(support.plane.height(mine), 0.95) < min_height:
+            continue
+        if support.carries(mine, camera).mean() >= _ON_PLANE_SHARE:
+            carried.add(label)
+        elif support.ends_before(mine, camera).mean() < _BESIDE_SHARE:
+            doubtful.add(label)
+    if doubtful:
+        carried |= things_in_piles(groups, surface, support, carried, doubtful, camera)
+    kept = np.zeros_like(groups)
+    for label in carried:
+        kept.ravel()[pixels_of[label]] = label
     return kept
 
 

@@ -76,17 +76,23 @@ class SupportPlane:
         footprint: bool, the convex region of the image that the plane covers; a pixel stands
             for a block of ``stride`` x ``stride``.
         stride: pixels of the image.
+        under: bool, likewise, where something below the plane is seen.
         furniture: planes across it, too large for a side of an object: walls, a cupboard's front.
     """
 
     plane: Plane
     footprint: NDArray[np.bool_]
     stride: int
+    under: NDArray[np.bool_]
     furniture: tuple[Plane, ...] = ()
 
     def carries(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
         """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
         return _inside(self.footprint, self.stride, points, self.plane, camera)
+
+    def ends_before(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
+        """Whether something below the plane is seen where the foot of each point is: (N,)."""
+        return _inside(self.under, self.stride, points, self.plane, camera)
 
     def covers(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """The pixels of an image of that shape that lie in the footprint: (H, W)."""
@@ -141,7 +147,10 @@ def find_support_plane(
         for candidate in large
         if abs(candidate.plane.normal @ best.plane.normal) < _PARALLEL
     )
-    return SupportPlane(best.plane, best.footprint, samples.stride, others)
+    under = np.zeros(samples.shape, bool)
+    deep = best.plane.height(samples.points) < -_UNDER_SIGMAS * samples.spread
+    under[samples.row[deep], samples.col[deep]] = True
+    return SupportPlane(best.plane, best.footprint, samples.stride, under, others)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame, SceneObject
+from cvdl.frame import (
+    FIRST_OBJECT_LABEL,
+    IMAGE_SIDES,
+    PLANE_LABEL,
+    Plane,
+    RgbdFrame,
+    SceneObject,
+)
 from cvdl.tabletop.borders import find_borders, join_weak_borders
 from cvdl.tabletop.boxes import standing_box
 from cvdl.tabletop.config import SegmentationConfig
@@ -26,12 +33,6 @@ __all__ = ["TabletopSegmenter"]
 _MARGIN = 32  # pixels
 _NEAREST = 0.02  # metres: nearer than any depth camera measures
 _BOX_POINTS = 400  # of an object: enough for its box
-_IMAGE_SIDES = {
-    "top": (0.0, -1.0, 0.0),
-    "bottom": (0.0, 1.0, 0.0),
-    "left": (-1.0, 0.0, 0.0),
-    "right": (1.0, 0.0, 0.0),
-}
 _libraries = ThreadpoolController()  # of products, those that are loaded by now
 
 
@@ -113,8 +114,8 @@ class TabletopSegmenter:
 
 def _up(frame: RgbdFrame, setting: str) -> Up | None:
     """What the setting and the frame tell of the direction against gravity."""
-    if setting in _IMAGE_SIDES:
-        return Up(np.array(_IMAGE_SIDES[setting]), is_exact=False)
+    if setting in IMAGE_SIDES:
+        return Up(IMAGE_SIDES[setting], is_exact=False)
     return None if frame.up is None else Up(frame.up, is_exact=True)
 
 

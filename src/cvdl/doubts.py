@@ -1,0 +1,78 @@
+"""What speaks against the results of a frame, in words: for the log, once a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.frame import IMAGE_SIDES, Plane
+
+__all__ = ["Doubt", "depth_doubts", "support_doubts"]
+
+#: Cause in a few words, the same in every frame, and a sentence about this frame.
+Doubt = tuple[str, str]
+
+_SMALL_GAPS = 0.04  # of the surfaces seen, see ``cvdl.gaps``
+_EMPTY = 0.5  # of the pixels
+_TILTED_DEG = 30.0
+_POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
+
+
+def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doubt]:
+    """Whether much of the depth is missing, and what is likely to be the cause.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        small_gaps: share of the surfaces seen that small gaps hide, of ``cvdl.gaps``.
+    """
+    empty = float(np.isnan(depth).mean())
+    if small_gaps >= _SMALL_GAPS:
+        yield (
+            "gaps in the depth",
+            f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "
+            "interpolated. Registration from a sensor of lower resolution, a decimation filter or "
+            "lost lines leave such gaps: use depth of the resolution of the color image, or a "
+            "filter that fills holes",
+        )
+    elif empty > _EMPTY:
+        yield (
+            "little depth",
+            f"{empty:.0%} of the pixels have no depth. Likely causes are surfaces that are too "
+            "near, too far, dark, shiny or transparent, sunlight, or a projector that is off",
+        )
+
+
+def support_doubts(
+    plane: Plane | None, up: NDArray[np.float64] | None, side: str
+) -> Iterator[Doubt]:
+    """Whether the support is far from level, or may be a wall.
+
+    Args:
+        plane: the support plane, in the camera frame.
+        up: (3,) direction against gravity in the camera frame, where it is known.
+        side: side of the image that is up by the settings: top, bottom, left or right; else "".
+    """
+    if plane is None:
+        return
+    if up is not None:
+        tilt = float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))
+        if tilt > _TILTED_DEG:
+            yield (
+                "tilted support",
+                f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
+                "wall, or the transform of the camera is wrong",
+            )
+    elif plane.normal @ IMAGE_SIDES[side or "top"] < -_POINTS_DOWN:
+        remedy = (
+            f"segmentation.up is {side!r}: is the camera mounted so?"
+            if side
+            else "set segmentation.up to the side of the image that is up, or provide a transform "
+            "to a frame whose z axis points up"
+        )
+        yield (
+            "support faces down",
+            "the support plane faces the lower side of the image. This is right if the camera is "
+            f"mounted upside down; else the plane may be a wall: {remedy}",
+        )
