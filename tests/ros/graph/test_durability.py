@@ -7,6 +7,7 @@ import time
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
+from cvdl.ros.interfaces import message_type
 from cvdl.ros.segmentation_node import SegmentationNode
 
 from .conftest import wait_until
@@ -34,7 +35,11 @@ def offer(wire):
 
 @pytest.fixture
 def labels(wire):
-    return wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    """The label images that come; nodes may start before or after it."""
+    heard = []
+    kind = message_type("sensor_msgs/msg/Image")
+    wire.node.create_subscription(kind, "/perception/segmentation/labels", heard.append, 10)
+    return heard
 
 
 def by_name(wire, frame):
@@ -113,7 +118,9 @@ def test_a_driver_that_comes_back_with_another_durability(start, wire, labels, t
             wire.node.destroy_publisher(publisher)
 
 
-@pytest.mark.parametrize(("durability", "is_heard"), [("transient_local", True), ("volatile", False)])
+@pytest.mark.parametrize(
+    ("durability", "is_heard"), [("transient_local", True), ("volatile", False)]
+)
 def test_an_override_of_the_durability_is_obeyed(
     start, wire, offer, labels, tabletop, durability, is_heard
 ):
