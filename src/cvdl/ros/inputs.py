@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any, Generic, TypeVar
 
 from rclpy.node import Node
@@ -18,6 +19,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from cvdl.arrivals import LARGE_IMAGES
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
@@ -216,7 +218,8 @@ class CameraInput:
         self.is_rectified = is_rectified(color)
         self._sync = RgbdSync(color, depth, info, settings.slop, settings.queue_size)
         self._silent_since = monotonic()
-        self._complained: set[str] = set()
+        self._complained: set[str] = set()  # since the last pair
+        self._doubted: set[str] = set()
         self._subscriptions = _Subscriptions(node)
         for topic, kind, callback in (
             (info, "sensor_msgs/msg/CameraInfo", self._add_info),
@@ -243,36 +246,50 @@ class CameraInput:
             return ""
         return self._sync.complaint() or f"nothing comes on {', '.join(self.topics)}"
 
+    def doubt(self) -> str:
+        """What is wrong with what comes, though pairs do; else empty."""
+        return self._sync.doubt()
+
     def watch(self) -> None:
-        """Get what new publishers have kept, and warn where nothing pairs, once a cause."""
+        """Get what new publishers have kept; warn where nothing pairs or is in doubt, once."""
         self._subscriptions.watch()
-        sentence = self.silence()
-        cause = sentence.partition(" (")[0]
-        if not cause or cause in self._complained:
-            return
-        self._complained.add(cause)
-        hints = []
+        if silence := self.silence():
+            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints()]
+            self._warn("; ".join(words), self._complained)
+        elif doubt := self.doubt():
+            self._warn(f"{doubt} (said once)", self._doubted)
+
+    def _warn(self, sentence: str, said: set[str]) -> None:
+        cause = re.sub(r"\d[\d.e+-]*", "", sentence)  # the same one, whatever the numbers
+        if cause not in said:
+            said.add(cause)
+            self._node.get_logger().warning(sentence)
+
+    def _hints(self) -> Iterator[str]:
+        """What the graph says of the topics."""
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
-                hints.append(f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})")
+                yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
-                hints.append(f"{topic}: nobody publishes it")
-        self._node.get_logger().warning(
-            "; ".join([f"no frame for {SILENCE_S:g} s: {sentence}", *hints])
-        )
+                yield f"{topic}: nobody publishes it"
+            elif topic in self.topics[:2] and not self._sync.received[topic]:
+                yield (
+                    f"{topic}: it is published, but no image arrives; large ones may get lost on "
+                    f"the way: {LARGE_IMAGES}"
+                )
 
     def close(self) -> None:
         """Listen no longer."""
         self._subscriptions.close()
 
     def _add_color(self, message: Any) -> None:
-        self._hand_on(self._sync.add_color(stamp_ns(message), message))
+        self._hand_on(self._sync.add_color(stamp_ns(message), message, monotonic_ns()))
 
     def _add_depth(self, message: Any) -> None:
-        self._hand_on(self._sync.add_depth(stamp_ns(message), message))
+        self._hand_on(self._sync.add_depth(stamp_ns(message), message, monotonic_ns()))
 
     def _add_info(self, message: Any) -> None:
-        self._hand_on(self._sync.add_camera_info(message))
+        self._hand_on(self._sync.add_camera_info(message, stamp_ns(message)))
 
     def _hand_on(self, matches: list[Match]) -> None:
         for match in matches:
