@@ -11,6 +11,11 @@ from cvdl.errors import InputError
 from cvdl.ros.interfaces import message_type
 from cvdl.transform_tree import TransformTree
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ModuleNotFoundError:  # ROS 2 Humble has it under its older name
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 __all__ = ["TfInput"]
 
 _KIND = "tf2_msgs/msg/TFMessage"
@@ -51,7 +56,14 @@ class TfInput:
             ("/tf_static", any_publisher),
             ("/tf", any_publisher),
         ):
-            made = node.create_subscription(kind, topic, self.tree.add, qos)
+            made = node.create_subscription(
+                kind,
+                topic,
+                self.tree.add,
+                qos,
+                # Without the default one, which warns of a publisher that the other hears.
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
             self._subscriptions.append(made)
 
     def close(self) -> None:
