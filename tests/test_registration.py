@@ -68,7 +68,8 @@ def test_depth_is_what_the_color_camera_sees(color_camera, angles):
     # No gaps, though each reading covers up to 23 pixels; what is occluded stays empty.
     assert (seen & ~filled).sum() <= 1e-4 * seen.sum()
     assert hidden.sum() > 20
-    assert (filled & hidden).sum() <= 0.1 * hidden.sum()
+    # Of turned pixels, the boxes round them are drawn: wider by up to half a pixel.
+    assert (filled & hidden).sum() <= (0.1 if max(angles) < 1 else 0.5) * hidden.sum()
     error = np.abs(registered - truth)[seen & filled]
     # A reading is that of the middle of its pixel: half a pixel of the sloping plane beside it.
     assert np.median(error) < 0.01
