@@ -188,7 +188,9 @@ def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
 
 
 def test_what_would_be_accepted_is_said(bag_with):
-    with pytest.raises(BagError, match="one of the encodings 16UC1, mono16, 32FC1, 64FC1, or compressedD"):
+    with pytest.raises(
+        BagError, match="one of the encodings 16UC1, mono16, 32FC1, 64FC1, or compressedD"
+    ):
         find_topics(bag_with({"/c": "color", "/labels": "labels", "/i": "info"}))
 
 

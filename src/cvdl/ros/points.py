@@ -97,7 +97,7 @@ def images_of(message: Any, camera_info: Any = None) -> tuple[CloudImage, CloudI
             not lie where the camera sees them.
     """
     cloud = _points_of(message)
-    colors = next(cloud[name] for name in _COLORS if name in cloud.dtype.names)
+    colors = next(cloud[name] for name in _COLORS if name in (cloud.dtype.names or ()))
     packed = np.ascontiguousarray(colors).view(colors.dtype.str[0] + "u4")
     shifts = np.array([16, 8, 0], np.uint32)
     color = (packed[..., None] >> shifts).astype(np.uint8)  # keeps the lowest 8 bits
@@ -181,9 +181,9 @@ def _points_of(message: Any) -> NDArray[Any]:
 
 def _camera(
     message: Any,
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    z: NDArray[np.float32],
+    x: NDArray[Any],
+    y: NDArray[Any],
+    z: NDArray[Any],
     camera_info: Any,
 ) -> Camera:
     """The camera that sees the points (H, W) at their pixels."""
@@ -194,7 +194,7 @@ def _camera(
     v, u = (each * step for each in np.nonzero(seen))
     x, y, z = (each[part, part][seen].astype(np.float64) for each in (x, y, z))
     if camera_info is not None:
-        camera = read_camera(camera_info, size=(width, height))
+        camera = read_camera(camera_info, is_rectified=True, size=(width, height))
     elif len(z) < _FEWEST:
         raise MessageError(
             "cloud without points", f"{len(z)} points do not tell the camera's intrinsics"
@@ -213,7 +213,7 @@ def _camera(
     return camera
 
 
-def _line(slopes: NDArray[np.float64], pixels: NDArray[np.intp]) -> tuple[float, float]:
+def _line(slopes: NDArray[Any], pixels: NDArray[Any]) -> tuple[float, float]:
     """Focal length and principal point of one axis, by least squares."""
     middle = slopes.mean()
     spread = ((slopes - middle) ** 2).sum()
