@@ -8,10 +8,11 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from cvdl.bags import (
     BagError,
@@ -25,11 +26,14 @@ from cvdl.bags import (
     message_type,
     prepare_output,
 )
+from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.frame import RgbdFrame, Scene
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
+from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
+from cvdl.ros.points import images_of
 from cvdl.ros.reading import MessageError, doubts, is_rectified, missing_plane, read_frame, stamp_ns
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
 from cvdl.tally import Tally, dropped_values, latency_values, summary_of
@@ -54,8 +58,10 @@ class ReplayOptions:
 
     Attributes:
         color_topic: found by type where not given, like the next two.
-        depth_topic: registered to colour.
+        depth_topic: registered to colour, or with a camera_info of its own and a transform in tf.
         camera_info_topic: of colour.
+        points_topic: organised point clouds with color, instead of color and depth; found by type
+            where there are no images.
         slop_s: largest difference of the stamps of colour and depth, seconds.
         only_results: leave the input's messages out of the output.
         pictures: folder for an overlay of each frame, as PNG.
@@ -67,6 +73,7 @@ class ReplayOptions:
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None
+    points_topic: str | None = None
     slop_s: float = DEFAULT_SLOP_S
     only_results: bool = False
     pictures: Path | None = None
@@ -89,6 +96,7 @@ class ReplaySummary:
         classes: number of objects in all frames, by class; of those without one under "".
         unmatched: number of detections in all frames that are no segmented object.
         without_plane: number of frames that show no support plane.
+        registration: how depth is registered to color, in a sentence; empty where it was already.
         seconds: wall time.
         problem: why there was no frame, if there was none.
         interrupted: whether Ctrl-C ended it; the bag is whole all the same.
@@ -104,6 +112,7 @@ class ReplaySummary:
     classes: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
     without_plane: int = 0
+    registration: str = ""
     problem: str = ""
     interrupted: bool = False
 
@@ -134,7 +143,11 @@ def replay(
     with ExitStack() as stack:
         reader = stack.enter_context(BagReader(bag))
         topics = find_topics(
-            reader, options.color_topic, options.depth_topic, options.camera_info_topic
+            reader,
+            options.color_topic,
+            options.depth_topic,
+            options.camera_info_topic,
+            options.points_topic,
         )
         recordings: list[Recording] = []
         if options.pictures is not None:
@@ -175,7 +188,12 @@ class _Run:
         self._sync = RgbdSync(
             topics.color, topics.depth, topics.camera_info, options.slop_s, _QUEUE
         )
-        self._is_rectified = is_rectified(topics.color)
+        # Clouds are made of rectified depth.
+        self._is_rectified = topics.is_cloud or is_rectified(topics.color)
+        self._transforms = known_transforms(reader)
+        self._registration = DepthRegistration(topics.depth, topics.depth_info, self._transforms)
+        self._registration.camera_info = self._first(topics.depth_info)
+        self._points_info = self._first(topics.camera_info) if topics.is_cloud else None
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
         self._interrupt = _Interrupt()
@@ -218,6 +236,7 @@ class _Run:
             classes=self._classes,
             unmatched=self._unmatched,
             without_plane=self._without_plane,
+            registration=self._registration.note,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
@@ -225,7 +244,9 @@ class _Run:
     def _matches(self) -> Iterator[tuple[Match, int]]:
         """What belongs together, with the time when it was complete; copies the input along."""
         results = {f"{NAMESPACE}/{name}" for name in (*SCENE_TOPICS, LABEL_INFO_TOPIC)}
-        inputs = {self._topics.color, self._topics.depth, self._topics.camera_info}
+        topics = self._topics
+        inputs = {topics.color, topics.depth, topics.camera_info, topics.depth_info}
+        inputs |= {topic.name for topic in self._reader.topics if holds_transforms(topic)}
         received_ns = 0
         for topic, received_ns, data in self._reader.messages(
             inputs if self._options.only_results else None
@@ -242,6 +263,13 @@ class _Run:
         for match in self._sync.flush():
             yield match, received_ns
 
+    def _first(self, name: str) -> Any:
+        """The first message of a topic that can be read; None where there is none."""
+        for topic, _, data in self._reader.messages([name]) if name else ():
+            with suppress(MessageError):
+                return self._reader.decode(topic, data)
+        return None
+
     def _is_report(self, topic: Topic, data: Bytes) -> bool:
         """Whether a message is nothing but diagnostics of cvdl's."""
         if topic.name != _DIAGNOSTICS:
@@ -253,16 +281,34 @@ class _Run:
         return all(status.name.startswith(REPORTER) for status in statuses)
 
     def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
+        if holds_transforms(topic):
+            add_transforms(self._transforms, self._reader, topic, data)
+            return []
         try:
             message = self._reader.decode(topic, data)
+            if self._topics.is_cloud:
+                return self._take_apart(topic, message)
         except MessageError as error:
             self._tally.drop(error.cause, f"{topic.name}: {error}")
             return []
         if topic.name == self._topics.camera_info:
             return self._sync.add_camera_info(message)
+        if topic.name == self._topics.depth_info:
+            self._registration.camera_info = message
+            return []
         if topic.name == self._topics.color:
             return self._sync.add_color(stamp_ns(message), message)
         return self._sync.add_depth(stamp_ns(message), message)
+
+    def _take_apart(self, topic: Topic, message: Any) -> list[Match]:
+        """The images of a point cloud, or the camera_info for those that follow."""
+        if topic.name == self._topics.camera_info:
+            self._points_info = message
+            return []
+        color, depth, camera_info = images_of(message, self._points_info)
+        self._sync.add_camera_info(camera_info)
+        self._sync.add_color(stamp_ns(color), color)
+        return self._sync.add_depth(stamp_ns(depth), depth)
 
     def _process(self, match: Match, received_ns: int) -> None:
         """One frame through the stages and into the outputs, or dropped and counted."""
@@ -270,7 +316,11 @@ class _Run:
             with _Stopwatch() as total:
                 with _Stopwatch() as read:
                     frame = read_frame(
-                        match.color, match.depth, match.camera_info, self._is_rectified
+                        match.color,
+                        match.depth,
+                        match.camera_info,
+                        self._is_rectified,
+                        self._registration,
                     )
                 scene = self._perceive(frame)
                 with _Stopwatch() as draw:
@@ -295,7 +345,12 @@ class _Run:
             self._tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
         else:
             for cause, sentence in doubts(
-                match.color, match.depth, match.camera_info, self._is_rectified
+                match.color,
+                match.depth,
+                match.camera_info,
+                self._is_rectified,
+                self._registration,
+                (frame.camera.width, frame.camera.height),
             ):
                 self._tally.warn(cause, sentence)
             if scene.plane is None:
@@ -364,7 +419,8 @@ class _Run:
     @property
     def _inputs(self) -> str:
         topics = self._topics
-        return f"{topics.color}, {topics.depth}, {topics.camera_info}"
+        names = (topics.color, topics.depth, topics.camera_info)
+        return ", ".join(dict.fromkeys(filter(None, names)))
 
 
 class _Interrupt:

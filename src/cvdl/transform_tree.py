@@ -40,8 +40,9 @@ class TransformTree:
     @property
     def frames(self) -> frozenset[str]:
         """The names of all frames, without a leading slash."""
-        parents = {parent for parent, _ in self._parents.values()}
-        return frozenset(self._parents.keys() | parents)
+        # A copy first: another thread may add to it.
+        known = dict(self._parents)
+        return frozenset(known.keys() | {parent for parent, _ in known.values()})
 
     def add(self, message: Any) -> None:
         """Adds the transforms of a tf2_msgs/TFMessage; one that is unusable is skipped."""

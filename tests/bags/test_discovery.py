@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -25,6 +27,7 @@ STANDARD = RgbdTopics(
     "/camera/aligned_depth_to_color/image_raw",
     "/camera/color/camera_info",
 )
+ALIGNED = replace(STANDARD, depth_info="/camera/aligned_depth_to_color/camera_info")
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/camera/aligned_depth_to_color/image_raw/compressedDepth": "compressedDepth",
                 "/camera/aligned_depth_to_color/camera_info": "info",
             },
-            STANDARD,
+            ALIGNED,
         ),
         (  # an OpenNI camera, whose registered depth is in metres
             {
@@ -94,6 +97,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/camera/rgb/image_rect_color",
                 "/camera/depth_registered/image",
                 "/camera/rgb/camera_info",
+                "/camera/depth_registered/camera_info",
             ),
         ),
         (  # only depth of colour's size fits
@@ -116,6 +120,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/c/color/image_raw/compressed",
                 "/c/depth/image_raw/compressedDepth",
                 "/c/color/camera_info",
+                "/c/depth/camera_info",
             ),
         ),
         (  # a bag that was replayed already
@@ -172,7 +177,7 @@ def test_two_cameras_need_a_word_from_the_user(bag_with):
     [
         ({"/d": "depth", "/i": "info"}, "colour"),
         ({"/c": "color", "/i": "info"}, "depth"),
-        ({"/c": "color", "/l": "labels", "/i": "info"}, "depth"),
+        ({"/c": "color", "/labels": "labels", "/i": "info"}, "depth"),
         ({"/c": "color", "/d": "depth"}, "camera_info"),
         ({}, "colour"),
     ],
@@ -183,8 +188,10 @@ def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
 
 
 def test_what_would_be_accepted_is_said(bag_with):
-    with pytest.raises(BagError, match="one of the encodings 16UC1, 32FC1, or compressedDepth"):
-        find_topics(bag_with({"/c": "color", "/l": "labels", "/i": "info"}))
+    with pytest.raises(
+        BagError, match="one of the encodings 16UC1, mono16, 32FC1, 64FC1, or compressedD"
+    ):
+        find_topics(bag_with({"/c": "color", "/labels": "labels", "/i": "info"}))
 
 
 def test_a_first_message_that_is_damaged_hides_no_topic(tmp_path, frame):
@@ -232,8 +239,8 @@ def test_a_topic_that_is_announced_but_never_comes(tmp_path, frame):
 
 def test_a_topic_with_an_encoding_that_is_not_known_can_be_named(bag_with):
     """The frames will say what is wrong with it."""
-    bag = bag_with({"/c": "color", "/l": "labels", "/i": "info"})
-    assert find_topics(bag, depth="/l").depth == "/l"
+    bag = bag_with({"/c": "color", "/labels": "labels", "/i": "info"})
+    assert find_topics(bag, depth="/labels").depth == "/labels"
 
 
 def test_description(bag_with):

@@ -25,7 +25,12 @@ def command(
         images = image_topics(reader)
         try:
             found = find_topics(reader)
-            marks = {found.color: "colour", found.depth: "depth", found.camera_info: "camera_info"}
+            marks = {
+                found.depth_info: "camera_info of depth",
+                found.camera_info: "camera_info",
+                found.depth: "depth",
+                found.color: "colour and depth" if found.is_cloud else "colour",
+            }
             verdict = "A replay uses the marked topics."
         except BagError as error:
             marks = {}

@@ -41,7 +41,7 @@ def command(
     from importlib.util import find_spec
 
     from cvdl.errors import InputError
-    from cvdl.ros.interfaces import generate_vision_msgs, has_vision_msgs, message_type
+    from cvdl.ros.interfaces import generate_messages, message_type, missing_messages
 
     if find_spec("rclpy") is None:
         raise InputError(
@@ -49,11 +49,12 @@ def command(
             "pip install '.[live]'"
         )
     if setup:
-        if has_vision_msgs():
-            typer.echo("vision_msgs is there already")
+        missing = " and ".join(missing_messages())
+        if not missing:
+            typer.echo("all messages are there already")
             return
-        typer.echo("generating vision_msgs (about a minute, once)")
-        generate_vision_msgs()
+        typer.echo(f"generating {missing} (about a minute, once)")
+        generate_messages()
         typer.echo("done")
         return
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it

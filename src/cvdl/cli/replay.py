@@ -25,10 +25,14 @@ def command(
         str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
     ] = None,
     depth_topic: Annotated[
-        str | None, typer.Option(help="Depth registered to colour; found by type if not given.")
+        str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
     ] = None,
     camera_info_topic: Annotated[
         str | None, typer.Option(help="CameraInfo of colour; found by type if not given.")
+    ] = None,
+    points_topic: Annotated[
+        str | None,
+        typer.Option(help="PointCloud2, organised and with colour, instead of colour and depth."),
     ] = None,
     slop: Annotated[
         float, typer.Option(min=0, max=10, help="Largest difference of the two stamps, seconds.")
@@ -48,7 +52,9 @@ def command(
     """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
 
     Colour, depth and camera_info topics are found by type where they are not
-    named. The output holds the input's messages and the topics below /perception.
+    named. Depth in another frame is registered to colour, with its own camera_info and
+    the transform of tf. The output holds the input's messages and the topics below
+    /perception.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -64,6 +70,7 @@ def command(
         color_topic=color_topic,
         depth_topic=depth_topic,
         camera_info_topic=camera_info_topic,
+        points_topic=points_topic,
         slop_s=slop,
         only_results=only_results,
         pictures=pictures,
@@ -86,6 +93,8 @@ def command(
         raise typer.Exit(1)
     console = Console()
     console.print(replay_table(summary))
+    if summary.registration:
+        typer.echo(summary.registration)
     for name, path in (("bag", out), ("pictures", pictures), ("recording", rerun)):
         if path is not None:
             typer.echo(f"{name}: {path}")
