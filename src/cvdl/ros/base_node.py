@@ -23,6 +23,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene, Segmentation
+from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import CameraInput, SegmentationInput
@@ -35,11 +36,13 @@ from cvdl.ros.parameters import (
     descriptor,
     parameters_of,
 )
-from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
+from cvdl.ros.tf_input import TfInput
 from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
+from cvdl.ros.up import with_up
 from cvdl.ros.worker import LatestWorker
 from cvdl.sync import Match
 
@@ -100,6 +103,7 @@ class BaseNode(LifecycleNode):
         self._settings = self.CONFIG()
         self._stages: Stages | None = None
         self._transformer: Transformer | None = None
+        self._tf: TfInput | None = None
         self._scene_publishers: dict[str, Any] = {}
         self._label_info: Any = None
         self._diagnostics: Any = None
@@ -132,6 +136,7 @@ class BaseNode(LifecycleNode):
             config = self.stages_of(self._settings)
             start = monotonic()
             self._stages = self._worker.call(lambda: Stages.ready(config), self.context.ok)
+            self._tf = TfInput(self)
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
             for topic in self.TOPICS:
@@ -219,9 +224,11 @@ class BaseNode(LifecycleNode):
         self._scene_publishers, self._label_info, self._diagnostics = {}, None, None
         if self._transformer is not None:
             self._transformer.close()
+        if self._tf is not None:
+            self._tf.close()
         if self._worker is not None:
             self._worker.stop()
-        self._transformer = self._stages = self._worker = None
+        self._transformer = self._tf = self._stages = self._worker = None
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile | None = None) -> Any:
         return self.create_lifecycle_publisher(
@@ -345,6 +352,8 @@ class BaseNode(LifecycleNode):
         match = job.match
         try:
             frame = read_frame(match.color, match.depth, match.camera_info, camera.is_rectified)
+            if job.segmentation is None:
+                frame = self._with_up(frame, stages, health)
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
@@ -375,8 +384,22 @@ class BaseNode(LifecycleNode):
                 match.color, match.depth, match.camera_info, camera.is_rectified
             ):
                 health.warn(cause, sentence)
-            if "segment" in scene.latency_ms and scene.plane is None:
-                health.warn(*missing_plane(frame.depth))
+            if "segment" in scene.latency_ms:
+                health.saw_plane(scene.plane is not None)
+                if scene.plane is None:
+                    max_range = stages.config.segmentation.max_range
+                    missing = missing_plane(frame.depth, max_range)
+                    health.warn(f"no support plane: {missing.cause}", missing.sentence)
+
+    def _with_up(self, frame: RgbdFrame, stages: Stages, health: Health) -> RgbdFrame:
+        """Where tf knows it; see `cvdl.ros.up`."""
+        tf = self._tf
+        if tf is None:  # the node has just stopped
+            return frame
+        config = stages.config.segmentation
+        if tf.problem and config.up == "tf":
+            raise MessageError("no up direction", f"segmentation.up is tf, but {tf.problem}")
+        return with_up(frame, tf.tree, config, health.warn, self._settings.target_frame)
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
         """Of another node, in the camera's frame."""
