@@ -17,6 +17,7 @@ _SAME_SURFACE = 0.03
 # A pixel that is nearer to the color camera than to its own covers more pixels than others. So
 # many times as much as usual in each direction is an error, and would take long to draw.
 _LARGEST_FOOTPRINT = 4.0
+_FLAT = 1e-9  # pixels squared: a footprint that is seen edge-on
 
 
 def register(
@@ -52,11 +53,12 @@ def register(
         raise ValueError(f"to_color must have the shape (4, 4), got {to_color.shape}")
     scale = max(color_camera.fx / camera.fx, color_camera.fy / camera.fy)
     registered = np.full((color_camera.height, color_camera.width), np.inf, np.float32)
+    # Pixel (u, v) at the depth z is seen at turn @ (u, v, 1) * z + shift, homogeneous.
+    turn = color_camera.matrix @ to_color[:3, :3] @ np.linalg.inv(camera.matrix)
     _draw(
         np.ascontiguousarray(depth, np.float32),
-        (camera.fx, camera.fy, camera.cx, camera.cy),
-        (color_camera.fx, color_camera.fy, color_camera.cx, color_camera.cy),
-        np.ascontiguousarray(to_color[:3], np.float64),
+        turn,
+        color_camera.matrix @ to_color[:3, 3],
         _LARGEST_FOOTPRINT * max(scale, 1.0),
         registered,
     )
@@ -64,48 +66,54 @@ def register(
 
 
 @compiled()
-def _draw(depth, camera, color_camera, to_color, largest, registered):  # type: ignore[no-untyped-def]
+def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-def]
     """Draws all readings into ``registered``; infinite there before, NaN after where none is."""
     rows, columns = depth.shape
     height, width = registered.shape
     # A corner of pixels that are one surface lies at one place for all of them: their footprints
-    # meet there, without a gap. These are the corners above and below a row of pixels.
-    above = np.empty((columns + 1, 2))
-    below = np.empty((columns + 1, 2))
-    _corners(depth, 0, camera, color_camera, to_color, below)
+    # meet there, without a gap or a step. These are the corners above and below a row of pixels:
+    # u, v and distance from the color camera.
+    above, below = np.empty((columns + 1, 3)), np.empty((columns + 1, 3))
+    corners = np.empty((4, 3))
+    _find_corners(depth, 0, turn, shift, below)
     for i in range(rows):
         above, below = below, above
-        _corners(depth, i + 1, camera, color_camera, to_color, below)
+        _find_corners(depth, i + 1, turn, shift, below)
         for j in range(columns):
             z = depth[i, j]
             if not z > 0:
                 continue
-            x, y = (j - camera[2]) / camera[0], (i - camera[3]) / camera[1]
-            distance = (to_color[2, 0] * x + to_color[2, 1] * y + to_color[2, 2]) * z
-            distance += to_color[2, 3]
-            if not distance > 0:
-                continue
-            left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-            for corner in range(4):
-                down, along = corner >> 1, corner & 1
-                if down:
-                    u, v = below[j + along, 0], below[j + along, 1]
-                else:
-                    u, v = above[j + along, 0], above[j + along, 1]
+            left, top, nearest = np.inf, np.inf, np.inf
+            right, bottom, farthest = -np.inf, -np.inf, -np.inf
+            middle_u, middle_v = 0.0, 0.0
+            for k in range(4):
+                row, column = k >> 1, j + (k & 1)
+                shared = below if row else above
+                u, v, away = shared[column, 0], shared[column, 1], shared[column, 2]
                 if math.isnan(u):
-                    u, v = _project(
-                        j + along - 0.5, i + down - 0.5, z, camera, color_camera, to_color
-                    )
+                    u, v, away = _project(column - 0.5, i + row - 0.5, z, turn, shift)
                 left, right = min(left, u), max(right, u)
                 top, bottom = min(top, v), max(bottom, v)
+                nearest, farthest = min(nearest, away), max(farthest, away)
+                middle_u, middle_v = middle_u + u / 4, middle_v + v / 4
+                corners[k, 0], corners[k, 1], corners[k, 2] = u, v, away
             # False for NaN, of corners behind the camera, too.
             if not (right - left <= largest and bottom - top <= largest):
                 continue
+            first_u, last_u = max(math.ceil(left), 0), min(math.floor(right), width - 1)
+            first_v, last_v = max(math.ceil(top), 0), min(math.floor(bottom), height - 1)
+            if first_u > last_u or first_v > last_v:
+                continue
+            _, _, distance = _project(j, i, z, turn, shift)
+            nearest, farthest = min(nearest, distance), max(farthest, distance)
+            per_u, per_v = _slopes(corners)
             # The pixels whose middles are covered.
-            for v in range(max(math.ceil(top), 0), min(math.floor(bottom), height - 1) + 1):
-                for u in range(max(math.ceil(left), 0), min(math.floor(right), width - 1) + 1):
-                    if distance < registered[v, u]:
-                        registered[v, u] = distance
+            for v in range(first_v, last_v + 1):
+                for u in range(first_u, last_u + 1):
+                    away = distance + per_u * (u - middle_u) + per_v * (v - middle_v)
+                    away = min(max(away, nearest), farthest)
+                    if away < registered[v, u]:
+                        registered[v, u] = away
     for v in range(height):
         for u in range(width):
             if registered[v, u] == np.inf:
@@ -113,7 +121,24 @@ def _draw(depth, camera, color_camera, to_color, largest, registered):  # type: 
 
 
 @compiled()
-def _corners(depth, row, camera, color_camera, to_color, corners):  # type: ignore[no-untyped-def]
+def _slopes(corners):  # type: ignore[no-untyped-def]
+    """The change of distance a pixel to the right, and a pixel down, in a footprint."""
+    # From the left corners to the right ones, and from the upper ones to the lower ones.
+    u0 = corners[1, 0] + corners[3, 0] - corners[0, 0] - corners[2, 0]
+    v0 = corners[1, 1] + corners[3, 1] - corners[0, 1] - corners[2, 1]
+    z0 = corners[1, 2] + corners[3, 2] - corners[0, 2] - corners[2, 2]
+    u1 = corners[2, 0] + corners[3, 0] - corners[0, 0] - corners[1, 0]
+    v1 = corners[2, 1] + corners[3, 1] - corners[0, 1] - corners[1, 1]
+    z1 = corners[2, 2] + corners[3, 2] - corners[0, 2] - corners[1, 2]
+    determinant = u0 * v1 - v0 * u1
+    if abs(determinant) < _FLAT:
+        return 0.0, 0.0
+    scale = 1 / determinant
+    return (z0 * v1 - v0 * z1) * scale, (u0 * z1 - z0 * u1) * scale
+
+
+@compiled()
+def _find_corners(depth, row, turn, shift, corners):  # type: ignore[no-untyped-def]
     """The corners above a row of pixels in the color image; NaN where surfaces meet or none is."""
     rows, columns = depth.shape
     for j in range(columns + 1):
@@ -125,22 +150,24 @@ def _corners(depth, row, camera, color_camera, to_color, corners):  # type: igno
                     count += 1
                     total += z
                     nearest, farthest = min(nearest, z), max(farthest, z)
-        corners[j, 0] = corners[j, 1] = np.nan
+        u, v, away = np.nan, np.nan, np.nan
         if count and farthest - nearest <= _SAME_SURFACE * nearest:
-            u, v = _project(j - 0.5, row - 0.5, total / count, camera, color_camera, to_color)
-            corners[j, 0], corners[j, 1] = u, v
+            u, v, away = _project(j - 0.5, row - 0.5, total / count, turn, shift)
+        corners[j, 0], corners[j, 1], corners[j, 2] = u, v, away
 
 
 @compiled()
-def _project(u, v, z, camera, color_camera, to_color):  # type: ignore[no-untyped-def]
-    """The place in the color image of a place in the depth image; NaN if behind the camera."""
-    x, y = (u - camera[2]) / camera[0] * z, (v - camera[3]) / camera[1] * z
-    away = to_color[2, 0] * x + to_color[2, 1] * y + to_color[2, 2] * z + to_color[2, 3]
+def _project(u, v, z, turn, shift):  # type: ignore[no-untyped-def]
+    """Where a place in the depth image is in the color image, u and v, and how far from the camera.
+
+    NaN if it is behind the camera.
+    """
+    away = (turn[2, 0] * u + turn[2, 1] * v + turn[2, 2]) * z + shift[2]
     if not away > 0:
-        return np.nan, np.nan
-    right = to_color[0, 0] * x + to_color[0, 1] * y + to_color[0, 2] * z + to_color[0, 3]
-    down = to_color[1, 0] * x + to_color[1, 1] * y + to_color[1, 2] * z + to_color[1, 3]
+        return np.nan, np.nan, np.nan
+    scale = 1 / away
     return (
-        right / away * color_camera[0] + color_camera[2],
-        down / away * color_camera[1] + color_camera[3],
+        ((turn[0, 0] * u + turn[0, 1] * v + turn[0, 2]) * z + shift[0]) * scale,
+        ((turn[1, 0] * u + turn[1, 1] * v + turn[1, 2]) * z + shift[1]) * scale,
+        away,
     )
