@@ -51,6 +51,7 @@ __all__ = ["BaseNode"]
 _log = logging.getLogger("cvdl.ros")
 
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
+_LAST_S = 2.0  # after which a pair without a follower is taken for the last one
 _STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
 _LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
@@ -113,6 +114,7 @@ class BaseNode(LifecycleNode):
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
+        self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
         services = (
             ("enable", "SetBool", self._on_enable),
             ("detect_once", "Trigger", self._on_detect_once),
@@ -213,7 +215,7 @@ class BaseNode(LifecycleNode):
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        self._camera = self._segmented = self._timer = None
+        self._camera = self._segmented = self._timer = self._unwanted = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
 
@@ -309,7 +311,11 @@ class BaseNode(LifecycleNode):
     def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
         """Has a pair worked on if it is wanted and does not come too soon."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
-        if not settings.enable or not wanted:
+        self._unwanted = None
+        if not settings.enable:
+            return
+        if not wanted:
+            self._unwanted = (now, match, segmentation)
             return
         if settings.max_rate:
             if now < self._due:
@@ -321,6 +327,16 @@ class BaseNode(LifecycleNode):
             self.set_parameters([Parameter("enable", value=False)])
         if self._worker is not None:
             self._worker.submit(_Job(match, wanted, segmentation))
+
+    def _choose_unwanted(self) -> None:
+        """Has the last pair worked on, if somebody wants it now and none has come since.
+
+        Who publishes a single picture publishes it once, perhaps before anybody listens to results.
+        """
+        if self._unwanted is not None and self._wanted():
+            since, match, segmentation = self._unwanted
+            if monotonic() - since > _LAST_S:
+                self._choose(match, segmentation)
 
     def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
         if self._health is None or not self._settings.enable:
@@ -469,6 +485,7 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._health is None:
             return
         self._camera.watch()
+        self._choose_unwanted()
         summary, values, wrong = self._health.report(self._camera, not self._settings.enable)
         self._diagnostics.publish(
             self._factory.diagnostics(
