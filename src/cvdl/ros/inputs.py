@@ -244,7 +244,8 @@ class CameraInput:
         """Why no pair has come for some seconds; empty while they come."""
         if monotonic() - self._silent_since < SILENCE_S:
             return ""
-        return self._sync.complaint() or f"nothing comes on {', '.join(self.topics)}"
+        more = "more " if self.pairs else ""  # as of who publishes a single picture
+        return self._sync.complaint() or f"nothing {more}comes on {', '.join(self.topics)}"
 
     def doubt(self) -> str:
         """What is wrong with what comes, though pairs do; else empty."""
