@@ -305,10 +305,7 @@ class _Run:
         if topic.name == self._topics.camera_info:
             self._points_info = message
             return []
-        color, depth, camera_info = images_of(message, self._points_info)
-        self._sync.add_camera_info(camera_info)
-        self._sync.add_color(stamp_ns(color), color)
-        return self._sync.add_depth(stamp_ns(depth), depth)
+        return [Match(*images_of(message, self._points_info))]
 
     def _process(self, match: Match, received_ns: int) -> None:
         """One frame through the stages and into the outputs, or dropped and counted."""

@@ -39,6 +39,7 @@ from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, st
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
+from cvdl.ros.tf_input import TfInput
 from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
 from cvdl.ros.worker import LatestWorker
 from cvdl.sync import Match
@@ -106,6 +107,7 @@ class BaseNode(LifecycleNode):
         self._worker: LatestWorker[_Job] | None = None
         self._health: Health | None = None
         self._camera: CameraInput | None = None
+        self._tf: TfInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
@@ -166,7 +168,8 @@ class BaseNode(LifecycleNode):
         self._health = Health(self._stages.device)
         if self.BUILDS_ON_SEGMENTATION:
             self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
-        self._camera = CameraInput(self, self._settings, self._on_match)
+        self._tf = TfInput(self)
+        self._camera = CameraInput(self, self._settings, self._on_match, self._tf)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
 
@@ -203,12 +206,12 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented):
+        for inputs in (self._camera, self._segmented, self._tf):
             if inputs is not None:
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        self._camera = self._segmented = self._timer = None
+        self._camera = self._segmented = self._tf = self._timer = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
 
@@ -342,9 +345,15 @@ class BaseNode(LifecycleNode):
         if stages is None or health is None or camera is None:  # the node has just stopped
             return
         start = perf_counter()
-        match = job.match
         try:
-            frame = read_frame(match.color, match.depth, match.camera_info, camera.is_rectified)
+            match = camera.unpacked(job.match)
+            frame = read_frame(
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+            )
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
@@ -360,8 +369,8 @@ class BaseNode(LifecycleNode):
             if not self.context.ok():  # the end came between the stages and the publishing
                 return
             cause = _cause_of(error)
-            _log.debug("frame with stamp %d ns", stamp_ns(match.color), exc_info=error)
-            health.drop(cause, f"{cause}, at stamp {stamp_ns(match.color)} ns: {error}")
+            _log.debug("frame with stamp %d ns", stamp_ns(job.match.color), exc_info=error)
+            health.drop(cause, f"{cause}, at stamp {stamp_ns(job.match.color)} ns: {error}")
         else:
             health.add(
                 {
@@ -372,7 +381,12 @@ class BaseNode(LifecycleNode):
                 }
             )
             for cause, sentence in doubts(
-                match.color, match.depth, match.camera_info, camera.is_rectified
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+                (frame.camera.width, frame.camera.height),
             ):
                 health.warn(cause, sentence)
             if "segment" in scene.latency_ms and scene.plane is None:
