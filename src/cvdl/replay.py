@@ -60,26 +60,26 @@ class ReplayOptions:
         color_topic: found by type where not given, like the next two.
         depth_topic: registered to colour, or with a camera_info of its own and a transform in tf.
         camera_info_topic: of colour.
-        points_topic: organised point clouds with color, instead of color and depth; found by type
-            where there are no images.
         slop_s: largest difference of the stamps of colour and depth, seconds.
         only_results: leave the input's messages out of the output.
         pictures: folder for an overlay of each frame, as PNG.
         rerun: file for a recording that rerun shows.
         limit: stop after so many frames.
         overwrite: replace an output that exists.
+        points_topic: organised point clouds with color, instead of color and depth; found by type
+            where there are no images.
     """
 
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None
-    points_topic: str | None = None
     slop_s: float = DEFAULT_SLOP_S
     only_results: bool = False
     pictures: Path | None = None
     rerun: Path | None = None
     limit: int | None = None
     overwrite: bool = False
+    points_topic: str | None = None
 
 
 @dataclass(frozen=True)
