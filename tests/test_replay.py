@@ -312,10 +312,10 @@ def broken(frame):
     color, depth = FACTORY.color(frame), FACTORY.depth(frame)
     small = replace(depth, height=24, data=depth.data[: 24 * depth.step])
     uncalibrated = FACTORY.camera_info(frame)
-    uncalibrated.k[:] = 0
+    uncalibrated.k[:] = uncalibrated.p[:] = 0
     return [
         ({DEPTH_TOPIC: small}, "sizes differ"),
-        ({COLOR_TOPIC: replace(color, encoding="bayer_rggb8")}, "unknown colour encoding"),
+        ({COLOR_TOPIC: replace(color, encoding="jpeg")}, "unknown colour encoding"),
         ({DEPTH_TOPIC: replace(depth, encoding="8UC1")}, "unknown depth encoding"),
         ({COLOR_TOPIC: replace(color, step=100)}, "wrong image step"),
         ({DEPTH_TOPIC: replace(depth, data=depth.data[:-2])}, "wrong image data length"),
@@ -344,7 +344,7 @@ def test_bad_frames_are_dropped_and_counted_and_said_once(
 
 def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, frame, out, stage):
     info = FACTORY.camera_info(frame)
-    info.k[:] = 0
+    info.k[:] = info.p[:] = 0
     messages = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
     path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
     summary = replay(path, out, stage)

@@ -89,14 +89,14 @@ def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-d
             for k in range(4):
                 row, column = k >> 1, j + (k & 1)
                 shared = below if row else above
-                u, v, away = shared[column, 0], shared[column, 1], shared[column, 2]
-                if math.isnan(u):
-                    u, v, away = _project(column - 0.5, i + row - 0.5, z, turn, shift)
-                left, right = min(left, u), max(right, u)
-                top, bottom = min(top, v), max(bottom, v)
+                x, y, away = shared[column, 0], shared[column, 1], shared[column, 2]
+                if math.isnan(x):
+                    x, y, away = _project(column - 0.5, i + row - 0.5, z, turn, shift)
+                left, right = min(left, x), max(right, x)
+                top, bottom = min(top, y), max(bottom, y)
                 nearest, farthest = min(nearest, away), max(farthest, away)
-                middle_u, middle_v = middle_u + u / 4, middle_v + v / 4
-                corners[k, 0], corners[k, 1], corners[k, 2] = u, v, away
+                middle_u, middle_v = middle_u + x / 4, middle_v + y / 4
+                corners[k, 0], corners[k, 1], corners[k, 2] = x, y, away
             # False for NaN, of corners behind the camera, too.
             if not (right - left <= largest and bottom - top <= largest):
                 continue
@@ -150,10 +150,10 @@ def _find_corners(depth, row, turn, shift, corners):  # type: ignore[no-untyped-
                     count += 1
                     total += z
                     nearest, farthest = min(nearest, z), max(farthest, z)
-        u, v, away = np.nan, np.nan, np.nan
+        x, y, away = np.nan, np.nan, np.nan
         if count and farthest - nearest <= _SAME_SURFACE * nearest:
-            u, v, away = _project(j - 0.5, row - 0.5, total / count, turn, shift)
-        corners[j, 0], corners[j, 1], corners[j, 2] = u, v, away
+            x, y, away = _project(j - 0.5, row - 0.5, total / count, turn, shift)
+        corners[j, 0], corners[j, 1], corners[j, 2] = x, y, away
 
 
 @compiled()

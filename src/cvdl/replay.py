@@ -65,26 +65,26 @@ class ReplayOptions:
         color_topic: found by type where not given, like the next two.
         depth_topic: registered to colour, or with a camera_info of its own and a transform in tf.
         camera_info_topic: of colour.
-        points_topic: organised point clouds with color, instead of color and depth; found by type
-            where there are no images.
         slop_s: largest difference of the stamps of colour and depth, seconds.
         only_results: leave the input's messages out of the output.
         pictures: folder for an overlay of each frame, as PNG.
         rerun: file for a recording that rerun shows.
         limit: stop after so many frames.
         overwrite: replace an output that exists.
+        points_topic: organised point clouds with color, instead of color and depth; found by type
+            where there are no images.
     """
 
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None
-    points_topic: str | None = None
     slop_s: float = DEFAULT_SLOP_S
     only_results: bool = False
     pictures: Path | None = None
     rerun: Path | None = None
     limit: int | None = None
     overwrite: bool = False
+    points_topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -321,10 +321,7 @@ class _Run:
         if topic.name == self._topics.camera_info:
             self._points_info = message
             return []
-        color, depth, camera_info = images_of(message, self._points_info)
-        self._sync.add_camera_info(camera_info)
-        self._sync.add_color(stamp_ns(color), color)
-        return self._sync.add_depth(stamp_ns(depth), depth)
+        return [Match(*images_of(message, self._points_info))]
 
     def _process(self, match: Match, received_ns: int) -> None:
         """One frame through the stages and into the outputs, or dropped and counted."""

@@ -14,7 +14,11 @@ from cvdl.ros.health import Health
 
 def camera(silence="", doubt=""):
     return SimpleNamespace(
-        dropped=Counter(), pairs=10, silence=lambda: silence, doubt=lambda: doubt
+        dropped=Counter(),
+        pairs=10,
+        silence=lambda: silence,
+        doubt=lambda: doubt,
+        registration=SimpleNamespace(note=""),
     )
 
 

@@ -138,7 +138,6 @@ class BaseNode(LifecycleNode):
             config = self.stages_of(self._settings)
             start = monotonic()
             self._stages = self._worker.call(lambda: Stages.ready(config), self.context.ok)
-            self._tf = TfInput(self)
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
             for topic in self.TOPICS:
@@ -173,7 +172,8 @@ class BaseNode(LifecycleNode):
         self._health = Health(self._stages.device)
         if self.BUILDS_ON_SEGMENTATION:
             self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
-        self._camera = CameraInput(self, self._settings, self._on_match)
+        self._tf = TfInput(self)
+        self._camera = CameraInput(self, self._settings, self._on_match, self._tf)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
 
@@ -210,12 +210,12 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented):
+        for inputs in (self._camera, self._segmented, self._tf):
             if inputs is not None:
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        self._camera = self._segmented = self._timer = self._unwanted = None
+        self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
 
@@ -226,11 +226,9 @@ class BaseNode(LifecycleNode):
         self._scene_publishers, self._label_info, self._diagnostics = {}, None, None
         if self._transformer is not None:
             self._transformer.close()
-        if self._tf is not None:
-            self._tf.close()
         if self._worker is not None:
             self._worker.stop()
-        self._transformer = self._tf = self._stages = self._worker = None
+        self._transformer = self._stages = self._worker = None
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile | None = None) -> Any:
         return self.create_lifecycle_publisher(
@@ -365,9 +363,15 @@ class BaseNode(LifecycleNode):
         if stages is None or health is None or camera is None:  # the node has just stopped
             return
         start = perf_counter()
-        match = job.match
         try:
-            frame = read_frame(match.color, match.depth, match.camera_info, camera.is_rectified)
+            match = camera.unpacked(job.match)
+            frame = read_frame(
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+            )
             if job.segmentation is None:
                 frame = self._with_up(frame, stages, health)
             read = perf_counter()
@@ -385,8 +389,8 @@ class BaseNode(LifecycleNode):
             if not self.context.ok():  # the end came between the stages and the publishing
                 return
             cause = _cause_of(error)
-            _log.debug("frame with stamp %d ns", stamp_ns(match.color), exc_info=error)
-            health.drop(cause, f"{cause}, at stamp {stamp_ns(match.color)} ns: {error}")
+            _log.debug("frame with stamp %d ns", stamp_ns(job.match.color), exc_info=error)
+            health.drop(cause, f"{cause}, at stamp {stamp_ns(job.match.color)} ns: {error}")
         else:
             health.add(
                 {
@@ -397,7 +401,12 @@ class BaseNode(LifecycleNode):
                 }
             )
             for cause, sentence in doubts(
-                match.color, match.depth, match.camera_info, camera.is_rectified
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+                (frame.camera.width, frame.camera.height),
             ):
                 health.warn(cause, sentence)
             if "segment" in scene.latency_ms:

@@ -67,6 +67,7 @@ class DepthRegistration:
         self._info_topic = info_topic
         self._tree = tree
         self._tf_problem = tf_problem
+        self._may_come = True  # what is missing
         self._settled_at = monotonic() + settling_s
         self._is_named_registered = is_named_registered(depth_topic)
 
@@ -88,7 +89,7 @@ class DepthRegistration:
         Raises:
             MessageError: if something is missing that may still come.
         """
-        self.missing = ""
+        self.missing, self._may_come = "", True
         size = metres.shape[1], metres.shape[0]
         is_same_size = size == (color_camera.width, color_camera.height)
         if self._is_named_registered and is_same_size:
@@ -101,7 +102,7 @@ class DepthRegistration:
             self.missing = ""
             return metres
         if camera is None or to_color is None:
-            if monotonic() < self._settled_at:
+            if self._may_come and monotonic() < self._settled_at:
                 raise MessageError("depth is not registered yet", f"waiting for {self.missing}")
             return metres
         if not self.note:
@@ -115,6 +116,7 @@ class DepthRegistration:
 
     def _camera(self, size: tuple[int, int]) -> Camera | None:
         if self.camera_info is None:
+            self._may_come &= bool(self._info_topic)
             heard = f"nothing on {self._info_topic}" if self._info_topic else "no such topic"
             self.missing = f"the camera_info of depth ({heard})"
             return None
@@ -130,6 +132,7 @@ class DepthRegistration:
             return np.eye(4)
         to_color = self._tree.lookup(target, source)
         if to_color is None:
+            self._may_come &= not self._tf_problem
             reason = self._tf_problem or "/tf and /tf_static have none"
             self.missing = f"the transform from {source!r} to {target!r} ({reason})"
         return to_color

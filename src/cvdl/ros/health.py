@@ -88,6 +88,8 @@ class Health:
         without = 1 - sum(planes) / len(planes) if planes else 0.0
         if planes:
             values["frames without a support plane (%)"] = f"{100 * without:.0f}"
+        if camera.registration.note:
+            values["depth"] = "registered to colour here"
         values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
         silence, doubt = camera.silence(), camera.doubt()
         is_planeless = without > _PLANELESS and not idle

@@ -20,10 +20,13 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.arrivals import LARGE_IMAGES
+from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
+from cvdl.ros.points import POINTS, images_of
 from cvdl.ros.reading import is_rectified, stamp_ns
+from cvdl.ros.tf_input import TfInput
 from cvdl.sync import Match, RgbdSync
 
 try:
@@ -36,6 +39,9 @@ __all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]
 #: Seconds without a pair of images after which a node says why.
 SILENCE_S = 5.0
 
+_INFO = "sensor_msgs/msg/CameraInfo"
+_DEPTH_INFO = "depth_camera_info"
+_SETTLING_S = 2.0  # in which transforms and the camera_info of depth still come
 _LABELS, _OBJECTS = "segmentation/labels", "segmentation/objects"
 _OVERRIDABLE = (
     QoSPolicyKind.HISTORY,
@@ -189,43 +195,55 @@ class _Subscriptions:
 
 
 class CameraInput:
-    """Colour, depth and camera_info, paired by stamp.
+    """Colour, depth and camera_info, paired by stamp; or organised point clouds with color.
 
     Args:
-        node: that listens; the topics are its ``color``, ``depth`` and ``camera_info``.
-        settings: transports, slop and queue.
+        node: that listens; the topics are its ``color``, ``depth`` and ``camera_info``, or
+            ``points`` and, if there is one, ``camera_info``.
+        settings: source, transports, slop and queue.
         on_match: called with each pair, on the executor's thread.
+        tf: transforms, for depth that is not registered to color.
 
     Attributes:
-        topics: full names of the three.
+        topics: full names of those that it needs.
         is_rectified: see `cvdl.ros.reading.is_rectified`.
+        registration: of depth to color, where it is needed; it hears the CameraInfo of depth
+            on the topic ``depth_camera_info``, or, where that is not remapped, beside depth.
     """
 
-    def __init__(self, node: Node, settings: NodeConfig, on_match: Callable[[Match], None]) -> None:
+    def __init__(
+        self, node: Node, settings: NodeConfig, on_match: Callable[[Match], None], tf: TfInput
+    ) -> None:
         self._node, self._on_match = node, on_match
-        topics, kinds = [], []
-        for name, transport in (
-            ("color", settings.image_transport),
-            ("depth", settings.depth_image_transport),
-        ):
-            raw = transport == "raw"
-            topic = str(node.resolve_topic_name(name))
-            topics.append(topic if raw else f"{topic}/{transport}")
-            kinds.append(f"sensor_msgs/msg/{'Image' if raw else 'CompressedImage'}")
-        color, depth = topics
+        self._is_cloud = settings.source == "points"
         info = str(node.resolve_topic_name("camera_info"))
-        self.topics = (color, depth, info)
-        self.is_rectified = is_rectified(color)
+        depth_info = "" if self._is_cloud else _depth_info(node, info)
+        color, color_kind = _source(node, "color", settings.image_transport)
+        depth, depth_kind = _source(node, "depth", settings.depth_image_transport)
+        points = str(node.resolve_topic_name("points"))
+        self.topics = (points,) if self._is_cloud else (color, depth, info)
+        # Clouds are made of rectified depth.
+        self.is_rectified = self._is_cloud or is_rectified(color)
+        self._clouds = 0
+        self._cloud_info: Any = None
+        self.registration = DepthRegistration(
+            depth, depth_info, tf.tree, tf.problem, settling_s=_SETTLING_S
+        )
+        self._has_told_registration = False
         self._sync = RgbdSync(color, depth, info, settings.slop, settings.queue_size)
         self._silent_since = monotonic()
         self._complained: set[str] = set()  # since the last pair
         self._doubted: set[str] = set()
         self._subscriptions = _Subscriptions(node)
-        for topic, kind, callback in (
-            (info, "sensor_msgs/msg/CameraInfo", self._add_info),
-            (color, kinds[0], self._add_color),
-            (depth, kinds[1], self._add_depth),
-        ):
+        subscribed: list[tuple[str, str, Callable[[Any], None]]] = [(info, _INFO, self._add_info)]
+        if self._is_cloud:
+            subscribed += [(points, POINTS, self._add_points)]
+        else:
+            subscribed += [(color, color_kind, self._add_color)]
+            subscribed += [(depth, depth_kind, self._add_depth)]
+        if depth_info:
+            subscribed += [(depth_info, _INFO, self._add_depth_info)]
+        for topic, kind, callback in subscribed:
             # As qos_profile_sensor_data, but a profile of its own: overrides change it in place.
             sensor = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._subscriptions.add(topic, kind, callback, sensor)
@@ -233,7 +251,7 @@ class CameraInput:
     @property
     def pairs(self) -> int:
         """Number of pairs so far."""
-        return self._sync.matched
+        return self._sync.matched + self._clouds
 
     @property
     def dropped(self) -> Counter[str]:
@@ -254,6 +272,9 @@ class CameraInput:
     def watch(self) -> None:
         """Get what new publishers have kept; warn where nothing pairs or is in doubt, once."""
         self._subscriptions.watch()
+        if self.registration.note and not self._has_told_registration:
+            self._has_told_registration = True
+            self._node.get_logger().info(self.registration.note)
         if silence := self.silence():
             words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints()]
             self._warn("; ".join(words), self._complained)
@@ -279,9 +300,21 @@ class CameraInput:
                     f"the way: {LARGE_IMAGES}"
                 )
 
+    def unpacked(self, match: Match) -> Match:
+        """A pair as images: of a point cloud, those that it holds.
+
+        Raises:
+            MessageError: see `images_of`.
+        """
+        return Match(*images_of(match.color, match.camera_info)) if self._is_cloud else match
+
     def close(self) -> None:
         """Listen no longer."""
         self._subscriptions.close()
+
+    def _add_points(self, message: Any) -> None:
+        self._clouds += 1
+        self._hand_on([Match(message, message, self._cloud_info)])
 
     def _add_color(self, message: Any) -> None:
         self._hand_on(self._sync.add_color(stamp_ns(message), message, monotonic_ns()))
@@ -289,7 +322,13 @@ class CameraInput:
     def _add_depth(self, message: Any) -> None:
         self._hand_on(self._sync.add_depth(stamp_ns(message), message, monotonic_ns()))
 
+    def _add_depth_info(self, message: Any) -> None:
+        self.registration.camera_info = message
+
     def _add_info(self, message: Any) -> None:
+        if self._is_cloud:
+            self._cloud_info = message
+            return
         self._hand_on(self._sync.add_camera_info(message, stamp_ns(message)))
 
     def _hand_on(self, matches: list[Match]) -> None:
@@ -297,6 +336,24 @@ class CameraInput:
             self._silent_since = monotonic()
             self._complained.clear()
             self._on_match(match)
+
+
+def _source(node: Node, name: str, transport: str) -> tuple[str, str]:
+    """Full topic and message type of images."""
+    topic = str(node.resolve_topic_name(name))
+    if transport == "raw":
+        return topic, "sensor_msgs/msg/Image"
+    return f"{topic}/{transport}", "sensor_msgs/msg/CompressedImage"
+
+
+def _depth_info(node: Node, camera_info: str) -> str:
+    """The CameraInfo topic of depth; empty where it is that of color."""
+    plain = f"{node.get_namespace().rstrip('/')}/{_DEPTH_INFO}"
+    topic = str(node.resolve_topic_name(_DEPTH_INFO))
+    if topic == plain:
+        depth = str(node.resolve_topic_name("depth"))
+        topic = f"{depth.rpartition('/')[0]}/camera_info"
+    return "" if topic == camera_info else topic
 
 
 class SegmentationInput(Generic[Item]):

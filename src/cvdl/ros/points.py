@@ -6,6 +6,7 @@ clouds too.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,12 +86,15 @@ def points_description(message: Any) -> str:
     return " ".join(each.name for each in message.fields)
 
 
-def images_of(message: Any, camera_info: Any = None) -> tuple[CloudImage, CloudImage, Any]:
+def images_of(
+    message: Any, camera_info: Any = None
+) -> tuple[CloudImage, CloudImage, CloudCameraInfo]:
     """Color (rgb8), depth (32FC1) and CameraInfo of an organised cloud.
 
     Args:
         message: PointCloud2 in the camera's optical frame, with the fields x, y, z and rgb or rgba.
-        camera_info: of the camera; without it, the intrinsics are those that fit the points best.
+        camera_info: of the camera. Without it, or where it does not fit the points, the intrinsics
+            are those that fit them best.
 
     Raises:
         MessageError: if the cloud is not organised, lacks a field, is cut off, or its points do
@@ -103,14 +107,12 @@ def images_of(message: Any, camera_info: Any = None) -> tuple[CloudImage, CloudI
     color = (packed[..., None] >> shifts).astype(np.uint8)  # keeps the lowest 8 bits
     x, y, z = (np.asarray(cloud[name], np.float32) for name in "xyz")
     camera = _camera(message, x, y, z, camera_info)
-    if camera_info is None:
-        k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
-        p = [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]
-        camera_info = CloudCameraInfo(message.header, camera.height, camera.width, k, p)
+    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
+    p = [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]
     return (
         _image(message.header, color, "rgb8"),
         _image(message.header, np.ascontiguousarray(z, "<f4"), "32FC1"),
-        camera_info,
+        CloudCameraInfo(message.header, camera.height, camera.width, k, p),
     )
 
 
@@ -193,24 +195,32 @@ def _camera(
     seen = np.isfinite(z[part, part]) & (z[part, part] > 0)
     v, u = (each * step for each in np.nonzero(seen))
     x, y, z = (each[part, part][seen].astype(np.float64) for each in (x, y, z))
+    size = width, height
+    pixels = np.stack([u, v], axis=-1)
+    points = np.stack([x, y, z], axis=-1)
     if camera_info is not None:
-        camera = read_camera(camera_info, is_rectified=True, size=(width, height))
-    elif len(z) < _FEWEST:
+        with suppress(MessageError):
+            camera = read_camera(camera_info, is_rectified=True, size=size)
+            if not len(points) or _sees(camera, points, pixels):
+                return camera
+    if len(points) < _FEWEST:
         raise MessageError(
-            "cloud without points", f"{len(z)} points do not tell the camera's intrinsics"
+            "cloud without points", f"{len(points)} points do not tell the camera's intrinsics"
         )
-    else:
-        (fx, cx), (fy, cy) = _line(x / z, u), _line(y / z, v)
-        try:
-            camera = Camera(width, height, fx, fy, cx, cy)
-        except ValueError:
-            raise _not_optical(message) from None
-    if len(z):
-        pixels = camera.project(np.stack([x, y, z], axis=-1))
-        off = np.abs(pixels - np.stack([u, v], axis=-1)).max(axis=-1)
-        if not np.median(off) <= _OFF_PIXELS:
-            raise _not_optical(message)
+    (fx, cx), (fy, cy) = _line(x / z, u), _line(y / z, v)
+    try:
+        camera = Camera(*size, fx, fy, cx, cy)
+    except ValueError:
+        raise _not_optical(message) from None
+    if not _sees(camera, points, pixels):
+        raise _not_optical(message)
     return camera
+
+
+def _sees(camera: Camera, points: NDArray[Any], pixels: NDArray[Any]) -> bool:
+    """Whether a camera sees points (N, 3) at pixels (N, 2), nearly."""
+    off = np.abs(camera.project(points) - pixels).max(axis=-1)
+    return bool(np.median(off) <= _OFF_PIXELS)
 
 
 def _line(slopes: NDArray[Any], pixels: NDArray[Any]) -> tuple[float, float]:
@@ -227,6 +237,5 @@ def _not_optical(message: Any) -> MessageError:
     return MessageError(
         "cloud not of a camera",
         f"the points, in frame {message.header.frame_id!r}, do not lie where a camera sees them; "
-        "accepted: an organised cloud in the camera's optical frame (z forward, x right, y down) "
-        "with its own camera_info or none",
+        "accepted: an organised cloud in the camera's optical frame (z forward, x right, y down)",
     )
