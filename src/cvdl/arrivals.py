@@ -18,6 +18,7 @@ _STILL = 3  # equal stamps, one after the other, that are a stamp that stands st
 _FEW = 5  # messages of a topic from which its rate is told
 _LOST = 0.4  # of the images: a share worth a word
 _GAPS = 0.3  # share of a stream's time that is gaps; less is jitter
+_ONE_RATE = 1.15  # two periods of one rate differ by less
 _HARDLY_ANY = 5  # camera_infos an image, where no image finds its partner: most are lost
 _OFFSET_NS = 200_000_000  # of two clocks; less may be a camera that triggers one after the other
 
@@ -116,15 +117,26 @@ class Arrivals:
                 signs is enough.
         """
         infos = sum(topic == self._camera_info for topic, _ in self._recent)
+        is_steady = not has_matches and self._is_steady()
         is_lossy, said = False, []
         for topic in (self._color, self._depth):
             images = sum(name == topic for name, _ in self._recent)
             frames = self._frames(topic, by_gaps=not has_matches)
-            if not has_matches and images and infos > _HARDLY_ANY * images:
+            if not has_matches and images and infos > _HARDLY_ANY * images and not is_steady:
                 frames = max(frames, infos)
             is_lossy |= frames * (1 - _LOST) > images
             said.append(f"{images} of about {frames} came on {topic}")
         return f"images get lost on the way ({', '.join(said)})" if is_lossy else ""
+
+    def _is_steady(self) -> bool:
+        """Whether both come at one rate, without gaps: sent rarely, not lost."""
+        periods = []
+        for topic in (self._color, self._depth):
+            distances = _distances(self._stamps(topic))
+            if len(distances) < _FEW or _has_gaps(distances):
+                return False
+            periods.append(median(distances))
+        return max(periods) < _ONE_RATE * min(periods)
 
     def _frames(self, topic: str, by_gaps: bool) -> int:
         """How many images of a topic were sent; those that came, where one cannot tell.
@@ -137,8 +149,7 @@ class Arrivals:
         distances = _distances(self._stamps(topic))
         if len(distances) < _FEW:
             return len(places)
-        usual, span = quantiles(distances, n=5)[0], sum(distances)
-        if usual * len(distances) > (1 - _GAPS) * span:  # no gaps
+        if not _has_gaps(distances):
             return len(places)
         between = list(self._recent)[places[0] : places[-1] + 1]
         infos = [stamp for name, stamp in between if name == self._camera_info]
@@ -146,7 +157,7 @@ class Arrivals:
         number = len(known) or len(infos)
         if number > len(places):
             return number
-        return round(span / usual) + 1 if by_gaps else len(places)
+        return round(sum(distances) / _usual(distances)) + 1 if by_gaps else len(places)
 
     def _stamps(self, topic: str) -> list[int]:
         return _of(self._recent, topic)
@@ -174,6 +185,15 @@ def _of(arrivals: Sequence[tuple[str, int | None]], topic: str) -> list[int]:
 def _distances(stamps: Sequence[int]) -> list[int]:
     """Between neighbours in order of time; equal ones count once."""
     return [later - earlier for earlier, later in pairwise(sorted(set(stamps)))]
+
+
+def _usual(distances: Sequence[int]) -> float:
+    """Between two stamps where none is missing."""
+    return quantiles(distances, n=5)[0]
+
+
+def _has_gaps(distances: Sequence[int]) -> bool:
+    return _usual(distances) * len(distances) < (1 - _GAPS) * sum(distances)
 
 
 def _nearest(stamps: Sequence[int], stamp: int) -> int:

@@ -105,5 +105,5 @@ def test_images_that_never_arrive_though_they_are_published(start, wire, tableto
     wire.publish("/perception/camera_info", info)
     wire.publish("/perception/depth", depth)
     wire.node.create_publisher(type(color), "/perception/color", 5)
-    words = "/perception/color: it is published, but no image arrives"
+    words = "/perception/color: it has a publisher; if that sends, its images get lost on the way"
     assert wait_until(lambda: any(words in log.msg for log in said))
