@@ -289,13 +289,14 @@ class CameraInput:
 
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph says of the topics, beside what they say themselves."""
-        subject = silence.partition(" (")[0].replace(",", "").split()
+        subject, others, _ = silence.partition(" (but ")
+        silent = subject.split() if others else ()
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
                 yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
                 yield f"{topic}: nobody publishes it"
-            elif topic in self.topics[:2] and topic in subject and subject[0] == "nothing":
+            elif topic in self.topics[:2] and topic in silent:
                 yield (
                     f"{topic}: it has a publisher; if that sends, its images get lost on the way: "
                     f"{LARGE_IMAGES}"
