@@ -26,7 +26,7 @@ from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
-from cvdl.ros.inputs import CameraInput, SegmentationInput
+from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import (
@@ -235,7 +235,7 @@ class BaseNode(LifecycleNode):
             message_type(kind),
             topic,
             qos or QoSProfile(depth=10),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
         )
 
     # Parameters and services --------------------------------------------------------------------

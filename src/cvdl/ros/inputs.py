@@ -34,7 +34,7 @@ try:
 except ModuleNotFoundError:  # ROS 2 Humble has it under its older name
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-__all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]
+__all__ = ["OVERRIDABLE", "SILENCE_S", "CameraInput", "SegmentationInput"]
 
 #: Seconds without a pair of images after which a node says why.
 SILENCE_S = 5.0
@@ -43,7 +43,8 @@ _INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH_INFO = "depth_camera_info"
 _SETTLING_S = 2.0  # in which transforms and the camera_info of depth still come
 _LABELS, _OBJECTS = "segmentation/labels", "segmentation/objects"
-_OVERRIDABLE = (
+#: What parameters can set of the QoS of a topic.
+OVERRIDABLE = (
     QoSPolicyKind.HISTORY,
     QoSPolicyKind.DEPTH,
     QoSPolicyKind.RELIABILITY,
@@ -99,7 +100,7 @@ class _Subscription:
             self._on_live,
             qos,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=on_misfit),
-            qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
+            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
         )
         self.watch()
 

@@ -15,6 +15,7 @@ from .conftest import wait_until
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 VOLATILE = QoSProfile(depth=5)
+OBJECTS = "vision_msgs/msg/Detection3DArray"
 NAMES = ("color", "depth", "camera_info")
 
 
@@ -173,6 +174,19 @@ def test_an_override_of_the_durability_is_obeyed(
         assert wait_until(lambda: node._camera._sync.received.total() == 2)
         time.sleep(1.2)
         assert not labels
+
+
+def test_results_that_are_kept_reach_who_comes_late(start, wire, tabletop):
+    name = "qos_overrides./perception/segmentation/objects.publisher.durability"
+    start(SegmentationNode, **{name: "transient_local"})
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    early = wire.listen("/perception/segmentation/objects", OBJECTS)
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels and early)
+    late = []
+    topic = "/perception/segmentation/objects"
+    wire.node.create_subscription(message_type(OBJECTS), topic, late.append, LATCHED)
+    assert wait_until(lambda: late)
 
 
 def test_an_override_changes_one_topic_only(start, wire):
