@@ -84,6 +84,7 @@ def test_another_camera_in_the_same_frame_is_registered(frame, color, info):
     [
         ("optical", "/cam/depth/image", BESIDE, True),
         ("optical", "/cam/depth/image", BESIDE, False),
+        ("optical", "/cam/depth/image", BESIDE, "foreign"),
         ("depth", "/cam/aligned_depth_to_color/image_raw", BESIDE, True),
         ("depth", "/cam/depth_registered/image", BESIDE, False),
         ("depth", "/cam/depth_to_rgb/image_raw", BESIDE, True),
@@ -95,6 +96,9 @@ def test_depth_that_is_registered_is_left_as_it_is(
     frame, color, info, frame_id, topic, matrix, has_info
 ):
     depth, depth_info = depth_message(frame.camera, frame_id)
+    if has_info == "foreign":
+        depth_info.header.frame_id = "depth"
+        depth_info.k[0] *= 2
     registered = registration(depth_info if has_info else None, tree(matrix), topic)
     read = read_frame(color, depth, info, registration=registered)
     np.testing.assert_array_equal(read.depth, 1)
