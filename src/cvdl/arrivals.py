@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,7 +16,10 @@ _KEPT = 1000  # arrivals: 11 s of three topics at 30 Hz
 _STILL = 3  # equal stamps, one after the other, that are a stamp that stands still
 _FEW = 5  # messages of a topic from which its rate is told
 _LOST = 0.4  # of the images: a share worth a word
+_MOST_LOST = 0.6  # a share after which hardly a frame has both images
 _GAPS = 0.3  # share of a stream's time that is gaps; less is jitter
+_ONE_RATE = 1.15  # two periods of one rate differ by less
+_SOME_EQUAL = 0.2  # share of equal stamps: those of one camera, some of them lost or not here yet
 _HARDLY_ANY = 5  # camera_infos an image, where no image finds its partner: most are lost
 _OFFSET_NS = 200_000_000  # of two clocks; less may be a camera that triggers one after the other
 
@@ -70,19 +72,15 @@ class Arrivals:
             parts += [f"the stamps of {topic} stand still at {_seconds(s)}" for topic, s in others]
         return ", ".join(parts)
 
-    def late(self, slop_ns: int) -> str:
+    def late(self) -> str:
         """Which of the two comes so late that its partner no longer waits; empty where neither.
 
-        Args:
-            slop_ns: largest difference of stamps in a match.
+        Only equal stamps tell it from two clocks.
         """
         arrivals = self._unmatched()
-        colors, depths = (_of(arrivals, topic) for topic in (self._color, self._depth))
-        if min(len(colors), len(depths)) < _FEW:
-            return ""
-        sorted_colors = sorted(colors)
-        partners = sum(_nearest(sorted_colors, stamp) <= slop_ns for stamp in depths)
-        if partners < min(len(colors), len(depths)) / 2:
+        colors, depths = (set(_of(arrivals, topic)) for topic in (self._color, self._depth))
+        fewer = min(len(colors), len(depths))
+        if fewer < _FEW or len(colors & depths) < _SOME_EQUAL * fewer:
             return ""
         lag = median(self._differences(arrivals))
         late, early = (self._depth, self._color) if lag < 0 else (self._color, self._depth)
@@ -116,15 +114,26 @@ class Arrivals:
                 signs is enough.
         """
         infos = sum(topic == self._camera_info for topic, _ in self._recent)
+        is_steady = not has_matches and self._is_steady()
         is_lossy, said = False, []
         for topic in (self._color, self._depth):
             images = sum(name == topic for name, _ in self._recent)
             frames = self._frames(topic, by_gaps=not has_matches)
-            if not has_matches and images and infos > _HARDLY_ANY * images:
+            if not has_matches and images and infos > _HARDLY_ANY * images and not is_steady:
                 frames = max(frames, infos)
-            is_lossy |= frames * (1 - _LOST) > images
+            is_lossy |= frames * (1 - (_LOST if has_matches else _MOST_LOST)) > images
             said.append(f"{images} of about {frames} came on {topic}")
         return f"images get lost on the way ({', '.join(said)})" if is_lossy else ""
+
+    def _is_steady(self) -> bool:
+        """Whether both come at one rate, without gaps: sent rarely, not lost."""
+        periods = []
+        for topic in (self._color, self._depth):
+            distances = _distances(self._stamps(topic))
+            if len(distances) < _FEW or _has_gaps(distances):
+                return False
+            periods.append(median(distances))
+        return max(periods) < _ONE_RATE * min(periods)
 
     def _frames(self, topic: str, by_gaps: bool) -> int:
         """How many images of a topic were sent; those that came, where one cannot tell.
@@ -137,16 +146,18 @@ class Arrivals:
         distances = _distances(self._stamps(topic))
         if len(distances) < _FEW:
             return len(places)
-        usual, span = quantiles(distances, n=5)[0], sum(distances)
-        if usual * len(distances) > (1 - _GAPS) * span:  # no gaps
+        if not _has_gaps(distances):
             return len(places)
         between = list(self._recent)[places[0] : places[-1] + 1]
         infos = [stamp for name, stamp in between if name == self._camera_info]
         known = {stamp for stamp in infos if stamp is not None}
         number = len(known) or len(infos)
         if number > len(places):
-            return number
-        return round(span / usual) + 1 if by_gaps else len(places)
+            # There may be several a frame.
+            other = self._depth if topic == self._color else self._color
+            shortest = min(distances + _distances(self._stamps(other)))
+            return max(min(number, round(sum(distances) / shortest) + 1), len(places))
+        return round(sum(distances) / _usual(distances)) + 1 if by_gaps else len(places)
 
     def _stamps(self, topic: str) -> list[int]:
         return _of(self._recent, topic)
@@ -176,10 +187,13 @@ def _distances(stamps: Sequence[int]) -> list[int]:
     return [later - earlier for earlier, later in pairwise(sorted(set(stamps)))]
 
 
-def _nearest(stamps: Sequence[int], stamp: int) -> int:
-    """Distance to the nearest of some sorted stamps."""
-    place = bisect_left(stamps, stamp)
-    return min(abs(stamp - each) for each in stamps[max(place - 1, 0) : place + 1])
+def _usual(distances: Sequence[int]) -> float:
+    """Between two stamps where none is missing."""
+    return quantiles(distances, n=5)[0]
+
+
+def _has_gaps(distances: Sequence[int]) -> bool:
+    return _usual(distances) * len(distances) < (1 - _GAPS) * sum(distances)
 
 
 def _seconds(nanoseconds: float) -> str:

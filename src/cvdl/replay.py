@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -28,14 +30,17 @@ from cvdl.bags import (
 )
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.frame import RgbdFrame, Scene
+from cvdl.missing_plane import MissingPlane, missing_plane
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
 from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.points import images_of
-from cvdl.ros.reading import MessageError, doubts, is_rectified, missing_plane, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
+from cvdl.ros.up import with_up
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
+from cvdl.tabletop import SegmentationConfig
 from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["NAMESPACE", "ReplayOptions", "ReplaySummary", "replay"]
@@ -96,6 +101,8 @@ class ReplaySummary:
         classes: number of objects in all frames, by class; of those without one under "".
         unmatched: number of detections in all frames that are no segmented object.
         without_plane: number of frames that show no support plane.
+        plane_causes: why they show none, by the likeliest cause.
+        planeless_depth: median of the depth of those frames, metres; NaN where there is none.
         registration: how depth is registered to color, in a sentence; empty where it was already.
         seconds: wall time.
         problem: why there was no frame, if there was none.
@@ -112,6 +119,8 @@ class ReplaySummary:
     classes: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
     without_plane: int = 0
+    plane_causes: Counter[str] = field(default_factory=Counter)
+    planeless_depth: float = float("nan")
     registration: str = ""
     problem: str = ""
     interrupted: bool = False
@@ -201,7 +210,12 @@ class _Run:
         self._refused: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._unmatched = 0
-        self._without_plane = 0
+        self._planeless: list[MissingPlane] = []
+        self._segmentation = (
+            perception.config.segmentation
+            if isinstance(perception, Perception)
+            else SegmentationConfig()
+        )
         self._told_classes: tuple[str, ...] = ()
         self._reported_ns: int | None = None
         self._reported_frames = 0
@@ -235,7 +249,9 @@ class _Run:
             refused=self._refused,
             classes=self._classes,
             unmatched=self._unmatched,
-            without_plane=self._without_plane,
+            without_plane=len(self._planeless),
+            plane_causes=Counter(each.cause for each in self._planeless),
+            planeless_depth=_median([each.median for each in self._planeless]),
             registration=self._registration.note,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
@@ -319,6 +335,7 @@ class _Run:
                         self._is_rectified,
                         self._registration,
                     )
+                    frame = with_up(frame, self._transforms, self._segmentation, self._tally.warn)
                 scene = self._perceive(frame)
                 with _Stopwatch() as draw:
                     picture = overlay(frame, scene)
@@ -351,8 +368,9 @@ class _Run:
             ):
                 self._tally.warn(cause, sentence)
             if scene.plane is None:
-                self._without_plane += 1
-                self._tally.warn(*missing_plane(frame.depth))
+                missing = missing_plane(frame.depth, self._segmentation.max_range)
+                self._planeless.append(missing)
+                self._tally.warn(f"no support plane: {missing.cause}", missing.sentence)
             self._grasps += len(scene.grasps)
             self._refused.update(scene.refused)
             self._classes.update(item.class_name for item in scene.objects)
@@ -450,6 +468,12 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+def _median(values: list[float]) -> float:
+    """Of those that are numbers; NaN where none is."""
+    numbers = [value for value in values if not isnan(value)]
+    return median(numbers) if numbers else float("nan")
 
 
 class _Stopwatch:

@@ -178,7 +178,7 @@ class RgbdSync:
             return f"nothing comes on {' and '.join(silent)} (but {heard})"
         if still := arrivals.still():
             return f"{still} ({heard}): {_STAMPING}"
-        if late := arrivals.late(self._slop_ns):
+        if late := arrivals.late():
             return f"{late} ({heard}): raise the queue size"
         if offset := arrivals.offset():
             return f"{offset} ({heard}): let one clock stamp both"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,7 +120,13 @@ def replay_table(summary: ReplaySummary) -> Table:
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
-    table.add_row("frames without a support plane", str(summary.without_plane), "")
+    share = f" ({summary.without_plane / summary.frames:.0%})" if summary.without_plane else ""
+    table.add_row("frames without a support plane", f"{summary.without_plane}{share}", "")
+    if summary.without_plane:
+        if not isnan(summary.planeless_depth):
+            table.add_row("their depth, median (m)", f"{summary.planeless_depth:.3g}", "")
+        for cause, count in summary.plane_causes.most_common():
+            table.add_row(f"likely cause: {cause}", str(count), "")
     if "detect" in summary.latency_ms:
         for name, count in summary.classes.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")

@@ -23,6 +23,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene, Segmentation
+from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import CameraInput, SegmentationInput
@@ -35,12 +36,13 @@ from cvdl.ros.parameters import (
     descriptor,
     parameters_of,
 )
-from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.tf_input import TfInput
 from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
+from cvdl.ros.up import with_up
 from cvdl.ros.worker import LatestWorker
 from cvdl.sync import Match
 
@@ -49,6 +51,7 @@ __all__ = ["BaseNode"]
 _log = logging.getLogger("cvdl.ros")
 
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
+_LAST_S = 2.0  # after which a pair without a follower is taken for the last one
 _STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
 _LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
@@ -101,16 +104,17 @@ class BaseNode(LifecycleNode):
         self._settings = self.CONFIG()
         self._stages: Stages | None = None
         self._transformer: Transformer | None = None
+        self._tf: TfInput | None = None
         self._scene_publishers: dict[str, Any] = {}
         self._label_info: Any = None
         self._diagnostics: Any = None
         self._worker: LatestWorker[_Job] | None = None
         self._health: Health | None = None
         self._camera: CameraInput | None = None
-        self._tf: TfInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
+        self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
         services = (
             ("enable", "SetBool", self._on_enable),
             ("detect_once", "Trigger", self._on_detect_once),
@@ -211,7 +215,7 @@ class BaseNode(LifecycleNode):
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        self._camera = self._segmented = self._tf = self._timer = None
+        self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
 
@@ -305,7 +309,11 @@ class BaseNode(LifecycleNode):
     def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
         """Has a pair worked on if it is wanted and does not come too soon."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
-        if not settings.enable or not wanted:
+        self._unwanted = None
+        if not settings.enable:
+            return
+        if not wanted:
+            self._unwanted = (now, match, segmentation)
             return
         if settings.max_rate:
             if now < self._due:
@@ -317,6 +325,16 @@ class BaseNode(LifecycleNode):
             self.set_parameters([Parameter("enable", value=False)])
         if self._worker is not None:
             self._worker.submit(_Job(match, wanted, segmentation))
+
+    def _choose_unwanted(self) -> None:
+        """Has the last pair worked on, if somebody wants it now and none has come since.
+
+        Who publishes a single picture publishes it once, perhaps before anybody listens to results.
+        """
+        if self._unwanted is not None and self._wanted():
+            since, match, segmentation = self._unwanted
+            if monotonic() - since > _LAST_S:
+                self._choose(match, segmentation)
 
     def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
         if self._health is None or not self._settings.enable:
@@ -354,6 +372,8 @@ class BaseNode(LifecycleNode):
                 camera.is_rectified,
                 camera.registration,
             )
+            if job.segmentation is None:
+                frame = self._with_up(frame, stages, health)
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
@@ -389,8 +409,22 @@ class BaseNode(LifecycleNode):
                 (frame.camera.width, frame.camera.height),
             ):
                 health.warn(cause, sentence)
-            if "segment" in scene.latency_ms and scene.plane is None:
-                health.warn(*missing_plane(frame.depth))
+            if "segment" in scene.latency_ms:
+                health.saw_plane(scene.plane is not None)
+                if scene.plane is None:
+                    max_range = stages.config.segmentation.max_range
+                    missing = missing_plane(frame.depth, max_range)
+                    health.warn(f"no support plane: {missing.cause}", missing.sentence)
+
+    def _with_up(self, frame: RgbdFrame, stages: Stages, health: Health) -> RgbdFrame:
+        """Where tf knows it; see `cvdl.ros.up`."""
+        tf = self._tf
+        if tf is None:  # the node has just stopped
+            return frame
+        config = stages.config.segmentation
+        if tf.problem and config.up == "tf":
+            raise MessageError("no up direction", f"segmentation.up is tf, but {tf.problem}")
+        return with_up(frame, tf.tree, config, health.warn, self._settings.target_frame)
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
         """Of another node, in the camera's frame."""
@@ -460,6 +494,7 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._health is None:
             return
         self._camera.watch()
+        self._choose_unwanted()
         summary, values, wrong = self._health.report(self._camera, not self._settings.enable)
         self._diagnostics.publish(
             self._factory.diagnostics(

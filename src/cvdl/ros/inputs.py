@@ -262,7 +262,8 @@ class CameraInput:
         """Why no pair has come for some seconds; empty while they come."""
         if monotonic() - self._silent_since < SILENCE_S:
             return ""
-        return self._sync.complaint() or f"nothing comes on {', '.join(self.topics)}"
+        more = "more " if self.pairs else ""  # as of who publishes a single picture
+        return self._sync.complaint() or f"nothing {more}comes on {', '.join(self.topics)}"
 
     def doubt(self) -> str:
         """What is wrong with what comes, though pairs do; else empty."""
@@ -275,7 +276,7 @@ class CameraInput:
             self._has_told_registration = True
             self._node.get_logger().info(self.registration.note)
         if silence := self.silence():
-            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints()]
+            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints(silence)]
             self._warn("; ".join(words), self._complained)
         elif doubt := self.doubt():
             self._warn(f"{doubt} (said once)", self._doubted)
@@ -286,17 +287,18 @@ class CameraInput:
             said.add(cause)
             self._node.get_logger().warning(sentence)
 
-    def _hints(self) -> Iterator[str]:
-        """What the graph says of the topics."""
+    def _hints(self, silence: str) -> Iterator[str]:
+        """What the graph says of the topics, beside what they say themselves."""
+        subject = silence.partition(" (")[0].replace(",", "").split()
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
                 yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
                 yield f"{topic}: nobody publishes it"
-            elif topic in self.topics[:2] and not self._sync.received[topic]:
+            elif topic in self.topics[:2] and topic in subject and subject[0] == "nothing":
                 yield (
-                    f"{topic}: it is published, but no image arrives; large ones may get lost on "
-                    f"the way: {LARGE_IMAGES}"
+                    f"{topic}: it has a publisher; if that sends, its images get lost on the way: "
+                    f"{LARGE_IMAGES}"
                 )
 
     def unpacked(self, match: Match) -> Match:

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cvdl.frame import RgbdFrame
 from cvdl.ros.camera_info import is_rectified, is_scaled, read_camera
 from cvdl.ros.depth_registration import DepthRegistration, frame_of
@@ -34,7 +31,6 @@ __all__ = [
     "image_kind",
     "image_size",
     "is_rectified",
-    "missing_plane",
     "read_camera",
     "read_color",
     "read_depth",
@@ -130,16 +126,3 @@ def doubts(
     doubt = depth_scale_doubt(depth)
     if doubt is not None:
         yield doubt
-
-
-def missing_plane(depth: NDArray[np.float32]) -> tuple[str, str]:
-    """What to warn of, once, where depth (H, W), metres, shows no support plane: see `doubts`."""
-    readings = depth[np.isfinite(depth)]
-    seen = "there is no depth reading in it"
-    if len(readings):
-        share, median = len(readings) / depth.size, float(np.median(readings))
-        seen = (
-            f"{share:.0%} of its pixels have a depth, {median:.3g} m in the median (16UC1 is in "
-            "millimetres, 32FC1 in metres)"
-        )
-    return "no support plane", f"a frame shows no support plane: {seen}"

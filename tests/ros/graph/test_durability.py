@@ -8,6 +8,7 @@ import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
 from cvdl.ros.interfaces import message_type
+from cvdl.ros.reading import stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 
 from .conftest import wait_until
@@ -76,6 +77,33 @@ def test_a_single_frame_that_is_sent_once(start, wire, offer, labels, tabletop, 
     assert wait_until(lambda: labels)
     time.sleep(2.5)
     assert len(labels) == 1
+
+
+def test_a_single_frame_waits_for_somebody_who_wants_its_results(start, wire, offer, tabletop):
+    node = start(SegmentationNode)
+    for name, message in by_name(wire, tabletop).items():
+        offer(name, message, LATCHED)
+    assert wait_until(lambda: node._camera.pairs == 1)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    assert wait_until(lambda: labels)
+    time.sleep(1.2)
+    assert len(labels) == 1
+
+
+def test_a_frame_that_nobody_wanted_does_not_wait_for_long_in_a_stream(
+    start, wire, tabletops, monkeypatch
+):
+    node = start(SegmentationNode)
+    first, second = tabletops(2)
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: node._unwanted)
+    worked_on = []
+    monkeypatch.setattr(node._worker, "submit", worked_on.append)
+    monkeypatch.setattr(node, "_wanted", lambda: frozenset({"segmentation/labels"}))
+    wire.send(wire.messages(second))
+    assert wait_until(lambda: worked_on)
+    node._choose_unwanted()
+    assert [stamp_ns(job.match.color) for job in worked_on] == [second.stamp_ns]
 
 
 def test_a_stream_of_a_publisher_that_keeps_is_heard_once(start, wire, offer, labels, tabletops):
