@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mcap.records import Message
+from mcap.stream_reader import StreamReader
 from rosbags.convert.converter import (
     STATIC_MSGTYPE_RENAMES,
     is_same_wireformat,
@@ -20,10 +22,11 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from cvdl.bags.topic import LATCHED, Topic, described
+from cvdl.bags.members import decompressed
+from cvdl.bags.topic import LATCHED, BagError, Topic, described
 from cvdl.bags.typestore import new_typestore
 
-__all__ = ["Bytes", "Ros1Source", "Ros2Source", "Source"]
+__all__ = ["Bytes", "Ros1Source", "Ros2Source", "Source", "ros2_sources"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,59 +55,94 @@ class Source(ABC):
 
 
 class _RosbagsSource(Source):
-    """What both of the library's readers have in common."""
+    """What the sources that read through the library have in common.
 
-    def __init__(self, reader: Reader1 | Reader2) -> None:
-        reader.open()
+    Args:
+        reader: an open one of the library's: a ROS 1 reader, or one of a rosbag2's files.
+        close: lets go of the files; the reader's own method if not given.
+    """
+
+    def __init__(self, reader: Any, close: Callable[[], None] | None = None) -> None:
         self._reader = reader
+        self._close = close or reader.close
         self._connections: dict[int, Connection] = {c.id: c for c in reader.connections}
+        self._faulty: set[int] = set()
         self.topics = {}
-        self.start_ns = reader.start_time
-        self.end_ns = reader.end_time - 1
 
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
         """See the base class."""
-        wanted = [self._connections[key] for key in keys]
-        faulty = set()
-        for connection, stamp_ns, data in self._reader.messages(wanted):
-            key = connection.id
-            try:
-                converted = self._to_ros2(key, data)
-            except Exception as error:  # whatever the library makes of a faulty message
-                if key not in faulty:
-                    _log.warning("%s: messages are left out: %s", connection.topic, error)
-                faulty.add(key)
-            else:
+        for key, stamp_ns, data in self._raw([self._connections[key] for key in keys]):
+            converted = self._guarded(key, stamp_ns, data)
+            if converted is not None:
                 yield key, stamp_ns, converted
 
     def close(self) -> None:
         """See the base class."""
-        self._reader.close()
+        self._close()
 
-    def _to_ros2(self, key: int, data: Bytes) -> Bytes:
-        return data
+    def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
+        """Key, time and data of each message as it is in the file."""
+        for connection, stamp_ns, data in self._reader.messages(wanted):
+            yield connection.id, stamp_ns, data
+
+    def _guarded(self, key: int, stamp_ns: int, data: Bytes) -> Bytes | None:
+        try:
+            return self._converted(key, stamp_ns, data)
+        except Exception as error:  # whatever the library makes of a faulty message
+            if key not in self._faulty:
+                name = self._connections[key].topic
+                _log.warning("%s: messages are left out: %s", name, error)
+            self._faulty.add(key)
+            return None
+
+    @abstractmethod
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
+        """A message as ROS 2 serialises it."""
 
 
 class Ros2Source(_RosbagsSource):
-    """A rosbag2 folder with its metadata.yaml, or a single .mcap or .db3 file.
+    """One file of a rosbag2.
 
     The types of the bag are copied along, not parsed: a strange type on a topic that nobody
     asks for must not keep the others from being read.
+
+    Args:
+        reader: of the file, open.
+        digests: the types' hashes by topic and type, where the bag's metadata has them.
+        close: lets go of the files.
+
+    Attributes:
+        file_name: of the file, uncompressed.
+
+    Raises:
+        BagError: if its index does not name all topics.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Reader2(path))
+    def __init__(
+        self,
+        reader: Any,
+        digests: Mapping[tuple[str, str], str],
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(reader, close)
+        self.file_name = str(reader.path.name)
+        indexed = sum(connection.msgcount for connection in reader.connections)
+        if hasattr(reader, "chunks") and indexed < reader.metadata.message_count:
+            raise BagError(f"the index of {self.file_name} does not name all topics")
+        self.start_ns = reader.metadata.start_time
+        self.end_ns = reader.metadata.end_time - 1
         for key, connection in self._connections.items():
             ext: Any = connection.ext
             if ext.serialization_format != "cdr":
                 _log.warning(
                     "%s: %s is left out: its messages are %s, not a ROS 2 type's",
-                    path,
+                    reader.path,
                     connection.topic,
                     ext.serialization_format,
                 )
                 continue
-            definition, digest = connection.msgdef.data, connection.digest
+            definition = connection.msgdef.data
+            digest = connection.digest or digests.get((connection.topic, connection.msgtype), "")
             if not definition:  # SQLite bags of Humble and before hold none
                 definition, digest = described(connection.msgtype)
             self.topics[key] = Topic(
@@ -116,13 +154,47 @@ class Ros2Source(_RosbagsSource):
                 connection.msgcount,
             )
 
+    def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
+        if getattr(self._reader, "chunks", True):
+            yield from super()._raw(wanted)
+            return
+        # An MCAP without chunks has no index. The library reads it only if its times never go
+        # back, which those of several publishers do, and from a position that readers share.
+        keys = {connection.id for connection in wanted}
+        with self._reader.path.open("rb") as file:
+            for record in StreamReader(file).records:
+                if isinstance(record, Message) and record.channel_id in keys:
+                    yield record.channel_id, record.log_time, record.data
+
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
+        return decompressed(data)
+
+
+def ros2_sources(path: Path) -> list[Ros2Source]:
+    """The files of a rosbag2 folder with its metadata.yaml, or a single .mcap or .db3 file."""
+    reader = Reader2(path)
+    reader.open()
+    if not path.is_dir():
+        return [Ros2Source(reader.storage, {})]
+    folder: Any = reader.storage
+    digests = {(c.topic, c.msgtype): c.digest for c in reader.connections}
+    # The files are the folder's to close, and it may have temporary copies of them.
+    closers = [folder.close, *[lambda: None] * (len(folder.storages) - 1)]
+    return [
+        Ros2Source(storage, digests, close)
+        for storage, close in zip(folder.storages, closers, strict=True)
+    ]
+
 
 class Ros1Source(_RosbagsSource):
     """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read."""
 
     def __init__(self, path: Path) -> None:
         reader = Reader1(path)
+        reader.open()
         super().__init__(reader)
+        self.start_ns = reader.start_time
+        self.end_ns = reader.end_time - 1
         self._ros1 = get_typestore(Stores.EMPTY)
         self._ros2 = new_typestore()
         self._converters: dict[int, Callable[[Bytes], Bytes]] = {}
@@ -169,5 +241,5 @@ class Ros1Source(_RosbagsSource):
         migrate: Any = partial(migrate_bytes, self._ros1, self._ros2, name, kind, {})
         return partial(migrate, src_is2=False, dst_is2=True)
 
-    def _to_ros2(self, key: int, data: Bytes) -> Bytes:
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
         return self._converters[key](data)
