@@ -179,6 +179,7 @@ def _fitness(color: ImageTopic, depth: ImageTopic, info: str) -> tuple[int, ...]
         color.size == depth.size,
         # The camera_info of colour, else of depth registered to it, else any.
         2 * (info_space == color_space) + (info_space == depth_space),
+        _shared(info_space, color_space),
         _is_registered(depth.topic.name),
         _shared(color_space, depth_space),
         not color.is_compressed,

@@ -10,7 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rosbags.rosbag1 import Reader as Reader1
+
 from cvdl.bags.members import STORAGES, has_log, member_files, readable, storage_of
+from cvdl.bags.realsense import RealSenseSource, is_recording
 from cvdl.bags.scans import McapScan, SqliteScan
 from cvdl.bags.sources import Bytes, Ros1Source, Source, ros2_sources
 from cvdl.bags.topic import BagError, Topic
@@ -126,8 +129,8 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
     if not files and not metadata.exists():
         raise BagError(f"the folder {path} holds no bag: {_what_instead(path)}")
     if any(map(has_log, files)):
-        # The metadata, if there are any, do not know of the rows in the log.
-        reason = "a SQLite file has a log beside it"
+        # The metadata do not know of the rows in the log, of which `readable` tells.
+        reason = ""
     elif not metadata.exists():  # of a recorder that was killed
         reason = "there is no metadata.yaml"
     else:
@@ -145,7 +148,8 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
                 if file.name.removesuffix(".zstd") not in read:
                     _log.warning("%s is left out: metadata.yaml does not name it", file)
             return _kind(files), list(sources)
-    _log.warning("%s: %s: its files are read one by one", path, reason)
+    if reason:
+        _log.warning("%s: %s: its files are read one by one", path, reason)
     opened: list[Source] = []
     refusals: list[BagError] = []
     for file in files:
@@ -201,7 +205,11 @@ def _try_ros2(path: Path, stack: ExitStack) -> list[Source] | BagError:
 
 def _open_ros1(path: Path) -> Source:
     try:
-        return Ros1Source(path)
+        reader = Reader1(path)
+        reader.open()
+        if is_recording({connection.topic for connection in reader.connections}):
+            return RealSenseSource(reader)
+        return Ros1Source(reader)
     except Exception as error:  # whatever the library makes of a damaged file
         raise BagError(
             f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` mends what was cut off)"

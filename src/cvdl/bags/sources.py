@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 Bytes = bytes | memoryview
 
+_DIGEST_OF_NO_FIELDS = "d41d8cd98f00b204e9800998ecf8427e"
+
 
 class Source(ABC):
     """A file or a folder of messages.
@@ -187,11 +189,13 @@ def ros2_sources(path: Path) -> list[Ros2Source]:
 
 
 class Ros1Source(_RosbagsSource):
-    """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read."""
+    """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read.
 
-    def __init__(self, path: Path) -> None:
-        reader = Reader1(path)
-        reader.open()
+    Args:
+        reader: of the bag, open.
+    """
+
+    def __init__(self, reader: Reader1) -> None:
         super().__init__(reader)
         self.start_ns = reader.start_time
         self.end_ns = reader.end_time - 1
@@ -201,17 +205,10 @@ class Ros1Source(_RosbagsSource):
         counts: Counter[int] = Counter()
         for chunk in reader.chunk_infos:
             counts.update(chunk.connection_counts)
+        refused: dict[str, str] = {}
         for key, connection in self._connections.items():
-            try:
-                kind = self._register(connection)
-            except Exception as error:  # the parser's own, and plenty of others
-                _log.warning(
-                    "%s: %s is left out, as its type %s cannot be converted: %s",
-                    path,
-                    connection.topic,
-                    connection.msgtype,
-                    error,
-                )
+            kind = self._try_to_register(connection, refused)
+            if kind is None:
                 continue
             publisher: Any = connection.ext
             self._converters[key] = self._converter(connection.msgtype, kind)
@@ -223,11 +220,25 @@ class Ros1Source(_RosbagsSource):
                 (LATCHED,) if publisher.latching else (),
                 counts[key],
             )
+        if refused:
+            _log.warning(
+                "%s: topics of types that cannot be converted are left out: %s",
+                reader.path,
+                "; ".join(f"{kind} ({reason})" for kind, reason in sorted(refused.items())),
+            )
+
+    def _try_to_register(self, connection: Connection, refused: dict[str, str]) -> str | None:
+        """See `_register`; enters the reason where a type cannot be made known."""
+        try:
+            return self._register(connection)
+        except Exception as error:  # the parser's own, and plenty of others
+            refused[connection.msgtype] = str(error)
+            return None
 
     def _register(self, connection: Connection) -> str:
         """Make the type known on both sides; its name in ROS 2."""
         name = connection.msgtype
-        self._ros1.register(get_types_from_msg(connection.msgdef.data, name))
+        self._ros1.register(_definitions(connection))
         kind = STATIC_MSGTYPE_RENAMES.get(name, name)
         if kind not in self._ros2.types:
             definition, _ = self._ros1.generate_msgdef(name, ros_version=2)
@@ -243,3 +254,18 @@ class Ros1Source(_RosbagsSource):
 
     def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
         return self._converters[key](data)
+
+
+def _definitions(connection: Connection) -> Any:
+    """A ROS 1 type and those that it uses; of a standard type also if the bag tells nothing."""
+    name, text = connection.msgtype, connection.msgdef.data
+    reason: Exception = ValueError("the bag holds no definition of it")
+    if text.strip() or connection.digest == _DIGEST_OF_NO_FIELDS:
+        try:
+            return get_types_from_msg(text, name)
+        except Exception as error:  # the parser's own, and plenty of others
+            reason = error
+    standard = get_typestore(Stores.ROS1_NOETIC)
+    if name not in standard.types:
+        raise reason
+    return get_types_from_msg(standard.generate_msgdef(name)[0], name)
