@@ -83,6 +83,7 @@ class RgbdSync:
         received: messages by topic.
         matched: number of matches.
         dropped: messages by the reason why they are in no match.
+        overflowed: whether a queue was too short for what waited in it.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class RgbdSync:
         self.received: Counter[str] = Counter()
         self.matched = 0
         self.dropped: Counter[str] = Counter()
+        self.overflowed = False
 
     def add_color(self, stamp_ns: int, message: Any) -> list[Match]:
         """Take a colour message; the matches that it completes."""
@@ -181,6 +183,7 @@ class RgbdSync:
                 stream.distances.append(stamp_ns - stream.newest)
             stream.newest = stamp_ns
         if len(stream.queue) > self._queue_size:
+            self.overflowed = True
             self._drop(stream)
         return self._match(more_may_come=True)
 
@@ -212,6 +215,7 @@ class RgbdSync:
         self._without_info.extend(pairs)
         if self._camera_info is None:
             while len(self._without_info) > self._queue_size:
+                self.overflowed = True
                 self._without_info.popleft()
                 self.dropped["no camera_info"] += 1
             return []

@@ -43,7 +43,6 @@ class BagReader:
         topics: all of them, in order of their names.
         start_ns: time of the first message, nanoseconds.
         duration_ns: from the first to the last message.
-        unread: how many of the messages wanted last lie behind damage.
 
     Raises:
         BagError: if there is no bag, or nothing of it can be read.
@@ -51,7 +50,8 @@ class BagReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.unread = 0
+        self._unread: dict[tuple[int, int], int] = {}  # by source and topic
+        self._warned: set[int] = set()
         with ExitStack() as stack:
             self.kind, self._sources = _open(path, stack)
             self._copies = stack.pop_all()
@@ -82,23 +82,35 @@ class BagReader:
         Args:
             names: of the topics wanted; all of them if not given.
         """
-        self.unread = 0
-        for source in self._sources:
+        for number, source in enumerate(self._sources):
             keys = [k for k, t in source.topics.items() if names is None or t.name in names]
             topics = {k: self._merged[t.name, t.type] for k, t in source.topics.items()}
             if not keys:
                 continue
-            count = 0
+            unread = {(number, key): source.topics[key].count for key in keys}
+            for place in unread:
+                self._unread.pop(place, None)
             try:
                 for key, stamp_ns, data in source.messages(keys):
-                    count += 1
+                    unread[number, key] -= 1
                     yield topics[key], stamp_ns, data
             except Exception as error:  # whatever the libraries make of damaged data
+                self._unread.update(unread)
                 total = sum(source.topics[key].count for key in keys)
-                self.unread += total - count
-                _log.warning(
-                    "%s cannot be read beyond message %d of %d: %s", self.path, count, total, error
-                )
+                if number not in self._warned:
+                    _log.warning(
+                        "%s cannot be read beyond message %d of %d: %s",
+                        self.path,
+                        total - sum(unread.values()),
+                        total,
+                        error,
+                    )
+                self._warned.add(number)
+
+    @property
+    def unread(self) -> int:
+        """How many messages lie behind damage, of each topic when it was read last."""
+        return sum(self._unread.values())
 
     def decode(self, topic: Topic, data: Bytes) -> Any:
         """A serialised message to an object with its fields.
