@@ -49,6 +49,8 @@ _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
 _QUEUE = 100
+#: Where stamps tell nothing, the least slop: times of recording scatter more than stamps do.
+_RECORDED_SLOP_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,6 @@ class _Run:
         self._perceive = perception
         self._options = options
         self._recordings = recordings
-        self._sync = self._new_sync()
-        self._processed: Counter[int] = Counter()  # frames by the stamp of colour
-        self._undecodable: Counter[str] = Counter()
         self._is_rectified = is_rectified(topics.color)
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
@@ -189,15 +188,18 @@ class _Run:
         self._without_plane = 0
         self._told_classes: tuple[str, ...] = ()
         self._has_stamps = self._check_stamps()
+        self._sync = self._new_sync()
+        self._processed: Counter[int] = Counter()  # frames by the stamp of colour
+        self._undecodable: Counter[str] = Counter()
         self._reported_ns: int | None = None
         self._reported_frames = 0
         self._reported_dropped = 0
 
     def _new_sync(self) -> RgbdSync:
-        topics = self._topics
-        return RgbdSync(
-            topics.color, topics.depth, topics.camera_info, self._options.slop_s, _QUEUE
-        )
+        topics, slop_s = self._topics, self._options.slop_s
+        if not self._has_stamps:
+            slop_s = max(slop_s, _RECORDED_SLOP_S)
+        return RgbdSync(topics.color, topics.depth, topics.camera_info, slop_s, _QUEUE)
 
     def __call__(self, on_progress: Callable[[int, int], None]) -> ReplaySummary:
         counts = {topic.name: topic.count for topic in self._reader.topics}
@@ -219,9 +221,9 @@ class _Run:
         equal = self._sync.dropped["stamp equal to another's"]
         if equal > self._sync.matched:
             self._tally.warn(
-                "stamps stand still",
-                f"{self._topics.color}, {self._topics.depth}: {equal} images are lost, as they "
-                "have the same stamp as others of their topic",
+                "equal stamps",
+                f"{self._topics.color}, {self._topics.depth}: {equal} images are lost, because "
+                "their stamp is that of another image of their topic",
             )
         damaged = Counter({"message behind the damage": self._reader.unread})
         return ReplaySummary(
@@ -304,7 +306,7 @@ class _Run:
         if still:
             self._tally.warn(
                 "stamps stand still",
-                f"the stamps of {' and '.join(still)} are zero or stand still: colour and depth "
+                f"the stamps of {' and '.join(still)} are zero or do not change: colour and depth "
                 "are paired by the times of their recording",
             )
         return not still

@@ -345,7 +345,7 @@ def test_what_is_no_bag_at_all(tmp_path):
     with pytest.raises(BagError, match=r"there is no bag .*absent"):
         BagReader(tmp_path / "absent")
     (tmp_path / "film.mp4").write_bytes(b"")
-    accepted = "accepted: a rosbag2 folder, a .mcap or .db3 file"
+    accepted = "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file"
     with pytest.raises(BagError, match=rf"film.mp4 is not a bag: .*'.mp4'; {accepted}"):
         BagReader(tmp_path / "film.mp4")
     with pytest.raises(BagError, match=rf"{tmp_path} holds no bag: .*cvdl bag from-images"):

@@ -25,8 +25,8 @@ __all__ = ["BagReader"]
 _log = logging.getLogger(__name__)
 
 _ACCEPTED = (
-    "accepted: a rosbag2 folder, a .mcap or .db3 file (also with .zstd behind it), "
-    "or a ROS 1 .bag file"
+    "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file; "
+    "the first two also compressed, as .mcap.zstd or .db3.zstd"
 )
 _SCANS = {".mcap": McapScan, ".db3": SqliteScan}
 
@@ -100,7 +100,7 @@ class BagReader:
                 if number not in self._warned:
                     _log.warning(
                         "%s cannot be read beyond message %d of %d: %s",
-                        self.path,
+                        self.path / source.file_name if self.path.is_dir() else self.path,
                         total - sum(unread.values()),
                         total,
                         error,
@@ -224,7 +224,7 @@ def _open_ros1(path: Path) -> Source:
         return Ros1Source(reader)
     except Exception as error:  # whatever the library makes of a damaged file
         raise BagError(
-            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` mends what was cut off)"
+            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` repairs a file that was cut off)"
         ) from error
 
 

@@ -43,6 +43,7 @@ class _Scan(Source):
     def __init__(self, path: Path, reason: object, original: Path | None = None) -> None:
         self._path = path
         name = original or path
+        self.file_name = path.name
         self.start_ns, self.end_ns = 2**63 - 1, 0
         self._found: dict[int, Topic] = {}
         counts: Counter[int] = Counter()
@@ -54,7 +55,7 @@ class _Scan(Source):
             raise BagError(f"{name} holds no ROS 2 message that can be read: {reason}")
         self.topics = {key: replace(topic, count=counts[key]) for key, topic in self._found.items()}
         _log.warning(
-            "%s is read without its index (%s): %d ROS 2 messages can be found so",
+            "%s is read without its index (%s): %d ROS 2 messages can be found",
             name,
             str(reason).rstrip("."),
             counts.total(),

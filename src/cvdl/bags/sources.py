@@ -42,11 +42,13 @@ class Source(ABC):
         topics: by the keys that messages come with; one name may have several.
         start_ns: time of the first message, nanoseconds.
         end_ns: time of the last message.
+        file_name: of the file in the folder of a bag, uncompressed; empty of a ROS 1 bag.
     """
 
     topics: dict[int, Topic]
     start_ns: int
     end_ns: int
+    file_name = ""
 
     @abstractmethod
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
@@ -112,9 +114,6 @@ class Ros2Source(_RosbagsSource):
         reader: of the file, open.
         digests: the types' hashes by topic and type, where the bag's metadata has them.
         close: lets go of the files.
-
-    Attributes:
-        file_name: of the file, uncompressed.
 
     Raises:
         BagError: if its index does not name all topics.
