@@ -224,7 +224,7 @@ def _open_ros1(path: Path) -> Source:
         return Ros1Source(reader)
     except Exception as error:  # whatever the library makes of a damaged file
         raise BagError(
-            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` repairs a file that was cut off)"
+            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` repairs what was cut off)"
         ) from error
 
 
