@@ -10,13 +10,14 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from backports import zstd
+import yaml
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 
 from cvdl.bags import BagError, BagReader, message_type
+from cvdl.bags.members import zstd
 from cvdl.bags.typestore import typestore
 from cvdl.ros.messages import MessageFactory
 
@@ -270,6 +271,23 @@ def test_metadata_that_name_other_files(tmp_path, caplog):
     caplog.clear()
     assert contents(path) == MESSAGES
     assert "other.mcap is left out: metadata.yaml does not name it" in caplog.text
+
+
+def test_topics_that_only_the_metadata_name(tmp_path):
+    """An MCAP does not name topics without a message."""
+    path = write(tmp_path / "bag")
+    metadata = path / "metadata.yaml"
+    content = yaml.safe_load(metadata.read_text())
+    topics = content["rosbag2_bagfile_information"]["topics_with_message_count"]
+    topics.append({**topics[0], "message_count": 0})
+    topics[1]["topic_metadata"] = {**topics[0]["topic_metadata"], "name": "/silent"}
+    metadata.write_text(yaml.safe_dump(content))
+    with BagReader(path) as bag:
+        counts = {topic.name: topic.count for topic in bag.topics}
+        assert counts == {"/words": 30, "/silent": 0}
+        assert not list(bag.messages(["/silent"]))
+        assert len(list(bag.messages())) == 30
+        assert all(topic.digest for topic in bag.topics)
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -101,6 +101,7 @@ def test_extrinsics_lead_from_depth_to_colour(tmp_path, recording):
 def test_a_replay_finds_its_topics(tmp_path, recording):
     with BagReader(recording.write(tmp_path / "viewer.bag")) as bag:
         topics = find_topics(bag)
+        assert bag.kind == "ROS 1 bag (RealSense SDK)"
     assert (topics.color, topics.depth, topics.camera_info) == (COLOR, DEPTH, COLOR_INFO)
 
 
@@ -163,3 +164,13 @@ def test_types_without_a_definition(tmp_path, recording, caplog):
     assert len(found["/tf_static"]) == 3
     (record,) = caplog.records
     assert "realsense_msgs/msg/StreamInfo (the bag holds no definition" in record.getMessage()
+
+
+def test_a_first_image_that_is_damaged_is_left_out(tmp_path, recording, caplog):
+    path = recording.write(tmp_path / "viewer.bag")
+    data = path.read_bytes()
+    place = data.index(b"mono16", data.index(recording.depth.tobytes()) - 40)
+    path.write_bytes(data[: place - 4] + b"\xff" * 4 + data[place:])
+    found = read(path)
+    assert (len(found[DEPTH]), len(found[COLOR])) == (COUNT - 1, COUNT)
+    assert f"{DEPTH}: messages are left out" in caplog.text

@@ -131,7 +131,9 @@ def _open(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
     if path.is_dir():
         return _open_folder(path, stack)
     if path.suffix == ".bag":
-        return "ROS 1 bag", [_open_ros1(path)]
+        source = _open_ros1(path)
+        is_recording_of_sdk = isinstance(source, RealSenseSource)
+        return "ROS 1 bag" + " (RealSense SDK)" * is_recording_of_sdk, [source]
     return _kind([path]), _open_ros2(path, stack)
 
 

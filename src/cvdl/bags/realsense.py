@@ -11,6 +11,7 @@ import logging
 import re
 import struct
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -103,7 +104,8 @@ class RealSenseSource(Ros1Source):
             match = _DEPTH_UNITS.fullmatch(connection.topic)
             if match is not None:
                 for _, _, data in self._firsts(connection):
-                    found[match["sensor"]] = struct.unpack_from("<f", data)[0]
+                    with suppress(struct.error):
+                        found[match["sensor"]] = struct.unpack_from("<f", data)[0]
         return found
 
     def _share_a_clock(self) -> bool:
@@ -112,7 +114,8 @@ class RealSenseSource(Ros1Source):
         for key, match in self._streams.items():
             if match["what"] == "image/data":
                 for _, received_ns, data in self._firsts(self._connections[key]):
-                    ahead.append(_RawImage(data).stamp_ns - received_ns)
+                    with suppress(struct.error, ValueError):  # said when the image is used
+                        ahead.append(_RawImage(data).stamp_ns - received_ns)
         if not ahead or max(ahead) - min(ahead) <= _SAME_CLOCK_NS:
             return True
         _log.warning(

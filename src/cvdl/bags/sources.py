@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ class _RosbagsSource(Source):
 
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
         """See the base class."""
-        for key, stamp_ns, data in self._raw([self._connections[key] for key in keys]):
+        wanted = [self._connections[key] for key in keys if key in self._connections]
+        for key, stamp_ns, data in self._raw(wanted) if wanted else ():
             converted = self._guarded(key, stamp_ns, data)
             if converted is not None:
                 yield key, stamp_ns, converted
@@ -112,7 +114,8 @@ class Ros2Source(_RosbagsSource):
 
     Args:
         reader: of the file, open.
-        digests: the types' hashes by topic and type, where the bag's metadata has them.
+        announced: topics as the bag's metadata name them, where there are any: they have the
+            hashes of types, and topics without a message.
         close: lets go of the files.
 
     Raises:
@@ -122,7 +125,7 @@ class Ros2Source(_RosbagsSource):
     def __init__(
         self,
         reader: Any,
-        digests: Mapping[tuple[str, str], str],
+        announced: Sequence[Connection] = (),
         close: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(reader, close)
@@ -132,6 +135,7 @@ class Ros2Source(_RosbagsSource):
             raise BagError(f"the index of {self.file_name} does not name all topics")
         self.start_ns = reader.metadata.start_time
         self.end_ns = reader.metadata.end_time - 1
+        known = {(c.topic, c.msgtype): c for c in announced}
         for key, connection in self._connections.items():
             ext: Any = connection.ext
             if ext.serialization_format != "cdr":
@@ -142,18 +146,10 @@ class Ros2Source(_RosbagsSource):
                     ext.serialization_format,
                 )
                 continue
-            definition = connection.msgdef.data
-            digest = connection.digest or digests.get((connection.topic, connection.msgtype), "")
-            if not definition:  # SQLite bags of Humble and before hold none
-                definition, digest = described(connection.msgtype)
-            self.topics[key] = Topic(
-                connection.topic,
-                connection.msgtype,
-                definition,
-                digest,
-                tuple(ext.offered_qos_profiles),
-                connection.msgcount,
-            )
+            announcement = known.pop((connection.topic, connection.msgtype), connection)
+            self.topics[key] = _topic_of(connection, announcement)
+        for number, connection in enumerate(known.values(), start=1):
+            self.topics[-number] = replace(_topic_of(connection, connection), count=0)
 
     def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
         if getattr(self._reader, "chunks", True):
@@ -176,15 +172,32 @@ def ros2_sources(path: Path) -> list[Ros2Source]:
     reader = Reader2(path)
     reader.open()
     if not path.is_dir():
-        return [Ros2Source(reader.storage, {})]
+        return [Ros2Source(reader.storage)]
     folder: Any = reader.storage
-    digests = {(c.topic, c.msgtype): c.digest for c in reader.connections}
     # The files are the folder's to close, and it may have temporary copies of them.
     closers = [folder.close, *[lambda: None] * (len(folder.storages) - 1)]
     return [
-        Ros2Source(storage, digests, close)
+        Ros2Source(storage, reader.connections, close)
         for storage, close in zip(folder.storages, closers, strict=True)
     ]
+
+
+def _topic_of(connection: Connection, announcement: Connection) -> Topic:
+    """A topic as its file describes it, and the bag's metadata where the file says nothing."""
+    definition, digest = connection.msgdef.data, connection.digest or announcement.digest
+    if not definition:  # SQLite bags of Humble and before hold none
+        definition, digest = described(connection.msgtype)
+    profiles = [
+        getattr(each.ext, "offered_qos_profiles", ()) for each in (connection, announcement)
+    ]
+    return Topic(
+        connection.topic,
+        connection.msgtype,
+        definition,
+        digest,
+        tuple(profiles[0] or profiles[1]),
+        connection.msgcount,
+    )
 
 
 class Ros1Source(_RosbagsSource):
