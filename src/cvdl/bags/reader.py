@@ -28,6 +28,7 @@ _ACCEPTED = (
     "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file; "
     "the first two also compressed, as .mcap.zstd or .db3.zstd"
 )
+_ROS1 = (".bag", ".bag.active")  # the latter of a recorder that was killed
 _SCANS = {".mcap": McapScan, ".db3": SqliteScan}
 
 
@@ -130,7 +131,7 @@ def _open(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
         raise BagError(f"there is no bag {path}")
     if path.is_dir():
         return _open_folder(path, stack)
-    if path.suffix == ".bag":
+    if path.name.endswith(_ROS1):
         source = _open_ros1(path)
         is_recording_of_sdk = isinstance(source, RealSenseSource)
         return "ROS 1 bag" + " (RealSense SDK)" * is_recording_of_sdk, [source]
@@ -181,7 +182,7 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
 
 def _what_instead(folder: Path) -> str:
     """What a folder without a rosbag2 lacks, and what its user may have meant."""
-    bags = sorted(file.name for file in folder.iterdir() if file.suffix == ".bag")
+    bags = sorted(file.name for file in folder.iterdir() if file.name.endswith(_ROS1))
     if bags:
         return f"name the ROS 1 bag itself, {folder / bags[0]}"
     return (
