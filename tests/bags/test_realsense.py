@@ -11,6 +11,9 @@ from rosbags.rosbag1 import Writer as Writer1
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagReader, find_topics
+from cvdl.camera import Camera
+from cvdl.registration import register
+from cvdl.replay import replay
 from cvdl.ros.reading import read_camera, read_color, read_depth, stamp_ns
 from cvdl.transform_tree import TransformTree
 
@@ -103,6 +106,31 @@ def test_a_replay_finds_its_topics(tmp_path, recording):
         topics = find_topics(bag)
         assert bag.kind == "ROS 1 bag (RealSense SDK)"
     assert (topics.color, topics.depth, topics.camera_info) == (COLOR, DEPTH, COLOR_INFO)
+    assert topics.depth_info == DEPTH_INFO
+
+
+def test_a_replay_registers_depth_to_colour(tmp_path, recording, scene):
+    frames = []
+
+    def perceive(frame):
+        frames.append(frame)
+        return scene
+
+    summary = replay(recording.write(tmp_path / "viewer.bag"), tmp_path / "out", perceive)
+    assert summary.frames == COUNT
+    assert f"depth of {DEPTH} is registered to colour here" in summary.registration
+    cameras = (
+        Camera(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+        for width, height, matrix in (
+            (40, 30, recording.depth_matrix),
+            (64, 48, recording.color_matrix),
+        )
+    )
+    metres = (recording.depth / 1000).astype(np.float32)
+    metres[recording.depth == 0] = np.nan
+    expected = register(metres, *cameras, recording.depth_to_color)
+    for frame in frames:
+        np.testing.assert_allclose(frame.depth, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("version", "has_option"), [("1", False), ("", True), ("1", True)])
