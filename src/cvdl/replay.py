@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from math import isnan
@@ -23,10 +23,12 @@ from cvdl.bags import (
     Bytes,
     RgbdTopics,
     Topic,
+    by_time,
     check_output,
     find_topics,
     message_type,
     prepare_output,
+    stamps_stand_still,
 )
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.frame import RgbdFrame, Scene
@@ -55,6 +57,8 @@ _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
 _QUEUE = 100
+#: Where stamps tell nothing, the least slop: times of recording scatter more than stamps do.
+_RECORDED_SLOP_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,6 @@ class _Run:
         self._perceive = perception
         self._options = options
         self._recordings = recordings
-        self._sync = RgbdSync(
-            topics.color, topics.depth, topics.camera_info, options.slop_s, _QUEUE
-        )
         # Clouds are made of rectified depth.
         self._is_rectified = topics.is_cloud or is_rectified(topics.color)
         self._transforms = known_transforms(reader)
@@ -217,9 +218,19 @@ class _Run:
             else SegmentationConfig()
         )
         self._told_classes: tuple[str, ...] = ()
+        self._has_stamps = self._check_stamps()
+        self._sync = self._new_sync()
+        self._processed: Counter[int] = Counter()  # frames by the stamp of colour
+        self._undecodable: Counter[str] = Counter()
         self._reported_ns: int | None = None
         self._reported_frames = 0
         self._reported_dropped = 0
+
+    def _new_sync(self) -> RgbdSync:
+        topics, slop_s = self._topics, self._options.slop_s
+        if not self._has_stamps:
+            slop_s = max(slop_s, _RECORDED_SLOP_S)
+        return RgbdSync(topics.color, topics.depth, topics.camera_info, slop_s, _QUEUE)
 
     def __call__(self, on_progress: Callable[[int, int], None]) -> ReplaySummary:
         counts = {topic.name: topic.count for topic in self._reader.topics}
@@ -238,6 +249,13 @@ class _Run:
             except KeyboardInterrupt:
                 interrupted = True
         interrupted |= self._interrupt.asked
+        equal = self._sync.dropped["stamp equal to another's"]
+        if equal > self._sync.matched:
+            self._tally.warn(
+                "equal stamps",
+                f"{self._topics.color}, {self._topics.depth}: {equal} images are lost, because "
+                "their stamp is that of another image of their topic",
+            )
         damaged = Counter({"message behind the damage": self._reader.unread})
         return ReplaySummary(
             topics=self._topics,
@@ -261,7 +279,7 @@ class _Run:
         """What belongs together, with the time when it was complete; copies the input along."""
         results = {f"{NAMESPACE}/{name}" for name in (*SCENE_TOPICS, LABEL_INFO_TOPIC)}
         topics = self._topics
-        inputs = {topics.color, topics.depth, topics.camera_info, topics.depth_info}
+        inputs = {topics.color, topics.depth, topics.camera_info, topics.depth_info} - {""}
         inputs |= {topic.name for topic in self._reader.topics if holds_transforms(topic)}
         received_ns = 0
         for topic, received_ns, data in self._reader.messages(
@@ -273,11 +291,67 @@ class _Run:
                 continue
             if not self._options.only_results:
                 self._writer.copy(topic, received_ns, data)
-            if topic.name in inputs:
-                for match in self._synchronise(topic, data):
+            elif self._sync.overflowed:
+                break
+            if topic.name in inputs and not self._sync.overflowed:
+                for match in self._synchronise(topic, received_ns, data):
+                    self._processed[stamp_ns(match.color)] += 1
+                    yield match, received_ns
+        if self._sync.overflowed:
+            yield from self._matches_in_order(inputs)
+        else:
+            for match in self._sync.flush():
+                yield match, received_ns
+
+    def _matches_in_order(self, inputs: Collection[str]) -> Iterator[tuple[Match, int]]:
+        """A second pass, in order of stamps, for what the first one could not keep in its queues.
+
+        Topics may come one after the other in the bag, or camera_info late. What the first pass
+        has matched until then is not matched again.
+        """
+        self._sync = self._new_sync()
+        self._tally.dropped -= self._undecodable  # they come again
+        camera_info = self._first(self._topics.camera_info)
+        if camera_info is not None:
+            self._sync.add_camera_info(camera_info)
+        names = sorted(inputs, key=lambda name: name != self._topics.camera_info)
+        received_ns = 0
+        for topic, received_ns, data in by_time(self._reader, names, self._time_ns):
+            if self._interrupt.asked:
+                return
+            for match in self._synchronise(topic, received_ns, data):
+                if not self._was_processed(match):
                     yield match, received_ns
         for match in self._sync.flush():
-            yield match, received_ns
+            if not self._was_processed(match):
+                yield match, received_ns
+
+    def _was_processed(self, match: Match) -> bool:
+        """Whether the first pass had a match; asked once for each."""
+        stamp = stamp_ns(match.color)
+        self._processed[stamp] -= 1
+        return self._processed[stamp] >= 0
+
+    def _check_stamps(self) -> bool:
+        """Whether stamps tell what belongs together; warns if not."""
+        if self._topics.is_cloud:  # one message has it all
+            return True
+        still = [
+            name
+            for name in dict.fromkeys((self._topics.color, self._topics.depth))
+            if stamps_stand_still(self._reader, name)
+        ]
+        if still:
+            self._tally.warn(
+                "stamps stand still",
+                f"the stamps of {' and '.join(still)} are zero or do not change: colour and depth "
+                "are paired by the times of their recording",
+            )
+        return not still
+
+    def _time_ns(self, message: Any, received_ns: int) -> int:
+        """What a message is paired by."""
+        return stamp_ns(message) if self._has_stamps else received_ns
 
     def _first(self, name: str) -> Any:
         """The first message of a topic that can be read; None where there is none."""
@@ -296,7 +370,7 @@ class _Run:
             return False
         return all(status.name.startswith(REPORTER) for status in statuses)
 
-    def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
+    def _synchronise(self, topic: Topic, received_ns: int, data: Bytes) -> list[Match]:
         if holds_transforms(topic):
             add_transforms(self._transforms, self._reader, topic, data)
             return []
@@ -306,6 +380,7 @@ class _Run:
                 return self._take_apart(topic, message)
         except MessageError as error:
             self._tally.drop(error.cause, f"{topic.name}: {error}")
+            self._undecodable[error.cause] += 1
             return []
         if topic.name == self._topics.camera_info:
             return self._sync.add_camera_info(message)
@@ -313,8 +388,8 @@ class _Run:
             self._registration.camera_info = message
             return []
         if topic.name == self._topics.color:
-            return self._sync.add_color(stamp_ns(message), message)
-        return self._sync.add_depth(stamp_ns(message), message)
+            return self._sync.add_color(self._time_ns(message, received_ns), message)
+        return self._sync.add_depth(self._time_ns(message, received_ns), message)
 
     def _take_apart(self, topic: Topic, message: Any) -> list[Match]:
         """The images of a point cloud, or the camera_info for those that follow."""

@@ -98,6 +98,7 @@ class RgbdSync:
         matched: number of matches.
         by_arrival: number of pairs of them by arrival.
         dropped: messages by the reason why they are in no match.
+        overflowed: whether a queue was too short for what waited in it.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class RgbdSync:
         self.matched = 0
         self.by_arrival = 0
         self.dropped: Counter[str] = Counter()
+        self.overflowed = False
 
     def add_color(self, stamp_ns: int, message: Any, arrived_ns: int | None = None) -> list[Match]:
         """Take a colour message; the matches that it completes.
@@ -236,6 +238,7 @@ class RgbdSync:
                 stream.distances.append(stamp_ns - stream.newest)
             stream.newest = stamp_ns
         if len(stream.queue) > self._queue_size:
+            self.overflowed = True
             self._drop(stream)
         return self._match(more_may_come=True)
 
@@ -269,6 +272,7 @@ class RgbdSync:
         self._without_info.extend(pairs)
         if self._camera_info is None:
             while len(self._without_info) > self._queue_size:
+                self.overflowed = True
                 self._without_info.popleft()
                 self.dropped["no camera_info"] += 1
             return []

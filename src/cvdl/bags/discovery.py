@@ -161,7 +161,7 @@ def find_topics(
     }
     clouds = [points] if points else [n for n, i in images.items() if i.kind == "points"]
     is_pair = bool(choices["colour"] and choices["depth"] and choices["camera_info"])
-    if clouds and not is_pair and color is None and depth is None:
+    if points or (clouds and not is_pair and color is None and depth is None):
         if len(clouds) > 1:
             raise fail(f"several topics fit, so say which: --points-topic {' or '.join(clouds)}")
         return RgbdTopics(clouds[0], clouds[0], info or _info_beside(clouds[0], infos))
@@ -239,12 +239,12 @@ class _Fitness:
             2 if is_usable or self._can_register(color, depth, info) else int(is_same_size),
             not is_grey(color.encoding),
             is_same_size,
+            "depth" in depth_name.lower(),
             # The camera_info of colour, else of depth registered to it, else any.
             2 * (info_space == color_space)
             + (info_space == depth_space and (is_same_frame or is_registered)),
             _shared(info_space, color_space),
             is_registered,
-            "depth" in depth_name.lower(),
             depth.encoding != "mono16",
             _shared(color_space, depth_space),
             not color.is_compressed,

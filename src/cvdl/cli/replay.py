@@ -20,7 +20,9 @@ __all__ = ["command", "replay_table"]
 
 
 def command(
-    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag file.")],
+    bag: Annotated[
+        Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
         str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
@@ -100,23 +102,18 @@ def command(
         if path is not None:
             typer.echo(f"{name}: {path}")
     if summary.interrupted:
-        typer.echo("interrupted: the outputs end here, but are whole", err=True)
+        typer.echo("interrupted: the outputs are complete up to here", err=True)
         raise typer.Exit(130)
 
 
 def replay_table(summary: ReplaySummary) -> Table:
     """What a replay did, for the screen."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    from cvdl.cli.tables import empty_table
     from cvdl.tally import counted
 
     rate = summary.frames / max(summary.seconds, 1e-9)
     title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("median ms", justify="right")
-    table.add_column("p95 ms", justify="right")
+    table = empty_table(title, "stage", "median ms", "p95 ms")
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()

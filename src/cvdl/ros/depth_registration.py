@@ -92,9 +92,15 @@ class DepthRegistration:
         self.missing, self._may_come = "", True
         size = metres.shape[1], metres.shape[0]
         is_same_size = size == (color_camera.width, color_camera.height)
-        if self._is_named_registered and is_same_size:
-            return metres
         is_same_frame = frame_of(color) == frame_of(depth)
+        # A camera_info of another frame is that of the depth camera before registration.
+        is_foreign = (
+            self.camera_info is not None
+            and is_same_frame
+            and frame_of(self.camera_info) not in ("", frame_of(depth))
+        )
+        if is_same_size and (self._is_named_registered or is_foreign):
+            return metres
         to_color = self._to_color(color, depth)
         is_same_pose = to_color is not None and np.abs(to_color - np.eye(4)).max() < _SAME_POSE
         camera = self._camera(size)

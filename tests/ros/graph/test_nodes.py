@@ -477,16 +477,6 @@ def test_services(start, wire, tabletops):
 # --- Faults -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def said(monkeypatch):
-    """What the library warns of."""
-    sentences = []
-    monkeypatch.setattr(
-        "cvdl.tally._log.warning", lambda text, *args: sentences.append(text % args)
-    )
-    return sentences
-
-
 def spoiled(message, **fields):
     for name, value in fields.items():
         setattr(message, name, value)
