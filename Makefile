@@ -59,5 +59,5 @@ $(VENV)/.developing: $(VENV)/.made setup.py pyproject.toml
 		$(BIN)/python -m pip install --editable '.[live]'
 	@scripts/with-ros.sh $(BIN)/python -c \
 		'from importlib.util import find_spec; import cvdl.ros.interfaces as i; \
-		find_spec("rclpy") is None or i.has_vision_msgs() or i.generate_vision_msgs()'
+		find_spec("rclpy") is None or i.generate_messages()'
 	@touch $@ $(VENV)/.installed

@@ -13,6 +13,7 @@ NAME = "cvdl"
 HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a link to this file
 
 RUN = [
+    "backports.zstd>=1; python_version < '3.14'",
     "matplotlib>=3.7",
     "mcap>=1.2.1",
     "numba>=0.61",

@@ -29,6 +29,7 @@ from launch_ros.substitutions import FindPackagePrefix
 _CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 _INPUTS = ("color_topic", "depth_topic", "camera_info_topic")
+_OPTIONAL_INPUTS = ("depth_camera_info_topic", "points_topic")
 _COMPOSED = ("perception_node",)
 _SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
 _RESULTS = r"((segmentation|detection|grasp)/\w+|markers|overlay)"  # below the namespace
@@ -55,7 +56,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "depth_topic",
                 default_value="",
-                description="Depth registered to colour; empty: the camera's "
+                description="Depth; empty: the camera's "
                 "(default: /camera/aligned_depth_to_color/image_raw).",
             ),
             DeclareLaunchArgument(
@@ -63,6 +64,18 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="",
                 description="CameraInfo of colour; empty: the camera's "
                 "(default: /camera/color/camera_info).",
+            ),
+            DeclareLaunchArgument(
+                "depth_camera_info_topic",
+                default_value="",
+                description="CameraInfo of depth that is not registered to colour; empty: beside "
+                "depth.",
+            ),
+            DeclareLaunchArgument(
+                "points_topic",
+                default_value="",
+                description="PointCloud2, organised and with colour, instead of colour and depth; "
+                "empty: none.",
             ),
             DeclareLaunchArgument(
                 "namespace",
@@ -147,6 +160,9 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         overrides["use_sim_time"] = True
     if argument("device"):
         overrides |= {"detector.device": argument("device"), "grasp.device": argument("device")}
+    if argument("points_topic"):
+        overrides["source"] = "points"
+    optional = {name: argument(name) for name in _OPTIONAL_INPUTS if argument(name)}
     names = _COMPOSED if argument("composed") == "true" else _SEPARATE
     started: list[LaunchDescriptionEntity] = [
         Node(
@@ -155,7 +171,10 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name=name,
             namespace=prefix or "/",
             parameters=[argument("params_file"), overrides],
-            remappings=[(name.removesuffix("_topic"), topic) for name, topic in inputs.items()],
+            remappings=[
+                (name.removesuffix("_topic"), topic)
+                for name, topic in {**inputs, **optional}.items()
+            ],
             ros_arguments=["--log-level", argument("log_level")],
             output="screen",
             on_exit=_end,

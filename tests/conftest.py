@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import os
 from dataclasses import replace
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from cvdl.bags import BagWriter, write_frame
+from cvdl.bags import BagWriter, message_type, write_frame
 from cvdl.camera import Camera
 from cvdl.detection import Detections
 from cvdl.frame import Detection, Grasp, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.ros.messages import MessageFactory
 
 # A check of a change fails because of the change: the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -97,6 +99,65 @@ def scene() -> Scene:
         ),
         ("mug", "can"),
     )
+
+
+@pytest.fixture
+def cloud_of():
+    """A function: a frame's points as a PointCloud2, as depth_image_proc lays them out."""
+
+    def make(
+        frame,
+        color="rgb",
+        big_endian=False,
+        padding=0,
+        kind="f4",
+        point_step=32,
+        types=message_type,
+    ):
+        order = ">" if big_endian else "<"
+        size = np.dtype(kind).itemsize
+        offsets = [0, size, 2 * size, point_step - 8]
+        layout = np.dtype(
+            {
+                "names": ["x", "y", "z", color],
+                "formats": [order + kind] * 3 + [f"{order}u4"],
+                "offsets": offsets,
+                "itemsize": point_step,
+            }
+        )
+        height, width = frame.depth.shape
+        points = np.zeros((height, width), layout)
+        xyz = frame.camera.deproject(frame.depth)
+        for axis, name in enumerate("xyz"):
+            points[name] = xyz[..., axis] if kind[0] == "f" else 1
+        r, g, b = (frame.color[..., i].astype(np.uint32) for i in range(3))
+        points[color] = 255 << 24 | r << 16 | g << 8 | b
+        rows = np.pad(points.view(np.uint8).reshape(height, -1), ((0, 0), (0, padding)))
+        field = types("sensor_msgs/msg/PointField")
+        number = {"f4": 7, "f8": 8, "i4": 5}[kind]
+        packed = 7 if color == "rgb" else 6
+        fields = [
+            field(name=name, offset=offset, datatype=each, count=1)
+            for name, offset, each in zip(
+                layout.names, offsets, [number] * 3 + [packed], strict=True
+            )
+        ]
+        data = rows.reshape(-1)
+        if types is not message_type:  # as rclpy wants it
+            data = array.array("B", data.tobytes())
+        return types("sensor_msgs/msg/PointCloud2")(
+            header=MessageFactory(types).color(frame).header,
+            height=height,
+            width=width,
+            fields=fields,
+            is_bigendian=big_endian,
+            point_step=point_step,
+            row_step=rows.shape[1],
+            data=data,
+            is_dense=False,
+        )
+
+    return make
 
 
 @pytest.fixture

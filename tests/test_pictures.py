@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cvdl.camera import Camera
+from cvdl.captions import Captions
 from cvdl.frame import Detection, Grasp, OrientedBox, RgbdFrame, Scene, SceneObject
 from cvdl.pictures import (
     PLATE_COLOR,
@@ -47,10 +48,34 @@ def test_overlay_leaves_what_is_not_in_the_scene_as_it_was():
     assert np.array_equal(picture[:58], frame.color[:58])
 
 
-def test_overlay_says_where_there_is_no_plane():
-    picture = overlay(make_frame(), make_scene())
-    assert picture[:25].max() > 240
-    assert np.array_equal(picture[25:], make_frame().color[25:])
+@pytest.mark.parametrize(
+    ("depth", "said"),
+    [
+        (np.nan, "no depth"),
+        (0.8, "depth: 100% of pixels, median 0.8 m"),
+        (800, "depth: 100% of pixels, median 800 m"),
+    ],
+)
+def test_overlay_says_where_there_is_no_plane(monkeypatch, depth, said):
+    written = []
+    write = Captions.write
+    monkeypatch.setattr(
+        Captions,
+        "write",
+        lambda self, text, *place, **k: written.append(text) or write(self, text, *place, **k),
+    )
+    frame = replace(make_frame(), depth=np.full((120, 160), depth, np.float32))
+    picture = overlay(frame, make_scene())
+    assert written == ["no support plane: no masks, no grasps", said]
+    # Two lines in the upper left corner, one below the other.
+    for rows in (slice(0, 17), slice(17, 34)):
+        assert picture[rows].max() > 240
+    assert np.array_equal(picture[38:], frame.color[38:])
+
+
+def test_overlay_does_not_say_so_where_there_is_one():
+    picture = overlay(make_frame(), make_scene(plane_rows=60))
+    assert picture[:40].max() == 128
 
 
 def test_overlay_outlines_the_plane_with_what_stands_on_it_and_past_gaps():
@@ -134,7 +159,7 @@ def test_overlay_turns_a_grasp_from_right_to_down():
 
 def test_overlay_draws_all_but_the_best_grasp_of_an_object_faintly():
     best, other = make_grasp((40, 60), 0.0), make_grasp((110, 60), 0.0)
-    picture = overlay(make_frame(), replace(make_scene(), grasps=(best, other)))
+    picture = overlay(make_frame(), replace(make_scene(plane_rows=1), grasps=(best, other)))
     is_plate = (picture == PLATE_COLOR).all(-1)
     assert is_plate[60, 20]
     assert not is_plate[:, 80:].any()
@@ -154,7 +179,7 @@ def test_overlay_of_a_grasp_outside_the_picture():
 @pytest.mark.parametrize("background", [0, 128, 255])
 def test_overlay_draws_a_dashed_box_round_what_is_no_object(background):
     detection = Detection(np.array([40.0, 50, 101, 91]), "mug", 0.8)
-    scene = replace(make_scene(), detections=(detection,))
+    scene = replace(make_scene(plane_rows=1), detections=(detection,))
     picture = overlay(make_frame(background), scene).astype(int)
     for row, columns in ((50, slice(40, 101)), (90, slice(40, 101))):
         is_light = (picture[row, columns] == UNMATCHED_COLOR).all(-1)

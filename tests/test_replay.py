@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import signal
 import sys
 from dataclasses import replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
@@ -21,6 +24,7 @@ from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.topic import LATCHED
 from cvdl.bags.typestore import typestore
+from cvdl.cli.replay import replay_table
 from cvdl.datasets import ImageFolder
 from cvdl.errors import InputError
 from cvdl.frame import Scene
@@ -308,10 +312,10 @@ def broken(frame):
     color, depth = FACTORY.color(frame), FACTORY.depth(frame)
     small = replace(depth, height=24, data=depth.data[: 24 * depth.step])
     uncalibrated = FACTORY.camera_info(frame)
-    uncalibrated.k[:] = 0
+    uncalibrated.k[:] = uncalibrated.p[:] = 0
     return [
         ({DEPTH_TOPIC: small}, "sizes differ"),
-        ({COLOR_TOPIC: replace(color, encoding="bayer_rggb8")}, "unknown colour encoding"),
+        ({COLOR_TOPIC: replace(color, encoding="jpeg")}, "unknown colour encoding"),
         ({DEPTH_TOPIC: replace(depth, encoding="8UC1")}, "unknown depth encoding"),
         ({COLOR_TOPIC: replace(color, step=100)}, "wrong image step"),
         ({DEPTH_TOPIC: replace(depth, data=depth.data[:-2])}, "wrong image data length"),
@@ -340,7 +344,7 @@ def test_bad_frames_are_dropped_and_counted_and_said_once(
 
 def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, frame, out, stage):
     info = FACTORY.camera_info(frame)
-    info.k[:] = 0
+    info.k[:] = info.p[:] = 0
     messages = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
     path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
     summary = replay(path, out, stage)
@@ -350,11 +354,16 @@ def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, fra
 
 
 @pytest.mark.parametrize(
-    ("depth", "words"),
-    [(np.nan, "there is no depth reading in it"), (800, "100% of its pixels have a depth, 800 m")],
+    ("depth", "cause"),
+    [
+        (np.nan, "no depth"),
+        (800, "wrong unit of depth, perhaps millimetres in 32FC1, which is in metres"),
+        (0.0008, "wrong unit of depth, perhaps metres in 16UC1, which is in millimetres"),
+        (12, "too far, most of it beyond segmentation.max_range, 3 m"),
+    ],
 )
 def test_frames_without_a_plane_are_counted_and_told_once(
-    tmp_path, frames, out, caplog, depth, words
+    tmp_path, frames, out, caplog, depth, cause
 ):
     messages = []
     for frame in frames(3):
@@ -364,8 +373,97 @@ def test_frames_without_a_plane_are_counted_and_told_once(
     perception = Perception(PerceptionConfig().segmentation_only())
     summary = replay(write_messages(tmp_path / "in", messages), out, perception)
     assert (summary.frames, summary.without_plane) == (3, 3)
-    (record,) = caplog.records
-    assert f"a frame shows no support plane: {words}" in record.getMessage()
+    said = f"a frame shows no support plane, so no masks, no grasps: {cause} ("
+    assert sum(record.getMessage().startswith(said) for record in caplog.records) == 1
+    assert summary.plane_causes == {cause: 3}
+    assert np.isnan(depth) or summary.planeless_depth == pytest.approx(depth)
+    table = Console(width=200, file=StringIO())
+    table.print(replay_table(summary))
+    text = table.file.getvalue()
+    assert re.search(r"frames without a support plane +3 \(100%\)", text)
+    assert re.search(rf"likely cause: {re.escape(cause)} +3", text)
+    assert np.isnan(depth) or re.search(rf"their depth, median \(m\) +{depth:g}", text)
+
+
+# Where up is
+
+
+def optical(roll_deg=0.0, height=1.0):
+    """A camera that looks down at 45 degrees, turned about its axis: its pose in a frame z up."""
+    pose = np.eye(4)
+    level = Rotation.from_matrix([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  # looks along y, down is -z
+    tilt = Rotation.from_euler("x", -45, degrees=True)
+    pose[:3, :3] = (level * tilt * Rotation.from_euler("z", roll_deg, degrees=True)).as_matrix()
+    pose[2, 3] = height
+    return pose
+
+
+def ups_of(tmp_path, frames, out, links, config=None, **options):
+    """The up of each frame that the stages see, in a replay with transforms."""
+    seen = []
+
+    class Watched(Perception):
+        def __call__(self, frame, **_):
+            seen.append(frame.up)
+            labels = np.zeros(frame.depth.shape, np.uint16)
+            return Scene(labels, None)
+
+    some = frames(3)
+    start = some[0].stamp_ns
+    messages = [
+        (topic, start - 1, FACTORY.tf(start, parent, child, pose))
+        for topic, parent, child, pose in links
+    ]
+    messages += [(t, frame.stamp_ns, m) for frame in some for t, m in messages_of(frame).items()]
+    settings = PerceptionConfig(segmentation=config or {}).segmentation_only()
+    bag = write_messages(tmp_path / "in", messages)
+    return seen, replay(bag, out, Watched(settings), ReplayOptions(**options))
+
+
+@pytest.mark.parametrize("roll", [0, 90, 180, -30])
+@pytest.mark.parametrize("only_results", [False, True])
+def test_up_comes_from_the_bags_transforms(tmp_path, frames, out, roll, only_results):
+    links = [("/tf_static", "base_link", "optical", optical(roll))]
+    seen, _ = ups_of(tmp_path, frames, out, links, only_results=only_results)
+    turn = np.deg2rad(roll)
+    # Of a camera the right way up: half up in the picture (-y), half towards the viewer (-z).
+    expected = np.sqrt(0.5) * np.array([-np.sin(turn), -np.cos(turn), -1])
+    np.testing.assert_allclose(seen, [expected] * 3, atol=1e-6)
+
+
+def test_up_is_not_looked_up_where_a_side_of_the_image_is_up(tmp_path, frames, out):
+    links = [("/tf_static", "base_link", "optical", optical())]
+    assert ups_of(tmp_path, frames, out, links, {"up": "bottom"})[0] == [None] * 3
+
+
+def test_up_is_the_z_axis_of_the_frame_named(tmp_path, frames, out, caplog):
+    links = [
+        ("/tf_static", "base_link", "optical", optical()),
+        ("/tf_static", "wall", "base_link", np.diag([1.0, -1, -1, 1])),
+    ]
+    seen, _ = ups_of(tmp_path, frames, out, links, {"up_frame": "wall"})
+    np.testing.assert_allclose(seen[0], np.sqrt(0.5) * np.array([0, 1, 1]), atol=1e-6)
+    assert "segmentation.up" not in caplog.text
+
+
+def test_an_up_frame_that_is_not_connected_is_told_once(tmp_path, frames, out, caplog):
+    links = [("/tf_static", "base_link", "optical", optical())]
+    seen, _ = ups_of(tmp_path, frames, out, links, {"up_frame": "bse_link"})
+    assert seen == [None] * 3
+    (said,) = [
+        record.getMessage() for record in caplog.records if "up_frame" in record.getMessage()
+    ]
+    assert "'optical' with bse_link; frames in tf: base_link, optical" in said
+
+
+def test_without_a_known_up_frames_are_dropped_where_tf_is_asked_for(tmp_path, frames, out):
+    seen, summary = ups_of(tmp_path, frames, out, [], {"up": "tf"})
+    assert seen == []
+    assert summary.dropped == {"no up direction": 3}
+    assert "segmentation.up is tf, but tf does not connect the camera's frame" in summary.problem
+    assert "map or odom or world or base_footprint or base_link; frames in tf: none" in (
+        summary.problem
+    )
 
 
 def test_data_that_is_no_message_is_dropped(tmp_path, frames, out, stage, caplog):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,7 +99,10 @@ def test_a_loop_shorter_than_a_second_is_followed(count):
 
 def test_stamps_that_stand_still_are_named():
     _, sync = run([(topic, 5) for _ in range(10) for topic in "cd"])
-    assert sync.complaint() == "the stamps of color and depth stand still (9 on color, 9 on depth)"
+    assert sync.complaint() == (
+        "the stamps of color and depth stand still at 0.005 s (9 on color, 9 on depth): its driver "
+        "must stamp each image; with use_sim_time a clock must run"
+    )
 
 
 def test_slop_is_the_limit():
@@ -236,3 +241,197 @@ def test_any_stamps_at_all_are_survived(events):
     matches, sync = run(events)
     assert 2 * len(matches) + sync.dropped.total() == len(events)
     assert all(abs(c - d) <= 20 for c, d in matches)
+
+
+# --- What is said where nothing pairs -----------------------------------------------------------
+
+S = 1_000_000_000
+
+
+def complaint_of(
+    color=lambda i: i * 33 * MS,
+    depth=lambda i: i * 33 * MS,
+    info=lambda i: i * 33 * MS,
+    infos_per_frame=1,
+    frames=150,
+    keep=lambda topic, i: True,
+):
+    """What a synchroniser says after so many frames; stamps by the frame's number."""
+    sync = RgbdSync("/c", "/d", "/i")
+    sync.add_camera_info("info", S)
+    for i in range(frames):
+        for k in range(infos_per_frame):
+            stamp = None if info is None else S + info(i) + k * 11 * MS
+            sync.add_camera_info("info", stamp)
+        if keep("c", i):
+            sync.add_color(color(i), i)
+        if keep("d", i):
+            sync.add_depth(depth(i), i)
+    return sync.complaint()
+
+
+def now(i):
+    return 1_700_000_000 * S + i * 33 * MS
+
+
+@pytest.mark.parametrize("infos", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("color", "depth", "said"),
+    [
+        (lambda i: 0, lambda i: 0, "the stamps of /c and /d are 0 ("),
+        (lambda i: 0, now, "the stamps of /c are 0 ("),
+        (now, lambda i: 0, "the stamps of /d are 0 ("),
+        (lambda i: 7 * S, lambda i: 7 * S, "the stamps of /c and /d stand still at 7.00 s ("),
+        (now, lambda i: 7 * S, "the stamps of /d stand still at 7.00 s ("),
+        (lambda i: 0, lambda i: 7 * S, "the stamps of /c are 0, the stamps of /d stand still"),
+        (lambda i: now(min(i, 20)), lambda i: 0, "the stamps of /d are 0, the stamps of /c stand"),
+    ],
+)
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_stamps_that_tell_nothing_are_named_by_topic(color, depth, said, infos, share):
+    """However often camera_info comes, and though images are lost, too."""
+    rng = np.random.default_rng(0)
+    lost = rng.random((2, 150)) > share
+    sentence = complaint_of(
+        color,
+        depth,
+        infos_per_frame=infos,
+        keep=lambda topic, i: not lost["cd".index(topic), i],
+    )
+    assert sentence.startswith(said)
+    assert sentence.endswith("must stamp each image; with use_sim_time a clock must run")
+
+
+@pytest.mark.parametrize(
+    ("info", "infos"), [(lambda i: i * 33 * MS, 1), (None, 1), (lambda i: i * 33 * MS, 0)]
+)
+@pytest.mark.parametrize("share", [0.1, 0.05])
+def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
+    rng = np.random.default_rng(1)
+    kept = rng.random((2, 300)) < share
+    kept[1] &= ~kept[0]  # no frame arrives whole
+    sentence = complaint_of(
+        info=info,
+        infos_per_frame=infos,
+        frames=300,
+        keep=lambda topic, i: bool(kept["cd".index(topic), i]),
+    )
+    assert sentence.startswith("images get lost on the way (")
+    assert f"({kept[0].sum()} of about " in sentence
+    assert f", {kept[1].sum()} of about " in sentence
+    assert sentence.endswith('see "Large images" in docs/ros.md')
+    if infos:
+        expected = int(re.findall(r"of about (\d+)", sentence)[0])
+        assert expected == pytest.approx(300, rel=0.15)
+
+
+@pytest.mark.parametrize("infos", [0, 1, 3, 9])
+def test_images_of_a_rate_that_are_all_there_are_not_lost(infos):
+    """Depth between two colour images, at 10 Hz, and camera_info oftener: the slop is too small."""
+    sentence = complaint_of(lambda i: i * 99 * MS, lambda i: i * 99 * MS + 45 * MS, None, infos)
+    assert sentence.startswith("no stamps of /c and /d within 0.02 s, at best 0.045 s")
+    assert "raise the slop" in sentence
+
+
+@pytest.mark.parametrize("infos", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("offset_ns", "said"),
+    [
+        (5 * S, "the stamps of /d are 5.00 s ahead of those of /c ("),
+        (-3600 * S, "the stamps of /d are 3600.00 s behind those of /c ("),
+    ],
+)
+def test_another_clock_is_named_with_its_offset(offset_ns, said, infos):
+    sentence = complaint_of(now, lambda i: now(i) + offset_ns, infos_per_frame=infos)
+    assert sentence.startswith(said)
+    assert sentence.endswith("let one clock stamp both")
+
+
+def test_a_topic_that_comes_much_later_is_named():
+    """Depth that is computed elsewhere, 2 s later, by colour's stamps."""
+    sync = RgbdSync("/c", "/d", "/i")
+    sync.add_camera_info("info", 0)
+    for i in range(150):
+        sync.add_color(now(i), i)
+        if i >= 60:
+            sync.add_depth(now(i - 60), i)
+    assert sync.matched == 0
+    said = "/d comes 1.98 s later than /c of the same stamp (150 on /c, 90 on /d, 1 on /i)"
+    assert sync.complaint() == f"{said}: raise the queue size"
+
+
+def test_losses_are_told_though_some_pairs_come():
+    """Of depth only, so that what comes pairs."""
+    rng = np.random.default_rng(2)
+    for share, is_told in ((0.2, True), (0.9, False)):
+        sync = RgbdSync("/c", "/d", "/i")
+        for i in range(300):
+            sync.add_camera_info("info", now(i))
+            sync.add_color(now(i), i)
+            if rng.random() < share:
+                sync.add_depth(now(i), i)
+        assert sync.matched > 0
+        assert sync.doubt().startswith("images get lost on the way (300 of about 300") == is_told
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_slower_or_jittery_topic_has_lost_nothing(every):
+    rng = np.random.default_rng(3)
+    sync = RgbdSync("/c", "/d", "/i")
+    for i in range(300):
+        sync.add_camera_info("info", now(i))
+        sync.add_color(now(i), i)
+        if i % every == 0:
+            sync.add_depth(now(i) + int(rng.normal(0, 3 * MS)), i)
+    assert sync.doubt() == ""
+
+
+# --- By arrival ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("color", "depth"),
+    [
+        (lambda i: 0, lambda i: 0),
+        (lambda i: 0, now),
+        (now, lambda i: 0),
+        (lambda i: 7 * S, lambda i: 9 * S),
+    ],
+)
+def test_without_stamps_what_arrives_together_pairs(color, depth):
+    sync = RgbdSync("/c", "/d", "/i")
+    sync.add_camera_info("info", 0)
+    matches = []
+    for i in range(60):
+        matches += sync.add_color(color(i), i, i * 33 * MS)
+        matches += sync.add_depth(depth(i), i, i * 33 * MS + 8 * MS)
+    assert len(matches) >= 55
+    assert all(match.color == match.depth for match in matches)
+    assert sync.by_arrival >= 55
+    assert "colour and depth are paired by their arrival" in sync.doubt()
+    assert sync.complaint() == ""
+
+
+def test_by_arrival_what_is_far_apart_does_not_pair():
+    sync = RgbdSync()
+    sync.add_camera_info("info")
+    for i in range(10):
+        assert not sync.add_color(0, i, i * S)
+        assert sync.add_depth(0, i, i * S + S // 2) == [] or i == 0
+    assert sync.by_arrival == 0
+    sync.flush()
+    assert 2 * sync.matched + sync.dropped.total() == 20
+
+
+def test_stamps_that_go_on_again_count_again():
+    sync = RgbdSync()
+    sync.add_camera_info("info")
+    matches = []
+    for i in range(60):
+        stamp = 0 if i < 30 else now(i)
+        matches += sync.add_color(stamp, i, i * 33 * MS)
+        if i != 45:  # lost; by arrival its partner would pair with another
+            matches += sync.add_depth(stamp, i, i * 33 * MS + 30 * MS)
+    pairs = [(match.color, match.depth) for match in matches]
+    assert [pair for pair in pairs if pair[0] >= 31] == [(i, i) for i in range(31, 60) if i != 45]
+    assert sync.doubt() == ""

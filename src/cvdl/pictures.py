@@ -86,10 +86,10 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
 
     The support plane is tinted faintly, in an outline of its own; where there is none, the picture
-    says so. Each object has its own colour and outline, its box drawn thin, and its caption (see
-    `Scene.caption`) where its mask is thickest. A detection that is none of the objects has a
-    dashed box, with its caption above. Of an object's best grasp both plates are drawn thick and
-    the sides along the opening thin; of the others, faintly, only the plates.
+    says so, and how much depth there is. Each object has its own colour and outline, its box drawn
+    thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that is none
+    of the objects has a dashed box, with its caption above. Of an object's best grasp both plates
+    are drawn thick and the sides along the opening thin; of the others, faintly, only the plates.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -108,7 +108,8 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     _draw_grasps(picture, scene)
     captions = Captions(picture)  # after every line, so that none crosses them
     if not scene.labels.any():
-        captions.write("no support plane", 0, 0, align=0)
+        captions.write("no support plane: no masks, no grasps", 0, 0, align=0)
+        captions.write(_depth_in_words(frame.depth), 0, 0, align=0)
     for item in scene.objects:
         _write_inside(captions, scene, item)
     for detection in unmatched:
@@ -219,6 +220,15 @@ def write_png(path: Path, picture: Picture) -> None:
     """
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_atomically(path, data.tobytes())
+
+
+def _depth_in_words(depth: NDArray[np.float32]) -> str:
+    """How many pixels of (H, W), metres, have a depth, and its median."""
+    some = depth[::2, ::2]
+    readings = some[np.isfinite(some)]
+    if not len(readings):
+        return "no depth"
+    return f"depth: {len(readings) / some.size:.0%} of pixels, median {np.median(readings):.3g} m"
 
 
 def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:

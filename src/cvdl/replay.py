@@ -7,11 +7,14 @@ import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
+from statistics import median
 from time import perf_counter
+from typing import Any
 
 from cvdl.bags import (
     BagError,
@@ -20,18 +23,26 @@ from cvdl.bags import (
     Bytes,
     RgbdTopics,
     Topic,
+    by_time,
     check_output,
     find_topics,
     message_type,
     prepare_output,
+    stamps_stand_still,
 )
+from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.frame import RgbdFrame, Scene
+from cvdl.missing_plane import MissingPlane, missing_plane
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception
 from cvdl.recording import PictureFolder, Recording, RerunRecording
+from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import MessageError, doubts, is_rectified, missing_plane, read_frame, stamp_ns
+from cvdl.ros.points import images_of
+from cvdl.ros.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
+from cvdl.ros.up import with_up
 from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
+from cvdl.tabletop import SegmentationConfig
 from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["NAMESPACE", "ReplayOptions", "ReplaySummary", "replay"]
@@ -46,6 +57,8 @@ _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
 _QUEUE = 100
+#: Where stamps tell nothing, the least slop: times of recording scatter more than stamps do.
+_RECORDED_SLOP_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class ReplayOptions:
 
     Attributes:
         color_topic: found by type where not given, like the next two.
-        depth_topic: registered to colour.
+        depth_topic: registered to colour, or with a camera_info of its own and a transform in tf.
         camera_info_topic: of colour.
         slop_s: largest difference of the stamps of colour and depth, seconds.
         only_results: leave the input's messages out of the output.
@@ -62,6 +75,8 @@ class ReplayOptions:
         rerun: file for a recording that rerun shows.
         limit: stop after so many frames.
         overwrite: replace an output that exists.
+        points_topic: organised point clouds with color, instead of color and depth; found by type
+            where there are no images.
     """
 
     color_topic: str | None = None
@@ -73,6 +88,7 @@ class ReplayOptions:
     rerun: Path | None = None
     limit: int | None = None
     overwrite: bool = False
+    points_topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,9 @@ class ReplaySummary:
         classes: number of objects in all frames, by class; of those without one under "".
         unmatched: number of detections in all frames that are no segmented object.
         without_plane: number of frames that show no support plane.
+        plane_causes: why they show none, by the likeliest cause.
+        planeless_depth: median of the depth of those frames, metres; NaN where there is none.
+        registration: how depth is registered to color, in a sentence; empty where it was already.
         seconds: wall time.
         problem: why there was no frame, if there was none.
         interrupted: whether Ctrl-C ended it; the bag is whole all the same.
@@ -104,6 +123,9 @@ class ReplaySummary:
     classes: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
     without_plane: int = 0
+    plane_causes: Counter[str] = field(default_factory=Counter)
+    planeless_depth: float = float("nan")
+    registration: str = ""
     problem: str = ""
     interrupted: bool = False
 
@@ -134,7 +156,11 @@ def replay(
     with ExitStack() as stack:
         reader = stack.enter_context(BagReader(bag))
         topics = find_topics(
-            reader, options.color_topic, options.depth_topic, options.camera_info_topic
+            reader,
+            options.color_topic,
+            options.depth_topic,
+            options.camera_info_topic,
+            options.points_topic,
         )
         recordings: list[Recording] = []
         if options.pictures is not None:
@@ -172,10 +198,12 @@ class _Run:
         self._perceive = perception
         self._options = options
         self._recordings = recordings
-        self._sync = RgbdSync(
-            topics.color, topics.depth, topics.camera_info, options.slop_s, _QUEUE
-        )
-        self._is_rectified = is_rectified(topics.color)
+        # Clouds are made of rectified depth.
+        self._is_rectified = topics.is_cloud or is_rectified(topics.color)
+        self._transforms = known_transforms(reader)
+        self._registration = DepthRegistration(topics.depth, topics.depth_info, self._transforms)
+        self._registration.camera_info = self._first(topics.depth_info)
+        self._points_info = self._first(topics.camera_info) if topics.is_cloud else None
         self._messages = MessageFactory(message_type)
         self._tally = Tally()
         self._interrupt = _Interrupt()
@@ -183,11 +211,26 @@ class _Run:
         self._refused: Counter[str] = Counter()
         self._classes: Counter[str] = Counter()
         self._unmatched = 0
-        self._without_plane = 0
+        self._planeless: list[MissingPlane] = []
+        self._segmentation = (
+            perception.config.segmentation
+            if isinstance(perception, Perception)
+            else SegmentationConfig()
+        )
         self._told_classes: tuple[str, ...] = ()
+        self._has_stamps = self._check_stamps()
+        self._sync = self._new_sync()
+        self._processed: Counter[int] = Counter()  # frames by the stamp of colour
+        self._undecodable: Counter[str] = Counter()
         self._reported_ns: int | None = None
         self._reported_frames = 0
         self._reported_dropped = 0
+
+    def _new_sync(self) -> RgbdSync:
+        topics, slop_s = self._topics, self._options.slop_s
+        if not self._has_stamps:
+            slop_s = max(slop_s, _RECORDED_SLOP_S)
+        return RgbdSync(topics.color, topics.depth, topics.camera_info, slop_s, _QUEUE)
 
     def __call__(self, on_progress: Callable[[int, int], None]) -> ReplaySummary:
         counts = {topic.name: topic.count for topic in self._reader.topics}
@@ -206,6 +249,13 @@ class _Run:
             except KeyboardInterrupt:
                 interrupted = True
         interrupted |= self._interrupt.asked
+        equal = self._sync.dropped["stamp equal to another's"]
+        if equal > self._sync.matched:
+            self._tally.warn(
+                "equal stamps",
+                f"{self._topics.color}, {self._topics.depth}: {equal} images are lost, because "
+                "their stamp is that of another image of their topic",
+            )
         damaged = Counter({"message behind the damage": self._reader.unread})
         return ReplaySummary(
             topics=self._topics,
@@ -217,7 +267,10 @@ class _Run:
             refused=self._refused,
             classes=self._classes,
             unmatched=self._unmatched,
-            without_plane=self._without_plane,
+            without_plane=len(self._planeless),
+            plane_causes=Counter(each.cause for each in self._planeless),
+            planeless_depth=_median([each.median for each in self._planeless]),
+            registration=self._registration.note,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
@@ -225,7 +278,9 @@ class _Run:
     def _matches(self) -> Iterator[tuple[Match, int]]:
         """What belongs together, with the time when it was complete; copies the input along."""
         results = {f"{NAMESPACE}/{name}" for name in (*SCENE_TOPICS, LABEL_INFO_TOPIC)}
-        inputs = {self._topics.color, self._topics.depth, self._topics.camera_info}
+        topics = self._topics
+        inputs = {topics.color, topics.depth, topics.camera_info, topics.depth_info} - {""}
+        inputs |= {topic.name for topic in self._reader.topics if holds_transforms(topic)}
         received_ns = 0
         for topic, received_ns, data in self._reader.messages(
             inputs if self._options.only_results else None
@@ -236,11 +291,74 @@ class _Run:
                 continue
             if not self._options.only_results:
                 self._writer.copy(topic, received_ns, data)
-            if topic.name in inputs:
-                for match in self._synchronise(topic, data):
+            elif self._sync.overflowed:
+                break
+            if topic.name in inputs and not self._sync.overflowed:
+                for match in self._synchronise(topic, received_ns, data):
+                    self._processed[stamp_ns(match.color)] += 1
+                    yield match, received_ns
+        if self._sync.overflowed:
+            yield from self._matches_in_order(inputs)
+        else:
+            for match in self._sync.flush():
+                yield match, received_ns
+
+    def _matches_in_order(self, inputs: Collection[str]) -> Iterator[tuple[Match, int]]:
+        """A second pass, in order of stamps, for what the first one could not keep in its queues.
+
+        Topics may come one after the other in the bag, or camera_info late. What the first pass
+        has matched until then is not matched again.
+        """
+        self._sync = self._new_sync()
+        self._tally.dropped -= self._undecodable  # they come again
+        camera_info = self._first(self._topics.camera_info)
+        if camera_info is not None:
+            self._sync.add_camera_info(camera_info)
+        names = sorted(inputs, key=lambda name: name != self._topics.camera_info)
+        received_ns = 0
+        for topic, received_ns, data in by_time(self._reader, names, self._time_ns):
+            if self._interrupt.asked:
+                return
+            for match in self._synchronise(topic, received_ns, data):
+                if not self._was_processed(match):
                     yield match, received_ns
         for match in self._sync.flush():
-            yield match, received_ns
+            if not self._was_processed(match):
+                yield match, received_ns
+
+    def _was_processed(self, match: Match) -> bool:
+        """Whether the first pass had a match; asked once for each."""
+        stamp = stamp_ns(match.color)
+        self._processed[stamp] -= 1
+        return self._processed[stamp] >= 0
+
+    def _check_stamps(self) -> bool:
+        """Whether stamps tell what belongs together; warns if not."""
+        if self._topics.is_cloud:  # one message has it all
+            return True
+        still = [
+            name
+            for name in dict.fromkeys((self._topics.color, self._topics.depth))
+            if stamps_stand_still(self._reader, name)
+        ]
+        if still:
+            self._tally.warn(
+                "stamps stand still",
+                f"the stamps of {' and '.join(still)} are zero or do not change: colour and depth "
+                "are paired by the times of their recording",
+            )
+        return not still
+
+    def _time_ns(self, message: Any, received_ns: int) -> int:
+        """What a message is paired by."""
+        return stamp_ns(message) if self._has_stamps else received_ns
+
+    def _first(self, name: str) -> Any:
+        """The first message of a topic that can be read; None where there is none."""
+        for topic, _, data in self._reader.messages([name]) if name else ():
+            with suppress(MessageError):
+                return self._reader.decode(topic, data)
+        return None
 
     def _is_report(self, topic: Topic, data: Bytes) -> bool:
         """Whether a message is nothing but diagnostics of cvdl's."""
@@ -252,17 +370,33 @@ class _Run:
             return False
         return all(status.name.startswith(REPORTER) for status in statuses)
 
-    def _synchronise(self, topic: Topic, data: Bytes) -> list[Match]:
+    def _synchronise(self, topic: Topic, received_ns: int, data: Bytes) -> list[Match]:
+        if holds_transforms(topic):
+            add_transforms(self._transforms, self._reader, topic, data)
+            return []
         try:
             message = self._reader.decode(topic, data)
+            if self._topics.is_cloud:
+                return self._take_apart(topic, message)
         except MessageError as error:
             self._tally.drop(error.cause, f"{topic.name}: {error}")
+            self._undecodable[error.cause] += 1
             return []
         if topic.name == self._topics.camera_info:
             return self._sync.add_camera_info(message)
+        if topic.name == self._topics.depth_info:
+            self._registration.camera_info = message
+            return []
         if topic.name == self._topics.color:
-            return self._sync.add_color(stamp_ns(message), message)
-        return self._sync.add_depth(stamp_ns(message), message)
+            return self._sync.add_color(self._time_ns(message, received_ns), message)
+        return self._sync.add_depth(self._time_ns(message, received_ns), message)
+
+    def _take_apart(self, topic: Topic, message: Any) -> list[Match]:
+        """The images of a point cloud, or the camera_info for those that follow."""
+        if topic.name == self._topics.camera_info:
+            self._points_info = message
+            return []
+        return [Match(*images_of(message, self._points_info))]
 
     def _process(self, match: Match, received_ns: int) -> None:
         """One frame through the stages and into the outputs, or dropped and counted."""
@@ -270,8 +404,13 @@ class _Run:
             with _Stopwatch() as total:
                 with _Stopwatch() as read:
                     frame = read_frame(
-                        match.color, match.depth, match.camera_info, self._is_rectified
+                        match.color,
+                        match.depth,
+                        match.camera_info,
+                        self._is_rectified,
+                        self._registration,
                     )
+                    frame = with_up(frame, self._transforms, self._segmentation, self._tally.warn)
                 scene = self._perceive(frame)
                 with _Stopwatch() as draw:
                     picture = overlay(frame, scene)
@@ -295,12 +434,18 @@ class _Run:
             self._tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
         else:
             for cause, sentence in doubts(
-                match.color, match.depth, match.camera_info, self._is_rectified
+                match.color,
+                match.depth,
+                match.camera_info,
+                self._is_rectified,
+                self._registration,
+                (frame.camera.width, frame.camera.height),
             ):
                 self._tally.warn(cause, sentence)
             if scene.plane is None:
-                self._without_plane += 1
-                self._tally.warn(*missing_plane(frame.depth))
+                missing = missing_plane(frame.depth, self._segmentation.max_range)
+                self._planeless.append(missing)
+                self._tally.warn(f"no support plane: {missing.cause}", missing.sentence)
             self._grasps += len(scene.grasps)
             self._refused.update(scene.refused)
             self._classes.update(item.class_name for item in scene.objects)
@@ -364,7 +509,8 @@ class _Run:
     @property
     def _inputs(self) -> str:
         topics = self._topics
-        return f"{topics.color}, {topics.depth}, {topics.camera_info}"
+        names = (topics.color, topics.depth, topics.camera_info)
+        return ", ".join(dict.fromkeys(filter(None, names)))
 
 
 class _Interrupt:
@@ -397,6 +543,12 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+def _median(values: list[float]) -> float:
+    """Of those that are numbers; NaN where none is."""
+    numbers = [value for value in values if not isnan(value)]
+    return median(numbers) if numbers else float("nan")
 
 
 class _Stopwatch:

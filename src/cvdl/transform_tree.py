@@ -6,6 +6,7 @@ what is rigidly mounted, and for the direction of gravity.
 
 from __future__ import annotations
 
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,16 @@ class TransformTree:
     """Frames by name, each with the transform to its parent."""
 
     def __init__(self) -> None:
-        self._parents: dict[str, tuple[str, NDArray[np.float64]]] = {}
+        self._parents: dict[str, tuple[str, Any]] = {}
+        # Made when asked for: a robot tells of thousands of transforms a second.
+        self._matrices: dict[str, tuple[Any, NDArray[np.float64]]] = {}
 
     @property
     def frames(self) -> frozenset[str]:
         """The names of all frames, without a leading slash."""
-        parents = {parent for parent, _ in self._parents.values()}
-        return frozenset(self._parents.keys() | parents)
+        # A copy first: another thread may add to it.
+        known = dict(self._parents)
+        return frozenset(known.keys() | {parent for parent, _ in known.values()})
 
     def add(self, message: Any) -> None:
         """Adds the transforms of a tf2_msgs/TFMessage; one that is unusable is skipped."""
@@ -49,10 +53,8 @@ class TransformTree:
             child, parent = _name(each.child_frame_id), _name(each.header.frame_id)
             if not child or not parent or child == parent:
                 continue
-            try:
-                self._parents[child] = (parent, matrix_of(each.transform))
-            except ValueError:
-                continue
+            if _is_usable(each.transform):
+                self._parents[child] = (parent, each.transform)
 
     def lookup(self, target: str, source: str) -> NDArray[np.float64] | None:
         """(4, 4) from the source frame's coordinates to the target frame's, metres.
@@ -71,12 +73,24 @@ class TransformTree:
         matrix = np.eye(4)
         found = {frame: matrix}
         while frame in self._parents:
-            frame, to_parent = self._parents[frame]
+            child = frame
+            frame, transform = self._parents[child]
             if frame in found:  # a loop: broken tf data
                 break
+            made_of, to_parent = self._matrices.get(child, (None, matrix))
+            if made_of is not transform:
+                to_parent = matrix_of(transform)
+                self._matrices[child] = (transform, to_parent)
             matrix = to_parent @ matrix
             found[frame] = matrix
         return found
+
+
+def _is_usable(transform: Any) -> bool:
+    """Whether `matrix_of` takes it."""
+    turn, shift = transform.rotation, transform.translation
+    length = turn.x * turn.x + turn.y * turn.y + turn.z * turn.z + turn.w * turn.w
+    return 0 < length < inf and isfinite(shift.x + shift.y + shift.z)
 
 
 def _name(frame: str) -> str:

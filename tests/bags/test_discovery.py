@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -25,10 +27,11 @@ STANDARD = RgbdTopics(
     "/camera/aligned_depth_to_color/image_raw",
     "/camera/color/camera_info",
 )
+ALIGNED = replace(STANDARD, depth_info="/camera/aligned_depth_to_color/camera_info")
 
 
 @pytest.fixture
-def bag_with(tmp_path, frame):
+def bag_with(tmp_path, frame, cloud_of):
     """A function: a bag with these topics, described by words, opened."""
 
     def compressed(form, data=b"x"):
@@ -36,6 +39,8 @@ def bag_with(tmp_path, frame):
         header = FACTORY.color(frame).header
         return kind(header=header, format=form, data=np.frombuffer(data, np.uint8))
 
+    bare = cloud_of(frame)
+    bare.fields = bare.fields[:3]
     messages = {
         "color": FACTORY.color(frame),
         "grey": FACTORY.image(frame, frame.color[..., 0], "mono8"),
@@ -46,14 +51,21 @@ def bag_with(tmp_path, frame):
         "jpeg": compressed("rgb8; jpeg compressed bgr8"),
         "compressedDepth": compressed("16UC1; compressedDepth png"),
         "info": FACTORY.camera_info(frame),
+        "far depth": FACTORY.depth(replace(frame, frame_id="far")),
+        "far info": FACTORY.camera_info(replace(frame, frame_id="far")),
+        "far grey": FACTORY.image(replace(frame, frame_id="far"), frame.color[..., 0], "mono8"),
+        "static": FACTORY.tf(1, "optical", "far", np.eye(4)),
+        "cloud": cloud_of(frame),
+        "bare cloud": bare,
         "other": FACTORY.tf(1, "a", "b", np.eye(4)),
     }
 
     def make(topics: dict[str, str]) -> BagReader:
-        with BagWriter(tmp_path / "bag") as bag:
+        path = tmp_path / f"bag{len(list(tmp_path.iterdir()))}"
+        with BagWriter(path) as bag:
             for stamp, (topic, what) in enumerate(topics.items()):
                 bag.write(topic, stamp, messages[what])
-        return BagReader(tmp_path / "bag")
+        return BagReader(path)
 
     return make
 
@@ -79,7 +91,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/camera/aligned_depth_to_color/image_raw/compressedDepth": "compressedDepth",
                 "/camera/aligned_depth_to_color/camera_info": "info",
             },
-            STANDARD,
+            ALIGNED,
         ),
         (  # an OpenNI camera, whose registered depth is in metres
             {
@@ -94,6 +106,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/camera/rgb/image_rect_color",
                 "/camera/depth_registered/image",
                 "/camera/rgb/camera_info",
+                "/camera/depth_registered/camera_info",
             ),
         ),
         (  # only depth of colour's size fits
@@ -116,6 +129,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/c/color/image_raw/compressed",
                 "/c/depth/image_raw/compressedDepth",
                 "/c/color/camera_info",
+                "/c/depth/camera_info",
             ),
         ),
         (  # a bag that was replayed already
@@ -146,6 +160,81 @@ TWO_CAMERAS = {
 }
 
 
+UNREGISTERED = {
+    "/c/color/image": "color",
+    "/c/color/camera_info": "info",
+    "/c/depth/image": "far depth",
+    "/c/depth/camera_info": "far info",
+    "/c/infra1/image": "far grey",
+    "/c/infra1/camera_info": "far info",
+}
+REGISTERED = RgbdTopics(
+    "/c/color/image", "/c/depth/image", "/c/color/camera_info", "/c/depth/camera_info"
+)
+
+
+def test_depth_that_can_be_registered_is_preferred_to_grey_that_fits(bag_with):
+    assert find_topics(bag_with({**UNREGISTERED, "/tf_static": "static"})) == REGISTERED
+
+
+def test_without_a_transform_what_is_of_one_frame_fits(bag_with):
+    assert find_topics(bag_with(UNREGISTERED)).color == "/c/infra1/image"
+
+
+def test_registered_depth_is_preferred_to_registering(bag_with):
+    topics = {**UNREGISTERED, "/c/aligned_depth_to_color/image": "depth", "/tf_static": "static"}
+    assert find_topics(bag_with(topics)).depth == "/c/aligned_depth_to_color/image"
+
+
+def test_camera_infos_in_namespaces_of_their_own(bag_with):
+    names = {
+        "color": "/device/sensor_1/Color_0/image/data",
+        "info": "/device/sensor_1/Color_0/info/camera_info",
+        "far depth": "/device/sensor_0/Depth_0/image/data",
+        "far info": "/device/sensor_0/Depth_0/info/camera_info",
+        "static": "/tf_static",
+    }
+    color, info, depth, depth_info, _ = names.values()
+    bag = bag_with({topic: what for what, topic in names.items()})
+    assert find_topics(bag) == RgbdTopics(color, depth, info, depth_info)
+
+
+def test_images_of_16_bits_are_depth_where_there_is_no_better(bag_with):
+    topics = {"/c/image": "color", "/c/camera_info": "info", "/c/depth/image": "labels"}
+    assert find_topics(bag_with(topics)).depth == "/c/depth/image"
+    assert find_topics(bag_with({**topics, "/c/range": "depth"})).depth == "/c/depth/image"
+
+
+def test_a_cloud_is_taken_where_there_is_no_pair_of_images(bag_with):
+    points = {"/cam/points": "cloud"}
+    bag = bag_with({**points, "/x/points": "bare cloud", "/i/camera_info": "info"})
+    found = find_topics(bag)
+    assert found == RgbdTopics("/cam/points", "/cam/points", "")
+    assert found.is_cloud
+    marks = {"/cam/points": "colour and depth"}
+    first, _, third = describe_topics(bag, image_topics(bag), marks).splitlines()
+    assert " ".join(first.split()).endswith("x y z rgb 64x48 <- colour and depth")
+    assert third.endswith("x y z 64x48")
+    pair = {"/c": "color", "/d": "depth", "/i": "info"}
+    assert find_topics(bag_with({**points, **pair})) == RgbdTopics("/c", "/d", "/i")
+    assert find_topics(bag_with({**points, **pair}), points="/cam/points").is_cloud
+    info = {"/cam/camera_info": "info"}
+    assert find_topics(bag_with({**points, **info})).camera_info == "/cam/camera_info"
+
+
+def test_clouds_that_need_a_word_or_do_not_serve(bag_with):
+    with pytest.raises(BagError, match="say which: --points-topic /a/points or /b/points"):
+        find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
+    bag = bag_with({"/p": "bare cloud", "/c": "color"})
+    with pytest.raises(BagError, match="there is no depth topic in it"):
+        find_topics(bag)
+    assert find_topics(bag, points="/p").is_cloud  # the frames will say what is wrong with it
+    with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):
+        find_topics(bag, points="/c")
+    with pytest.raises(BagError, match="name either"):
+        find_topics(bag, color="/c", points="/p")
+
+
 def test_two_cameras_need_a_word_from_the_user(bag_with):
     bag = bag_with(TWO_CAMERAS)
     with pytest.raises(BagError) as caught:
@@ -172,7 +261,7 @@ def test_two_cameras_need_a_word_from_the_user(bag_with):
     [
         ({"/d": "depth", "/i": "info"}, "colour"),
         ({"/c": "color", "/i": "info"}, "depth"),
-        ({"/c": "color", "/l": "labels", "/i": "info"}, "depth"),
+        ({"/c": "color", "/labels": "labels", "/i": "info"}, "depth"),
         ({"/c": "color", "/d": "depth"}, "camera_info"),
         ({}, "colour"),
     ],
@@ -183,8 +272,10 @@ def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
 
 
 def test_what_would_be_accepted_is_said(bag_with):
-    with pytest.raises(BagError, match="one of the encodings 16UC1, 32FC1, or compressedDepth"):
-        find_topics(bag_with({"/c": "color", "/l": "labels", "/i": "info"}))
+    with pytest.raises(
+        BagError, match="one of the encodings 16UC1, mono16, 32FC1, 64FC1, or compressedD"
+    ):
+        find_topics(bag_with({"/c": "color", "/labels": "labels", "/i": "info"}))
 
 
 def test_a_first_message_that_is_damaged_hides_no_topic(tmp_path, frame):
@@ -232,8 +323,8 @@ def test_a_topic_that_is_announced_but_never_comes(tmp_path, frame):
 
 def test_a_topic_with_an_encoding_that_is_not_known_can_be_named(bag_with):
     """The frames will say what is wrong with it."""
-    bag = bag_with({"/c": "color", "/l": "labels", "/i": "info"})
-    assert find_topics(bag, depth="/l").depth == "/l"
+    bag = bag_with({"/c": "color", "/labels": "labels", "/i": "info"})
+    assert find_topics(bag, depth="/labels").depth == "/labels"
 
 
 def test_description(bag_with):

@@ -331,6 +331,9 @@ def test_a_ros1_bag_that_was_cut_off_needs_the_tool_made_for_it(ros1_bag):
     ros1_bag.write_bytes(data[: len(data) // 2])
     with pytest.raises(BagError, match=r"old.bag cannot be read: .*rosbag reindex"):
         BagReader(ros1_bag)
+    active = ros1_bag.rename(ros1_bag.with_name("old.bag.active"))  # of a killed recorder
+    with pytest.raises(BagError, match=r"old.bag.active cannot be read: .*rosbag reindex"):
+        BagReader(active)
 
 
 @pytest.mark.parametrize("name", ["bag.mcap", "bag.db3", "bag.bag"])

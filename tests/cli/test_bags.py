@@ -49,6 +49,14 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
     assert "<-" not in text
 
 
+def test_info_of_a_bag_without_images(tmp_path):
+    with BagWriter(tmp_path / "bag.bag_out") as bag:
+        bag.write("/tf", 0, MessageFactory(message_type).tf(0, "a", "b", np.eye(4)))
+    lines = run("info", tmp_path / "bag.bag_out").splitlines()
+    assert lines[0].endswith("bag.bag_out: rosbag2 (MCAP)")
+    assert lines[-1] == "There is nothing to replay: no topic holds images."
+
+
 @pytest.fixture(params=["simulated", "pairs", "osd", "tabletop_demo"])
 def image_folder(request, tmp_path):
     """Folders in both layouts, real ones where they are at hand."""

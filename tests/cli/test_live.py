@@ -35,9 +35,9 @@ def ros(monkeypatch):
 
 @pytest.fixture
 def made(monkeypatch):
-    """How often vision_msgs was generated."""
+    """How often messages were generated."""
     times = []
-    monkeypatch.setattr("cvdl.ros.interfaces.generate_vision_msgs", lambda: times.append(1))
+    monkeypatch.setattr("cvdl.ros.interfaces.generate_messages", lambda: times.append(1))
     return times
 
 
@@ -63,14 +63,20 @@ def test_what_is_missing_is_said_in_one_line(ros, made, monkeypatch, lacks, opti
     assert not made
 
 
-def test_set_up_generates_vision_msgs_where_there_are_none(ros, made):
-    ros(has=("rclpy",), lacks=("vision_msgs",))
+@pytest.mark.parametrize("lacks", [("vision_msgs",), ("tf2_msgs",), ("vision_msgs", "tf2_msgs")])
+def test_set_up_generates_the_messages_that_are_missing(ros, made, lacks):
+    ros(has=tuple({"rclpy", "vision_msgs", "tf2_msgs"} - set(lacks)), lacks=lacks)
     result = CliRunner().invoke(app, ["live", "--setup"])
-    assert (result.exit_code, result.stdout.splitlines()[-1], made) == (0, "done", [1])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"generating {' and '.join(lacks)} (about a minute, once)",
+        "done",
+    ]
+    assert made == [1]
 
 
-def test_set_up_leaves_vision_msgs_alone_where_they_are(ros, made):
-    ros(has=("rclpy", "vision_msgs"), lacks=())
+def test_set_up_leaves_messages_alone_where_they_are(ros, made):
+    ros(has=("rclpy", "vision_msgs", "tf2_msgs"), lacks=())
     result = CliRunner().invoke(app, ["live", "--setup"])
-    assert (result.exit_code, result.stdout) == (0, "vision_msgs is there already\n")
+    assert (result.exit_code, result.stdout) == (0, "all messages are there already\n")
     assert not made

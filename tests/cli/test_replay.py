@@ -89,6 +89,7 @@ def test_every_option_reaches_the_replay(bag, tmp_path, monkeypatch):
     settings = tmp_path / "settings.yaml"
     settings.write_text("segmentation: {max_range: 2}\ngrasp: {enable: false}\n")
     topics = ("--color-topic", "/c", "--depth-topic", "/d", "--camera-info-topic", "/i")
+    topics += ("--points-topic", "/p")
     outputs = ("--pictures", tmp_path / "p", "--rerun", tmp_path / "r.rrd")
     others = ("--slop", 0.5, "--limit", 7, "--only-results", "--overwrite")
     with pytest.raises(BagError, match="that will do"):
@@ -97,7 +98,7 @@ def test_every_option_reaches_the_replay(bag, tmp_path, monkeypatch):
     assert asked["config"].segmentation.max_range == 2
     assert not asked["config"].grasp.enable
     assert asked["options"] == ReplayOptions(
-        "/c", "/d", "/i", 0.5, True, tmp_path / "p", tmp_path / "r.rrd", 7, True
+        "/c", "/d", "/i", 0.5, True, tmp_path / "p", tmp_path / "r.rrd", 7, True, "/p"
     )
 
 

@@ -2,6 +2,7 @@
 
 from cvdl.bags.discovery import RgbdTopics, describe_topics, find_topics, image_topics
 from cvdl.bags.frames import write_frame, write_frames
+from cvdl.bags.order import by_time, stamps_stand_still
 from cvdl.bags.reader import BagReader
 from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import BagError, Topic
@@ -15,12 +16,14 @@ __all__ = [
     "Bytes",
     "RgbdTopics",
     "Topic",
+    "by_time",
     "check_output",
     "describe_topics",
     "find_topics",
     "image_topics",
     "message_type",
     "prepare_output",
+    "stamps_stand_still",
     "write_frame",
     "write_frames",
 ]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 
 from cvdl.bags.reader import BagReader
 from cvdl.bags.topic import BagError, Topic
-from cvdl.ros.reading import (
+from cvdl.bags.transforms import known_transforms
+from cvdl.ros.camera_info import is_rectified
+from cvdl.ros.depth_registration import frame_of, is_named_registered
+from cvdl.ros.images import (
     COLOR_ENCODINGS,
     DEPTH_ENCODINGS,
     MessageError,
     image_kind,
     image_size,
-    is_rectified,
+    is_grey,
 )
+from cvdl.ros.points import POINTS, is_source, points_description
 from cvdl.tally import counted
+from cvdl.transform_tree import TransformTree
 
 __all__ = ["ImageTopic", "RgbdTopics", "describe_topics", "find_topics", "image_topics"]
 
@@ -24,33 +29,48 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _FIRST = 5  # messages of a topic among which one is sound, or none is
 _TRANSPORTS = ("compressed", "compressedDepth")
-_REGISTERED = ("aligned", "registered", "depth_to_rgb", "depth_to_color")
 
 
 @dataclass(frozen=True)
 class RgbdTopics:
-    """The three topics that make frames, by name."""
+    """The topics that make frames, by name.
+
+    Attributes:
+        color: of images, or of point clouds: then the same as ``depth``.
+        depth: likewise.
+        camera_info: of color; empty where point clouds have none.
+        depth_info: the camera_info of depth, for its registration to color; empty where there is
+            none of its own.
+    """
 
     color: str
     depth: str
     camera_info: str
+    depth_info: str = ""
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether point clouds are both color and depth."""
+        return self.color == self.depth
 
 
 @dataclass(frozen=True)
 class ImageTopic:
-    """What the first sound message of an image topic says.
+    """What the first sound message of a topic of images or point clouds says.
 
     Attributes:
-        topic: of an Image or CompressedImage.
-        kind: "color", "depth", or "" for what is neither.
-        encoding: of an Image, or the format of a CompressedImage.
+        topic: of an Image, a CompressedImage or a PointCloud2.
+        kind: "color", "depth", "points" for both, or "" for what is neither.
+        encoding: of an Image, the format of a CompressedImage, or the fields of a PointCloud2.
         size: width and height, pixels; zeros where the picture cannot be read.
+        frame: its frame id, without a leading slash.
     """
 
     topic: Topic
     kind: str
     encoding: str
     size: tuple[int, int]
+    frame: str = ""
 
     @property
     def is_compressed(self) -> bool:
@@ -64,34 +84,52 @@ class ImageTopic:
 
 
 def image_topics(bag: BagReader) -> dict[str, ImageTopic]:
-    """Every image topic that has messages, by its name."""
+    """Every topic of images or point clouds that has messages, by its name."""
     found = {}
     for topic in bag.topics:
-        if topic.type not in _IMAGES or not topic.count:
+        if topic.type not in (*_IMAGES, POINTS) or not topic.count:
             continue
-        kind, encoding, size = "", "", (0, 0)
+        kind, encoding, size, frame = "", "", (0, 0), ""
         for _, _, data in islice(bag.messages([topic.name]), _FIRST):
             try:
                 message = bag.decode(topic, data)
-                kind = image_kind(message)
+                frame = frame_of(message)
+                if topic.type == POINTS:
+                    kind = "points" if is_source(message) else ""
+                    encoding = points_description(message)
+                    size = int(message.width), int(message.height)
+                    break
+                kind = image_kind(message, topic.name)
                 encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
                 size = image_size(message)
             except MessageError:
                 continue  # said again, with its reason, when the topic is used
             if kind:
                 break
-        found[topic.name] = ImageTopic(topic, kind, encoding, size)
+        found[topic.name] = ImageTopic(topic, kind, encoding, size, frame)
     return found
 
 
 def find_topics(
-    bag: BagReader, color: str | None = None, depth: str | None = None, info: str | None = None
+    bag: BagReader,
+    color: str | None = None,
+    depth: str | None = None,
+    info: str | None = None,
+    points: str | None = None,
 ) -> RgbdTopics:
-    """The colour, depth and camera_info topics; those given are taken as they are.
+    """The topics that make frames; those given are taken as they are.
 
-    Of several, the ones that fit together are preferred: of one size and one camera, the
-    camera_info next to colour, depth registered to colour; then raw before compressed, and
-    colour before grey.
+    Of several, the ones that fit together are preferred: of one size and one camera, or such that
+    depth can be registered to color; colour before grey; the camera_info next to colour; depth
+    registered to colour; then raw before compressed. Where there is no pair of images, it is an
+    organised point cloud with color.
+
+    Args:
+        bag: to look into.
+        color: name of the color topic.
+        depth: name of the depth topic.
+        info: name of the CameraInfo topic of color, or of the point cloud.
+        points: name of the topic of point clouds; instead of color and depth.
 
     Raises:
         BagError: if one is missing, or several fit equally well; it lists the bag's topics.
@@ -103,20 +141,30 @@ def find_topics(
         return BagError(f"{bag.path}: {what}. Its topics:\n{describe_topics(bag, images)}")
 
     names = {topic.name for topic in bag.topics}
-    for given in (color, depth, info):
-        if given is not None and given not in names:
+    for given, kinds in ((color, _IMAGES), (depth, _IMAGES), (points, (POINTS,))):
+        if given is None:
+            continue
+        if given not in names:
             raise fail(f"there is no topic {given}")
-    for given in (color, depth):
-        if given is not None and given not in images:
-            raise fail(f"{given} holds no messages of type {' or '.join(_IMAGES)}")
+        if given not in images or images[given].topic.type not in kinds:
+            raise fail(f"{given} holds no messages of type {' or '.join(kinds)}")
     if info is not None and info not in infos:
-        raise fail(f"{info} holds no messages of type {CAMERA_INFO}")
+        missing = f"{info} holds no messages of type {CAMERA_INFO}"
+        raise fail(missing if info in names else f"there is no topic {info}")
+    if points is not None and (color is not None or depth is not None):
+        raise fail("point clouds are taken instead of colour and depth: name either")
 
     choices = {
         "colour": [color] if color else [n for n, i in images.items() if i.kind == "color"],
         "depth": [depth] if depth else [n for n, i in images.items() if i.kind == "depth"],
         "camera_info": [info] if info else infos,
     }
+    clouds = [points] if points else [n for n, i in images.items() if i.kind == "points"]
+    is_pair = bool(choices["colour"] and choices["depth"] and choices["camera_info"])
+    if points or (clouds and not is_pair and color is None and depth is None):
+        if len(clouds) > 1:
+            raise fail(f"several topics fit, so say which: --points-topic {' or '.join(clouds)}")
+        return RgbdTopics(clouds[0], clouds[0], info or _info_beside(clouds[0], infos))
     accepted = {
         "colour": f" with one of the encodings {', '.join(COLOR_ENCODINGS)}, or compressed",
         "depth": f" with one of the encodings {', '.join(DEPTH_ENCODINGS)}, or compressedDepth",
@@ -125,17 +173,15 @@ def find_topics(
     for what, candidates in choices.items():
         if not candidates:
             raise fail(f"there is no {what} topic in it{accepted[what]}")
+    fitness = _Fitness(images, infos, known_transforms(bag))
     ranked = sorted(
-        (
-            (_fitness(images[c], images[d], i), RgbdTopics(c, d, i))
-            for c, d, i in product(*choices.values())
-        ),
+        ((fitness(c, d, i), RgbdTopics(c, d, i)) for c, d, i in product(*choices.values())),
         key=lambda pair: pair[0],
     )
     best_fitness, best = ranked[-1]
-    if best.color == best.depth:
+    if best.is_cloud:
         raise fail(f"{best.color} would be both colour and depth")
-    equals = [topics for fitness, topics in ranked if fitness == best_fitness]
+    equals = [topics for each, topics in ranked if each == best_fitness]
     if len(equals) > 1:
         options = {
             "--color-topic": {topics.color for topics in equals},
@@ -148,7 +194,8 @@ def find_topics(
             if len(found) > 1
         )
         raise fail(f"several topics fit equally well, so say which: {doubtful}")
-    return best
+    depth_info = _depth_info(best.depth, best.camera_info, infos)
+    return RgbdTopics(best.color, best.depth, best.camera_info, depth_info)
 
 
 def describe_topics(
@@ -171,21 +218,65 @@ def describe_topics(
     return "\n".join(f"  {line}" for line in lines or ["(none)"])
 
 
-def _fitness(color: ImageTopic, depth: ImageTopic, info: str) -> tuple[int, ...]:
-    """The larger, the better do the three fit together; the first difference decides."""
-    color_space, depth_space = _namespace(color.topic.name), _namespace(depth.topic.name)
-    info_space = _namespace(info)
-    return (
-        color.size == depth.size,
-        # The camera_info of colour, else of depth registered to it, else any.
-        2 * (info_space == color_space) + (info_space == depth_space),
-        _is_registered(depth.topic.name),
-        _shared(color_space, depth_space),
-        not color.is_compressed,
-        not depth.is_compressed,
-        not color.encoding.startswith("mono"),
-        is_rectified(color.topic.name),
-    )
+@dataclass(frozen=True)
+class _Fitness:
+    """Tells how well topics fit together."""
+
+    images: Mapping[str, ImageTopic]
+    infos: Collection[str]
+    transforms: TransformTree
+
+    def __call__(self, color_name: str, depth_name: str, info: str) -> tuple[int, ...]:
+        """The larger, the better do the three fit together; the first difference decides."""
+        color, depth = self.images[color_name], self.images[depth_name]
+        color_space, depth_space = _namespace(color_name), _namespace(depth_name)
+        info_space = _namespace(info)
+        is_same_size = color.size == depth.size
+        is_same_frame = color.frame == depth.frame
+        is_registered = is_named_registered(depth_name)
+        is_usable = is_same_size and (is_same_frame or is_registered)
+        return (
+            2 if is_usable or self._can_register(color, depth, info) else int(is_same_size),
+            not is_grey(color.encoding),
+            is_same_size,
+            "depth" in depth_name.lower(),
+            # The camera_info of colour, else of depth registered to it, else any.
+            2 * (info_space == color_space)
+            + (info_space == depth_space and (is_same_frame or is_registered)),
+            _shared(info_space, color_space),
+            is_registered,
+            depth.encoding != "mono16",
+            _shared(color_space, depth_space),
+            not color.is_compressed,
+            not depth.is_compressed,
+            "compressedDepth" in depth.encoding,
+            is_rectified(color_name),
+        )
+
+    def _can_register(self, color: ImageTopic, depth: ImageTopic, info: str) -> bool:
+        """Whether there is all that it takes to register depth to color."""
+        return bool(_depth_info(depth.topic.name, info, self.infos)) and (
+            color.frame == depth.frame
+            or self.transforms.lookup(color.frame, depth.frame) is not None
+        )
+
+
+def _info_beside(name: str, infos: Iterable[str]) -> str:
+    """The CameraInfo topic in the namespace of an image or a point cloud; empty if none is."""
+    return next((info for info in infos if _namespace(info) == _namespace(name)), "")
+
+
+def _depth_info(depth: str, color_info: str, infos: Iterable[str]) -> str:
+    """The CameraInfo topic of depth: beside it, or alone the nearest by name; empty if none is."""
+    beside = _info_beside(depth, infos)
+    if beside:
+        return beside if beside != color_info else ""
+    space = _namespace(depth)
+    shared = {info: _shared(_namespace(info), space) for info in infos}
+    most = max(shared.values(), default=0)
+    nearest = [info for info, count in shared.items() if count == most]
+    is_clear = most > 0 and len(nearest) == 1 and nearest[0] != color_info
+    return nearest[0] if is_clear else ""
 
 
 def _namespace(name: str) -> tuple[str, ...]:
@@ -194,10 +285,6 @@ def _namespace(name: str) -> tuple[str, ...]:
     if parts[-1] in _TRANSPORTS:
         parts.pop()
     return tuple(parts[:-1])
-
-
-def _is_registered(name: str) -> bool:
-    return any(word in name for word in _REGISTERED)
 
 
 def _shared(first: Iterable[str], second: Iterable[str]) -> int:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rosbags.rosbag1 import Reader as Reader1
+
+from cvdl.bags.members import STORAGES, has_log, member_files, readable, storage_of
+from cvdl.bags.realsense import RealSenseSource, is_recording
 from cvdl.bags.scans import McapScan, SqliteScan
-from cvdl.bags.sources import Bytes, Ros1Source, Ros2Source, Source
+from cvdl.bags.sources import Bytes, Ros1Source, Source, ros2_sources
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import typestore
-from cvdl.natural_order import natural_key
 from cvdl.ros.reading import MessageError
 
 __all__ = ["BagReader"]
 
 _log = logging.getLogger(__name__)
 
-_ACCEPTED = "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file"
+_ACCEPTED = (
+    "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file; "
+    "the first two also compressed, as .mcap.zstd or .db3.zstd"
+)
+_ROS1 = (".bag", ".bag.active")  # the latter of a recorder that was killed
 _SCANS = {".mcap": McapScan, ".db3": SqliteScan}
 
 
@@ -36,7 +44,6 @@ class BagReader:
         topics: all of them, in order of their names.
         start_ns: time of the first message, nanoseconds.
         duration_ns: from the first to the last message.
-        unread: how many of the messages wanted last lie behind damage.
 
     Raises:
         BagError: if there is no bag, or nothing of it can be read.
@@ -44,8 +51,11 @@ class BagReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.unread = 0
-        self.kind, self._sources = _open(path)
+        self._unread: dict[tuple[int, int], int] = {}  # by source and topic
+        self._warned: set[int] = set()
+        with ExitStack() as stack:
+            self.kind, self._sources = _open(path, stack)
+            self._copies = stack.pop_all()
         merged: dict[tuple[str, str], Topic] = {}
         for source in self._sources:
             for topic in source.topics.values():
@@ -65,6 +75,7 @@ class BagReader:
     def __exit__(self, *exception: object) -> None:
         for source in self._sources:
             source.close()
+        self._copies.close()
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[tuple[Topic, int, Bytes]]:
         """Topic, time of reception (nanoseconds) and serialised message (CDR), in order of time.
@@ -72,23 +83,35 @@ class BagReader:
         Args:
             names: of the topics wanted; all of them if not given.
         """
-        self.unread = 0
-        for source in self._sources:
+        for number, source in enumerate(self._sources):
             keys = [k for k, t in source.topics.items() if names is None or t.name in names]
             topics = {k: self._merged[t.name, t.type] for k, t in source.topics.items()}
             if not keys:
                 continue
-            count = 0
+            unread = {(number, key): source.topics[key].count for key in keys}
+            for place in unread:
+                self._unread.pop(place, None)
             try:
                 for key, stamp_ns, data in source.messages(keys):
-                    count += 1
+                    unread[number, key] -= 1
                     yield topics[key], stamp_ns, data
             except Exception as error:  # whatever the libraries make of damaged data
+                self._unread.update(unread)
                 total = sum(source.topics[key].count for key in keys)
-                self.unread += total - count
-                _log.warning(
-                    "%s cannot be read beyond message %d of %d: %s", self.path, count, total, error
-                )
+                if number not in self._warned:
+                    _log.warning(
+                        "%s cannot be read beyond message %d of %d: %s",
+                        self.path / source.file_name if self.path.is_dir() else self.path,
+                        total - sum(unread.values()),
+                        total,
+                        error,
+                    )
+                self._warned.add(number)
+
+    @property
+    def unread(self) -> int:
+        """How many messages lie behind damage, of each topic when it was read last."""
+        return sum(self._unread.values())
 
     def decode(self, topic: Topic, data: Bytes) -> Any:
         """A serialised message to an object with its fields.
@@ -102,54 +125,112 @@ class BagReader:
             raise MessageError("undecodable message", f"{topic.type}: {error}") from error
 
 
-def _open(path: Path) -> tuple[str, list[Source]]:
-    """What kind of bag it is, and its files."""
+def _open(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
+    """What kind of bag it is, and its files; the stack takes over temporary copies."""
     if not path.exists():
         raise BagError(f"there is no bag {path}")
-    if not path.is_dir():
-        return _kind([path]), [_open_file(path)]
-    files = sorted(
-        (file for file in path.iterdir() if file.suffix in _SCANS),
-        key=lambda file: natural_key(file.name),
-    )
+    if path.is_dir():
+        return _open_folder(path, stack)
+    if path.name.endswith(_ROS1):
+        source = _open_ros1(path)
+        is_recording_of_sdk = isinstance(source, RealSenseSource)
+        return "ROS 1 bag" + " (RealSense SDK)" * is_recording_of_sdk, [source]
+    return _kind([path]), _open_ros2(path, stack)
+
+
+def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
+    files = member_files(path)
     metadata = path / "metadata.yaml"
     if not files and not metadata.exists():
-        raise BagError(
-            f"the folder {path} holds no bag: neither metadata.yaml nor {' nor '.join(_SCANS)}; "
-            f"of a folder of images, `cvdl bag from-images {path} BAG` makes one"
-        )
-    try:
-        source = Ros2Source(path)
-    except Exception as error:  # whatever the library makes of a damaged bag
-        if not files or _says_compressed(metadata):
-            raise BagError(f"{path} is no bag that can be read: {error}; {_ACCEPTED}") from error
-        # A recorder that was killed leaves no metadata; those of a copy cut off do not fit it.
-        _log.warning("%s: %s; its files are read one by one", path, str(error).rstrip("."))
-        return _kind(files), [_open_file(file) for file in files]
-    return _kind(path.iterdir()), [source]
+        raise BagError(f"the folder {path} holds no bag: {_what_instead(path)}")
+    if any(map(has_log, files)):
+        # The metadata do not know of the rows in the log, of which `readable` tells.
+        reason = ""
+    elif not metadata.exists():  # of a recorder that was killed
+        reason = "there is no metadata.yaml"
+    else:
+        try:
+            sources = ros2_sources(path)
+        except Exception as error:  # whatever the library makes of a damaged bag
+            reason = str(error).rstrip(".")
+            if not files or _has_unknown_compression(metadata):
+                raise BagError(
+                    f"{path} is no bag that can be read: {reason}; {_ACCEPTED}"
+                ) from error
+        else:
+            read = {source.file_name for source in sources}
+            for file in files:
+                if file.name.removesuffix(".zstd") not in read:
+                    _log.warning("%s is left out: metadata.yaml does not name it", file)
+            return _kind(files), list(sources)
+    if reason:
+        _log.warning("%s: %s: its files are read one by one", path, reason)
+    opened: list[Source] = []
+    refusals: list[BagError] = []
+    for file in files:
+        sources_or_refusal = _try_ros2(file, stack)
+        if isinstance(sources_or_refusal, BagError):
+            refusals.append(sources_or_refusal)
+        else:
+            opened += sources_or_refusal
+    if not opened:
+        raise refusals[0]
+    for refusal in refusals:
+        _log.warning("a file of the bag is left out: %s", refusal)
+    return _kind(files), opened
 
 
-def _says_compressed(metadata: Path) -> bool:
-    """Whether messages need decompression of which their own file knows nothing."""
-    text = metadata.read_text(errors="replace") if metadata.is_file() else ""
-    return re.search(r"compression_mode: *['\"]?(file|message)", text, re.IGNORECASE) is not None
+def _what_instead(folder: Path) -> str:
+    """What a folder without a rosbag2 lacks, and what its user may have meant."""
+    bags = sorted(file.name for file in folder.iterdir() if file.name.endswith(_ROS1))
+    if bags:
+        return f"name the ROS 1 bag itself, {folder / bags[0]}"
+    return (
+        f"neither metadata.yaml nor {' nor '.join(STORAGES)} files; of a folder of images, "
+        f"`cvdl bag from-images {folder} BAG` makes one"
+    )
 
 
-def _open_file(path: Path) -> Source:
-    if path.suffix != ".bag" and path.suffix not in _SCANS:
+def _has_unknown_compression(metadata: Path) -> bool:
+    """Whether the recorder compressed in a way that nothing here can undo."""
+    found = re.search(
+        r"^\s*compression_format:[ '\"]*(\w+)", metadata.read_text(errors="replace"), re.MULTILINE
+    )
+    return found is not None and found[1] not in ("none", "zstd")
+
+
+def _open_ros2(path: Path, stack: ExitStack) -> list[Source]:
+    """A file of a rosbag2."""
+    storage = storage_of(path)
+    if not storage:
         raise BagError(f"{path} is not a bag: its name ends in {path.suffix!r}; {_ACCEPTED}")
+    file = readable(path, stack)
     try:
-        return Ros1Source(path) if path.suffix == ".bag" else Ros2Source(path)
+        return list(ros2_sources(file))
     except Exception as error:  # whatever the libraries make of a damaged file
-        if path.suffix in _SCANS:
-            return _SCANS[path.suffix](path, error)
+        return [_SCANS[storage](file, error, path)]
+
+
+def _try_ros2(path: Path, stack: ExitStack) -> list[Source] | BagError:
+    try:
+        return _open_ros2(path, stack)
+    except BagError as error:
+        return error
+
+
+def _open_ros1(path: Path) -> Source:
+    try:
+        reader = Reader1(path)
+        reader.open()
+        if is_recording({connection.topic for connection in reader.connections}):
+            return RealSenseSource(reader)
+        return Ros1Source(reader)
+    except Exception as error:  # whatever the library makes of a damaged file
         raise BagError(
-            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` mends what was cut off)"
+            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` repairs what was cut off)"
         ) from error
 
 
 def _kind(files: Iterable[Path]) -> str:
-    names = " ".join(file.name for file in files)
-    if ".bag" in names:
-        return "ROS 1 bag"
-    return "rosbag2 (SQLite)" if ".db3" in names else "rosbag2 (MCAP)"
+    is_sqlite = any(storage_of(file) == ".db3" for file in files)
+    return "rosbag2 (SQLite)" if is_sqlite else "rosbag2 (MCAP)"

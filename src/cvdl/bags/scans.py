@@ -19,6 +19,7 @@ from mcap.stream_reader import StreamReader
 from rosbags.interfaces import Qos
 from rosbags.rosbag2.metadata import parse_qos
 
+from cvdl.bags.members import decompressed
 from cvdl.bags.sources import Bytes, Source
 from cvdl.bags.topic import BagError, Topic, described
 
@@ -33,13 +34,16 @@ class _Scan(Source):
     Args:
         path: the file.
         reason: why it cannot be read properly, for the warning.
+        original: the file of the bag, if `path` is a temporary copy of it.
 
     Raises:
         BagError: if not one ROS 2 message comes before it.
     """
 
-    def __init__(self, path: Path, reason: object) -> None:
+    def __init__(self, path: Path, reason: object, original: Path | None = None) -> None:
         self._path = path
+        name = original or path
+        self.file_name = path.name
         self.start_ns, self.end_ns = 2**63 - 1, 0
         self._found: dict[int, Topic] = {}
         counts: Counter[int] = Counter()
@@ -48,11 +52,11 @@ class _Scan(Source):
             self.start_ns = min(self.start_ns, stamp_ns)
             self.end_ns = max(self.end_ns, stamp_ns)
         if not counts:
-            raise BagError(f"{path} holds no ROS 2 message that can be read: {reason}")
+            raise BagError(f"{name} holds no ROS 2 message that can be read: {reason}")
         self.topics = {key: replace(topic, count=counts[key]) for key, topic in self._found.items()}
         _log.warning(
-            "%s is read without its index (%s): %d ROS 2 messages can be found so",
-            path,
+            "%s is read without its index (%s): %d ROS 2 messages can be found",
+            name,
             str(reason).rstrip("."),
             counts.total(),
         )
@@ -62,7 +66,7 @@ class _Scan(Source):
         try:
             for key, stamp_ns, data in self._scan():
                 if keys is None or key in keys:
-                    yield key, stamp_ns, data
+                    yield key, stamp_ns, decompressed(data)
         except Exception as error:  # the damage shows in many guises
             _log.debug("%s ends with %r", self._path, error)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mcap.records import Message
+from mcap.stream_reader import StreamReader
 from rosbags.convert.converter import (
     STATIC_MSGTYPE_RENAMES,
     is_same_wireformat,
@@ -20,14 +23,17 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from cvdl.bags.topic import LATCHED, Topic, described
+from cvdl.bags.members import decompressed
+from cvdl.bags.topic import LATCHED, BagError, Topic, described
 from cvdl.bags.typestore import new_typestore
 
-__all__ = ["Bytes", "Ros1Source", "Ros2Source", "Source"]
+__all__ = ["Bytes", "Ros1Source", "Ros2Source", "Source", "ros2_sources"]
 
 _log = logging.getLogger(__name__)
 
 Bytes = bytes | memoryview
+
+_DIGEST_OF_NO_FIELDS = "d41d8cd98f00b204e9800998ecf8427e"
 
 
 class Source(ABC):
@@ -37,11 +43,13 @@ class Source(ABC):
         topics: by the keys that messages come with; one name may have several.
         start_ns: time of the first message, nanoseconds.
         end_ns: time of the last message.
+        file_name: of the file in the folder of a bag, uncompressed; empty of a ROS 1 bag.
     """
 
     topics: dict[int, Topic]
     start_ns: int
     end_ns: int
+    file_name = ""
 
     @abstractmethod
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
@@ -52,94 +60,167 @@ class Source(ABC):
 
 
 class _RosbagsSource(Source):
-    """What both of the library's readers have in common."""
+    """What the sources that read through the library have in common.
 
-    def __init__(self, reader: Reader1 | Reader2) -> None:
-        reader.open()
+    Args:
+        reader: an open one of the library's: a ROS 1 reader, or one of a rosbag2's files.
+        close: lets go of the files; the reader's own method if not given.
+    """
+
+    def __init__(self, reader: Any, close: Callable[[], None] | None = None) -> None:
         self._reader = reader
+        self._close = close or reader.close
         self._connections: dict[int, Connection] = {c.id: c for c in reader.connections}
+        self._faulty: set[int] = set()
         self.topics = {}
-        self.start_ns = reader.start_time
-        self.end_ns = reader.end_time - 1
 
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
         """See the base class."""
-        wanted = [self._connections[key] for key in keys]
-        faulty = set()
-        for connection, stamp_ns, data in self._reader.messages(wanted):
-            key = connection.id
-            try:
-                converted = self._to_ros2(key, data)
-            except Exception as error:  # whatever the library makes of a faulty message
-                if key not in faulty:
-                    _log.warning("%s: messages are left out: %s", connection.topic, error)
-                faulty.add(key)
-            else:
+        wanted = [self._connections[key] for key in keys if key in self._connections]
+        for key, stamp_ns, data in self._raw(wanted) if wanted else ():
+            converted = self._guarded(key, stamp_ns, data)
+            if converted is not None:
                 yield key, stamp_ns, converted
 
     def close(self) -> None:
         """See the base class."""
-        self._reader.close()
+        self._close()
 
-    def _to_ros2(self, key: int, data: Bytes) -> Bytes:
-        return data
+    def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
+        """Key, time and data of each message as it is in the file."""
+        for connection, stamp_ns, data in self._reader.messages(wanted):
+            yield connection.id, stamp_ns, data
+
+    def _guarded(self, key: int, stamp_ns: int, data: Bytes) -> Bytes | None:
+        try:
+            return self._converted(key, stamp_ns, data)
+        except Exception as error:  # whatever the library makes of a faulty message
+            if key not in self._faulty:
+                name = self._connections[key].topic
+                _log.warning("%s: messages are left out: %s", name, error)
+            self._faulty.add(key)
+            return None
+
+    @abstractmethod
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
+        """A message as ROS 2 serialises it."""
 
 
 class Ros2Source(_RosbagsSource):
-    """A rosbag2 folder with its metadata.yaml, or a single .mcap or .db3 file.
+    """One file of a rosbag2.
 
     The types of the bag are copied along, not parsed: a strange type on a topic that nobody
     asks for must not keep the others from being read.
+
+    Args:
+        reader: of the file, open.
+        announced: topics as the bag's metadata name them, where there are any: they have the
+            hashes of types, and topics without a message.
+        close: lets go of the files.
+
+    Raises:
+        BagError: if its index does not name all topics.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(Reader2(path))
+    def __init__(
+        self,
+        reader: Any,
+        announced: Sequence[Connection] = (),
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(reader, close)
+        self.file_name = str(reader.path.name)
+        indexed = sum(connection.msgcount for connection in reader.connections)
+        if hasattr(reader, "chunks") and indexed < reader.metadata.message_count:
+            raise BagError(f"the index of {self.file_name} does not name all topics")
+        self.start_ns = reader.metadata.start_time
+        self.end_ns = reader.metadata.end_time - 1
+        known = {(c.topic, c.msgtype): c for c in announced}
         for key, connection in self._connections.items():
             ext: Any = connection.ext
             if ext.serialization_format != "cdr":
                 _log.warning(
                     "%s: %s is left out: its messages are %s, not a ROS 2 type's",
-                    path,
+                    reader.path,
                     connection.topic,
                     ext.serialization_format,
                 )
                 continue
-            definition, digest = connection.msgdef.data, connection.digest
-            if not definition:  # SQLite bags of Humble and before hold none
-                definition, digest = described(connection.msgtype)
-            self.topics[key] = Topic(
-                connection.topic,
-                connection.msgtype,
-                definition,
-                digest,
-                tuple(ext.offered_qos_profiles),
-                connection.msgcount,
-            )
+            announcement = known.pop((connection.topic, connection.msgtype), connection)
+            self.topics[key] = _topic_of(connection, announcement)
+        for number, connection in enumerate(known.values(), start=1):
+            self.topics[-number] = replace(_topic_of(connection, connection), count=0)
+
+    def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
+        if getattr(self._reader, "chunks", True):
+            yield from super()._raw(wanted)
+            return
+        # An MCAP without chunks has no index. The library reads it only if its times never go
+        # back, which those of several publishers do, and from a position that readers share.
+        keys = {connection.id for connection in wanted}
+        with self._reader.path.open("rb") as file:
+            for record in StreamReader(file).records:
+                if isinstance(record, Message) and record.channel_id in keys:
+                    yield record.channel_id, record.log_time, record.data
+
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
+        return decompressed(data)
+
+
+def ros2_sources(path: Path) -> list[Ros2Source]:
+    """The files of a rosbag2 folder with its metadata.yaml, or a single .mcap or .db3 file."""
+    reader = Reader2(path)
+    reader.open()
+    if not path.is_dir():
+        return [Ros2Source(reader.storage)]
+    folder: Any = reader.storage
+    # The files are the folder's to close, and it may have temporary copies of them.
+    closers = [folder.close, *[lambda: None] * (len(folder.storages) - 1)]
+    return [
+        Ros2Source(storage, reader.connections, close)
+        for storage, close in zip(folder.storages, closers, strict=True)
+    ]
+
+
+def _topic_of(connection: Connection, announcement: Connection) -> Topic:
+    """A topic as its file describes it, and the bag's metadata where the file says nothing."""
+    definition, digest = connection.msgdef.data, connection.digest or announcement.digest
+    if not definition:  # SQLite bags of Humble and before hold none
+        definition, digest = described(connection.msgtype)
+    profiles = [
+        getattr(each.ext, "offered_qos_profiles", ()) for each in (connection, announcement)
+    ]
+    return Topic(
+        connection.topic,
+        connection.msgtype,
+        definition,
+        digest,
+        tuple(profiles[0] or profiles[1]),
+        connection.msgcount,
+    )
 
 
 class Ros1Source(_RosbagsSource):
-    """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read."""
+    """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read.
 
-    def __init__(self, path: Path) -> None:
-        reader = Reader1(path)
+    Args:
+        reader: of the bag, open.
+    """
+
+    def __init__(self, reader: Reader1) -> None:
         super().__init__(reader)
+        self.start_ns = reader.start_time
+        self.end_ns = reader.end_time - 1
         self._ros1 = get_typestore(Stores.EMPTY)
         self._ros2 = new_typestore()
         self._converters: dict[int, Callable[[Bytes], Bytes]] = {}
         counts: Counter[int] = Counter()
         for chunk in reader.chunk_infos:
             counts.update(chunk.connection_counts)
+        refused: dict[str, str] = {}
         for key, connection in self._connections.items():
-            try:
-                kind = self._register(connection)
-            except Exception as error:  # the parser's own, and plenty of others
-                _log.warning(
-                    "%s: %s is left out, as its type %s cannot be converted: %s",
-                    path,
-                    connection.topic,
-                    connection.msgtype,
-                    error,
-                )
+            kind = self._try_to_register(connection, refused)
+            if kind is None:
                 continue
             publisher: Any = connection.ext
             self._converters[key] = self._converter(connection.msgtype, kind)
@@ -151,11 +232,25 @@ class Ros1Source(_RosbagsSource):
                 (LATCHED,) if publisher.latching else (),
                 counts[key],
             )
+        if refused:
+            _log.warning(
+                "%s: topics of types that cannot be converted are left out: %s",
+                reader.path,
+                "; ".join(f"{kind} ({reason})" for kind, reason in sorted(refused.items())),
+            )
+
+    def _try_to_register(self, connection: Connection, refused: dict[str, str]) -> str | None:
+        """See `_register`; enters the reason where a type cannot be made known."""
+        try:
+            return self._register(connection)
+        except Exception as error:  # the parser's own, and plenty of others
+            refused[connection.msgtype] = str(error)
+            return None
 
     def _register(self, connection: Connection) -> str:
         """Make the type known on both sides; its name in ROS 2."""
         name = connection.msgtype
-        self._ros1.register(get_types_from_msg(connection.msgdef.data, name))
+        self._ros1.register(_definitions(connection))
         kind = STATIC_MSGTYPE_RENAMES.get(name, name)
         if kind not in self._ros2.types:
             definition, _ = self._ros1.generate_msgdef(name, ros_version=2)
@@ -169,5 +264,20 @@ class Ros1Source(_RosbagsSource):
         migrate: Any = partial(migrate_bytes, self._ros1, self._ros2, name, kind, {})
         return partial(migrate, src_is2=False, dst_is2=True)
 
-    def _to_ros2(self, key: int, data: Bytes) -> Bytes:
+    def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
         return self._converters[key](data)
+
+
+def _definitions(connection: Connection) -> Any:
+    """A ROS 1 type and those that it uses; of a standard type also if the bag tells nothing."""
+    name, text = connection.msgtype, connection.msgdef.data
+    reason: Exception = ValueError("the bag holds no definition of it")
+    if text.strip() or connection.digest == _DIGEST_OF_NO_FIELDS:
+        try:
+            return get_types_from_msg(text, name)
+        except Exception as error:  # the parser's own, and plenty of others
+            reason = error
+    standard = get_typestore(Stores.ROS1_NOETIC)
+    if name not in standard.types:
+        raise reason
+    return get_types_from_msg(standard.generate_msgdef(name)[0], name)

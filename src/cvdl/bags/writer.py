@@ -46,7 +46,7 @@ def check_output(path: Path, overwrite: bool) -> None:
     own, found = _own_files(path), sorted(file.name for file in path.iterdir())
     others = [name for name in found if name not in own]
     if others:
-        raise BagError(f"cannot write {path}: it is more than one bag, it holds {others[0]}")
+        raise BagError(f"cannot write {path}: it is not only a bag, it holds {others[0]}")
     if found and not overwrite:
         raise BagError(f"{path} exists already; say --overwrite to replace it")
 

@@ -50,9 +50,8 @@ def command(
 
 def _quality_table(result: DemoResult) -> Table:
     import numpy as np
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
+    from cvdl.cli.tables import empty_table
     from cvdl.evaluation.figures import median_of_defined
     from cvdl.evaluation.segmentation import DETECTED_F, mean_figures
 
@@ -60,9 +59,7 @@ def _quality_table(result: DemoResult) -> Table:
     angles = np.array([score.plane_angle_deg for score in result.scores])
     offsets = np.array([score.plane_offset_mm for score in result.scores])
     overlaps = np.array([box.iou for score in result.scores for box in score.boxes])
-    table = Table(title="against the simulation's truth", box=SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right")
+    table = empty_table("against the simulation's truth", "measure", "value")
     table.add_row("masks: overlap F, mean over scenes", f"{figures['overlap_f']:.3f}")
     table.add_row(f"objects with F > {DETECTED_F}", f"{figures['detected']:.0%}")
     table.add_row("scenes with a plane", f"{np.isfinite(angles).sum()} of {len(angles)}")

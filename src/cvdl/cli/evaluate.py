@@ -219,13 +219,10 @@ app.command(no_args_is_help=True)(evaluate_semantic.semantic)
 
 
 def _table(content: dict[str, Any]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from cvdl.cli.tables import empty_table
 
-    table = Table(title=f"{content['data']}, {content['split']} scenes", box=SIMPLE_HEAD)
-    table.add_column("scene", no_wrap=True)
-    for heading in [*_COLUMNS.values(), "objects"]:
-        table.add_column(heading, justify="right")
+    title = f"{content['data']}, {content['split']} scenes"
+    table = empty_table(title, "scene", *_COLUMNS.values(), "objects")
 
     def add(name: str, figures: dict[str, float], objects: int) -> None:
         table.add_row(name, *(f"{figures[key]:.3f}" for key in _COLUMNS), str(objects))

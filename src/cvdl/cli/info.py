@@ -11,9 +11,11 @@ __all__ = ["command"]
 
 
 def command(
-    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag file.")],
+    bag: Annotated[
+        Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
+    ],
 ) -> None:
-    """Say what is in a bag, and which of its topics a replay would use."""
+    """Show what is in a bag, and which of its topics a replay uses."""
     from datetime import datetime, timezone
 
     from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
@@ -25,12 +27,21 @@ def command(
         images = image_topics(reader)
         try:
             found = find_topics(reader)
-            marks = {found.color: "colour", found.depth: "depth", found.camera_info: "camera_info"}
+            marks = {
+                found.depth_info: "camera_info of depth",
+                found.camera_info: "camera_info",
+                found.depth: "depth",
+                found.color: "colour and depth" if found.is_cloud else "colour",
+            }
             verdict = "A replay uses the marked topics."
         except BagError as error:
             marks = {}
             reason = str(error).splitlines()[0].removesuffix(" Its topics:")
-            verdict = f"A replay needs help. {reason}"
+            verdict = (
+                f"A replay cannot choose its topics. {reason}"
+                if images
+                else "There is nothing to replay: no topic holds images."
+            )
         start = datetime.fromtimestamp(reader.start_ns // 10**9, timezone.utc).replace(tzinfo=None)
         count = sum(topic.count for topic in reader.topics)
         typer.echo(f"{bag}: {reader.kind}")

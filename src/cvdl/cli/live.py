@@ -20,11 +20,15 @@ def command(
     ] = None,
     color_topic: Annotated[str, typer.Option(help="Image.")] = f"{_CAMERA}/image_raw",
     depth_topic: Annotated[
-        str, typer.Option(help="Image: depth registered to colour.")
+        str, typer.Option(help="Image; its camera_info beside it, unless registered to colour.")
     ] = "/camera/aligned_depth_to_color/image_raw",
     camera_info_topic: Annotated[
         str, typer.Option(help="CameraInfo of colour.")
     ] = f"{_CAMERA}/camera_info",
+    points_topic: Annotated[
+        str | None,
+        typer.Option(help="PointCloud2, organised and with colour, instead of colour and depth."),
+    ] = None,
     namespace: Annotated[str, typer.Option(help="What result topics begin with.")] = "/perception",
     config: Config = None,
     settings: StageSettings = None,
@@ -41,7 +45,7 @@ def command(
     from importlib.util import find_spec
 
     from cvdl.errors import InputError
-    from cvdl.ros.interfaces import generate_vision_msgs, has_vision_msgs, message_type
+    from cvdl.ros.interfaces import generate_messages, message_type, missing_messages
 
     if find_spec("rclpy") is None:
         raise InputError(
@@ -49,11 +53,12 @@ def command(
             "pip install '.[live]'"
         )
     if setup:
-        if has_vision_msgs():
-            typer.echo("vision_msgs is there already")
+        missing = " and ".join(missing_messages())
+        if not missing:
+            typer.echo("all messages are there already")
             return
-        typer.echo("generating vision_msgs (about a minute, once)")
-        generate_vision_msgs()
+        typer.echo(f"generating {missing} (about a minute, once)")
+        generate_messages()
         typer.echo("done")
         return
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
@@ -68,6 +73,8 @@ def command(
     from cvdl.ros.perception_node import PerceptionNode
     from cvdl.ros.process import run
 
+    if points_topic:
+        chosen = chosen.model_copy(update={"source": "points"})
     # What nobody has set here, ROS's own command line may.
     values, defaults = values_of(chosen), values_of(type(chosen)())
     overrides = [
@@ -77,6 +84,7 @@ def command(
         "color": color_topic,
         "depth": depth_topic,
         "camera_info": camera_info_topic,
+        **({"points": points_topic} if points_topic else {}),
         "__ns": f"/{namespace.strip('/')}",
     }
     arguments = ["--ros-args"]

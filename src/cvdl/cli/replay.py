@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,16 +20,22 @@ __all__ = ["command", "replay_table"]
 
 
 def command(
-    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag file.")],
+    bag: Annotated[
+        Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
         str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
     ] = None,
     depth_topic: Annotated[
-        str | None, typer.Option(help="Depth registered to colour; found by type if not given.")
+        str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
     ] = None,
     camera_info_topic: Annotated[
         str | None, typer.Option(help="CameraInfo of colour; found by type if not given.")
+    ] = None,
+    points_topic: Annotated[
+        str | None,
+        typer.Option(help="PointCloud2, organised and with colour, instead of colour and depth."),
     ] = None,
     slop: Annotated[
         float, typer.Option(min=0, max=10, help="Largest difference of the two stamps, seconds.")
@@ -48,7 +55,9 @@ def command(
     """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
 
     Colour, depth and camera_info topics are found by type where they are not
-    named. The output holds the input's messages and the topics below /perception.
+    named. Depth in another frame is registered to colour, with its own camera_info and
+    the transform of tf. The output holds the input's messages and the topics below
+    /perception.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -64,6 +73,7 @@ def command(
         color_topic=color_topic,
         depth_topic=depth_topic,
         camera_info_topic=camera_info_topic,
+        points_topic=points_topic,
         slop_s=slop,
         only_results=only_results,
         pictures=pictures,
@@ -86,31 +96,34 @@ def command(
         raise typer.Exit(1)
     console = Console()
     console.print(replay_table(summary))
+    if summary.registration:
+        typer.echo(summary.registration)
     for name, path in (("bag", out), ("pictures", pictures), ("recording", rerun)):
         if path is not None:
             typer.echo(f"{name}: {path}")
     if summary.interrupted:
-        typer.echo("interrupted: the outputs end here, but are whole", err=True)
+        typer.echo("interrupted: the outputs are complete up to here", err=True)
         raise typer.Exit(130)
 
 
 def replay_table(summary: ReplaySummary) -> Table:
     """What a replay did, for the screen."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    from cvdl.cli.tables import empty_table
     from cvdl.tally import counted
 
     rate = summary.frames / max(summary.seconds, 1e-9)
     title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("median ms", justify="right")
-    table.add_column("p95 ms", justify="right")
+    table = empty_table(title, "stage", "median ms", "p95 ms")
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
-    table.add_row("frames without a support plane", str(summary.without_plane), "")
+    share = f" ({summary.without_plane / summary.frames:.0%})" if summary.without_plane else ""
+    table.add_row("frames without a support plane", f"{summary.without_plane}{share}", "")
+    if summary.without_plane:
+        if not isnan(summary.planeless_depth):
+            table.add_row("their depth, median (m)", f"{summary.planeless_depth:.3g}", "")
+        for cause, count in summary.plane_causes.most_common():
+            table.add_row(f"likely cause: {cause}", str(count), "")
     if "detect" in summary.latency_ms:
         for name, count in summary.classes.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")

@@ -8,7 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["figures_table"]
+__all__ = ["empty_table", "figures_table"]
+
+
+def empty_table(title: str, label: str, *headings: str) -> Table:
+    """A table to which rows of a label and figures are added.
+
+    On a narrow terminal labels and headings are broken into lines, so that all figures stay.
+
+    Args:
+        title: of the table.
+        label: heading of the labels.
+        headings: of the figures.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column(label, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", overflow="fold")
+    return table
 
 
 def figures_table(
@@ -31,19 +51,13 @@ def figures_table(
     """
     from math import isnan
 
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from cvdl.evaluation.folds import spread
 
     def told(value: float | None) -> str:
         return "-" if value is None or isnan(value) else number(value)
 
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    table.add_column(whole if folds else "value", justify="right")
-    if folds:
-        table.add_column("mean of folds", justify="right")
+    headings = (whole, "mean of folds") if folds else ("value",)
+    table = empty_table(title, "measure", *headings)
     spreads = spread(dict(figures), folds)
     for name, value in figures.items():
         cells = [told(value)]

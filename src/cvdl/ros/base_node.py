@@ -23,9 +23,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene, Segmentation
+from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.health import Health
-from cvdl.ros.inputs import CameraInput, SegmentationInput
+from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import (
@@ -35,11 +36,13 @@ from cvdl.ros.parameters import (
     descriptor,
     parameters_of,
 )
-from cvdl.ros.reading import MessageError, doubts, missing_plane, read_frame, stamp_ns
+from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
 from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
+from cvdl.ros.tf_input import TfInput
 from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
+from cvdl.ros.up import with_up
 from cvdl.ros.worker import LatestWorker
 from cvdl.sync import Match
 
@@ -48,6 +51,7 @@ __all__ = ["BaseNode"]
 _log = logging.getLogger("cvdl.ros")
 
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
+_LAST_S = 2.0  # after which a pair without a follower is taken for the last one
 _STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
 _LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
@@ -100,6 +104,7 @@ class BaseNode(LifecycleNode):
         self._settings = self.CONFIG()
         self._stages: Stages | None = None
         self._transformer: Transformer | None = None
+        self._tf: TfInput | None = None
         self._scene_publishers: dict[str, Any] = {}
         self._label_info: Any = None
         self._diagnostics: Any = None
@@ -109,6 +114,7 @@ class BaseNode(LifecycleNode):
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
+        self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
         services = (
             ("enable", "SetBool", self._on_enable),
             ("detect_once", "Trigger", self._on_detect_once),
@@ -166,7 +172,8 @@ class BaseNode(LifecycleNode):
         self._health = Health(self._stages.device)
         if self.BUILDS_ON_SEGMENTATION:
             self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
-        self._camera = CameraInput(self, self._settings, self._on_match)
+        self._tf = TfInput(self)
+        self._camera = CameraInput(self, self._settings, self._on_match, self._tf)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
 
@@ -203,12 +210,12 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented):
+        for inputs in (self._camera, self._segmented, self._tf):
             if inputs is not None:
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
-        self._camera = self._segmented = self._timer = None
+        self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
 
@@ -228,7 +235,7 @@ class BaseNode(LifecycleNode):
             message_type(kind),
             topic,
             qos or QoSProfile(depth=10),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
         )
 
     # Parameters and services --------------------------------------------------------------------
@@ -302,7 +309,11 @@ class BaseNode(LifecycleNode):
     def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
         """Has a pair worked on if it is wanted and does not come too soon."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
-        if not settings.enable or not wanted:
+        self._unwanted = None
+        if not settings.enable:
+            return
+        if not wanted:
+            self._unwanted = (now, match, segmentation)
             return
         if settings.max_rate:
             if now < self._due:
@@ -314,6 +325,16 @@ class BaseNode(LifecycleNode):
             self.set_parameters([Parameter("enable", value=False)])
         if self._worker is not None:
             self._worker.submit(_Job(match, wanted, segmentation))
+
+    def _choose_unwanted(self) -> None:
+        """Has the last pair worked on, if somebody wants it now and none has come since.
+
+        Who publishes a single picture publishes it once, perhaps before anybody listens to results.
+        """
+        if self._unwanted is not None and self._wanted():
+            since, match, segmentation = self._unwanted
+            if monotonic() - since > _LAST_S:
+                self._choose(match, segmentation)
 
     def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
         if self._health is None or not self._settings.enable:
@@ -342,9 +363,17 @@ class BaseNode(LifecycleNode):
         if stages is None or health is None or camera is None:  # the node has just stopped
             return
         start = perf_counter()
-        match = job.match
         try:
-            frame = read_frame(match.color, match.depth, match.camera_info, camera.is_rectified)
+            match = camera.unpacked(job.match)
+            frame = read_frame(
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+            )
+            if job.segmentation is None:
+                frame = self._with_up(frame, stages, health)
             read = perf_counter()
             scene = stages(frame, job.wanted, self._segmentation(job, frame))
             found = perf_counter()
@@ -360,8 +389,8 @@ class BaseNode(LifecycleNode):
             if not self.context.ok():  # the end came between the stages and the publishing
                 return
             cause = _cause_of(error)
-            _log.debug("frame with stamp %d ns", stamp_ns(match.color), exc_info=error)
-            health.drop(cause, f"{cause}, at stamp {stamp_ns(match.color)} ns: {error}")
+            _log.debug("frame with stamp %d ns", stamp_ns(job.match.color), exc_info=error)
+            health.drop(cause, f"{cause}, at stamp {stamp_ns(job.match.color)} ns: {error}")
         else:
             health.add(
                 {
@@ -372,11 +401,30 @@ class BaseNode(LifecycleNode):
                 }
             )
             for cause, sentence in doubts(
-                match.color, match.depth, match.camera_info, camera.is_rectified
+                match.color,
+                match.depth,
+                match.camera_info,
+                camera.is_rectified,
+                camera.registration,
+                (frame.camera.width, frame.camera.height),
             ):
                 health.warn(cause, sentence)
-            if "segment" in scene.latency_ms and scene.plane is None:
-                health.warn(*missing_plane(frame.depth))
+            if "segment" in scene.latency_ms:
+                health.saw_plane(scene.plane is not None)
+                if scene.plane is None:
+                    max_range = stages.config.segmentation.max_range
+                    missing = missing_plane(frame.depth, max_range)
+                    health.warn(f"no support plane: {missing.cause}", missing.sentence)
+
+    def _with_up(self, frame: RgbdFrame, stages: Stages, health: Health) -> RgbdFrame:
+        """Where tf knows it; see `cvdl.ros.up`."""
+        tf = self._tf
+        if tf is None:  # the node has just stopped
+            return frame
+        config = stages.config.segmentation
+        if tf.problem and config.up == "tf":
+            raise MessageError("no up direction", f"segmentation.up is tf, but {tf.problem}")
+        return with_up(frame, tf.tree, config, health.warn, self._settings.target_frame)
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
         """Of another node, in the camera's frame."""
@@ -446,6 +494,7 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._health is None:
             return
         self._camera.watch()
+        self._choose_unwanted()
         summary, values, wrong = self._health.report(self._camera, not self._settings.enable)
         self._diagnostics.publish(
             self._factory.diagnostics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 
@@ -12,7 +13,8 @@ from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["Health"]
 
-_WINDOW = 100  # frames whose latencies are kept
+_WINDOW = 100  # frames whose latencies are kept, and whether they show a plane
+_PLANELESS = 0.5  # share of frames without a plane that is worth a warning
 
 
 class Health:
@@ -27,6 +29,7 @@ class Health:
 
     def __init__(self, device: str) -> None:
         self.tilt_deg: float | None = None
+        self._planes: deque[bool] = deque(maxlen=_WINDOW)
         self._device = device
         self._tally = Tally(_WINDOW)
         self._lock = threading.Lock()
@@ -47,6 +50,11 @@ class Health:
         with self._lock:
             self._tally.warn(cause, detail)
 
+    def saw_plane(self, is_there: bool) -> None:
+        """Note whether a segmented frame shows a support plane."""
+        with self._lock:
+            self._planes.append(is_there)
+
     def count(self, cause: str) -> None:
         """Count a frame that did not go through, or not whole, where that needs no warning."""
         with self._lock:
@@ -65,6 +73,7 @@ class Health:
         with self._lock:
             frames, latency = self._tally.frames, self._tally.latency_ms()
             dropped = +(camera.dropped + self._tally.dropped)
+            planes = list(self._planes)
         since, frames_before, dropped_before = self._before
         self._before = (now, frames, dropped.total())
         values = {
@@ -76,15 +85,26 @@ class Health:
         }
         if self.tilt_deg is not None:
             values["tilt of the support (deg)"] = f"{self.tilt_deg:.1f}"
+        without = 1 - sum(planes) / len(planes) if planes else 0.0
+        if planes:
+            values["frames without a support plane (%)"] = f"{100 * without:.0f}"
+        if camera.registration.note:
+            values["depth"] = "registered to colour here"
         values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
-        silence = camera.silence()
+        silence, doubt = camera.silence(), camera.doubt()
+        is_planeless = without > _PLANELESS and not idle
         if silence:
             summary = f"no frame: {silence}"
         elif idle:
             summary = "idle"
+        elif is_planeless:
+            summary = f"no support plane in {without:.0%} of the frames: no masks, no grasps there"
         else:
-            summary = summary_of(dropped)
-        return summary, values, bool(silence) or dropped.total() > dropped_before
+            summary = doubt or summary_of(dropped)
+        if doubt:
+            values["input"] = doubt
+        wrong = bool(silence or doubt) or is_planeless or dropped.total() > dropped_before
+        return summary, values, wrong
 
 
 def _memory_mb(device: str) -> str:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+import re
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
 from functools import partial
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any, Generic, TypeVar
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_policy_name_from_kind, qos_profile_sensor_data
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from cvdl.arrivals import LARGE_IMAGES
+from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
+from cvdl.ros.points import POINTS, images_of
 from cvdl.ros.reading import is_rectified, stamp_ns
+from cvdl.ros.tf_input import TfInput
 from cvdl.sync import Match, RgbdSync
 
 try:
@@ -23,15 +34,130 @@ try:
 except ModuleNotFoundError:  # ROS 2 Humble has it under its older name
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-__all__ = ["SILENCE_S", "CameraInput", "SegmentationInput"]
+__all__ = ["OVERRIDABLE", "SILENCE_S", "CameraInput", "SegmentationInput"]
 
 #: Seconds without a pair of images after which a node says why.
 SILENCE_S = 5.0
 
+_INFO = "sensor_msgs/msg/CameraInfo"
+_DEPTH_INFO = "depth_camera_info"
+_SETTLING_S = 2.0  # in which transforms and the camera_info of depth still come
 _LABELS, _OBJECTS = "segmentation/labels", "segmentation/objects"
+#: What parameters can set of the QoS of a topic.
+OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 _WAITING = 10  # of a kind that wait for those of the same stamp
 
 Item = TypeVar("Item")
+
+
+class _Subscription:
+    """One topic, heard whatever durability its publishers offer.
+
+    A volatile subscription hears every publisher, but only what is sent from then on. Where a
+    publisher keeps what it has sent (transient local), a second, transient-local subscription gets
+    that, and is closed again once it has: a stream of images must not come twice. A durability set
+    by parameter is obeyed: there is only the one subscription then.
+
+    Args:
+        node: that listens.
+        topic: full name.
+        kind: message type.
+        callback: called once with each message.
+        qos: unless parameters set it otherwise; changed in place where they do.
+        on_misfit: called with the event of a publisher whose QoS does not fit.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        kind: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        on_misfit: Callable[[Any], None],
+    ) -> None:
+        self._node, self._topic, self._kind, self._callback = node, topic, kind, callback
+        overrides = node._parameter_overrides  # rclpy has no public name for them
+        durability = overrides.get(f"qos_overrides.{topic}.subscription.durability")
+        self._is_overridden = durability is not None
+        if durability is not None and durability.value == "transient_local":
+            qos.reliability = ReliabilityPolicy.RELIABLE  # best effort may miss what was kept
+        self._depth = qos.depth
+        self._keepers: set[bytes] = set()  # publishers that keep what they have sent
+        self._kept: Any = None  # the second subscription
+        self._has_kept = False  # whether it has heard something
+        # What each of the two has heard lately, for the other one not to hand on again.
+        self._live_heard: deque[Any] = deque(maxlen=self._depth)
+        self._kept_heard: deque[Any] = deque(maxlen=self._depth)
+        self._live = node.create_subscription(
+            message_type(kind),
+            topic,
+            self._on_live,
+            qos,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=on_misfit),
+            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
+        )
+        self.watch()
+
+    def watch(self) -> None:
+        """Get what new publishers have kept; to be called from time to time."""
+        if self._is_overridden:
+            return
+        keepers = {
+            bytes(offer.endpoint_gid)
+            for offer in self._node.get_publishers_info_by_topic(self._topic)
+            if offer.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            and offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+        }
+        if keepers - self._keepers:
+            self._close_kept()
+            self._kept = self._node.create_subscription(
+                message_type(self._kind),
+                self._topic,
+                self._on_kept,
+                QoSProfile(depth=self._depth, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+                # Without the default one, which warns of volatile publishers.
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
+        elif self._has_kept or not keepers:
+            self._close_kept()
+        self._keepers = keepers
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._node.destroy_subscription(self._live)
+        self._close_kept()
+
+    def _close_kept(self) -> None:
+        if self._kept is not None:
+            self._node.destroy_subscription(self._kept)
+        self._kept, self._has_kept = None, False
+        self._kept_heard.clear()
+
+    def _on_live(self, message: Any) -> None:
+        if not _take(message, self._kept_heard):
+            self._live_heard.append(message)
+            self._callback(message)
+
+    def _on_kept(self, message: Any) -> None:
+        self._has_kept = True
+        if not _take(message, self._live_heard):
+            self._kept_heard.append(message)
+            self._callback(message)
+
+
+def _take(message: Any, heard: deque[Any]) -> bool:
+    """Whether the same message is among those heard; it is then taken out."""
+    for index, other in enumerate(heard):
+        if message.header.stamp == other.header.stamp and message == other:
+            del heard[index]
+            return True
+    return False
 
 
 class _Subscriptions:
@@ -44,25 +170,20 @@ class _Subscriptions:
     def __init__(self, node: Node) -> None:
         self.misfits: dict[str, str] = {}
         self._node = node
-        self._made: list[Any] = []
+        self._made: list[_Subscription] = []
 
     def add(self, topic: str, kind: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
-        self._made.append(
-            self._node.create_subscription(
-                message_type(kind),
-                topic,
-                callback,
-                qos,
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=partial(self._on_misfit, topic)
-                ),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        )
+        full, misfit = str(self._node.resolve_topic_name(topic)), partial(self._on_misfit, topic)
+        self._made.append(_Subscription(self._node, full, kind, callback, qos, misfit))
+
+    def watch(self) -> None:
+        """See `_Subscription.watch`."""
+        for each in self._made:
+            each.watch()
 
     def close(self) -> None:
         for each in self._made:
-            self._node.destroy_subscription(each)
+            each.close()
         self._made.clear()
 
     def _on_misfit(self, topic: str, event: Any) -> None:
@@ -75,46 +196,63 @@ class _Subscriptions:
 
 
 class CameraInput:
-    """Colour, depth and camera_info, paired by stamp.
+    """Colour, depth and camera_info, paired by stamp; or organised point clouds with color.
 
     Args:
-        node: that listens; the topics are its ``color``, ``depth`` and ``camera_info``.
-        settings: transports, slop and queue.
+        node: that listens; the topics are its ``color``, ``depth`` and ``camera_info``, or
+            ``points`` and, if there is one, ``camera_info``.
+        settings: source, transports, slop and queue.
         on_match: called with each pair, on the executor's thread.
+        tf: transforms, for depth that is not registered to color.
 
     Attributes:
-        topics: full names of the three.
+        topics: full names of those that it needs.
         is_rectified: see `cvdl.ros.reading.is_rectified`.
+        registration: of depth to color, where it is needed; it hears the CameraInfo of depth
+            on the topic ``depth_camera_info``, or, where that is not remapped, beside depth.
     """
 
-    def __init__(self, node: Node, settings: NodeConfig, on_match: Callable[[Match], None]) -> None:
+    def __init__(
+        self, node: Node, settings: NodeConfig, on_match: Callable[[Match], None], tf: TfInput
+    ) -> None:
         self._node, self._on_match = node, on_match
-        topics, kinds = [], []
-        for name, transport in (
-            ("color", settings.image_transport),
-            ("depth", settings.depth_image_transport),
-        ):
-            raw = transport == "raw"
-            topic = str(node.resolve_topic_name(name))
-            topics.append(topic if raw else f"{topic}/{transport}")
-            kinds.append(f"sensor_msgs/msg/{'Image' if raw else 'CompressedImage'}")
-        color, depth = topics
+        self._is_cloud = settings.source == "points"
         info = str(node.resolve_topic_name("camera_info"))
-        self.topics = (color, depth, info)
-        self.is_rectified = is_rectified(color)
+        depth_info = "" if self._is_cloud else _depth_info(node, info)
+        color, color_kind = _source(node, "color", settings.image_transport)
+        depth, depth_kind = _source(node, "depth", settings.depth_image_transport)
+        points = str(node.resolve_topic_name("points"))
+        self.topics = (points,) if self._is_cloud else (color, depth, info)
+        # Clouds are made of rectified depth.
+        self.is_rectified = self._is_cloud or is_rectified(color)
+        self._clouds = 0
+        self._cloud_info: Any = None
+        self.registration = DepthRegistration(
+            depth, depth_info, tf.tree, tf.problem, settling_s=_SETTLING_S
+        )
+        self._has_told_registration = False
         self._sync = RgbdSync(color, depth, info, settings.slop, settings.queue_size)
         self._silent_since = monotonic()
-        self._complained: set[str] = set()
+        self._complained: set[str] = set()  # since the last pair
+        self._doubted: set[str] = set()
         self._subscriptions = _Subscriptions(node)
-        sensor = qos_profile_sensor_data
-        self._subscriptions.add(info, "sensor_msgs/msg/CameraInfo", self._add_info, sensor)
-        self._subscriptions.add(color, kinds[0], self._add_color, sensor)
-        self._subscriptions.add(depth, kinds[1], self._add_depth, sensor)
+        subscribed: list[tuple[str, str, Callable[[Any], None]]] = [(info, _INFO, self._add_info)]
+        if self._is_cloud:
+            subscribed += [(points, POINTS, self._add_points)]
+        else:
+            subscribed += [(color, color_kind, self._add_color)]
+            subscribed += [(depth, depth_kind, self._add_depth)]
+        if depth_info:
+            subscribed += [(depth_info, _INFO, self._add_depth_info)]
+        for topic, kind, callback in subscribed:
+            # As qos_profile_sensor_data, but a profile of its own: overrides change it in place.
+            sensor = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._subscriptions.add(topic, kind, callback, sensor)
 
     @property
     def pairs(self) -> int:
         """Number of pairs so far."""
-        return self._sync.matched
+        return self._sync.matched + self._clouds
 
     @property
     def dropped(self) -> Counter[str]:
@@ -125,43 +263,100 @@ class CameraInput:
         """Why no pair has come for some seconds; empty while they come."""
         if monotonic() - self._silent_since < SILENCE_S:
             return ""
-        return self._sync.complaint() or f"nothing comes on {', '.join(self.topics)}"
+        more = "more " if self.pairs else ""  # as of who publishes a single picture
+        return self._sync.complaint() or f"nothing {more}comes on {', '.join(self.topics)}"
+
+    def doubt(self) -> str:
+        """What is wrong with what comes, though pairs do; else empty."""
+        return self._sync.doubt()
 
     def watch(self) -> None:
-        """Warn where nothing pairs, once a cause."""
-        sentence = self.silence()
-        cause = sentence.partition(" (")[0]
-        if not cause or cause in self._complained:
-            return
-        self._complained.add(cause)
-        hints = []
+        """Get what new publishers have kept; warn where nothing pairs or is in doubt, once."""
+        self._subscriptions.watch()
+        if self.registration.note and not self._has_told_registration:
+            self._has_told_registration = True
+            self._node.get_logger().info(self.registration.note)
+        if silence := self.silence():
+            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints(silence)]
+            self._warn("; ".join(words), self._complained)
+        elif doubt := self.doubt():
+            self._warn(f"{doubt} (said once)", self._doubted)
+
+    def _warn(self, sentence: str, said: set[str]) -> None:
+        cause = re.sub(r"\d[\d.e+-]*", "", sentence)  # the same one, whatever the numbers
+        if cause not in said:
+            said.add(cause)
+            self._node.get_logger().warning(sentence)
+
+    def _hints(self, silence: str) -> Iterator[str]:
+        """What the graph says of the topics, beside what they say themselves."""
+        subject, others, _ = silence.partition(" (but ")
+        silent = subject.split() if others else ()
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
-                hints.append(f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})")
+                yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
-                hints.append(f"{topic}: nobody publishes it")
-        self._node.get_logger().warning(
-            "; ".join([f"no frame for {SILENCE_S:g} s: {sentence}", *hints])
-        )
+                yield f"{topic}: nobody publishes it"
+            elif topic in self.topics[:2] and topic in silent:
+                yield (
+                    f"{topic}: it has a publisher; if that sends, its images get lost on the way: "
+                    f"{LARGE_IMAGES}"
+                )
+
+    def unpacked(self, match: Match) -> Match:
+        """A pair as images: of a point cloud, those that it holds.
+
+        Raises:
+            MessageError: see `images_of`.
+        """
+        return Match(*images_of(match.color, match.camera_info)) if self._is_cloud else match
 
     def close(self) -> None:
         """Listen no longer."""
         self._subscriptions.close()
 
+    def _add_points(self, message: Any) -> None:
+        self._clouds += 1
+        self._hand_on([Match(message, message, self._cloud_info)])
+
     def _add_color(self, message: Any) -> None:
-        self._hand_on(self._sync.add_color(stamp_ns(message), message))
+        self._hand_on(self._sync.add_color(stamp_ns(message), message, monotonic_ns()))
 
     def _add_depth(self, message: Any) -> None:
-        self._hand_on(self._sync.add_depth(stamp_ns(message), message))
+        self._hand_on(self._sync.add_depth(stamp_ns(message), message, monotonic_ns()))
+
+    def _add_depth_info(self, message: Any) -> None:
+        self.registration.camera_info = message
 
     def _add_info(self, message: Any) -> None:
-        self._hand_on(self._sync.add_camera_info(message))
+        if self._is_cloud:
+            self._cloud_info = message
+            return
+        self._hand_on(self._sync.add_camera_info(message, stamp_ns(message)))
 
     def _hand_on(self, matches: list[Match]) -> None:
         for match in matches:
             self._silent_since = monotonic()
             self._complained.clear()
             self._on_match(match)
+
+
+def _source(node: Node, name: str, transport: str) -> tuple[str, str]:
+    """Full topic and message type of images."""
+    topic = str(node.resolve_topic_name(name))
+    if transport == "raw":
+        return topic, "sensor_msgs/msg/Image"
+    return f"{topic}/{transport}", "sensor_msgs/msg/CompressedImage"
+
+
+def _depth_info(node: Node, camera_info: str) -> str:
+    """The CameraInfo topic of depth; empty where it is that of color."""
+    plain = f"{node.get_namespace().rstrip('/')}/{_DEPTH_INFO}"
+    topic = str(node.resolve_topic_name(_DEPTH_INFO))
+    if topic == plain:
+        depth = str(node.resolve_topic_name("depth"))
+        topic = f"{depth.rpartition('/')[0]}/camera_info"
+    return "" if topic == camera_info else topic
 
 
 class SegmentationInput(Generic[Item]):

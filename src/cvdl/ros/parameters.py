@@ -35,6 +35,7 @@ Model = TypeVar("Model", bound=BaseModel)
 #: when it is configured.
 _FIXED = {
     "autostart",
+    "source",
     "image_transport",
     "depth_image_transport",
     "slop",
@@ -62,12 +63,18 @@ class NodeConfig(Settings):
     max_rate: float = Field(
         0.0, ge=0.0, le=1000.0, description="Most frames a second that are worked on; 0: no limit."
     )
+    source: Literal["images", "points"] = Field(
+        "images",
+        description="What frames are made of: color and depth, or organised PointCloud2 with "
+        "colour on the topic points.",
+    )
     image_transport: Literal["raw", "compressed"] = Field(
         "raw", description="How colour comes: as it is, or as CompressedImage on COLOR/compressed."
     )
-    depth_image_transport: Literal["raw", "compressedDepth"] = Field(
+    depth_image_transport: Literal["raw", "compressedDepth", "compressed"] = Field(
         "raw",
-        description="How depth comes: as it is, or as CompressedImage on DEPTH/compressedDepth.",
+        description="How depth comes: as it is, or as CompressedImage on DEPTH/compressedDepth or "
+        "DEPTH/compressed (PNG of 16 bits).",
     )
     slop: float = Field(
         DEFAULT_SLOP_S,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numpy as np
+
 from cvdl.device import pick_device
 from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.registration import register
 from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.warm_up import made_up_frame
 
@@ -56,7 +59,9 @@ class Stages:
         # That frame is nobody's: no track may begin with it.
         untracked = config.detector.model_copy(update={"track": False})
         stages = cls(config.model_copy(update={"detector": untracked}))
-        stages(made_up_frame(), SCENE_TOPICS)
+        frame = made_up_frame()
+        stages(frame, SCENE_TOPICS)
+        register(frame.depth, frame.camera, frame.camera, np.eye(4))
         return cls(config, stages)
 
     def __call__(

@@ -39,6 +39,11 @@ class SegmentationConfig(Settings):
         description="Where up is: the side of the image that is up, or tf: by a frame whose z axis "
         "points up; auto uses tf where such a frame is known.",
     )
+    up_frame: str = Field(
+        "",
+        description="Frame whose z axis points up, by tf; empty: the first of map, odom, world, "
+        "base_footprint, base_link and target_frame that tf connects to the camera.",
+    )
 
     @model_validator(mode="after")
     def _check_heights(self) -> SegmentationConfig:

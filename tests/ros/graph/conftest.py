@@ -208,6 +208,16 @@ def start(graph):
         running.pop().close()
 
 
+@pytest.fixture
+def said(monkeypatch):
+    """What the library warns of."""
+    sentences = []
+    monkeypatch.setattr(
+        "cvdl.tally._log.warning", lambda text, *args: sentences.append(text % args)
+    )
+    return sentences
+
+
 @pytest.fixture(scope="session")
 def tabletop():
     """A frame with some things on a table, 320 x 240."""

@@ -477,16 +477,6 @@ def test_services(start, wire, tabletops):
 # --- Faults -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def said(monkeypatch):
-    """What the library warns of."""
-    sentences = []
-    monkeypatch.setattr(
-        "cvdl.tally._log.warning", lambda text, *args: sentences.append(text % args)
-    )
-    return sentences
-
-
 def spoiled(message, **fields):
     for name, value in fields.items():
         setattr(message, name, value)
@@ -511,11 +501,11 @@ def test_bad_input(start, wire, tabletops, said):
     half = np.zeros(160 * 120, np.uint16).tobytes()
     faults = [
         ("sizes differ", {"depth": {"width": 160, "height": 120, "step": 320, "data": half}}),
-        ("unknown colour encoding", {"color": {"encoding": "bayer_rggb8"}}),
-        ("unknown depth encoding", {"depth": {"encoding": "64FC1"}}),
+        ("unknown colour encoding", {"color": {"encoding": "jpeg"}}),
+        ("unknown depth encoding", {"depth": {"encoding": "8UC1"}}),
         ("wrong image step", {"color": {"step": 12}}),
         ("wrong image data length", {"depth": {"data": b"12"}}),
-        ("unusable camera_info", {"info": {"k": np.zeros(9)}}),
+        ("unusable camera_info", {"info": {"k": np.zeros(9), "p": np.zeros(12)}}),
     ]
     for cause, fields in faults:
         for _ in range(2):

@@ -1,0 +1,85 @@
+"""Where up is, by transforms on the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from scipy.spatial.transform import Rotation
+
+pytest.importorskip("tf2_msgs", reason="needs tf2_msgs: cvdl live --setup, or a ROS installation")
+
+from cvdl.ros.segmentation_node import SegmentationNode
+
+from .conftest import STAMP_NS, wait_until
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The frames that the stages see."""
+    frames = []
+    call = "cvdl.ros.stages.Stages.__call__"
+    from cvdl.ros.stages import Stages
+
+    original = Stages.__call__
+
+    def watch(self, frame, *others):
+        frames.append(frame)
+        return original(self, frame, *others)
+
+    monkeypatch.setattr(call, watch)
+    return frames
+
+
+def pose(roll_deg):
+    """Of a camera that looks along y of a frame with z up, turned about its axis."""
+    matrix = np.eye(4)
+    level = Rotation.from_matrix([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    matrix[:3, :3] = (level * Rotation.from_euler("z", roll_deg, degrees=True)).as_matrix()
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("topic", "qos"), [("/tf_static", LATCHED), ("/tf", QoSProfile(depth=100))]
+)
+@pytest.mark.parametrize(
+    ("parent", "settings"), [("odom", {}), ("my_base", {"target_frame": "my_base"})]
+)
+def test_up_comes_from_tf(start, wire, tabletop, seen, monkeypatch, topic, qos, parent, settings):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", lambda node, frame: None)
+    node = start(SegmentationNode, **settings)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    wire.publish(topic, wire.factory.tf(STAMP_NS, parent, tabletop.frame_id, pose(180)), qos)
+    assert wait_until(lambda: node._tf.tree.frames)
+    seen.clear()
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels)
+    np.testing.assert_allclose(seen[-1].up, [0, 1, 0], atol=1e-9)
+
+
+def test_tf_that_is_asked_for_and_not_known(start, wire, tabletops, caplog):
+    start(SegmentationNode, segmentation__up="tf")
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    first, second, third = tabletops(3)
+    for frame in (first, second):
+        wire.send(wire.messages(frame))
+
+    def dropped():
+        values = {value.key: value.value for value in report[-1].status[0].values} if report else {}
+        return values.get("dropped: no up direction")
+
+    assert wait_until(lambda: dropped() in ("1", "2"))
+    assert not labels
+    assert caplog.text.count("segmentation.up is tf, but tf does not connect") == 1
+    tf = wire.factory.tf(STAMP_NS, "base_link", third.frame_id, pose(0))
+    wire.publish("/tf_static", tf, LATCHED)
+    for _ in range(3):
+        wire.send(wire.messages(third))
+        third = type(third)(third.color, third.depth, third.camera, third.stamp_ns + 10**8)
+        if wait_until(lambda: labels, 1):
+            break
+    assert labels
