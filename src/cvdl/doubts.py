@@ -45,18 +45,18 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
 
 
 def support_doubts(
-    plane: Plane | None, up: NDArray[np.float64] | None, side: str
+    plane: Plane | None, up: NDArray[np.float64] | None, setting: str
 ) -> Iterator[Doubt]:
     """Whether the support is far from level, or may be a wall.
 
     Args:
         plane: the support plane, in the camera frame.
         up: (3,) direction against gravity in the camera frame, where it is known.
-        side: side of the image that is up by the settings: top, bottom, left or right; else "".
+        setting: ``segmentation.up``: a side of the image is taken before ``up``.
     """
     if plane is None:
         return
-    if up is not None:
+    if up is not None and setting not in IMAGE_SIDES:
         tilt = float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))
         if tilt > _TILTED_DEG:
             yield (
@@ -64,15 +64,16 @@ def support_doubts(
                 f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
                 "wall, or the transform of the camera is wrong",
             )
-    elif plane.normal @ IMAGE_SIDES[side or "top"] < -_POINTS_DOWN:
-        remedy = (
-            f"segmentation.up is {side!r}: is the camera mounted so?"
-            if side
-            else "set segmentation.up to the side of the image that is up, or provide a transform "
-            "to a frame whose z axis points up"
-        )
+    elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
+        if setting in IMAGE_SIDES:
+            remedy = f"segmentation.up is {setting}: is the camera mounted so?"
+        else:
+            remedy = (
+                "set segmentation.up to the side of the image that is up, or provide a transform "
+                "to a frame whose z axis points up"
+            )
         yield (
             "support faces down",
-            "the support plane faces the lower side of the image. This is right if the camera is "
-            f"mounted upside down; else the plane may be a wall: {remedy}",
+            "the support plane faces the lower side of the image. It is a table only if the camera "
+            f"is mounted upside down; else it may be a wall: {remedy}",
         )

@@ -12,7 +12,7 @@ from pydantic import Field
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.doubts import Doubt, depth_doubts, support_doubts
-from cvdl.frame import IMAGE_SIDES, Detection, Grasp, RgbdFrame, Scene, Segmentation
+from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
 from cvdl.gaps import bridge_gaps
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
@@ -95,11 +95,9 @@ class Perception:
             with _timed(latency_ms, "segment"):
                 bridged, small_gaps = self._bridge(frame)
                 labels, plane, objects = self._segment(bridged)
-            side = self.config.segmentation.up
-            side = side if side in IMAGE_SIDES else ""
             doubts = (
                 *depth_doubts(frame.depth, small_gaps),
-                *support_doubts(plane, None if side else frame.up, side),
+                *support_doubts(plane, frame.up, self.config.segmentation.up),
             )
         else:
             bridged, _ = self._bridge(frame)

@@ -442,6 +442,8 @@ class _Run:
                 (frame.camera.width, frame.camera.height),
             ):
                 self._tally.warn(cause, sentence)
+            for cause, sentence in scene.doubts:
+                self._tally.warn(cause, sentence)
             if scene.plane is None:
                 missing = missing_plane(frame.depth, self._segmentation.max_range)
                 self._planeless.append(missing)

@@ -409,6 +409,8 @@ class BaseNode(LifecycleNode):
                 (frame.camera.width, frame.camera.height),
             ):
                 health.warn(cause, sentence)
+            for cause, sentence in scene.doubts:
+                health.warn(cause, sentence)
             if "segment" in scene.latency_ms:
                 health.saw_plane(scene.plane is not None)
                 if scene.plane is None:
