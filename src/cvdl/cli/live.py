@@ -61,7 +61,9 @@ def command(
     from cvdl.config import load_settings
     from cvdl.ros.parameters import PerceptionNodeConfig, values_of
 
-    chosen = load_settings(PerceptionNodeConfig, config, settings or [])
+    prefix = f"/{namespace.strip('/')}".rstrip("/")
+    node = f"{prefix}/perception_node"
+    chosen = load_settings(PerceptionNodeConfig, config, settings or [], node=node)
 
     from rclpy.parameter import Parameter
 
@@ -77,7 +79,7 @@ def command(
         "color": color_topic,
         "depth": depth_topic,
         "camera_info": camera_info_topic,
-        "__ns": f"/{namespace.strip('/')}",
+        "__ns": prefix or "/",
     }
     arguments = ["--ros-args"]
     for name, topic in remaps.items():
