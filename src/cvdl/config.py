@@ -15,7 +15,7 @@ from cvdl import parameter_file
 from cvdl.errors import InputError
 from cvdl.pipeline import PerceptionConfig
 
-__all__ = ["NODE", "ConfigError", "load_config", "load_settings", "nested"]
+__all__ = ["NODE", "ConfigError", "load_config", "load_settings", "nested", "ros_parameters"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -73,7 +73,7 @@ def load_settings(
     settings = model().model_dump()
     _update(settings, values or {})
     if path is not None:
-        _update(settings, _read(path, model, node, ignored))
+        _update(settings, _from_file(path, model, node, ignored))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
@@ -97,18 +97,46 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _read(
-    path: Path, model: type[BaseModel], node: str, ignored: Collection[str]
-) -> dict[str, Any]:
+def ros_parameters(path: Path, node: str = NODE) -> dict[str, Any]:
+    """What a ROS parameter file gives a node of the parameters that every node of ROS has.
+
+    Args:
+        path: of the file; one that is not a parameter file of ROS has none.
+        node: the node's full name.
+
+    Returns:
+        Values by names with dots, such as ``use_sim_time``.
+
+    Raises:
+        ConfigError: if the file cannot be read.
+    """
+    _, sections = _read(path)
+    parameters = {
+        key: value
+        for name, values in sections.items()
+        if parameter_file.fits(name, node)
+        for key, value in (values or {}).items()
+    }
+    return {key: value for key, value in parameters.items() if key.split(".")[0] in _OF_ROS}
+
+
+def _read(path: Path) -> tuple[str, dict[str, dict[str, Any] | None]]:
+    """The text of a file, and its sections if it is a parameter file of ROS."""
     try:
         text = path.expanduser().read_text(encoding="utf-8")
-        sections = parameter_file.sections(text)
+        return text, parameter_file.sections(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file: {error}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
+
+
+def _from_file(
+    path: Path, model: type[BaseModel], node: str, ignored: Collection[str]
+) -> dict[str, Any]:
+    text, sections = _read(path)
     if sections:
         for key in parameter_file.plain_keys(text) & model.model_fields.keys():
             raise ConfigError(f"{path}: {key} stands outside of ros__parameters")

@@ -6,7 +6,7 @@ import math
 import pytest
 import yaml
 
-from cvdl.config import ConfigError, load_config, load_settings
+from cvdl.config import ConfigError, load_config, load_settings, ros_parameters
 from cvdl.parameter_file import fits, sections
 from cvdl.ros.parameters import PerceptionNodeConfig
 
@@ -151,3 +151,12 @@ def test_sections_that_look_like_the_nodes_are_told(write, caplog, name):
         assert load_config(write(text)).grasp.candidates == 64
     (message,) = caplog.messages
     assert message.endswith(f"perception_node: the sections for /{name.removeprefix('/')}")
+
+
+def test_what_every_node_of_ros_has_is_found(write):
+    assert ros_parameters(write(ROBOT)) == {
+        "use_sim_time": True,
+        "qos_overrides./camera/color.subscription.reliability": "reliable",
+    }
+    assert ros_parameters(write(ROBOT), "/eyes/perception_node") == {}
+    assert ros_parameters(write("segmentation: {max_range: 2.0}")) == {}

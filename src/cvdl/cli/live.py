@@ -58,7 +58,7 @@ def command(
         return
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
 
-    from cvdl.config import load_settings
+    from cvdl.config import load_settings, ros_parameters
     from cvdl.ros.parameters import PerceptionNodeConfig, values_of
 
     prefix = f"/{namespace.strip('/')}".rstrip("/")
@@ -72,9 +72,10 @@ def command(
 
     # What nobody has set here, ROS's own command line may.
     values, defaults = values_of(chosen), values_of(type(chosen)())
-    overrides = [
-        Parameter(name, value=value) for name, value in values.items() if value != defaults[name]
-    ]
+    given = {name: value for name, value in values.items() if value != defaults[name]}
+    if config is not None:
+        given |= ros_parameters(config, node)
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
     remaps = {
         "color": color_topic,
         "depth": depth_topic,
