@@ -111,7 +111,8 @@ def test_a_parameter_file_of_the_robot_is_read_for_the_node(live, tmp_path):
     )
     by_us = live("--namespace", "seen", "--config", str(robot))
     by_ros = live("--namespace", "seen", "--", "--ros-args", "--params-file", str(robot))
-    elsewhere = live("--", "--ros-args", "--params-file", str(robot), "-p", "grasp.weights:=gone")
+    gone = ("-p", "detector.enable:=false", "-p", "grasp.weights:=gone")
+    elsewhere = live("--", "--ros-args", "--params-file", str(robot), *gone)
     for process in (by_us, by_ros):
         said, _ = process.communicate(timeout=60)
         assert process.returncode == 1
