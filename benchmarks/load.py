@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,15 @@ def beside(is_busy: bool) -> Iterator[None]:
             process.wait()
 
 
+def processor() -> str:
+    """The name of the processor, as Linux knows it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
@@ -115,7 +125,9 @@ def main() -> None:
     finally:
         for worker in workers:
             worker.close()
-    table = Table(title="median / largest, ms", box=SIMPLE_HEAD)
+    load = os.getloadavg()[0]
+    title = f"median / largest, ms; {os.cpu_count()} cores of {processor()}, load {load:.1f}"
+    table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("environment")
     table.add_column("beside it")
     for heading in (*STAGES, "total"):

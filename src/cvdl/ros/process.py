@@ -70,7 +70,11 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         )
     except Exception as error:  # RCLError is no public name
         reason, *_ = str(error).split(", at /")  # where in ROS's sources
-        print(f"error: ROS takes no such command line: {reason}", file=sys.stderr)
+        if "log directory" in reason:
+            why = f"ROS cannot write its log: {reason}; ROS_LOG_DIR may name another folder"
+        else:
+            why = f"ROS takes no such command line: {reason}"
+        print(f"error: {why}", file=sys.stderr)
         return 1
     node: BaseNode | None = None
     handler: logging.Handler | None = None

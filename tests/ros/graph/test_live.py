@@ -93,6 +93,16 @@ def test_what_ros_does_not_take_is_said(live):
     assert "Traceback" not in said
 
 
+def test_a_log_that_cannot_be_written_is_said(live, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("ROS_LOG_DIR", str(file / "log"))
+    said, _ = (process := live("--set", "detector.enable=false")).communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: ROS cannot write its log: " in said
+    assert "ROS_LOG_DIR may name another folder" in said
+
+
 def test_parameters_may_be_given_as_ros_has_them(live):
     """One of a wrong type is refused, so it was not passed over."""
     process = live("--namespace", "seen", "--", "--ros-args", "-p", "slop:=1")
