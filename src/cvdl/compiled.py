@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from numba import njit
 from numba.core.caching import FunctionCache
@@ -32,7 +32,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         if isinstance(result, Dispatcher):  # not with NUMBA_DISABLE_JIT
             try:
                 # As njit(cache=True) does, which has no public way to another kind of cache.
-                result._cache = _Cache(function)
+                cast(Any, result)._cache = _Cache(function)
             except (RuntimeError, OSError) as error:  # no place for a cache
                 _warnings.warn("in __pycache__ or the user's cache folder", error)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -88,7 +89,7 @@ def load_settings(
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by names with dots, as ROS has its parameters, as settings have them."""
+    """Values by names with dots, as ROS names its parameters, nested as settings are."""
     settings: dict[str, Any] = {}
     for name, value in values.items():
         part: dict[str, Any] = {}
@@ -98,7 +99,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ros_parameters(path: Path, node: str = NODE) -> dict[str, Any]:
-    """What a ROS parameter file gives a node of the parameters that every node of ROS has.
+    """The parameters of a ROS parameter file that every node of ROS has, as one node gets them.
 
     Args:
         path: of the file; one that is not a parameter file of ROS has none.
@@ -123,7 +124,7 @@ def ros_parameters(path: Path, node: str = NODE) -> dict[str, Any]:
 def _read(path: Path) -> tuple[str, dict[str, dict[str, Any] | None]]:
     """The text of a file, and its sections if it is a parameter file of ROS."""
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
+        text = Path(os.path.expanduser(path)).read_text(encoding="utf-8")
         return text, parameter_file.sections(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

@@ -140,6 +140,8 @@ def _value(node: yaml.Node) -> Any:
     """A value; ROS tells its type by rules of its own, not by those of YAML."""
     if isinstance(node, yaml.SequenceNode):
         return [_value(each) for each in node.value]
+    if not isinstance(node, yaml.ScalarNode):
+        return dict(_values(node, ""))
     text: str = node.value
     if node.style in ("'", '"'):
         return text

@@ -31,6 +31,18 @@ def test_not_a_number():
     assert math.isnan(values["a"])
 
 
+def test_other_nodes_may_have_what_ros_takes_from_nobody(write):
+    text = "/other: {ros__parameters: {a: [{b: 1}, [2]], ? [1, 2] : 3}}\n/**: {ros__parameters: {}}"
+    assert sections(text)["/other"] == {"a": [{"b": 1}, [2]]}
+    assert load_config(write(text)) == load_config()
+
+
+@pytest.mark.parametrize("text", ["&a {b: *a}", "/**: {ros__parameters: &a {b: [*a]}}"])
+def test_a_file_that_refers_to_itself_is_refused(write, text):
+    with pytest.raises(ConfigError, match=r"robot\.yaml: "):
+        load_config(write(text))
+
+
 @pytest.mark.parametrize("text", ["", "segmentation: {max_range: 2.0}", "[1, 2]", "3"])
 def test_a_file_without_sections_is_no_parameter_file(text):
     assert sections(text) == {}
