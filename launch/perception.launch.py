@@ -85,7 +85,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "params_file",
                 default_value=str(_CONFIG / "perception.yaml"),
-                description="Parameters of the nodes; the default file documents each.",
+                description="Parameters of the nodes, by their names; the file may hold those of "
+                "other nodes. The default file documents each.",
             ),
             DeclareLaunchArgument(
                 "device",
@@ -141,7 +142,9 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Everything that the arguments ask for."""
 
     def argument(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
+        value = LaunchConfiguration(name).perform(context)
+        # The shell does not expand it behind :=.
+        return str(Path(value).expanduser()) if value.startswith("~") else value
 
     preset = yaml.safe_load((_CONFIG / "cameras" / f"{argument('camera')}.yaml").read_text())
     inputs = {name: argument(name) or preset[name] for name in _INPUTS}

@@ -47,8 +47,8 @@ def test_a_parameter_file_of_ros_serves_too(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["/**: {ros__parameters: }", "/**: {ros__parameters: [1]}"])
-def test_a_parameter_file_without_parameters_is_none(tmp_path, text):
-    with pytest.raises(ConfigError, match=r"unknown key /\*\*"):
+def test_a_parameter_file_without_parameters_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"ros__parameters of /\*\* holds no keys and values"):
         load_config(write(tmp_path, text))
 
 

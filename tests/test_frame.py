@@ -50,6 +50,16 @@ def test_views_of_other_arrays_are_accepted(frame):
     np.testing.assert_array_equal(flipped.depth, frame.depth[::-1])
 
 
+def test_read_only_arrays_are_copied(frame):
+    color, depth = frame.color.copy(), frame.depth.copy()
+    color.flags.writeable = depth.flags.writeable = False
+    copied = replace(frame, color=color, depth=depth)
+    assert copied.color.flags.writeable
+    assert copied.depth.flags.writeable
+    np.testing.assert_array_equal(copied.color, frame.color)
+    np.testing.assert_array_equal(copied.depth, frame.depth)
+
+
 @given(seeds)
 def test_height_is_positive_on_the_cameras_side(seed):
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from cvdl.errors import InputError
+from cvdl.threads import limit_torch
 
 __all__ = ["pick_device"]
 
@@ -12,11 +13,14 @@ __all__ = ["pick_device"]
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; ``auto``: a GPU where there is one.
 
+    Torch uses no more threads from then on than there are cores for it.
+
     Raises:
         InputError: if there is no such device.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"device is {name!r}; accepted: auto, cpu, cuda")
+    limit_torch()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

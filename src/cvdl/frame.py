@@ -6,6 +6,7 @@ Points, planes and boxes are in the camera's optical frame (z forward, x right, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,17 @@ def readings(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(real, depth, np.float32(np.nan))
 
 
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy if it is read-only or does not lie in memory row by row."""
+    return np.require(array, requirements=["C", "W"])
+
+
 @dataclass(frozen=True)
 class RgbdFrame:
     """One registered pair of colour and depth.
 
-    Arrays that do not lie in memory row by row (views of others, turned or mirrored) are copied.
+    Arrays that do not lie in memory row by row (views of others, turned or mirrored) are copied,
+    and so are read-only ones: torch warns of them, and Numba compiles anew for them.
 
     Attributes:
         color: (H, W, 3) uint8, RGB.
@@ -97,8 +104,8 @@ class RgbdFrame:
             raise ValueError(
                 f"depth must be float32 {size}, got {self.depth.dtype} {self.depth.shape}"
             )
-        object.__setattr__(self, "color", np.ascontiguousarray(self.color))
-        object.__setattr__(self, "depth", readings(np.ascontiguousarray(self.depth)))
+        object.__setattr__(self, "color", _own(self.color))
+        object.__setattr__(self, "depth", readings(_own(self.depth)))
 
 
 @dataclass(frozen=True)
@@ -186,6 +193,9 @@ class Segmentation:
     labels: NDArray[np.uint16]
     plane: Plane | None
     objects: tuple[SceneObject, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _own(self.labels))
 
 
 @dataclass(frozen=True)

@@ -93,3 +93,13 @@ def test_a_bag_is_played_when_the_nodes_that_were_started_are_active(start, tmp_
     assert names == ["/eyes/segmentation_node", "/eyes/detection_node", "/eyes/grasp_node"]
     assert waiter["cmd"] == ["python3", "-m", "cvdl.ros.wait_node", *names]
     assert all(node["parameters"][-1] == {"use_sim_time": True} for node in nodes)
+
+
+def test_a_parameter_file_of_the_home_folder_is_given_to_ros_as_it_is(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "robot.yaml").write_text("/other: {ros__parameters: {a: 1}}")
+    nodes = start(params_file="~/robot.yaml", composed="false", record="~/results")[:-1]
+    files = [node["parameters"][0] for node in nodes]
+    assert files == [str(tmp_path / "robot.yaml")] * 3
+    command = start(record="~/results")[-1]["cmd"]
+    assert command[command.index("--output") + 1] == str(tmp_path / "results")

@@ -63,10 +63,12 @@ def command(
         return
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
 
-    from cvdl.config import load_settings
+    from cvdl.config import load_settings, ros_parameters
     from cvdl.ros.parameters import PerceptionNodeConfig, values_of
 
-    chosen = load_settings(PerceptionNodeConfig, config, settings or [])
+    prefix = f"/{namespace.strip('/')}".rstrip("/")
+    node = f"{prefix}/perception_node"
+    chosen = load_settings(PerceptionNodeConfig, config, settings or [], node=node)
 
     from rclpy.parameter import Parameter
 
@@ -77,15 +79,16 @@ def command(
         chosen = chosen.model_copy(update={"source": "points"})
     # What nobody has set here, ROS's own command line may.
     values, defaults = values_of(chosen), values_of(type(chosen)())
-    overrides = [
-        Parameter(name, value=value) for name, value in values.items() if value != defaults[name]
-    ]
+    given = {name: value for name, value in values.items() if value != defaults[name]}
+    if config is not None:
+        given |= ros_parameters(config, node)
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
     remaps = {
         "color": color_topic,
         "depth": depth_topic,
         "camera_info": camera_info_topic,
         **({"points": points_topic} if points_topic else {}),
-        "__ns": f"/{namespace.strip('/')}",
+        "__ns": prefix or "/",
     }
     arguments = ["--ros-args"]
     for name, topic in remaps.items():

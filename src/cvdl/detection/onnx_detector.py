@@ -21,6 +21,7 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.onnx_layouts import LAYOUTS, Candidates, OnnxLayout, OutputsError
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
+from cvdl.threads import usable_cores
 
 __all__ = ["OnnxDetector", "load"]
 
@@ -251,8 +252,11 @@ def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
             _log.warning(
                 "%s runs on the CPU: this onnxruntime has no CUDA; onnxruntime-gpu has", path.name
             )
+    onnxruntime.set_default_logger_severity(3)  # what no session says
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors: its warnings are about the graph, not the input
+    options.intra_op_num_threads = usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see cvdl.threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime's have no class in common

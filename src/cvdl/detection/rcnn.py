@@ -109,7 +109,7 @@ class Rcnn:
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Of each frame its boxes, logits and deltas, on the CPU; the crops of all in one pass."""
         device, outside = self.network.mean.device, self.network.mean
-        given = [torch.from_numpy(np.asarray(some, np.float32).reshape(-1, 4)) for some in boxes]
+        given = [torch.from_numpy(np.array(some, np.float32).reshape(-1, 4)) for some in boxes]
         crops = torch.cat(
             [
                 cut_crops(frame_image(frame, device), some.to(device), self.crop, outside)

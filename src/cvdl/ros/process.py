@@ -6,6 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -13,7 +16,9 @@ import rclpy.logging
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from yaml import YAMLError
 
+from cvdl import parameter_file
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.interrupts import (
     ignore_interrupts,
@@ -65,7 +70,11 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         )
     except Exception as error:  # RCLError is no public name
         reason, *_ = str(error).split(", at /")  # where in ROS's sources
-        print(f"error: ROS takes no such command line: {reason}", file=sys.stderr)
+        if "log directory" in reason:
+            why = f"ROS cannot write its log: {reason}; ROS_LOG_DIR may name another folder"
+        else:
+            why = f"ROS takes no such command line: {reason}"
+        print(f"error: {why}", file=sys.stderr)
         return 1
     node: BaseNode | None = None
     handler: logging.Handler | None = None
@@ -77,6 +86,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         log.addHandler(handler)
         log.propagate = False
         log.setLevel(logging.DEBUG)  # what is shown is for ROS to say: --log-level
+        _warn_of_unread(sys.argv if args is None else args, node.get_fully_qualified_name())
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
             started = node.trigger_configure() == success and node.trigger_activate() == success
@@ -113,6 +123,16 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _warn_of_unread(args: Sequence[str], name: str) -> None:
+    """Warn of each parameter file on a command line that says nothing for the node."""
+    for option, value in pairwise(args):
+        if option == "--params-file":
+            with suppress(OSError, ValueError, YAMLError):  # ROS has read it
+                sections = parameter_file.sections(Path(value).read_text(encoding="utf-8"))
+                if sections:
+                    parameter_file.warn_of_unread(Path(value), sections, name)
 
 
 def _spin(node: BaseNode) -> None:

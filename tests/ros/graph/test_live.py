@@ -93,6 +93,16 @@ def test_what_ros_does_not_take_is_said(live):
     assert "Traceback" not in said
 
 
+def test_a_log_that_cannot_be_written_is_said(live, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("ROS_LOG_DIR", str(file / "log"))
+    said, _ = (process := live("--set", "detector.enable=false")).communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: ROS cannot write its log: " in said
+    assert "ROS_LOG_DIR may name another folder" in said
+
+
 def test_parameters_may_be_given_as_ros_has_them(live):
     """One of a wrong type is refused, so it was not passed over."""
     process = live("--namespace", "seen", "--", "--ros-args", "-p", "slop:=1")
@@ -100,3 +110,24 @@ def test_parameters_may_be_given_as_ros_has_them(live):
     assert process.returncode == 1
     assert "slop" in said
     assert "Traceback" not in said
+
+
+def test_a_parameter_file_of_the_robot_is_read_for_the_node(live, tmp_path):
+    """Its namespace is that of the command line; the weights that it names are not there."""
+    robot = tmp_path / "robot.yaml"
+    robot.write_text(
+        "/other/grasp_server: {ros__parameters: {grasp: {timeout: 3.0, weights: other}}}\n"
+        "seen: {perception_node: {ros__parameters: {grasp.weights: ours, detector.enable: false}}}"
+    )
+    by_us = live("--namespace", "seen", "--config", str(robot))
+    by_ros = live("--namespace", "seen", "--", "--ros-args", "--params-file", str(robot))
+    gone = ("-p", "detector.enable:=false", "-p", "grasp.weights:=gone")
+    elsewhere = live("--", "--ros-args", "--params-file", str(robot), *gone)
+    for process in (by_us, by_ros):
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "no weights of cascade at ours" in said
+        assert "no section" not in said
+    said, _ = elsewhere.communicate(timeout=60)
+    assert "robot.yaml: no section is for the node /perception/perception_node" in said
+    assert "/other/grasp_server, /seen/perception_node" in said
