@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from pydantic import Field
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
+from cvdl.gaps import bridge_gaps
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
 from cvdl.settings import Settings
@@ -87,6 +89,7 @@ class Perception:
             segmentation: of this frame, where somebody else has made it.
         """
         latency_ms: dict[str, float] = {}
+        frame = replace(frame, depth=bridge_gaps(frame.depth, frame.camera)[0])
         if segmentation is None:
             with _timed(latency_ms, "segment"):
                 labels, plane, objects = self._segment(frame)

@@ -5,7 +5,7 @@ import pytest
 
 from cvdl.camera import Camera
 from cvdl.frame import Plane
-from cvdl.tabletop.noise import depth_noise
+from cvdl.noise import depth_noise
 from cvdl.tabletop.surface import height_classes, surface_of
 
 SMALL = Camera(320, 240, 262.5, 262.5, 159.5, 119.5)  # not reduced

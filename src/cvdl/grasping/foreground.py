@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvdl.camera import Camera
 from cvdl.frame import Plane, RgbdFrame
-from cvdl.tabletop.noise import depth_noise
+from cvdl.noise import depth_noise
 from cvdl.tabletop.plane import SupportPlane, find_support_plane
 
 __all__ = ["foreground"]

@@ -18,7 +18,11 @@ class SegmentationConfig(Settings):
         3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, metres."
     )
     min_plane_area: float = Field(
-        0.04, ge=0.001, le=10.0, description="Smallest visible support plane, square metres."
+        0.0,
+        ge=0.0,
+        le=10.0,
+        description="Smallest visible support plane, square metres; at 0 only its share of what is "
+        "in view counts.",
     )
     min_height: float = Field(
         0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, metres."

@@ -13,7 +13,7 @@ from cvdl.tabletop.surface import Surface
 
 __all__ = ["dish_bottoms", "join_rims"]
 
-#: A vessel's bottom, seen from above, pixels of the reduced image; and what share of the table's.
+#: A vessel's bottom, pixels of the reduced image; and what share of the plane's.
 _LEAST_BOTTOM = 20
 _MOST_BOTTOM = 0.3
 _WALL_REACH = 1.5  # from the bottom's outline, of its radius: seen from above, the wall is there
@@ -91,23 +91,27 @@ def dish_bottoms(
     surface: Surface,
     on_plane: NDArray[np.bool_],
     plane_parts: tuple[NDArray[np.int32], NDArray[np.int32]],
+    plane_area: float,
 ) -> NDArray[np.int32]:
     """The low parts of plates and bowls, which do not stand out from the plane.
 
     They lie within the convex hull of an object and have its colour rather than the plane's:
-    through a ring, and in the crook of a handle, one sees the plane.
+    through a ring, and in the crook of a handle, one sees the plane. The large bottom of a bin or a
+    tray is a support, not a dish's.
 
     Args:
         groups: (h, w) int32, 0 for none, else one number an object.
         surface: their geometry and colour.
         on_plane: (h, w) bool, pixels on the plane.
         plane_parts: of these, of ``plane_parts``.
+        plane_area: all that is seen of the plane, pixels of the reduced image.
 
     Returns:
         (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
     """
     bottoms = np.zeros_like(groups)
     parts, areas = plane_parts
+    most = _MOST_BOTTOM * plane_area
     for label, pixels in pixels_by_label(groups).items():
         window = _window_round(pixels, groups.shape[1], _BESIDE)
         mine = (groups[window] == label).astype(np.uint8)
@@ -118,20 +122,22 @@ def dish_bottoms(
             continue
         lab = surface.lab[window]
         plane_color = _mean_color(lab, beside)
+        bottom = np.zeros_like(mine)
         within = np.bincount(parts[window][low > 0], minlength=len(areas))
         within[0] = 0
         for part in np.flatnonzero(within > _WITHIN_SHARE * areas):
             hole = low & cv2.dilate((parts[window] == part).view(np.uint8), _SPECK)
             if color_distance(_mean_color(lab, hole), plane_color) > _HOLE_COLOR:
-                bottoms[window][hole > 0] = label
+                bottom |= hole
         # Where a bottom is open to the plane, only its pixels tell which is which.
         colors = lab[low > 0]
         off_plane = color_distance(colors, plane_color)
         off_object = color_distance(colors, _mean_color(lab, mine))
-        part = np.zeros_like(mine)
-        part[low > 0] = (off_plane > PLANE_COLOR) & (off_object < _OBJECT_COLOR * off_plane)
-        part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _OPENING)
-        bottoms[window][part > 0] = label
+        open_part = np.zeros_like(mine)
+        open_part[low > 0] = (off_plane > PLANE_COLOR) & (off_object < _OBJECT_COLOR * off_plane)
+        bottom |= cv2.morphologyEx(open_part, cv2.MORPH_OPEN, _OPENING)
+        if cv2.countNonZero(bottom) <= most:
+            bottoms[window][bottom > 0] = label
     return bottoms
 
 

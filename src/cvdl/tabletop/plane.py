@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.frame import Plane
-from cvdl.tabletop.noise import depth_noise
+from cvdl.noise import depth_noise
 
-__all__ = ["SupportPlane", "find_support_plane"]
+__all__ = ["SupportPlane", "Up", "find_support_plane"]
 
 _COLUMNS = 80  # samples in a row: every eighth pixel at 640 x 480
 _HYPOTHESES = 80  # a plane
@@ -29,7 +29,8 @@ _FLAT_TRIPLE = 1e-4  # three rays nearer to a line than this (at z = 1) make no 
 _REFINEMENTS = 3
 _FEWEST_INLIERS = 30
 _MAX_PLANES = 5
-_MIN_SHARE = 0.03  # of the samples: smaller planes are not looked for
+_MIN_SHARE = 0.03  # of the image: smaller planes are not looked for
+_LEAST_SUPPORT = 0.08  # of the image: smaller planes are no support
 _INLIER_SIGMAS = 3.0
 _WAVES = 0.0013  # a stereo camera's slow errors over a flat plane, metres
 _LOW = 0.12  # objects show something lower than this over what carries them, metres
@@ -37,10 +38,33 @@ _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
 _FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
 _STEP_DROP, _STEP_AREA = 0.08, 2.0  # the same for one that the other is so much larger than
+_UNDER_SIGMAS = 4.0  # deeper readings lie under the plane
+_SEEN_UNDER = 4.0  # what such readings in its footprint weigh against a plane
+_ENOUGH_SHARE, _ENOUGH_CARRIED = 0.4, 0.04  # of the readings: more makes no support likelier
+_LARGE_SHARE = 0.1  # of the readings: what lies on another plane of that size is no object
+_LID_SHARE, _LID = 0.3, 0.3  # of a plane below: smaller ones are lids; factor on their score
+# How much a normal that points sideways or down in the image speaks against a plane, where the
+# camera's mounting is not known and where the upper side of the image is, and how much a tilt
+# where the direction of gravity is known.
+_WEAK_HINT, _HINT = (0.7, 1.0), (4.0, 6.0)
+_TILT = 8.0
 _UNDER, _BESIDE = 0.02, 0.1  # factors on such a plane's score
-_ENOUGH_AREA, _ENOUGH_CARRIED = 0.45, 0.02  # square metres: more makes no table likelier
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
+
+
+@dataclass(frozen=True)
+class Up:
+    """What is known of the direction against gravity.
+
+    Attributes:
+        direction: (3,) in the camera's optical frame, of length 1.
+        is_exact: whether it is known in space; else only the side of the image that is up, and
+            not how far the camera looks down.
+    """
+
+    direction: NDArray[np.float64]
+    is_exact: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ class SupportPlane:
 
 
 def find_support_plane(
-    depth: NDArray[np.float32], camera: Camera, min_area: float
+    depth: NDArray[np.float32], camera: Camera, min_area: float, up: Up | None = None
 ) -> SupportPlane | None:
     """The plane that carries things: not the largest, so that a floor or a wall does not win.
 
@@ -81,25 +105,37 @@ def find_support_plane(
         depth: (H, W) float32, metres, NaN where there is no reading.
         camera: its intrinsics.
         min_area: visible area that a plane must have, square metres.
+        up: what is known of the direction against gravity; None if nothing is.
 
     Returns:
         The plane, or None where none is in view. The same input gives the same plane.
     """
     samples = _Samples.of(depth, camera)
-    candidates = _extract_planes(samples, min_area, np.random.default_rng(0))
-    if not candidates:
+    candidates = _extract_planes(samples, np.random.default_rng(0))
+    filled = len(samples.inverse) / (samples.shape[0] * samples.shape[1])
+    supports = [
+        candidate
+        for candidate in candidates
+        if candidate.area >= min_area and candidate.share * filled >= _LEAST_SUPPORT
+    ]
+    if not supports:
         return None
     # What lies on another large plane is no object: the table itself must not count as a thing
     # that the wall behind it carries.
     large = [candidate for candidate in candidates if candidate.area > _FURNITURE_AREA]
     furniture = np.zeros(len(samples.inverse), bool)
-    for candidate in large:
+    for candidate in (each for each in candidates if each.share > _LARGE_SHARE):
         furniture |= _inliers(samples, candidate.model)
 
     def score(candidate: _Candidate) -> float:
-        return _score(samples, candidate, furniture) * _floor_factor(candidate, candidates)
+        return (
+            _uprightness(candidate.plane, up)
+            * _score(samples, candidate, furniture)
+            * _level_factor(candidate, candidates)
+            / candidate.distance
+        )
 
-    best = max(candidates, key=score)
+    best = max(supports, key=score)
     others = tuple(
         candidate.plane
         for candidate in large
@@ -164,16 +200,17 @@ class _Samples:
 class _Candidate:
     model: NDArray[np.float64]  # (a, b, c) of 1/z = a x + b y + c
     plane: Plane
-    footprint: NDArray[np.bool_]
+    hull: NDArray[np.bool_]  # convex, round what is seen of it
+    footprint: NDArray[np.bool_]  # the same with the edge, where readings are missing
     area: float  # visible, square metres
+    share: float  # of all readings
+    distance: float  # in the median, metres
 
 
-def _extract_planes(
-    samples: _Samples, min_area: float, rng: np.random.Generator
-) -> list[_Candidate]:
+def _extract_planes(samples: _Samples, rng: np.random.Generator) -> list[_Candidate]:
     """The dominant planes one after the other, each fitted to what the earlier ones left."""
     left = np.ones(len(samples.inverse), bool)
-    least = max(50, int(_MIN_SHARE * len(left)))
+    least = max(50, int(_MIN_SHARE * samples.shape[0] * samples.shape[1]))
     candidates = []
     for _ in range(_MAX_PLANES):
         if left.sum() < least:
@@ -186,7 +223,7 @@ def _extract_planes(
         if inliers.sum() < least:
             continue
         candidate = _judge(samples, model, inliers)
-        if candidate is not None and candidate.area >= min_area:
+        if candidate is not None:
             candidates.append(candidate)
     return candidates
 
@@ -273,11 +310,14 @@ def _judge(
     if np.median(facing / np.linalg.norm(rays, axis=1)) < _GRAZING:
         return None
     near = np.abs(plane.height(samples.points)) < _INLIER_SIGMAS * samples.spread
-    footprint = _footprint(samples, near)
-    if footprint is None:
+    hull = _hull(samples, near)
+    if hull is None:
         return None
+    # Readings end a little before the table does.
+    footprint = cv2.dilate(hull, np.ones((5, 5), np.uint8)) > 0
     area = float((samples.area[inliers] / np.maximum(facing, 1e-3)).sum())
-    return _Candidate(model, plane, footprint, area)
+    distance = float(np.median(samples.points[inliers, 2]))
+    return _Candidate(model, plane, hull > 0, footprint, area, float(near.mean()), distance)
 
 
 def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_]) -> float:
@@ -288,18 +328,31 @@ def _score(samples: _Samples, candidate: _Candidate, furniture: NDArray[np.bool_
     low[low] = _inside(
         candidate.footprint, samples.stride, samples.points[low], plane, samples.camera
     )
-    carried = float(samples.area[low].sum())
+    carried = float(low.mean())
+    # A plane hides what lies under it: what is seen there speaks against it.
+    shown = candidate.hull[samples.row, samples.col]
+    under = float((height < -_UNDER_SIGMAS * samples.spread)[shown].mean())
+    area, carried = min(candidate.share, _ENOUGH_SHARE), min(carried, _ENOUGH_CARRIED)
+    return float(np.exp(-_SEEN_UNDER * under) * area * (0.1 * _ENOUGH_CARRIED + carried))
+
+
+def _uprightness(plane: Plane, up: Up | None) -> float:
+    """How well a plane's normal agrees with what is known of the direction against gravity."""
+    if up is not None and up.is_exact:
+        return float(np.exp(-_TILT * (1 - plane.normal @ up.direction)))
     # A level camera sees the normal of a table point up and towards itself: neither sideways (a
     # side wall) nor down (a wall before a camera that looks down). Only a hint: a camera may be
     # mounted otherwise.
-    sideways, down = plane.normal[0], max(plane.normal[1], 0.0)
-    upright = np.exp(-4 * sideways**2 - 6 * down**2) * (1.0 if plane.normal[2] < -0.2 else 0.2)
-    area, carried = min(candidate.area, _ENOUGH_AREA), min(carried, _ENOUGH_CARRIED)
-    return float(upright * area * (0.002 + carried))
+    x, y, _ = (0.0, -1.0, 0.0) if up is None else up.direction
+    sideways = plane.normal[0] * y - plane.normal[1] * x
+    down = max(-(plane.normal[0] * x + plane.normal[1] * y), 0.0)
+    side, turn = _WEAK_HINT if up is None else _HINT
+    towards = 1.0 if plane.normal[2] < -0.2 else 0.2
+    return float(towards * np.exp(-side * sideways**2 - turn * down**2))
 
 
-def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The convex region round the largest connected parts of a plane."""
+def _hull(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint8] | None:
+    """The convex region round the largest connected parts of a plane, on the grid of samples."""
     mask = np.zeros(samples.shape, np.uint8)
     mask[samples.row[on_plane], samples.col[on_plane]] = 1
     # Stray samples, where another surface crosses the plane, would blow the hull up.
@@ -310,9 +363,7 @@ def _footprint(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.boo
         return None
     large = 1 + np.flatnonzero(areas > 0.2 * areas.max())
     hull = cv2.convexHull(cv2.findNonZero(np.isin(parts, large).astype(np.uint8)))
-    cv2.fillConvexPoly(mask, hull, 1)
-    # Readings end a little before the table does.
-    return cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
+    return np.asarray(cv2.fillConvexPoly(mask, hull, 1))
 
 
 def _inside(
@@ -332,19 +383,22 @@ def _inside(
     return inside
 
 
-def _floor_factor(low: _Candidate, candidates: list[_Candidate]) -> float:
-    """Below 1 for a plane with another one above it: a floor carries the table, not the objects."""
+def _level_factor(plane: _Candidate, candidates: list[_Candidate]) -> float:
+    """Below 1 for a plane with a parallel one above it, a floor, or below it, a lid.
+
+    A floor carries the table, not the objects; a lid is an object's.
+    """
     factor = 1.0
-    for high in candidates:
-        drop = low.plane.offset - high.plane.offset
+    for other in candidates:
+        if plane.plane.normal @ other.plane.normal < _PARALLEL:
+            continue
+        drop = plane.plane.offset - other.plane.offset
         # A lower plane that is small beside the high one may be anything near the table.
-        least = _STEP_DROP if high.area > _STEP_AREA * low.area else _FLOOR_DROP
-        if (
-            low.plane.normal @ high.plane.normal > _PARALLEL
-            and drop > least
-            and high.area > _TABLE_AREA
-        ):
+        least = _STEP_DROP if other.area > _STEP_AREA * plane.area else _FLOOR_DROP
+        if drop > least and other.area > _TABLE_AREA:
             # A cupboard may stand beside the table; the table stands amid the floor.
-            amid = (high.footprint & low.footprint).sum() > 0.6 * high.footprint.sum()
+            amid = (other.footprint & plane.footprint).sum() > 0.6 * other.footprint.sum()
             factor = min(factor, _UNDER if amid else _BESIDE)
+        elif drop < 0 and plane.area < _TABLE_AREA and plane.share < _LID_SHARE * other.share:
+            factor = min(factor, _LID)
     return factor

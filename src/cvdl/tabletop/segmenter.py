@@ -16,7 +16,7 @@ from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_sm
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.halos import find_halos
 from cvdl.tabletop.labels import pixels_by_label, rank
-from cvdl.tabletop.plane import find_support_plane
+from cvdl.tabletop.plane import Up, find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
 from cvdl.tabletop.regions import watershed_regions
 from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
@@ -24,7 +24,14 @@ from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes
 __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
+_NEAREST = 0.02  # metres: nearer than any depth camera measures
 _BOX_POINTS = 400  # of an object: enough for its box
+_IMAGE_SIDES = {
+    "top": (0.0, -1.0, 0.0),
+    "bottom": (0.0, 1.0, 0.0),
+    "left": (-1.0, 0.0, 0.0),
+    "right": (1.0, 0.0, 0.0),
+}
 _libraries = ThreadpoolController()  # of products, those that are loaded by now
 
 
@@ -51,8 +58,10 @@ class TabletopSegmenter:
         self, frame: RgbdFrame
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config = self.config
-        depth = np.where(frame.depth < config.max_range, frame.depth, np.float32(np.nan))
-        support = find_support_plane(depth, frame.camera, config.min_plane_area)
+        in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
+        depth = np.where(in_range, frame.depth, np.float32(np.nan))
+        up = _up(frame, config.up)
+        support = find_support_plane(depth, frame.camera, config.min_plane_area, up)
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
         heights = height_classes(
@@ -78,7 +87,8 @@ class TabletopSegmenter:
         groups = join_rims(groups, surface, support.plane, parts, standing, plane_lab)
         halos = find_halos(groups, surface, surface.reduce(carrying))
         instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
-        bottoms = dish_bottoms(groups, surface, on_plane, parts)
+        plane_area = np.count_nonzero(carrying) / surface.factor**2
+        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
         objects: list[SceneObject] = []
@@ -99,6 +109,13 @@ class TabletopSegmenter:
             box3d = standing_box(points, support.plane, is_lowest)
             objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
+
+
+def _up(frame: RgbdFrame, setting: str) -> Up | None:
+    """What the setting and the frame tell of the direction against gravity."""
+    if setting in _IMAGE_SIDES:
+        return Up(np.array(_IMAGE_SIDES[setting]), is_exact=False)
+    return None if frame.up is None else Up(frame.up, is_exact=True)
 
 
 def _lows(groups: NDArray[np.int32], surface: Surface, plane: Plane) -> dict[int, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.frame import Plane
-from cvdl.tabletop.noise import NOISE_AT_1M, depth_noise
+from cvdl.noise import NOISE_AT_1M, depth_noise
 
 __all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "height_classes", "surface_of"]
 

@@ -1,0 +1,84 @@
+"""Small gaps in depth, bridged from the readings on both sides.
+
+Registration from a sensor of lower resolution leaves a regular grid of empty pixels, a filter or a
+bad line leaves empty rows, and noise leaves single ones. All of these lie on surfaces that are seen
+on both sides of the gap. Shadows and dark or shiny things leave wider gaps: these stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.camera import Camera
+from cvdl.compiled import compiled
+from cvdl.noise import depth_noise
+
+__all__ = ["bridge_gaps"]
+
+_WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
+_MANY = 0.04  # of the surfaces that are seen
+_STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
+_STEP_SIGMAS = 4.0
+
+
+def bridge_gaps(depth: NDArray[np.float32], camera: Camera) -> tuple[NDArray[np.float32], float]:
+    """Depth without its small gaps, where these are many.
+
+    A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
+    images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
+    else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
+    stay: they lie between things that touch and tell them apart. Rows and columns without any
+    reading are filled in any case.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        camera: its intrinsics.
+
+    Returns:
+        (H, W) float32, the same array where nothing is filled; and the share of the surfaces seen
+        that small gaps hide, 0 to 1.
+    """
+    seen = np.isfinite(depth)
+    if seen.all():
+        return depth, 0.0
+    bridged = depth.copy()
+    widest = max(2, round(_WIDEST * camera.width))
+    _bridge_rows(bridged, widest, camera.fx)
+    _bridge_rows(bridged.T, widest, camera.fy)
+    filled = np.count_nonzero(np.isfinite(bridged))
+    share = 1 - np.count_nonzero(seen) / max(filled, 1)
+    if share >= _MANY:
+        return bridged, share
+    rows, cols = ~seen.any(axis=1), ~seen.any(axis=0)
+    if not rows.any() and not cols.any():
+        return depth, share
+    lines = rows[:, None] | cols
+    return np.where(lines, bridged, depth), share
+
+
+_sigma = compiled()(depth_noise)
+
+
+@compiled()
+def _bridge_rows(depth, widest, focal):  # type: ignore[no-untyped-def]
+    rows, cols = depth.shape
+    for i in range(rows):
+        last = -1  # the last reading
+        for j in range(cols):
+            z = depth[i, j]
+            if not z > 0:
+                continue
+            gap = j - last - 1
+            if last >= 0 and 0 < gap <= widest:
+                before = depth[i, last]
+                mean = 0.5 * (before + z)
+                tolerance = max(_STEEPEST * (gap + 1) * mean / focal, _STEP_SIGMAS * _sigma(mean))
+                one_surface = abs(z - before) < tolerance
+                for k in range(last + 1, j):
+                    share = (k - last) / (gap + 1)
+                    if one_surface:
+                        depth[i, k] = 1 / ((1 - share) / before + share / z)
+                    else:
+                        depth[i, k] = before if share < 0.5 else z
+            last = j
