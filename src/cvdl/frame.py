@@ -158,6 +158,7 @@ class Detection:
         label: of the object that it is, the value in ``Scene.labels``; 0 where the segmentation
             has no such object.
         track: the same number in every frame for the same thing; -1 where it is not tracked.
+        off_support: whether the depth shows it behind, beside or under the support plane.
     """
 
     box2d: NDArray[np.float64]
@@ -165,6 +166,7 @@ class Detection:
     score: float
     label: int = 0
     track: int = -1
+    off_support: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,7 @@ class Scene:
         refused: number of rectangles that became no grasp, by reason.
         detections: what the detector found, best first; an object that it did not find has no
             class name.
+        refused_detections: number of those left out because of what the depth shows, by reason.
         classes: the names that the detector knows; empty where none ran.
     """
 
@@ -247,6 +250,7 @@ class Scene:
     refused: dict[str, int] = field(default_factory=dict)
     detections: tuple[Detection, ...] = ()
     classes: tuple[str, ...] = ()
+    refused_detections: dict[str, int] = field(default_factory=dict)
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """(H, W) bool: the pixels of one object."""

@@ -96,15 +96,28 @@ class Perception:
         else:
             labels, plane, objects = segmentation.labels, segmentation.plane, segmentation.objects
         detections: tuple[Detection, ...] = ()
+        refused_detections: dict[str, int] = {}
         if self._detect is not None and detect:
             with _timed(latency_ms, "detect"):
-                detections, objects = self._detect(frame, labels, objects)
+                detections, objects, refused_detections = self._detect(
+                    frame, labels, objects, plane
+                )
         grasps: tuple[Grasp, ...] = ()
         refused: dict[str, int] = {}
         if self._grasp is not None and grasp:
             with _timed(latency_ms, "grasp"):
                 grasps, refused = self._grasp(frame, labels, plane, objects)
-        return Scene(labels, plane, objects, latency_ms, grasps, refused, detections, self.classes)
+        return Scene(
+            labels,
+            plane,
+            objects,
+            latency_ms,
+            grasps,
+            refused,
+            detections,
+            self.classes,
+            refused_detections,
+        )
 
 
 @contextmanager
