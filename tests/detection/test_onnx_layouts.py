@@ -268,6 +268,19 @@ def test_nanodet_distances_are_means_of_bins(order):
     assert found.labels[best] == 1
 
 
+def test_nanodet_plus_has_one_output_and_measures_from_corners():
+    """An input of 32 x 20: 4 x 3 cells of 8 pixels, 2 x 2 of 16, 1 x 1 of 32."""
+    rows = np.zeros((1, 12 + 4 + 1, 2 + 20), np.float32)
+    rows[0, 12 + 3, :2] = [0.9, 0.1]  # row 1, column 1 of 16
+    sides = rows[0, 12 + 3, 2:].reshape(4, 5)
+    sides[[0, 1, 2, 3], [1, 0, 2, 1]] = 50
+    layout = OnnxLayout(classes=TWO, layout="nanodet")
+    found = LAYOUTS["nanodet"].decode({"output": rows}, layout, 2, (32, 20))
+    best = found.scores.argmax()
+    np.testing.assert_allclose(found.boxes[best], [0, 16, 48, 32], rtol=1e-6)
+    assert found.labels[best] == 0
+
+
 def test_boxes_of_one_yolo_are_not_taken_for_those_of_another():
     cells = np.zeros((1, 6 * 13, 7), np.float32)
     cells[..., 2:4] = -0.5

@@ -95,6 +95,19 @@ def test_a_thing_without_any_height_is_kept_if_the_colour_shows_it():
     assert place(*table_view(), box, color=color) == "bare support"
 
 
+def test_a_thing_that_shares_the_mask_of_another_is_kept():
+    """A tool that leans on a plate: one mask, which the plate's detection names."""
+    depth, labels, plane = table_view()
+    labels[150:156, 100:160] = 2
+    labels[150:220, 160:230] = 2
+    tool, names = (98, 140, 160, 166), {2: ("plate", np.array([158.0, 148, 232, 222]))}
+    assert place(depth, labels, plane, tool, names, "hammer") == "on"
+    # A plate that only reaches into the box makes no thing of it.
+    labels[150:156, 100:160] = 1
+    bare, names = (98, 140, 166, 166), {2: ("plate", np.array([158.0, 148, 232, 222]))}
+    assert place(depth, labels, plane, bare, names, "hammer") == "bare support"
+
+
 @pytest.mark.parametrize("gap", [np.nan, 0.0])
 def test_a_transparent_thing_is_kept(gap):
     """Depth that is missing, or that is missing in part and wrong elsewhere."""

@@ -119,9 +119,19 @@ def _nanodet(
     """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and distances in bins, a level.
 
     For each side of the box, from the middle of its cell, there are the logits of distances of 0,
-    1, 2... cells; their mean is taken (generalised focal loss, Li et al. 2020).
+    1, 2... cells; their mean is taken (generalised focal loss, Li et al. 2020). NanoDet-Plus gives
+    all levels in one output, and distances from the cell's corner.
     """
     arrays = [without_batch(array, 2) for array in outputs.values()]
+    middle = np.float32(0.5)
+    if len(arrays) == 1:
+        middle = np.float32(0)
+        ends = np.cumsum(_levels(len(arrays[0]), size) or [0])[:-1]
+        arrays = [
+            part
+            for side in (arrays[0][:, :classes], arrays[0][:, classes:])
+            for part in np.split(side, ends)
+        ]
     half = len(arrays) // 2
     scores = [array for array in arrays if array.shape[1] == classes][:half]
     bins = [array for array in arrays if not any(array is score for score in scores)]
@@ -140,7 +150,7 @@ def _nanodet(
         )
     boxes = [
         np.hstack([-distance[:, :2], distance[:, 2:]]) * stride
-        + np.tile((cell + np.float32(0.5)) * stride, 2)
+        + np.tile((cell + middle) * stride, 2)
         for distance, cell, stride in zip(map(_distances, bins), cells, _STRIDES, strict=False)
     ]
     return best_class(
@@ -228,7 +238,9 @@ LAYOUTS: dict[LayoutName, Layout] = {
     "yolov5": Layout("one [1, boxes, 5 + classes], boxes in pixels", _yolov5),
     "yolox": Layout("one [1, boxes, 5 + classes], boxes relative to the cells of grids", _yolox),
     "yolov8": Layout("one [1, 4 + classes, boxes]", _yolov8),
-    "nanodet": Layout("of each level [1, cells, classes] and [1, cells, 4 times bins]", _nanodet),
+    "nanodet": Layout(
+        "of each level [1, cells, classes] and [1, cells, 4 times bins], or one of all", _nanodet
+    ),
     "nms": Layout(
         "one [1, boxes, 6] of box, score, label, or [boxes, 7] of batch, box, label, score; or "
         "boxes [1, boxes, 4], scores [1, boxes] and labels [1, boxes]",

@@ -125,7 +125,7 @@ class Places:
         own[:FIRST_OBJECT_LABEL] = False
         return _View(
             inside=inside,
-            own=own[labels],
+            own=own[labels] | self._unnamed_parts(labels, u, v),
             foot=foot if np.linalg.norm(slope) > _SLANTED else inside,
             colors=frame.color[v, u],
             labels=labels,
@@ -134,6 +134,16 @@ class Places:
             carried=self._support.carries(feet),
             area=float(np.prod(size)),
         )
+
+    def _unnamed_parts(
+        self, labels: NDArray[np.uint16], u: NDArray[np.intp], v: NDArray[np.intp]
+    ) -> Mask:
+        """Pixels of named objects out of the naming box: of another thing in the same mask."""
+        parts = np.zeros(labels.shape, bool)
+        for label, (_, box) in self._names.items():
+            within = (u >= box[0]) & (u < box[2]) & (v >= box[1]) & (v < box[3])
+            parts |= (labels == label) & ~within
+        return parts
 
     def _is_whole(self, box: NDArray[np.float64], view: _View) -> bool:
         """Whether it is round the support itself, with or without the things on it."""
@@ -163,7 +173,8 @@ class _View:
     Attributes:
         inside: those of the box.
         foot: those of the box's foot, the side that is down.
-        own: those of objects that are for the most part in the box.
+        own: those of objects that are for the most part in the box, or that the box of the
+            detection that names their object leaves out.
         colors: (..., 3) uint8 RGB.
         labels: as in `cvdl.frame.Scene`.
         heights: over the plane, metres; NaN where there is no reading.
