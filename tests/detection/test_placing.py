@@ -188,6 +188,11 @@ def test_a_box_without_a_pixel_is_unknown(box):
     assert place(*table_view(), box) == "unknown"
 
 
+def test_a_plane_of_which_nothing_is_seen_tells_nothing():
+    depth, labels, plane = table_view()
+    assert place(depth, np.zeros_like(labels), plane, (100, 140, 180, 200)) == "unknown"
+
+
 def test_the_stage_leaves_out_marks_and_counts():
     depth, labels, plane = table_view()
     frame = RgbdFrame(np.zeros((240, 320, 3), np.uint8), depth, CAMERA)

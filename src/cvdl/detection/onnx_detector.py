@@ -202,7 +202,7 @@ class _ImageInput:
         wrong = (
             f"{path}: takes {told}; accepted: one image, [1, 3, height, width] or "
             f"[1, height, width, 3], with or without the first axis, of {', '.join(_DTYPES)}; "
-            f"beside it its size, as {', '.join(_SIZES)}"
+            f"and optionally its size, as {', '.join(_SIZES)}"
         )
         images = [one for one in inputs if one.type in _DTYPES and len(one.shape) in (3, 4)]
         others = [one for one in inputs if one not in images]
@@ -369,7 +369,7 @@ def _recognised(
             "resize": "stretch" if kind == "rtdetr" else "letterbox",
         }
         return OnnxLayout.model_validate(values), classes
-    why = f"it is made to {task}" if classes else "its metadata names no classes"
+    why = f"its task is {task}, not detect" if classes else "its metadata names no classes"
     raise InputError(
         _unknown_outputs(path, shapes, why)
         + f"; declare it in {path.with_suffix('.yaml')}, with the key classes at least"
@@ -411,8 +411,10 @@ def _told(
     if len(fitting) == 1:
         return layout.model_copy(update={"layout": fitting[0]})
     if not fitting:
-        raise OutputsError(f"no layout fits that and {len(classes)} classes")
-    raise OutputsError(f"that may be {' or '.join(fitting)}; set the key layout")
+        raise OutputsError(f"no layout fits these shapes with {len(classes)} classes")
+    raise OutputsError(
+        f"the layouts {' and '.join(fitting)} fit; set the key layout to one of them"
+    )
 
 
 def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:

@@ -86,7 +86,7 @@ class Places:
             ``repeats a named object``: another detection of the same class has named the object
             that it shows. ``on``: anything else, a thing on the support.
         """
-        view = self._look(box, mask)
+        view = self._look(box, mask) if self._pixels[PLANE_LABEL] else None
         if view is None or view.share(view.seen) < _SEEN:
             return "unknown"
         if view.is_elsewhere():
