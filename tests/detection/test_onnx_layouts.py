@@ -115,6 +115,14 @@ def test_detr_s_kin_have_a_sigmoid_a_class():
     np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
 
 
+def test_rf_detr_calls_its_logits_labels():
+    outputs = {"dets": [[[0.3, 0.4, 0.4, 0.4]]], "labels": [[[logit(0.2), logit(0.9)]]]}
+    found = decode(outputs, layout="detr", activation="sigmoid")
+    np.testing.assert_allclose(found.boxes, [[10, 10, 50, 30]], rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, [1])
+    np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("keys", "outputs", "message"),
     [

@@ -141,6 +141,11 @@ def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict
         alone = len(fits) == 1 and (width == 4 or axes < outputs[fits[0]].ndim)
         if "boxes" not in names and alone:
             names["boxes"] = fits[0]
+    if {"boxes", "labels"} <= names.keys() and not {"labels", "scores"} & layout.outputs.keys():
+        # RF-DETR calls its logits so.
+        has_many = outputs[names["labels"]].ndim == outputs[names["boxes"]].ndim
+        if "scores" not in names and has_many:
+            names["scores"] = names.pop("labels")
     whole = [name for name in free() if np.issubdtype(outputs[name].dtype, np.integer)]
     if "labels" not in names and len(whole) == 1:
         names["labels"] = whole[0]
