@@ -94,7 +94,9 @@ def test_objects_are_named(plain, detector):
     assert detector == [("hog", "", "cpu")]
     assert list(scene.latency_ms) == ["segment", "detect"]
     assert scene.classes == ("block", "cup")
-    assert [(d.class_name, d.label) for d in scene.detections] == [("cup", 0), ("block", 2)]
+    # There is no cup: the depth shows the table there.
+    assert [(d.class_name, d.label) for d in scene.detections] == [("block", 2)]
+    assert scene.refused_detections == {"bare support": 1}
     (block,) = scene.objects
     assert (block.class_name, block.score) == ("block", 0.8)
     assert block.box2d.tolist() == [130, 100, 200, 160]
@@ -110,7 +112,7 @@ def test_a_frame_without_a_plane_still_has_detections(plain, detector):
 def test_grasps_are_of_the_named_objects(plain, detector, loaded):
     scene = Perception(PerceptionConfig(grasp={"max_opening": 0.4}))(plain)
     assert list(scene.latency_ms) == ["segment", "detect", "grasp"]
-    assert scene.grasps[0].label == scene.objects[0].label == scene.detections[1].label
+    assert scene.grasps[0].label == scene.objects[0].label == scene.detections[0].label
 
 
 @pytest.fixture

@@ -140,10 +140,31 @@ def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
             assert [each.position.x, each.position.y, each.position.z] == grasp.position.tolist()
 
 
+def test_what_depth_says_of_detections_is_summed_up(bag, out, stage):
+    def marked(frame):
+        scene = stage(frame)
+        off = replace(scene.detections[0], off_support=True)
+        return replace(
+            scene,
+            detections=(off, *scene.detections[1:]),
+            refused_detections={"bare support": 2},
+        )
+
+    summary = replay(bag, out, marked)
+    assert (summary.unmatched, summary.off_support) == (5, 5)
+    assert summary.refused_detections == {"bare support": 10}
+    (status,) = decoded(out, "/diagnostics")[0].status  # after the first frame
+    values = {value.key: value.value for value in status.values}
+    assert values["detections off the support"] == "1"
+    assert values["detections refused: bare support"] == "2"
+
+
 def test_detections_come_back_from_the_bag(bag, out, stage):
     summary = replay(bag, out, stage)
     assert summary.classes == {"": 5, "can": 5}
     assert summary.unmatched == 5
+    assert summary.off_support == 0
+    assert summary.refused_detections == {}
     detections = decoded(out, f"{NAMESPACE}/detection/boxes")[4].detections
     assert [detection.id for detection in detections] == ["", "3"]
     names = [detection.results[0].hypothesis.class_id for detection in detections]

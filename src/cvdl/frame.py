@@ -177,6 +177,7 @@ class Detection:
         label: of the object that it is, the value in ``Scene.labels``; 0 where the segmentation
             has no such object.
         track: the same number in every frame for the same thing; -1 where it is not tracked.
+        off_support: whether the depth shows it behind, beside or under the support plane.
     """
 
     box2d: NDArray[np.float64]
@@ -184,6 +185,7 @@ class Detection:
     score: float
     label: int = 0
     track: int = -1
+    off_support: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,7 @@ class Scene:
         refused: number of rectangles that became no grasp, by reason.
         detections: what the detector found, best first; an object that it did not find has no
             class name.
+        refused_detections: number of those left out because of what the depth shows, by reason.
         classes: the names that the detector knows; empty where none ran.
         doubts: what speaks against the results: a cause in a few words and a sentence each.
     """
@@ -270,6 +273,7 @@ class Scene:
     refused: dict[str, int] = field(default_factory=dict)
     detections: tuple[Detection, ...] = ()
     classes: tuple[str, ...] = ()
+    refused_detections: dict[str, int] = field(default_factory=dict)
     doubts: tuple[tuple[str, str], ...] = ()
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:

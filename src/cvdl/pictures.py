@@ -42,6 +42,7 @@ _OBJECT_SHARE = 0.45
 PLATE_COLOR = (255, 255, 255)
 #: Of a detection that is no segmented object.
 UNMATCHED_COLOR = (225, 225, 225)
+_OFF_SUPPORT_COLOR = (130, 130, 130)
 _OPENING_COLOR = (255, 225, 0)
 _FAINT_SHARE = 0.55
 _DASH = 6  # pixels
@@ -88,8 +89,9 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     The support plane is tinted faintly, in an outline of its own; where there is none, the picture
     says so, and how much depth there is. Each object has its own colour and outline, its box drawn
     thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that is none
-    of the objects has a dashed box, with its caption above. Of an object's best grasp both plates
-    are drawn thick and the sides along the opening thin; of the others, faintly, only the plates.
+    of the objects has a dashed box, grey where it is off the support, with its caption above. Of an
+    object's best grasp both plates are drawn thick and the sides along the opening thin; of the
+    others, faintly, only the plates.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -270,7 +272,8 @@ def _draw_dashed(picture: Picture, detection: Detection) -> None:
         dashes += list(np.stack([cuts[:-1], cuts[1:]], axis=1)[::2].round().astype(np.int32))
     width = max(1, round(picture.shape[1] / 640))
     cv2.polylines(picture, dashes, False, DARK_COLOR, 3 * width)
-    cv2.polylines(picture, dashes, False, UNMATCHED_COLOR, width)
+    color = _OFF_SUPPORT_COLOR if detection.off_support else UNMATCHED_COLOR
+    cv2.polylines(picture, dashes, False, color, width)
 
 
 def _draw_grasps(picture: Picture, scene: Scene) -> None:

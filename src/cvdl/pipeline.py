@@ -103,9 +103,12 @@ class Perception:
             bridged, _ = self._bridge(frame)
             labels, plane, objects = segmentation.labels, segmentation.plane, segmentation.objects
         detections: tuple[Detection, ...] = ()
+        refused_detections: dict[str, int] = {}
         if self._detect is not None and detect:
             with _timed(latency_ms, "detect"):
-                detections, objects = self._detect(bridged, labels, objects)
+                detections, objects, refused_detections = self._detect(
+                    bridged, labels, objects, plane
+                )
         grasps: tuple[Grasp, ...] = ()
         refused: dict[str, int] = {}
         if self._grasp is not None and grasp:
@@ -120,6 +123,7 @@ class Perception:
             refused,
             detections,
             self.classes,
+            refused_detections,
             doubts,
         )
 

@@ -104,6 +104,8 @@ class ReplaySummary:
         refused: number of grasp rectangles that became no grasp, by reason.
         classes: number of objects in all frames, by class; of those without one under "".
         unmatched: number of detections in all frames that are no segmented object.
+        off_support: number of these that are off the support.
+        refused_detections: number of detections that were left out, by reason.
         without_plane: number of frames that show no support plane.
         plane_causes: why they show none, by the likeliest cause.
         planeless_depth: median of the depth of those frames, metres; NaN where there is none.
@@ -122,6 +124,8 @@ class ReplaySummary:
     refused: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
+    off_support: int = 0
+    refused_detections: Counter[str] = field(default_factory=Counter)
     without_plane: int = 0
     plane_causes: Counter[str] = field(default_factory=Counter)
     planeless_depth: float = float("nan")
@@ -217,6 +221,8 @@ class _Run:
             if isinstance(perception, Perception)
             else SegmentationConfig()
         )
+        self._off_support = 0
+        self._refused_detections: Counter[str] = Counter()
         self._told_classes: tuple[str, ...] = ()
         self._has_stamps = self._check_stamps()
         self._sync = self._new_sync()
@@ -267,6 +273,8 @@ class _Run:
             refused=self._refused,
             classes=self._classes,
             unmatched=self._unmatched,
+            off_support=self._off_support,
+            refused_detections=self._refused_detections,
             without_plane=len(self._planeless),
             plane_causes=Counter(each.cause for each in self._planeless),
             planeless_depth=_median([each.median for each in self._planeless]),
@@ -452,6 +460,8 @@ class _Run:
             self._refused.update(scene.refused)
             self._classes.update(item.class_name for item in scene.objects)
             self._unmatched += sum(not detection.label for detection in scene.detections)
+            self._off_support += sum(detection.off_support for detection in scene.detections)
+            self._refused_detections.update(scene.refused_detections)
             self._tally.add(
                 {
                     "read": read.ms,
@@ -486,6 +496,9 @@ class _Run:
         if self._told_classes:
             values["objects without a class"] = str(self._classes[""])
             values["detections without an object"] = str(self._unmatched)
+            values["detections off the support"] = str(self._off_support)
+            for reason, count in self._refused_detections.items():
+                values[f"detections refused: {reason}"] = str(count)
         values["grasps"] = str(self._grasps)
         for reason, count in self._refused.items():
             values[f"no grasp: {reason}"] = str(count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,8 @@ def test_some_annotations_without_masks_are_told(tmp_path, caplog, without):
     assert (data[0].masks is None) == (without > 0)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == (without == 1)
-    assert all("1 of 3 annotations have no mask, the first in b.png" in text for text in told)
+    told_of = "annotations without a mask: 1, the first is 1 in b.png; all 3 are taken for boxes"
+    assert all(text.endswith(told_of) for text in told)
 
 
 def test_boxes_are_cut_at_the_edges_and_those_outside_left_out(tmp_path, caplog):
@@ -148,18 +150,20 @@ def test_boxes_are_cut_at_the_edges_and_those_outside_left_out(tmp_path, caplog)
     assert data[0].boxes.tolist() == [[0, 5, 4, 12]]
     assert data.left_out == 4
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path / 'annotations.json'}: 4 boxes are of no size or outside of their image; "
-        "they are left out"
+        f"{tmp_path / 'annotations.json'}: annotations without a box that has an area in the "
+        "image: 4, the first is 2 in b.png; they are left out"
     ]
 
 
-def test_missing_images_are_counted(tmp_path):
+def test_views_whose_images_are_missing_are_left_out(tmp_path, caplog):
     write(tmp_path, content())
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 2 images are missing, the first is .*a\.png"):
-        CocoDataset(tmp_path)
+    with caplog.at_level(logging.WARNING, "cvdl"):
+        assert CocoDataset(tmp_path).names == ["b"]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.endswith("images that are missing: 1, the first is a.png; they are left out")
     (tmp_path / "b.png").unlink()
-    with pytest.raises(DatasetError, match=r"its image b\.png is in none of"):
+    with pytest.raises(DatasetError, match=r"none of its 2 images is there; b\.png is in none of"):
         CocoDataset(tmp_path)
 
 
@@ -176,20 +180,240 @@ def changed(**changes: Any) -> dict[str, Any]:
         ([], "holds a list"),
         ({"images": []}, "no 'categories'"),
         (content() | {"images": [], "annotations": []}, "lists no images"),
-        (content() | {"images": [content()["images"][0]] * 2}, "two images have the id 7"),
+        (content() | {"annotations": {}}, "annotations are a dict; expected a list"),
+        (content() | {"categories": [{"id": 4}]}, "a category is .*; expected an object with id"),
         (content() | {"info": {"camera": {"width": 3}}}, "bad info.camera"),
         (content() | {"categories": [{"id": 4, "name": n} for n in "ab"]}, "two categories have"),
-        (changed(segmentation={"size": [12, 16], "counts": [-5, 197]}), "do not fill the image"),
-        (changed(image_id=8), "annotation 1 is of image 8, which is not listed"),
-        (changed(category_id=1), "of category 1; listed: 4, 90"),
-        (changed(bbox=[1, 2, 3]), r"bbox \[1, 2, 3\]"),
-        (changed(segmentation={"size": [2, 2], "counts": [4]}), r"size \[2, 2\]; the image"),
-        (changed(segmentation={"size": [12, 16], "counts": [4]}), "do not fill the image"),
     ],
 )
 def test_bad_content_is_named(content, words, tmp_path):
     with pytest.raises(DatasetError, match=rf"annotations\.json: .*{words}"):
         CocoDataset(write(tmp_path, content))
+
+
+MASKED = [[2, 3, 7, 3, 7, 6, 2, 6]]
+
+
+def load(folder, content, caplog):
+    """The data set, and what is told of it."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "cvdl"):
+        data = CocoDataset(write(folder, content))
+    return data, [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image_id": 8}, "of an image that is not listed"),
+        ({"image_id": None}, "of an image that is not listed"),
+        ({"category_id": 1}, "of a category that is not listed"),
+        ({"category_id": "mug"}, "of a category that is not listed"),
+        ({"bbox": [1, 2, 3], "segmentation": []}, "without a box that has an area"),
+        ({"bbox": None, "segmentation": None}, "without a box that has an area"),
+        ({"bbox": [5, 5, -3, -2], "segmentation": []}, "without a box that has an area"),
+        ({"bbox": ["a", 1, 2, 3], "segmentation": []}, "without a box that has an area"),
+        ({"bbox": [math.nan, 1, 2, 3], "segmentation": []}, "without a box that has an area"),
+        ({"bbox": [99, 99, 2, 3], "segmentation": []}, "without a box that has an area"),
+    ],
+)
+def test_an_annotation_that_cannot_be_used_is_left_out(tmp_path, caplog, changes, words):
+    data, told = load(tmp_path, changed(**changes), caplog)
+    assert len(told) == 1
+    assert told[0].startswith(f"{tmp_path / 'annotations.json'}: annotations ")
+    assert words in told[0]
+    assert ": 1, the first is 1" in told[0]
+    assert data.left_out == 1
+    assert data[0].labels.tolist() == [0, 0]
+    assert data[0].masks.shape == (2, HEIGHT, WIDTH)
+
+
+def test_what_is_no_annotation_is_left_out(tmp_path, caplog):
+    some = content()
+    some["annotations"] += [None, 3, {}, dict(some["annotations"][0])]
+    data, told = load(tmp_path, some, caplog)
+    assert len(data[0].boxes) == 3
+    assert data.left_out == 4
+    assert sorted(text.split(": ", 1)[1] for text in told) == [
+        "annotations of an image that is not listed: 1, the first is number 5; they are left out",
+        "annotations that are listed twice: 1, the first is 1; they are taken once",
+        "annotations that are no JSON objects: 2, the first is number 3; they are left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        ([[10, 10, 20, 20]], "polygons that are no list of three or more corners"),
+        ([[2, 3, 7, 3, 7, 6, 2]], "polygons that are no list"),
+        ([[2, 3, 7, 3, math.nan, 6]], "polygons that are no list"),
+        ([["a", 3, 7, 3, 7, 6]], "polygons that are no list"),
+        ([[92, 93, 97, 93, 97, 96]], "polygons that are no list"),
+        ([[2, 3, 2, 3, 2, 3]], "polygons that are no list"),
+        ([[]], "polygons that are no list"),
+        ("abc", "polygons that are no list"),
+        ({"size": [2, 2], "counts": [4]}, "run lengths that do not fill the image"),
+        ({"size": [16, 12], "counts": [192]}, "run lengths that do not fill"),
+        ({"size": [12, 16], "counts": [4]}, "run lengths that do not fill"),
+        ({"size": [12, 16], "counts": [-5, 197]}, "run lengths that do not fill"),
+        ({"size": [12, 16], "counts": "Zo0"}, "run lengths that do not fill"),
+        ({"size": [12, 16], "counts": "\n~"}, "run lengths that do not fill"),
+        ({"size": [12, 16]}, "run lengths that do not fill"),
+    ],
+)
+def test_the_box_stands_in_for_a_mask_that_cannot_be_used(tmp_path, caplog, mask, words):
+    data, (told,) = load(tmp_path, changed(segmentation=mask), caplog)
+    assert words in told
+    assert ": 1, the first is 1 in b.png; " in told
+    sample = data[0]
+    assert sample.boxes.tolist() == [[2, 3, 7, 6]] * 3
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[3:6, 2:7] = True
+    for each in sample.masks:
+        np.testing.assert_array_equal(each, expected)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        [["2", "3", "7", "3", "7", "6", "2", "6"]],
+        MASKED[0],
+        [[2, 3], [7, 3], [7, 6], [2, 6]],
+        [[[2, 3], [7, 3], [7, 6], [2, 6]]],
+        [*MASKED, [9, 9, 9, 9]],  # the other part is no polygon
+    ],
+)
+def test_polygons_as_tools_write_them(tmp_path, caplog, mask):
+    data, _ = load(tmp_path, changed(segmentation=mask, bbox=[]), caplog)
+    assert data[0].boxes[0].tolist() == [2, 3, 7, 6]  # of the mask
+    np.testing.assert_array_equal(data[0].masks[0], data[0].masks[1])
+
+
+def test_a_few_boxes_without_a_mask_keep_the_masks_of_the_others(tmp_path, caplog):
+    some = content()
+    some["annotations"] = [
+        annotation(i, 7, 4, [2, 3, 5, 3], [] if i == 4 else MASKED) for i in range(1, 12)
+    ]
+    data, (told,) = load(tmp_path, some, caplog)
+    assert told.endswith(
+        "annotations without a mask: 1, the first is 4 in b.png; the box is the mask"
+    )
+    np.testing.assert_array_equal(data[0].masks[3], data[0].masks[0])
+    for each in some["annotations"]:
+        each["segmentation"] = []
+    data, told = load(tmp_path, some, caplog)
+    assert told == []
+    assert data[0].masks is None
+
+
+def test_crowds_everywhere_are_single_things(tmp_path, caplog):
+    some = content()
+    for each in some["annotations"]:
+        each["iscrowd"] = 1
+    data, (told,) = load(tmp_path, some, caplog)
+    assert data[0].crowd.tolist() == [False] * 3
+    assert (
+        "annotations with iscrowd 1, more than half of all: 3, the first is 1 in b.png; all" in told
+    )
+    for each, value in zip(some["annotations"], ("0", 0.0, "1"), strict=True):
+        each["iscrowd"] = value
+    data, told = load(tmp_path, some, caplog)
+    assert data[0].crowd.tolist() == [False, False, True]
+    assert told == []
+
+
+@pytest.mark.parametrize("size", [{"width": -1, "height": -1}, {"width": "x"}, {"width": None}])
+def test_sizes_that_are_not_told_are_read_from_the_images(tmp_path, caplog, size):
+    some = content()
+    some["images"][0] |= size
+    data, (told,) = load(tmp_path, some, caplog)
+    assert "images without a size: 1, the first is b.png; it is read from their files" in told
+    assert data[0].frame.color.shape == (HEIGHT, WIDTH, 3)
+    del some["images"][0]["height"]
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    with caplog.at_level(logging.WARNING, "cvdl"):
+        (tmp_path / "annotations.json").write_text(json.dumps(some))
+        assert CocoDataset(tmp_path).names == ["a"]
+    assert "without a readable file" in caplog.text
+
+
+def test_images_of_one_id(tmp_path, caplog):
+    """The same one twice is one; of two it is unclear which one the annotations are of."""
+    some = content()
+    some["images"].append(some["images"][0])
+    assert len(load(tmp_path, some, caplog)[0]) == 2
+    some["images"][0] = some["images"][0] | {"file_name": "c.png"}
+    data, told = load(tmp_path, some, caplog)
+    assert data.names == ["a"]
+    assert any("ids that several images have: 1, the first is 7" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("images\\b.png", "images/b.png"),
+        ("C:\\data\\b.png", "images/b.png"),
+        ("/home/me/b.png", "b.png"),
+        ("default/b.png", "images/default/b.png"),
+    ],
+)
+def test_names_of_other_machines(tmp_path, listed, there):
+    write(tmp_path, content())
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "b.png").rename(tmp_path / there)
+    some = content()
+    some["images"][0]["file_name"] = listed
+    (tmp_path / "annotations.json").write_text(json.dumps(some))
+    data = CocoDataset(tmp_path)
+    assert data.names == ["b", "a"]
+    assert data[0].frame.color[0, 0].tolist() == [200, 0, 0]
+
+
+def test_a_folder_less_name_is_not_guessed_where_two_have_it(tmp_path, caplog):
+    some = content()
+    write(tmp_path, some)
+    some["images"][0]["file_name"], some["images"][1]["file_name"] = "x/a.png", "a.png"
+    (tmp_path / "annotations.json").write_text(json.dumps(some))
+    assert CocoDataset(tmp_path).names == ["a"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_of_windows(tmp_path, encoding):
+    write(tmp_path, content())
+    (tmp_path / "annotations.json").write_text(json.dumps(content()), encoding)
+    assert len(CocoDataset(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["_annotations.coco.json", "instances_default.json", "result.json"]
+)
+def test_names_of_tools_for_the_annotations(tmp_path, name):
+    assert len(CocoDataset(write(tmp_path, content(), name))) == 2
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_photographs_are_turned_as_labelling_tools_show_them(tmp_path, orientation, turns):
+    stored = np.zeros((32, 48, 3), np.uint8)
+    stored[:16, :24] = 255
+    data = cv2.imencode(".jpg", stored)[1].tobytes()
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + bytes([0, orientation, 0, 0])
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + entry + b"\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    shown = np.rot90(stored, turns)
+    some = content()
+    height, width = shown.shape[:2]
+    some["images"] = [{"id": 7, "file_name": "b.jpg", "width": width, "height": height}]
+    some["annotations"] = [annotation(1, 7, 4, [2, 3, 5, 3])]
+    write(tmp_path, some)
+    (tmp_path / "b.jpg").write_bytes(data[:2] + segment + data[2:])
+    color = CocoDataset(tmp_path)[0].frame.color
+    assert np.abs(color.astype(int) - shown).mean() < 5
+    # Other tools list the picture as it is stored.
+    some["images"][0] |= {"width": 48, "height": 32}
+    (tmp_path / "annotations.json").write_text(json.dumps(some))
+    color = CocoDataset(tmp_path)[0].frame.color
+    expected = shown if orientation == 3 else stored
+    assert np.abs(color.astype(int) - expected).mean() < 5
 
 
 def test_ids_may_be_texts(tmp_path):
@@ -223,9 +447,7 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "annotations.json").write_text('{"images": [')
     with pytest.raises(DatasetError, match="not JSON"):
         CocoDataset(tmp_path)
-    write(tmp_path, changed(segmentation=[[1, 2]]))
-    with pytest.raises(DatasetError, match=r"a mask of b\.png cannot be read"):
-        CocoDataset(tmp_path)[0]
+    write(tmp_path, content())
     cv2.imwrite(str(tmp_path / "b.png"), np.zeros((3, 3, 3), np.uint8))
     with pytest.raises(DatasetError, match=r"b\.png: 3x3 pixels"):
         CocoDataset(tmp_path)[0]

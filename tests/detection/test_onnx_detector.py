@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cvdl.camera import Camera
+from cvdl.datasets import CocoDataset
 from cvdl.detection import load_detector
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
@@ -24,13 +25,19 @@ def frame_of(color):
 
 def write_model(path, outputs, shape=(1, 3, 64, 96), dtype=TensorProto.FLOAT, metadata=()):
     """A model that gives the same outputs whatever its input."""
-    arrays = {name: np.asarray(array, np.float32) for name, array in outputs.items()}
+    arrays = {name: np.asarray(array) for name, array in outputs.items()}
+    arrays = {
+        name: array if array.dtype == np.int64 else array.astype(np.float32)
+        for name, array in arrays.items()
+    }
     nodes = [
         helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
         for name, array in arrays.items()
     ]
     told = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
         for name, array in arrays.items()
     ]
     write(path, nodes, [helper.make_tensor_value_info("images", dtype, shape)], told, metadata)
@@ -190,11 +197,116 @@ def test_exports_that_name_their_classes_need_no_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("output", "description"),
+    [
+        ([[[38, 27, 58, 37, 0.9, 1], [0] * 6]], "Ultralytics YOLO26n model"),
+        ([[[0.5, 0.5, 20 / 96, 10 / 64, 0.1, 0.9]]], "Ultralytics rtdetr-l model"),
+        (np.array([[[48, 32, 20, 10, 0.1, 0.9]] * 300]).transpose(0, 2, 1), "YOLOv8n"),
+    ],
+)
+def test_exports_of_one_package_in_several_layouts(tmp_path, output, description):
+    path = tmp_path / "model.onnx"
+    metadata = {"names": "{0: 'cup', 1: 'fork'}", "task": "detect", "description": description}
+    write_model(path, {"output0": output}, metadata=metadata.items())
+    detector = load_detector("onnx", str(path), "cpu")
+    (found,) = detector([frame_of(np.zeros((64, 96, 3), np.uint8))])
+    np.testing.assert_allclose(found.boxes, [[38, 27, 58, 37]], rtol=1e-6)
+    np.testing.assert_array_equal(found.labels, [1])
+
+
+def test_shapes_tell_the_layout(tmp_path):
+    path = tmp_path / "model.onnx"
+    (tmp_path / "model.yaml").write_text("classes: [cup, fork]\n")
+    box, centered = [38, 27, 58, 37], [48, 32, 20, 10]
+    shares = [0.5, 0.5, 20 / 96, 10 / 64]
+    for outputs in (
+        {"output0": [[[*box, 0.9, 1]]]},
+        {"boxes": [box], "labels": np.array([1]), "scores": [0.9]},
+        {"output0": [[[*centered, 1, 0.1, 0.9]]]},
+        {"output0": np.array([[[*centered, 0.1, 0.9]]]).transpose(0, 2, 1)},
+        {"output0": [[[*shares, 0.1, 0.9]]]},
+    ):
+        write_model(path, outputs)
+        (found,) = load_detector("onnx", str(path), "cpu")(
+            [frame_of(np.zeros((64, 96, 3), np.uint8))]
+        )
+        np.testing.assert_allclose(found.boxes, [box], rtol=1e-6)
+        np.testing.assert_array_equal(found.labels, [1])
+    write_model(path, {"logits": np.zeros((1, 9, 2)), "boxes": np.zeros((1, 9, 4))})
+    with pytest.raises(InputError, match="the layouts ssd and detr fit; set the key layout to one"):
+        load_detector("onnx", str(path), "cpu")
+    write_model(path, {"a": np.zeros((1, 9, 11))})
+    with pytest.raises(InputError, match=r"a \[1, 9, 11\]: no layout fits these shapes with 2"):
+        load_detector("onnx", str(path), "cpu")
+
+
+def write_sized(path, extra, text):
+    """A model of the nms layout that also takes sizes, and gives a box that they make."""
+    model = onnx.parser.parse_model(
+        f"""
+        <ir_version: 8, opset_import: ["" : 17]>
+        sized (float[1,3,64,96] images, {extra}) =>
+            (int64[1,1] labels, float[1,1,4] boxes, float[1,1] scores) {{
+          labels = Constant<value = int64[1,1] {{1}}>()
+          scores = Constant<value = float[1,1] {{0.9}}>()
+          shape = Constant<value = int64[3] {{1, 1, 4}}>()
+          {text}
+          boxes = Reshape(box, shape)
+        }}
+        """
+    )
+    onnx.save(model, path)
+
+
+def test_models_that_take_the_size_are_given_it(tmp_path):
+    path = tmp_path / "model.onnx"
+    (tmp_path / "model.yaml").write_text("classes: [cup, fork]\nresize: stretch\n")
+    half = "two = Constant<value = float {2.0}>() half = Div(size, two)"
+    for extra, text in (
+        (  # RT-DETR and its kin: width, height
+            "int64[1,2] orig_target_sizes",
+            f"size = Cast<to = 1>(orig_target_sizes) {half} box = Concat<axis = 1>(half, size)",
+        ),
+        (  # PaddleDetection: height, width, and factors from the image to the input
+            "float[1,2] im_shape, float[1,2] scale_factor",
+            """one = Constant<value = int64[1] {1}>() none = Constant<value = int64[1] {0}>()
+            height = Gather<axis = 1>(im_shape, none) width = Gather<axis = 1>(im_shape, one)
+            turned = Concat<axis = 1>(width, height)
+            size = Div(turned, scale_factor) """
+            f"{half} box = Concat<axis = 1>(half, size)",
+        ),
+    ):
+        write_sized(path, extra, text)
+        (found,) = load_detector("onnx", str(path), "cpu")(
+            [frame_of(np.zeros((128, 192, 3), np.uint8))]
+        )
+        np.testing.assert_allclose(found.boxes, [[96, 64, 192, 128]])
+        np.testing.assert_array_equal(found.labels, [1])
+    write_sized(
+        path, "float[1,2] other", "two = Concat<axis = 1>(other, other) box = Identity(two)"
+    )
+    with pytest.raises(InputError, match=r"takes .*other.*; and optionally its size, as orig_tar"):
+        load_detector("onnx", str(path), "cpu")
+
+
+def test_images_without_an_axis_of_the_batch(tmp_path):
+    """As torchvision's detectors are exported, with the label 0 as background."""
+    path = tmp_path / "model.onnx"
+    outputs = {"boxes": [[38, 27, 58, 37]], "labels": np.array([2]), "scores": [0.9]}
+    write_model(path, outputs, (3, 64, 96))
+    (tmp_path / "model.yaml").write_text("classes: [cup, fork]\nbackground: true\n")
+    (found,) = load_detector("onnx", str(path), "cpu")([frame_of(np.zeros((64, 96, 3), np.uint8))])
+    np.testing.assert_allclose(found.boxes, [[38, 27, 58, 37]])
+    np.testing.assert_array_equal(found.labels, [1])
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, r"gives a \[1, 9, 6\]: nothing tells its layout; accepted: fastestdet: one \[1, 5"),
-        ("layout: yolov5\nclasses: [a, b]", r"gives a \[1, 9, 6\]: yolov5: axis 2 has 6 values"),
+        (None, r"outputs are a \[1, 9, 6\]: its metadata names no classes; accepted: fastestdet: "),
+        ("layout: yolov5\nclasses: [a, b]", r"a \[1, 9, 6\]: layout yolov5: axis 2 has 6 values"),
         ("layout: yolo\nclasses: [a]", "layout: Input should be 'fastestdet', .*it is 'yolo'"),
+        ("layout: nms\nclasses: [a]\ncolumns: [box]", "columns needs box, score and label"),
         ("layout: yolov5", "classes: Field required"),
         ("layout: yolov5\nclasses: []", "classes are none"),
         ("layout: yolov5\nclasses: none.txt", "none.txt, cannot be read"),
@@ -228,10 +340,50 @@ def test_a_model_that_does_not_serve_is_said(tmp_path):
     with pytest.raises(InputError, match=r"takes images tensor\(float\) \[1, 4, 64, 96\]; acc"):
         load_detector("onnx", str(path), "cpu")
     write_model(path, {"a": np.zeros((1, 6, 9))}, ("n", 3, "h", "w"))
-    with pytest.raises(InputError, match="any size; the key input_size"):
+    with pytest.raises(InputError, match="any size; set one with the key input_size"):
         load_detector("onnx", str(path), "cpu")
     with pytest.raises(InputError, match=r"'model\.pt'; accepted: a file that ends in \.onnx"):
         load_detector("onnx", "model.pt", "cpu")
+
+
+ONNX = FASTESTDET.parent / "onnx"
+COCO = FASTESTDET.parent / "coco_mini"
+
+
+@pytest.mark.skipif(not ONNX.is_dir() or not COCO.is_dir(), reason=f"{ONNX} or {COCO} is missing")
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("yolox_nano", "color_order: bgr\nscale: 1\n"),
+        (
+            "nanodet_m",
+            "color_order: bgr\nscale: 1\nmean: [103.53, 116.28, 123.675]\n"
+            "std: [57.375, 57.12, 58.395]\n",
+        ),
+        (
+            "picodet_s_416_coco",
+            "mean: [0.485, 0.456, 0.406]\nstd: [0.229, 0.224, 0.225]\nresize: stretch\n",
+        ),
+    ],
+)
+def test_detectors_of_the_field_find_what_is_labelled(tmp_path, name, keys):
+    """The large things of some photographs; shapes tell the layouts."""
+    layout = tmp_path / f"{name}.yaml"
+    layout.write_text(f"model: {ONNX}/{name}.onnx\nclasses: {ONNX}/coco.names\n{keys}")
+    detector = load_detector("onnx", str(layout), "cpu")
+    data = CocoDataset(COCO)
+    found = total = 0
+    for index in range(0, 24):
+        sample = data[index]
+        (seen,) = detector([sample.frame])
+        sizes = (sample.boxes[:, 2:] - sample.boxes[:, :2]).min(axis=1)
+        for box, label in zip(sample.boxes[sizes > 150], sample.labels[sizes > 150], strict=True):
+            if data.classes[label] in detector.classes:
+                mine = seen.labels == detector.classes.index(data.classes[label])
+                overlaps = [overlap(box, other) for other in seen.boxes[mine & (seen.scores > 0.3)]]
+                found, total = found + (max(overlaps, default=0) > 0.6), total + 1
+    assert total > 15
+    assert found > total / 2  # none where the grids or channels are wrong
 
 
 @pytest.mark.skipif(not FASTESTDET.is_dir(), reason=f"{FASTESTDET} is missing")

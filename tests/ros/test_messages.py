@@ -109,6 +109,12 @@ def test_detections_carry_their_object_where_they_are_one(factory, frame, scene)
     assert (box.size_x, box.size_y) == (20, 16)
 
 
+def test_detections_off_the_support_say_so(factory, frame, scene):
+    off = replace(scene.detections[0], off_support=True)
+    found = factory.detections(frame, replace(scene, detections=(off, scene.detections[1])))
+    assert [detection.id for detection in found.detections] == ["off_support", "3"]
+
+
 def test_tracked_detections_have_the_tracks_number(factory, frame, scene):
     mug, can = factory.tracks(frame, scene).detections
     assert can.id == ""

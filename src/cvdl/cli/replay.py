@@ -128,6 +128,9 @@ def replay_table(summary: ReplaySummary) -> Table:
         for name, count in summary.classes.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")
         table.add_row("detections without an object", str(summary.unmatched), "")
+        table.add_row("detections off the support", str(summary.off_support), "")
+        for reason, count in summary.refused_detections.most_common():
+            table.add_row(f"detections refused: {reason}", str(count), "")
     else:
         table.add_row("objects", str(summary.classes.total()), "")
     table.add_section()

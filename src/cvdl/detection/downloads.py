@@ -36,7 +36,7 @@ def downloaded(build: Callable[[], _Network], weights: WeightsEnum) -> _Network:
         if was_there or file.exists():
             raise InputError(
                 f"weights {weights.name} cannot be read ({reason}): {file} is damaged, or not "
-                "these weights; delete it, then they are downloaded anew"
+                "these weights; delete it to download it again"
             ) from error
         raise InputError(
             f"weights {weights.name} cannot be downloaded ({reason}): get {weights.url} where "

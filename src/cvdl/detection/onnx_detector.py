@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,9 @@ from pydantic import ValidationError
 from torchvision.ops import batched_nms
 
 from cvdl.detection.detections import Detections
-from cvdl.detection.onnx_layouts import LAYOUTS, Candidates, OnnxLayout, OutputsError
+from cvdl.detection.onnx_declaration import LayoutName, OnnxLayout
+from cvdl.detection.onnx_layouts import LAYOUTS
+from cvdl.detection.onnx_outputs import Candidates, OutputsError
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame
 from cvdl.threads import usable_cores
@@ -27,12 +30,21 @@ __all__ = ["OnnxDetector", "load"]
 
 _log = logging.getLogger(__name__)
 
-_NMS_OVERLAP = {"detr": 1.0}  # whose queries do not repeat each other
+# These have suppressed overlaps themselves, or their queries do not repeat each other.
+_NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
 _SIDECARS = (".yaml", ".yml", ".json")
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
+}
+_NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
+#: What models that take the image's size, too, are given for it, from width and height: RT-DETR and
+#: its kin (Zhao et al. 2024), and those of PaddleDetection. Boxes are then in pixels of the input.
+_SIZES: dict[str, Callable[[int, int], tuple[float, float]]] = {
+    "orig_target_sizes": lambda width, height: (width, height),
+    "im_shape": lambda width, height: (height, width),
+    "scale_factor": lambda width, height: (1, 1),
 }
 
 
@@ -57,9 +69,8 @@ class OnnxDetector:
         classes: Sequence[str],
         session: onnxruntime.InferenceSession,
     ) -> None:
-        self.classes, self._layout, self._session = tuple(classes), layout, session
+        self.classes, self._path, self._session = tuple(classes), path, session
         self._input = _ImageInput.of(path, layout, session)
-        self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(layout.layout, 0.45)
         width, height = self._input.size
         empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
         try:
@@ -68,12 +79,16 @@ class OnnxDetector:
             raise InputError(
                 f"{path}: fails on an image of {width}x{height}: {_line(error)}"
             ) from error
+        shapes = {name: output.shape for name, output in outputs.items()}
         try:
+            if layout.layout is None:
+                layout = _told(layout, outputs, self.classes, self._input.size)
+            self._layout = layout
             self._decode(outputs)
         except OutputsError as error:
-            why = f"{layout.layout}: {error}"
-            shapes = {name: output.shape for name, output in outputs.items()}
+            why = str(error) if layout.layout is None else f"layout {layout.layout}: {error}"
             raise InputError(_unknown_outputs(path, shapes, why)) from error
+        self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(self._name, 0.45)
 
     def __call__(
         self,
@@ -85,7 +100,10 @@ class OnnxDetector:
 
     def _detect(self, color: NDArray[np.uint8]) -> Detections:
         tensor, to_image = self._input.prepare(color)
-        found = self._decode(self._run(tensor))
+        try:
+            found = self._decode(self._run(tensor))
+        except OutputsError as error:
+            raise InputError(f"{self._path}: layout {self._name}: {error}") from error
         sure = (found.scores >= self._layout.min_score) & np.isfinite(found.boxes).all(axis=1)
         boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
         best = batched_nms(
@@ -100,17 +118,20 @@ class OnnxDetector:
         detections = Detections(places, labels[best], scores[best].astype(np.float64))[seen]
         return detections[: self._layout.max_detections]
 
-    def _run(self, tensor: NDArray) -> dict[str, NDArray[np.float32]]:
+    @property
+    def _name(self) -> LayoutName:
+        assert self._layout.layout is not None  # told when it was made
+        return self._layout.layout
+
+    def _run(self, tensor: NDArray) -> dict[str, NDArray[Any]]:
         """The model's outputs by name, in their order."""
         names = [output.name for output in self._session.get_outputs()]
-        outputs = self._session.run(names, {self._input.name: tensor})
-        return {
-            name: np.asarray(output, np.float32)
-            for name, output in zip(names, outputs, strict=True)
-        }
+        given = {self._input.name: tensor, **self._input.sizes}
+        outputs = self._session.run(names, given)
+        return {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
 
-    def _decode(self, outputs: Mapping[str, NDArray[np.float32]]) -> Candidates:
-        decode = LAYOUTS[self._layout.layout].decode
+    def _decode(self, outputs: Mapping[str, NDArray[Any]]) -> Candidates:
+        decode = LAYOUTS[self._name].decode
         return decode(outputs, self._layout, len(self.classes), self._input.size)
 
 
@@ -121,8 +142,8 @@ def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
         name: ``onnx``.
         weights: an ONNX file, with a file of the same name and ending ``.yaml``, ``.yml`` or
             ``.json`` beside it, whose keys are those of `OnnxLayout`; or that file, wherever it
-            lies. Without one, only exports of YOLO that name their classes in their metadata, as
-            those of Ultralytics do, are understood.
+            lies. Without one, only exports that name their classes in their metadata, as those
+            of Ultralytics do, are understood.
         device: where it runs: a GPU needs the package onnxruntime-gpu, without which it runs on
             the CPU, saying so.
 
@@ -158,16 +179,20 @@ class _ImageInput:
     Attributes:
         name: of the model's input.
         size: (width, height), pixels.
+        batch: (1, 3, H, W) rather than (3, H, W).
         channels_last: (1, H, W, 3) rather than (1, 3, H, W).
         dtype: of its elements.
         layout: how images are made to it.
+        sizes: the other inputs, by name: the image's size, so that boxes are in its pixels.
     """
 
     name: str
     size: tuple[int, int]
+    batch: bool
     channels_last: bool
     dtype: type
     layout: OnnxLayout
+    sizes: dict[str, NDArray[Any]]
 
     @classmethod
     def of(
@@ -177,13 +202,20 @@ class _ImageInput:
         told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
         wrong = (
             f"{path}: takes {told}; accepted: one image, [1, 3, height, width] or "
-            f"[1, height, width, 3], of {', '.join(_DTYPES)}"
+            f"[1, height, width, 3], with or without the first axis, of {', '.join(_DTYPES)}; "
+            f"and optionally its size, as {', '.join(_SIZES)}"
         )
-        if len(inputs) != 1 or inputs[0].type not in _DTYPES or len(inputs[0].shape) != 4:
+        images = [one for one in inputs if one.type in _DTYPES and len(one.shape) in (3, 4)]
+        others = [one for one in inputs if one not in images]
+        if len(images) != 1 or any(one.name not in _SIZES for one in others):
             raise InputError(wrong)
-        batch, *shape = inputs[0].shape
+        (image,) = images
+        batch, shape = len(image.shape) == 4, image.shape[-3:]
         channels_last = shape[2] == 3
-        if (isinstance(batch, int) and batch != 1) or 3 not in (shape[0], shape[2]):
+        if (batch and isinstance(image.shape[0], int) and image.shape[0] != 1) or 3 not in (
+            shape[0],
+            shape[2],
+        ):
             raise InputError(wrong)
         height, width = shape[:2] if channels_last else shape[1:]
         if isinstance(height, int) and isinstance(width, int):
@@ -192,9 +224,13 @@ class _ImageInput:
             size = layout.input_size
         else:
             raise InputError(
-                f"{path}: takes images of any size; the key input_size of its layout must give one"
+                f"{path}: takes images of any size; set one with the key input_size of its layout"
             )
-        return cls(inputs[0].name, size, channels_last, _DTYPES[inputs[0].type], layout)
+        sizes = {
+            one.name: np.array([_SIZES[one.name](*size)], _NUMBERS.get(one.type, np.float32))
+            for one in others
+        }
+        return cls(image.name, size, batch, channels_last, _DTYPES[image.type], layout, sizes)
 
     def prepare(
         self, color: NDArray[np.uint8]
@@ -238,7 +274,7 @@ class _ImageInput:
             values = (values - mean) / std
         if not self.channels_last:
             values = values.transpose(2, 0, 1)
-        return np.ascontiguousarray(values[None], dtype=self.dtype)
+        return np.ascontiguousarray(values[None] if self.batch else values, dtype=self.dtype)
 
 
 def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
@@ -260,7 +296,9 @@ def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime's have no class in common
-        raise InputError(f"{path}: damaged, or not an ONNX model: {_line(error)}") from error
+        raise InputError(
+            f"{path}: damaged, not an ONNX model, or made for another engine: {_line(error)}"
+        ) from error
 
 
 def _beside(path: Path) -> Path | None:
@@ -312,10 +350,11 @@ def _recognised(
 ) -> tuple[OnnxLayout, tuple[str, ...]]:
     """The layout of a YOLO export that names its classes in its metadata.
 
-    Ultralytics' package writes the task, and columns (v8); YOLOv5's own exporter writes none, and
-    rows. Both take RGB, 0 to 1, letterboxed.
+    Ultralytics' package writes the task, YOLOv5's own exporter does not. Both take RGB, 0 to 1,
+    letterboxed; Ultralytics' RT-DETR is stretched.
     """
     metadata = session.get_modelmeta().custom_metadata_map
+    shapes = {output.name: output.shape for output in session.get_outputs()}
     try:
         names = ast.literal_eval(metadata.get("names", ""))
         classes = tuple(str(names[number]) for number in range(len(names)))
@@ -323,14 +362,62 @@ def _recognised(
         classes = ()
     task = metadata.get("task", "detect")
     if classes and task == "detect":
-        kind = "yolov8" if "task" in metadata else "yolov5"
-        values = {"layout": kind, "classes": classes, "input_size": _image_size(metadata)}
+        kind: LayoutName = "yolov5"
+        if "task" in metadata:
+            told = metadata.get("description", "")
+            kind = _exported(list(shapes.values()), len(classes), told)
+        values = {
+            "layout": kind,
+            "classes": classes,
+            "input_size": _image_size(metadata),
+            "resize": "stretch" if kind == "rtdetr" else "letterbox",
+        }
         return OnnxLayout.model_validate(values), classes
-    why = f"it is made to {task}" if classes else "nothing tells its layout"
-    shapes = {output.name: output.shape for output in session.get_outputs()}
+    why = f"its task is {task}, not detect" if classes else "its metadata names no classes"
     raise InputError(
         _unknown_outputs(path, shapes, why)
-        + f"; declare it in {path.with_suffix('.yaml')}, with the keys layout and classes at least"
+        + f"; declare it in {path.with_suffix('.yaml')}, with the key classes at least"
+    )
+
+
+def _exported(shapes: Sequence[Sequence[object]], classes: int, description: str) -> LayoutName:
+    """Which of its layouts Ultralytics' package has written; axes of any length are names."""
+    if len(shapes) > 1:
+        return "nms"
+    (shape,) = shapes
+    if len(shape) != 3 or shape[1] == classes + 4:
+        return "yolov8"
+    if shape[2] == classes + 4 and (classes != 2 or "rtdetr" in description.lower()):
+        return "rtdetr"
+    return "nms" if shape[2] == 6 else "yolov8"
+
+
+def _told(
+    layout: OnnxLayout,
+    outputs: Mapping[str, NDArray[Any]],
+    classes: Sequence[str],
+    size: tuple[int, int],
+) -> OnnxLayout:
+    """The declaration with the one layout that fits the outputs.
+
+    Raises:
+        OutputsError: if none fits, or more than one.
+    """
+    fitting: list[LayoutName] = []
+    for name, known in LAYOUTS.items():
+        try:
+            known.decode(outputs, layout, len(classes), size)
+        except OutputsError:
+            continue
+        fitting.append(name)
+    if "nms" in fitting:
+        fitting = ["nms"]  # the only one whose labels are whole numbers
+    if len(fitting) == 1:
+        return layout.model_copy(update={"layout": fitting[0]})
+    if not fitting:
+        raise OutputsError(f"no layout fits these shapes with {len(classes)} classes")
+    raise OutputsError(
+        f"the layouts {' and '.join(fitting)} fit; set the key layout to one of them"
     )
 
 
@@ -346,7 +433,7 @@ def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
 def _unknown_outputs(path: Path, shapes: Mapping[str, Sequence[object]], why: str) -> str:
     told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     accepted = "; ".join(f"{name}: {layout.outputs}" for name, layout in LAYOUTS.items())
-    return f"{path}: gives {told}: {why}; accepted: {accepted}"
+    return f"{path}: the outputs are {told}: {why}; accepted: {accepted}"
 
 
 def _line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from cvdl.detection import load_detector
 from cvdl.detection.config import DetectionConfig
+from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
 from cvdl.detection.matching import distinct, match, object_iou
+from cvdl.detection.placing import REFUSALS, Place, Places
 from cvdl.detection.tracking import Tracker
-from cvdl.frame import Detection, RgbdFrame, SceneObject
+from cvdl.frame import Detection, Plane, RgbdFrame, SceneObject
 
 __all__ = ["DetectionStage"]
 
@@ -22,6 +25,8 @@ _ONE_THING_IOU = 0.7
 
 class DetectionStage:
     """Names the segmented objects of a frame, and tells what else the detector sees.
+
+    Where there is a plane and depth, what else it sees must be more than the plane: see `Places`.
 
     Args:
         config: settings.
@@ -47,19 +52,25 @@ class DetectionStage:
         self.classes = tuple(self.detector.classes)
 
     def __call__(
-        self, frame: RgbdFrame, labels: NDArray[np.uint16], objects: tuple[SceneObject, ...]
-    ) -> tuple[tuple[Detection, ...], tuple[SceneObject, ...]]:
-        """Detections of one frame, and the objects with their classes.
+        self,
+        frame: RgbdFrame,
+        labels: NDArray[np.uint16],
+        objects: tuple[SceneObject, ...],
+        plane: Plane | None = None,
+    ) -> tuple[tuple[Detection, ...], tuple[SceneObject, ...], dict[str, int]]:
+        """Detections of one frame, the objects with their classes, and what was refused.
 
         Args:
             frame: colour and depth.
             labels: (H, W) as in `cvdl.frame.Scene`.
             objects: what the segmentation found.
+            plane: the support plane that it found; without one nothing is refused.
 
         Returns:
             The detections, best first: ``label`` says which object each is, 0 where it is none.
             The objects as they came, with class and score where a detection is theirs; no
-            detection is of two objects, and no object has two.
+            detection is of two objects, and no object has two. The number of detections that
+            are left out, by reason.
         """
         config = self.config
         proposals = None
@@ -74,6 +85,14 @@ class DetectionStage:
         found, tracks = found[certain], tracks[certain]
         pairs = match(object_iou(found, labels, objects), config.min_overlap)
         object_of = {row: objects[column] for row, column in pairs}
+        places: dict[int, Place] = {}
+        if plane is not None and len(object_of) < len(found):
+            names = {
+                item.label: (self.classes[found.labels[row]], found.boxes[row])
+                for row, item in object_of.items()
+            }
+            places = self._places(found, Places(frame, labels, plane, names), set(object_of))
+        refused = Counter[str](place for place in places.values() if place in REFUSALS)
         detections = tuple(
             Detection(
                 box2d=found.boxes[row],
@@ -81,8 +100,10 @@ class DetectionStage:
                 score=float(found.scores[row]),
                 label=object_of[row].label if row in object_of else 0,
                 track=int(tracks[row]),
+                off_support=places.get(row) == "off",
             )
             for row in range(len(found))
+            if places.get(row) not in REFUSALS
         )
         of_label = {detection.label: detection for detection in detections}
         named = tuple(
@@ -93,4 +114,16 @@ class DetectionStage:
             else item
             for item in objects
         )
-        return detections, named
+        return detections, named, dict(refused)
+
+    def _places(self, found: Detections, place_of: Places, matched: set[int]) -> dict[int, Place]:
+        """Where each detection is that is no object, by its row."""
+        return {
+            row: place_of(
+                found.boxes[row],
+                self.classes[found.labels[row]],
+                None if found.masks is None else found.masks[row],
+            )
+            for row in range(len(found))
+            if row not in matched
+        }

@@ -37,7 +37,8 @@ _CONTENTS = {
     "segmentation/plane": "the support plane, in the frame of `segmentation/objects`, its normal "
     "towards the camera; absent where none is in view",
     "detection/boxes": "class, score and upright box, best first; `id` is the label number of the "
-    "object that it is, empty where it is none",
+    "object that it is, empty where it is none, `off_support` where the depth shows "
+    "it off the support",
     "detection/tracks": "with `detector.track`: the same detections; `id` is the track's number",
     "detection/label_info": "names of the classes; transient local, so late joiners get it too",
     "grasp/rectangles": "grasps in the picture, best first: `size_x` the opening, `size_y` the "

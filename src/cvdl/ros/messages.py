@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from cvdl.frame import Detection, Plane, RgbdFrame, Scene, SceneObject
 from cvdl.ros.markers import Marker, scene_markers
 
-__all__ = ["LABEL_INFO_TOPIC", "REPORTER", "SCENE_TOPICS", "MessageFactory"]
+__all__ = ["LABEL_INFO_TOPIC", "OFF_SUPPORT", "REPORTER", "SCENE_TOPICS", "MessageFactory"]
 
 #: What a scene is published as: relative topic to message type. The live graph and a replayed
 #: bag hold the same.
@@ -39,6 +39,8 @@ LABEL_INFO_TOPIC = "detection/label_info"
 #: How the names in our diagnostics begin.
 REPORTER = "cvdl: "
 
+#: The ``id`` of a detection that is no object, and not on the support.
+OFF_SUPPORT = "off_support"
 _GRASP_CLASS = "grasp"
 #: What a marker that only deletes others holds.
 _NO_MARKER = Marker("", 0, "ARROW", scale=(0, 0, 0), rgba=(0, 0, 0, 0))
@@ -181,10 +183,16 @@ class MessageFactory:
         """Detection2DArray of what the detector found, best first; boxes as of `boxes`.
 
         ``id`` is the label number of the object that it is, and the hypothesis has that object's
-        pose; where it is none, ``id`` is empty and the pose is the identity.
+        pose; where it is none, ``id`` is empty, or `OFF_SUPPORT` for what is seen behind, beside
+        or under the support, and the pose is the identity.
         """
         return self._upright(
-            frame, scene, [(str(item.label or ""), item) for item in scene.detections]
+            frame,
+            scene,
+            [
+                (str(item.label or (OFF_SUPPORT if item.off_support else "")), item)
+                for item in scene.detections
+            ],
         )
 
     def tracks(self, frame: RgbdFrame, scene: Scene) -> Any:
