@@ -103,7 +103,11 @@ class SupportPlane:
 
 
 def find_support_plane(
-    depth: NDArray[np.float32], camera: Camera, min_area: float, up: Up | None = None
+    depth: NDArray[np.float32],
+    camera: Camera,
+    min_area: float,
+    up: Up | None = None,
+    rough: float = 1.0,
 ) -> SupportPlane | None:
     """The plane that carries things: not the largest, so that a floor or a wall does not win.
 
@@ -112,11 +116,12 @@ def find_support_plane(
         camera: its intrinsics.
         min_area: visible area that a plane must have, square metres.
         up: what is known of the direction against gravity; None if nothing is.
+        rough: factor on the model's noise, see ``roughness``.
 
     Returns:
         The plane, or None where none is in view. The same input gives the same plane.
     """
-    samples = _Samples.of(depth, camera)
+    samples = _Samples.of(depth, camera, rough)
     candidates = _extract_planes(samples, np.random.default_rng(0))
     filled = len(samples.inverse) / (samples.shape[0] * samples.shape[1])
     supports = [
@@ -185,7 +190,7 @@ class _Samples:
     camera: Camera
 
     @classmethod
-    def of(cls, depth: NDArray[np.float32], camera: Camera) -> _Samples:
+    def of(cls, depth: NDArray[np.float32], camera: Camera, rough: float) -> _Samples:
         stride = max(1, camera.width // _COLUMNS)
         start = stride // 2
         grid = depth[start::stride, start::stride]
@@ -194,8 +199,8 @@ class _Samples:
         x = (col * stride + start - camera.cx) / camera.fx
         y = (row * stride + start - camera.cy) / camera.fy
         rays = np.stack([x, y, np.ones_like(x)], axis=1)
-        noise = depth_noise(z)
-        spread = np.hypot(noise, _WAVES)
+        noise = rough * depth_noise(z)
+        spread = np.hypot(noise, rough * _WAVES)
         area = stride**2 / (camera.fx * camera.fy) * z**2
         points = rays * z[:, None]
         inverse = 1 / z

@@ -10,13 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
 from cvdl.noise import NOISE_AT_1M, depth_noise
 
 __all__ = ["roughness", "smoothed"]
 
 _COLUMNS = 160  # samples in a row: apart by more than the grains of the noise
 _QUANTILE = 0.4  # of the patches: the others may lie on edges
+_WORKING_WIDTH = 320
+_RADIUS, _PASSES = 6, 2  # of the filter: pixels of the reduced image
+_RANGE_SIGMAS = 4.0
 
 
 def roughness(depth: NDArray[np.float32]) -> float:
@@ -50,14 +52,6 @@ def roughness(depth: NDArray[np.float32]) -> float:
     z = grid[1:-1, 1:-1][valid]
     ratio = np.sqrt(np.maximum(left, 0) / 6) * z**2 / depth_noise(z)
     return max(1.0, float(np.quantile(ratio, _QUANTILE)))
-
-
-_WORKING_WIDTH = 320
-import os
-
-_RADIUS = int(os.environ.get("RAD", 4))  # pixels of the reduced image
-_PASSES = int(os.environ.get("PAS", 2))
-_RANGE_SIGMAS = float(os.environ.get("RSI", 2.5))
 
 
 def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

@@ -26,11 +26,14 @@ from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import Up, find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
 from cvdl.tabletop.regions import watershed_regions
+from cvdl.tabletop.roughness import roughness, smoothed
 from cvdl.tabletop.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 
 __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
+_ROUGH = 2.0  # from which factor of roughness the depth is smoothed
+_SMOOTHED = 0.6  # of the noise beyond the model's stays after that, in slow waves
 _NEAREST = 0.02  # metres: nearer than any depth camera measures
 _BOX_POINTS = 400  # of an object: enough for its box
 _libraries = ThreadpoolController()  # of products, those that are loaded by now
@@ -61,12 +64,18 @@ class TabletopSegmenter:
         config = self.config
         in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
         depth = np.where(in_range, frame.depth, np.float32(np.nan))
+        rough = roughness(depth)
+        if rough < _ROUGH:
+            rough = 1.0  # the thresholds are made for it
+        else:
+            depth = smoothed(depth, rough)
+        lowest = config.min_height * (1 + _SMOOTHED * (rough - 1))
         up = _up(frame, config.up)
-        support = find_support_plane(depth, frame.camera, config.min_plane_area, up)
+        support = find_support_plane(depth, frame.camera, config.min_plane_area, up, rough)
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
         heights = height_classes(
-            depth, frame.camera, support.plane, 0.6 * config.min_height, config.max_height
+            depth, frame.camera, support.plane, 0.6 * lowest, config.max_height
         )
         carrying = heights == ON_PLANE
         labels = (carrying & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
@@ -80,7 +89,7 @@ class TabletopSegmenter:
         regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, plane_lab)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
-        groups = keep_objects(groups, surface, support, frame.camera, config.min_height)
+        groups = keep_objects(groups, surface, support, frame.camera, lowest)
         groups = remove_smears(groups, surface, plane_lab)
         low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
         on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
@@ -96,7 +105,7 @@ class TabletopSegmenter:
         borders, _ = find_borders(groups, surface)
         lows = _lows(groups, surface, support.plane)
         for group, pixels in pixels_by_label(instances).items():
-            if len(pixels) < config.min_pixels:
+            if len(pixels) < config.min_pixels * rough:
                 continue
             label = FIRST_OBJECT_LABEL + len(objects)
             rows, cols = np.divmod(pixels, instances.shape[1])
