@@ -35,7 +35,8 @@ _INLIER_SIGMAS = 3.0
 _WAVES = 0.0013  # a stereo camera's slow errors over a flat plane, metres
 _LOW = 0.12  # objects show something lower than this over what carries them, metres
 _TABLE_AREA = 0.08  # of that other plane, square metres: no box's lid
-_FURNITURE_AREA = 0.1  # planes larger than this are no side of an object, square metres
+_FURNITURE_AREA = 0.1  # planes larger than this may be furniture, square metres
+_BELOW, _BELOW_SHARE = 0.03, 0.05  # metres; share of a plane: with more it goes on below another
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
 _STEP_DROP, _STEP_AREA = 0.08, 2.0  # the same for one that the other is so much larger than
 _UNDER_SIGMAS = 4.0  # deeper readings lie under the plane
@@ -77,7 +78,8 @@ class SupportPlane:
             for a block of ``stride`` x ``stride``.
         stride: pixels of the image.
         under: bool, likewise, where something below the plane is seen.
-        furniture: planes across it, too large for a side of an object: walls, a cupboard's front.
+        furniture: large planes across it that go on beyond the image or below it: walls, a
+            cupboard's front.
     """
 
     plane: Plane
@@ -151,6 +153,7 @@ def find_support_plane(
         candidate.plane
         for candidate in large
         if abs(candidate.plane.normal @ best.plane.normal) < _PARALLEL
+        and _goes_on(candidate, best, samples)
     )
     under = np.zeros(samples.shape, bool)
     deep = best.plane.height(samples.points) < -_UNDER_SIGMAS * samples.spread
@@ -363,6 +366,15 @@ def _uprightness(plane: Plane, up: Up | None) -> float:
     side, turn = _WEAK_HINT if up is None else _HINT
     towards = 1.0 if plane.normal[2] < -0.2 else 0.2
     return float(towards * np.exp(-side * sideways**2 - turn * down**2))
+
+
+def _goes_on(plane: _Candidate, support: _Candidate, samples: _Samples) -> bool:
+    """Whether a plane goes on beyond the image or below the support, as no object's side does."""
+    hull = plane.hull
+    if hull[0].any() or hull[-1].any() or hull[:, 0].any() or hull[:, -1].any():
+        return True
+    height = support.plane.height(samples.points[_inliers(samples, plane.model)])
+    return bool((height < -_BELOW).mean() > _BELOW_SHARE)
 
 
 def _hull(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint8] | None:

@@ -22,6 +22,7 @@ from cvdl.tabletop.dishes import dish_bottoms, join_rims
 from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.halos import find_halos
+from cvdl.tabletop.holes import fill_holes
 from cvdl.tabletop.labels import pixels_by_label, rank
 from cvdl.tabletop.plane import Up, find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
@@ -101,6 +102,8 @@ class TabletopSegmenter:
         bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
+        seen = np.isfinite(depth)
+        instances = fill_holes(instances, seen[window])
         objects: list[SceneObject] = []
         borders, _ = find_borders(groups, surface)
         lows = _lows(groups, surface, support.plane)
@@ -112,7 +115,9 @@ class TabletopSegmenter:
             rows, cols = rows + window[0].start, cols + window[1].start
             labels[rows, cols] = label
             box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            some = slice(None, None, max(1, len(pixels) // _BOX_POINTS))
+            measured = seen[rows, cols]
+            rows, cols = rows[measured], cols[measured]
+            some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
             uv = np.stack([cols[some], rows[some]], axis=1)
             points = frame.camera.deproject_pixels(uv, depth[rows[some], cols[some]])
             is_lowest = all(lows[other] >= lows[group] for other in borders.get(group, ()))
