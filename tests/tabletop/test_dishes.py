@@ -15,7 +15,7 @@ def bottom(sheet, difference):
     labels[hole] = 0
     depth = np.where(labels > 0, 1.07, 1.1)
     surface = sheet(*SHAPE, depth=depth, lab=painted(difference, hole))
-    return dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000), labels
+    return dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000, (1000, 1000)), labels
 
 
 def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
@@ -33,7 +33,7 @@ def test_the_bottom_of_a_dish_may_be_open_to_the_plane(sheet, difference, count)
     surface = sheet(
         *SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(difference, thing() > 0)
     )
-    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000)
+    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000, (1000, 1000))
     assert (found[crook] == 5).sum() == count == (found > 0).sum()
 
 
@@ -43,7 +43,7 @@ def test_the_bottom_of_a_dish_may_lie_behind_another_thing(sheet):
     labels[hole] = 0
     labels[35:50, 37:43] = 6
     surface = sheet(*SHAPE, depth=np.where(labels > 0, 1.07, 1.1), lab=painted(30, hole))
-    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000)
+    found = dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000, (1000, 1000))
     expected = np.zeros(SHAPE, np.int32)
     expected[hole] = 5
     np.testing.assert_array_equal(found, expected)
@@ -56,7 +56,7 @@ def test_through_a_ring_one_sees_the_plane(sheet):
 def test_a_thing_without_a_hole_has_no_bottom(sheet):
     surface = sheet(*SHAPE, lab=painted(30))
     on_plane = thing() == 0
-    assert not dish_bottoms(thing(), surface, on_plane, plane_parts(on_plane), 2000).any()
+    assert not dish_bottoms(thing(), surface, on_plane, plane_parts(on_plane), 2000, (1000, 1000)).any()
 
 
 # A vessel seen from above: in the middle its bottom, round it the wall in pieces, with gaps.

@@ -16,6 +16,7 @@ __all__ = ["dish_bottoms", "join_rims"]
 #: A vessel's bottom, pixels of the reduced image; and what share of the plane's.
 _LEAST_BOTTOM = 20
 _MOST_BOTTOM = 0.3
+_MOST_EXTENT = 0.6  # of the plane's, along each axis of the image: larger is a bin, not a dish
 _WALL_REACH = 1.5  # from the bottom's outline, of its radius: seen from above, the wall is there
 _LEAST_REACH = 4
 _PIECE_SHARE = 0.6  # of a piece of the wall: within that reach
@@ -92,6 +93,7 @@ def dish_bottoms(
     on_plane: NDArray[np.bool_],
     plane_parts: tuple[NDArray[np.int32], NDArray[np.int32]],
     plane_area: float,
+    plane_size: tuple[float, float],
 ) -> NDArray[np.int32]:
     """The low parts of plates and bowls, which do not stand out from the plane.
 
@@ -105,6 +107,7 @@ def dish_bottoms(
         on_plane: (h, w) bool, pixels on the plane.
         plane_parts: of these, of ``plane_parts``.
         plane_area: all that is seen of the plane, pixels of the reduced image.
+        plane_size: width and height of what is seen of the plane, likewise.
 
     Returns:
         (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
@@ -115,6 +118,9 @@ def dish_bottoms(
     for label, pixels in pixels_by_label(groups).items():
         window = _window_round(pixels, groups.shape[1], _BESIDE)
         mine = (groups[window] == label).astype(np.uint8)
+        _, _, *size = cv2.boundingRect(mine)
+        if (np.array(size) > _MOST_EXTENT * np.array(plane_size)).any():
+            continue
         hull = _convex_hull(mine)
         low = ((hull > mine) & on_plane[window]).view(np.uint8)
         beside = ((hull == 0) & on_plane[window]).view(np.uint8)

@@ -387,7 +387,7 @@ def _hull(samples: _Samples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint8] |
     areas = stats[1:, cv2.CC_STAT_AREA]
     if not len(areas):
         return None
-    large = 1 + np.flatnonzero(areas > 0.2 * areas.max())
+    large = 1 + np.flatnonzero(areas > 0.1 * areas.max())
     hull = cv2.convexHull(cv2.findNonZero(np.isin(parts, large).astype(np.uint8)))
     return np.asarray(cv2.fillConvexPoly(mask, hull, 1))
 

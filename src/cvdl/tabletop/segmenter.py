@@ -99,7 +99,9 @@ class TabletopSegmenter:
         halos = find_halos(groups, surface, surface.reduce(carrying))
         instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
         plane_area = np.count_nonzero(carrying) / surface.factor**2
-        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area)
+        _, _, width, height = cv2.boundingRect(support.footprint.view(np.uint8))
+        plane_size = (width * support.stride / surface.factor, height * support.stride / surface.factor)
+        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area, plane_size)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
         seen = np.isfinite(depth)
