@@ -23,7 +23,7 @@ from cvdl.noise import depth_noise
 __all__ = ["SupportPlane", "Up", "find_support_plane"]
 
 _COLUMNS = 80  # samples in a row: every eighth pixel at 640 x 480
-_HYPOTHESES = 80  # a plane
+_HYPOTHESES = 80, 400  # for the first plane, and for the smaller ones after it
 _VOTERS = 600  # samples that a hypothesis is tried on; the refinement uses them all
 _FLAT_TRIPLE = 1e-4  # three rays nearer to a line than this (at z = 1) make no plane
 _REFINEMENTS = 3
@@ -229,10 +229,10 @@ def _extract_planes(samples: _Samples, rng: np.random.Generator) -> list[_Candid
     left = np.ones(len(samples.inverse), bool)
     least = max(50, int(_MIN_SHARE * samples.shape[0] * samples.shape[1]))
     candidates = []
-    for _ in range(_MAX_PLANES):
+    for number in range(_MAX_PLANES):
         if left.sum() < least:
             break
-        model = _ransac(samples, np.flatnonzero(left), rng)
+        model = _ransac(samples, np.flatnonzero(left), _HYPOTHESES[number > 0], rng)
         if model is None:
             break
         inliers = left & _inliers(samples, model)
@@ -246,16 +246,19 @@ def _extract_planes(samples: _Samples, rng: np.random.Generator) -> list[_Candid
 
 
 def _ransac(
-    samples: _Samples, left: NDArray[np.intp], rng: np.random.Generator
+    samples: _Samples, left: NDArray[np.intp], hypotheses: int, rng: np.random.Generator
 ) -> NDArray[np.float64] | None:
-    """(a, b, c) of 1/z = a x + b y + c with the most inliers, refined by least squares."""
+    """(a, b, c) of 1/z = a x + b y + c that fits best, refined by least squares.
+
+    Inliers count the more the nearer they are: MSAC (Torr & Zisserman 2000, "MLESAC", section 3).
+    """
     index = np.full(samples.shape, -1)
     index[samples.row[left], samples.col[left]] = left
     # Triples from one neighbourhood: two points near the first lie on its plane far more often
     # than two points from anywhere.
-    first = rng.choice(left, _HYPOTHESES)
+    first = rng.choice(left, hypotheses)
     reach = max(samples.shape) // 6
-    offset = rng.integers(-reach, reach + 1, (_HYPOTHESES, 2, 2))
+    offset = rng.integers(-reach, reach + 1, (hypotheses, 2, 2))
     row = np.clip(samples.row[first, None] + offset[..., 0], 0, samples.shape[0] - 1)
     col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
     triples = np.concatenate([first[:, None], index[row, col]], axis=1)
@@ -269,8 +272,8 @@ def _ransac(
 
 @compiled()
 def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignore[no-untyped-def]
-    """The plane through three samples that most voters lie on, refined on all that are left."""
-    best, most = np.zeros(3), 0
+    """The plane through three samples that voters lie on best, refined on all that are left."""
+    best, most = np.zeros(3), 0.0
     for i, j, k in triples:
         # Cramer's rule on 1/z = a x + b y + c, relative to the first sample.
         ux, uy = rays[j, 0] - rays[i, 0], rays[j, 1] - rays[i, 1]
@@ -282,10 +285,11 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         a = (du * vy - dv * uy) / area
         b = (dv * ux - du * vx) / area
         c = inverse[i] - a * rays[i, 0] - b * rays[i, 1]
-        votes = 0
+        votes = 0.0
         for n in voters:
-            if abs(a * rays[n, 0] + b * rays[n, 1] + c - inverse[n]) < tolerance[n]:
-                votes += 1
+            off = (a * rays[n, 0] + b * rays[n, 1] + c - inverse[n]) / tolerance[n]
+            if abs(off) < 1:
+                votes += 1 - off * off
         if votes > most:
             best[0], best[1], best[2] = a, b, c
             most = votes

@@ -34,7 +34,7 @@ __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
 _ROUGH = 2.0  # from which factor of roughness the depth is smoothed
-_SMOOTHED = 0.6  # of the noise beyond the model's stays after that, in slow waves
+_SMOOTHED = 0.5  # of the noise beyond the model's stays after that, in slow waves
 _NEAREST = 0.02  # metres: nearer than any depth camera measures
 _BOX_POINTS = 400  # of an object: enough for its box
 _libraries = ThreadpoolController()  # of products, those that are loaded by now
@@ -100,7 +100,10 @@ class TabletopSegmenter:
         instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
         plane_area = np.count_nonzero(carrying) / surface.factor**2
         _, _, width, height = cv2.boundingRect(support.footprint.view(np.uint8))
-        plane_size = (width * support.stride / surface.factor, height * support.stride / surface.factor)
+        plane_size = (
+            width * support.stride / surface.factor,
+            height * support.stride / surface.factor,
+        )
         bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area, plane_size)
         if bottoms.any():
             instances += _enlarge(bottoms, surface, low)
