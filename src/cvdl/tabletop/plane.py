@@ -51,7 +51,7 @@ _WEAK_HINT, _HINT = (0.7, 1.0), (4.0, 6.0)
 _TILT = 8.0
 _UNDER, _BESIDE = 0.02, 0.1  # factors on such a plane's score
 _PARALLEL = np.cos(np.deg2rad(12))
-_GRAZING = np.sin(np.deg2rad(8))  # planes seen at less than this are edge-on: too few readings
+_GRAZING = np.sin(np.deg2rad(6.5))  # planes seen at less than this are edge-on: too few readings
 
 
 @dataclass(frozen=True)
@@ -368,7 +368,7 @@ def _uprightness(plane: Plane, up: Up | None) -> float:
     sideways = plane.normal[0] * y - plane.normal[1] * x
     down = max(-(plane.normal[0] * x + plane.normal[1] * y), 0.0)
     side, turn = _WEAK_HINT if up is None else _HINT
-    towards = 1.0 if plane.normal[2] < -0.2 else 0.2
+    towards = 1.0 if plane.normal[2] < -0.2 else 0.5
     return float(towards * np.exp(-side * sideways**2 - turn * down**2))
 
 

@@ -90,7 +90,7 @@ class TabletopSegmenter:
         regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, plane_lab)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
-        groups = keep_objects(groups, surface, support, frame.camera, lowest)
+        groups = keep_objects(groups, surface, support, frame.camera, 0.7 * lowest)
         groups = remove_smears(groups, surface, plane_lab)
         low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
         on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
