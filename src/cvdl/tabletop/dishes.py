@@ -93,7 +93,7 @@ def dish_bottoms(
     on_plane: NDArray[np.bool_],
     plane_parts: tuple[NDArray[np.int32], NDArray[np.int32]],
     plane_area: float,
-    plane_size: tuple[float, float],
+    plane_size: tuple[int, int],
 ) -> NDArray[np.int32]:
     """The low parts of plates and bowls, which do not stand out from the plane.
 
@@ -107,7 +107,7 @@ def dish_bottoms(
         on_plane: (h, w) bool, pixels on the plane.
         plane_parts: of these, of ``plane_parts``.
         plane_area: all that is seen of the plane, pixels of the reduced image.
-        plane_size: width and height of what is seen of the plane, likewise.
+        plane_size: width and height of what is seen of the plane, pixels of the full image.
 
     Returns:
         (h, w) int32: pixels on the plane with the number of the object they belong to, else 0.
@@ -119,7 +119,7 @@ def dish_bottoms(
         window = _window_round(pixels, groups.shape[1], _BESIDE)
         mine = (groups[window] == label).astype(np.uint8)
         _, _, *size = cv2.boundingRect(mine)
-        if (np.array(size) > _MOST_EXTENT * np.array(plane_size)).any():
+        if max(np.array(size) * surface.factor / plane_size) > _MOST_EXTENT:
             continue
         hull = _convex_hull(mine)
         low = ((hull > mine) & on_plane[window]).view(np.uint8)

@@ -111,10 +111,8 @@ def _is_wall(
 ) -> bool:
     """Whether a thing is the wall of a bin or a room: steep, and long beside what it bounds."""
     mine = groups == thing
-    _, _, width, height = cv2.boundingRect(mine.view(np.uint8))
-    _, _, plane_width, plane_height = cv2.boundingRect(support.footprint.view(np.uint8))
-    scale = surface.factor / support.stride
-    if max(width / plane_width, height / plane_height) * scale < _WALL_EXTENT:
+    _, _, *size = cv2.boundingRect(mine.view(np.uint8))
+    if max(np.array(size) * surface.factor / support.size) < _WALL_EXTENT:
         return False
     normals = surface.normals[mine]
     cosine = normals[normals[:, 2] != 0] @ support.plane.normal.astype(np.float32)

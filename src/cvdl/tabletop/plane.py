@@ -88,6 +88,12 @@ class SupportPlane:
     under: NDArray[np.bool_]
     furniture: tuple[Plane, ...] = ()
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the footprint, pixels of the image."""
+        _, _, width, height = cv2.boundingRect(self.footprint.view(np.uint8))
+        return width * self.stride, height * self.stride
+
     def carries(self, points: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
         """Whether the foot of each point (N, 3) on the plane lies on the seen part of it: (N,)."""
         return _inside(self.footprint, self.stride, points, self.plane, camera)

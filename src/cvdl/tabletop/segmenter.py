@@ -34,7 +34,8 @@ __all__ = ["TabletopSegmenter"]
 
 _MARGIN = 32  # pixels
 _ROUGH = 2.0  # from which factor of roughness the depth is smoothed
-_SMOOTHED = 0.5  # of the noise beyond the model's stays after that, in slow waves
+_LOW = 0.6  # of the least height of an object: its pixels are higher
+_SMOOTHED = 0.45  # of the noise beyond the model's stays after that, in slow waves
 _NEAREST = 0.02  # metres: nearer than any depth camera measures
 _BOX_POINTS = 400  # of an object: enough for its box
 _libraries = ThreadpoolController()  # of products, those that are loaded by now
@@ -70,14 +71,12 @@ class TabletopSegmenter:
             rough = 1.0  # the thresholds are made for it
         else:
             depth = smoothed(depth, rough)
-        lowest = config.min_height * (1 + _SMOOTHED * (rough - 1))
+        low = _LOW * config.min_height * (1 + _SMOOTHED * (rough - 1))
         up = _up(frame, config.up)
         support = find_support_plane(depth, frame.camera, config.min_plane_area, up, rough)
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
-        heights = height_classes(
-            depth, frame.camera, support.plane, 0.6 * lowest, config.max_height
-        )
+        heights = height_classes(depth, frame.camera, support.plane, low, config.max_height)
         carrying = heights == ON_PLANE
         labels = (carrying & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
         above = (heights == ABOVE_PLANE).view(np.uint8)
@@ -90,23 +89,19 @@ class TabletopSegmenter:
         regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, plane_lab)
         groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
         groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
-        groups = keep_objects(groups, surface, support, frame.camera, 0.7 * lowest)
+        lowest = max(config.min_height, low)
+        groups = keep_objects(groups, surface, support, frame.camera, lowest)
         groups = remove_smears(groups, surface, plane_lab)
-        low = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
-        on_plane, standing = surface.reduce(low), surface.reduce(above > 0)
+        flat = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
+        on_plane, standing = surface.reduce(flat), surface.reduce(above > 0)
         parts = plane_parts(on_plane)
         groups = join_rims(groups, surface, support.plane, parts, standing, plane_lab)
         halos = find_halos(groups, surface, surface.reduce(carrying))
         instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
         plane_area = np.count_nonzero(carrying) / surface.factor**2
-        _, _, width, height = cv2.boundingRect(support.footprint.view(np.uint8))
-        plane_size = (
-            width * support.stride / surface.factor,
-            height * support.stride / surface.factor,
-        )
-        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area, plane_size)
+        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area, support.size)
         if bottoms.any():
-            instances += _enlarge(bottoms, surface, low)
+            instances += _enlarge(bottoms, surface, flat)
         seen = np.isfinite(depth)
         instances = fill_holes(instances, seen[window])
         objects: list[SceneObject] = []
