@@ -45,93 +45,96 @@ def generate_launch_description() -> LaunchDescription:
                 "camera",
                 default_value="default",
                 choices=presets,
-                description="Whose names the input topics have: a file of config/cameras.",
+                description="Camera preset with the names of the input topics: a file in "
+                "config/cameras.",
             ),
             DeclareLaunchArgument(
                 "color_topic",
                 default_value="",
-                description="Colour, Image or CompressedImage; empty: the camera's "
+                description="Topic of colour images, Image or CompressedImage; empty: the preset's "
                 "(default: /camera/color/image_raw).",
             ),
             DeclareLaunchArgument(
                 "depth_topic",
                 default_value="",
-                description="Depth; empty: the camera's "
-                "(default: /camera/aligned_depth_to_color/image_raw).",
+                description="Topic of depth images; empty: the preset's (default: "
+                "/camera/aligned_depth_to_color/image_raw).",
             ),
             DeclareLaunchArgument(
                 "camera_info_topic",
                 default_value="",
-                description="CameraInfo of colour; empty: the camera's "
-                "(default: /camera/color/camera_info).",
+                description="Topic of colour's CameraInfo; empty: the preset's (default: "
+                "/camera/color/camera_info).",
             ),
             DeclareLaunchArgument(
                 "depth_camera_info_topic",
                 default_value="",
-                description="CameraInfo of depth that is not registered to colour; empty: beside "
-                "depth.",
+                description="Topic of the CameraInfo of depth that is not registered to colour; "
+                "empty: camera_info beside the depth topic.",
             ),
             DeclareLaunchArgument(
                 "points_topic",
                 default_value="",
-                description="PointCloud2, organised and with colour, instead of colour and depth; "
-                "empty: none.",
+                description="Topic of an organised PointCloud2 with colour, instead of colour "
+                "and depth; empty: none.",
             ),
             DeclareLaunchArgument(
                 "namespace",
                 default_value="perception",
-                description="Of the nodes and of everything that they publish.",
+                description="Namespace of the nodes and of all their topics.",
             ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=str(_CONFIG / "perception.yaml"),
-                description="Parameters of the nodes, by their names; the file may hold those of "
-                "other nodes. The default file documents each.",
+                description="Parameter file (YAML); sections of other nodes are ignored. The "
+                "default file documents every parameter.",
             ),
             DeclareLaunchArgument(
                 "device",
                 default_value="",
                 choices=["", "auto", "cpu", "cuda"],
-                description="Where all networks run; empty: as params_file says.",
+                description="Device of all networks: auto, cpu or cuda; empty: as in params_file.",
             ),
             DeclareLaunchArgument(
                 "composed",
                 default_value="true",
                 choices=_BOOLEAN,
-                description="One node with all stages, so that no image crosses a process border "
-                "twice; false: a node a stage.",
+                description="Run all stages in one node, so that no image is sent twice; false: "
+                "one node per stage.",
             ),
             DeclareLaunchArgument(
                 "bag",
                 default_value="",
-                description="Bag to play, with its clock, once the nodes are active; "
-                "empty: a live camera.",
+                description="Bag to play, with its clock, once the nodes are active; empty: live "
+                "camera.",
             ),
             DeclareLaunchArgument(
-                "bag_rate", default_value="1.0", description="Speed of the bag, 1 as recorded."
+                "bag_rate",
+                default_value="1.0",
+                description="Playback speed of the bag; 1: as recorded.",
             ),
             DeclareLaunchArgument(
                 "bag_loop",
                 default_value="false",
                 choices=_BOOLEAN,
-                description="Whether the bag starts again at its end.",
+                description="Play the bag in a loop.",
             ),
             DeclareLaunchArgument(
                 "rviz",
                 default_value="false",
                 choices=_BOOLEAN,
-                description="Whether RViz is started, with config/cvdl.rviz.",
+                description="Start RViz with config/cvdl.rviz.",
             ),
             DeclareLaunchArgument(
                 "record",
                 default_value="",
-                description="Folder of a bag to write the results into; empty: none.",
+                description="Folder of a bag to record the results; empty: no recording.",
             ),
             DeclareLaunchArgument(
                 "log_level",
                 default_value="info",
                 choices=["debug", "info", "warn", "error", "fatal"],
-                description="What the nodes log at least.",
+                description="Lowest log level of the nodes.",
             ),
             OpaqueFunction(function=_start),
         ]
@@ -154,7 +157,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         if argument(name) and not Path(argument(name)).exists():
             raise FileNotFoundError(f"{name}:={argument(name)}: no such file or folder")
     if record and Path(record).exists():
-        raise FileExistsError(f"record:={record}: exists already")
+        raise FileExistsError(f"record:={record}: already exists")
     if argument("rviz") == "true":
         FindPackagePrefix("rviz2").perform(context)  # raises where it is not installed
 

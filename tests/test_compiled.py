@@ -79,7 +79,7 @@ def test_on_a_full_disk_a_function_is_compiled_all_the_same(load, cache, caplog)
         assert double(21) == 42
         assert double(1.5) == 3.0
     (message,) = caplog.messages
-    assert message.startswith(f"compiled code cannot be kept in {cache}")
+    assert message.startswith(f"compiled code cannot be cached in {cache}")
     assert "File too large" in message
     assert load()(21) == 42
 
@@ -98,7 +98,7 @@ def test_without_a_folder_to_keep_it_a_function_is_compiled_all_the_same(
     with caplog.at_level(logging.WARNING):
         assert load()(21) == 42
     (message,) = caplog.messages
-    assert "cannot be kept in __pycache__ or the user's cache folder (" in message
+    assert "cannot be cached in __pycache__ or the user's cache folder (" in message
 
 
 def test_a_folder_that_vanishes_is_made_anew(load, cache, caplog):

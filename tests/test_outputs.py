@@ -8,7 +8,7 @@ from cvdl.outputs import keep_outputs, write_atomically
 
 def test_one_file_for_two_outputs_is_refused(tmp_path):
     keep_outputs([tmp_path / "a", None, None, tmp_path / "b"], overwrite=False)
-    with pytest.raises(InputError, match="a is named for two outputs"):
+    with pytest.raises(InputError, match="a is given for two outputs"):
         keep_outputs([tmp_path / "a", tmp_path / "b", Path(tmp_path, "a")], overwrite=True)
 
 

@@ -394,7 +394,7 @@ def test_frames_without_a_plane_are_counted_and_told_once(
     perception = Perception(PerceptionConfig().segmentation_only())
     summary = replay(write_messages(tmp_path / "in", messages), out, perception)
     assert (summary.frames, summary.without_plane) == (3, 3)
-    said = f"a frame shows no support plane, so no masks, no grasps: {cause} ("
+    said = f"a frame shows no support plane, so it has no masks and no grasps: {cause} ("
     assert sum(record.getMessage().startswith(said) for record in caplog.records) == 1
     assert summary.plane_causes == {cause: 3}
     assert np.isnan(depth) or summary.planeless_depth == pytest.approx(depth)
@@ -403,7 +403,7 @@ def test_frames_without_a_plane_are_counted_and_told_once(
     text = table.file.getvalue()
     assert re.search(r"frames without a support plane +3 \(100%\)", text)
     assert re.search(rf"likely cause: {re.escape(cause)} +3", text)
-    assert np.isnan(depth) or re.search(rf"their depth, median \(m\) +{depth:g}", text)
+    assert np.isnan(depth) or re.search(rf"their median depth \(m\) +{depth:g}", text)
 
 
 # Where up is
@@ -540,7 +540,7 @@ def test_stamps_out_of_order_or_equal(tmp_path, frames, out, stage):
     ]
     summary = replay(write_messages(tmp_path / "in", messages), out, stage)
     assert summary.frames == 3  # b comes too late
-    assert summary.dropped == {"stamp equal to another's": 2, "stamp out of order": 2}
+    assert summary.dropped == {"duplicate stamp": 2, "stamp out of order": 2}
 
 
 def test_depth_that_the_recorder_got_long_after_its_colour(tmp_path, frames, out, stage):
@@ -602,9 +602,7 @@ def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):
         messages += [(topic, frame.stamp_ns, message) for topic, message in both.items()]
     assert replay(write_messages(tmp_path / "in", messages), out, stage).frames == 3
     (record,) = caplog.records
-    assert (
-        "distortion coefficients (0.1, -0.2, 0, 0, 0), which are not applied" in record.getMessage()
-    )
+    assert "distortion coefficients (0.1, -0.2, 0, 0, 0), which are ignored" in record.getMessage()
 
 
 # Outputs in the way, and ends before the end
@@ -613,7 +611,7 @@ def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):
 def test_nothing_is_overwritten_unless_asked(bag, out, stage):
     replay(bag, out, stage)
     content = raw(out)
-    with pytest.raises(BagError, match="output exists already; say --overwrite"):
+    with pytest.raises(BagError, match="output already exists; use --overwrite"):
         replay(bag, out, stage, ReplayOptions(limit=1))
     assert raw(out) == content
     replay(bag, out, stage, ReplayOptions(limit=1, overwrite=True))
@@ -633,8 +631,8 @@ def test_no_output_takes_the_place_of_the_input_or_of_another(bag, out, tmp_path
     for options, words in [
         (ReplayOptions(rerun=bag / "input.mcap"), "would overwrite its own input"),
         (ReplayOptions(pictures=bag), "would overwrite its own input"),
-        (ReplayOptions(pictures=out / "pictures"), "is in the bag to write"),
-        (ReplayOptions(rerun=out / "it.rrd"), "is in the bag to write"),
+        (ReplayOptions(pictures=out / "pictures"), "is inside the output bag"),
+        (ReplayOptions(rerun=out / "it.rrd"), "is inside the output bag"),
         (ReplayOptions(rerun=tmp_path), "is a folder; expected a file"),
     ]:
         with pytest.raises(InputError, match=words):
@@ -648,7 +646,9 @@ def test_pictures_cannot_go_where_a_file_is(bag, out, tmp_path, stage):
     file.touch()
     with pytest.raises(InputError, match="file is a file; expected a folder for pictures"):
         replay(bag, out, stage, ReplayOptions(pictures=file))
-    with pytest.raises(BagError, match="both cannot be the recording and the folder of pictures"):
+    with pytest.raises(
+        BagError, match="both cannot be both the recording and the folder of pictures"
+    ):
         replay(bag, out, stage, ReplayOptions(pictures=tmp_path / "both", rerun=tmp_path / "both"))
     assert not out.exists()
 
@@ -745,7 +745,7 @@ def test_pictures(bag, out, tmp_path, stage, frame, scene):
     np.testing.assert_array_equal(picture, overlay(frame, scene))
 
     shutil.rmtree(out)
-    with pytest.raises(InputError, match=r"frame-000000.png exists already; say --overwrite"):
+    with pytest.raises(InputError, match=r"frame-000000.png already exists; use --overwrite"):
         replay(bag, out, stage, options)
     assert not out.exists()
     (folder / "other.png").write_bytes(b"")
@@ -772,7 +772,7 @@ def test_rerun_recording(bag, out, tmp_path, stage):
         b"detections",
     ):
         assert entity in content
-    with pytest.raises(InputError, match=r"recording.rrd exists already; say --overwrite"):
+    with pytest.raises(InputError, match=r"recording.rrd already exists; use --overwrite"):
         replay(bag, out, stage, replace(options, overwrite=False))
 
 

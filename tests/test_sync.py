@@ -100,7 +100,7 @@ def test_a_loop_shorter_than_a_second_is_followed(count):
 def test_stamps_that_stand_still_are_named():
     _, sync = run([(topic, 5) for _ in range(10) for topic in "cd"])
     assert sync.complaint() == (
-        "the stamps of color and depth stand still at 0.005 s (9 on color, 9 on depth): its driver "
+        "the stamps of color and depth stay at 0.005 s (9 on color, 9 on depth): its driver "
         "must stamp each image; with use_sim_time a clock must run"
     )
 
@@ -145,7 +145,7 @@ def test_a_topic_that_never_comes_is_named():
     assert sync.complaint() == ""
     for i in range(30):
         sync.add_color(i * 33 * MS, i)
-    assert sync.complaint() == "nothing comes on /depth and /info (but 30 on /color)"
+    assert sync.complaint() == "no messages on /depth and /info (but 30 on /color)"
     assert sync.dropped == {"colour without depth": 20}
     sync.add_camera_info("info")
     for i in range(20, 25):
@@ -159,20 +159,23 @@ def test_clocks_that_differ_are_named_with_the_nearest_miss():
     for i in range(5):
         sync.add_color(i * 1000 * MS, i)
         sync.add_depth((i * 1000 + 300) * MS, i)
-    assert "no stamps of /color and /depth within 0.02 s, at best 0.3 s" in sync.complaint()
+    assert (
+        "no stamps of /color and /depth within 0.02 s, the closest are 0.3 s apart"
+        in sync.complaint()
+    )
 
 
 def test_equal_and_disordered_stamps_are_counted_and_the_rest_matches():
     events = [("c", 0), ("c", 0), ("d", 0), ("c", 66), ("c", 33), ("d", 33), ("d", 66), ("d", 40)]
     matches, sync = run(events)
     assert matches == [(0, 0), (33, 33), (66, 66)]
-    assert sync.dropped == {"stamp equal to another's": 1, "stamp out of order": 1}
+    assert sync.dropped == {"duplicate stamp": 1, "stamp out of order": 1}
 
 
 def test_stamps_of_zero_all_over_give_one_match():
     matches, sync = run([("c", 0), ("d", 0)] * 20)
     assert matches == [(0, 0)]
-    assert sync.dropped == {"stamp equal to another's": 38}
+    assert sync.dropped == {"duplicate stamp": 38}
 
 
 @pytest.mark.parametrize("back_to", [0, 500])
@@ -281,10 +284,10 @@ def now(i):
         (lambda i: 0, lambda i: 0, "the stamps of /c and /d are 0 ("),
         (lambda i: 0, now, "the stamps of /c are 0 ("),
         (now, lambda i: 0, "the stamps of /d are 0 ("),
-        (lambda i: 7 * S, lambda i: 7 * S, "the stamps of /c and /d stand still at 7.00 s ("),
-        (now, lambda i: 7 * S, "the stamps of /d stand still at 7.00 s ("),
-        (lambda i: 0, lambda i: 7 * S, "the stamps of /c are 0, the stamps of /d stand still"),
-        (lambda i: now(min(i, 20)), lambda i: 0, "the stamps of /d are 0, the stamps of /c stand"),
+        (lambda i: 7 * S, lambda i: 7 * S, "the stamps of /c and /d stay at 7.00 s ("),
+        (now, lambda i: 7 * S, "the stamps of /d stay at 7.00 s ("),
+        (lambda i: 0, lambda i: 7 * S, "the stamps of /c are 0, the stamps of /d stay at"),
+        (lambda i: now(min(i, 20)), lambda i: 0, "the stamps of /d are 0, the stamps of /c stay"),
     ],
 )
 @pytest.mark.parametrize("share", [1.0, 0.3])
@@ -316,7 +319,7 @@ def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
         frames=300,
         keep=lambda topic, i: bool(kept["cd".index(topic), i]),
     )
-    assert sentence.startswith("images get lost on the way (")
+    assert sentence.startswith("images are lost in transport (")
     assert f"({kept[0].sum()} of about " in sentence
     assert f", {kept[1].sum()} of about " in sentence
     assert sentence.endswith('see "Large images" in docs/ros.md')
@@ -329,7 +332,9 @@ def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
 def test_images_of_a_rate_that_are_all_there_are_not_lost(infos):
     """Depth between two colour images, at 10 Hz, and camera_info oftener: the slop is too small."""
     sentence = complaint_of(lambda i: i * 99 * MS, lambda i: i * 99 * MS + 45 * MS, None, infos)
-    assert sentence.startswith("no stamps of /c and /d within 0.02 s, at best 0.045 s")
+    assert sentence.startswith(
+        "no stamps of /c and /d within 0.02 s, the closest are 0.045 s apart"
+    )
     assert "raise the slop" in sentence
 
 
@@ -344,7 +349,7 @@ def test_images_of_a_rate_that_are_all_there_are_not_lost(infos):
 def test_another_clock_is_named_with_its_offset(offset_ns, said, infos):
     sentence = complaint_of(now, lambda i: now(i) + offset_ns, infos_per_frame=infos)
     assert sentence.startswith(said)
-    assert sentence.endswith("let one clock stamp both")
+    assert sentence.endswith("use one clock for both")
 
 
 def test_a_topic_that_comes_much_later_is_named():
@@ -356,7 +361,7 @@ def test_a_topic_that_comes_much_later_is_named():
         if i >= 60:
             sync.add_depth(now(i - 60), i)
     assert sync.matched == 0
-    said = "/d comes 1.98 s later than /c of the same stamp (150 on /c, 90 on /d, 1 on /i)"
+    said = "/d arrives 1.98 s later than /c with the same stamp (150 on /c, 90 on /d, 1 on /i)"
     assert sync.complaint() == f"{said}: raise the queue size"
 
 
@@ -371,7 +376,7 @@ def test_losses_are_told_though_some_pairs_come():
             if rng.random() < share:
                 sync.add_depth(now(i), i)
         assert sync.matched > 0
-        assert sync.doubt().startswith("images get lost on the way (300 of about 300") == is_told
+        assert sync.doubt().startswith("images are lost in transport (300 of about 300") == is_told
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -408,7 +413,7 @@ def test_without_stamps_what_arrives_together_pairs(color, depth):
     assert len(matches) >= 55
     assert all(match.color == match.depth for match in matches)
     assert sync.by_arrival >= 55
-    assert "colour and depth are paired by their arrival" in sync.doubt()
+    assert "colour and depth are paired by the time of arrival" in sync.doubt()
     assert sync.complaint() == ""
 
 

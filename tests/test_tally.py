@@ -17,9 +17,9 @@ def test_one_warning_a_cause_and_every_drop_counted(caplog):
     assert tally.dropped == {"wrong length": 3, "unknown encoding": 1}
     texts = [record.getMessage() for record in caplog.records]
     assert texts == [
-        "frame dropped: 1 bytes (said once)",
-        "frame dropped: bayer (said once)",
-        "lens (said once)",
+        "frame dropped: 1 bytes (reported once)",
+        "frame dropped: bayer (reported once)",
+        "lens (reported once)",
     ]
     assert list(tally.warnings) == ["wrong length", "unknown encoding", "distortion"]
 

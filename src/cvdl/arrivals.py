@@ -67,9 +67,9 @@ class Arrivals:
             parts.append(f"the stamps of {' and '.join(zero)} are 0")
         if len(others) == 2 and others[0][1] == others[1][1]:
             (first, stamp), (second, _) = others
-            parts.append(f"the stamps of {first} and {second} stand still at {_seconds(stamp)}")
+            parts.append(f"the stamps of {first} and {second} stay at {_seconds(stamp)}")
         else:
-            parts += [f"the stamps of {topic} stand still at {_seconds(s)}" for topic, s in others]
+            parts += [f"the stamps of {topic} stay at {_seconds(s)}" for topic, s in others]
         return ", ".join(parts)
 
     def late(self) -> str:
@@ -84,7 +84,7 @@ class Arrivals:
             return ""
         lag = median(self._differences(arrivals))
         late, early = (self._depth, self._color) if lag < 0 else (self._color, self._depth)
-        return f"{late} comes {_seconds(abs(lag))} later than {early} of the same stamp"
+        return f"{late} arrives {_seconds(abs(lag))} later than {early} with the same stamp"
 
     def offset(self) -> str:
         """How far the stamps of the two are apart, where that is constant; else empty."""
@@ -122,8 +122,8 @@ class Arrivals:
             if not has_matches and images and infos > _HARDLY_ANY * images and not is_steady:
                 frames = max(frames, infos)
             is_lossy |= frames * (1 - (_LOST if has_matches else _MOST_LOST)) > images
-            said.append(f"{images} of about {frames} came on {topic}")
-        return f"images get lost on the way ({', '.join(said)})" if is_lossy else ""
+            said.append(f"{images} of about {frames} arrived on {topic}")
+        return f"images are lost in transport ({', '.join(said)})" if is_lossy else ""
 
     def _is_steady(self) -> bool:
         """Whether both come at one rate, without gaps: sent rarely, not lost."""

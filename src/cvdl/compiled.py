@@ -49,7 +49,7 @@ class _Cache(FunctionCache):
         except OSError as error:
             _warnings.warn(f"in {self.cache_path}", error)
         except Exception as error:  # a damaged file: pickle may raise anything
-            _log.debug("%s: damaged, is compiled anew", self.cache_path, exc_info=error)
+            _log.debug("%s is damaged: it is compiled again", self.cache_path, exc_info=error)
             try:
                 self.flush()
             except OSError as full:
@@ -74,8 +74,8 @@ class _Warnings:
         if not self.is_told:
             self.is_told = True
             _log.warning(
-                "compiled code cannot be kept %s (%s): every start compiles it anew, for up to a "
-                "minute. NUMBA_CACHE_DIR may name another folder",
+                "compiled code cannot be cached %s (%s): every start compiles it again, for up "
+                "to a minute. Set NUMBA_CACHE_DIR to use another folder",
                 where,
                 getattr(error, "strerror", None) or error,
             )

@@ -140,7 +140,7 @@ def _from_file(
     text, sections = _read(path)
     if sections:
         for key in parameter_file.plain_keys(text) & model.model_fields.keys():
-            raise ConfigError(f"{path}: {key} stands outside of ros__parameters")
+            raise ConfigError(f"{path}: {key} is outside ros__parameters")
         return _of_ros(path, sections, model, node, ignored)
     values = _parse(text, str(path))
     if values is None:  # an empty file

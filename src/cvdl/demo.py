@@ -97,12 +97,12 @@ def run_demo(
         raise KeyboardInterrupt
     if len(found) < len(truths):
         causes = summary.problem or ", ".join(summary.dropped)
-        raise InputError(f"{len(found)} of {len(truths)} scenes went through: {causes}")
+        raise InputError(f"{len(found)} of {len(truths)} scenes were processed: {causes}")
     scores = []
     for done, (stamp, (frame, truth)) in enumerate(truths.items(), start=1):
         # Where the camera has no reading, nothing can be found.
         scores.append(evaluate_scene(truth, found[stamp], np.isfinite(frame.depth)))
-        on_progress("comparing with the truth", done, scenes)
+        on_progress("comparing with the ground truth", done, scenes)
     _draw_sheet(sheet, truths, found, scores)
     objects = sum(len(scene.objects) for scene in found.values())
     graspable = None

@@ -32,9 +32,9 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
         yield (
             "gaps in the depth",
             f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "
-            "interpolated. Registration from a sensor of lower resolution, a decimation filter or "
-            "lost lines leave such gaps: use depth of the resolution of the color image, or a "
-            "filter that fills holes",
+            "interpolated. Likely causes are registration from a sensor of lower resolution, a "
+            "decimation filter or lost lines: use depth of the resolution of the colour image, "
+            "or a hole-filling filter",
         )
     elif empty > _EMPTY:
         yield (
@@ -66,7 +66,7 @@ def support_doubts(
             )
     elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
         if setting in IMAGE_SIDES:
-            remedy = f"segmentation.up is {setting}: is the camera mounted so?"
+            remedy = f"segmentation.up is {setting}: check how the camera is mounted"
         else:
             remedy = (
                 "set segmentation.up to the side of the image that is up, or provide a transform "
@@ -74,6 +74,6 @@ def support_doubts(
             )
         yield (
             "support faces down",
-            "the support plane faces the lower side of the image. It is a table only if the camera "
-            f"is mounted upside down; else it may be a wall: {remedy}",
+            "the support plane faces the lower side of the image. It is a table only if the "
+            f"camera is mounted upside down; otherwise it may be a wall: {remedy}",
         )

@@ -36,8 +36,11 @@ class MissingPlane:
         """What to warn of, once a cause."""
         seen = f"{self.share:.0%} of its pixels have a depth"
         if self.share:
-            seen += f", {self.median:.3g} m in the median"
-        return f"a frame shows no support plane, so no masks, no grasps: {self.cause} ({seen})"
+            seen += f", with a median of {self.median:.3g} m"
+        return (
+            f"a frame shows no support plane, so it has no masks and no grasps: {self.cause} "
+            f"({seen})"
+        )
 
 
 def missing_plane(depth: NDArray[np.float32], max_range: float) -> MissingPlane:

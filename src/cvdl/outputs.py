@@ -24,11 +24,11 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
     given = [path for path in paths if path is not None]
     for path in given:
         if given.count(path) > 1:
-            raise InputError(f"{path} is named for two outputs")
+            raise InputError(f"{path} is given for two outputs")
         if path.is_dir():
             raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
+            raise InputError(f"{path} already exists; use --overwrite to replace it")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -96,8 +96,8 @@ def warn_of_unread(
     bare = node.rpartition("/")[2]
     if not any(fits(name, node) for name in names):
         _log.warning(
-            "%s: no section is for the node %s, so the file changes nothing. Its sections are "
-            "for: %s. Accepted: %s, or with wildcards /**/%s or /** (every node)",
+            "%s: no section applies to the node %s, so the file has no effect. Its sections: "
+            "%s. Accepted: %s, or with wildcards /**/%s or /** (every node)",
             *(path, node, ", ".join(map(full_name, names)), node, bare),
         )
         return
@@ -105,7 +105,7 @@ def warn_of_unread(
     near = [name for name in names if not fits(name, node) and any(fits(name, o) for o in close)]
     if near:
         _log.warning(
-            "%s: not read for the node %s: the sections for %s",
+            "%s: sections that do not apply to the node %s: %s",
             *(path, node, ", ".join(map(full_name, near))),
         )
 

@@ -54,7 +54,7 @@ class PictureFolder(Recording):
         self._old = sorted(path.glob("frame-*.png"))
         if self._old and not overwrite:
             raise InputError(
-                f"{self._old[0]} exists already; say --overwrite to replace such pictures"
+                f"{self._old[0]} already exists; use --overwrite to replace such pictures"
             )
 
     def __enter__(self) -> PictureFolder:

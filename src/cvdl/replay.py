@@ -255,14 +255,14 @@ class _Run:
             except KeyboardInterrupt:
                 interrupted = True
         interrupted |= self._interrupt.asked
-        equal = self._sync.dropped["stamp equal to another's"]
+        equal = self._sync.dropped["duplicate stamp"]
         if equal > self._sync.matched:
             self._tally.warn(
-                "equal stamps",
-                f"{self._topics.color}, {self._topics.depth}: {equal} images are lost, because "
-                "their stamp is that of another image of their topic",
+                "duplicate stamps",
+                f"{self._topics.color}, {self._topics.depth}: {equal} images are skipped, "
+                "because another image of their topic has the same stamp",
             )
-        damaged = Counter({"message behind the damage": self._reader.unread})
+        damaged = Counter({"message after the damage": self._reader.unread})
         return ReplaySummary(
             topics=self._topics,
             frames=self._tally.frames,
@@ -352,8 +352,8 @@ class _Run:
         if still:
             self._tally.warn(
                 "stamps stand still",
-                f"the stamps of {' and '.join(still)} are zero or do not change: colour and depth "
-                "are paired by the times of their recording",
+                f"the stamps of {' and '.join(still)} are zero or do not change: colour and "
+                "depth are paired by the time of recording",
             )
         return not still
 
@@ -587,6 +587,6 @@ def _check_apart(bag: Path, out: Path, options: ReplayOptions) -> None:
             raise BagError(f"the output {output} would overwrite its own input {bag}")
     for output in filter(None, (options.pictures, options.rerun)):
         if target in (output.resolve(), *output.resolve().parents):
-            raise BagError(f"{output} is in the bag to write, {out}: put it somewhere else")
+            raise BagError(f"{output} is inside the output bag, {out}: choose another place")
     if options.pictures and options.rerun and options.pictures.resolve() == options.rerun.resolve():
-        raise BagError(f"{options.rerun} cannot be the recording and the folder of pictures")
+        raise BagError(f"{options.rerun} cannot be both the recording and the folder of pictures")

@@ -177,16 +177,16 @@ class RgbdSync:
         if self._camera_info is None:
             silent.append(self._camera_info_topic)
         if silent:
-            return f"nothing comes on {' and '.join(silent)} (but {heard})"
+            return f"no messages on {' and '.join(silent)} (but {heard})"
         if still := arrivals.still():
             return f"{still} ({heard}): {_STAMPING}"
         if late := arrivals.late():
             return f"{late} ({heard}): raise the queue size"
         if offset := arrivals.offset():
-            return f"{offset} ({heard}): let one clock stamp both"
+            return f"{offset} ({heard}): use one clock for both"
         if losses:
             return f"{losses}: {LARGE_IMAGES}"
-        miss = f", at best {self._nearest_ns / 1e9:g} s" if self._nearest_ns else ""
+        miss = f", the closest are {self._nearest_ns / 1e9:g} s apart" if self._nearest_ns else ""
         return (
             f"no stamps of {topics[0]} and {topics[1]} within {self._slop_ns / 1e9:g} s"
             f"{miss} ({heard}): raise the slop, or turn on the driver's synchronisation"
@@ -195,7 +195,7 @@ class RgbdSync:
     def doubt(self) -> str:
         """What is wrong with the input though there are matches, in a sentence; else empty."""
         if self._is_by_arrival and (still := self._arrivals.still()):
-            return f"{still}: colour and depth are paired by their arrival; {_STAMPING}"
+            return f"{still}: colour and depth are paired by the time of arrival; {_STAMPING}"
         if losses := self._arrivals.losses():
             return f"{losses}: {LARGE_IMAGES}"
         return ""
@@ -227,7 +227,7 @@ class RgbdSync:
         place = bisect_left(stream.queue, stamp_ns, key=lambda entry: entry[0])
         known = place < len(stream.queue) and stream.queue[place][0] == stamp_ns
         if known or stamp_ns == stream.taken:
-            self.dropped["stamp equal to another's"] += 1
+            self.dropped["duplicate stamp"] += 1
             return []
         if is_late:
             self.dropped["stamp out of order"] += 1

@@ -54,7 +54,7 @@ class Tally:
         """Warn if it is the first time with this cause."""
         if cause not in self.warnings:
             self.warnings[cause] = detail
-            _log.warning("%s (said once)", detail)
+            _log.warning("%s (reported once)", detail)
 
     def latency_ms(self) -> dict[str, tuple[float, float]]:
         """Median and 95th percentile of each stage, milliseconds."""

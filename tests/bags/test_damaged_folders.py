@@ -104,7 +104,7 @@ def test_rows_in_the_log_of_a_killed_recorder_are_read(tmp_path, caplog, in_file
     assert contents(path) == MESSAGES
     assert contents(path / "bag_0.db3") == MESSAGES
     assert state(path) == before
-    assert "with its log it has 30 messages" in caplog.text
+    assert "with its SQLite log it holds 30 messages" in caplog.text
 
 
 def test_a_killed_bag_in_a_folder_that_cannot_be_written(tmp_path):
@@ -155,7 +155,7 @@ def test_temporary_copies_are_removed(tmp_path, monkeypatch):
         assert list((tmp_path / "temporary").iterdir())
     assert not list((tmp_path / "temporary").iterdir())
     (path / "bag_0.db3").write_bytes(b"nothing")
-    with pytest.raises(BagError, match=r"bag_0.db3 holds no ROS 2 message"):
+    with pytest.raises(BagError, match=r"bag_0.db3 holds no readable ROS 2 message"):
         BagReader(path)
     assert not list((tmp_path / "temporary").iterdir())
 
@@ -270,7 +270,7 @@ def test_metadata_that_name_other_files(tmp_path, caplog):
     shutil.copy(write(tmp_path / "other") / "other.mcap", path)
     caplog.clear()
     assert contents(path) == MESSAGES
-    assert "other.mcap is left out: metadata.yaml does not name it" in caplog.text
+    assert "other.mcap is skipped: metadata.yaml does not list it" in caplog.text
 
 
 def test_topics_that_only_the_metadata_name(tmp_path):
@@ -323,7 +323,7 @@ def test_mcap_without_index_whose_times_go_back(tmp_path, chunked, indexed):
 
 def test_a_folder_of_ros1_bags_says_which_to_name(tmp_path):
     (tmp_path / "b.bag").write_bytes(b"")
-    with pytest.raises(BagError, match=r"holds no bag: name the ROS 1 bag itself, .*b.bag"):
+    with pytest.raises(BagError, match=r"holds no bag: give the ROS 1 bag itself, .*b.bag"):
         BagReader(tmp_path)
 
 
@@ -343,5 +343,5 @@ def test_missing_metadata_are_called_so(tmp_path, caplog):
     assert contents(path) == MESSAGES
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"{path}: there is no metadata.yaml: its files are read one by one"
+        f"{path}: there is no metadata.yaml; its files are read one by one"
     )

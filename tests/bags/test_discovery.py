@@ -223,7 +223,7 @@ def test_a_cloud_is_taken_where_there_is_no_pair_of_images(bag_with):
 
 
 def test_clouds_that_need_a_word_or_do_not_serve(bag_with):
-    with pytest.raises(BagError, match="say which: --points-topic /a/points or /b/points"):
+    with pytest.raises(BagError, match="choose one: --points-topic /a/points or /b/points"):
         find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
     bag = bag_with({"/p": "bare cloud", "/c": "color"})
     with pytest.raises(BagError, match="there is no depth topic in it"):
@@ -231,7 +231,7 @@ def test_clouds_that_need_a_word_or_do_not_serve(bag_with):
     assert find_topics(bag, points="/p").is_cloud  # the frames will say what is wrong with it
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):
         find_topics(bag, points="/c")
-    with pytest.raises(BagError, match="name either"):
+    with pytest.raises(BagError, match="give one or the other"):
         find_topics(bag, color="/c", points="/p")
 
 

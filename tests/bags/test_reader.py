@@ -271,7 +271,7 @@ def test_a_faulty_ros1_message_is_left_out(tmp_path, caplog):
         found = [(stamp, bag.decode(topic, data).data) for topic, stamp, data in bag.messages()]
     assert found == [(1, "good"), (4, "good")]
     (record,) = caplog.records
-    assert record.getMessage().startswith("/words: messages are left out")
+    assert record.getMessage().startswith("/words: messages that cannot be converted are skipped")
 
 
 # Damage
@@ -296,7 +296,7 @@ def test_what_comes_before_the_cut_is_read(
     assert found
     *_, warning = (record.getMessage() for record in caplog.records)
     assert (
-        f"{len(found)} ROS 2 messages can be found" in warning
+        f"{len(found)} ROS 2 messages are found" in warning
         or f"cannot be read beyond message {len(found)}" in warning
     )
 

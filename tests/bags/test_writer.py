@@ -144,7 +144,9 @@ def test_a_full_disk_is_said_and_the_bag_before_it_is_whole(tmp_path, frame, mon
             for stamp in range(500):
                 bag.write("/color", stamp, FACTORY.color(frame))
 
-    with pytest.raises(BagError, match=r"the disk is full: .*bag holds what was written until"):
+    with pytest.raises(
+        BagError, match=r"the disk is full: .*bag holds the messages written before"
+    ):
         write()
     with BagReader(tmp_path / "bag") as bag:
         assert [topic.count for topic in bag.topics] == [4]
@@ -185,7 +187,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_an_older_bag_is_replaced_only_when_asked(bag):
-    with pytest.raises(BagError, match=r"input exists already; say --overwrite to replace it"):
+    with pytest.raises(BagError, match=r"input already exists; use --overwrite to replace it"):
         prepare_output(bag, overwrite=False)
     assert (bag / "metadata.yaml").exists()
     prepare_output(bag, overwrite=True)

@@ -96,7 +96,7 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     last = folder[len(folder) - 1]
     np.testing.assert_array_equal(read_color(images[COLOR_TOPIC][-1]), last.color)
     np.testing.assert_array_equal(read_depth(images[DEPTH_TOPIC][-1]), last.depth)
-    with pytest.raises(BagError, match="bag exists already; say --overwrite"):
+    with pytest.raises(BagError, match="bag already exists; use --overwrite"):
         run("bag", "from-images", image_folder, tmp_path / "bag")
     run("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
 

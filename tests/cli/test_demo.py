@@ -43,7 +43,7 @@ def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
     assert {name for name, done, expected in steps if done == expected} == {
         "simulating",
         "replaying",
-        "comparing with the truth",
+        "comparing with the ground truth",
     }
 
 
@@ -87,7 +87,7 @@ def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -
 def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BagError, match=r"scenes: .* it holds thesis\.txt"):
+    with pytest.raises(BagError, match=r"scenes: it holds thesis\.txt"):
         CliRunner().invoke(app, ["demo", str(tmp_path), "--scenes", "1"], catch_exceptions=False)
     assert (tmp_path / "scenes" / "thesis.txt").read_text() == "years of work"
 

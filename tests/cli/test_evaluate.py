@@ -71,7 +71,7 @@ def test_split_and_settings_are_used(data, tmp_path):
     assert content["settings"]["segmentation"]["min_height"] == 0.15
     assert content["mean"]["overlap_recall"] == 0  # the boxes are lower than that
     low = ["--config", config, "--set", "segmentation.min_height=0.05", "--json", out]
-    with pytest.raises(ValueError, match="exists already; say --overwrite"):
+    with pytest.raises(ValueError, match="already exists; use --overwrite"):
         run("--data", data, *low)
     assert json.loads(out.read_text()) == content
     run("--data", data, *low, "--overwrite")

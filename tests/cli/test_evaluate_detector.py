@@ -82,7 +82,7 @@ def test_table_json_and_pictures(data, detector, tmp_path):
     assert detector.asked == [("rgbd_rcnn", "", "auto")]
     for words in ("AP50:95", "0.505", "detect: median, p95", "o.json", "s.png", "m.png"):
         assert words in text.replace("\n", "")
-    assert "does not know them: bowl" in notes
+    assert "unknown to rgbd_rcnn: bowl" in notes
     content = json.loads((tmp_path / "new/o.json").read_text())
     # The first is right, the second not: recall 1/2 with full precision, 51 of 101 recalls.
     assert content["ap50"] == pytest.approx(51 / 101)
@@ -91,7 +91,7 @@ def test_table_json_and_pictures(data, detector, tmp_path):
     assert list(content["classes"]) == ["tin can"]
     for name in ("s.png", "c.png", "m.png"):
         assert cv2.imread(str(tmp_path / "new" / name)) is not None
-    with pytest.raises(ValueError, match=r"o\.json exists already; say --overwrite"):
+    with pytest.raises(ValueError, match=r"o\.json already exists; use --overwrite"):
         run("--data", data, *outputs)
     run("--data", data, *outputs, "--overwrite")
 
@@ -136,9 +136,9 @@ def test_other_layouts(detector, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--dataset", "coco"], "--data is missing: the folder of coco"),
+        (["--dataset", "coco"], "--data is missing; expected the folder of coco"),
         (["--data", "nowhere"], "nowhere: no such folder"),
-        (["--data", "{data}", "--dataset", "simulated"], "are made anew"),
+        (["--data", "{data}", "--dataset", "simulated"], "are generated: give"),
         (["--data", "{data}", "--detector", "magic"], "detector is 'magic'; accepted: rgbd_rcnn"),
         (["--data", "{data}", "--weights", "none.safetensors"], "none.safetensors: no such file"),
     ],

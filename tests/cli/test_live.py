@@ -78,5 +78,5 @@ def test_set_up_generates_the_messages_that_are_missing(ros, made, lacks):
 def test_set_up_leaves_messages_alone_where_they_are(ros, made):
     ros(has=("rclpy", "vision_msgs", "tf2_msgs"), lacks=())
     result = CliRunner().invoke(app, ["live", "--setup"])
-    assert (result.exit_code, result.stdout) == (0, "all messages are there already\n")
+    assert (result.exit_code, result.stdout) == (0, "all messages already exist\n")
     assert not made

@@ -128,7 +128,7 @@ def test_an_unknown_topic_is_said(bag, tmp_path):
 
 def test_one_topic_for_colour_and_depth_is_refused(bag, tmp_path):
     topic = "/camera/color/image_raw"
-    with pytest.raises(BagError, match=f"{topic} would be both colour and depth"):
+    with pytest.raises(BagError, match=f"{topic} would serve as both colour and depth"):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", topic)
 
 
@@ -146,7 +146,7 @@ def test_no_frame_at_all_is_an_error_and_leaves_nothing(tmp_path, frame):
         bag.write("/depth", 10**9, messages.depth(late))
         bag.write("/info", 0, messages.camera_info(frame))
     text = run("replay", tmp_path / "apart", "-o", tmp_path / "none", code=1)
-    assert "error: no frame went through" in text
+    assert "error: no frame was processed" in text
     assert not (tmp_path / "none").exists()
 
 

@@ -27,7 +27,7 @@ def test_figures_stay_on_a_narrow_terminal(width):
     summary = ReplaySummary(
         RgbdTopics("/color", "/depth", "/info"),
         frames=150,
-        dropped=Counter({"stamp equal to another's": 31}),
+        dropped=Counter({"duplicate stamp": 31}),
         latency_ms={"segment": (11.25, 123.4), "detect": (48.5, 52.5), "grasp": (33.5, 71.5)},
         seconds=3.2,
         grasps=12345,

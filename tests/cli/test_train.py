@@ -216,7 +216,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     monkeypatch.setattr(TinyTask, "stop_after", 12)
     stopped = CliRunner().invoke(app, ["train", "grasp", *map(str, command("killed"))])
     assert stopped.exit_code == 130
-    assert "with --resume goes on" in stopped.stderr
+    assert "with --resume continues" in stopped.stderr
     monkeypatch.setattr(TinyTask, "stop_after", None)
     run(*command("killed", "--resume"))
     assert results(tmp_path / "killed") == results(tmp_path / "straight")
@@ -230,7 +230,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
-    with pytest.raises(ValueError, match="holds a run already"):
+    with pytest.raises(ValueError, match="already holds a run"):
         run(*args)
     with pytest.raises(ValueError, match="it was started with by 'object', not 'image'"):
         run(*args, "--by", "image", "--resume")
@@ -241,15 +241,15 @@ def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "--data is missing: the folder of cornell"),
+        ([], "--data is missing; expected the folder of cornell"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--data", "{data}", "--folds", "7"], "7 folds of 6 objects"),
         (["--data", "{data}", "--set", "training.speed=3"], "training.speed"),
         (["--data", "{data}", "--set", "training.epochs=none"], "training.epochs is 'none'"),
-        (["--data", "{data}", "--extra", "cornell={data}"], "pcd0900 is in the data to test on"),
+        (["--data", "{data}", "--extra", "cornell={data}"], "pcd0900 is also in the test data"),
         (["--data", "{data}", "--extra", "{data}"], "expected LAYOUT=DIR"),
         (["--data", "{data}", "--extra", "osd={data}"], "data set is 'osd'; accepted: cornell,"),
-        (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are made anew"),
+        (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are generated"),
     ],
 )
 def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeypatch, capsys):
@@ -288,7 +288,7 @@ def test_evaluate(data, tmp_path, monkeypatch):
     assert content["results"][0]["overlap"] == pytest.approx(0.5, abs=0.03)
     assert cv2.imread(str(tmp_path / "new/sheet.png")).shape[1] == 2 * 364 + 4
     assert cv2.imread(str(tmp_path / "new/curves.png")) is not None
-    with pytest.raises(ValueError, match=r"out\.json exists already; say --overwrite"):
+    with pytest.raises(ValueError, match=r"out\.json already exists; use --overwrite"):
         run("--data", data, *outputs, command="evaluate")
     run("--data", data, *outputs, "--overwrite", command="evaluate")
 
@@ -310,7 +310,7 @@ def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_
     command = ["evaluate", "grasp", "--data", str(data), *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    note = "The package's weights have learnt from these views"
+    note = "The package's weights were trained on Cornell's folder 01"
     assert (note in " ".join(result.stderr.split())) == is_noted
     assert "have learnt" not in result.stdout
 

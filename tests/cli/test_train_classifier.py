@@ -58,7 +58,7 @@ def run(*args: object) -> str:
 def test_one_split(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--test", 0.4, "--seed", 3, *QUICK)
-    assert "things named right" in text
+    assert "top-1 accuracy" in text
     content = json.loads((out / "results.json").read_text())
     assert (content["things"], content["crops"]) == (4, 8)
     assert np.sum(content["confusion"]) == 8
@@ -97,7 +97,7 @@ def test_folds_and_going_on_with_a_run(data, tmp_path):
     run(*options, "--resume")
     assert json.loads((out / "results.json").read_text()) == content
     assert (out / "fold2" / "training" / "best.safetensors").read_bytes() == weights
-    with pytest.raises(InputError, match="--resume to go on with it or --overwrite"):
+    with pytest.raises(InputError, match="--resume to continue it or --overwrite"):
         run(*options)
     run(*options, "--overwrite")
 

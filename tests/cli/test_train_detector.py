@@ -174,7 +174,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     monkeypatch.setattr(TinyTask, "stop_after", 12)
     stopped = CliRunner().invoke(app, ["train", "detector", *map(str, command("killed"))])
     assert stopped.exit_code == 130
-    assert "with --resume goes on" in stopped.stderr
+    assert "with --resume continues" in stopped.stderr
     monkeypatch.setattr(TinyTask, "stop_after", None)
     run(*command("killed", "--resume"))
     assert results(tmp_path / "killed") == results(tmp_path / "straight")
@@ -238,14 +238,14 @@ def test_after_a_start_that_failed_the_folder_is_free(data, tmp_path, monkeypatc
 @pytest.mark.parametrize("option", ["--epochs", "--device"])
 def test_an_option_that_means_nothing_to_a_trainer_is_named(data, tmp_path, option):
     args = ["--data", data, "--out", tmp_path / "run", "--detector", "hog"]
-    with pytest.raises(ValueError, match=f"{option} means nothing to what is trained"):
+    with pytest.raises(ValueError, match=f"{option} does not apply: this model"):
         run(*args, option, 2 if option == "--epochs" else "cpu")
 
 
 def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
-    with pytest.raises(ValueError, match="holds a run already"):
+    with pytest.raises(ValueError, match="already holds a run"):
         run(*args)
     with pytest.raises(ValueError, match="it was started with seed 0, not 1"):
         run(*args, "--seed", 1, "--resume")
@@ -255,9 +255,9 @@ def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "--data is missing: the folder of coco"),
+        ([], "--data is missing; expected the folder of coco"),
         (["--data", "nowhere"], "nowhere: no such folder"),
-        (["--data", "{data}", "--dataset", "simulated"], "are made anew"),
+        (["--data", "{data}", "--dataset", "simulated"], "are generated: give"),
         (["--data", "{data}", "--detector", "onnx"], "detector is 'onnx'; accepted: rgbd_rcnn, "),
         (["--data", "{data}", "--folds", "9"], "9 folds of 6 views"),
         (["--data", "{data}", "--set", "training.momentum=2"], "momentum is 2"),

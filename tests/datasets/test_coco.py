@@ -137,7 +137,7 @@ def test_some_annotations_without_masks_are_told(tmp_path, caplog, without):
     assert (data[0].masks is None) == (without > 0)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == (without == 1)
-    told_of = "annotations without a mask: 1, the first is 1 in b.png; all 3 are taken for boxes"
+    told_of = "annotations without a mask: 1, the first is 1 in b.png; all 3 are used as boxes"
     assert all(text.endswith(told_of) for text in told)
 
 
@@ -151,7 +151,7 @@ def test_boxes_are_cut_at_the_edges_and_those_outside_left_out(tmp_path, caplog)
     assert data.left_out == 4
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'annotations.json'}: annotations without a box that has an area in the "
-        "image: 4, the first is 2 in b.png; they are left out"
+        "image: 4, the first is 2 in b.png; they are skipped"
     ]
 
 
@@ -161,9 +161,9 @@ def test_views_whose_images_are_missing_are_left_out(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "cvdl"):
         assert CocoDataset(tmp_path).names == ["b"]
     (told,) = [record.getMessage() for record in caplog.records]
-    assert told.endswith("images that are missing: 1, the first is a.png; they are left out")
+    assert told.endswith("images that are missing: 1, the first is a.png; they are skipped")
     (tmp_path / "b.png").unlink()
-    with pytest.raises(DatasetError, match=r"none of its 2 images is there; b\.png is in none of"):
+    with pytest.raises(DatasetError, match=r"none of its 2 images exists; b\.png is in none of"):
         CocoDataset(tmp_path)
 
 
@@ -179,7 +179,7 @@ def changed(**changes: Any) -> dict[str, Any]:
     [
         ([], "holds a list"),
         ({"images": []}, "no 'categories'"),
-        (content() | {"images": [], "annotations": []}, "lists no images"),
+        (content() | {"images": [], "annotations": []}, "lists no usable images"),
         (content() | {"annotations": {}}, "annotations are a dict; expected a list"),
         (content() | {"categories": [{"id": 4}]}, "a category is .*; expected an object with id"),
         (content() | {"info": {"camera": {"width": 3}}}, "bad info.camera"),
@@ -235,23 +235,23 @@ def test_what_is_no_annotation_is_left_out(tmp_path, caplog):
     assert len(data[0].boxes) == 3
     assert data.left_out == 4
     assert sorted(text.split(": ", 1)[1] for text in told) == [
-        "annotations of an image that is not listed: 1, the first is number 5; they are left out",
-        "annotations that are listed twice: 1, the first is 1; they are taken once",
-        "annotations that are no JSON objects: 2, the first is number 3; they are left out",
+        "annotations of an image that is not listed: 1, the first is number 5; they are skipped",
+        "annotations that are listed twice: 1, the first is 1; they are used once",
+        "annotations that are not JSON objects: 2, the first is number 3; they are skipped",
     ]
 
 
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        ([[10, 10, 20, 20]], "polygons that are no list of three or more corners"),
-        ([[2, 3, 7, 3, 7, 6, 2]], "polygons that are no list"),
-        ([[2, 3, 7, 3, math.nan, 6]], "polygons that are no list"),
-        ([["a", 3, 7, 3, 7, 6]], "polygons that are no list"),
-        ([[92, 93, 97, 93, 97, 96]], "polygons that are no list"),
-        ([[2, 3, 2, 3, 2, 3]], "polygons that are no list"),
-        ([[]], "polygons that are no list"),
-        ("abc", "polygons that are no list"),
+        ([[10, 10, 20, 20]], "polygons that are not a list of three or more corners"),
+        ([[2, 3, 7, 3, 7, 6, 2]], "polygons that are not a list"),
+        ([[2, 3, 7, 3, math.nan, 6]], "polygons that are not a list"),
+        ([["a", 3, 7, 3, 7, 6]], "polygons that are not a list"),
+        ([[92, 93, 97, 93, 97, 96]], "polygons that are not a list"),
+        ([[2, 3, 2, 3, 2, 3]], "polygons that are not a list"),
+        ([[]], "polygons that are not a list"),
+        ("abc", "polygons that are not a list"),
         ({"size": [2, 2], "counts": [4]}, "run lengths that do not fill the image"),
         ({"size": [16, 12], "counts": [192]}, "run lengths that do not fill"),
         ({"size": [12, 16], "counts": [4]}, "run lengths that do not fill"),
@@ -327,7 +327,7 @@ def test_sizes_that_are_not_told_are_read_from_the_images(tmp_path, caplog, size
     some = content()
     some["images"][0] |= size
     data, (told,) = load(tmp_path, some, caplog)
-    assert "images without a size: 1, the first is b.png; it is read from their files" in told
+    assert "images without a size: 1, the first is b.png; the size is read from their files" in told
     assert data[0].frame.color.shape == (HEIGHT, WIDTH, 3)
     del some["images"][0]["height"]
     (tmp_path / "b.png").write_bytes(b"nothing")
@@ -345,7 +345,7 @@ def test_images_of_one_id(tmp_path, caplog):
     some["images"][0] = some["images"][0] | {"file_name": "c.png"}
     data, told = load(tmp_path, some, caplog)
     assert data.names == ["a"]
-    assert any("ids that several images have: 1, the first is 7" in text for text in told)
+    assert any("ids of several images: 1, the first is 7" in text for text in told)
 
 
 @pytest.mark.parametrize(

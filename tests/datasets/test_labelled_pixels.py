@@ -55,7 +55,7 @@ def test_boxes_alone_do_not_tell_pixels():
 
 
 def test_more_things_than_bytes_can_number():
-    with pytest.raises(InputError, match="255 things of 1 classes"):
+    with pytest.raises(InputError, match="255 objects of 1 classes"):
         LabelledPixels.of(sample(np.zeros((255, 6, 8), bool), [0] * 255), 1)
     with pytest.raises(InputError, match="of 255 classes"):
         LabelledPixels.of(sample(np.zeros((1, 6, 8), bool), [0]), 255)

@@ -308,7 +308,7 @@ def test_images_without_an_axis_of_the_batch(tmp_path):
         ("layout: yolo\nclasses: [a]", "layout: Input should be 'fastestdet', .*it is 'yolo'"),
         ("layout: nms\nclasses: [a]\ncolumns: [box]", "columns needs box, score and label"),
         ("layout: yolov5", "classes: Field required"),
-        ("layout: yolov5\nclasses: []", "classes are none"),
+        ("layout: yolov5\nclasses: []", "no classes"),
         ("layout: yolov5\nclasses: none.txt", "none.txt, cannot be read"),
         ("layout: yolov5\nclases: [a]", "unknown key clases; accepted: model, layout, classes"),
         ("layout: yolov5\nclasses: [a]\nmin_score: 2", "min_score: .*it is 2"),

@@ -148,7 +148,7 @@ def test_rf_detr_calls_its_logits_labels():
         ({"layout": "nms"}, {"a": [[1, 2, 3, 4, 0.9, 0.5]]}, "label is 0.5; expected a whole"),
         ({"layout": "nms"}, {"a": [[1, 2, 3, 4, 1, 0.9, 0.1]]}, "batch index is 1; expected 0"),
         ({"layout": "nms"}, {"a": [[1, 2, 3, 4, 0.9, 2]]}, "label is 2; expected below 2"),
-        ({"layout": "yolox"}, {"a": np.zeros((1, 9, 7))}, "9 boxes; expected one a cell"),
+        ({"layout": "yolox"}, {"a": np.zeros((1, 9, 7))}, "9 boxes; expected one per cell"),
         ({"layout": "nanodet"}, {"a": np.zeros((1, 9, 2))}, "expected for each of the grids"),
         ({"layout": "rtdetr"}, {"a": np.zeros((1, 9, 7))}, "7 values; expected 6"),
         (
@@ -292,11 +292,13 @@ def test_nanodet_plus_has_one_output_and_measures_from_corners():
 def test_boxes_of_one_yolo_are_not_taken_for_those_of_another():
     cells = np.zeros((1, 6 * 13, 7), np.float32)
     cells[..., 2:4] = -0.5
-    with pytest.raises(OutputsError, match="negative size; boxes relative to grids are yolox"):
+    with pytest.raises(
+        OutputsError, match="negative size; if boxes are relative to grids, the layout is yolox"
+    ):
         decode({"a": cells}, layout="yolov5")
     pixels = np.full((1, 32 + 8 + 2, 7), 40.0)
     layout = OnnxLayout(classes=TWO, layout="yolox")
-    with pytest.raises(OutputsError, match="boxes in pixels are yolov5"):
+    with pytest.raises(OutputsError, match="if boxes are in pixels, the layout is yolov5"):
         LAYOUTS["yolox"].decode({"a": pixels}, layout, 2, (64, 32))
 
 

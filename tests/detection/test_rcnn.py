@@ -168,5 +168,5 @@ def test_weights_that_say_nothing_of_themselves_are_refused(tmp_path):
     state = detector().network.state_dict()
     metadata = {"model": MODEL, "classes": json.dumps(CLASSES)}
     save_weights(tmp_path / "w.safetensors", state, metadata)
-    with pytest.raises(InputError, match="does not say its backbone and crop"):
+    with pytest.raises(InputError, match="names no backbone and crop"):
         load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")

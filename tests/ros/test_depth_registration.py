@@ -123,7 +123,7 @@ def test_names_of_registered_depth(topic, expected):
 @pytest.mark.parametrize(
     ("lacks", "missing"),
     [
-        ("info", r"the camera_info of depth \(nothing on /cam/depth/camera_info\)"),
+        ("info", r"the camera_info of depth \(no messages on /cam/depth/camera_info\)"),
         ("tf", r"the transform from 'depth' to 'optical' \(/tf and /tf_static have none\)"),
         ("tf2", r"the transform from 'depth' to 'optical' \(no tf2_msgs here\)"),
         ("intrinsics", "a usable camera_info of depth .*/cam/depth/camera_info: unusable"),

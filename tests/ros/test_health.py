@@ -45,5 +45,5 @@ def test_what_is_wrong_with_the_input_is_told_though_frames_come():
     summary, values, wrong = Health("cpu").report(camera(doubt="the stamps are 0"), idle=False)
     assert summary == values["input"] == "the stamps are 0"
     assert wrong
-    summary, _, wrong = Health("cpu").report(camera("nothing comes on /c"), idle=False)
-    assert (summary, wrong) == ("no frame: nothing comes on /c", True)
+    summary, _, wrong = Health("cpu").report(camera("no messages on /c"), idle=False)
+    assert (summary, wrong) == ("no frame: no messages on /c", True)

@@ -113,8 +113,8 @@ def test_a_file_that_says_nothing_for_the_node_is_told_once(write, caplog, name)
     with caplog.at_level(logging.WARNING):
         assert load_config(path).grasp.max_opening == 0.1
     (message,) = caplog.messages
-    assert "robot.yaml: no section is for the node /perception/perception_node" in message
-    assert f"are for: /{name.removeprefix('/')}." in message
+    assert "robot.yaml: no section applies to the node /perception/perception_node" in message
+    assert f"Its sections: /{name.removeprefix('/')}." in message
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_empty_section_of_the_node_is_refused(write):
 
 def test_settings_beside_the_sections_are_refused(write):
     text = "segmentation: {max_range: 2.0}\n/**: {ros__parameters: {grasp.max_opening: 0.08}}"
-    with pytest.raises(ConfigError, match="segmentation stands outside of ros__parameters"):
+    with pytest.raises(ConfigError, match="segmentation is outside ros__parameters"):
         load_config(write(text))
     below = "segmentation: {node: {ros__parameters: {a: 1}}}\n" + text.partition("\n")[2]
     assert load_config(write(below)).grasp.max_opening == 0.08
@@ -162,7 +162,7 @@ def test_sections_that_look_like_the_nodes_are_told(write, caplog, name):
     with caplog.at_level(logging.WARNING):
         assert load_config(write(text)).grasp.candidates == 64
     (message,) = caplog.messages
-    assert message.endswith(f"perception_node: the sections for /{name.removeprefix('/')}")
+    assert message.endswith(f"perception_node: /{name.removeprefix('/')}")
 
 
 def test_what_every_node_of_ros_has_is_found(write):

@@ -81,7 +81,7 @@ def test_a_cloud_without_color(frame, cloud_of):
     assert not is_source(message)
     assert points_description(message) == "x y z intensity"
     with pytest.raises(
-        MessageError, match="cloud without color: its fields are x, y, z, intensity"
+        MessageError, match="cloud without colour: its fields are x, y, z, intensity"
     ):
         images_of(message)
 
@@ -103,7 +103,7 @@ def test_points_in_the_robots_frame(frame, cloud_of):
 def test_a_cloud_with_nothing_in_it(frame, cloud_of):
     message = cloud_of(frame)
     message.data = np.zeros_like(message.data)
-    with pytest.raises(MessageError, match="cloud without points: 0 points do not tell"):
+    with pytest.raises(MessageError, match="cloud without points: 0 points are too few"):
         images_of(message)
     read = read_frame(*images_of(message, FACTORY.camera_info(frame)), is_rectified=True)
     assert np.isnan(read.depth).all()

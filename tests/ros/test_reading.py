@@ -340,9 +340,9 @@ def test_rvl_by_hand():
     [
         (lambda data: data[:-40], "the data ends too early"),
         (lambda data: data[:20], "the data ends too early"),
-        (lambda data: data[:15], "3 bytes are no header"),
-        (lambda data: data[:12] + bytes(8) + data[20:], "its header says 0x0 pixels"),
-        (lambda data: data[:12] + b"\xff" * 8 + data[20:], "its header says 4294967295x429"),
+        (lambda data: data[:15], "3 bytes are too few for its header"),
+        (lambda data: data[:12] + bytes(8) + data[20:], "its header gives 0x0 pixels"),
+        (lambda data: data[:12] + b"\xff" * 8 + data[20:], "its header gives 4294967295x429"),
         (lambda data: data[:20] + b"\x7f" * 4 + data[24:], "a run is longer than the image"),
         (lambda data: data[:20] + b"\xff" * 100, "a number has more than 32 bits"),
     ],
@@ -510,9 +510,9 @@ def test_frame_takes_stamp_and_frame_id_from_colour():
 @pytest.mark.parametrize(
     ("color", "depth", "info", "found"),
     [
-        (RGB[:5], MILLIMETRES, camera_info(), "camera_info 8x6, its pictures 8x5; accepted"),
+        (RGB[:5], MILLIMETRES, camera_info(), "camera_info 8x6, its images 8x5; accepted"),
         (RGB, MILLIMETRES[:, :7], camera_info(), "colour 8x6, depth 7x6; accepted"),
-        (RGB, MILLIMETRES, camera_info(16, 11), "camera_info 16x11, its pictures 8x6; accepted"),
+        (RGB, MILLIMETRES, camera_info(16, 11), "camera_info 16x11, its images 8x6; accepted"),
     ],
 )
 def test_sizes_that_differ_are_named(color, depth, info, found):
@@ -546,7 +546,7 @@ def test_the_camera_info_of_another_resolution_is_scaled_with_a_doubt():
     assert frame.camera == Camera(8, 6, 25.0, 25.5, 1.5, 1.0)
     ((cause, sentence),) = doubts(color, depth, info, size=(8, 6))
     assert cause == "camera_info scaled"
-    assert "16x12, these have 8x6" in sentence
+    assert "16x12, the images are 8x6" in sentence
     assert list(doubts(color, depth, camera_info(), size=(8, 6))) == []
 
 
@@ -584,6 +584,6 @@ def test_doubts():
     assert list(doubts(color, depth, camera_info(d=[0, 0, 0]))) == []
     ((cause, sentence),) = doubts(color, depth, camera_info(d=[0.1, -0.2]))
     assert cause == "distortion"
-    assert "(0.1, -0.2), which are not applied" in sentence
+    assert "(0.1, -0.2), which are ignored" in sentence
     depth.header = header("depth")
     assert [cause for cause, _ in doubts(color, depth, camera_info())] == ["frame ids differ"]

@@ -77,7 +77,7 @@ def test_a_segmentation_crosses_the_wire(table):
 def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):
     labels, objects = FACTORY.labels(frame, scene), FACTORY.objects(frame, scene)
     objects.detections[0].id = "77"
-    with pytest.raises(MessageError, match="id '77' is no label"):
+    with pytest.raises(MessageError, match="id '77' is not a label"):
         read_segmentation(labels, objects)
     labels.encoding = "mono8"
     with pytest.raises(MessageError, match=r"mono8.*accepted: mono16"):

@@ -231,7 +231,7 @@ def test_what_was_put_into_an_export_is_never_removed(
     treasure = out / place
     treasure.parent.mkdir(parents=True, exist_ok=True)
     treasure.write_text("years of work")
-    with pytest.raises(InputError, match=r"out: .*(thesis.txt|sub) is no file of simulated"):
+    with pytest.raises(InputError, match=r"out: .*(thesis.txt|sub) is not a file of simulated"):
         write(out, kind, scenes[:1], overwrite=True)
     assert treasure.read_text() == "years of work"
 

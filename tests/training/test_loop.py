@@ -281,21 +281,21 @@ def test_mixed_precision_and_channels_last(tmp_path):
 def test_refuses_what_it_must_not_touch(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     for resume in (False, True):
-        with pytest.raises(TrainingError, match="no run of a training"):
+        with pytest.raises(TrainingError, match="not a training run"):
             fit(Line(), SETTINGS, tmp_path, resume=resume)
-    with pytest.raises(TrainingError, match="no run of a training"):
+    with pytest.raises(TrainingError, match="not a training run"):
         prepare_run(tmp_path, {}, resume=False, overwrite=True)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     out = tmp_path / "run"
     fit(Line(), SETTINGS, out)
-    with pytest.raises(TrainingError, match="holds a run already; say --resume"):
+    with pytest.raises(TrainingError, match="already holds a run; use --resume"):
         fit(Line(), SETTINGS, out)
     with pytest.raises(TrainingError, match=r"started with learning_rate 0.02, not 0.5"):
         fit(Line(), SETTINGS.model_copy(update={"learning_rate": 0.5}), out, resume=True)
     (out / "notes.txt").write_text("thoughts")
     for place in (out / "notes.txt", out / "tensorboard" / "notes.txt", out / "mine.safetensors"):
         (out / "notes.txt").rename(place)
-        with pytest.raises(TrainingError, match=rf"{place.name} is not of a training"):
+        with pytest.raises(TrainingError, match=rf"{place.name} is not a file of a training run"):
             prepare_run(out, {}, resume=False, overwrite=True)
         place.rename(out / "notes.txt")
     (out / "notes.txt").unlink()

@@ -196,5 +196,5 @@ def test_what_cannot_be_trained_is_said(tmp_path):
     model = TorchvisionDetector.new(
         "ssdlite320_mobilenet_v3_large", views.classes, [0] * 3, [1] * 3
     )
-    with pytest.raises(InputError, match="the classes red, green; those to train on red, blue"):
+    with pytest.raises(InputError, match="the classes red, green; the training views red, blue"):
         TorchvisionDetectorTask(model, views, other, settings())

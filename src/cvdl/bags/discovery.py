@@ -152,7 +152,7 @@ def find_topics(
         missing = f"{info} holds no messages of type {CAMERA_INFO}"
         raise fail(missing if info in names else f"there is no topic {info}")
     if points is not None and (color is not None or depth is not None):
-        raise fail("point clouds are taken instead of colour and depth: name either")
+        raise fail("point clouds replace colour and depth: give one or the other")
 
     choices = {
         "colour": [color] if color else [n for n, i in images.items() if i.kind == "color"],
@@ -163,7 +163,7 @@ def find_topics(
     is_pair = bool(choices["colour"] and choices["depth"] and choices["camera_info"])
     if points or (clouds and not is_pair and color is None and depth is None):
         if len(clouds) > 1:
-            raise fail(f"several topics fit, so say which: --points-topic {' or '.join(clouds)}")
+            raise fail(f"several topics fit; choose one: --points-topic {' or '.join(clouds)}")
         return RgbdTopics(clouds[0], clouds[0], info or _info_beside(clouds[0], infos))
     accepted = {
         "colour": f" with one of the encodings {', '.join(COLOR_ENCODINGS)}, or compressed",
@@ -180,7 +180,7 @@ def find_topics(
     )
     best_fitness, best = ranked[-1]
     if best.is_cloud:
-        raise fail(f"{best.color} would be both colour and depth")
+        raise fail(f"{best.color} would serve as both colour and depth")
     equals = [topics for each, topics in ranked if each == best_fitness]
     if len(equals) > 1:
         options = {
@@ -193,7 +193,7 @@ def find_topics(
             for option, found in options.items()
             if len(found) > 1
         )
-        raise fail(f"several topics fit equally well, so say which: {doubtful}")
+        raise fail(f"several topics fit equally well; choose one: {doubtful}")
     depth_info = _depth_info(best.depth, best.camera_info, infos)
     return RgbdTopics(best.color, best.depth, best.camera_info, depth_info)
 

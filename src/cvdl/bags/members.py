@@ -83,8 +83,8 @@ def readable(path: Path, stack: ExitStack) -> Path:
         return _with_log(path, folder / path.name)
     except OSError as error:
         raise BagError(
-            f"cannot make a temporary copy of {path} in {gettempdir()}: {error} (the variable "
-            "TMPDIR names another folder)"
+            f"cannot make a temporary copy of {path} in {gettempdir()}: {error} (set TMPDIR to "
+            "use another folder)"
         ) from error
 
 
@@ -107,11 +107,11 @@ def _decompress(path: Path, target: Path) -> Path:
                         decompressor = zstd.ZstdDecompressor()
                     out.write(decompressor.decompress(data))
                     data = decompressor.unused_data
-            reason = "" if decompressor.eof else "it is cut off"
+            reason = "" if decompressor.eof else "it is truncated"
         except zstd.ZstdError as error:
             reason = str(error)
     if reason:
-        _log.warning("%s cannot be decompressed to its end: %s", path, reason)
+        _log.warning("%s is only partly decompressed: %s", path, reason)
     return target
 
 
@@ -127,10 +127,10 @@ def _with_log(path: Path, target: Path) -> Path:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             rows = database.execute("SELECT count(*) FROM messages").fetchone()[0]
     except sqlite3.Error as error:
-        _log.warning("%s: the log beside it cannot be used: %s", path, error)
+        _log.warning("%s: its SQLite log cannot be read: %s", path, error)
         shutil.copyfile(path, target)
     else:
         _log.warning(
-            "%s: its recorder did not end properly; with its log it has %d messages", path, rows
+            "%s: its recorder was killed; with its SQLite log it holds %d messages", path, rows
         )
     return target

@@ -154,17 +154,15 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
         except Exception as error:  # whatever the library makes of a damaged bag
             reason = str(error).rstrip(".")
             if not files or _has_unknown_compression(metadata):
-                raise BagError(
-                    f"{path} is no bag that can be read: {reason}; {_ACCEPTED}"
-                ) from error
+                raise BagError(f"{path} is not a readable bag: {reason}; {_ACCEPTED}") from error
         else:
             read = {source.file_name for source in sources}
             for file in files:
                 if file.name.removesuffix(".zstd") not in read:
-                    _log.warning("%s is left out: metadata.yaml does not name it", file)
+                    _log.warning("%s is skipped: metadata.yaml does not list it", file)
             return _kind(files), list(sources)
     if reason:
-        _log.warning("%s: %s: its files are read one by one", path, reason)
+        _log.warning("%s: %s; its files are read one by one", path, reason)
     opened: list[Source] = []
     refusals: list[BagError] = []
     for file in files:
@@ -176,7 +174,7 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
     if not opened:
         raise refusals[0]
     for refusal in refusals:
-        _log.warning("a file of the bag is left out: %s", refusal)
+        _log.warning("a file of the bag is skipped: %s", refusal)
     return _kind(files), opened
 
 
@@ -184,10 +182,10 @@ def _what_instead(folder: Path) -> str:
     """What a folder without a rosbag2 lacks, and what its user may have meant."""
     bags = sorted(file.name for file in folder.iterdir() if file.name.endswith(_ROS1))
     if bags:
-        return f"name the ROS 1 bag itself, {folder / bags[0]}"
+        return f"give the ROS 1 bag itself, {folder / bags[0]}"
     return (
-        f"neither metadata.yaml nor {' nor '.join(STORAGES)} files; of a folder of images, "
-        f"`cvdl bag from-images {folder} BAG` makes one"
+        f"neither metadata.yaml nor {' nor '.join(STORAGES)} files; `cvdl bag from-images "
+        f"{folder} BAG` makes a bag of a folder of images"
     )
 
 
@@ -227,7 +225,7 @@ def _open_ros1(path: Path) -> Source:
         return Ros1Source(reader)
     except Exception as error:  # whatever the library makes of a damaged file
         raise BagError(
-            f"{path} cannot be read: {error} (ROS 1's `rosbag reindex` repairs what was cut off)"
+            f"{path} cannot be read: {error} (`rosbag reindex` of ROS 1 repairs truncated bags)"
         ) from error
 
 

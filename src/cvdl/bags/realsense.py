@@ -119,8 +119,8 @@ class RealSenseSource(Ros1Source):
         if not ahead or max(ahead) - min(ahead) <= _SAME_CLOCK_NS:
             return True
         _log.warning(
-            "%s: the clocks of its streams differ by %.3g s: images get the time of their "
-            "recording as stamps",
+            "%s: the clocks of its streams differ by %.3g s: images are stamped with the time "
+            "of recording",
             self._reader.path,
             (max(ahead) - min(ahead)) / 1e9,
         )

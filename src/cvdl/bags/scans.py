@@ -52,10 +52,10 @@ class _Scan(Source):
             self.start_ns = min(self.start_ns, stamp_ns)
             self.end_ns = max(self.end_ns, stamp_ns)
         if not counts:
-            raise BagError(f"{name} holds no ROS 2 message that can be read: {reason}")
+            raise BagError(f"{name} holds no readable ROS 2 message: {reason}")
         self.topics = {key: replace(topic, count=counts[key]) for key, topic in self._found.items()}
         _log.warning(
-            "%s is read without its index (%s): %d ROS 2 messages can be found",
+            "%s is read without its index (%s): %d ROS 2 messages are found",
             name,
             str(reason).rstrip("."),
             counts.total(),

@@ -97,7 +97,7 @@ class _RosbagsSource(Source):
         except Exception as error:  # whatever the library makes of a faulty message
             if key not in self._faulty:
                 name = self._connections[key].topic
-                _log.warning("%s: messages are left out: %s", name, error)
+                _log.warning("%s: messages that cannot be converted are skipped: %s", name, error)
             self._faulty.add(key)
             return None
 
@@ -132,7 +132,7 @@ class Ros2Source(_RosbagsSource):
         self.file_name = str(reader.path.name)
         indexed = sum(connection.msgcount for connection in reader.connections)
         if hasattr(reader, "chunks") and indexed < reader.metadata.message_count:
-            raise BagError(f"the index of {self.file_name} does not name all topics")
+            raise BagError(f"the index of {self.file_name} does not list all topics")
         self.start_ns = reader.metadata.start_time
         self.end_ns = reader.metadata.end_time - 1
         known = {(c.topic, c.msgtype): c for c in announced}
@@ -140,7 +140,7 @@ class Ros2Source(_RosbagsSource):
             ext: Any = connection.ext
             if ext.serialization_format != "cdr":
                 _log.warning(
-                    "%s: %s is left out: its messages are %s, not a ROS 2 type's",
+                    "%s: %s is skipped: its messages are serialised as %s; accepted: cdr",
                     reader.path,
                     connection.topic,
                     ext.serialization_format,
@@ -234,7 +234,7 @@ class Ros1Source(_RosbagsSource):
             )
         if refused:
             _log.warning(
-                "%s: topics of types that cannot be converted are left out: %s",
+                "%s: topics are skipped, because their types cannot be converted: %s",
                 reader.path,
                 "; ".join(f"{kind} ({reason})" for kind, reason in sorted(refused.items())),
             )
@@ -271,7 +271,7 @@ class Ros1Source(_RosbagsSource):
 def _definitions(connection: Connection) -> Any:
     """A ROS 1 type and those that it uses; of a standard type also if the bag tells nothing."""
     name, text = connection.msgtype, connection.msgdef.data
-    reason: Exception = ValueError("the bag holds no definition of it")
+    reason: Exception = ValueError("the bag does not define it")
     if text.strip() or connection.digest == _DIGEST_OF_NO_FIELDS:
         try:
             return get_types_from_msg(text, name)

@@ -36,9 +36,9 @@ def check_output(path: Path, overwrite: bool) -> None:
     if path.suffix in {".bag", ".db3", ".mcap"}:
         raise BagError(f"cannot write {path}: the output is a folder (a rosbag2), not a file")
     if path.is_symlink():
-        raise BagError(f"cannot write {path}: it is a link; name the folder itself")
+        raise BagError(f"cannot write {path}: it is a link; give the folder itself")
     if path.resolve() == Path.cwd():
-        raise BagError(f"cannot write {path}: it is the working folder; name one to make")
+        raise BagError(f"cannot write {path}: it is the working folder; give a new folder")
     if not path.exists():
         return
     if not path.is_dir():
@@ -46,9 +46,9 @@ def check_output(path: Path, overwrite: bool) -> None:
     own, found = _own_files(path), sorted(file.name for file in path.iterdir())
     others = [name for name in found if name not in own]
     if others:
-        raise BagError(f"cannot write {path}: it is not only a bag, it holds {others[0]}")
+        raise BagError(f"cannot write {path}: it holds {others[0]}, which is not of this bag")
     if found and not overwrite:
-        raise BagError(f"{path} exists already; say --overwrite to replace it")
+        raise BagError(f"{path} already exists; use --overwrite to replace it")
 
 
 def prepare_output(path: Path, overwrite: bool) -> None:
@@ -145,7 +145,7 @@ class BagWriter:
             return
         if isinstance(self._error, OSError) and self._error.errno == errno.ENOSPC:
             raise BagError(
-                f"the disk is full: {self.path} holds what was written until then"
+                f"the disk is full: {self.path} holds the messages written before"
             ) from self._error
         raise BagError(f"cannot write {self.path}: {self._error}") from self._error
 

@@ -22,15 +22,15 @@ def from_images(
     folder: Annotated[Path, typer.Argument(help="Folder of colour and depth images.")],
     out: Annotated[Path, typer.Argument(help="Folder of the rosbag2 to write.")],
     fps: Annotated[
-        float, typer.Option(min=0.01, max=1000, help="Frames a second of bag time.")
+        float, typer.Option(min=0.01, max=1000, help="Frames per second of the bag.")
     ] = 15.0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bag that exists.")
+        bool, typer.Option("--overwrite", help="Replace an existing bag.")
     ] = False,
 ) -> None:
-    """Make a bag of a folder of RGB-D images.
+    """Make a bag from a folder of RGB-D images.
 
-    Either a sub-folder a frame with color.png and depth.png, and camera.json; or
+    Either one sub-folder per frame with color.png and depth.png, and camera.json; or
     pairs NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
     """
     import shutil

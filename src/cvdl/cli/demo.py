@@ -18,13 +18,13 @@ __all__ = ["command"]
 
 def command(
     out: Annotated[Path, typer.Argument(help="Folder for the outputs.")] = Path("demo"),
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes to simulate.")] = 60,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes to simulate.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
 ) -> None:
-    """Simulate a tabletop, write it as a bag, replay it, and show how well it went.
+    """Simulate a tabletop, write it as a bag, replay it, and score the results.
 
-    Replaces the outputs of an earlier demo. The first run compiles the kernels,
-    which takes about half a minute.
+    Replaces the outputs of an earlier demo. The first run compiles code, which takes
+    about half a minute.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -59,7 +59,7 @@ def _quality_table(result: DemoResult) -> Table:
     angles = np.array([score.plane_angle_deg for score in result.scores])
     offsets = np.array([score.plane_offset_mm for score in result.scores])
     overlaps = np.array([box.iou for score in result.scores for box in score.boxes])
-    table = empty_table("against the simulation's truth", "measure", "value")
+    table = empty_table("compared with the ground truth", "measure", "value")
     table.add_row("masks: overlap F, mean over scenes", f"{figures['overlap_f']:.3f}")
     table.add_row(f"objects with F > {DETECTED_F}", f"{figures['detected']:.0%}")
     table.add_row("scenes with a plane", f"{np.isfinite(angles).sum()} of {len(angles)}")

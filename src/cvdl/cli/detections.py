@@ -26,7 +26,7 @@ __all__ = [
 
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of the labelled views; of coco also a file of annotations."),
+    typer.Option(help="Folder of the labelled views; for coco, also a file of annotations."),
 ]
 
 
@@ -51,11 +51,12 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
 
         if path is not None:
             raise InputError(
-                f"--data is {path}, but simulated scenes are made anew: give --scenes and --seed"
+                f"--data is {path}, but simulated scenes are generated: give --scenes and "
+                "--seed instead"
             )
         return SimulatedDetection(seed, scenes)
     if path is None:
-        raise InputError(f"--data is missing: the folder of {name}")
+        raise InputError(f"--data is missing; expected the folder of {name}")
     from cvdl.datasets import CocoDataset, OsdDetection
 
     if name == Dataset.osd.value:
@@ -86,7 +87,7 @@ def scores_table(
         "ap50": "AP50",
         "ap": "AP50:95",
         "ar": "AR, 100 detections",
-        "f1": f"best F1, at a score of {threshold}",
+        "f1": f"best F1, at score {threshold}",
         "mask_ap50": "masks: AP50",
         "mask_ap": "masks: AP50:95",
         "mask_ar": "masks: AR, 100 detections",

@@ -70,19 +70,18 @@ def segmentation(
     settings: StageSettings = None,
     json_path: JsonFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of the worst frames, as PNG.")
+        Path | None, typer.Option(help="Write the worst frames to this PNG file.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Frames in that picture.")] = 8,
+    worst: Annotated[int, typer.Option(min=1, help="Number of frames in --sheet.")] = 8,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Score the segmentation as the unseen-object literature does.
+    """Score the segmentation with the measures of unseen-object segmentation.
 
     Predicted and labelled objects are matched one to one.
 
-    P, R, F: share of the predicted and of the labelled object pixels that the
-    pairs agree on.
+    P, R, F: precision, recall and F-measure of the pixels of objects.
 
-    edge: the same of the outlines.
+    edge: the same for the outlines.
 
     found: share of the labelled objects with F > 0.75.
     """
@@ -140,36 +139,36 @@ def grasp(
         grasps.Dataset, typer.Option(help="Layout of the folder.")
     ] = grasps.Dataset.cornell,
     detector: Annotated[
-        grasps.Detector, typer.Option(help="What finds the grasps.")
+        grasps.Detector, typer.Option(help="Grasp detector.")
     ] = grasps.Detector.cascade,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The detector's weights, .safetensors; if not given, the package's."),
+        typer.Option(help="Weights of the detector (.safetensors); default: the package's."),
     ] = None,
     scenes: Scenes = 100,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of the worst views, as PNG.")
+        Path | None, typer.Option(help="Write the worst views to this PNG file.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Views in that picture.")] = 48,
+    worst: Annotated[int, typer.Option(min=1, help="Number of views in --sheet.")] = 48,
     curves: Annotated[
-        Path | None, typer.Option(help="Write precision over recall and ROC, as PNG.")
+        Path | None, typer.Option(help="Write precision over recall and ROC to this PNG file.")
     ] = None,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Score a grasp detector on whole images; the labels only judge its answers.
+    """Score a grasp detector on whole images.
 
-    top-1: share of the views whose best rectangle is right: turned by at most 30
-    degrees, and with more than that Jaccard index (intersection over union),
-    against one and the same good rectangle.
+    top-1: share of the views whose best rectangle is right: some good rectangle
+    differs by at most 30 degrees and has a higher Jaccard index (intersection over
+    union) with it than the one given.
 
     recognition: share of the labelled rectangles, good and bad, that a score of
-    0.5 tells apart.
+    0.5 classifies correctly.
 
-    In the picture, good rectangles are thin and blue, the prediction is thick,
-    green where it is right and red where it is wrong.
+    In --sheet, good rectangles are thin and blue; the prediction is thick, green if
+    right and red if wrong.
     """
     from rich.console import Console
 
@@ -198,11 +197,11 @@ def grasp(
     }
     Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
     if isinstance(views, CornellDataset) and views.skipped:
-        typer.echo(f"left out, as a number is missing: {counted(views.skipped, 'rectangle')}")
+        typer.echo(f"skipped, a number is missing: {counted(views.skipped, 'rectangle')}")
     if weights is None and dataset in _LEARNT_FROM:
         console.print(
-            "The package's weights have learnt from these views if they are of Cornell's folder 01 "
-            "or of cornell_rgb; on new ones, by cross-validation: docs/grasping.md",
+            "The package's weights were trained on Cornell's folder 01 and cornell_rgb, so "
+            "scores on these views are too high. docs/grasping.md has cross-validated scores.",
             style="yellow",
             highlight=False,
         )

@@ -35,54 +35,52 @@ def detector(
         detections.Dataset, typer.Option(help="Layout of the folder.")
     ] = detections.Dataset.coco,
     name: Annotated[
-        str, typer.Option("--detector", help="What finds the things; a wrong name lists all.")
+        str, typer.Option("--detector", help="Detector; a wrong name lists all.")
     ] = "rgbd_rcnn",
     weights: Annotated[
         str,
         typer.Option(
-            help="The detector's file, or the name of torchvision's weights, as COCO_V1; if not "
-            "given, the package's, which has some of rgbd_rcnn and segnet."
+            help="File of the detector, or the name of torchvision's weights, such as COCO_V1; "
+            "default: the package's, for rgbd_rcnn and segnet."
         ),
     ] = "",
     proposals: Annotated[
         Proposals,
-        typer.Option(help="segments: the boxes of the segmentation are given to the detector."),
+        typer.Option(help="segments: the detector gets the boxes of the segmentation."),
     ] = Proposals.none,
     class_agnostic: Annotated[
         bool,
-        typer.Option(
-            "--class-agnostic", help="Score what is found, whatever it is taken for; for osd."
-        ),
+        typer.Option("--class-agnostic", help="Score boxes without their class names; for osd."),
     ] = False,
     scenes: Scenes = 200,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of the worst mistakes, as PNG.")
+        Path | None, typer.Option(help="Write the worst mistakes to this PNG file.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Mistakes in that picture.")] = 48,
+    worst: Annotated[int, typer.Option(min=1, help="Number of mistakes in --sheet.")] = 48,
     curves: Annotated[
-        Path | None, typer.Option(help="Write precision over recall of each class, as PNG.")
+        Path | None,
+        typer.Option(help="Write precision over recall of each class to this PNG file."),
     ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(help="Write the confusion matrix, as PNG.")
+        Path | None, typer.Option(help="Write the confusion matrix to this PNG file.")
     ] = None,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Score a detector on whole images, as COCO does; the labels only judge its answers.
+    """Score a detector on whole images, as COCO does.
 
-    AP50: average precision where a box is right from an overlap of 0.5 on.
+    AP50: average precision; a box is right at an overlap of 0.5 or more.
 
-    AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the recall so
-    averaged. All are means over the classes that detector and data have in
-    common, by name.
+    AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the mean
+    recall over the same overlaps. All are means over the classes that detector
+    and data have in common, by name.
 
-    Mistakes and confusion are of the detections whose score is at least the one
-    with the best F1. In the picture, what is labelled is framed in blue, false
-    alarms in red: "loose" ones overlap a thing of their class by less than 0.5, a
-    "second" one repeats what is found already, a "false" one is near no such
-    thing.
+    Mistakes and confusion count the detections with at least the score of the best
+    F1. In --sheet, labelled boxes are blue and wrong detections red: "loose" ones
+    overlap an object of their class by less than 0.5, "second" ones repeat a
+    detection, "false" ones are near no such object.
     """
     from rich.console import Console
 
@@ -107,7 +105,7 @@ def detector(
     scored = score_detector(found, samples, views.classes, proposer, class_agnostic)
     if scored.unknown:
         console.print(
-            f"not scored, as {name} does not know them: {', '.join(scored.unknown)}",
+            f"not scored, unknown to {name}: {', '.join(scored.unknown)}",
             style="yellow",
             highlight=False,
         )
@@ -136,4 +134,4 @@ def detector(
     for path in detections.write_pictures(report, views, sheet, curves, confusion, worst):
         typer.echo(f"picture: {path}")
     if sheet is not None and not report.mistakes:
-        typer.echo(f"no mistakes, so no {sheet}")
+        typer.echo(f"no mistakes: {sheet} is not written")

@@ -40,27 +40,27 @@ def semantic(
     dataset: Annotated[
         Dataset, typer.Option(help="Layout of the folder; its views need masks.")
     ] = Dataset.coco,
-    weights: Annotated[str, typer.Option(help="SegNet's file; if not given, the package's.")] = "",
+    weights: Annotated[str, typer.Option(help="Weights of SegNet; default: the package's.")] = "",
     scenes: Scenes = 200,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of the worst views, as PNG.")
+        Path | None, typer.Option(help="Write the worst views to this PNG file.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Views in that picture.")] = 8,
+    worst: Annotated[int, typer.Option(min=1, help="Number of views in --sheet.")] = 8,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Score SegNet's map of classes, pixel by pixel; its things are scored by evaluate detector.
+    """Score SegNet's class map, pixel by pixel; cvdl evaluate detector scores its objects.
 
-    mean IoU: intersection over union of what is labelled and what was told, the
-    mean over the classes; pixels of no class are one more.
+    mean IoU: intersection over union of labelled and predicted pixels, the mean
+    over the classes; pixels without a class count as one more class.
 
-    class accuracy: of each class's pixels the share that is right, the mean
-    over the classes; pixel accuracy: that share of all pixels.
+    class accuracy: share of each class's pixels that is right, the mean over the
+    classes; pixel accuracy: share of all pixels that is right.
 
     outline F: share of the classes' outlines that lie within 0.75 % of the
-    picture's diagonal of the other's, both ways; the mean over pictures.
+    image's diagonal of the other's, both ways; the mean over the images.
     """
     from math import isnan
 

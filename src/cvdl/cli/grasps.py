@@ -54,13 +54,14 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
 
         if path is not None:
             raise InputError(
-                f"--data is {path}, but simulated scenes are made anew: give --scenes and --seed"
+                f"--data is {path}, but simulated scenes are generated: give --scenes and "
+                "--seed instead"
             )
         return SimulatedGrasps(seed, scenes)
     if name not in _READERS:
         raise InputError(f"data set is {name!r}; accepted: {', '.join(_READERS)}")
     if path is None:
-        raise InputError(f"--data is missing: the folder of {name}")
+        raise InputError(f"--data is missing; expected the folder of {name}")
     module, reader = _READERS[name]
     data: GraspData = getattr(import_module(module), reader)(path)
     return data

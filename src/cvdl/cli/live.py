@@ -16,28 +16,35 @@ _CAMERA = "/camera/color"
 def command(
     ros_args: Annotated[
         list[str] | None,
-        typer.Argument(help="After --: what ROS takes, as --ros-args -p use_sim_time:=true."),
+        typer.Argument(help="ROS arguments, after --, such as --ros-args -p use_sim_time:=true."),
     ] = None,
-    color_topic: Annotated[str, typer.Option(help="Image.")] = f"{_CAMERA}/image_raw",
+    color_topic: Annotated[
+        str, typer.Option(help="Topic of colour images.")
+    ] = f"{_CAMERA}/image_raw",
     depth_topic: Annotated[
-        str, typer.Option(help="Image; its camera_info beside it, unless registered to colour.")
+        str,
+        typer.Option(
+            help="Topic of depth images; if not registered to colour, with camera_info beside it."
+        ),
     ] = "/camera/aligned_depth_to_color/image_raw",
     camera_info_topic: Annotated[
-        str, typer.Option(help="CameraInfo of colour.")
+        str, typer.Option(help="Topic of colour's CameraInfo.")
     ] = f"{_CAMERA}/camera_info",
     points_topic: Annotated[
         str | None,
-        typer.Option(help="PointCloud2, organised and with colour, instead of colour and depth."),
+        typer.Option(
+            help="Topic of an organised PointCloud2 with colour, instead of colour and depth."
+        ),
     ] = None,
-    namespace: Annotated[str, typer.Option(help="What result topics begin with.")] = "/perception",
+    namespace: Annotated[str, typer.Option(help="Namespace of the result topics.")] = "/perception",
     config: Config = None,
     settings: StageSettings = None,
     setup: Annotated[
         bool,
-        typer.Option("--setup", help="Generate the messages that ROS from wheels lacks, and end."),
+        typer.Option("--setup", help="Generate the messages that ROS wheels lack, then exit."),
     ] = False,
 ) -> None:
-    """Find objects, what they are and how to grasp them, on a live ROS 2 graph, until Ctrl-C.
+    """Find objects, their names and their grasps on a live ROS 2 graph, until Ctrl-C.
 
     Needs ROS 2: a sourced installation, or the extra "live" (in a checkout:
     pip install '.\\[live]'); with the latter, run cvdl live --setup once.
@@ -55,7 +62,7 @@ def command(
     if setup:
         missing = " and ".join(missing_messages())
         if not missing:
-            typer.echo("all messages are there already")
+            typer.echo("all messages already exist")
             return
         typer.echo(f"generating {missing} (about a minute, once)")
         generate_messages()

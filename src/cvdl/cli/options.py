@@ -20,22 +20,23 @@ __all__ = [
 
 Config = Annotated[Path | None, typer.Option(help="YAML file of settings, or of ROS parameters.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is one.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")]
-ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
+ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Scenes = Annotated[int, typer.Option(min=1, help="Number of scenes, with --dataset simulated.")]
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="One setting, as segmentation.max_range=2; repeatable. A wrong key lists those "
-        "that there are.",
+        help="One setting, such as segmentation.max_range=2; repeatable. A wrong key lists all "
+        "keys.",
         metavar="K=V",
     ),
 ]
 UnseenSeed = Annotated[
     int,
     typer.Option(
-        min=0, help="Random seed of simulated scenes; the package's weights have seen low ones."
+        min=0,
+        help="Random seed of simulated scenes; the package's weights are trained on low seeds.",
     ),
 ]
 

@@ -25,39 +25,45 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
-        str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
+        str | None, typer.Option(help="Topic of colour images; default: found by type.")
     ] = None,
     depth_topic: Annotated[
-        str | None, typer.Option(help="Image or CompressedImage; found by type if not given.")
+        str | None, typer.Option(help="Topic of depth images; default: found by type.")
     ] = None,
     camera_info_topic: Annotated[
-        str | None, typer.Option(help="CameraInfo of colour; found by type if not given.")
+        str | None, typer.Option(help="Topic of colour's CameraInfo; default: found by type.")
     ] = None,
     points_topic: Annotated[
         str | None,
-        typer.Option(help="PointCloud2, organised and with colour, instead of colour and depth."),
+        typer.Option(
+            help="Topic of an organised PointCloud2 with colour, instead of colour and depth."
+        ),
     ] = None,
     slop: Annotated[
-        float, typer.Option(min=0, max=10, help="Largest difference of the two stamps, seconds.")
+        float,
+        typer.Option(
+            min=0,
+            max=10,
+            help="Largest difference between the stamps of colour and depth, seconds.",
+        ),
     ] = DEFAULT_SLOP_S,
     config: Config = None,
     settings: StageSettings = None,
     only_results: Annotated[
-        bool, typer.Option("--only-results", help="Leave the input's messages out.")
+        bool, typer.Option("--only-results", help="Do not copy the input's messages.")
     ] = False,
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for an overlay of each frame, as PNG.")
+        Path | None, typer.Option(help="Folder for an overlay of each frame (PNG).")
     ] = None,
-    rerun: Annotated[Path | None, typer.Option(help="File for a recording, as .rrd.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    rerun: Annotated[Path | None, typer.Option(help="File for a rerun recording (.rrd).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Find objects, what they are and how to grasp them, in each frame; write a rosbag2 of it.
+    """Find objects, their names and their grasps in each frame; write the results as a rosbag2.
 
-    Colour, depth and camera_info topics are found by type where they are not
-    named. Depth in another frame is registered to colour, with its own camera_info and
-    the transform of tf. The output holds the input's messages and the topics below
-    /perception.
+    Topics that are not given are found by type. Depth in another coordinate frame is
+    registered to colour, with its own camera_info and the transform of tf. The output
+    holds the input's messages and the results, on topics below /perception.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -92,7 +98,7 @@ def command(
 
         summary = replay(bag, out, perception, options, show)
     if summary.problem:
-        typer.echo(f"error: no frame went through: {summary.problem}", err=True)
+        typer.echo(f"error: no frame was processed: {summary.problem}", err=True)
         raise typer.Exit(1)
     console = Console()
     console.print(replay_table(summary))
@@ -121,7 +127,7 @@ def replay_table(summary: ReplaySummary) -> Table:
     table.add_row("frames without a support plane", f"{summary.without_plane}{share}", "")
     if summary.without_plane:
         if not isnan(summary.planeless_depth):
-            table.add_row("their depth, median (m)", f"{summary.planeless_depth:.3g}", "")
+            table.add_row("their median depth (m)", f"{summary.planeless_depth:.3g}", "")
         for cause, count in summary.plane_causes.most_common():
             table.add_row(f"likely cause: {cause}", str(count), "")
     if "detect" in summary.latency_ms:

@@ -21,19 +21,21 @@ class Format(str, Enum):
 
 def command(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    scenes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Scene N of a seed is the same every time.")] = 0,
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes.")] = 100,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed; scene N of a seed is always the same.")
+    ] = 0,
     format: Annotated[
         Format,
         typer.Option(help="A rosbag2; a folder of images in the layout of OSD; COCO instances."),
     ] = Format.bag,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier run has written.")
+        bool, typer.Option("--overwrite", help="Replace the output of an earlier run.")
     ] = False,
 ) -> None:
-    """Simulate tabletop scenes with colour, noisy depth and the truth about every pixel.
+    """Simulate tabletop scenes: colour, noisy depth and ground truth for every pixel.
 
-    Household things lie, stand, lean and are stacked on a table in a furnished
+    Household objects lie, stand, lean and are stacked on a table in a furnished
     room.
     """
     from time import perf_counter

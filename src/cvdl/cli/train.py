@@ -48,13 +48,13 @@ def grasp(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
     dataset: Annotated[Dataset, typer.Option(help="Layout of the folder.")] = Dataset.cornell,
-    detector: Annotated[Detector, typer.Option(help="What to train.")] = Detector.cascade,
+    detector: Annotated[Detector, typer.Option(help="Detector to train.")] = Detector.cascade,
     folds: Folds = 0,
     by: Annotated[
         By,
         typer.Option(
-            help="object: no object is in two parts, so the test is on new objects; "
-            "image: other views of it may be."
+            help="object: all views of an object are in one part, so the test is on new objects; "
+            "image: they may be in several."
         ),
     ] = By.object,
     test: Test = 0.1,
@@ -62,13 +62,13 @@ def grasp(
     extra: Annotated[
         list[str] | None,
         typer.Option(
-            help="More to train on, never tested on, as cornell_rgb=DIR; repeatable.",
+            help="More training data, never tested on, such as cornell_rgb=DIR; repeatable.",
             metavar="LAYOUT=DIR",
         ),
     ] = None,
     simulated: Annotated[
         int,
-        typer.Option(min=0, help="Also train on so many simulated scenes; 2 MB of memory each."),
+        typer.Option(min=0, help="Also train on this many simulated scenes (2 MB of memory each)."),
     ] = 0,
     scenes: Scenes = 100,
     epochs: Epochs = None,
@@ -78,9 +78,9 @@ def grasp(
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a grasp detector and say how good it is on views that it has not seen.
+    """Train a grasp detector and score it on new views.
 
-    With five folds of objects that are new in each, which takes a while:
+    With five folds, each with new objects, which takes a while:
 
         cvdl train grasp --data cornell/01 --folds 5 --out runs/folds
 
@@ -90,14 +90,14 @@ def grasp(
 
         cvdl evaluate grasp --data OTHER --weights runs/all/cascade.safetensors
 
-    The run's folder gets the weights (NAME.safetensors; with folds, one in each
-    foldN) and, of the test, results.json, curves.png (precision over recall, and
+    The run's folder holds the weights (NAME.safetensors; with folds, one in each
+    foldN) and the results of the test: results.json, curves.png (precision over recall, and
     ROC) and sheet.png: the worst views, with good rectangles thin and
     blue, the prediction thick, green where right and red where wrong.
 
-    Its folder "training" gets the losses, as JSON, as curves (PNG) and for
-    tensorboard --logdir. Ctrl-C or a kill at any time costs an epoch at most (a
-    network, of lenz2014): the same command with --resume goes on.
+    Its folder "training" holds the losses as JSON, as curves (PNG) and for
+    tensorboard --logdir. Ctrl-C or a kill at any time loses one epoch at most
+    (of lenz2014, one network): the same command with --resume continues.
     """
     from rich.console import Console
 
@@ -158,9 +158,9 @@ def _extra(text: str, names: list[str]) -> GraspData:
 
     layout, separator, folder = text.partition("=")
     if not separator:
-        raise InputError(f"--extra is {text!r}; expected LAYOUT=DIR, as cornell_rgb=DIR")
+        raise InputError(f"--extra is {text!r}; expected LAYOUT=DIR, such as cornell_rgb=DIR")
     data = open_dataset(layout, Path(folder))
     both = sorted(set(data.names) & set(names))
     if both:
-        raise InputError(f"--extra {text}: {both[0]} is in the data to test on too")
+        raise InputError(f"--extra {text}: {both[0]} is also in the test data")
     return data

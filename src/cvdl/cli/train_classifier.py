@@ -58,16 +58,16 @@ def classifier(
         Dataset,
         typer.Option(help="Layout of the folder; simulated scenes are kept in memory, 3 MB each."),
     ] = Dataset.coco,
-    backbone: Annotated[Backbone, typer.Option(help="The network.")] = Backbone.resnet18,
+    backbone: Annotated[Backbone, typer.Option(help="Network to train.")] = Backbone.resnet18,
     weights: Annotated[
         str,
         typer.Option(
-            help="What to start from: torchvision's weights by name, as IMAGENET1K_V1, or a "
-            "file of an earlier run; if not given, random weights."
+            help="Weights to start from: the name of torchvision's, such as IMAGENET1K_V1, or a "
+            "file of an earlier run; default: random weights."
         ),
     ] = "",
     frozen_stages: Annotated[
-        int, typer.Option(min=0, max=5, help="So many first stages stay as they are.")
+        int, typer.Option(min=0, max=5, help="Number of first stages that are not trained.")
     ] = 0,
     folds: Folds = 0,
     test: Test = 0.1,
@@ -80,14 +80,14 @@ def classifier(
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a network to tell what is in a box, and say how well it does on new views.
+    """Train a network to classify what is in a box, and score it on new views.
 
-    It learns from crops: labelled boxes, more or less exact, and boxes in which
-    there is no thing, or not one whole. It also learns to correct the box.
+    It learns from crops: labelled boxes, shifted a little, and boxes with no object
+    or only a part of one. It also learns to correct the box.
 
         cvdl train classifier --data scenes --out runs/classifier
 
-    From ImageNet's weights, the first two stages left as they are:
+    From ImageNet's weights, without training the first two stages:
 
         cvdl train classifier --data scenes --out runs/tuned
         --weights IMAGENET1K_V1 --frozen-stages 2
@@ -97,13 +97,13 @@ def classifier(
         cvdl evaluate detector --data OTHER --detector rcnn
         --weights runs/tuned/rcnn.safetensors
 
-    The run's folder gets the weights (rcnn.safetensors; with folds, one in each
-    foldN) and, of the test, results.json, curves.png (ROC of each class),
+    The run's folder holds the weights (rcnn.safetensors; with folds, one in each
+    foldN) and the results of the test: results.json, curves.png (ROC of each class),
     confusion.png and sheet.png (the worst mistakes).
 
-    Its folder "training" gets the losses, as JSON, as curves (PNG) and for
-    tensorboard --logdir. Ctrl-C or a kill at any time costs an epoch at most: the
-    same command with --resume goes on.
+    Its folder "training" holds the losses as JSON, as curves (PNG) and for
+    tensorboard --logdir. Ctrl-C or a kill at any time loses one epoch at most: the
+    same command with --resume continues.
     """
     from rich.console import Console
 
@@ -167,13 +167,13 @@ def _table(title: str, scores: ClassificationScores, folds: Sequence[dict[str, f
     from cvdl.cli.tables import figures_table
 
     words = {
-        "top1": "things named right",
-        "top3": "among the three likeliest",
-        "class_mean": "named right, mean of the classes",
-        "nothing": "boxes of nothing told",
+        "top1": "top-1 accuracy",
+        "top3": "top-3 accuracy",
+        "class_mean": "top-1 accuracy, mean of the classes",
+        "nothing": "recall of background",
         "roc_auc": "area under ROC, mean of the classes",
     }
     table = figures_table(title, words, scores.figures(), folds, "all crops")
-    table.add_row("things", str(int((scores.truth < len(scores.classes)).sum())))
+    table.add_row("objects", str(int((scores.truth < len(scores.classes)).sum())))
     table.add_row("crops", str(len(scores.truth)))
     return table

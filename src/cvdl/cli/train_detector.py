@@ -41,11 +41,11 @@ def detector(
         Dataset,
         typer.Option(
             help="Layout of the folder; simulated scenes are kept in memory, 3 MB each, and "
-            "rgbd_rcnn and segnet keep 2 MB of each view that they are trained on."
+            "rgbd_rcnn and segnet keep 2 MB of each training view."
         ),
     ] = Dataset.coco,
     name: Annotated[
-        str, typer.Option("--detector", help="What to train; a wrong name lists all.")
+        str, typer.Option("--detector", help="Detector to train; a wrong name lists all.")
     ] = "rgbd_rcnn",
     folds: Folds = 0,
     test: Test = 0.1,
@@ -58,9 +58,9 @@ def detector(
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a detector and say how good it is on views that it has not seen.
+    """Train a detector and score it on new views.
 
-    On a folder in COCO's format, as of simulated scenes, tested on a tenth of it:
+    On a folder in COCO's format, here of simulated scenes, tested on a tenth of it:
 
         cvdl simulate scenes --format coco --scenes 4000 --seed 0
 
@@ -72,13 +72,13 @@ def detector(
 
         cvdl evaluate detector --data NEW --weights runs/all/rgbd_rcnn.safetensors
 
-    The run's folder gets the weights (NAME.safetensors; with folds, one in each
-    foldN) and, of the test, results.json, curves.png (precision over recall of
+    The run's folder holds the weights (NAME.safetensors; with folds, one in each
+    foldN) and the results of the test: results.json, curves.png (precision over recall of
     each class), confusion.png and sheet.png (the worst mistakes).
 
-    Its folder "training" gets the losses, as JSON, as curves (PNG) and for
-    tensorboard --logdir (none of hog, which has none). Ctrl-C or a kill at any
-    time costs an epoch at most: the same command with --resume goes on.
+    Its folder "training" holds the losses as JSON, as curves (PNG) and for
+    tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
+    one epoch at most: the same command with --resume continues.
     """
     from rich.console import Console
 

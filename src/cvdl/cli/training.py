@@ -39,31 +39,31 @@ __all__ = [
 #: Views or mistakes on the sheet of a training's test.
 WORST = 48
 
-Out = Annotated[Path, typer.Option(help="Folder of the run, to make.")]
+Out = Annotated[Path, typer.Option(help="New folder for the run.")]
 Folds = Annotated[
     int,
     typer.Option(
-        min=0, help="Cross-validate: so many models, each tested on the fold it has not seen."
+        min=0, help="Cross-validate with this many folds: one model per fold, tested on that fold."
     ),
 ]
 Test = Annotated[
     float,
-    typer.Option(min=0, max=0.9, help="Share of the views to test on, where there are no folds."),
+    typer.Option(min=0, max=0.9, help="Share of the views to test on, without folds."),
 ]
 Validation = Annotated[
     float,
     typer.Option(
         min=0,
         max=0.9,
-        help="Share of the other views that tells which epoch is best; 0: keep the last.",
+        help="Share of the other views to validate on, which selects the best epoch; 0: keep the "
+        "last.",
     ),
 ]
 Epochs = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Rounds of training, at most. What is trained has a default of its own, which the "
-        "progress shows.",
+        help="Largest number of epochs. The default depends on the model; the progress shows it.",
     ),
 ]
 Seed = Annotated[
@@ -73,13 +73,13 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="One setting, as training.learning_rate=0.001; repeatable. A wrong key lists those "
-        "that there are.",
+        help="One setting, such as training.learning_rate=0.001; repeatable. A wrong key lists all "
+        "keys.",
         metavar="K=V",
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with this run after it was stopped or killed.")
+    bool, typer.Option("--resume", help="Resume this run after it was interrupted or killed.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")]
 
@@ -125,7 +125,7 @@ def chosen_settings(
     inner: Any = model.model_fields.get("training")
     for name in values:
         if name not in (inner.annotation if inner else model).model_fields:
-            raise ConfigError(f"--{name} means nothing to what is trained; it has no such setting")
+            raise ConfigError(f"--{name} does not apply: this model has no such setting")
     if inner:
         values = {"training": values}
     return load_settings(model, overrides=settings or (), values={**values, **(more or {})})
@@ -240,7 +240,7 @@ def run_parts(
             scored.append(train(part, out / f"fold{number}" if folds else out))
     except KeyboardInterrupt:
         goes_on = settle_run(out)
-        what = "the same command with --resume goes on" if goes_on else "nothing is trained yet"
+        what = "the same command with --resume continues" if goes_on else "nothing is trained yet"
         typer.echo(f"interrupted: {what}", err=True)
         raise typer.Exit(130) from None
     except BaseException:

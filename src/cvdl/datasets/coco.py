@@ -101,7 +101,7 @@ class CocoDataset(LabelledViews[DetectionSample]):
             raise DatasetError(f"{self._file}: {error}") from error
         if not images:
             problems.tell(self._file)
-            raise DatasetError(f"{self._file}: lists no images that can be used")
+            raise DatasetError(f"{self._file}: lists no usable images")
         self._views = self._find_files(images, find, problems)
         used = sum(len(image.boxes) for image in images.values())
         self.left_out = len(content["annotations"]) - used
@@ -150,17 +150,17 @@ class CocoDataset(LabelledViews[DetectionSample]):
             color = find(image.color)
             depth = None if image.depth is None else find(image.depth)
             if color is None:
-                problems.add(("images that are missing", "they are left out"), image.color)
+                problems.add(("images that are missing", "they are skipped"), image.color)
                 continue
             if depth is None and image.depth is not None:
                 problems.add(
-                    ("depth images that are missing", "their views have none"), image.depth
+                    ("depth images that are missing", "their views have no depth"), image.depth
                 )
             views.append(_View(number, image, color, depth))
         if not views:
             first = next(iter(images.values())).color
             raise DatasetError(
-                f"{self._file}: none of its {len(images)} images is there; {first} is in none of "
+                f"{self._file}: none of its {len(images)} images exists; {first} is in none of "
                 f"{', '.join(str(root) for root in find.roots)}"
             )
         return views

@@ -26,27 +26,27 @@ _WITHOUT_MASKS = 0.1  # of the annotations: with more, the set is taken for one 
 _FEWEST_VALUES = 6  # of a polygon: three corners
 
 # What is wrong, and what becomes of it.
-_LEFT_OUT = "they are left out"
+_SKIPPED = "they are skipped"
 _BOX_IS_MASK = "the box is the mask"
-_NO_BOX = "annotations without a box that has an area in the image", _LEFT_OUT
-_NO_IMAGE = "annotations of an image that is not listed", _LEFT_OUT
-_NO_CLASS = "annotations of a category that is not listed", _LEFT_OUT
-_NO_ENTRY = "annotations that are no JSON objects", _LEFT_OUT
-_TWICE = "annotations that are listed twice", "they are taken once"
+_NO_BOX = "annotations without a box that has an area in the image", _SKIPPED
+_NO_IMAGE = "annotations of an image that is not listed", _SKIPPED
+_NO_CLASS = "annotations of a category that is not listed", _SKIPPED
+_NO_ENTRY = "annotations that are not JSON objects", _SKIPPED
+_TWICE = "annotations that are listed twice", "they are used once"
 _NO_POLYGON = (
-    "annotations with polygons that are no list of three or more corners in the image",
-    "these polygons are left out; the box is the mask where none remains",
+    "annotations with polygons that are not a list of three or more corners in the image",
+    "these polygons are skipped; where none remains, the box is the mask",
 )
 _NO_RUNS = "annotations with run lengths that do not fill the image", _BOX_IS_MASK
 _NO_MASK = "annotations without a mask"
 _CROWDS = (
     "annotations with iscrowd 1, more than half of all",
-    "all are taken for single things, as CVAT writes every mask so",
+    "all are used as single objects, because CVAT marks every mask so",
 )
-_NO_NAME = "images without an id or a file_name", _LEFT_OUT
-_NO_SIZE = "images without a size and without a readable file", _LEFT_OUT
-_SIZE_OF_FILE = "images without a size", "it is read from their files"
-_ONE_ID = "ids that several images have", "these images are left out"
+_NO_NAME = "images without an id or a file_name", _SKIPPED
+_NO_SIZE = "images without a size and without a readable file", _SKIPPED
+_SIZE_OF_FILE = "images without a size", "the size is read from their files"
+_ONE_ID = "ids of several images", "these images are skipped"
 
 
 class Problems:
@@ -213,7 +213,7 @@ def add_annotations(
     if added and not any(mask for image in images.values() for mask in image.masks):
         return False
     enough = len(without) <= _WITHOUT_MASKS * added
-    then = _BOX_IS_MASK if enough else f"all {added} are taken for boxes"
+    then = _BOX_IS_MASK if enough else f"all {added} are used as boxes"
     for where in without:
         problems.add((_NO_MASK, then), where)
     return enough

@@ -35,9 +35,7 @@ def find_annotations(folder: Path) -> Path:
     found = found or sorted(folder.glob("*.json"))
     if len(found) != 1:
         names = ", ".join(str(file.relative_to(folder)) for file in found) or "none"
-        raise DatasetError(
-            f"{folder}: which annotations? Expected {EXPECTED}, one of them; found {names}"
-        )
+        raise DatasetError(f"{folder}: expected one file of annotations, {EXPECTED}; found {names}")
     return found[0]
 
 

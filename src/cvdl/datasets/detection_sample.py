@@ -66,8 +66,8 @@ def check_classes(train: DetectionData, validation: DetectionData) -> None:
     """
     if len(validation) and validation.classes != train.classes:
         raise InputError(
-            f"the views to validate on have the classes {', '.join(validation.classes)}; "
-            f"those to train on {', '.join(train.classes)}"
+            f"the validation views have the classes {', '.join(validation.classes)}; the "
+            f"training views {', '.join(train.classes)}"
         )
 
 

@@ -42,10 +42,10 @@ class LabelledPixels:
             InputError: if the view has no masks, or more things or classes than bytes can number.
         """
         if sample.masks is None:
-            raise InputError(f"{sample.name} has boxes without masks; the class of pixels is asked")
+            raise InputError(f"{sample.name} has boxes without masks; expected masks")
         if len(sample.labels) >= CROWD or background >= IGNORED:
             raise InputError(
-                f"{sample.name}: {len(sample.labels)} things of {background} classes; at most "
+                f"{sample.name}: {len(sample.labels)} objects of {background} classes; at most "
                 f"{CROWD - 1} of {IGNORED - 1} can be told apart"
             )
         things = np.full(sample.frame.depth.shape, NOTHING, np.uint8)

@@ -46,7 +46,7 @@ class OsdDataset(ImageFolder):
         if missing:
             raise DatasetError(
                 f"{self.path}: {len(missing)} of {len(self)} frames have no labels to score "
-                f"against; the first that is missing is {missing[0].relative_to(self.path)}"
+                f"against; the first is {missing[0].relative_to(self.path)}"
             )
 
     def truth(self, index: int) -> NDArray[np.uint16]:

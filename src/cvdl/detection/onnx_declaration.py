@@ -28,7 +28,7 @@ class OnnxLayout(Settings):
         None, description="The ONNX file, relative to this file; default: of this file's name."
     )
     layout: LayoutName | None = Field(
-        None, description="What the outputs mean; default: told from their shapes."
+        None, description="Layout of the outputs; default: inferred from their shapes."
     )
     classes: list[str] | Path = Field(
         description="Names of the classes, or a text file with one name per line, relative to "
@@ -36,63 +36,66 @@ class OnnxLayout(Settings):
     )
     outputs: dict[Role, str] = Field(
         default={},
-        description="Names of the outputs of nms, ssd and detr, where names and shapes do not "
-        "tell.",
+        description="Names of the outputs of nms, ssd and detr, where names and shapes are "
+        "ambiguous.",
     )
     columns: list[Column] | None = Field(
         None,
-        description="Of nms with one output: the order of its columns; box stands for four. "
-        "Default: [box, score, label], with seven columns [batch, box, label, score].",
+        description="Order of the columns of nms with one output; box stands for four. Default: "
+        "[box, score, label], with seven columns [batch, box, label, score].",
     )
-    color_order: Literal["rgb", "bgr"] = Field("rgb", description="Of the input's channels.")
+    color_order: Literal["rgb", "bgr"] = Field("rgb", description="Order of the input's channels.")
     scale: float = Field(
         1 / 255,
         gt=0,
-        description="First factor on the colours; a model that takes uint8 gets them as they are.",
+        description="Factor on the pixel values, applied first; an input of uint8 is not scaled.",
     )
     mean: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="Subtracted from the scaled colours, in the input's order."
+        (0.0, 0.0, 0.0),
+        description="Mean of each channel, subtracted from the scaled values, in the input's "
+        "order.",
     )
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
-        (1.0, 1.0, 1.0), description="What they are divided by then."
+        (1.0, 1.0, 1.0),
+        description="Standard deviation of each channel, by which the result is divided.",
     )
     resize: Literal["letterbox", "stretch"] = Field(
         "letterbox",
-        description="How an image becomes as large as the input: letterbox keeps its shape and "
-        "pads it on both sides alike.",
+        description="How an image is resized to the input: letterbox keeps its proportions and "
+        "pads both sides equally.",
     )
-    padding: int = Field(114, ge=0, le=255, description="Grey value that pads.")
+    padding: int = Field(114, ge=0, le=255, description="Grey value of the padding.")
     input_size: tuple[PositiveInt, PositiveInt] | None = Field(
-        None, description="Width and height, where the model takes any."
+        None, description="Width and height of the input, for a model that accepts any."
     )
     box_format: Literal["xyxy", "yxyx", "cxcywh"] = Field(
-        "xyxy", description="Of nms and ssd: two corners, or centre and size."
+        "xyxy", description="Boxes of nms and ssd: two corners, or centre and size."
     )
     normalized: bool | None = Field(
         None,
-        description="Of nms, ssd and rtdetr: boxes in shares of the input, not pixels. Default: "
-        "told from the values.",
+        description="Whether boxes of nms, ssd and rtdetr are relative to the input's size, not "
+        "in pixels. Default: inferred from the values.",
     )
     background: bool = Field(
-        False, description="Of nms and ssd: the first score, or label 0, is the background."
+        False, description="Whether the first score, or label 0, of nms and ssd is the background."
     )
     activation: Literal["none", "sigmoid", "softmax"] | None = Field(
         None,
-        description="What makes the raw scores of nanodet, ssd, rtdetr (default: none) and detr "
-        "confidences: softmax for DETR, whose last class is no object; sigmoid for Deformable "
-        "DETR and RT-DETR.",
+        description="Activation of the raw scores of nanodet, ssd, rtdetr (default: none) and "
+        "detr: softmax for DETR, whose last class is no object; sigmoid for "
+        "Deformable DETR and RT-DETR.",
     )
     min_score: float = Field(
-        0.05, ge=0, le=1, description="Detections with a lower score are left out."
+        0.05, ge=0, le=1, description="Detections with a lower score are ignored."
     )
     nms_overlap: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Of two boxes of a class that overlap by more (intersection over union), the "
-        "better is kept; 1: both. Default: 0.45; 1 for nms, detr and rtdetr.",
+        description="Of two boxes of a class with a larger overlap (intersection over union), "
+        "only the better is kept; 1: both. Default: 0.45; 1 for nms, detr and rtdetr.",
     )
-    max_detections: int = Field(100, ge=1, description="Of an image, at most.")
+    max_detections: int = Field(100, ge=1, description="Largest number of detections per image.")
 
     @model_validator(mode="after")
     def _detr_tells_its_activation(self) -> OnnxLayout:
@@ -104,7 +107,7 @@ class OnnxLayout(Settings):
     def _columns_are_whole(self) -> OnnxLayout:
         told = self.columns
         if told is not None and sorted({*told, "batch"}) != sorted(get_args(Column)):
-            raise ValueError("columns needs box, score and label, each once; batch may be missing")
+            raise ValueError("columns needs box, score and label, each once; batch is optional")
         if told is not None and len(set(told)) < len(told):
-            raise ValueError("columns names one twice")
+            raise ValueError("columns has duplicates")
         return self

@@ -286,7 +286,9 @@ def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
             providers.insert(0, "CUDAExecutionProvider")
         else:
             _log.warning(
-                "%s runs on the CPU: this onnxruntime has no CUDA; onnxruntime-gpu has", path.name
+                "%s runs on the CPU: this onnxruntime has no CUDA; install onnxruntime-gpu "
+                "to use a GPU",
+                path.name,
             )
     onnxruntime.set_default_logger_severity(3)  # what no session says
     options = onnxruntime.SessionOptions()
@@ -341,7 +343,7 @@ def _read_classes(path: Path, layout: OnnxLayout) -> tuple[str, ...]:
     else:
         names = layout.classes
     if not names:
-        raise InputError(f"{path}: classes are none; accepted: one or more")
+        raise InputError(f"{path}: no classes; accepted: one or more")
     return tuple(names)
 
 

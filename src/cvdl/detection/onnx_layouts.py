@@ -81,7 +81,9 @@ def _yolov5(
     """YOLOv5 to v7 as exported: a row is centre, size (pixels), objectness, class probabilities."""
     rows = only_output(outputs, classes + 5, axis=1, ndim=2)
     if (rows[:, 2:4] < 0).any():
-        raise OutputsError("a box has a negative size; boxes relative to grids are yolox")
+        raise OutputsError(
+            "a box has a negative size; if boxes are relative to grids, the layout is yolox"
+        )
     return best_class(from_center(rows[:, :4]), rows[:, 4:5] * rows[:, 5:])
 
 
@@ -94,13 +96,15 @@ def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, 
     counts = _levels(len(rows), size)
     if counts is None:
         raise OutputsError(
-            f"there are {len(rows)} boxes; expected one a cell of grids of 8, 16 and 32 pixels"
+            f"there are {len(rows)} boxes; expected one per cell of grids of 8, 16 and 32 pixels"
         )
     cells = [_cells(stride, size) for stride in _STRIDES[: len(counts)]]
     corners = np.concatenate([cell * stride for cell, stride in zip(cells, _STRIDES, strict=False)])
     strides = np.repeat(_STRIDES[: len(counts)], counts).astype(np.float32)[:, None]
     if (rows[:, 2:4] > _LARGEST_LOG).any():
-        raise OutputsError("a box is larger than any image; boxes in pixels are yolov5")
+        raise OutputsError(
+            "a box is larger than any image; if boxes are in pixels, the layout is yolov5"
+        )
     boxes = np.hstack([rows[:, :2] * strides + corners, np.exp(rows[:, 2:4]) * strides])
     return best_class(from_center(boxes), rows[:, 4:5] * rows[:, 5:])
 
@@ -166,7 +170,7 @@ def _nms(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, in
     """
     found = _rows(outputs, layout) if len(outputs) == 1 else by_role(outputs, layout)
     if "labels" not in found:
-        raise OutputsError("there are no labels; expected one a box")
+        raise OutputsError("there are no labels; expected one per box")
     return _labelled(found["boxes"], found["scores"], found["labels"], layout, classes, size)
 
 

@@ -50,8 +50,8 @@ class SelectiveSearch:
     ) -> None:
         if not hasattr(cv2, "ximgproc"):
             raise InputError(
-                f"selective search needs OpenCV's contrib modules, which {cv2.__version__} here "
-                "lacks: pip install opencv-contrib-python-headless"
+                "selective search needs OpenCV's contrib modules, which version "
+                f"{cv2.__version__} here lacks: pip install opencv-contrib-python-headless"
             )
         self.mode, self.width, self.most = mode, width, most
 

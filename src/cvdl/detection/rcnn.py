@@ -151,8 +151,7 @@ def load(name: str, weights: str, device: torch.device) -> Rcnn:
         backbone, crop = metadata["backbone"], int(metadata["crop"])
     except (KeyError, ValueError) as error:
         raise WeightsError(
-            f"{path}: does not say its backbone and crop; expected weights that cvdl train has "
-            f"written for {name}"
+            f"{path}: names no backbone and crop; expected weights of {name} written by cvdl train"
         ) from error
     network = rcnn_network(backbone, len(classes))
     check_state(path, state, network.state_dict())

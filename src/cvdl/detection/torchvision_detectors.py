@@ -104,7 +104,7 @@ class TorchvisionDetector(nn.Module):
         """
         size = _image_size(name, image_size)
         if not classes:
-            raise InputError(f"{name} has no class to find; accepted: one or more")
+            raise InputError(f"{name} has no classes; accepted: one or more")
         network = get_model_builder(name)(
             weights=None, weights_backbone=None, num_classes=len(classes) + 1, **_options(name)
         )
@@ -159,7 +159,7 @@ class TorchvisionDetector(nn.Module):
         known = get_model_weights(name)
         if weights not in known.__members__:
             raise InputError(
-                f"weights are {weights!r}, which is no file; accepted: a file of weights of "
+                f"weights are {weights!r}, which is not a file; accepted: a file of weights of "
                 f"{name}, or {', '.join(known.__members__)}"
             )
         chosen = known[weights]

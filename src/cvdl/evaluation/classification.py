@@ -154,7 +154,7 @@ def draw_confusion(path: Path, scores: ClassificationScores) -> None:
         OSError: if the file cannot be written.
     """
     top1 = scores.top(1)
-    title = "" if isnan(top1) else f"{100 * top1:.1f} % of the things are named right"
+    title = "" if isnan(top1) else f"{100 * top1:.1f} % of the objects are named right"
     draw_matrix(path, scores.confusion(), [*scores.classes, "nothing"], title, "there", "said")
 
 

@@ -43,9 +43,9 @@ class SharedClasses:
         names = tuple(name for name in data if _plain(name) in theirs)
         if not names:
             raise InputError(
-                f"the detector and the data set have no class in common: it finds "
-                f"{_some(detector)}; labelled are {_some(data)}. Score whether things are found, "
-                "whatever they are taken for, with --class-agnostic"
+                "the detector and the data set have no class in common: it finds "
+                f"{_some(detector)}; labelled are {_some(data)}. To score boxes without their "
+                "class names, use --class-agnostic"
             )
         unknown = tuple(name for name in data if name not in names)
         return cls(names, unknown, _labels(data, names), _labels(detector, names))

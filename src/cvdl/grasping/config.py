@@ -15,28 +15,30 @@ __all__ = ["GraspConfig"]
 class GraspConfig(Settings):
     """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
 
-    enable: bool = Field(True, description="Whether grasps are looked for.")
-    detector: DetectorName = Field("cascade", description="Which networks rank the rectangles.")
+    enable: bool = Field(True, description="Whether to find grasps.")
+    detector: DetectorName = Field("cascade", description="Detector that ranks the rectangles.")
     weights: str = Field(
-        "", description="Safetensors file of that detector; empty: the one of the package."
+        "", description="Weights file (.safetensors) of the detector; empty: the package's file."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where the networks run; auto: on a GPU where there is one."
+        "auto", description="Device of the networks; auto: a GPU if there is one."
     )
     candidates: int = Field(
-        64, ge=1, le=5000, description="Rectangles that the detector is asked for."
+        64, ge=1, le=5000, description="Number of rectangles requested from the detector."
     )
-    max_per_object: int = Field(5, ge=1, le=1000, description="Most grasps of one object.")
-    max_grasps: int = Field(50, ge=1, le=5000, description="Most grasps of a frame.")
+    max_per_object: int = Field(
+        5, ge=1, le=1000, description="Largest number of grasps per object."
+    )
+    max_grasps: int = Field(50, ge=1, le=5000, description="Largest number of grasps per frame.")
     min_distance: float = Field(
         0.015,
         ge=0.0,
         le=0.5,
-        description="Of two grasps nearer than this, metres, and of nearly one angle, the better "
-        "stays.",
+        description="Of two grasps closer than this, metres, and at a similar angle, the better "
+        "is kept.",
     )
     min_angle: float = Field(
-        30.0, ge=0.0, le=90.0, description="What counts as nearly one angle for that, degrees."
+        30.0, ge=0.0, le=90.0, description="Largest difference of similar angles, degrees."
     )
     min_opening: float = Field(
         0.0, ge=0.0, le=0.5, description="Smallest opening of the gripper, metres."
@@ -60,19 +62,20 @@ class GraspConfig(Settings):
         0.02,
         ge=0.0,
         le=0.5,
-        description="How far the tips go past the nearest point of the object, metres; less where "
-        "they would meet the table.",
+        description="How far the tips reach past the nearest point of the object, metres; less "
+        "where they would touch the table.",
     )
     approach: Literal["surface", "plane"] = Field(
         "surface",
-        description="Against the object's surface between the plates (where the gripper cannot "
-        "come that way: against the table's), or always against the table's.",
+        description="Direction of approach: against the normal of the object's surface between "
+        "the plates (of the table where the gripper cannot approach that way), or "
+        "always against the normal of the table.",
     )
     clearance: float = Field(
         0.004,
         ge=0.0,
         le=0.1,
-        description="Kept between the gripper and what it is not to touch, metres.",
+        description="Distance kept between the gripper and what it must not touch, metres.",
     )
 
     @model_validator(mode="after")

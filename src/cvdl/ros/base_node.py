@@ -217,7 +217,7 @@ class BaseNode(LifecycleNode):
             self.destroy_timer(self._timer)
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
-            self.get_logger().warning(f"a stage has not ended within {_STOP_S:g} s")
+            self.get_logger().warning(f"a stage did not end within {_STOP_S:g} s")
 
     def _release(self) -> None:
         for publisher in (*self._scene_publishers.values(), self._label_info, self._diagnostics):
@@ -292,7 +292,7 @@ class BaseNode(LifecycleNode):
         if response.success:
             self.set_parameters([Parameter("enable", value=True)])
             self._once = True
-            response.message = "the next frame is worked on; then the node is idle"
+            response.message = "the next frame is processed; then the node is idle"
         else:
             response.message = "the node is not active"
         return response
@@ -343,11 +343,11 @@ class BaseNode(LifecycleNode):
             self._health.count("not segmented")
         else:
             topic = self.resolve_topic_name("segmentation/labels")
-            self._health.drop("no segmentation", f"nothing on {topic}")
+            self._health.drop("no segmentation", f"no messages on {topic}")
 
     def _on_overrun(self, job: _Job) -> None:
         if self._health is not None:
-            self._health.count("a newer frame came")
+            self._health.count("a newer frame arrived")
 
     def _wanted(self) -> frozenset[str]:
         return frozenset(
@@ -467,7 +467,7 @@ class BaseNode(LifecycleNode):
                 matrix = self._to_target(frame, self._transformer)
             except TransformMissingError as error:
                 health.count("no transform")
-                health.warn("no transform", f"3-D results left out: {error}")
+                health.warn("no transform", f"3-D results are skipped: {error}")
             else:
                 turned = transformed(scene, matrix)
                 target = replace(frame, frame_id=self._transformer.target_frame)
@@ -517,8 +517,8 @@ def _check_level(scene: Scene, frame_id: str, health: Health) -> None:
     if health.tilt_deg > _LEVEL_DEG:
         health.warn(
             "tilted support",
-            f"the support plane is tilted by {health.tilt_deg:.0f} degrees in {frame_id}: is the "
-            "camera's transform right?",
+            f"the support plane is tilted by {health.tilt_deg:.0f} degrees in {frame_id}: check "
+            "the camera's transform",
         )
 
 

@@ -59,7 +59,7 @@ def read_camera(
         said += f", with its binning and region of interest {delivered.width}x{delivered.height}"
     raise MessageError(
         "sizes differ",
-        f"camera_info {said}, its pictures {size[0]}x{size[1]}; accepted: the same size or "
+        f"camera_info {said}, its images {size[0]}x{size[1]}; accepted: the same size or "
         "proportions (a calibration of this resolution)",
     )
 

@@ -123,7 +123,7 @@ class DepthRegistration:
     def _camera(self, size: tuple[int, int]) -> Camera | None:
         if self.camera_info is None:
             self._may_come &= bool(self._info_topic)
-            heard = f"nothing on {self._info_topic}" if self._info_topic else "no such topic"
+            heard = f"no messages on {self._info_topic}" if self._info_topic else "no such topic"
             self.missing = f"the camera_info of depth ({heard})"
             return None
         try:

@@ -193,12 +193,12 @@ def read_color(message: Any) -> NDArray[np.uint8]:
     if message.width % encoding.block:
         raise MessageError(
             "odd width",
-            f"{message.width} pixels; {message.encoding} keeps the colors of two together",
+            f"{message.width} pixels; {message.encoding} stores colour for two pixels together",
         )
     if message.height * encoding.planes % 2:
         raise MessageError(
             "odd height",
-            f"{message.height} pixels; {message.encoding} keeps the colors of two together",
+            f"{message.height} pixels; {message.encoding} stores colour for two pixels together",
         )
     pixels = pixels_of(
         message, encoding.dtype, encoding.channels, message.height * encoding.planes // 2
@@ -330,7 +330,7 @@ def _decompressed(message: Any, flags: int) -> NDArray[Any]:
     if any(name in form for name in _VIDEO) or bytes(data[:4]).startswith(_START_CODES):
         raise MessageError(
             "video stream",
-            f"format {message.format!r} holds frames of a video, which build on each other; "
+            f"format {message.format!r} holds a video stream, whose frames depend on each other; "
             "accepted: JPEG or PNG data. Republish it decoded, or record another transport",
         )
     raise MessageError(
@@ -372,10 +372,10 @@ def _rvl_size(message: Any) -> tuple[int, int]:
     """Width and height."""
     data = np.frombuffer(message.data, np.uint8)[_CONFIG_HEADER_BYTES:]
     if len(data) < _RVL_HEADER_BYTES:
-        raise _rvl_fault(message, f"{len(data)} bytes are no header")
+        raise _rvl_fault(message, f"{len(data)} bytes are too few for its header")
     width, height = (int(value) for value in data[:_RVL_HEADER_BYTES].view("<u4"))
     if not 0 < width * height <= _RVL_MOST_PIXELS:
-        raise _rvl_fault(message, f"its header says {width}x{height} pixels")
+        raise _rvl_fault(message, f"its header gives {width}x{height} pixels")
     return width, height
 
 

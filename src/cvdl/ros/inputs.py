@@ -190,8 +190,8 @@ class _Subscriptions:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.misfits[topic] = policy
         self._node.get_logger().warning(
-            f"{topic}: a publisher's QoS does not fit ({policy}), nothing comes from it; set "
-            f"qos_overrides.{topic}.subscription.{policy.lower()}"
+            f"{topic}: the QoS of a publisher is incompatible ({policy}), so its messages do not "
+            f"arrive; set qos_overrides.{topic}.subscription.{policy.lower()}"
         )
 
 
@@ -264,7 +264,7 @@ class CameraInput:
         if monotonic() - self._silent_since < SILENCE_S:
             return ""
         more = "more " if self.pairs else ""  # as of who publishes a single picture
-        return self._sync.complaint() or f"nothing {more}comes on {', '.join(self.topics)}"
+        return self._sync.complaint() or f"no {more}messages on {', '.join(self.topics)}"
 
     def doubt(self) -> str:
         """What is wrong with what comes, though pairs do; else empty."""
@@ -280,7 +280,7 @@ class CameraInput:
             words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints(silence)]
             self._warn("; ".join(words), self._complained)
         elif doubt := self.doubt():
-            self._warn(f"{doubt} (said once)", self._doubted)
+            self._warn(f"{doubt} (reported once)", self._doubted)
 
     def _warn(self, sentence: str, said: set[str]) -> None:
         cause = re.sub(r"\d[\d.e+-]*", "", sentence)  # the same one, whatever the numbers
@@ -294,13 +294,13 @@ class CameraInput:
         silent = subject.split() if others else ()
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
-                yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
+                yield f"{topic}: incompatible QoS ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
-                yield f"{topic}: nobody publishes it"
+                yield f"{topic}: it has no publisher"
             elif topic in self.topics[:2] and topic in silent:
                 yield (
-                    f"{topic}: it has a publisher; if that sends, its images get lost on the way: "
-                    f"{LARGE_IMAGES}"
+                    f"{topic}: it has a publisher; if it sends images, they are lost in "
+                    f"transport: {LARGE_IMAGES}"
                 )
 
     def unpacked(self, match: Match) -> Match:

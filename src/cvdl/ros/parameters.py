@@ -59,38 +59,43 @@ class NodeConfig(Settings):
     autostart: bool = Field(
         True, description="Whether the node configures and activates itself when it starts."
     )
-    enable: bool = Field(True, description="Whether frames are worked on; the service ~/enable.")
+    enable: bool = Field(
+        True, description="Whether frames are processed; set by the service ~/enable."
+    )
     max_rate: float = Field(
-        0.0, ge=0.0, le=1000.0, description="Most frames a second that are worked on; 0: no limit."
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        description="Largest number of frames processed per second; 0: no limit.",
     )
     source: Literal["images", "points"] = Field(
         "images",
-        description="What frames are made of: color and depth, or organised PointCloud2 with "
+        description="Source of frames: colour and depth images, or organised PointCloud2 with "
         "colour on the topic points.",
     )
     image_transport: Literal["raw", "compressed"] = Field(
-        "raw", description="How colour comes: as it is, or as CompressedImage on COLOR/compressed."
+        "raw", description="Transport of colour: raw, or CompressedImage on COLOR/compressed."
     )
     depth_image_transport: Literal["raw", "compressedDepth", "compressed"] = Field(
         "raw",
-        description="How depth comes: as it is, or as CompressedImage on DEPTH/compressedDepth or "
+        description="Transport of depth: raw, or CompressedImage on DEPTH/compressedDepth or "
         "DEPTH/compressed (PNG of 16 bits).",
     )
     slop: float = Field(
         DEFAULT_SLOP_S,
         ge=0.0,
         le=10.0,
-        description="Largest difference of the stamps of colour and depth, seconds.",
+        description="Largest difference between the stamps of colour and depth, seconds.",
     )
     queue_size: int = Field(
         DEFAULT_QUEUE,
         ge=1,
         le=1000,
-        description="Messages of a topic that wait for their partner.",
+        description="Messages of a topic that are kept until their partner arrives.",
     )
     target_frame: str = Field(
         "",
-        description="Frame of 3-D boxes, plane and grasps, by tf2; empty: the camera's.",
+        description="Coordinate frame of 3-D boxes, plane and grasps, by tf2; empty: the camera's.",
     )
     transform_timeout: float = Field(
         0.1, ge=0.0, le=5.0, description="How long to wait for a transform, seconds."

@@ -135,12 +135,12 @@ def _check(message: Any) -> dict[str, Any]:
         raise MessageError(
             "cloud not organised",
             f"{message.width}x{message.height} points; accepted: clouds with a row and a column "
-            "for each pixel of the camera, as /camera/depth_registered/points",
+            "for each pixel of the camera, such as /camera/depth_registered/points",
         )
     if not all(name in fields for name in "xyz"):
         raise MessageError("cloud without points", f"{names}; accepted: x, y, z and rgb or rgba")
     if not any(name in fields for name in _COLORS):
-        raise MessageError("cloud without color", f"{names}; accepted: x, y, z and rgb or rgba")
+        raise MessageError("cloud without colour", f"{names}; accepted: x, y, z and rgb or rgba")
     return fields
 
 
@@ -160,7 +160,7 @@ def _points_of(message: Any) -> NDArray[Any]:
             "unknown layout of a cloud",
             f"datatypes {[int(fields[name].datatype) for name in wanted]} of {', '.join(wanted)} "
             f"at offsets {offsets} in points of {message.point_step} bytes; accepted: FLOAT32 or "
-            "FLOAT64 (7, 8) coordinates, color packed into 4 bytes",
+            "FLOAT64 (7, 8) coordinates, colour packed into 4 bytes",
         )
     data = np.frombuffer(message.data, np.uint8)
     if message.row_step < width * message.point_step or len(data) != message.row_step * height:
@@ -205,7 +205,7 @@ def _camera(
                 return camera
     if len(points) < _FEWEST:
         raise MessageError(
-            "cloud without points", f"{len(points)} points do not tell the camera's intrinsics"
+            "cloud without points", f"{len(points)} points are too few for the camera's intrinsics"
         )
     (fx, cx), (fy, cy) = _line(x / z, u), _line(y / z, v)
     try:

@@ -71,9 +71,9 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     except Exception as error:  # RCLError is no public name
         reason, *_ = str(error).split(", at /")  # where in ROS's sources
         if "log directory" in reason:
-            why = f"ROS cannot write its log: {reason}; ROS_LOG_DIR may name another folder"
+            why = f"ROS cannot write its log: {reason}; set ROS_LOG_DIR to use another folder"
         else:
-            why = f"ROS takes no such command line: {reason}"
+            why = f"ROS rejects the command line: {reason}"
         print(f"error: {why}", file=sys.stderr)
         return 1
     node: BaseNode | None = None
@@ -95,7 +95,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
                     return 1
                 name = node.get_fully_qualified_name()
                 node.get_logger().warning(
-                    f"{name} waits, unconfigured: mend its parameters, then `ros2 lifecycle set "
+                    f"{name} is unconfigured: fix its parameters, then run `ros2 lifecycle set "
                     f"{name} configure`, and the same with `activate`"
                 )
         _spin(node)
@@ -106,7 +106,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         if rclpy.ok():
             if node is not None:
                 raise
-            rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be made: {error}")
+            rclpy.logging.get_logger("cvdl").fatal(f"the node cannot be created: {error}")
             return 1
     finally:
         ignore_interrupts()

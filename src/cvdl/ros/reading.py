@@ -99,16 +99,16 @@ def doubts(
         coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)
         yield (
             "distortion",
-            f"camera_info has distortion coefficients ({coefficients}), which are not applied: "
-            "rectified images are expected (as of image_proc, on a topic image_rect); boxes may be "
-            "off by some pixels near the rim",
+            f"camera_info has distortion coefficients ({coefficients}), which are ignored; "
+            "expected rectified images, such as image_rect of image_proc. Boxes near the image "
+            "border may be off by some pixels",
         )
     if size is not None and is_scaled(camera_info, size):
         yield (
             "camera_info scaled",
-            f"camera_info is for pictures of {camera_info.width}x{camera_info.height}, these have "
-            f"{size[0]}x{size[1]}: its intrinsics are scaled; where the driver cuts the picture "
-            "instead, measures are wrong: publish the camera_info of this resolution",
+            f"camera_info is for images of {camera_info.width}x{camera_info.height}, the images "
+            f"are {size[0]}x{size[1]}: its intrinsics are scaled. If the driver crops the images "
+            "instead, distances are wrong: publish the camera_info of this resolution",
         )
     if not color.header.frame_id:
         yield (
@@ -120,7 +120,7 @@ def doubts(
         yield (
             "frame ids differ",
             f"colour is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
-            "depth must be registered to colour, else masks are shifted"
+            "depth must be registered to colour, otherwise masks are shifted"
             + (f"; to register it here, this is missing: {missing}" if missing else ""),
         )
     doubt = depth_scale_doubt(depth)

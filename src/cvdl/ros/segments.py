@@ -48,7 +48,7 @@ def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
 def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) -> SceneObject:
     label = int(message.id) if message.id.isdigit() else 0
     if label < FIRST_OBJECT_LABEL or label not in pixels:
-        raise MessageError("unusable segmentation/objects", f"id {message.id!r} is no label")
+        raise MessageError("unusable segmentation/objects", f"id {message.id!r} is not a label")
     rows, cols = np.divmod(pixels[label], width)
     center, turn, size = (
         message.bbox.center.position,

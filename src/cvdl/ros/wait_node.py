@@ -26,7 +26,7 @@ _WORD_S = 10.0  # between words on what it waits for
 def main() -> int:
     """Exit status 0 once all the named nodes are active, 1 where that takes too long."""
     parser = argparse.ArgumentParser(description="Waits until managed nodes are active.")
-    parser.add_argument("nodes", nargs="+", help="full names, as /perception/perception_node")
+    parser.add_argument("nodes", nargs="+", help="full names, such as /perception/perception_node")
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
     options = parser.parse_args(remove_ros_args()[1:])
     raise_first_interrupt()

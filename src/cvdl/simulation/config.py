@@ -18,17 +18,21 @@ class SimulationConfig(Settings):
         2,
         ge=0,
         le=20,
-        description="Fewest things tried on the table; one that finds no place is left out.",
+        description="Smallest number of objects on the table; an object that finds no place is "
+        "skipped.",
     )
-    max_objects: int = Field(8, ge=1, le=20, description="Most things on the table.")
+    max_objects: int = Field(8, ge=1, le=20, description="Largest number of objects on the table.")
     min_elevation: float = Field(
-        20.0, ge=10, le=90, description="Lowest view: degrees above the table's plane."
+        20.0,
+        ge=10,
+        le=90,
+        description="Lowest elevation of the camera above the table's plane, degrees.",
     )
     max_elevation: float = Field(
         90.0,
         ge=10,
         le=90,
-        description="Highest view: degrees above the table's plane.",
+        description="Highest elevation of the camera above the table's plane, degrees.",
     )
 
     @model_validator(mode="after")

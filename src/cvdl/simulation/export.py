@@ -205,12 +205,12 @@ def _make_folder(path: Path, overwrite: bool, seed: int) -> None:
         raise InputError(f"cannot write {path}: it is a file; expected a folder to make")
     if path.is_dir() and any(path.iterdir()):
         if not (path / _RECIPE).is_file():
-            raise InputError(f"cannot write {path}: it holds other files than simulated images")
+            raise InputError(f"cannot write {path}: it holds files that are not simulated images")
         for item in sorted(path.rglob("*")):
             if not _OURS.fullmatch(item.relative_to(path).as_posix()):
-                raise InputError(f"cannot replace {path}: {item} is no file of simulated images")
+                raise InputError(f"cannot replace {path}: {item} is not a file of simulated images")
         if not overwrite:
-            raise InputError(f"{path} exists already; say --overwrite to replace it")
+            raise InputError(f"{path} already exists; use --overwrite to replace it")
         for item in path.iterdir():  # not the folder, which may be the working one or a link to one
             shutil.rmtree(item) if item.is_dir() else item.unlink()
     path.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,8 @@ class SegmentationConfig(Settings):
         0.0,
         ge=0.0,
         le=10.0,
-        description="Smallest visible support plane, square metres; at 0 only its share of what is "
-        "in view counts.",
+        description="Smallest visible area of the support plane, square metres; 0: only its "
+        "share of the view counts.",
     )
     min_height: float = Field(
         0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, metres."
@@ -36,12 +36,12 @@ class SegmentationConfig(Settings):
 
     up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
         "auto",
-        description="Where up is: the side of the image that is up, or tf: by a frame whose z axis "
-        "points up; auto uses tf where such a frame is known.",
+        description="Up direction: a side of the image, or tf: the z axis of a frame that points "
+        "up; auto: tf if such a frame is known.",
     )
     up_frame: str = Field(
         "",
-        description="Frame whose z axis points up, by tf; empty: the first of map, odom, world, "
+        description="Frame of tf whose z axis points up; empty: the first of map, odom, world, "
         "base_footprint, base_link and target_frame that tf connects to the camera.",
     )
 

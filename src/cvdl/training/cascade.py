@@ -58,15 +58,15 @@ class CascadeTraining(Settings):
             clip=5,
             mixed_precision=True,
         ),
-        description="The loop's settings.",
+        description="Settings of the training loop.",
     )
-    steps: int = Field(30, ge=1, description="Steps of an epoch.")
+    steps: int = Field(30, ge=1, description="Steps per epoch.")
     first_share: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="Chance that a view is of the first camera's samples; the others share the "
-        "rest. Samples of one data set have one camera.",
+        description="Probability that a view is of the first camera's samples; the others share "
+        "the rest. Samples of one data set have one camera.",
     )
     start: Path | None = Field(
         None, description="Weights of a trained cascade to start from; none: from scratch."

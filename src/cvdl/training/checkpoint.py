@@ -50,25 +50,25 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
     run = json.loads(json.dumps(run))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not file.is_file():
-            raise TrainingError(f"cannot train in {out}: it exists and is no run of a training")
+            raise TrainingError(f"cannot train in {out}: it exists and is not a training run")
         has_trained = _has_trained(out)
         if has_trained:
             if resume:
                 differences = _differences(_read(file), run)
                 if differences:
                     raise TrainingError(
-                        f"cannot go on with {out}: it was started with {'; '.join(differences)}"
+                        f"cannot resume {out}: it was started with {'; '.join(differences)}"
                     )
                 return
             if not overwrite:
                 raise TrainingError(
-                    f"{out} holds a run already; say --resume to go on with it or --overwrite to "
+                    f"{out} already holds a run; use --resume to continue it or --overwrite to "
                     "replace it"
                 )
         weights = f"{_read(file).get('detector')}.safetensors"
         for path in sorted(out.rglob("*")):
             if not _OURS.fullmatch(path.name) and path.name != weights:
-                raise TrainingError(f"cannot replace {out}: {path} is not of a training")
+                raise TrainingError(f"cannot replace {out}: {path} is not a file of a training run")
         if has_trained:
             shutil.rmtree(_aside(out), ignore_errors=True)
             out.rename(_aside(out))

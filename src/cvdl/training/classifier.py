@@ -50,21 +50,26 @@ class ClassifierTraining(Settings):
             clip=5,
             mixed_precision=True,
         ),
-        description="The loop's settings; its samples are views.",
+        description="Settings of the training loop; a sample is a view.",
     )
-    backbone: Backbone = Field("resnet18", description="The network.")
+    backbone: Backbone = Field("resnet18", description="Network to train.")
     weights: str = Field(
         "",
-        description="What to start from, but for the last layer: torchvision's weights by name, "
-        "as IMAGENET1K_V1, or a file of weights that was trained so; none: from scratch.",
+        description="Weights to start from, except for the last layer: the name of "
+        "torchvision's, such as IMAGENET1K_V1, or a file of an earlier run; empty: "
+        "random weights.",
     )
-    frozen_stages: int = Field(0, ge=0, le=5, description="First stages that stay as they are.")
+    frozen_stages: int = Field(
+        0, ge=0, le=5, description="Number of first stages that are not trained."
+    )
     crop: int = Field(64, ge=64, le=512, description="Side of the crops, pixels.")
     crops_per_view: int = Field(
-        16, ge=2, description="Crops of a view in a step: half of them show a thing, if any."
+        16,
+        ge=2,
+        description="Crops of a view per step; half of them show an object, if there is one.",
     )
     dropout: float = Field(
-        0.5, ge=0, lt=1, description="In the head of AlexNet, VGG and MobileNetV3."
+        0.5, ge=0, lt=1, description="Dropout in the head of AlexNet, VGG and MobileNetV3."
     )
 
 

@@ -38,14 +38,18 @@ class HogTraining(Settings):
     regularization: float = Field(
         0.1, gt=0, description="C of the logistic regression: smaller is smoother."
     )
-    iterations: int = Field(200, ge=1, description="Of its solver (L-BFGS), at most.")
-    negatives: int = Field(15, ge=1, description="Boxes of the background drawn from a view.")
+    iterations: int = Field(
+        200, ge=1, description="Largest number of iterations of the solver (L-BFGS)."
+    )
+    negatives: int = Field(15, ge=1, description="Background boxes drawn from a view.")
     hard_negatives: int = Field(
-        15, ge=0, description="False alarms of the first round learnt from a view; 0: one round."
+        15,
+        ge=0,
+        description="False detections of the first round that are learnt per view; 0: one round.",
     )
     jittered: int = Field(1, ge=0, description="Near copies learnt of each labelled box.")
     views: int = Field(
-        1000, ge=1, description="Learnt from at most: an even choice, as all is held in memory."
+        1000, ge=1, description="Largest number of views, chosen evenly; all are kept in memory."
     )
     seed: int = Field(0, ge=0, description="The same seed gives the same result.")
 

@@ -60,27 +60,31 @@ class LenzTraining(Settings):
     compared on validation views (see docs/grasping.md).
     """
 
-    seed: int = Field(0, ge=0, description="Of everything that is random.")
+    seed: int = Field(0, ge=0, description="Random seed.")
     device: Literal["cpu"] = Field("cpu", description="Small networks: they train on the CPU.")
     modalities: tuple[Literal["color", "depth", "normals"], ...] = Field(
-        ("color", "depth", "normals"), min_length=1, description="What the networks look at."
+        ("color", "depth", "normals"), min_length=1, description="Inputs of the networks."
     )
     cap: float = Field(
-        MASK_SCALE_CAP, ge=1, description="Of the mask scaling (paper: near 1.67); 1: none."
+        MASK_SCALE_CAP, ge=1, description="Largest mask scaling (paper: near 1.67); 1: none."
     )
     pretraining: PretrainingConfig = Field(
-        PretrainingConfig(), description="Of the auto-encoders; none with epochs=0."
+        PretrainingConfig(), description="Settings of the pre-training; epochs=0: none."
     )
     output_epochs: int = Field(
-        1, ge=0, description="Rounds of training of the output layer first, as in their code."
+        1,
+        ge=0,
+        description="Epochs of the output layer alone, at the start, as in the authors' code.",
     )
-    epochs: int = Field(10, ge=0, description="Rounds of training of all layers.")
-    rate: float = Field(1e-3, gt=0, description="Adam's largest step; falls as half a cosine.")
-    decay: float = Field(1e-3, ge=0, description="Of the weights, AdamW's.")
-    batch: int = Field(256, ge=1, description="Patches a step.")
+    epochs: int = Field(10, ge=0, description="Epochs of all layers.")
+    rate: float = Field(
+        1e-3, gt=0, description="Largest learning rate of Adam; it follows half a cosine."
+    )
+    decay: float = Field(1e-3, ge=0, description="Weight decay of AdamW.")
+    batch: int = Field(256, ge=1, description="Patches per step.")
     drawn: int = Field(1200, ge=0, description="Rectangles tried on the objects of each view.")
-    good: int = Field(80, ge=0, description="Most of them learnt that meet a labelled one.")
-    bad: int = Field(120, ge=0, description="Most of them learnt that meet none.")
+    good: int = Field(80, ge=0, description="Largest number of them learnt per view as good.")
+    bad: int = Field(120, ge=0, description="Largest number of them learnt per view as bad.")
     jittered: int = Field(4, ge=0, description="Near copies learnt of each labelled rectangle.")
     labelled_share: float = Field(
         0.4, gt=0, lt=1, description="Weight of the labelled rectangles and their copies."

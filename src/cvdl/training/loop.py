@@ -40,26 +40,28 @@ _DRAW_EVERY = 10.0  # seconds: small models have epochs shorter than the drawing
 class TrainingSettings(Settings):
     """How a model is trained: keys of ``cvdl train``'s ``--set`` alike."""
 
-    epochs: int = Field(50, ge=1, description="Rounds through the training data, at most.")
-    batch_size: int = Field(16, ge=1, description="Samples in a step.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="How weights move.")
-    learning_rate: float = Field(1e-3, gt=0, description="The highest of the schedule.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd.")
-    weight_decay: float = Field(0.0, ge=0, description="Of weights, not of biases and norms.")
+    epochs: int = Field(50, ge=1, description="Largest number of epochs.")
+    batch_size: int = Field(16, ge=1, description="Samples per step.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="Optimizer.")
+    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of the schedule.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay; biases and norms have none.")
     schedule: Literal["constant", "cosine", "step"] = Field(
         "cosine",
-        description="Of the learning rate: down to 0 along a cosine; or a tenth of it after half "
-        "of the epochs and a hundredth after three quarters.",
+        description="Learning rate over time; cosine: down to 0; step: a tenth after half of the "
+        "epochs, a hundredth after three quarters.",
     )
     warmup: float = Field(0.0, ge=0, description="Epochs in which the learning rate rises from 0.")
     patience: int = Field(
-        0, ge=0, description="Stop after so many epochs without a better validation; 0: never."
+        0,
+        ge=0,
+        description="Stop after this many epochs without a better validation score; 0: never.",
     )
-    clip: float = Field(0.0, ge=0, description="Longest gradient of a step; 0: any.")
+    clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0: no limit.")
     mixed_precision: bool = Field(False, description="bfloat16 where it is safe: faster.")
     seed: int = Field(0, ge=0, description="The same seed gives the same result.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: a GPU if there is one."
+        "auto", description="Device; auto: a GPU if there is one."
     )
 
     def rate(self, progress: float) -> float:

@@ -55,13 +55,15 @@ class OverfeatTraining(Settings):
             clip=5,
             mixed_precision=True,
         ),
-        description="The loop's settings; a sample is a view.",
+        description="Settings of the training loop; a sample is a view.",
     )
-    windows: int = Field(24, ge=2, description="Windows cut from a view in an epoch.")
+    windows: int = Field(24, ge=2, description="Windows cut from a view per epoch.")
     background: float = Field(
-        0.5, gt=0, lt=1, description="Share of the windows that are of no object."
+        0.5, gt=0, lt=1, description="Share of the windows without an object."
     )
-    box_weight: float = Field(5.0, ge=0, description="Of the box's loss, beside the class's 1.")
+    box_weight: float = Field(
+        5.0, ge=0, description="Weight of the box loss; the class loss has 1."
+    )
 
 
 class OverfeatTask:

@@ -45,9 +45,9 @@ class RgbdTraining(Settings):
             clip=10,
             mixed_precision=True,
         ),
-        description="The loop's settings.",
+        description="Settings of the training loop.",
     )
-    steps: int = Field(100, ge=1, description="Steps of an epoch.")
+    steps: int = Field(100, ge=1, description="Steps per epoch.")
     start: Path | None = Field(
         None, description="Weights of a trained rgbd_rcnn to start from; none: from scratch."
     )

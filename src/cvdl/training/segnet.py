@@ -39,9 +39,9 @@ class SegNetTraining(Settings):
             clip=5,
             mixed_precision=True,
         ),
-        description="The loop's settings.",
+        description="Settings of the training loop.",
     )
-    steps: int = Field(200, ge=1, description="Steps of an epoch.")
+    steps: int = Field(200, ge=1, description="Steps per epoch.")
 
 
 class SegNetTask:

@@ -54,7 +54,7 @@ class TorchvisionDetectorTraining(Settings):
         default_factory=lambda: TrainingSettings(
             epochs=30, batch_size=8, learning_rate=5e-4, weight_decay=1e-3, warmup=1, clip=5
         ),
-        description="The loop's settings.",
+        description="Settings of the training loop.",
     )
     image_size: int | None = Field(
         None,
@@ -63,8 +63,10 @@ class TorchvisionDetectorTraining(Settings):
         description="Pixels of the shorter side that images are scaled to, kept with the weights; "
         "default: 320, for an SSD its own, which is fixed.",
     )
-    mirror: float = Field(0.5, ge=0, le=1, description="Chance that a view is mirrored.")
-    zoom: float = Field(1.3, ge=1, le=4, description="Largest factor on a view's size, either way.")
+    mirror: float = Field(0.5, ge=0, le=1, description="Probability that a view is mirrored.")
+    zoom: float = Field(
+        1.3, ge=1, le=4, description="Largest factor by which a view is enlarged or reduced."
+    )
     color: float = Field(
         0.2, ge=0, lt=1, description="Largest change of brightness, contrast and saturation."
     )

@@ -174,7 +174,7 @@ def test_a_bag_is_played_with_its_clock_once_the_nodes_are_active(start, tmp_pat
     ("argument", "complaint"),
     [
         ("bag:=/no/such/bag", "bag:=/no/such/bag: no such file or folder"),
-        (f"record:={ROOT}", f"record:={ROOT}: exists already"),
+        (f"record:={ROOT}", f"record:={ROOT}: already exists"),
         ("params_file:=/no/such/file", "params_file:=/no/such/file: no such file or folder"),
         ("camera:=polaroid", "realsense"),
         ("composed:=maybe", "false"),

@@ -88,7 +88,7 @@ def test_what_cannot_run_says_why(live, tmp_path):
 def test_what_ros_does_not_take_is_said(live):
     said, _ = (process := live("--color-topic", "no topic!")).communicate(timeout=60)
     assert process.returncode == 1
-    assert "error: ROS takes no such command line: " in said
+    assert "error: ROS rejects the command line: " in said
     assert "no topic!" in said
     assert "Traceback" not in said
 
@@ -100,7 +100,7 @@ def test_a_log_that_cannot_be_written_is_said(live, tmp_path, monkeypatch):
     said, _ = (process := live("--set", "detector.enable=false")).communicate(timeout=60)
     assert process.returncode == 1
     assert "error: ROS cannot write its log: " in said
-    assert "ROS_LOG_DIR may name another folder" in said
+    assert "set ROS_LOG_DIR to use another folder" in said
 
 
 def test_parameters_may_be_given_as_ros_has_them(live):
@@ -129,5 +129,5 @@ def test_a_parameter_file_of_the_robot_is_read_for_the_node(live, tmp_path):
         assert "no weights of cascade at ours" in said
         assert "no section" not in said
     said, _ = elsewhere.communicate(timeout=60)
-    assert "robot.yaml: no section is for the node /perception/perception_node" in said
+    assert "robot.yaml: no section applies to the node /perception/perception_node" in said
     assert "/other/grasp_server, /seen/perception_node" in said

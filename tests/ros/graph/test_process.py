@@ -174,7 +174,7 @@ def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
             wire.send(wire.messages(replace(tabletop, stamp_ns=stamp)), camera="/eye")
             time.sleep(0.1)
         end_by_signal(processes)
-        assert "a stage has not ended within" in node.said
+        assert "a stage did not end within" in node.said
     namespaces = wire.node.get_node_names_and_namespaces
     ours = {("perception_node", "/live"), ("perception_node", "/node")}
     assert wait_until(lambda: not ours & set(namespaces()), 5)

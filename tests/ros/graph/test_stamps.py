@@ -65,7 +65,7 @@ def test_without_stamps_images_pair_by_arrival_and_that_is_said_once(run, color,
     assert node._camera.pairs >= 40
     assert wait_until(lambda: said(words))
     (sentence,) = said(words)
-    assert "colour and depth are paired by their arrival" in sentence
+    assert "colour and depth are paired by the time of arrival" in sentence
     assert "raise the slop" not in sentence
 
 
@@ -84,8 +84,8 @@ def test_lost_images_are_named_with_the_page(run):
     kept[1] &= ~kept[0]
     node, said = run(now, now, 120, lambda topic, i: bool(kept["cd".index(topic[0]), i]))
     assert node._camera.pairs == 0
-    assert wait_until(lambda: said("images get lost on the way"))
-    assert 'see "Large images" in docs/ros.md' in said("images get lost on the way")[-1]
+    assert wait_until(lambda: said("images are lost in transport"))
+    assert 'see "Large images" in docs/ros.md' in said("images are lost in transport")[-1]
 
 
 def test_losses_of_one_topic_are_named_though_pairs_come(run):
@@ -93,8 +93,8 @@ def test_losses_of_one_topic_are_named_though_pairs_come(run):
     kept = rng.random(90) < 0.3
     node, said = run(now, now, 90, lambda topic, i: topic == "color" or bool(kept[i]))
     assert node._camera.pairs > 10
-    assert wait_until(lambda: said("images get lost on the way"))
-    assert len(said("images get lost on the way")) == 1
+    assert wait_until(lambda: said("images are lost in transport"))
+    assert len(said("images are lost in transport")) == 1
 
 
 def test_images_that_never_arrive_though_they_are_published(start, wire, tabletop, monkeypatch):
@@ -105,5 +105,5 @@ def test_images_that_never_arrive_though_they_are_published(start, wire, tableto
     wire.publish("/perception/camera_info", info)
     wire.publish("/perception/depth", depth)
     wire.node.create_publisher(type(color), "/perception/color", 5)
-    words = "/perception/color: it has a publisher; if that sends, its images get lost on the way"
+    words = "/perception/color: it has a publisher; if it sends images, they are lost in transport"
     assert wait_until(lambda: any(words in log.msg for log in said))

@@ -36,13 +36,16 @@ class LenzConfig(Settings):
     """Settings of the search."""
 
     candidates: int = Field(
-        12_000, ge=100, le=10_000_000, description="Rectangles that the first stage judges."
+        12_000,
+        ge=100,
+        le=10_000_000,
+        description="Number of rectangles that the first stage scores.",
     )
     survivors: int = Field(
-        100, ge=1, le=10_000_000, description="Rectangles that the second stage judges."
+        100, ge=1, le=10_000_000, description="Number of rectangles that the second stage scores."
     )
     stages: int = Field(
-        2, ge=1, le=2, description="1: the large network judges every rectangle, for comparison."
+        2, ge=1, le=2, description="Number of stages; 1: the large network scores every rectangle."
     )
     coarse: Literal[4, 6, 8, 12, 24] = Field(
         8, description="Samples along a side of the first stage's patches, a divisor of 24."

@@ -28,27 +28,32 @@ class PretrainingConfig(Settings):
     """Settings of the auto-encoders; what the authors' code gives says so."""
 
     group_weight: float = Field(
-        0.01, ge=0, description="Of the multimodal penalty, as in their code; 0: none."
+        0.01,
+        ge=0,
+        description="Weight of the multimodal penalty, as in the authors' code; 0: none.",
     )
     l1_weight: float = Field(
-        3e-4, ge=0, description="Of the weights' absolute values, as in their code."
+        3e-4, ge=0, description="Weight of the L1 penalty, as in the authors' code."
     )
     sparsity: float = Field(
-        0.15, gt=0, lt=1, description="Mean activity of a hidden unit aimed at, as in their code."
+        0.15,
+        gt=0,
+        lt=1,
+        description="Target mean activity of a hidden unit, as in the authors' code.",
     )
-    sparsity_weight: float = Field(0.1, ge=0, description="Of the penalty for another activity.")
+    sparsity_weight: float = Field(0.1, ge=0, description="Weight of the sparsity penalty.")
     sharpness: float = Field(
-        100.0, gt=0, description="Of the smooth maximum over the weights of a modality."
+        100.0, gt=0, description="Sharpness of the smooth maximum over the weights of a modality."
     )
     epochs: int = Field(
         4,
         ge=0,
-        description="Rounds of Adam for each layer, for 200 L-BFGS iterations in their code; "
-        "0: no pre-training.",
+        description="Epochs of Adam per layer (200 L-BFGS iterations in the authors' code); 0: no "
+        "pre-training.",
     )
-    rate: float = Field(2e-3, gt=0, description="Adam's step.")
-    batch: int = Field(256, ge=1, description="Patches a step.")
-    patches: int = Field(4000, ge=1, description="At most so many are learnt from.")
+    rate: float = Field(2e-3, gt=0, description="Learning rate of Adam.")
+    batch: int = Field(256, ge=1, description="Patches per step.")
+    patches: int = Field(4000, ge=1, description="Largest number of patches used.")
 
 
 def group_penalty(weight: torch.Tensor, sharpness: float) -> torch.Tensor:
