@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import IMAGE_SIDES, Plane
+from cvdl.gaps import MANY_GAPS
 
 __all__ = ["Doubt", "depth_doubts", "support_doubts"]
 
 #: Cause in a few words, the same in every frame, and a sentence about this frame.
 Doubt = tuple[str, str]
 
-_SMALL_GAPS = 0.04  # of the surfaces seen, see ``cvdl.gaps``
 _EMPTY = 0.5  # of the pixels
 _TILTED_DEG = 30.0
 _POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
@@ -28,7 +28,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
         small_gaps: share of the surfaces seen that small gaps hide, of ``cvdl.gaps``.
     """
     empty = float(np.isnan(depth).mean())
-    if small_gaps >= _SMALL_GAPS:
+    if small_gaps >= MANY_GAPS:
         yield (
             "gaps in the depth",
             f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "

@@ -14,10 +14,12 @@ from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.noise import depth_noise
 
-__all__ = ["bridge_gaps"]
+__all__ = ["MANY_GAPS", "bridge_gaps"]
+
+#: Share of the surfaces seen from which small gaps are bridged: every camera has a few.
+MANY_GAPS = 0.04
 
 _WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
-_MANY = 0.04  # of the surfaces that are seen
 _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
 _STEP_SIGMAS = 4.0
 
@@ -29,8 +31,8 @@ def bridge_gaps(
 
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
-    else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
-    stay: they lie between things that touch and tell them apart. Rows and columns without any
+    else with the nearer end. Fewer gaps than `MANY_GAPS` stay: they lie between things that touch
+    and tell them apart. Rows and columns without any
     reading are filled in any case.
 
     Args:
@@ -52,7 +54,7 @@ def bridge_gaps(
     surfaces = np.count_nonzero(np.isfinite(bridged))
     share = 1 - np.count_nonzero(seen) / surfaces if surfaces else 0.0
     bridged = np.where(np.isfinite(depth), depth, bridged)
-    if share >= _MANY:
+    if share >= MANY_GAPS:
         return bridged, share
     lines = np.isnan(depth).all(axis=1, keepdims=True) | np.isnan(depth).all(axis=0, keepdims=True)
     return (np.where(lines, bridged, depth) if lines.any() else depth), share
