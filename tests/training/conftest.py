@@ -1,6 +1,7 @@
 """What the tests of several trainings need."""
 
 import pytest
+import torch
 
 
 @pytest.fixture
@@ -19,3 +20,19 @@ def interrupting():
         return type("Interrupting", (type(views),), {"__iter__": look})(views)
 
     return make
+
+
+@pytest.fixture
+def resumes(tmp_path, interrupting):
+    """Asserts that a training which Ctrl-C ends and which is resumed gives the same weights."""
+
+    def check(train, views, validation, settings):
+        part = tmp_path / "part"
+        whole = train(views, validation, settings, tmp_path / "whole")
+        with pytest.raises(KeyboardInterrupt):
+            train(views, interrupting(validation), settings, part)
+        resumed = train(views, validation, settings, part, resume=True)
+        for name, tensor in whole.state_dict().items():
+            torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
+
+    return check

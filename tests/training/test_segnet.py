@@ -5,7 +5,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from cvdl.camera import Camera
 from cvdl.datasets.detection_sample import DetectionSample
@@ -72,15 +71,9 @@ def test_it_learns_four_pictures(tmp_path):
     assert set(found.labels[:2]) == {0, 1}
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, interrupting):
-    views, part = Views(sample(seed) for seed in range(3)), tmp_path / "part"
-    validation = Views([sample(9)])
-    whole = train_segnet(views, validation, settings(2, 1), tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train_segnet(views, interrupting(validation), settings(2, 1), part)
-    resumed = train_segnet(views, validation, settings(2, 1), part, resume=True)
-    for name, tensor in whole.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
+def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
+    views = Views(sample(seed) for seed in range(3))
+    resumes(train_segnet, views, Views([sample(9)]), settings(2, 1))
 
 
 def test_what_cannot_be_learnt_from(tmp_path):

@@ -15,8 +15,10 @@ from cvdl.cli.options import (
     JsonFile,
     ReplaceOutputs,
     Scenes,
+    Sheet,
     StageSettings,
     UnseenSeed,
+    Worst,
     write_json,
 )
 from cvdl.outputs import keep_outputs
@@ -69,10 +71,8 @@ def segmentation(
     config: Config = None,
     settings: StageSettings = None,
     json_path: JsonFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write the worst frames to this PNG file.")
-    ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Number of frames in --sheet.")] = 8,
+    sheet: Sheet = None,
+    worst: Worst = 8,
     overwrite: ReplaceOutputs = False,
 ) -> None:
     """Score the segmentation with the measures of unseen-object segmentation.
@@ -149,10 +149,8 @@ def grasp(
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write the worst views to this PNG file.")
-    ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Number of views in --sheet.")] = 48,
+    sheet: Sheet = None,
+    worst: Worst = 48,
     curves: Annotated[
         Path | None, typer.Option(help="Write precision over recall and ROC to this PNG file.")
     ] = None,

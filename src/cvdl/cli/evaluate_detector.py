@@ -14,7 +14,9 @@ from cvdl.cli.options import (
     JsonFile,
     ReplaceOutputs,
     Scenes,
+    Sheet,
     UnseenSeed,
+    Worst,
     write_json,
 )
 from cvdl.outputs import keep_outputs
@@ -56,10 +58,8 @@ def detector(
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write the worst mistakes to this PNG file.")
-    ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Number of mistakes in --sheet.")] = 48,
+    sheet: Sheet = None,
+    worst: Worst = 48,
     curves: Annotated[
         Path | None,
         typer.Option(help="Write precision over recall of each class to this PNG file."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,9 @@ from cvdl.cli.options import (
     JsonFile,
     ReplaceOutputs,
     Scenes,
+    Sheet,
     UnseenSeed,
+    Worst,
     write_json,
 )
 from cvdl.outputs import keep_outputs
@@ -45,10 +46,8 @@ def semantic(
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
     json_path: JsonFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write the worst views to this PNG file.")
-    ] = None,
-    worst: Annotated[int, typer.Option(min=1, help="Number of views in --sheet.")] = 8,
+    sheet: Sheet = None,
+    worst: Worst = 8,
     overwrite: ReplaceOutputs = False,
 ) -> None:
     """Score SegNet's class map, pixel by pixel; cvdl evaluate detector scores its objects.

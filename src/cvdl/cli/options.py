@@ -13,8 +13,10 @@ __all__ = [
     "JsonFile",
     "ReplaceOutputs",
     "Scenes",
+    "Sheet",
     "StageSettings",
     "UnseenSeed",
+    "Worst",
     "write_json",
 ]
 
@@ -23,6 +25,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if the
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Scenes = Annotated[int, typer.Option(min=1, help="Number of scenes, with --dataset simulated.")]
+Sheet = Annotated[Path | None, typer.Option(help="Write the worst results to this PNG file.")]
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,6 +42,7 @@ UnseenSeed = Annotated[
         help="Random seed of simulated scenes; the package's weights are trained on low seeds.",
     ),
 ]
+Worst = Annotated[int, typer.Option(min=1, help="Number of results in --sheet.")]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

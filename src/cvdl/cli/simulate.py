@@ -54,4 +54,4 @@ def command(
         for scene in track(sequence, "simulating", scenes, console=console, transient=True):
             export.add(scene)
     rate = scenes / (perf_counter() - start)
-    typer.echo(f"{counted(scenes, 'scene')} in {out} ({rate:.1f} a second)")
+    typer.echo(f"{counted(scenes, 'scene')} in {out} ({rate:.1f} per second)")

@@ -41,13 +41,13 @@ _CONTENTS = {
     "it off the support",
     "detection/tracks": "with `detector.track`: the same detections; `id` is the track's number",
     "detection/label_info": "names of the classes; transient local, so late joiners get it too",
-    "grasp/rectangles": "grasps in the picture, best first: `size_x` the opening, `size_y` the "
+    "grasp/rectangles": "grasps in the image, best first: `size_x` the opening, `size_y` the "
     "plates, `theta` from right to down; `id` is the object's label number",
     "grasp/poses": "the same grasps in space, in the same order: the middle between the tips, z "
     "the approach, x the opening",
     "grasp/detections": "the same poses with score, opening in metres (`bbox.size.x`) and `id`",
     "markers": "plane, boxes, names and grippers, for RViz and Foxglove",
-    "overlay": "`rgb8`: the picture with everything drawn on it",
+    "overlay": "`rgb8`: the image with all results drawn on it",
 }
 
 

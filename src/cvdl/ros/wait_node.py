@@ -41,7 +41,7 @@ def main() -> int:
         rclpy.try_shutdown()
     missing = {name: state for name, state in states.items() if state != "active"}
     for name, state in missing.items():
-        print(f"{name} is {state or 'not there'}, expected active")
+        print(f"{name} is {state or 'not available'}; expected active")
     return 1 if missing else 0
 
 
@@ -76,7 +76,7 @@ def wait_until_active(
             due += _WORD_S
             for name, state in states.items():
                 if state != "active":
-                    print(f"waiting for {name}, which is {state or 'not there'}", flush=True)
+                    print(f"waiting for {name}, which is {state or 'not available'}", flush=True)
         rclpy.spin_once(node, timeout_sec=_POLL_S)
     return states
 

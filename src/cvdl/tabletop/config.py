@@ -36,7 +36,7 @@ class SegmentationConfig(Settings):
 
     up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
         "auto",
-        description="Up direction: a side of the image, or tf: the z axis of a frame that points "
+        description="Up direction: a side of the image, or tf, by a frame whose z axis points "
         "up; auto: tf if such a frame is known.",
     )
     up_frame: str = Field(

@@ -137,8 +137,8 @@ def train_rgbd(
         model = RgbdRcnn.load(settings.start, torch.device("cpu"))
         if model.classes != tuple(train.classes):
             raise InputError(
-                f"{settings.start}: knows the classes {', '.join(model.classes)}; those of the "
-                f"data to train on are {', '.join(train.classes)}"
+                f"{settings.start}: knows the classes {', '.join(model.classes)}; the training "
+                f"views {', '.join(train.classes)}"
             )
     task = RgbdTask(model, train, validation, settings, console)
     fit(task, settings.training, out, resume, console)

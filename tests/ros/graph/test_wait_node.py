@@ -60,7 +60,7 @@ def test_a_node_that_is_not_active_is_told(managed):
 
 
 def test_a_node_that_is_not_there_is_told(managed):
-    told = "/here/other is not there, expected active\n"
+    told = "/here/other is not available; expected active\n"
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
 
 
@@ -76,6 +76,6 @@ def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
     monkeypatch.setattr(wait_node.rclpy, "ok", lambda: True)
     executor.add_node(waiting)
     wait_node.wait_until_active(waiting, ["/here/other"], timeout_s=0.5)
-    assert "waiting for /here/other, which is not there\n" in capsys.readouterr().out
+    assert "waiting for /here/other, which is not available\n" in capsys.readouterr().out
     waiting.destroy_node()
     rclpy.shutdown(context=context)
