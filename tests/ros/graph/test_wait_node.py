@@ -55,7 +55,7 @@ def test_an_active_node_ends_the_waiting(managed):
 
 def test_a_node_that_is_not_active_is_told(managed):
     managed.trigger_configure()
-    told = "/here/managed is inactive, expected active\n"
+    told = "/here/managed is inactive; expected active\n"
     assert wait("/here/managed", "--timeout", "3") == (1, told)
 
 
