@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from cvdl.frame import IMAGE_SIDES, Plane
 
-__all__ = ["Doubt", "depth_doubts", "support_doubts"]
+__all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
 
 #: Cause in a few words, the same in every frame, and a sentence about this frame.
 Doubt = tuple[str, str]
 
 _SMALL_GAPS = 0.04  # of the surfaces seen, see ``cvdl.gaps``
 _EMPTY = 0.5  # of the pixels
-_TILTED_DEG = 30.0
+_TILTED_DEG = 15.0
 _POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
 
 
@@ -57,7 +57,7 @@ def support_doubts(
     if plane is None:
         return
     if up is not None and setting not in IMAGE_SIDES:
-        tilt = float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))
+        tilt = tilt_deg(plane, up)
         if tilt > _TILTED_DEG:
             yield (
                 "tilted support",
@@ -77,3 +77,8 @@ def support_doubts(
             "the support plane faces the lower side of the image. It is a table only if the camera "
             f"is mounted upside down; else it may be a wall: {remedy}",
         )
+
+
+def tilt_deg(plane: Plane, up: NDArray[np.float64]) -> float:
+    """Angle between the plane's normal and up, a unit vector (3,) of the same frame, degrees."""
+    return float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))

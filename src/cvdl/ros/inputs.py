@@ -50,6 +50,8 @@ OVERRIDABLE = (
     QoSPolicyKind.RELIABILITY,
     QoSPolicyKind.DURABILITY,
 )
+#: By policy, what a subscription hears every publisher with.
+_HEARS_ALL = {"RELIABILITY": "best_effort", "DURABILITY": "volatile"}
 _WAITING = 10  # of a kind that wait for those of the same stamp
 
 Item = TypeVar("Item")
@@ -173,7 +175,8 @@ class _Subscriptions:
         self._made: list[_Subscription] = []
 
     def add(self, topic: str, kind: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
-        full, misfit = str(self._node.resolve_topic_name(topic)), partial(self._on_misfit, topic)
+        full = str(self._node.resolve_topic_name(topic))
+        misfit = partial(self._on_misfit, full)
         self._made.append(_Subscription(self._node, full, kind, callback, qos, misfit))
 
     def watch(self) -> None:
@@ -189,9 +192,12 @@ class _Subscriptions:
     def _on_misfit(self, topic: str, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.misfits[topic] = policy
+        remedy = ""
+        if policy in _HEARS_ALL:
+            name = f"qos_overrides.{topic}.subscription.{policy.lower()}"
+            remedy = f"; set {name} to {_HEARS_ALL[policy]}"
         self._node.get_logger().warning(
-            f"{topic}: a publisher's QoS does not fit ({policy}), nothing comes from it; set "
-            f"qos_overrides.{topic}.subscription.{policy.lower()}"
+            f"{topic}: a publisher's QoS does not fit ({policy}), nothing comes from it{remedy}"
         )
 
 
@@ -291,7 +297,8 @@ class CameraInput:
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph says of the topics, beside what they say themselves."""
         subject, others, _ = silence.partition(" (but ")
-        silent = subject.split() if others else ()
+        silent = subject.split() if others or self._is_cloud else ()
+        kind = "clouds" if self._is_cloud else "images"
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
                 yield f"{topic}: QoS does not fit ({self._subscriptions.misfits[topic]})"
@@ -299,7 +306,7 @@ class CameraInput:
                 yield f"{topic}: nobody publishes it"
             elif topic in self.topics[:2] and topic in silent:
                 yield (
-                    f"{topic}: it has a publisher; if that sends, its images get lost on the way: "
+                    f"{topic}: it has a publisher; if that sends, its {kind} get lost on the way: "
                     f"{LARGE_IMAGES}"
                 )
 

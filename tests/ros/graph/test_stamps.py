@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from cvdl.ros.interfaces import message_type
 from cvdl.ros.segmentation_node import SegmentationNode
 
 from .conftest import wait_until
@@ -106,4 +107,14 @@ def test_images_that_never_arrive_though_they_are_published(start, wire, tableto
     wire.publish("/perception/depth", depth)
     wire.node.create_publisher(type(color), "/perception/color", 5)
     words = "/perception/color: it has a publisher; if that sends, its images get lost on the way"
+    assert wait_until(lambda: any(words in log.msg for log in said))
+
+
+def test_clouds_that_never_arrive_though_they_are_published(start, wire, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    start(SegmentationNode, source="points")
+    said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    kind = message_type("sensor_msgs/msg/PointCloud2")
+    wire.node.create_publisher(kind, "/perception/points", 5)
+    words = "/perception/points: it has a publisher; if that sends, its clouds get lost on the way"
     assert wait_until(lambda: any(words in log.msg for log in said))
