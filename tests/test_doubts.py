@@ -53,6 +53,7 @@ def test_without_a_support_nothing_is_said_of_it():
         (0.6, 0.0, ["little depth"]),
         (0.2, 0.3, ["gaps in the depth"]),
         (0.75, 0.7, ["gaps in the depth"]),
+        (1.0, 0.0, []),
     ],
 )
 def test_depth_of_which_much_is_missing(empty, small_gaps, said):

@@ -36,7 +36,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
             "lost lines leave such gaps: use depth of the resolution of the color image, or a "
             "filter that fills holes",
         )
-    elif empty > _EMPTY:
+    elif _EMPTY < empty < 1:  # without any there is no support plane, which is told with its cause
         yield (
             "little depth",
             f"{empty:.0%} of the pixels have no depth. Likely causes are surfaces that are too "

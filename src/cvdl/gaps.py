@@ -49,11 +49,13 @@ def bridge_gaps(
     widest = max(2, round(_WIDEST * camera.width))
     _bridge_rows(bridged, widest, camera.fx)
     _bridge_rows(bridged.T, widest, camera.fy)
-    share = 1 - int(seen.sum()) / max(int(np.isfinite(bridged).sum()), 1)
-    bridged = np.where(np.isfinite(depth), depth, bridged)
+    empty = np.isnan(depth)
+    hidden = np.count_nonzero(empty & np.isfinite(bridged))
+    share = hidden / max(hidden + np.count_nonzero(seen), 1)
+    bridged = np.where(empty, bridged, depth)
     if share >= _MANY:
         return bridged, share
-    lines = np.isnan(depth).all(axis=1, keepdims=True) | np.isnan(depth).all(axis=0, keepdims=True)
+    lines = empty.all(axis=1, keepdims=True) | empty.all(axis=0, keepdims=True)
     return (np.where(lines, bridged, depth) if lines.any() else depth), share
 
 
