@@ -1,64 +1,64 @@
-"""What is said against a frame's results."""
+"""What a scene says against itself: the depth's gaps, and a support that may be a wall."""
 
-from __future__ import annotations
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cvdl.doubts import depth_doubts, support_doubts
 from cvdl.frame import Plane
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.warm_up import made_up_frame
+
+TABLE = Plane(np.array([0, -0.8, -0.6]), 0.8)  # faces up and the camera
+SLOPE = Plane(np.array([0, -0.56, -0.83]), 0.8)  # 19 degrees steeper
+WALL = Plane(np.array([0, 0.6, -0.8]), 1.0)  # of a camera that looks down
 
 
-def facing(tilt_deg):
-    """A plane whose normal is turned by an angle from the upper side of the image to the viewer."""
-    tilt = np.deg2rad(tilt_deg)
-    return Plane(np.array([0, -np.cos(tilt), -np.sin(tilt)]), 0.7)
+def causes(doubts):
+    return [cause for cause, _ in doubts]
 
 
-def causes(*arguments):
-    return [cause for cause, _ in support_doubts(*arguments)]
+def test_depth_without_gaps_is_in_no_doubt():
+    assert causes(depth_doubts(np.ones((48, 64), np.float32), 0.0)) == []
 
 
-@pytest.mark.parametrize(("off", "said"), [(10, []), (20, ["tilted support"])])
-def test_a_support_that_is_not_level(off, said):
-    up = facing(45).normal
-    assert causes(facing(45 + off), up, "auto") == said
-    assert causes(facing(45 + off), up, "tf") == said
-    # A side of the image that the settings name is taken before up.
-    assert causes(facing(45 + off), up, "top") == []
-
-
-@pytest.mark.parametrize(
-    ("tilt", "setting", "said"),
-    [
-        (45, "auto", []),
-        (100, "auto", []),
-        (135, "auto", ["support faces down"]),
-        (135, "bottom", []),
-        (45, "bottom", ["support faces down"]),
-    ],
-)
-def test_a_support_that_faces_the_lower_side_of_the_image(tilt, setting, said):
-    assert causes(facing(tilt), None, setting) == said
-
-
-def test_without_a_support_nothing_is_said_of_it():
-    assert causes(None, facing(45).normal, "tf") == []
+def test_small_gaps_and_large_ones_have_their_own_causes():
+    depth = np.ones((48, 64), np.float32)
+    depth[:, :40] = np.nan
+    (cause, sentence), *rest = depth_doubts(depth, 0.5)
+    assert (cause, rest) == ("gaps in the depth", [])
+    assert "62% of the pixels" in sentence
+    assert causes(depth_doubts(depth, 0.05)) == ["little depth"]
+    depth[:] = np.nan  # then there is no support plane, which is told with its cause
+    assert causes(depth_doubts(depth, 0.0)) == []
 
 
 @pytest.mark.parametrize(
-    ("empty", "small_gaps", "said"),
+    ("plane", "up", "setting", "expected"),
     [
-        (0.2, 0.0, []),
-        (0.6, 0.0, ["little depth"]),
-        (0.2, 0.3, ["gaps in the depth"]),
-        (0.75, 0.7, ["gaps in the depth"]),
-        (1.0, 0.0, []),
+        (None, None, "auto", []),
+        (TABLE, None, "auto", []),
+        (WALL, None, "auto", ["support faces down"]),
+        (WALL, None, "bottom", []),
+        (TABLE, None, "bottom", ["support faces down"]),
+        (TABLE, TABLE.normal, "auto", []),
+        (SLOPE, TABLE.normal, "auto", ["tilted support"]),
+        (WALL, TABLE.normal, "tf", ["tilted support"]),
+        (WALL, WALL.normal, "auto", []),  # upside down, and tf knows
+        (TABLE, WALL.normal, "top", []),  # a side of the image comes before tf
     ],
 )
-def test_depth_of_which_much_is_missing(empty, small_gaps, said):
-    depth = np.ones((10, 100), np.float32)
-    depth[:, : round(100 * empty)] = np.nan
-    found = list(depth_doubts(depth, small_gaps))
-    assert [cause for cause, _ in found] == said
-    assert all(f"{empty:.0%} of the pixels" in sentence for _, sentence in found)
+def test_a_support_that_may_be_a_wall(plane, up, setting, expected):
+    assert causes(support_doubts(plane, up, setting)) == expected
+
+
+def test_a_scene_has_the_doubts_of_its_frame():
+    perceive = Perception(PerceptionConfig().segmentation_only())
+    frame = made_up_frame()
+    assert perceive(frame).doubts == ()
+    gappy = frame.depth.copy()
+    gappy[1::2] = np.nan
+    assert causes(perceive(replace(frame, depth=gappy)).doubts) == ["gaps in the depth"]
+    wrong = perceive(replace(frame, up=np.array([1.0, 0, 0])))
+    assert causes(wrong.doubts) == ["tilted support"]

@@ -194,9 +194,9 @@ def test_overlay_draws_a_dashed_box_round_what_is_no_object(background):
 
 
 def test_overlay_dims_the_box_of_what_is_off_the_support():
-    detection = Detection(np.array([40.0, 50, 101, 91]), "mug", 0.8)
+    detection = Detection(np.array([40.0, 80, 101, 111]), "mug", 0.8)
     bright, dim = (
-        overlay(make_frame(0), replace(make_scene(), detections=(each,)))[50, 40:101].mean()
+        overlay(make_frame(0), replace(make_scene(), detections=(each,)))[80, 40:101].mean()
         for each in (detection, replace(detection, off_support=True))
     )
     assert 0 < dim < 0.7 * bright

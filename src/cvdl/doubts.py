@@ -14,7 +14,7 @@ __all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
 #: Cause in a few words, the same in every frame, and a sentence about this frame.
 Doubt = tuple[str, str]
 
-_SMALL_GAPS = 0.04  # of the surfaces seen, see ``cvdl.gaps``
+_SMALL_GAPS = 0.1  # of the surfaces seen; fewer are bridged as well
 _EMPTY = 0.5  # of the pixels
 _TILTED_DEG = 15.0
 _POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image

@@ -26,6 +26,7 @@ from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
+from cvdl.ros.depth_registration import NotRegisteredYetError
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
@@ -381,6 +382,9 @@ class BaseNode(LifecycleNode):
                 return
             self._publish(frame, scene, job.wanted, health)
             end = perf_counter()
+        except NotRegisteredYetError as error:  # as at every start, so no warning
+            health.count(error.cause)
+            self.get_logger().info(str(error), once=True)
         except MessageError as error:
             health.drop(error.cause, f"{', '.join(camera.topics)}: {error}")
         except TransformMissingError as error:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.compiled import compiled
+
 __all__ = ["fill_holes"]
 
 _SURROUNDED = 0.75  # of a hole's outline
@@ -22,20 +24,37 @@ def fill_holes(groups: NDArray[np.int32], seen: NDArray[np.bool_]) -> NDArray[np
     Returns:
         (H, W) int32, as ``groups``, with the numbers in the holes.
     """
-    filled = groups.copy()
     empty = (~seen & (groups == 0)).view(np.uint8)
-    _, holes, stats, _ = cv2.connectedComponentsWithStats(empty, connectivity=4)
+    count, holes, stats, _ = cv2.connectedComponentsWithStats(empty, connectivity=4)
     size = np.bincount(groups.ravel())
-    size[0] = 0
-    for hole in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] < _LARGEST * size.max()):
-        x, y, width, height, area = stats[hole]
-        window = np.s_[max(0, y - 1) : y + height + 1, max(0, x - 1) : x + width + 1]
-        mine = (holes[window] == hole).view(np.uint8)
-        around = groups[window][cv2.dilate(mine, np.ones((3, 3), np.uint8)) > mine]
-        if not len(around):
-            continue
-        votes = np.bincount(around)
-        group = int(votes.argmax())
-        if group and votes[group] >= _SURROUNDED * len(around) and area < _LARGEST * size[group]:
-            filled[window][mine > 0] = group
+    votes = _votes(holes, groups, np.zeros((count, len(size)), np.int32))
+    owner = votes.argmax(axis=1)
+    surrounded = votes.max(axis=1) >= _SURROUNDED * votes.sum(axis=1)
+    small = stats[:, cv2.CC_STAT_AREA] < _LARGEST * size[owner]
+    owner[~(surrounded & small)] = 0
+    return _filled(holes, groups, owner)
+
+
+@compiled()
+def _votes(holes, groups, votes):  # type: ignore[no-untyped-def]
+    """How many pixels along each hole's outline each group has."""
+    rows, cols = holes.shape
+    for i in range(rows):
+        for j in range(cols):
+            if not holes[i, j]:
+                continue
+            for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+                if 0 <= a < rows and 0 <= b < cols and not holes[a, b]:
+                    votes[holes[i, j], groups[a, b]] += 1
+    return votes
+
+
+@compiled()
+def _filled(holes, groups, owner):  # type: ignore[no-untyped-def]
+    filled = groups.copy()
+    rows, cols = holes.shape
+    for i in range(rows):
+        for j in range(cols):
+            if holes[i, j]:
+                filled[i, j] = owner[holes[i, j]]
     return filled

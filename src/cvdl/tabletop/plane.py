@@ -39,6 +39,7 @@ _FURNITURE_AREA = 0.1  # planes larger than this may be furniture, square metres
 _BELOW, _BELOW_SHARE = 0.03, 0.05  # metres; share of a plane: with more it goes on below another
 _FLOOR_DROP = 0.25  # a plane this far under another parallel one may be the floor, metres
 _STEP_DROP, _STEP_AREA = 0.08, 2.0  # the same for one that the other is so much larger than
+_FLOOR, _STEP = 0.02, 0.1  # factors on such a plane's score, amid which the other lies or not
 _UNDER_SIGMAS = 4.0  # deeper readings lie under the plane
 _SEEN_UNDER = 4.0  # what such readings in its footprint weigh against a plane
 _ENOUGH_SHARE, _ENOUGH_CARRIED = 0.4, 0.04  # of the readings: more makes no support likelier
@@ -49,7 +50,6 @@ _LID_SHARE, _LID = 0.3, 0.3  # of a plane below: smaller ones are lids; factor o
 # where the direction of gravity is known.
 _WEAK_HINT, _HINT = (0.7, 1.0), (4.0, 6.0)
 _TILT = 8.0
-_UNDER, _BESIDE = 0.02, 0.1  # factors on such a plane's score
 _PARALLEL = np.cos(np.deg2rad(12))
 _GRAZING = np.sin(np.deg2rad(6.5))  # planes seen at less than this are edge-on: too few readings
 
@@ -434,7 +434,7 @@ def _level_factor(plane: _Candidate, candidates: list[_Candidate]) -> float:
         if drop > least and other.area > _TABLE_AREA:
             # A cupboard may stand beside the table; the table stands amid the floor.
             amid = (other.footprint & plane.footprint).sum() > 0.6 * other.footprint.sum()
-            factor = min(factor, _UNDER if amid else _BESIDE)
+            factor = min(factor, _FLOOR if amid else _STEP)
         elif drop < 0 and plane.area < _TABLE_AREA and plane.share < _LID_SHARE * other.share:
             factor = min(factor, _LID)
     return factor

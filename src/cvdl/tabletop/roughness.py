@@ -77,5 +77,5 @@ def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     full = cv2.resize(reduced, (cols * block, rows * block), interpolation=cv2.INTER_NEAREST)
     below, right = depth.shape[0] - full.shape[0], depth.shape[1] - full.shape[1]
     full = cv2.copyMakeBorder(full, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    with np.errstate(divide="ignore"):
-        return np.where(np.isfinite(depth), 1 / full, np.float32(np.nan)).astype(np.float32)
+    smooth = np.full_like(depth, np.nan)
+    return np.divide(1, full, out=smooth, where=np.isfinite(depth) & (full > 0))
