@@ -14,12 +14,10 @@ from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.noise import depth_noise
 
-__all__ = ["MANY_GAPS", "bridge_gaps"]
-
-#: Share of the surfaces seen from which small gaps are bridged: every camera has a few.
-MANY_GAPS = 0.04
+__all__ = ["bridge_gaps"]
 
 _WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
+_MANY = 0.04  # of the surfaces that are seen
 _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
 _STEP_SIGMAS = 4.0
 
@@ -31,8 +29,9 @@ def bridge_gaps(
 
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
-    else with the nearer end. Fewer gaps than `MANY_GAPS` stay: they lie between things that touch
-    and tell them apart. Rows and columns without any reading are filled in any case.
+    else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
+    stay: they lie between things that touch and tell them apart. Rows and columns without any
+    reading are filled in any case.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
@@ -54,7 +53,7 @@ def bridge_gaps(
     hidden = int(np.count_nonzero(empty & np.isfinite(bridged)))
     share = hidden / max(hidden + int(np.count_nonzero(seen)), 1)
     bridged = np.where(empty, bridged, depth)
-    if share >= MANY_GAPS:
+    if share >= _MANY:
         return bridged, share
     lines = empty.all(axis=1, keepdims=True) | empty.all(axis=0, keepdims=True)
     return (np.where(lines, bridged, depth) if lines.any() else depth), share
