@@ -283,15 +283,17 @@ class CameraInput:
             self._has_told_registration = True
             self._node.get_logger().info(self.registration.note)
         if silence := self.silence():
-            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints(silence)]
-            self._warn("; ".join(words), self._complained)
+            hints = "".join(f"; {hint}" for hint in self._hints(silence))
+            # Lost images are told once, whether or not a pair comes now and then.
+            said = self._doubted if LARGE_IMAGES in silence else self._complained
+            self._warn(silence, hints, f"no frame for {SILENCE_S:g} s: {silence}{hints}", said)
         elif doubt := self.doubt():
-            self._warn(f"{doubt} (said once)", self._doubted)
+            self._warn(doubt, "", f"{doubt} (said once)", self._doubted)
 
-    def _warn(self, sentence: str, said: set[str]) -> None:
-        cause = re.sub(r"\d[\d.e+-]*", "", sentence)  # the same one, whatever the numbers
-        if cause not in said:
-            said.add(cause)
+    def _warn(self, problem: str, hints: str, sentence: str, said: set[str]) -> None:
+        cause = re.sub(r"\d[\d.e+-]*", "", problem.partition(" (")[0])  # whatever the numbers
+        if cause + hints not in said:  # fewer hints, as when a publisher comes, are no news
+            said |= {cause, cause + hints}
             self._node.get_logger().warning(sentence)
 
     def _hints(self, silence: str) -> Iterator[str]:

@@ -98,6 +98,27 @@ def test_losses_of_one_topic_are_named_though_pairs_come(run):
     assert len(said("images get lost on the way")) == 1
 
 
+def test_losses_are_told_once_though_a_pair_comes_now_and_then(run):
+    node, said = run(now, now, 160, lambda topic, i: i % 40 == 20)
+    assert node._camera.pairs >= 3
+    assert wait_until(lambda: said("images get lost on the way"))
+    assert len(said("images get lost on the way")) == 1
+
+
+def test_publishers_that_do_not_send_yet_are_no_news(start, wire, tabletop, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    start(SegmentationNode)
+    said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    words = "nothing comes on /perception/color, /perception/depth, /perception/camera_info"
+    assert wait_until(lambda: any(words in log.msg for log in said))
+    for name, message in zip(
+        ("color", "depth", "camera_info"), wire.messages(tabletop), strict=True
+    ):
+        wire.node.create_publisher(type(message), f"/perception/{name}", 5)
+    time.sleep(2.2)
+    assert sum(words in log.msg for log in said) == 1
+
+
 def test_images_that_never_arrive_though_they_are_published(start, wire, tabletop, monkeypatch):
     monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
     start(SegmentationNode)
