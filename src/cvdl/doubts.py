@@ -62,7 +62,8 @@ def support_doubts(
             yield (
                 "tilted support",
                 f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
-                "wall, or the transform of the camera is wrong",
+                "wall, the transform of the camera may be wrong, or the frame that is taken for "
+                "upright is not (segmentation.up_frame names another)",
             )
     elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
         if setting in IMAGE_SIDES:
