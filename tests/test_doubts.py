@@ -11,6 +11,7 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.warm_up import made_up_frame
 
 TABLE = Plane(np.array([0, -0.8, -0.6]), 0.8)  # faces up and the camera
+SLOPE = Plane(np.array([0, -0.56, -0.83]), 0.8)  # 19 degrees steeper
 WALL = Plane(np.array([0, 0.6, -0.8]), 1.0)  # of a camera that looks down
 
 
@@ -28,7 +29,9 @@ def test_small_gaps_and_large_ones_have_their_own_causes():
     (cause, sentence), *rest = depth_doubts(depth, 0.5)
     assert (cause, rest) == ("gaps in the depth", [])
     assert "62% of the pixels" in sentence
-    assert causes(depth_doubts(depth, 0.01)) == ["little depth"]
+    assert causes(depth_doubts(depth, 0.05)) == ["little depth"]
+    depth[:] = np.nan  # then there is no support plane, which is told with its cause
+    assert causes(depth_doubts(depth, 0.0)) == []
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,7 @@ def test_small_gaps_and_large_ones_have_their_own_causes():
         (WALL, None, "bottom", []),
         (TABLE, None, "bottom", ["support faces down"]),
         (TABLE, TABLE.normal, "auto", []),
+        (SLOPE, TABLE.normal, "auto", ["tilted support"]),
         (WALL, TABLE.normal, "tf", ["tilted support"]),
         (WALL, WALL.normal, "auto", []),  # upside down, and tf knows
         (TABLE, WALL.normal, "top", []),  # a side of the image comes before tf

@@ -94,6 +94,16 @@ def test_noise_beyond_the_range_makes_no_surface():
     assert share == 0
 
 
+def test_readings_beyond_the_range_are_no_gaps():
+    """As between the slats of a chair."""
+    depth = tilted()
+    depth[:, 1::2] = 8.0
+    depth[0, 0] = np.nan
+    bridged, share = bridge_gaps(depth, CAMERA, MAX_RANGE)
+    assert bridged is depth
+    assert share < 0.01
+
+
 def test_whole_and_empty_depth_are_as_they_were():
     whole, empty = tilted(), np.full((480, 640), np.nan, np.float32)
     assert bridge_gaps(whole, CAMERA, MAX_RANGE)[0] is whole

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.frame import IMAGE_SIDES, Plane
-from cvdl.gaps import MANY_GAPS
 
-__all__ = ["Doubt", "depth_doubts", "support_doubts"]
+__all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
 
 #: Cause in a few words, the same in every frame, and a sentence about this frame.
 Doubt = tuple[str, str]
 
+_SMALL_GAPS = 0.1  # of the surfaces seen; fewer are bridged as well
 _EMPTY = 0.5  # of the pixels
-_TILTED_DEG = 30.0
+_TILTED_DEG = 15.0
 _POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
 
 
@@ -28,7 +28,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
         small_gaps: share of the surfaces seen that small gaps hide, of ``cvdl.gaps``.
     """
     empty = float(np.isnan(depth).mean())
-    if small_gaps >= MANY_GAPS:
+    if small_gaps >= _SMALL_GAPS:
         yield (
             "gaps in the depth",
             f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "
@@ -36,7 +36,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
             "decimation filter or lost lines: use depth of the resolution of the colour image, "
             "or a hole-filling filter",
         )
-    elif empty > _EMPTY:
+    elif _EMPTY < empty < 1:  # without any there is no support plane, which is told with its cause
         yield (
             "little depth",
             f"{empty:.0%} of the pixels have no depth. Likely causes are surfaces that are too "
@@ -57,12 +57,13 @@ def support_doubts(
     if plane is None:
         return
     if up is not None and setting not in IMAGE_SIDES:
-        tilt = float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))
+        tilt = tilt_deg(plane, up)
         if tilt > _TILTED_DEG:
             yield (
                 "tilted support",
                 f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
-                "wall, or the transform of the camera is wrong",
+                "wall, the transform of the camera may be wrong, or the frame that is taken for "
+                "upright is not (segmentation.up_frame names another)",
             )
     elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
         if setting in IMAGE_SIDES:
@@ -77,3 +78,8 @@ def support_doubts(
             "the support plane faces the lower side of the image. It is a table only if the "
             f"camera is mounted upside down; otherwise it may be a wall: {remedy}",
         )
+
+
+def tilt_deg(plane: Plane, up: NDArray[np.float64]) -> float:
+    """Angle between the plane's normal and up, a unit vector (3,) of the same frame, degrees."""
+    return float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))

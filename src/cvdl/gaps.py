@@ -14,12 +14,10 @@ from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.noise import depth_noise
 
-__all__ = ["MANY_GAPS", "bridge_gaps"]
-
-#: Share of the surfaces seen from which small gaps are bridged: every camera has a few.
-MANY_GAPS = 0.04
+__all__ = ["bridge_gaps"]
 
 _WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
+_MANY = 0.04  # of the surfaces that are seen
 _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
 _STEP_SIGMAS = 4.0
 
@@ -31,8 +29,8 @@ def bridge_gaps(
 
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
-    else with the nearer end. Fewer gaps than `MANY_GAPS` stay: they lie between things that touch
-    and tell them apart. Rows and columns without any
+    else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
+    stay: they lie between things that touch and tell them apart. Rows and columns without any
     reading are filled in any case.
 
     Args:
@@ -51,12 +49,13 @@ def bridge_gaps(
     widest = max(2, round(_WIDEST * camera.width))
     _bridge_rows(bridged, widest, camera.fx)
     _bridge_rows(bridged.T, widest, camera.fy)
-    surfaces = np.count_nonzero(np.isfinite(bridged))
-    share = 1 - np.count_nonzero(seen) / surfaces if surfaces else 0.0
-    bridged = np.where(np.isfinite(depth), depth, bridged)
-    if share >= MANY_GAPS:
+    empty = np.isnan(depth)
+    hidden = int(np.count_nonzero(empty & np.isfinite(bridged)))
+    share = hidden / max(hidden + int(np.count_nonzero(seen)), 1)
+    bridged = np.where(empty, bridged, depth)
+    if share >= _MANY:
         return bridged, share
-    lines = np.isnan(depth).all(axis=1, keepdims=True) | np.isnan(depth).all(axis=0, keepdims=True)
+    lines = empty.all(axis=1, keepdims=True) | empty.all(axis=0, keepdims=True)
     return (np.where(lines, bridged, depth) if lines.any() else depth), share
 
 

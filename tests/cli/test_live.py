@@ -80,3 +80,12 @@ def test_set_up_leaves_messages_alone_where_they_are(ros, made):
     result = CliRunner().invoke(app, ["live", "--setup"])
     assert (result.exit_code, result.stdout) == (0, "all messages already exist\n")
     assert not made
+
+
+def test_words_that_ros_would_pass_over_are_refused(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["cvdl", "live", "segmentation.up=tf"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert str(stop.value.code).startswith(
+        "error: unknown argument 'segmentation.up=tf'; accepted: options, --set K=V among them"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.bags import message_type
+from cvdl.doubts import tilt_deg
 from cvdl.pictures import overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
@@ -13,7 +14,7 @@ from cvdl.ros.reading import MessageError
 from cvdl.ros.results import scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
-from cvdl.ros.transforms import tilt_deg, transformed
+from cvdl.ros.transforms import transformed
 from cvdl.simulation import SimulationConfig, simulate_scene
 
 FACTORY = MessageFactory(message_type)
@@ -111,4 +112,4 @@ def test_a_scene_in_another_frame(scene):
     for new, old in zip(turned.grasps, scene.grasps, strict=True):
         expected = old.wireframe() @ matrix[:3, :3].T + matrix[:3, 3]
         np.testing.assert_allclose(new.wireframe(), expected, atol=1e-12)
-    assert tilt_deg(turned.plane) == pytest.approx(0, abs=1e-5)
+    assert tilt_deg(turned.plane, np.array([0, 0, 1])) == pytest.approx(0, abs=1e-5)

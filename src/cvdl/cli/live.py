@@ -54,6 +54,11 @@ def command(
     from cvdl.errors import InputError
     from cvdl.ros.interfaces import generate_messages, message_type, missing_messages
 
+    if ros_args and ros_args[0] != "--ros-args":
+        raise InputError(
+            f"unknown argument {ros_args[0]!r}; accepted: options, --set K=V among them, and, "
+            "after --, --ros-args with what ROS takes"
+        )
     if find_spec("rclpy") is None:
         raise InputError(
             "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or "

@@ -21,10 +21,12 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from cvdl.doubts import tilt_deg
 from cvdl.errors import InputError
 from cvdl.frame import RgbdFrame, Scene, Segmentation
 from cvdl.missing_plane import missing_plane
 from cvdl.pipeline import PerceptionConfig
+from cvdl.ros.depth_registration import NotRegisteredYetError
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
@@ -41,7 +43,7 @@ from cvdl.ros.results import SPATIAL, scene_messages
 from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.tf_input import TfInput
-from cvdl.ros.transforms import Transformer, TransformMissingError, tilt_deg, transformed
+from cvdl.ros.transforms import Transformer, TransformMissingError, transformed
 from cvdl.ros.up import with_up
 from cvdl.ros.worker import LatestWorker
 from cvdl.sync import Match
@@ -53,7 +55,6 @@ _log = logging.getLogger("cvdl.ros")
 _TICK_S = 1.0  # of diagnostics and of the watch over the inputs
 _LAST_S = 2.0  # after which a pair without a follower is taken for the last one
 _STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
-_LEVEL_DEG = 15.0  # a support that is tilted more is worth a word
 
 
 @dataclass(frozen=True)
@@ -381,6 +382,9 @@ class BaseNode(LifecycleNode):
                 return
             self._publish(frame, scene, job.wanted, health)
             end = perf_counter()
+        except NotRegisteredYetError as error:  # as at every start, so no warning
+            health.count(error.cause)
+            self.get_logger().info(str(error), once=True)
         except MessageError as error:
             health.drop(error.cause, f"{', '.join(camera.topics)}: {error}")
         except TransformMissingError as error:
@@ -413,6 +417,8 @@ class BaseNode(LifecycleNode):
                 health.warn(cause, sentence)
             if "segment" in scene.latency_ms:
                 health.saw_plane(scene.plane is not None)
+                if scene.plane is not None and frame.up is not None:
+                    health.tilt_deg = tilt_deg(scene.plane, frame.up)
                 if scene.plane is None:
                     max_range = stages.config.segmentation.max_range
                     missing = missing_plane(frame.depth, max_range)
@@ -472,7 +478,6 @@ class BaseNode(LifecycleNode):
                 turned = transformed(scene, matrix)
                 target = replace(frame, frame_id=self._transformer.target_frame)
                 messages.update(scene_messages(self._factory, target, turned, spatial))
-                _check_level(turned, self._transformer.target_frame, health)
         for topic in SCENE_TOPICS:  # in their order
             publisher = self._scene_publishers.get(topic)
             if topic in messages and publisher is not None:
@@ -506,19 +511,6 @@ class BaseNode(LifecycleNode):
                 values,
                 wrong,
             )
-        )
-
-
-def _check_level(scene: Scene, frame_id: str, health: Health) -> None:
-    """Whether the support is level, in a frame whose z axis points up."""
-    if scene.plane is None:
-        return
-    health.tilt_deg = tilt_deg(scene.plane)
-    if health.tilt_deg > _LEVEL_DEG:
-        health.warn(
-            "tilted support",
-            f"the support plane is tilted by {health.tilt_deg:.0f} degrees in {frame_id}: check "
-            "the camera's transform",
         )
 
 

@@ -15,7 +15,7 @@ from cvdl.ros.camera_info import is_rectified, read_camera
 from cvdl.ros.images import MessageError
 from cvdl.transform_tree import TransformTree
 
-__all__ = ["DepthRegistration", "frame_of", "is_named_registered"]
+__all__ = ["DepthRegistration", "NotRegisteredYetError", "frame_of", "is_named_registered"]
 
 _REGISTERED = re.compile(r"(^|[/_])(aligned|registered|depth_to_rgb|depth_to_color)(?=$|[/_])")
 # Cameras whose rays meet the picture's rim so close together are one, and so are frames.
@@ -31,6 +31,17 @@ def is_named_registered(depth_topic: str) -> bool:
 def frame_of(message: Any) -> str:
     """The frame id of a message with a header, without the leading slash of ROS 1."""
     return str(message.header.frame_id).lstrip("/")
+
+
+class NotRegisteredYetError(MessageError):
+    """What registers depth to color may still come.
+
+    Args:
+        missing: what is waited for.
+    """
+
+    def __init__(self, missing: str) -> None:
+        super().__init__("depth is not registered yet", f"waiting for {missing}")
 
 
 class DepthRegistration:
@@ -87,7 +98,7 @@ class DepthRegistration:
             else (H, W) float32 of the color camera's size.
 
         Raises:
-            MessageError: if something is missing that may still come.
+            NotRegisteredYetError: if something is missing that may still come.
         """
         self.missing, self._may_come = "", True
         size = metres.shape[1], metres.shape[0]
@@ -109,7 +120,7 @@ class DepthRegistration:
             return metres
         if camera is None or to_color is None:
             if self._may_come and monotonic() < self._settled_at:
-                raise MessageError("depth is not registered yet", f"waiting for {self.missing}")
+                raise NotRegisteredYetError(self.missing)
             return metres
         if not self.note:
             how = "the same frame" if is_same_frame else "by tf"

@@ -24,7 +24,7 @@ class Health:
         device: where the networks run, as shown.
 
     Attributes:
-        tilt_deg: of the support in a frame that stands upright, degrees; None if not known.
+        tilt_deg: of the support against gravity, degrees; None where up is not known.
     """
 
     def __init__(self, device: str) -> None:

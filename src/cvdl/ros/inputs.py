@@ -50,6 +50,8 @@ OVERRIDABLE = (
     QoSPolicyKind.RELIABILITY,
     QoSPolicyKind.DURABILITY,
 )
+#: By policy, what a subscription hears every publisher with.
+_HEARS_ALL = {"RELIABILITY": "best_effort", "DURABILITY": "volatile"}
 _WAITING = 10  # of a kind that wait for those of the same stamp
 
 Item = TypeVar("Item")
@@ -173,7 +175,8 @@ class _Subscriptions:
         self._made: list[_Subscription] = []
 
     def add(self, topic: str, kind: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
-        full, misfit = str(self._node.resolve_topic_name(topic)), partial(self._on_misfit, topic)
+        full = str(self._node.resolve_topic_name(topic))
+        misfit = partial(self._on_misfit, full)
         self._made.append(_Subscription(self._node, full, kind, callback, qos, misfit))
 
     def watch(self) -> None:
@@ -189,9 +192,13 @@ class _Subscriptions:
     def _on_misfit(self, topic: str, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.misfits[topic] = policy
+        remedy = ""
+        if policy in _HEARS_ALL:
+            name = f"qos_overrides.{topic}.subscription.{policy.lower()}"
+            remedy = f"; set {name} to {_HEARS_ALL[policy]}"
         self._node.get_logger().warning(
             f"{topic}: the QoS of a publisher is incompatible ({policy}), so its messages do not "
-            f"arrive; set qos_overrides.{topic}.subscription.{policy.lower()}"
+            f"arrive{remedy}"
         )
 
 
@@ -277,21 +284,24 @@ class CameraInput:
             self._has_told_registration = True
             self._node.get_logger().info(self.registration.note)
         if silence := self.silence():
-            words = [f"no frame for {SILENCE_S:g} s: {silence}", *self._hints(silence)]
-            self._warn("; ".join(words), self._complained)
+            hints = "".join(f"; {hint}" for hint in self._hints(silence))
+            # Lost images are told once, whether or not a pair comes now and then.
+            said = self._doubted if LARGE_IMAGES in silence else self._complained
+            self._warn(silence, hints, f"no frame for {SILENCE_S:g} s: {silence}{hints}", said)
         elif doubt := self.doubt():
-            self._warn(f"{doubt} (reported once)", self._doubted)
+            self._warn(doubt, "", f"{doubt} (reported once)", self._doubted)
 
-    def _warn(self, sentence: str, said: set[str]) -> None:
-        cause = re.sub(r"\d[\d.e+-]*", "", sentence)  # the same one, whatever the numbers
-        if cause not in said:
-            said.add(cause)
+    def _warn(self, problem: str, hints: str, sentence: str, said: set[str]) -> None:
+        cause = re.sub(r"\d[\d.e+-]*", "", problem.partition(" (")[0])  # whatever the numbers
+        if cause + hints not in said:  # fewer hints, as when a publisher comes, are no news
+            said |= {cause, cause + hints}
             self._node.get_logger().warning(sentence)
 
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph says of the topics, beside what they say themselves."""
         subject, others, _ = silence.partition(" (but ")
-        silent = subject.split() if others else ()
+        silent = subject.split() if others or self._is_cloud else ()
+        kind = "clouds" if self._is_cloud else "images"
         for topic in self.topics:
             if topic in self._subscriptions.misfits:
                 yield f"{topic}: incompatible QoS ({self._subscriptions.misfits[topic]})"
@@ -299,7 +309,7 @@ class CameraInput:
                 yield f"{topic}: it has no publisher"
             elif topic in self.topics[:2] and topic in silent:
                 yield (
-                    f"{topic}: it has a publisher; if it sends images, they are lost in "
+                    f"{topic}: it has a publisher; if it sends {kind}, they are lost in "
                     f"transport: {LARGE_IMAGES}"
                 )
 

@@ -12,7 +12,7 @@ from cvdl.errors import InputError
 from cvdl.frame import Plane, Scene, Segmentation
 from cvdl.transform_tree import matrix_of
 
-__all__ = ["TransformMissingError", "Transformer", "tilt_deg", "transformed"]
+__all__ = ["TransformMissingError", "Transformer", "transformed"]
 
 Found = TypeVar("Found", Scene, Segmentation)
 
@@ -103,11 +103,3 @@ def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
         for grasp in found.grasps
     )
     return replace(found, plane=plane, objects=objects, grasps=grasps)
-
-
-def tilt_deg(plane: Plane) -> float:
-    """Angle between the plane's normal and its frame's z axis, degrees.
-
-    In a frame that stands upright (REP 103: z up) a table's is near 0.
-    """
-    return float(np.rad2deg(np.arccos(np.clip(plane.normal[2], -1, 1))))

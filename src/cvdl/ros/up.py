@@ -49,7 +49,8 @@ def with_up(
         cause = "no up direction"
         detail = (
             f"tf does not connect the camera's frame {frame.frame_id!r} with "
-            f"{' or '.join(name for name in frames if name)}; frames in tf: {names}"
+            f"{' or '.join(name for name in frames if name)}; frames in tf: {names}. "
+            "Provide that transform, or name another frame as segmentation.up_frame"
         )
         if config.up == "tf":
             raise MessageError(cause, f"segmentation.up is tf, but {detail}")

@@ -623,9 +623,11 @@ def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):
     _, depth, _ = wire.messages(tabletops(1)[0])
     offer = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     publisher = wire.node.create_publisher(type(depth), "/perception/depth", offer)
-    assert wait_until(
-        lambda: any("/perception/depth" in log.msg and "RELIABILITY" in log.msg for log in report)
+    words = (
+        "/perception/depth: a publisher's QoS does not fit (RELIABILITY), nothing comes from it; "
+        "set qos_overrides./perception/depth.subscription.reliability to best_effort"
     )
+    assert wait_until(lambda: any(words in log.msg for log in report))
     wire.node.destroy_publisher(publisher)
 
 

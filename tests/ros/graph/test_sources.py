@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from rclpy.logging import LoggingSeverity
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from cvdl.camera import Camera
@@ -86,6 +87,21 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
         lambda: report and diagnosed(report).get("depth") == "registered to colour here"
     )
     assert sum("is registered to colour here" in each.msg for each in log) == 1
+
+
+def test_waiting_for_what_registers_depth_is_no_warning(start, wire, tabletop):
+    start(WithDepthInfo)
+    wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
+    log = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    color, _, info = wire.messages(tabletop)
+    wire.send((color, wire.factory.depth(halved(tabletop, tabletop.frame_id)), info))
+    words = "waiting for the camera_info of depth (nothing on /depth/camera_info)"
+
+    def levels():
+        return [LoggingSeverity(each.level) for each in log if words in each.msg]
+
+    assert wait_until(levels)
+    assert levels() == [LoggingSeverity.INFO]
 
 
 def test_point_clouds(start, wire, tabletop, cloud_of):
