@@ -49,7 +49,8 @@ def bridge_gaps(
     widest = max(2, round(_WIDEST * camera.width))
     _bridge_rows(bridged, widest, camera.fx)
     _bridge_rows(bridged.T, widest, camera.fy)
-    share = 1 - int(seen.sum()) / max(int(np.isfinite(bridged).sum()), 1)
+    surfaces = int(np.isfinite(bridged).sum())
+    share = 1 - int(seen.sum()) / surfaces if surfaces else 0.0
     bridged = np.where(np.isfinite(depth), depth, bridged)
     if share >= _MANY:
         return bridged, share
