@@ -15,7 +15,9 @@ def bottom(sheet, difference):
     labels[hole] = 0
     depth = np.where(labels > 0, 1.07, 1.1)
     surface = sheet(*SHAPE, depth=depth, lab=painted(difference, hole))
-    return dish_bottoms(labels, surface, labels == 0, plane_parts(labels == 0), 2000, (1000, 1000)), labels
+    return dish_bottoms(
+        labels, surface, labels == 0, plane_parts(labels == 0), 2000, (1000, 1000)
+    ), labels
 
 
 def test_the_bottom_of_a_dish_is_a_hole_of_another_colour_than_the_plane(sheet):
@@ -56,7 +58,9 @@ def test_through_a_ring_one_sees_the_plane(sheet):
 def test_a_thing_without_a_hole_has_no_bottom(sheet):
     surface = sheet(*SHAPE, lab=painted(30))
     on_plane = thing() == 0
-    assert not dish_bottoms(thing(), surface, on_plane, plane_parts(on_plane), 2000, (1000, 1000)).any()
+    assert not dish_bottoms(
+        thing(), surface, on_plane, plane_parts(on_plane), 2000, (1000, 1000)
+    ).any()
 
 
 # A vessel seen from above: in the middle its bottom, round it the wall in pieces, with gaps.
