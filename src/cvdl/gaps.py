@@ -17,6 +17,7 @@ from cvdl.noise import depth_noise
 __all__ = ["bridge_gaps"]
 
 _WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
+_WIDEST_LINES = 16 / 640  # of rows and columns without any reading: no shadow is like that
 _MANY = 0.04  # of the surfaces that are seen
 _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
 _STEP_SIGMAS = 4.0
@@ -31,7 +32,7 @@ def bridge_gaps(
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
     else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
     stay: they lie between things that touch and tell them apart. Rows and columns without any
-    reading are filled in any case.
+    reading are filled in any case, up to 16 beside each other.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
@@ -45,17 +46,33 @@ def bridge_gaps(
     if np.isfinite(depth).all():
         return depth, 0.0
     seen = depth < max_range
-    bridged = np.where(seen, depth, np.float32(np.nan))
-    widest = max(2, round(_WIDEST * camera.width))
-    _bridge_rows(bridged, widest, camera.fx)
-    _bridge_rows(bridged.T, widest, camera.fy)
+    bridged = _bridged(depth, camera, max_range, _WIDEST)
     surfaces = int(np.isfinite(bridged).sum())
     share = 1 - int(seen.sum()) / surfaces if surfaces else 0.0
-    bridged = np.where(np.isfinite(depth), depth, bridged)
     if share >= _MANY:
-        return bridged, share
-    lines = np.isnan(depth).all(axis=1, keepdims=True) | np.isnan(depth).all(axis=0, keepdims=True)
-    return (np.where(lines, bridged, depth) if lines.any() else depth), share
+        depth = np.where(np.isfinite(depth), depth, bridged)
+    empty = np.isnan(depth)
+    lines = _inner(empty.all(axis=1))[:, None] | _inner(empty.all(axis=0))
+    if lines.any():
+        depth = np.where(lines, _bridged(depth, camera, max_range, _WIDEST_LINES), depth)
+    return depth, share
+
+
+def _inner(lines: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of some lines (N,) that have others on both sides: registration leaves empty rims."""
+    after, before = (np.logical_or.accumulate(~each) for each in (lines, lines[::-1]))
+    return lines & after & before[::-1]
+
+
+def _bridged(
+    depth: NDArray[np.float32], camera: Camera, max_range: float, widest: float
+) -> NDArray[np.float32]:
+    """All gaps bridged up to a width in shares of the image's width; NaN beyond the range."""
+    bridged = np.where(depth < max_range, depth, np.float32(np.nan))
+    pixels = max(2, round(widest * camera.width))
+    _bridge_rows(bridged, pixels, camera.fx)
+    _bridge_rows(bridged.T, pixels, camera.fy)
+    return bridged
 
 
 _sigma = compiled()(depth_noise)
