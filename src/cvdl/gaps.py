@@ -52,7 +52,8 @@ def bridge_gaps(
     if share >= _MANY:
         depth = np.where(np.isfinite(depth), depth, bridged)
     empty = np.isnan(depth)
-    lines = _inner(empty.all(axis=1))[:, None] | _inner(empty.all(axis=0))
+    rows, columns = (_inner(np.logical_and.reduce(empty, axis)) for axis in (1, 0))
+    lines = rows[:, None] | columns
     if lines.any():
         depth = np.where(lines, _bridged(depth, camera, max_range, _WIDEST_LINES), depth)
     return depth, share
