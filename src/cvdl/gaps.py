@@ -16,8 +16,9 @@ from cvdl.noise import depth_noise
 
 __all__ = ["bridge_gaps"]
 
-_WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
 _MANY = 0.04  # of the surfaces that are seen
+_WIDEST = 6 / 640  # of the image's width: wider gaps are shadows and missing surfaces
+_WIDEST_LINES = 16 / 640  # of rows and columns without any reading: no shadow is like that
 _STEEPEST = 2.5  # metres in depth a metre across: steeper is a step between two surfaces
 _STEP_SIGMAS = 4.0
 
@@ -30,8 +31,8 @@ def bridge_gaps(
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
     else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
-    stay: they lie between things that touch and tell them apart. Rows and columns without any
-    reading are filled in any case.
+    stay: they lie between things that touch and tell them apart. Rows and columns without any reading are filled in any case, up to 16
+    beside each other.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
@@ -44,19 +45,35 @@ def bridge_gaps(
     """
     if np.isfinite(depth).all():
         return depth, 0.0
-    seen = depth < max_range
-    bridged = np.where(seen, depth, np.float32(np.nan))
-    widest = max(2, round(_WIDEST * camera.width))
-    _bridge_rows(bridged, widest, camera.fx)
-    _bridge_rows(bridged.T, widest, camera.fy)
+    bridged = _bridged(depth, camera, max_range, _WIDEST)
     empty = np.isnan(depth)
     hidden = int(np.count_nonzero(empty & np.isfinite(bridged)))
-    share = hidden / max(hidden + int(np.count_nonzero(seen)), 1)
-    bridged = np.where(empty, bridged, depth)
+    share = hidden / max(hidden + int(np.count_nonzero(depth < max_range)), 1)
     if share >= _MANY:
-        return bridged, share
-    lines = empty.all(axis=1, keepdims=True) | empty.all(axis=0, keepdims=True)
-    return (np.where(lines, bridged, depth) if lines.any() else depth), share
+        depth = np.where(empty, bridged, depth)
+        empty = np.isnan(depth)
+    rows, columns = (_inner(np.logical_and.reduce(empty, axis)) for axis in (1, 0))
+    lines = rows[:, None] | columns
+    if lines.any():
+        depth = np.where(lines, _bridged(depth, camera, max_range, _WIDEST_LINES), depth)
+    return depth, share
+
+
+def _inner(lines: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of some lines (N,) that have others on both sides: registration leaves empty rims."""
+    after, before = (np.logical_or.accumulate(~each) for each in (lines, lines[::-1]))
+    return lines & after & before[::-1]
+
+
+def _bridged(
+    depth: NDArray[np.float32], camera: Camera, max_range: float, widest: float
+) -> NDArray[np.float32]:
+    """All gaps bridged up to a width in shares of the image's width; NaN beyond the range."""
+    bridged = np.where(depth < max_range, depth, np.float32(np.nan))
+    pixels = max(2, round(widest * camera.width))
+    _bridge_rows(bridged, pixels, camera.fx)
+    _bridge_rows(bridged.T, pixels, camera.fy)
+    return bridged
 
 
 _sigma = compiled()(depth_noise)

@@ -133,6 +133,14 @@ def test_a_log_that_is_cut_off_is_read_up_to_the_cut(tmp_path):
     assert found == MESSAGES[: len(found)]
 
 
+def test_the_log_of_a_compressed_file_is_read(tmp_path):
+    path = killed(tmp_path / "bag", 10)
+    file = path / "bag_0.db3"
+    (path / "bag_0.db3.zstd").write_bytes(zstd.compress(file.read_bytes()))
+    file.unlink()
+    assert contents(path) == MESSAGES
+
+
 def test_a_log_that_is_none_leaves_what_is_in_the_file(tmp_path):
     path = write(tmp_path / "bag", storage=StoragePlugin.SQLITE3)
     (path / "bag.db3-wal").write_bytes(b"no log" * 1000)

@@ -199,6 +199,22 @@ def test_camera_infos_in_namespaces_of_their_own(bag_with):
     assert find_topics(bag) == RgbdTopics(color, depth, info, depth_info)
 
 
+@pytest.mark.parametrize(
+    ("info", "depth_info"),
+    [
+        ("/color_info", "/depth_info"),
+        ("/z_info", "/a_info"),
+        ("/c/color/camera_info", "/depth_info"),
+        ("/color_info", "/c/depth/camera_info"),
+    ],
+)
+def test_frames_tell_camera_infos_apart(bag_with, info, depth_info):
+    for color, depth in (("/c/color/image", "/c/depth/image"), ("/color", "/depth")):
+        topics = {color: "color", depth: "far depth", info: "info", depth_info: "far info"}
+        bag = bag_with({**topics, "/tf_static": "static"})
+        assert find_topics(bag) == RgbdTopics(color, depth, info, depth_info)
+
+
 def test_images_of_16_bits_are_depth_where_there_is_no_better(bag_with):
     topics = {"/c/image": "color", "/c/camera_info": "info", "/c/depth/image": "labels"}
     assert find_topics(bag_with(topics)).depth == "/c/depth/image"
@@ -226,7 +242,7 @@ def test_clouds_that_need_a_word_or_do_not_serve(bag_with):
     with pytest.raises(BagError, match="choose one: --points-topic /a/points or /b/points"):
         find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
     bag = bag_with({"/p": "bare cloud", "/c": "color"})
-    with pytest.raises(BagError, match="there is no depth topic in it"):
+    with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p does not serve: clo"):
         find_topics(bag)
     assert find_topics(bag, points="/p").is_cloud  # the frames will say what is wrong with it
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):

@@ -238,6 +238,9 @@ def test_shapes_tell_the_layout(tmp_path):
     write_model(path, {"a": np.zeros((1, 9, 11))})
     with pytest.raises(InputError, match=r"a \[1, 9, 11\]: no layout fits these shapes with 2"):
         load_detector("onnx", str(path), "cpu")
+    write_model(path, {"output0": [[[*box, 0.9, 44]]]})  # a class that the list does not have
+    with pytest.raises(InputError, match="no layout fits these shapes with 2 classes"):
+        load_detector("onnx", str(path), "cpu")
 
 
 def write_sized(path, extra, text):

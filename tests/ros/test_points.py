@@ -9,7 +9,7 @@ import pytest
 
 from cvdl.bags import message_type
 from cvdl.ros.messages import MessageFactory
-from cvdl.ros.points import images_of, is_source, points_description
+from cvdl.ros.points import images_of, points_description, source_fault
 from cvdl.ros.reading import MessageError, read_frame
 
 FACTORY = MessageFactory(message_type)
@@ -28,7 +28,7 @@ FACTORY = MessageFactory(message_type)
 def test_a_cloud_gives_the_frame_that_it_was_made_of(frame, layout, has_info, cloud_of):
     info = FACTORY.camera_info(frame) if has_info else None
     message = cloud_of(frame, **layout)
-    assert is_source(message)
+    assert not source_fault(message)
     read = read_frame(*images_of(message, info), is_rectified=True)
     np.testing.assert_array_equal(read.color, frame.color)
     np.testing.assert_array_equal(read.depth, frame.depth)
@@ -78,7 +78,7 @@ def test_clouds_that_cannot_be_used(frame, change, found, cloud_of):
 def test_a_cloud_without_color(frame, cloud_of):
     message = cloud_of(frame)
     message.fields = [*message.fields[:3], SimpleNamespace(name="intensity", offset=24, datatype=7)]
-    assert not is_source(message)
+    assert source_fault(message).startswith("cloud without color")
     assert points_description(message) == "x y z intensity"
     with pytest.raises(
         MessageError, match="cloud without colour: its fields are x, y, z, intensity"

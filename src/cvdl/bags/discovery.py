@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -19,7 +20,7 @@ from cvdl.ros.images import (
     image_size,
     is_grey,
 )
-from cvdl.ros.points import POINTS, is_source, points_description
+from cvdl.ros.points import POINTS, points_description, source_fault
 from cvdl.tally import counted
 from cvdl.transform_tree import TransformTree
 
@@ -64,6 +65,7 @@ class ImageTopic:
         encoding: of an Image, the format of a CompressedImage, or the fields of a PointCloud2.
         size: width and height, pixels; zeros where the picture cannot be read.
         frame: its frame id, without a leading slash.
+        fault: why a PointCloud2 is neither, or empty.
     """
 
     topic: Topic
@@ -71,6 +73,7 @@ class ImageTopic:
     encoding: str
     size: tuple[int, int]
     frame: str = ""
+    fault: str = ""
 
     @property
     def is_compressed(self) -> bool:
@@ -89,13 +92,14 @@ def image_topics(bag: BagReader) -> dict[str, ImageTopic]:
     for topic in bag.topics:
         if topic.type not in (*_IMAGES, POINTS) or not topic.count:
             continue
-        kind, encoding, size, frame = "", "", (0, 0), ""
+        kind, encoding, size, frame, fault = "", "", (0, 0), "", ""
         for _, _, data in islice(bag.messages([topic.name]), _FIRST):
             try:
                 message = bag.decode(topic, data)
                 frame = frame_of(message)
                 if topic.type == POINTS:
-                    kind = "points" if is_source(message) else ""
+                    fault = source_fault(message)
+                    kind = "" if fault else "points"
                     encoding = points_description(message)
                     size = int(message.width), int(message.height)
                     break
@@ -106,7 +110,7 @@ def image_topics(bag: BagReader) -> dict[str, ImageTopic]:
                 continue  # said again, with its reason, when the topic is used
             if kind:
                 break
-        found[topic.name] = ImageTopic(topic, kind, encoding, size, frame)
+        found[topic.name] = ImageTopic(topic, kind, encoding, size, frame, fault)
     return found
 
 
@@ -135,7 +139,7 @@ def find_topics(
         BagError: if one is missing, or several fit equally well; it lists the bag's topics.
     """
     images = image_topics(bag)
-    infos = [topic.name for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
+    infos = _info_frames(bag)
 
     def fail(what: str) -> BagError:
         return BagError(f"{bag.path}: {what}. Its topics:\n{describe_topics(bag, images)}")
@@ -157,7 +161,7 @@ def find_topics(
     choices = {
         "colour": [color] if color else [n for n, i in images.items() if i.kind == "color"],
         "depth": [depth] if depth else [n for n, i in images.items() if i.kind == "depth"],
-        "camera_info": [info] if info else infos,
+        "camera_info": [info] if info else list(infos),
     }
     clouds = [points] if points else [n for n, i in images.items() if i.kind == "points"]
     is_pair = bool(choices["colour"] and choices["depth"] and choices["camera_info"])
@@ -165,9 +169,12 @@ def find_topics(
         if len(clouds) > 1:
             raise fail(f"several topics fit; choose one: --points-topic {' or '.join(clouds)}")
         return RgbdTopics(clouds[0], clouds[0], info or _info_beside(clouds[0], infos))
+    faults = "".join(f"; {n} does not serve: {i.fault}" for n, i in images.items() if i.fault)
     accepted = {
-        "colour": f" with one of the encodings {', '.join(COLOR_ENCODINGS)}, or compressed",
-        "depth": f" with one of the encodings {', '.join(DEPTH_ENCODINGS)}, or compressedDepth",
+        "colour": f" with one of the encodings {', '.join(COLOR_ENCODINGS)}, or compressed"
+        + faults,
+        "depth": f" with one of the encodings {', '.join(DEPTH_ENCODINGS)}, or compressedDepth"
+        + faults,
         "camera_info": "",
     }
     for what, candidates in choices.items():
@@ -194,7 +201,7 @@ def find_topics(
             if len(found) > 1
         )
         raise fail(f"several topics fit equally well; choose one: {doubtful}")
-    depth_info = _depth_info(best.depth, best.camera_info, infos)
+    depth_info = _depth_info(images[best.depth], best.camera_info, infos)
     return RgbdTopics(best.color, best.depth, best.camera_info, depth_info)
 
 
@@ -223,7 +230,7 @@ class _Fitness:
     """Tells how well topics fit together."""
 
     images: Mapping[str, ImageTopic]
-    infos: Collection[str]
+    infos: Mapping[str, str]
     transforms: TransformTree
 
     def __call__(self, color_name: str, depth_name: str, info: str) -> tuple[int, ...]:
@@ -243,6 +250,7 @@ class _Fitness:
             # The camera_info of colour, else of depth registered to it, else any.
             2 * (info_space == color_space)
             + (info_space == depth_space and (is_same_frame or is_registered)),
+            self.infos[info] == color.frame,
             _shared(info_space, color_space),
             is_registered,
             depth.encoding != "mono16",
@@ -255,7 +263,7 @@ class _Fitness:
 
     def _can_register(self, color: ImageTopic, depth: ImageTopic, info: str) -> bool:
         """Whether there is all that it takes to register depth to color."""
-        return bool(_depth_info(depth.topic.name, info, self.infos)) and (
+        return bool(_depth_info(depth, info, self.infos)) and (
             color.frame == depth.frame
             or self.transforms.lookup(color.frame, depth.frame) is not None
         )
@@ -266,17 +274,41 @@ def _info_beside(name: str, infos: Iterable[str]) -> str:
     return next((info for info in infos if _namespace(info) == _namespace(name)), "")
 
 
-def _depth_info(depth: str, color_info: str, infos: Iterable[str]) -> str:
-    """The CameraInfo topic of depth: beside it, or alone the nearest by name; empty if none is."""
-    beside = _info_beside(depth, infos)
-    if beside:
-        return beside if beside != color_info else ""
-    space = _namespace(depth)
-    shared = {info: _shared(_namespace(info), space) for info in infos}
-    most = max(shared.values(), default=0)
-    nearest = [info for info, count in shared.items() if count == most]
-    is_clear = most > 0 and len(nearest) == 1 and nearest[0] != color_info
-    return nearest[0] if is_clear else ""
+def _info_frames(bag: BagReader) -> dict[str, str]:
+    """The frame id of every CameraInfo topic that has messages, by its name."""
+    found = {}
+    for topic in bag.topics:
+        if topic.type == CAMERA_INFO and topic.count:
+            found[topic.name] = ""
+            for _, _, data in islice(bag.messages([topic.name]), 1):
+                with suppress(MessageError):  # said when the topic is used
+                    found[topic.name] = frame_of(bag.decode(topic, data))
+    return found
+
+
+def _depth_info(depth: ImageTopic, color_info: str, infos: Mapping[str, str]) -> str:
+    """The CameraInfo topic of depth: beside it, alone the nearest by name, or of its frame.
+
+    Empty if none is, or if several are.
+
+    Args:
+        depth: the topic of depth.
+        color_info: the CameraInfo topic of color.
+        infos: frame ids by the names of all.
+    """
+    space = _namespace(depth.topic.name)
+    likely = [info for info in infos if _namespace(info) == space]
+    if len(likely) > 1:
+        likely = [info for info in likely if info != color_info]
+    elif not likely:
+        shared = {info: _shared(_namespace(info), space) for info in infos}
+        most = max(shared.values(), default=0)
+        likely = [info for info, count in shared.items() if 0 < count == most]
+    of_frame = [info for info in infos if infos[info] == depth.frame != infos[color_info]]
+    for found in (likely, of_frame):
+        if len(found) == 1 and found != [color_info]:
+            return found[0]
+    return ""
 
 
 def _namespace(name: str) -> tuple[str, ...]:

@@ -78,9 +78,14 @@ def readable(path: Path, stack: ExitStack) -> Path:
         return path
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="cvdl-")))
     try:
+        file = path
         if path.suffix == _COMPRESSED:
-            return _decompress(path, folder / path.stem)
-        return _with_log(path, folder / path.name)
+            file = _decompress(path, folder / path.stem)
+        if has_log(path):
+            whole = folder / "whole"
+            whole.mkdir()
+            file = _with_log(path, file, whole / file.name)
+        return file
     except OSError as error:
         raise BagError(
             f"cannot make a temporary copy of {path} in {gettempdir()}: {error} (set TMPDIR to "
@@ -89,7 +94,9 @@ def readable(path: Path, stack: ExitStack) -> Path:
 
 
 def _logs_of(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in _LOGS]
+    """Also of a compressed file: it may have been compressed before its log was in it."""
+    file = path.with_suffix("") if path.suffix == _COMPRESSED else path
+    return [file.with_name(file.name + suffix) for suffix in _LOGS]
 
 
 def _is_filled(path: Path) -> bool:
@@ -115,9 +122,9 @@ def _decompress(path: Path, target: Path) -> Path:
     return target
 
 
-def _with_log(path: Path, target: Path) -> Path:
-    """A copy into which SQLite has brought what its log says."""
-    shutil.copyfile(path, target)
+def _with_log(path: Path, file: Path, target: Path) -> Path:
+    """A copy of `file`, which is `path` uncompressed, with what the log of `path` says."""
+    shutil.copyfile(file, target)
     for log in filter(_is_filled, _logs_of(path)):
         shutil.copyfile(log, target.with_name(log.name))
     if not target.stat().st_size:  # SQLite drops the log of an empty file
@@ -128,7 +135,7 @@ def _with_log(path: Path, target: Path) -> Path:
             rows = database.execute("SELECT count(*) FROM messages").fetchone()[0]
     except sqlite3.Error as error:
         _log.warning("%s: its SQLite log cannot be read: %s", path, error)
-        shutil.copyfile(path, target)
+        shutil.copyfile(file, target)
     else:
         _log.warning(
             "%s: its recorder was killed; with its SQLite log it holds %d messages", path, rows

@@ -37,6 +37,7 @@ _COLUMNS: dict[int, Sequence[Column]] = {
     7: ("batch", "box", "label", "score"),
 }
 _ORDER = "; set the key columns or outputs if the order is another"
+_LARGEST_SCORE = 1.001  # rounded in float16
 _LARGEST_LOG = 20.0  # of a box's size in cells
 #: Of the levels of a pyramid, pixels a cell; the coarsest ones may be missing.
 _STRIDES = (8, 16, 32, 64, 128)
@@ -232,6 +233,7 @@ def _rtdetr(
     """RT-DETR as Ultralytics exports it: a row is centre, size (shares) and class probabilities."""
     rows = only_output(outputs, classes + 4, axis=1, ndim=2)
     scores = activated(rows[:, 4:], layout.activation)
+    _check_scores(scores)  # those of nms have as many values where there are two classes
     centered = layout.model_copy(update={"box_format": "cxcywh"})
     return best_class(of_format(rows[:, :4], scores, centered, size), scores)
 
@@ -270,8 +272,7 @@ def _labelled(
     background = int(layout.background)
     real = (scores > 0) & (labels >= background)
     boxes, scores, labels = boxes[real], scores[real], labels[real]
-    if len(scores) and scores.max() > 1.001:  # rounded in float16
-        raise OutputsError(f"a score is {scores.max():g}; expected 0 to 1{_ORDER}")
+    _check_scores(scores, _ORDER)
     if (labels != labels.round()).any():
         wrong = labels[labels != labels.round()][0]
         raise OutputsError(f"a label is {wrong:g}; expected a whole number{_ORDER}")
@@ -280,6 +281,11 @@ def _labelled(
     return Candidates(
         of_format(boxes, scores, layout, size), labels.astype(np.int64) - background, scores
     )
+
+
+def _check_scores(scores: Array, hint: str = "") -> None:
+    if scores.max(initial=0) > _LARGEST_SCORE:
+        raise OutputsError(f"a score is {scores.max():g}; expected 0 to 1{hint}")
 
 
 def _cells(stride: int, size: tuple[int, int]) -> Array:

@@ -22,8 +22,8 @@ __all__ = [
     "CloudCameraInfo",
     "CloudImage",
     "images_of",
-    "is_source",
     "points_description",
+    "source_fault",
 ]
 
 #: The type of the messages.
@@ -72,13 +72,13 @@ class CloudCameraInfo:
     roi: _Region = field(default_factory=_Region)
 
 
-def is_source(message: Any) -> bool:
-    """Whether a PointCloud2 is organised and has color."""
+def source_fault(message: Any) -> str:
+    """Why a PointCloud2 does not serve as color and depth; empty if it does."""
     try:
         _check(message)
-    except MessageError:
-        return False
-    return True
+    except MessageError as error:
+        return str(error)
+    return ""
 
 
 def points_description(message: Any) -> str:
