@@ -31,8 +31,8 @@ def bridge_gaps(
     A gap in a row or a column that is at most 6 pixels wide (of 640 columns; in proportion in other
     images) is filled: linearly in inverse depth, as a plane is, where both ends lie on one surface;
     else with the nearer end. A few gaps (less than 4 % of what is seen, as every camera has them)
-    stay: they lie between things that touch and tell them apart. Rows and columns without any reading are filled in any case, up to 16
-    beside each other.
+    stay: they lie between things that touch and tell them apart. Rows and columns without any
+    reading are filled in any case, up to 16 beside each other.
 
     Args:
         depth: (H, W) float32, metres, NaN where there is no reading.
