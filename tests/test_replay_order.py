@@ -262,14 +262,15 @@ def test_stamps_that_tell_nothing(tmp_path, numbers, stage, caplog, stamp_of, to
     assert labels == [stamp_ns(each[COLOR_TOPIC]) for each in numbers[:count]]
 
 
-def test_stamps_that_stop_on_the_way_are_told(tmp_path, numbers, stage, caplog):
-    last = stamp_ns(numbers[20][COLOR_TOPIC])
-    path = write(tmp_path / "in", with_stamps(numbers[:80], partial(min, last)))
+@pytest.mark.parametrize(("last", "lost"), [(20, 118), (60, 38)])
+def test_stamps_that_stop_on_the_way_are_told(tmp_path, numbers, stage, caplog, last, lost):
+    newest = stamp_ns(numbers[last][COLOR_TOPIC])
+    path = write(tmp_path / "in", with_stamps(numbers[:80], partial(min, newest)))
     summary = replay(path, tmp_path / "out", stage)
-    assert summary.frames == 21
-    assert summary.dropped == {"duplicate stamp": 2 * 59}
+    assert summary.frames == last + 1
+    assert summary.dropped == {"duplicate stamp": lost}
     (record,) = caplog.records
-    assert "118 images are skipped, because another image of their topic has" in record.getMessage()
+    assert f"{lost} images are skipped, because another image of their topic" in record.getMessage()
 
 
 def test_messages_that_are_recorded_twice_are_no_stamps_that_stand_still(

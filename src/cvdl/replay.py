@@ -57,6 +57,8 @@ _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may get one topic seconds after another,
 #: and here nobody waits for a result.
 _QUEUE = 100
+#: Of the frames: from so many images with the stamp of another on, there is a warning.
+_MANY_EQUAL = 0.25
 #: Where stamps tell nothing, the least slop: times of recording scatter more than stamps do.
 _RECORDED_SLOP_S = 0.05
 
@@ -256,7 +258,7 @@ class _Run:
                 interrupted = True
         interrupted |= self._interrupt.asked
         equal = self._sync.dropped["duplicate stamp"]
-        if equal > self._sync.matched:
+        if equal > _MANY_EQUAL * self._sync.matched:
             self._tally.warn(
                 "duplicate stamps",
                 f"{self._topics.color}, {self._topics.depth}: {equal} images are skipped, "

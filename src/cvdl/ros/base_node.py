@@ -432,7 +432,7 @@ class BaseNode(LifecycleNode):
         config = stages.config.segmentation
         if tf.problem and config.up == "tf":
             raise MessageError("no up direction", f"segmentation.up is tf, but {tf.problem}")
-        return with_up(frame, tf.tree, config, health.warn, self._settings.target_frame)
+        return with_up(frame, tf.tree, config, health.warn)
 
     def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
         """Of another node, in the camera's frame."""

@@ -24,7 +24,6 @@ def with_up(
     tree: TransformTree,
     config: SegmentationConfig,
     warn: Callable[[str, str], None],
-    target_frame: str = "",
 ) -> RgbdFrame:
     """The frame with its ``up``, where tf knows it and the settings do not say otherwise.
 
@@ -33,14 +32,13 @@ def with_up(
         tree: what tf has told so far.
         config: its ``up`` and ``up_frame``.
         warn: called with a cause and a sentence where ``up_frame`` is not connected.
-        target_frame: of the results; it is taken for upright where no other frame is known.
 
     Raises:
         MessageError: if up is to be found by tf, and tf does not know.
     """
     if config.up not in ("auto", "tf"):
         return frame
-    frames = (config.up_frame,) if config.up_frame else (*UPRIGHT_FRAMES, target_frame)
+    frames = (config.up_frame,) if config.up_frame else UPRIGHT_FRAMES
     up = up_direction(tree, frame.frame_id, frames)
     if up is not None:
         return replace(frame, up=up)

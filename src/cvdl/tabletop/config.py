@@ -42,7 +42,7 @@ class SegmentationConfig(Settings):
     up_frame: str = Field(
         "",
         description="Frame of tf whose z axis points up; empty: the first of map, odom, world, "
-        "base_footprint, base_link and target_frame that tf connects to the camera.",
+        "base_footprint and base_link that tf connects to the camera.",
     )
 
     @model_validator(mode="after")

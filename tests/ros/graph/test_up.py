@@ -46,7 +46,7 @@ def pose(roll_deg):
     ("topic", "qos"), [("/tf_static", LATCHED), ("/tf", QoSProfile(depth=100))]
 )
 @pytest.mark.parametrize(
-    ("parent", "settings"), [("odom", {}), ("my_base", {"target_frame": "my_base"})]
+    ("parent", "settings"), [("odom", {}), ("my_base", {"segmentation.up_frame": "my_base"})]
 )
 def test_up_comes_from_tf(start, wire, tabletop, seen, monkeypatch, topic, qos, parent, settings):
     monkeypatch.setattr("cvdl.ros.base_node.Transformer", lambda node, frame: None)
