@@ -78,7 +78,7 @@ def test_clouds_that_cannot_be_used(frame, change, found, cloud_of):
 def test_a_cloud_without_color(frame, cloud_of):
     message = cloud_of(frame)
     message.fields = [*message.fields[:3], SimpleNamespace(name="intensity", offset=24, datatype=7)]
-    assert source_fault(message).startswith("cloud without color")
+    assert source_fault(message).startswith("cloud without colour")
     assert points_description(message) == "x y z intensity"
     with pytest.raises(
         MessageError, match="cloud without colour: its fields are x, y, z, intensity"

@@ -613,7 +613,7 @@ def test_silence_is_explained(start, wire, tabletops, monkeypatch):
     count = sum(silent in log.msg for log in report)
     time.sleep(1.2)
     assert sum(silent in log.msg for log in report) == count == 1
-    assert not told("QoS does not fit")
+    assert not told("incompatible")
 
 
 def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):
@@ -624,7 +624,8 @@ def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):
     offer = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     publisher = wire.node.create_publisher(type(depth), "/perception/depth", offer)
     words = (
-        "/perception/depth: a publisher's QoS does not fit (RELIABILITY), nothing comes from it; "
+        "/perception/depth: the QoS of a publisher is incompatible (RELIABILITY), so its messages "
+        "do not arrive; "
         "set qos_overrides./perception/depth.subscription.reliability to best_effort"
     )
     assert wait_until(lambda: any(words in log.msg for log in report))

@@ -95,7 +95,7 @@ def test_waiting_for_what_registers_depth_is_no_warning(start, wire, tabletop):
     log = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
     color, _, info = wire.messages(tabletop)
     wire.send((color, wire.factory.depth(halved(tabletop, tabletop.frame_id)), info))
-    words = "waiting for the camera_info of depth (nothing on /depth/camera_info)"
+    words = "waiting for the camera_info of depth (no messages on /depth/camera_info)"
 
     def levels():
         return [LoggingSeverity(each.level) for each in log if words in each.msg]

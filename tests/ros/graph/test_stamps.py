@@ -101,15 +101,15 @@ def test_losses_of_one_topic_are_named_though_pairs_come(run):
 def test_losses_are_told_once_though_a_pair_comes_now_and_then(run):
     node, said = run(now, now, 160, lambda topic, i: i % 40 == 20)
     assert node._camera.pairs >= 3
-    assert wait_until(lambda: said("images get lost on the way"))
-    assert len(said("images get lost on the way")) == 1
+    assert wait_until(lambda: said("images are lost in transport"))
+    assert len(said("images are lost in transport")) == 1
 
 
 def test_publishers_that_do_not_send_yet_are_no_news(start, wire, tabletop, monkeypatch):
     monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
     start(SegmentationNode)
     said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
-    words = "nothing comes on /perception/color, /perception/depth, /perception/camera_info"
+    words = "no messages on /perception/color, /perception/depth, /perception/camera_info"
     assert wait_until(lambda: any(words in log.msg for log in said))
     for name, message in zip(
         ("color", "depth", "camera_info"), wire.messages(tabletop), strict=True
@@ -137,5 +137,5 @@ def test_clouds_that_never_arrive_though_they_are_published(start, wire, monkeyp
     said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
     kind = message_type("sensor_msgs/msg/PointCloud2")
     wire.node.create_publisher(kind, "/perception/points", 5)
-    words = "/perception/points: it has a publisher; if that sends, its clouds get lost on the way"
+    words = "/perception/points: it has a publisher; if it sends clouds, they are lost in transport"
     assert wait_until(lambda: any(words in log.msg for log in said))
