@@ -92,7 +92,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     np.testing.assert_array_equal(resumed.windows(color)[1], whole.windows(color)[1])
     again = train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "cut", resume=True)
     np.testing.assert_array_equal(again.windows(color)[1], whole.windows(color)[1])
-    with pytest.raises(InputError, match="run already"):
+    with pytest.raises(InputError, match="already holds a run"):
         train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "cut")
 
 
