@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from math import isnan
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any
+
+import numpy as np
 
 from cvdl.bags import (
     BagError,
@@ -31,6 +31,7 @@ from cvdl.bags import (
     stamps_stand_still,
 )
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
+from cvdl.evaluation.figures import median_of_defined
 from cvdl.frame import RgbdFrame, Scene
 from cvdl.missing_plane import MissingPlane, missing_plane
 from cvdl.pictures import overlay
@@ -279,7 +280,7 @@ class _Run:
             refused_detections=self._refused_detections,
             without_plane=len(self._planeless),
             plane_causes=Counter(each.cause for each in self._planeless),
-            planeless_depth=_median([each.median for each in self._planeless]),
+            planeless_depth=median_of_defined(np.array([each.median for each in self._planeless])),
             registration=self._registration.note,
             problem="" if self._tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
@@ -443,16 +444,15 @@ class _Run:
             _log.debug("frame with stamp %d ns", stamp, exc_info=error)
             self._tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
         else:
-            for cause, sentence in doubts(
+            of_messages = doubts(
                 match.color,
                 match.depth,
                 match.camera_info,
                 self._is_rectified,
                 self._registration,
                 (frame.camera.width, frame.camera.height),
-            ):
-                self._tally.warn(cause, sentence)
-            for cause, sentence in scene.doubts:
+            )
+            for cause, sentence in (*of_messages, *scene.doubts):
                 self._tally.warn(cause, sentence)
             if scene.plane is None:
                 missing = missing_plane(frame.depth, self._segmentation.max_range)
@@ -560,12 +560,6 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-
-
-def _median(values: list[float]) -> float:
-    """Of those that are numbers; NaN where none is."""
-    numbers = [value for value in values if not isnan(value)]
-    return median(numbers) if numbers else float("nan")
 
 
 class _Stopwatch:

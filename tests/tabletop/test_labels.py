@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cvdl.tabletop.labels import pixels_by_label, rank
+from cvdl.tabletop.labels import enlarged, pixels_by_label, rank
 
 values = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -50,3 +50,13 @@ def test_rank_of_a_hundred():
     values = np.random.default_rng(0).permutation(100).astype(np.float32)
     assert rank(values, 0.95) == 95
     assert rank(values, 0.95) == pytest.approx(np.quantile(values, 0.95), abs=1)
+
+
+def test_a_reduced_image_in_full_size():
+    small = np.array([[1, 2], [3, 4]], np.float32)
+    full = enlarged(small, 3, (7, 8))  # the last row, and the last two columns, are no whole block
+    np.testing.assert_array_equal(full[:6, :6], np.kron(small, np.ones((3, 3))))
+    np.testing.assert_array_equal(full[6], full[5])
+    np.testing.assert_array_equal(full[:, 6], full[:, 5])
+    np.testing.assert_array_equal(full[:, 7], full[:, 5])
+    assert enlarged(small, 3, (5, 4)).shape == (5, 4)

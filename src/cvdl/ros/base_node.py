@@ -404,16 +404,15 @@ class BaseNode(LifecycleNode):
                     "total": (end - start) * 1e3,
                 }
             )
-            for cause, sentence in doubts(
+            of_messages = doubts(
                 match.color,
                 match.depth,
                 match.camera_info,
                 camera.is_rectified,
                 camera.registration,
                 (frame.camera.width, frame.camera.height),
-            ):
-                health.warn(cause, sentence)
-            for cause, sentence in scene.doubts:
+            )
+            for cause, sentence in (*of_messages, *scene.doubts):
                 health.warn(cause, sentence)
             if "segment" in scene.latency_ms:
                 health.saw_plane(scene.plane is not None)

@@ -1,11 +1,14 @@
-"""Small tools for labels and their pixels."""
+"""Small tools for labels, their pixels and reduced images."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pixels_by_label", "rank"]
+__all__ = ["enlarged", "pixels_by_label", "rank"]
 
 
 def pixels_by_label(labels: NDArray[np.int32]) -> dict[int, NDArray[np.intp]]:
@@ -29,3 +32,17 @@ def rank(values: NDArray[np.floating], share: float) -> float:
     """The value (N,) that the given share of the others lies under: a percentile, much faster."""
     k = min(len(values) - 1, int(share * len(values)))
     return float(np.partition(values, k)[k])
+
+
+def enlarged(image: NDArray[Any], factor: int, shape: tuple[int, int]) -> NDArray[Any]:
+    """A reduced image in full size: each pixel becomes a block.
+
+    Args:
+        image: (h, w), of a type that OpenCV takes.
+        factor: side of a block, pixels.
+        shape: (H, W) of the full image. Rows and columns that are no whole block repeat the last.
+    """
+    full = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+    down, right = (max(0, size - have) for size, have in zip(shape, full.shape, strict=True))
+    full = cv2.copyMakeBorder(full, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(full)[: shape[0], : shape[1]]

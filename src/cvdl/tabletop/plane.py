@@ -19,6 +19,7 @@ from cvdl.camera import Camera
 from cvdl.compiled import compiled
 from cvdl.frame import Plane
 from cvdl.noise import depth_noise
+from cvdl.tabletop.labels import enlarged
 
 __all__ = ["SupportPlane", "Up", "find_support_plane"]
 
@@ -104,10 +105,7 @@ class SupportPlane:
 
     def covers(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """The pixels of an image of that shape that lie in the footprint: (H, W)."""
-        height, width = shape
-        blocks = self.footprint.repeat(self.stride, axis=0).repeat(self.stride, axis=1)
-        missing = [(0, max(0, size - have)) for size, have in zip(shape, blocks.shape, strict=True)]
-        return np.pad(blocks, missing, mode="edge")[:height, :width]
+        return enlarged(self.footprint.view(np.uint8), self.stride, shape) > 0
 
 
 def find_support_plane(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.noise import NOISE_AT_1M, depth_noise
+from cvdl.tabletop.labels import enlarged
 
 __all__ = ["roughness", "smoothed"]
 
@@ -74,8 +75,6 @@ def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     spread = _RANGE_SIGMAS * factor * NOISE_AT_1M
     for _ in range(_PASSES):
         reduced = cv2.bilateralFilter(reduced, 2 * _RADIUS + 1, spread, _RADIUS)
-    full = cv2.resize(reduced, (cols * block, rows * block), interpolation=cv2.INTER_NEAREST)
-    below, right = depth.shape[0] - full.shape[0], depth.shape[1] - full.shape[1]
-    full = cv2.copyMakeBorder(full, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    full = enlarged(reduced, block, depth.shape)
     smooth = np.full_like(depth, np.nan)
     return np.divide(1, full, out=smooth, where=np.isfinite(depth) & (full > 0))

@@ -23,7 +23,7 @@ from cvdl.tabletop.filtering import keep_objects, remove_lifted_plane, remove_sm
 from cvdl.tabletop.grouping import group_regions
 from cvdl.tabletop.halos import find_halos
 from cvdl.tabletop.holes import fill_holes
-from cvdl.tabletop.labels import pixels_by_label, rank
+from cvdl.tabletop.labels import enlarged, pixels_by_label, rank
 from cvdl.tabletop.plane import Up, find_support_plane
 from cvdl.tabletop.plane_color import plane_color, plane_parts
 from cvdl.tabletop.regions import watershed_regions
@@ -165,9 +165,5 @@ def _enlarge(
     grown = np.where(groups == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
     grown = np.maximum(grown, 0)
     mask = mask[surface.window]
-    factor = surface.factor
-    enlarged = cv2.resize(grown, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
-    # The last rows and columns may be no whole block.
-    down, right = (whole - part for whole, part in zip(mask.shape, enlarged.shape, strict=True))
-    enlarged = cv2.copyMakeBorder(enlarged, 0, down, 0, right, cv2.BORDER_REPLICATE)
-    return (enlarged * mask).astype(np.int32)
+    full = enlarged(grown, surface.factor, mask.shape)
+    return (full * mask).astype(np.int32)
