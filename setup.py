@@ -93,9 +93,11 @@ setup(
         NAME: [
             "py.typed",
             "datasets/*.yaml",
-            "detection/weights/*",
-            "grasping/weights/*",
-            "ros/definitions/*/*.msg",
+            "detection/models/*/*.md",
+            "detection/models/*/*.safetensors",
+            "grasping/models/*/*.md",
+            "grasping/models/*/*.safetensors",
+            "messages/definitions/*/*.msg",
         ]
     },
     data_files=[

@@ -19,16 +19,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from cvdl.core.scene import Scene
 from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.scene import evaluate_scene
-from cvdl.frame import Scene
 from cvdl.grasping import load_detector as load_grasp_detector
 from cvdl.grasping.rectangles import best_overlap
+from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import label_grasps
-from cvdl.tabletop import TabletopSegmenter
 
 SIZES = ((320, 240), (640, 480), (1280, 960), (1920, 1200))
 

@@ -16,10 +16,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.frame import FIRST_OBJECT_LABEL, Scene
-from cvdl.pictures import contact_sheet, overlay, write_png
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.viz.pictures import contact_sheet, overlay, write_png
 
 HERE = Path(__file__).parent
 Clicks = dict[str, list[tuple[int, int]]]

@@ -29,15 +29,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import CocoDataset
 from cvdl.detection import DETECTORS, Detector, load_detector, packaged_weights
 from cvdl.detection.detections import Detections
+from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
-from cvdl.detection.rgbd import RgbdRcnn
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
-from cvdl.frame import RgbdFrame
 
 Boxes = NDArray[np.float64]
 Result = TypeVar("Result")

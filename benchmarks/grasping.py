@@ -23,12 +23,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.cornell import CornellDataset
-from cvdl.frame import RgbdFrame
-from cvdl.grasping.cascade import CascadeDetector
-from cvdl.grasping.cascade.network import ANGLES, OPENINGS, STRIDE
-from cvdl.grasping.lenz import LenzConfig, LenzDetector
+from cvdl.grasping.models.cascade import CascadeDetector
+from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, STRIDE
+from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
 
 DATA = Path(__file__).parents[1] / "../shared/data/cornell/01"
 CELL = ANGLES * len(OPENINGS)  # candidates of the cascade a cell

@@ -22,10 +22,15 @@ from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.evaluation.grasping import GraspScores, evaluate_detector, fold_report, recognise
 from cvdl.grasping.foreground import foreground
-from cvdl.grasping.lenz import LenzConfig, LenzDetector
-from cvdl.grasping.lenz.candidates import candidates
-from cvdl.grasping.lenz.detector import LARGE, SMALL
-from cvdl.training.lenz import LearningSet, LenzTraining, learning_set, train_network
+from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
+from cvdl.grasping.models.lenz2014.candidates import candidates
+from cvdl.grasping.models.lenz2014.detector import LARGE, SMALL
+from cvdl.grasping.models.lenz2014.training import (
+    LearningSet,
+    LenzTraining,
+    learning_set,
+    train_network,
+)
 from cvdl.training.splits import folds
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cornell" / "01"

@@ -20,9 +20,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.evaluation import evaluate_segmentation
-from cvdl.frame import FIRST_OBJECT_LABEL
 from cvdl.pipeline import Perception, PerceptionConfig
 
 HERE = Path(__file__).parent

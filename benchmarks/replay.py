@@ -22,8 +22,8 @@ from rich.progress import track
 from rich.table import Table
 
 from cvdl.bags import BagReader, BagWriter, write_frames
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
-from cvdl.frame import RgbdFrame
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import ReplayOptions, replay
 

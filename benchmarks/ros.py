@@ -30,15 +30,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cvdl.config import load_config
+from cvdl.core.config import load_config
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
-from cvdl.frame import RgbdFrame
-from cvdl.pictures import overlay
+from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.reading import stamp_ns
 from cvdl.pipeline import Perception
 from cvdl.ros.executables import perception
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import stamp_ns
+from cvdl.viz.pictures import overlay
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"
 NODE = f"from {perception.__module__} import perception; perception()"

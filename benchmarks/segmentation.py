@@ -26,10 +26,11 @@ from rich.progress import track
 from rich.table import Table
 from scipy.spatial import cKDTree
 
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets import OsdDataset
 from cvdl.datasets.osd import SPLITS, split_of
 from cvdl.evaluation import SegmentationScore, evaluate_segmentation, mean_figures
-from cvdl.frame import FIRST_OBJECT_LABEL, RgbdFrame
 from cvdl.pipeline import Perception, PerceptionConfig
 
 DATA = Path(__file__).parents[1] / "../shared/data/osd"

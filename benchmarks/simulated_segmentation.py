@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from cvdl.core.scene import Scene
 from cvdl.evaluation import mean_figures
 from cvdl.evaluation.scene import evaluate_scene
-from cvdl.frame import Scene
+from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import simulate_scene
-from cvdl.tabletop import TabletopSegmenter
 
 RIGHT_DEGREES, RIGHT_MM = 2.0, 20.0
 

@@ -20,9 +20,9 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from cvdl.detection.overfeat.detector import OverfeatDetector, pyramid_scales
-from cvdl.detection.overfeat.network import STRIDE, WINDOW, WindowNetwork
-from cvdl.device import pick_device
+from cvdl.detection.models.overfeat.detector import OverfeatDetector, pyramid_scales
+from cvdl.detection.models.overfeat.network import STRIDE, WINDOW, WindowNetwork
+from cvdl.networks.device import pick_device
 
 
 @torch.inference_mode()

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.detection import load_detector
-from cvdl.detection.segnet import SegNetDetector
+from cvdl.detection.models.segnet import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
-from cvdl.frame import RgbdFrame
-from cvdl.pictures import contact_sheet, depth_picture, overlay
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
+from cvdl.viz.pictures import contact_sheet, depth_picture, overlay
 
 Draw = Callable[[RgbdFrame], NDArray[np.uint8]]
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import settings
 
 from cvdl.bags import BagWriter, message_type, write_frame
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Detection, Grasp, OrientedBox, Plane, Scene, SceneObject
 from cvdl.detection import Detections
-from cvdl.frame import Detection, Grasp, OrientedBox, Plane, RgbdFrame, Scene, SceneObject
-from cvdl.ros.messages import MessageFactory
+from cvdl.messages.factory import MessageFactory
 
 # A check of a change fails because of the change: the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -196,3 +197,39 @@ class NamesSegments:
 def quick_detector(monkeypatch):
     """Has every perception use the stand-in, whatever its settings name."""
     monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: NamesSegments())
+
+
+@pytest.fixture
+def interrupting():
+    """Makes views of others: Ctrl-C comes when they are looked through a second time."""
+
+    def make(views):
+        looks = []
+
+        def look(self):
+            looks.append(self)
+            if len(looks) == 2:
+                raise KeyboardInterrupt
+            return list.__iter__(self)
+
+        return type("Interrupting", (type(views),), {"__iter__": look})(views)
+
+    return make
+
+
+@pytest.fixture
+def resumes(tmp_path, interrupting):
+    """Asserts that a training which Ctrl-C ends and which is resumed gives the same weights."""
+
+    def check(train, views, validation, settings):
+        part = tmp_path / "part"
+        whole = train(views, validation, settings, tmp_path / "whole")
+        with pytest.raises(KeyboardInterrupt):
+            train(views, interrupting(validation), settings, part)
+        resumed = train(views, validation, settings, part, resume=True)
+        import torch
+
+        for name, tensor in whole.state_dict().items():
+            torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
+
+    return check

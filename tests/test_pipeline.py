@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.datasets import ImageFolder, OsdDataset
 from cvdl.detection import Detections
-from cvdl.errors import InputError
 from cvdl.evaluation import evaluate_scene, evaluate_segmentation
-from cvdl.frame import PLANE_LABEL, RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
-from cvdl.tabletop import TabletopSegmenter
 
 SEGMENTATION = PerceptionConfig().segmentation_only()
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -25,14 +25,14 @@ from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.topic import LATCHED
 from cvdl.bags.typestore import typestore
 from cvdl.cli.replay import replay_table
+from cvdl.core.errors import InputError
+from cvdl.core.scene import Scene
 from cvdl.datasets import ImageFolder
-from cvdl.errors import InputError
-from cvdl.frame import Scene
-from cvdl.pictures import overlay
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.messages.reading import read_color, stamp_ns
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import read_color, stamp_ns
+from cvdl.viz.pictures import overlay
 
 FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"

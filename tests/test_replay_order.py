@@ -14,9 +14,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from cvdl.bags import BagReader, BagWriter, message_type
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.typestore import typestore
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import stamp_ns
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
-from cvdl.ros.messages import MessageFactory
-from cvdl.ros.reading import stamp_ns
 
 FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"

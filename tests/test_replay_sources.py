@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from cvdl.bags import BagWriter, message_type
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC
-from cvdl.camera import Camera
 from cvdl.cli.app import app
-from cvdl.frame import RgbdFrame
-from cvdl.registration import register
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.depth.registration import register
+from cvdl.messages.factory import MessageFactory
 from cvdl.replay import ReplayOptions, replay
-from cvdl.ros.messages import MessageFactory
 
 FACTORY = MessageFactory(message_type)
 DEPTH_CAMERA = Camera(32, 24, 28.0, 28.0, 15.0, 12.0)

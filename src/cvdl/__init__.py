@@ -1,6 +1,6 @@
 """RGB-D perception for robots: boxes, masks and grasp poses from colour and depth."""
 
-from cvdl import threads
+from cvdl.core import threads
 
 __version__ = "0.1.0"
 

@@ -9,15 +9,16 @@ from time import perf_counter
 
 from pydantic import Field
 
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Detection, Grasp, Scene, Segmentation
+from cvdl.core.settings import Settings
+from cvdl.depth.gaps import bridge_gaps
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
-from cvdl.doubts import Doubt, depth_doubts, support_doubts
-from cvdl.frame import Detection, Grasp, RgbdFrame, Scene, Segmentation
-from cvdl.gaps import bridge_gaps
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
-from cvdl.settings import Settings
-from cvdl.tabletop import SegmentationConfig, TabletopSegmenter
+from cvdl.segmentation import SegmentationConfig, TabletopSegmenter
+from cvdl.segmentation.doubts import Doubt, depth_doubts, support_doubts
 
 __all__ = ["Perception", "PerceptionConfig"]
 

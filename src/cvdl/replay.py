@@ -31,20 +31,21 @@ from cvdl.bags import (
     stamps_stand_still,
 )
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene
+from cvdl.core.tally import Tally, dropped_values, latency_values, summary_of
 from cvdl.evaluation.figures import median_of_defined
-from cvdl.frame import RgbdFrame, Scene
-from cvdl.missing_plane import MissingPlane, missing_plane
-from cvdl.pictures import overlay
+from cvdl.messages.depth_registration import DepthRegistration
+from cvdl.messages.factory import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
+from cvdl.messages.points import images_of
+from cvdl.messages.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
+from cvdl.messages.sync import DEFAULT_SLOP_S, Match, RgbdSync
+from cvdl.messages.up import with_up
 from cvdl.pipeline import Perception
-from cvdl.recording import PictureFolder, Recording, RerunRecording
-from cvdl.ros.depth_registration import DepthRegistration
-from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
-from cvdl.ros.points import images_of
-from cvdl.ros.reading import MessageError, doubts, is_rectified, read_frame, stamp_ns
-from cvdl.ros.up import with_up
-from cvdl.sync import DEFAULT_SLOP_S, Match, RgbdSync
-from cvdl.tabletop import SegmentationConfig
-from cvdl.tally import Tally, dropped_values, latency_values, summary_of
+from cvdl.segmentation import SegmentationConfig
+from cvdl.segmentation.missing_plane import MissingPlane, missing_plane
+from cvdl.viz.pictures import overlay
+from cvdl.viz.recording import PictureFolder, Recording, RerunRecording
 
 __all__ = ["NAMESPACE", "ReplayOptions", "ReplaySummary", "replay"]
 

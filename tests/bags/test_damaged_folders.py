@@ -19,7 +19,7 @@ from rosbags.rosbag2 import Writer as Writer2
 from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.members import zstd
 from cvdl.bags.typestore import typestore
-from cvdl.ros.messages import MessageFactory
+from cvdl.messages.factory import MessageFactory
 
 STRING = "std_msgs/msg/String"
 COUNT = 30

@@ -19,7 +19,7 @@ from cvdl.bags import (
     message_type,
 )
 from cvdl.bags.typestore import typestore
-from cvdl.ros.messages import MessageFactory
+from cvdl.messages.factory import MessageFactory
 
 FACTORY = MessageFactory(message_type)
 STANDARD = RgbdTopics(

@@ -16,8 +16,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.typestore import typestore
-from cvdl.ros.messages import MessageFactory
-from cvdl.ros.reading import MessageError, read_camera, read_color, read_depth
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import MessageError, read_camera, read_color, read_depth
 
 IMAGE = "sensor_msgs/msg/Image"
 FACTORY = MessageFactory(message_type)

@@ -11,11 +11,11 @@ from rosbags.rosbag1 import Writer as Writer1
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagReader, find_topics
-from cvdl.camera import Camera
-from cvdl.registration import register
+from cvdl.core.camera import Camera
+from cvdl.depth.registration import register
+from cvdl.messages.reading import read_camera, read_color, read_depth, stamp_ns
+from cvdl.messages.transform_tree import TransformTree
 from cvdl.replay import replay
-from cvdl.ros.reading import read_camera, read_color, read_depth, stamp_ns
-from cvdl.transform_tree import TransformTree
 
 from .realsense_recording import COUNT, PERIOD_NS, Recording
 

@@ -15,7 +15,7 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
 from cvdl.bags import BagError, BagReader, BagWriter, Topic, message_type, prepare_output
-from cvdl.ros.messages import MessageFactory
+from cvdl.messages.factory import MessageFactory
 
 FACTORY = MessageFactory(message_type)
 

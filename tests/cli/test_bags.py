@@ -13,8 +13,8 @@ from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.cli.app import app
 from cvdl.datasets import DatasetError, ImageFolder
-from cvdl.ros.messages import MessageFactory
-from cvdl.ros.reading import read_color, read_depth, stamp_ns
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import read_color, read_depth, stamp_ns
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 

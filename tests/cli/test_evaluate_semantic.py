@@ -12,8 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from cvdl.cli.app import app
-from cvdl.detection.segnet import SegNetDetector
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
+from cvdl.detection.models.segnet import SegNetDetector
 
 CLASSES = ("can", "mug")
 BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height

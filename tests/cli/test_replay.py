@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
 from cvdl.cli.app import app
-from cvdl.config import ConfigError
+from cvdl.core.config import ConfigError
+from cvdl.messages.factory import MessageFactory
 from cvdl.replay import ReplayOptions
-from cvdl.ros.messages import MessageFactory
 from cvdl.simulation import simulate_scene
 
 WITHOUT_DETECTION = ("--set", "detector.enable=false")

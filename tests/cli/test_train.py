@@ -22,9 +22,9 @@ from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training import grasp_experiment
 from cvdl.training.loop import TrainingSettings, fit
-from cvdl.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

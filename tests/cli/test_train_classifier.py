@@ -13,10 +13,10 @@ import typer
 from typer.testing import CliRunner
 
 from cvdl.cli.train_classifier import Backbone, classifier
-from cvdl.config import load_config
+from cvdl.core.config import load_config
+from cvdl.core.errors import InputError
 from cvdl.detection import load_detector
-from cvdl.detection.backbones import BACKBONES
-from cvdl.errors import InputError
+from cvdl.detection.models.rcnn.backbones import BACKBONES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

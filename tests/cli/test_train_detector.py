@@ -22,9 +22,9 @@ from cvdl.cli.app import app
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.detection.detections import Detections
+from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training import detection_experiment
 from cvdl.training.loop import TrainingSettings, fit
-from cvdl.weights import load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

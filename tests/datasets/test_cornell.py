@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
 from cvdl.datasets.cornell import CornellDataset, depth_from_distance
 from cvdl.datasets.images import DatasetError
 

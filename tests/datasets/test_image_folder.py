@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
 from cvdl.datasets import DatasetError, ImageFolder
 
 DATA = Path(__file__).parents[2] / "../shared/data"

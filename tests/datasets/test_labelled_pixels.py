@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labelled_pixels import CROWD, IGNORED, LabelledPixels
-from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame
 
 
 def sample(masks, labels, crowd=None):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvdl.core.scene import OrientedBox, SceneObject
 from cvdl.detection import Detections
 from cvdl.detection.matching import box_iou, distinct, match, object_iou
-from cvdl.frame import OrientedBox, SceneObject
 
 BOX3D = OrientedBox(np.zeros(3), np.eye(3), np.ones(3))
 

@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane
 from cvdl.datasets import ImageFolder
+from cvdl.depth.noise import depth_noise
 from cvdl.detection import Detections
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.placing import Places
 from cvdl.detection.stage import DetectionStage
-from cvdl.frame import Plane, RgbdFrame
-from cvdl.noise import depth_noise
-from cvdl.tabletop import TabletopSegmenter
+from cvdl.segmentation import TabletopSegmenter
 
 DEMO = Path(__file__).parents[2].parent / "shared" / "data" / "tabletop_demo"
 CAMERA = Camera(320, 240, 260.0, 260.0, 160.0, 120.0)

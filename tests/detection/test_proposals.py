@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
 from cvdl.detection import proposals
 from cvdl.detection.proposals import (
     SegmentsOrSearch,
@@ -14,8 +16,6 @@ from cvdl.detection.proposals import (
     TabletopProposals,
     recall_at,
 )
-from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame
 
 THINGS = np.array([[40.0, 40, 120, 100], [180, 60, 260, 180]])
 

@@ -8,10 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from cvdl.core.errors import InputError
 from cvdl.detection import DETECTORS, Detections
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
-from cvdl.errors import InputError
 
 CAN, BOX, MUG = range(3)
 #: Of the objects 2 and 3 of the scene, and of a place where nothing is segmented.

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
+from cvdl.core.errors import InputError
 from cvdl.detection import Detections
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.detection.tracking import Tracker
-from cvdl.errors import InputError
 
 PERIOD_NS = 33_333_333
 

@@ -9,11 +9,11 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
 from cvdl.evaluation.detection import DetectionScores, evaluate_detections
-from cvdl.frame import RgbdFrame
 
 CLASSES = ("box", "mug", "bowl")
 SIZE = (48, 64)

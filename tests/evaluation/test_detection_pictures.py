@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
 from cvdl.evaluation.detection import DetectionReport, evaluate_detections
@@ -18,7 +19,6 @@ from cvdl.evaluation.detection_pictures import (
     mistake_sheet,
     worst_mistakes,
 )
-from cvdl.frame import RgbdFrame
 
 CLASSES = ("box", "mug")
 SIDE = 240  # of a cell, pixels

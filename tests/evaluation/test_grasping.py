@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.evaluation.grasp_pictures import draw_curves, prediction_picture, prediction_sheet
 from cvdl.evaluation.grasping import (
@@ -22,7 +23,6 @@ from cvdl.evaluation.grasping import (
     fold_report,
     recognise,
 )
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles, best_overlap
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
 from cvdl.evaluation import evaluate_scene
 from cvdl.evaluation.scene import box_iou, plane_error
-from cvdl.frame import OrientedBox, Plane, Scene, SceneObject
 
 
 def turn_z(degrees: float) -> np.ndarray:

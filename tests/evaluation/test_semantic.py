@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.evaluation.semantic_pictures import class_picture, worst_views
-from cvdl.frame import RgbdFrame
 
 CLASSES = ("mug", "box", "fork")
 SHAPE = (60, 80)

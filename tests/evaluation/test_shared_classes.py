@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.errors import InputError
 from cvdl.evaluation.detector import score_detector
 from cvdl.evaluation.shared_classes import SharedClasses
-from cvdl.frame import RgbdFrame
 
 
 def view(labels: list[int]) -> DetectionSample:

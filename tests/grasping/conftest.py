@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
-from cvdl.frame import OrientedBox, Plane, RgbdFrame, SceneObject
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import OrientedBox, Plane, SceneObject
 from cvdl.grasping.rectangles import GraspRectangles
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
-from cvdl.frame import RgbdFrame
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.foreground import foreground
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)

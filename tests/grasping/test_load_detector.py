@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 from cvdl.grasping import DETECTORS, load_detector, packaged_weights
 
 

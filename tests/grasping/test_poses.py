@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cvdl.camera import Camera
-from cvdl.frame import Plane, RgbdFrame
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.poses import REASONS, grasp_poses, nearest_labels
 from cvdl.grasping.rectangles import GraspRectangles

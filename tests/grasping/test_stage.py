@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.stage import GraspStage, select_grasps

@@ -17,10 +17,10 @@ from packaging.requirements import Requirement
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.typestore import message_type
-from cvdl.frame import RgbdFrame
+from cvdl.core.frame import RgbdFrame
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.replay import NAMESPACE
 from cvdl.ros import documentation
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
 
 ROOT = Path(__file__).parents[2]

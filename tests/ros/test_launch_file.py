@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.replay import NAMESPACE
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = (*SCENE_TOPICS, LABEL_INFO_TOPIC)

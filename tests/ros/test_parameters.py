@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cvdl.config import ConfigError
+from cvdl.core.config import ConfigError
 from cvdl.ros.parameters import (
     DetectionNodeConfig,
     GraspNodeConfig,

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from cvdl.bags import message_type
-from cvdl.doubts import tilt_deg
-from cvdl.pictures import overlay
+from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.reading import MessageError
+from cvdl.messages.segments import read_segmentation
+from cvdl.messages.topics import scene_messages
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import MessageError
-from cvdl.ros.results import scene_messages
-from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.transforms import transformed
+from cvdl.segmentation.doubts import tilt_deg
 from cvdl.simulation import SimulationConfig, simulate_scene
+from cvdl.viz.pictures import overlay
 
 FACTORY = MessageFactory(message_type)
 WITHOUT = PerceptionConfig(detector={"enable": False})

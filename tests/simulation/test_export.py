@@ -11,9 +11,9 @@ from mcap_ros2.decoder import DecoderFactory
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagReader, find_topics
+from cvdl.core.errors import InputError
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.datasets import OsdDataset
-from cvdl.errors import InputError
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.simulation import CATEGORIES, SimulatedScene
 from cvdl.simulation.export import EXPORTS
 

@@ -4,8 +4,9 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from cvdl.camera import Camera
-from cvdl.frame import OrientedBox, Plane, RgbdFrame, Scene, SceneObject
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
 from cvdl.grasping.rectangles import angle_difference, jaccard
 from cvdl.simulation import PlacedObject, SimulatedScene
 from cvdl.simulation.grasps import GraspLabels, ParallelGripper, label_grasps

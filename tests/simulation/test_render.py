@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
 from cvdl.simulation.mesh import box, circle, turn
 from cvdl.simulation.render import Lights, Rendering, Stage
 from cvdl.simulation.room import Surface

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvdl.frame import PLANE_LABEL
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.simulation.placement import Table, random_table
 from cvdl.simulation.room import furnish_room, furnish_table
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene, SceneObject
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene, SceneObject
 from cvdl.simulation import (
     CATEGORIES,
     SimulatedScene,

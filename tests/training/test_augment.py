@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvdl.grasping.rectangles import GraspRectangles
-from cvdl.network_input import CHANNELS, HAS_COLOR, HAS_DEPTH, NORMAL_XY
+from cvdl.networks.input import CHANNELS, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation, augmented_view
 
 PLAIN = Augmentation(

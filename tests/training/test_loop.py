@@ -17,7 +17,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 from cvdl.training.checkpoint import (
     TrainingError,
     prepare_run,

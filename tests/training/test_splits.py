@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 from cvdl.training.splits import folds, split
 
 #: 30 views of 10 objects, from 1 to 6 views each.

@@ -10,9 +10,10 @@ from itertools import islice, product
 from cvdl.bags.reader import BagReader
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.transforms import known_transforms
-from cvdl.ros.camera_info import is_rectified
-from cvdl.ros.depth_registration import frame_of, is_named_registered
-from cvdl.ros.images import (
+from cvdl.core.tally import counted
+from cvdl.messages.camera_info import is_rectified
+from cvdl.messages.depth_registration import frame_of, is_named_registered
+from cvdl.messages.images import (
     COLOR_ENCODINGS,
     DEPTH_ENCODINGS,
     MessageError,
@@ -20,9 +21,8 @@ from cvdl.ros.images import (
     image_size,
     is_grey,
 )
-from cvdl.ros.points import POINTS, points_description, source_fault
-from cvdl.tally import counted
-from cvdl.transform_tree import TransformTree
+from cvdl.messages.points import POINTS, points_description, source_fault
+from cvdl.messages.transform_tree import TransformTree
 
 __all__ = ["ImageTopic", "RgbdTopics", "describe_topics", "find_topics", "image_topics"]
 

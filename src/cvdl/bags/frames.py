@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from cvdl.bags.typestore import message_type
 from cvdl.bags.writer import BagWriter
-from cvdl.frame import RgbdFrame
-from cvdl.ros.messages import MessageFactory
+from cvdl.core.frame import RgbdFrame
+from cvdl.messages.factory import MessageFactory
 
 __all__ = ["CAMERA_INFO_TOPIC", "COLOR_TOPIC", "DEPTH_TOPIC", "write_frame", "write_frames"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 from cvdl.bags.topic import BagError
-from cvdl.natural_order import natural_key
+from cvdl.core.natural_order import natural_key
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -11,7 +11,7 @@ from typing import Any
 from cvdl.bags.reader import BagReader
 from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import Topic
-from cvdl.ros.reading import MessageError, stamp_ns
+from cvdl.messages.reading import MessageError, stamp_ns
 
 __all__ = ["by_time", "stamps_stand_still"]
 

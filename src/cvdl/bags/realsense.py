@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags.sources import Bytes, Ros1Source
 from cvdl.bags.topic import LATCHED, Topic, described
 from cvdl.bags.typestore import message_type, typestore
-from cvdl.transform_tree import matrix_of
+from cvdl.messages.transform_tree import matrix_of
 
 __all__ = ["RealSenseSource", "is_recording"]
 

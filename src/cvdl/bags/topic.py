@@ -14,7 +14,7 @@ from rosbags.interfaces import (
 )
 
 from cvdl.bags.typestore import typestore
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["LATCHED", "BagError", "Topic", "described"]
 

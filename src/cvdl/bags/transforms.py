@@ -8,8 +8,8 @@ from itertools import islice
 from cvdl.bags.reader import BagReader
 from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import Topic
-from cvdl.ros.images import MessageError
-from cvdl.transform_tree import TransformTree
+from cvdl.messages.images import MessageError
+from cvdl.messages.transform_tree import TransformTree
 
 __all__ = ["add_transforms", "holds_transforms", "known_transforms"]
 

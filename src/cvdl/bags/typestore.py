@@ -19,7 +19,7 @@ def new_typestore() -> Typestore:
     """
     store = get_typestore(Stores.ROS2_HUMBLE)
     definitions = {}
-    for file in (files("cvdl.ros") / "definitions" / "vision_msgs").iterdir():
+    for file in (files("cvdl.messages") / "definitions" / "vision_msgs").iterdir():
         name = f"vision_msgs/msg/{file.name.removesuffix('.msg')}"
         definitions.update(get_types_from_msg(file.read_text(encoding="utf-8"), name))
     store.register(definitions)

@@ -9,7 +9,7 @@ import typer
 
 from cvdl import __version__
 from cvdl.cli import bag, demo, evaluate, info, live, replay, simulate, train
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["app", "main"]
 

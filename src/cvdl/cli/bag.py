@@ -39,8 +39,8 @@ def from_images(
 
     from cvdl.bags import BagWriter, prepare_output, write_frames
     from cvdl.cli.console import status_console
+    from cvdl.core.tally import counted
     from cvdl.datasets import DatasetError, ImageFolder
-    from cvdl.tally import counted
 
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)

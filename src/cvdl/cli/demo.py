@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
-    from cvdl.demo import DemoResult
+    from cvdl.cli.demo_run import DemoResult
 
 __all__ = ["command"]
 
@@ -30,8 +30,8 @@ def command(
     from rich.progress import Progress
 
     from cvdl.cli.console import status_console
+    from cvdl.cli.demo_run import run_demo
     from cvdl.cli.replay import replay_table
-    from cvdl.demo import run_demo
 
     with Progress(console=status_console(), transient=True) as progress:
         tasks: dict[str, TaskID] = {}

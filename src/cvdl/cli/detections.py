@@ -44,7 +44,7 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
     Raises:
         InputError: if there must be a folder and is none or must be none, or it holds no view.
     """
-    from cvdl.errors import InputError
+    from cvdl.core.errors import InputError
 
     if name == Dataset.simulated.value:
         from cvdl.datasets.simulated_detection import SimulatedDetection
@@ -117,7 +117,7 @@ def write_pictures(
         worst: mistakes on the sheet.
     """
     from cvdl.evaluation import detection_pictures
-    from cvdl.pictures import write_png
+    from cvdl.viz.pictures import write_png
 
     written = []
     if sheet is not None and report.mistakes:

@@ -21,7 +21,7 @@ from cvdl.cli.options import (
     Worst,
     write_json,
 )
-from cvdl.outputs import keep_outputs
+from cvdl.core.files import keep_outputs
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,11 +90,11 @@ def segmentation(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
-    from cvdl.config import load_config
+    from cvdl.core.config import load_config
     from cvdl.datasets import OsdDataset
     from cvdl.evaluation.segmentation_data import evaluate_dataset, report, worst_sheet
-    from cvdl.pictures import write_png
     from cvdl.pipeline import Perception
+    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     loaded = load_config(config, settings or [])
@@ -172,11 +172,11 @@ def grasp(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
+    from cvdl.core.errors import InputError
+    from cvdl.core.tally import counted
     from cvdl.datasets.cornell import CornellDataset
-    from cvdl.errors import InputError
     from cvdl.evaluation.grasping import score_detector
     from cvdl.grasping import load_detector
-    from cvdl.tally import counted
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     keep_outputs(outputs.values(), overwrite)

@@ -19,7 +19,7 @@ from cvdl.cli.options import (
     Worst,
     write_json,
 )
-from cvdl.outputs import keep_outputs
+from cvdl.core.files import keep_outputs
 
 __all__ = ["detector"]
 
@@ -86,11 +86,11 @@ def detector(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
+    from cvdl.core.errors import InputError
+    from cvdl.core.tally import latency_report
     from cvdl.datasets.views import tracked
     from cvdl.detection import load_detector
-    from cvdl.errors import InputError
     from cvdl.evaluation.detector import score_detector
-    from cvdl.tally import latency_report
 
     keep_outputs((json_path, sheet, curves, confusion), overwrite)
     console = status_console()

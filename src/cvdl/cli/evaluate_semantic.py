@@ -18,13 +18,13 @@ from cvdl.cli.options import (
     Worst,
     write_json,
 )
-from cvdl.outputs import keep_outputs
+from cvdl.core.files import keep_outputs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cvdl.frame import RgbdFrame
+    from cvdl.core.frame import RgbdFrame
 
 __all__ = ["semantic"]
 
@@ -68,14 +68,14 @@ def semantic(
     from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.cli.tables import figures_table
+    from cvdl.core.errors import InputError
     from cvdl.datasets.views import tracked
     from cvdl.detection import load_detector
-    from cvdl.detection.segnet import SegNetDetector
-    from cvdl.errors import InputError
+    from cvdl.detection.models.segnet import SegNetDetector
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
     from cvdl.evaluation.shared_classes import SharedClasses
-    from cvdl.pictures import write_png
+    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     views = detections.open_dataset(dataset.value, data, scenes, seed)

@@ -47,7 +47,7 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
     """
     from importlib import import_module
 
-    from cvdl.errors import InputError
+    from cvdl.core.errors import InputError
 
     if name == Dataset.simulated.value:
         from cvdl.datasets.simulated_grasps import SimulatedGrasps
@@ -101,7 +101,7 @@ def write_pictures(
     """The views of least overlap, worst first, as a contact sheet; the curves."""
     if sheet is not None:
         from cvdl.evaluation.grasp_pictures import prediction_sheet
-        from cvdl.pictures import write_png
+        from cvdl.viz.pictures import write_png
 
         worst = sorted(scores.results, key=lambda result: result.overlap)[:count]
         samples = (data[data.names.index(result.name)] for result in worst)

@@ -20,7 +20,7 @@ def command(
 
     from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
     from cvdl.cli.console import status_console
-    from cvdl.tally import counted
+    from cvdl.core.tally import counted
 
     status_console()
     with BagReader(bag) as reader:

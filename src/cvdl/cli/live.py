@@ -51,7 +51,7 @@ def command(
     """
     from importlib.util import find_spec
 
-    from cvdl.errors import InputError
+    from cvdl.core.errors import InputError
     from cvdl.ros.interfaces import generate_messages, message_type, missing_messages
 
     if ros_args and ros_args[0] != "--ros-args":
@@ -75,7 +75,7 @@ def command(
         return
     message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
 
-    from cvdl.config import load_settings, ros_parameters
+    from cvdl.core.config import load_settings, ros_parameters
     from cvdl.ros.parameters import PerceptionNodeConfig, values_of
 
     prefix = f"/{namespace.strip('/')}".rstrip("/")

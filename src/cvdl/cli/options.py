@@ -49,7 +49,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON for people and programs, making the folders above it."""
     import json
 
-    from cvdl.outputs import write_atomically
+    from cvdl.core.files import write_atomically
 
     text = json.dumps(content, indent=2, allow_nan=False)
     write_atomically(path, f"{text}\n".encode())

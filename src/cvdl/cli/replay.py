@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvdl.cli.options import Config, ReplaceOutputs, StageSettings
-from cvdl.sync import DEFAULT_SLOP_S
+from cvdl.messages.sync import DEFAULT_SLOP_S
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +70,7 @@ def command(
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     from cvdl.cli.console import status_console
-    from cvdl.config import load_config
+    from cvdl.core.config import load_config
     from cvdl.pipeline import Perception
     from cvdl.replay import ReplayOptions, replay
 
@@ -115,7 +115,7 @@ def command(
 def replay_table(summary: ReplaySummary) -> Table:
     """What a replay did, for the screen."""
     from cvdl.cli.tables import empty_table
-    from cvdl.tally import counted
+    from cvdl.core.tally import counted
 
     rate = summary.frames / max(summary.seconds, 1e-9)
     title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"

@@ -43,9 +43,9 @@ def command(
     from rich.progress import track
 
     from cvdl.cli.console import status_console
+    from cvdl.core.tally import counted
     from cvdl.simulation import simulate_scenes
     from cvdl.simulation.export import EXPORTS
-    from cvdl.tally import counted
 
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:

@@ -154,7 +154,7 @@ app.command(no_args_is_help=True)(train_classifier.classifier)
 def _extra(text: str, names: list[str]) -> GraspData:
     """A data set to train on, from LAYOUT=DIR; none of its views may be in the one to test on."""
     from cvdl.cli.grasps import open_dataset
-    from cvdl.errors import InputError
+    from cvdl.core.errors import InputError
 
     layout, separator, folder = text.partition("=")
     if not separator:

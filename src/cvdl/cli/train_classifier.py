@@ -39,7 +39,7 @@ __all__ = ["classifier"]
 
 
 class Backbone(str, Enum):
-    """Networks; those of ``cvdl.detection.backbones``, which would bring torch in."""
+    """Networks; those of ``cvdl.detection.models.rcnn.backbones``, which would bring torch in."""
 
     alexnet = "alexnet"
     vgg11 = "vgg11"
@@ -111,12 +111,16 @@ def classifier(
     from cvdl.cli.detections import open_dataset
     from cvdl.cli.options import write_json
     from cvdl.datasets.detection_sample import DetectionViews
+    from cvdl.detection.models.rcnn.training import (
+        ClassifierTraining,
+        score_classifier,
+        train_classifier,
+    )
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
     from cvdl.evaluation.folds import spread
-    from cvdl.pictures import write_png
-    from cvdl.training.classifier import ClassifierTraining, score_classifier, train_classifier
     from cvdl.training.trainer import result_metadata
+    from cvdl.viz.pictures import write_png
 
     console = status_console()
     network = {

@@ -114,7 +114,7 @@ def chosen_settings(
         ConfigError: if an option means nothing to what is trained, a key is unknown or a value is
             not accepted.
     """
-    from cvdl.config import ConfigError, load_settings
+    from cvdl.core.config import ConfigError, load_settings
 
     values: dict[str, Any] = {"seed": seed}
     if device != "auto":

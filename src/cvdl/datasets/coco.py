@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.coco_annotations import (
     CocoImage,
     Problems,
@@ -30,7 +31,6 @@ from cvdl.datasets.coco_files import (
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.images import DatasetError, read_image
 from cvdl.datasets.views import LabelledViews
-from cvdl.frame import RgbdFrame
 
 __all__ = ["CocoDataset"]
 

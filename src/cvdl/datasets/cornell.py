@@ -11,11 +11,11 @@ import yaml
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.images import DatasetError, read_image
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["CornellDataset", "depth_from_distance"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["CornellRgbDataset"]

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.views import LabelledViews, Views
-from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame
 
 __all__ = ["DetectionData", "DetectionSample", "DetectionViews", "check_boxes", "check_classes"]
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.natural_order import natural_key
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.images import DatasetError, read_image
 from cvdl.datasets.views import LabelledViews
-from cvdl.natural_order import natural_key
 
 __all__ = ["GraspFolder", "read_rows"]
 

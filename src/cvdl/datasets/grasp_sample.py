@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.views import LabelledViews
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["GraspData", "GraspSample"]

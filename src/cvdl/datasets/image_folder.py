@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.natural_order import natural_key
 from cvdl.datasets.images import DatasetError, read_image
-from cvdl.frame import RgbdFrame
-from cvdl.natural_order import natural_key
 
 __all__ = ["FRAME_INTERVAL_NS", "ImageFolder"]
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["DatasetError", "read_image"]
 

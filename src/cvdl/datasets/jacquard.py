@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.images import read_image
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["DEPTHS", "JacquardDataset"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.errors import InputError
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.errors import InputError
 
 __all__ = ["CROWD", "IGNORED", "NOTHING", "LabelledPixels"]
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.datasets.images import DatasetError, read_image
-from cvdl.frame import PLANE_LABEL
 
 __all__ = ["SPLITS", "OsdDataset", "split_of"]
 

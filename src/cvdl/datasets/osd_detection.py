@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
 from cvdl.datasets.views import LabelledViews
-from cvdl.frame import FIRST_OBJECT_LABEL
-from cvdl.masks import boxes_of
+from cvdl.networks.boxes import boxes_of
 
 __all__ = ["OsdDetection"]
 

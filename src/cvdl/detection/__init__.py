@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cvdl.core.errors import InputError
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
 from cvdl.detection.names import DETECTORS, TORCHVISION_DETECTORS
-from cvdl.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -21,19 +21,19 @@ __all__ = ["DETECTORS", "Detections", "Detector", "load_detector", "packaged_wei
 
 #: The module that has each detector: its ``load(name, weights, device)``.
 _MODULES = {
-    "rgbd_rcnn": "cvdl.detection.rgbd",
-    **dict.fromkeys(TORCHVISION_DETECTORS, "cvdl.detection.torchvision_detectors"),
-    "onnx": "cvdl.detection.onnx_detector",
-    "overfeat": "cvdl.detection.overfeat",
-    "rcnn": "cvdl.detection.rcnn",
-    "segnet": "cvdl.detection.segnet",
-    "hog": "cvdl.detection.hog",
+    "rgbd_rcnn": "cvdl.detection.models.rgbd_rcnn",
+    **dict.fromkeys(TORCHVISION_DETECTORS, "cvdl.detection.models.torchvision.detector"),
+    "onnx": "cvdl.detection.models.onnx.detector",
+    "overfeat": "cvdl.detection.models.overfeat",
+    "rcnn": "cvdl.detection.models.rcnn.detector",
+    "segnet": "cvdl.detection.models.segnet",
+    "hog": "cvdl.detection.models.hog.detector",
 }
 
 
 def packaged_weights(name: str) -> Path:
     """Where the weights of a detector lie that come with the package."""
-    return Path(__file__).parent / "weights" / f"{name}.safetensors"
+    return Path(__file__).parent / "models" / name / f"{name}.safetensors"
 
 
 def load_detector(name: str = "rgbd_rcnn", weights: str = "", device: str = "auto") -> Detector:
@@ -56,7 +56,7 @@ def load_detector(name: str = "rgbd_rcnn", weights: str = "", device: str = "aut
         if not path.is_file():
             raise InputError(f"{name} has no weights in the package; give a file of them")
         weights = str(path)
-    from cvdl.device import pick_device
+    from cvdl.networks.device import pick_device
 
     where: torch.device = pick_device(device)
     detector: Detector = import_module(_MODULES[name]).load(name, weights, where)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from cvdl.core.settings import Settings
 from cvdl.detection.names import DetectorName
-from cvdl.settings import Settings
 
 __all__ = ["DetectionConfig"]
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.frame import RgbdFrame
 
 __all__ = ["Detector"]
 

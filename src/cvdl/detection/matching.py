@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL, SceneObject
 from cvdl.detection.detections import Detections
-from cvdl.frame import FIRST_OBJECT_LABEL, SceneObject
 
 __all__ = ["box_iou", "distinct", "match", "object_iou"]
 
@@ -37,7 +37,7 @@ def object_iou(
 
     Args:
         detections: of the frame.
-        labels: (H, W) as in `cvdl.frame.Scene`.
+        labels: (H, W) as in `cvdl.core.scene.Scene`.
         objects: of the same frame.
     """
     if detections.masks is None:

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane
+from cvdl.depth.noise import depth_noise
 from cvdl.detection.matching import box_iou
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame
-from cvdl.noise import depth_noise
 
 __all__ = ["REFUSALS", "Place", "Places"]
 
@@ -54,7 +55,7 @@ class Places:
 
     Args:
         frame: colour and depth.
-        labels: (H, W) as in `cvdl.frame.Scene`.
+        labels: (H, W) as in `cvdl.core.scene.Scene`.
         plane: the support plane.
         names: class name and box (4,) of the detection that names an object, by its label.
     """
@@ -176,7 +177,7 @@ class _View:
         own: those of objects that are for the most part in the box, or that the box of the
             detection that names their object leaves out.
         colors: (..., 3) uint8 RGB.
-        labels: as in `cvdl.frame.Scene`.
+        labels: as in `cvdl.core.scene.Scene`.
         heights: over the plane, metres; NaN where there is no reading.
         noise: how far a reading of the plane may be off it, metres.
         carried: whether what is there stands over what is seen of the support; without a reading,

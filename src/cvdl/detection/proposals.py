@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane, SceneObject
 from cvdl.detection.matching import box_iou
-from cvdl.errors import InputError
-from cvdl.frame import Plane, RgbdFrame, SceneObject
-from cvdl.tabletop.segmenter import TabletopSegmenter
+from cvdl.segmentation.segmenter import TabletopSegmenter
 
 __all__ = ["Proposer", "SegmentsOrSearch", "SelectiveSearch", "TabletopProposals", "recall_at"]
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Detection, Plane, SceneObject
 from cvdl.detection import load_detector
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.detections import Detections
@@ -15,7 +17,6 @@ from cvdl.detection.detector import Detector
 from cvdl.detection.matching import distinct, match, object_iou
 from cvdl.detection.placing import REFUSALS, Place, Places
 from cvdl.detection.tracking import Tracker
-from cvdl.frame import Detection, Plane, RgbdFrame, SceneObject
 
 __all__ = ["DetectionStage"]
 
@@ -62,7 +63,7 @@ class DetectionStage:
 
         Args:
             frame: colour and depth.
-            labels: (H, W) as in `cvdl.frame.Scene`.
+            labels: (H, W) as in `cvdl.core.scene.Scene`.
             objects: what the segmentation found.
             plane: the support plane that it found; without one nothing is refused.
 

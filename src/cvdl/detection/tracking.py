@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.errors import InputError
 from cvdl.detection.detections import Detections
-from cvdl.errors import InputError
 
 __all__ = ["Tracker"]
 

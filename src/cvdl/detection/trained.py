@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from cvdl.weights import check_state, classes_of, load_weights, save_weights
+from cvdl.networks.weights import check_state, classes_of, load_weights, save_weights
 
 __all__ = ["TrainedDetector"]
 

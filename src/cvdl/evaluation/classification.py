@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from cvdl.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.grasping import BinaryScores
 from cvdl.evaluation.mistakes import Mistake
+from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 
 __all__ = ["ClassificationScores", "draw_confusion", "draw_roc"]
 

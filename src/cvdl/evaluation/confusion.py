@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.charts import FAINT_COLOR, new_figure, write_figure
+from cvdl.viz.charts import FAINT_COLOR, new_figure, write_figure
 
 __all__ = ["draw_matrix"]
 

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.charts import LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample
 from cvdl.evaluation.confusion import draw_matrix
 from cvdl.evaluation.detection import RECALLS, DetectionReport
 from cvdl.evaluation.mistakes import HIT, Mistake
-from cvdl.pictures import contact_sheet
+from cvdl.viz.charts import LINE_COLOR, new_figure, tidy, write_figure
+from cvdl.viz.pictures import contact_sheet
 
 __all__ = ["draw_confusion", "draw_precision_recall", "mistake_sheet", "worst_mistakes"]
 

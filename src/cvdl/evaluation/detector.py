@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from cvdl.core.tally import Tally
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detector import Detector
 from cvdl.detection.proposals import Proposer
 from cvdl.evaluation.detection import DetectionReport, DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
-from cvdl.tally import Tally
 
 __all__ = ["DetectorScores", "report_on", "score_detector"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from cvdl.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.evaluation.grasping import BinaryScores, GraspResult, GraspScores
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles
-from cvdl.pictures import contact_sheet
+from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
+from cvdl.viz.pictures import contact_sheet
 
 __all__ = ["draw_curves", "draw_rectangles", "prediction_picture", "prediction_sheet"]
 

@@ -25,11 +25,11 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.views import LabelledViews, tracked
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.folds import spread
-from cvdl.frame import RgbdFrame
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overlap
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.scene import OrientedBox, Plane, Scene
 from cvdl.evaluation.segmentation import SegmentationScore, evaluate_segmentation
-from cvdl.frame import OrientedBox, Plane, Scene
 
 __all__ = ["BoxScore", "SceneScore", "box_iou", "evaluate_scene", "plane_error"]
 

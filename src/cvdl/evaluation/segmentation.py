@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.evaluation.outlines import agreeing, outline, tolerance
-from cvdl.frame import FIRST_OBJECT_LABEL
 
 __all__ = [
     "DETECTED_F",

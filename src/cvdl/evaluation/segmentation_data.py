@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene
+from cvdl.core.tally import Tally, latency_report
 from cvdl.datasets import OsdDataset
 from cvdl.evaluation.segmentation import (
     SegmentationScore,
     evaluate_segmentation,
     mean_figures,
 )
-from cvdl.frame import RgbdFrame, Scene
-from cvdl.pictures import contact_sheet, overlay
 from cvdl.pipeline import Perception
-from cvdl.tally import Tally, latency_report
+from cvdl.viz.pictures import contact_sheet, overlay
 
 __all__ = ["FrameResult", "evaluate_dataset", "pooled", "report", "worst_sheet"]
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.outlines import agreeing, outline, tolerance
-from cvdl.frame import RgbdFrame
 
 __all__ = ["SemanticReport", "score_class_maps"]
 

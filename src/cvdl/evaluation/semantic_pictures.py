@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.captions import Captions
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.detection_sample import DetectionData
 from cvdl.datasets.labelled_pixels import LabelledPixels
 from cvdl.evaluation.semantic import SemanticReport
-from cvdl.frame import FIRST_OBJECT_LABEL, RgbdFrame
-from cvdl.pictures import contact_sheet, thickest_place, tinted
+from cvdl.viz.captions import Captions
+from cvdl.viz.pictures import contact_sheet, thickest_place, tinted
 
 __all__ = ["class_picture", "worst_views"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.errors import InputError
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.errors import InputError
 
 __all__ = ["SharedClasses"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.names import DETECTORS
 
@@ -16,7 +16,7 @@ __all__ = ["DETECTORS", "load_detector", "packaged_weights"]
 
 def packaged_weights(name: str) -> Path:
     """Where the weights of a detector lie that come with the package."""
-    return Path(__file__).parent / "weights" / f"{name}.safetensors"
+    return Path(__file__).parent / "models" / name / f"{name}.safetensors"
 
 
 def load_detector(
@@ -38,13 +38,13 @@ def load_detector(
     path = weights or packaged_weights(name)
     if not path.is_file():
         raise InputError(f"no weights of {name} at {path}; accepted: a .safetensors file of it")
-    from cvdl.device import pick_device
+    from cvdl.networks.device import pick_device
 
     device = str(pick_device(device))
     if name == "lenz2014":
-        from cvdl.grasping.lenz import LenzDetector
+        from cvdl.grasping.models.lenz2014 import LenzDetector
 
         return LenzDetector.load(path, device)
-    from cvdl.grasping.cascade import CascadeDetector
+    from cvdl.grasping.models.cascade import CascadeDetector
 
     return CascadeDetector.load(path, device)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from cvdl.core.settings import Settings
 from cvdl.grasping.names import DetectorName
-from cvdl.settings import Settings
 
 __all__ = ["GraspConfig"]
 

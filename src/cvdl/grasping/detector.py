@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import RgbdFrame
+from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["GraspDetector"]

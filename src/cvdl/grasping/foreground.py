@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
-from cvdl.frame import Plane, RgbdFrame
-from cvdl.noise import depth_noise
-from cvdl.tabletop.plane import SupportPlane, find_support_plane
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane
+from cvdl.depth.noise import depth_noise
+from cvdl.segmentation.plane import SupportPlane, find_support_plane
 
 __all__ = ["foreground"]
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
-from cvdl.compiled import compiled
-from cvdl.frame import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, RgbdFrame
+from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
 
@@ -88,7 +89,7 @@ def nearest_labels(
 
     Args:
         center: (N, 2), (u, v), pixels.
-        labels: (H, W) as in `cvdl.frame.Scene`.
+        labels: (H, W) as in `cvdl.core.scene.Scene`.
         reach: how far an object may be, pixels.
 
     Returns:
@@ -127,7 +128,7 @@ def grasp_poses(
         rectangles: N of them.
         label: (N,) of the object to grasp; 0 where there is none.
         frame: colour and depth.
-        labels: (H, W) as in `cvdl.frame.Scene`.
+        labels: (H, W) as in `cvdl.core.scene.Scene`.
         plane: the support plane.
         config: the gripper, and how to approach.
     """

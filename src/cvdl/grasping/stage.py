@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import FIRST_OBJECT_LABEL, Grasp, Plane, RgbdFrame, SceneObject
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Plane, SceneObject
 from cvdl.grasping import load_detector
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.detector import GraspDetector
@@ -52,7 +53,7 @@ class GraspStage:
 
         Args:
             frame: colour and depth.
-            labels: (H, W) as in `cvdl.frame.Scene`.
+            labels: (H, W) as in `cvdl.core.scene.Scene`.
             plane: the support plane; without one nothing is grasped.
             objects: what to grasp.
         """

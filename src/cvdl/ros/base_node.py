@@ -21,16 +21,20 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from cvdl.doubts import tilt_deg
-from cvdl.errors import InputError
-from cvdl.frame import RgbdFrame, Scene, Segmentation
-from cvdl.missing_plane import missing_plane
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene, Segmentation
+from cvdl.messages.depth_registration import NotRegisteredYetError
+from cvdl.messages.factory import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
+from cvdl.messages.reading import MessageError, doubts, read_frame, stamp_ns
+from cvdl.messages.segments import read_segmentation
+from cvdl.messages.sync import Match
+from cvdl.messages.topics import SPATIAL, scene_messages
+from cvdl.messages.up import with_up
 from cvdl.pipeline import PerceptionConfig
-from cvdl.ros.depth_registration import NotRegisteredYetError
 from cvdl.ros.health import Health
 from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
 from cvdl.ros.parameters import (
     NodeConfig,
     PerceptionNodeConfig,
@@ -38,15 +42,12 @@ from cvdl.ros.parameters import (
     descriptor,
     parameters_of,
 )
-from cvdl.ros.reading import MessageError, doubts, read_frame, stamp_ns
-from cvdl.ros.results import SPATIAL, scene_messages
-from cvdl.ros.segments import read_segmentation
 from cvdl.ros.stages import Stages
 from cvdl.ros.tf_input import TfInput
 from cvdl.ros.transforms import Transformer, TransformMissingError, transformed
-from cvdl.ros.up import with_up
 from cvdl.ros.worker import LatestWorker
-from cvdl.sync import Match
+from cvdl.segmentation.doubts import tilt_deg
+from cvdl.segmentation.missing_plane import missing_plane
 
 __all__ = ["BaseNode"]
 
@@ -424,7 +425,7 @@ class BaseNode(LifecycleNode):
                     health.warn(f"no support plane: {missing.cause}", missing.sentence)
 
     def _with_up(self, frame: RgbdFrame, stages: Stages, health: Health) -> RgbdFrame:
-        """Where tf knows it; see `cvdl.ros.up`."""
+        """Where tf knows it; see `cvdl.messages.up`."""
         tf = self._tf
         if tf is None:  # the node has just stopped
             return frame

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.parameters import ParameterSpec, PerceptionNodeConfig, parameters_of
 
 __all__ = ["DOCS", "PARAMETER_FILE", "main", "parameter_file", "renew"]

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 
+from cvdl.core.tally import Tally, dropped_values, latency_values, summary_of
 from cvdl.ros.inputs import CameraInput
-from cvdl.tally import Tally, dropped_values, latency_values, summary_of
 
 __all__ = ["Health"]
 

@@ -19,15 +19,15 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from cvdl.arrivals import LARGE_IMAGES
-from cvdl.ros.depth_registration import DepthRegistration
+from cvdl.messages.arrivals import LARGE_IMAGES
+from cvdl.messages.depth_registration import DepthRegistration
+from cvdl.messages.factory import SCENE_TOPICS
+from cvdl.messages.points import POINTS, images_of
+from cvdl.messages.reading import is_rectified, stamp_ns
+from cvdl.messages.sync import Match, RgbdSync
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import NodeConfig
-from cvdl.ros.points import POINTS, images_of
-from cvdl.ros.reading import is_rectified, stamp_ns
 from cvdl.ros.tf_input import TfInput
-from cvdl.sync import Match, RgbdSync
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -214,7 +214,7 @@ class CameraInput:
 
     Attributes:
         topics: full names of those that it needs.
-        is_rectified: see `cvdl.ros.reading.is_rectified`.
+        is_rectified: see `cvdl.messages.reading.is_rectified`.
         registration: of depth to color, where it is needed; it hears the CameraInfo of depth
             on the topic ``depth_camera_info``, or, where that is not remapped, beside depth.
     """

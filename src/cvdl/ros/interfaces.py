@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["SETUP_COMMAND", "generate_messages", "message_type", "missing_messages"]
 
@@ -119,7 +119,7 @@ def _generate(name: str) -> None:
         for file, text in (("CMakeLists.txt", _CMAKE), ("package.xml", _PACKAGE)):
             (source / file).write_text(text.replace("@NAME@", name), encoding="utf-8")
         (source / "msg").mkdir()
-        for definition in (files("cvdl.ros") / "definitions" / name).iterdir():
+        for definition in (files("cvdl.messages") / "definitions" / name).iterdir():
             (source / "msg" / definition.name).write_bytes(definition.read_bytes())
         build = str(source / "build")
         configure = [

@@ -8,13 +8,13 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from cvdl.config import load_settings, nested
+from cvdl.core.config import load_settings, nested
+from cvdl.core.settings import Settings
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
+from cvdl.messages.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
 from cvdl.pipeline import PerceptionConfig
-from cvdl.settings import Settings
-from cvdl.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
-from cvdl.tabletop import SegmentationConfig
+from cvdl.segmentation import SegmentationConfig
 
 __all__ = [
     "DetectionNodeConfig",

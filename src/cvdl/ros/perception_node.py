@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvdl.messages.factory import SCENE_TOPICS
 from cvdl.pipeline import PerceptionConfig
 from cvdl.ros.base_node import BaseNode
-from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.parameters import PerceptionNodeConfig
 
 __all__ = ["PerceptionNode"]

@@ -18,7 +18,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from yaml import YAMLError
 
-from cvdl import parameter_file
+from cvdl.core import parameter_file
 from cvdl.ros.base_node import BaseNode
 from cvdl.ros.interrupts import (
     ignore_interrupts,

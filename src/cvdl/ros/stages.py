@@ -6,12 +6,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from cvdl.device import pick_device
-from cvdl.frame import RgbdFrame, Scene, Segmentation
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene, Segmentation
+from cvdl.depth.registration import register
+from cvdl.messages.factory import SCENE_TOPICS
+from cvdl.networks.device import pick_device
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.registration import register
-from cvdl.ros.messages import SCENE_TOPICS
-from cvdl.warm_up import made_up_frame
+from cvdl.ros.warm_up import made_up_frame
 
 __all__ = ["NEEDS_DETECTION", "NEEDS_GRASPS", "Stages"]
 

@@ -7,9 +7,9 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
+from cvdl.messages.transform_tree import TransformTree
 from cvdl.ros.interfaces import message_type
-from cvdl.transform_tree import TransformTree
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

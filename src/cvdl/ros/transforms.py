@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.errors import InputError
-from cvdl.frame import Plane, Scene, Segmentation
-from cvdl.transform_tree import matrix_of
+from cvdl.core.errors import InputError
+from cvdl.core.scene import Plane, Scene, Segmentation
+from cvdl.messages.transform_tree import matrix_of
 
 __all__ = ["TransformMissingError", "Transformer", "transformed"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from cvdl.settings import Settings
+from cvdl.core.settings import Settings
 
 __all__ = ["SimulationConfig"]
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from cvdl import __version__
 from cvdl.bags import BagWriter, message_type, prepare_output, write_frame
-from cvdl.camera import Camera
-from cvdl.errors import InputError
-from cvdl.frame import PLANE_LABEL, RgbdFrame, SceneObject
-from cvdl.outputs import write_atomically
-from cvdl.ros.messages import MessageFactory
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.files import write_atomically
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import PLANE_LABEL, SceneObject
+from cvdl.messages.factory import MessageFactory
 from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 from cvdl.simulation.solid import inverse

@@ -14,7 +14,7 @@ import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
-from cvdl.frame import FIRST_OBJECT_LABEL
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.grasping.rectangles import (
     RIGHT_OVERLAP,
     GraspRectangles,

@@ -11,7 +11,7 @@ import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
+from cvdl.core.camera import Camera
 from cvdl.simulation.mesh import Mesh, merge
 from cvdl.simulation.noise import normal_field
 from cvdl.simulation.room import Surface

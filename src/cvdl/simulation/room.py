@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import PLANE_LABEL
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.simulation.mesh import Mesh, box, circle, merge, skin, turn
 from cvdl.simulation.placement import Table
 from cvdl.simulation.textures import (

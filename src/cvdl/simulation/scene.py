@@ -8,14 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.frame import (
-    FIRST_OBJECT_LABEL,
-    OrientedBox,
-    Plane,
-    RgbdFrame,
-    Scene,
-    SceneObject,
-)
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, Scene, SceneObject
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Table, arrange, random_table

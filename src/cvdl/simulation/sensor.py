@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.compiled import compiled
+from cvdl.core.compiled import compiled
 from cvdl.simulation.noise import normal_field, uniform_field
 
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cvdl.compiled import compiled
+from cvdl.core.compiled import compiled
 
 __all__ = ["Hits", "Lighting", "Look", "View", "add_noise", "shade", "shadow_rays", "view_rays"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.camera import Camera
-from cvdl.frame import FIRST_OBJECT_LABEL
+from cvdl.core.camera import Camera
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.placement import Body
 from cvdl.simulation.render import Stage

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.grasping.rectangles import GraspRectangles
-from cvdl.network_input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
+from cvdl.networks.input import COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 
 __all__ = ["TABLETOP", "Augmentation", "augmented_view", "disturb", "warped"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from cvdl.errors import InputError
-from cvdl.outputs import write_atomically
+from cvdl.core.errors import InputError
+from cvdl.core.files import write_atomically
 
 __all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint", "settle_run"]
 

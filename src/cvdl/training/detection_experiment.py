@@ -24,19 +24,19 @@ __all__ = ["TRAINERS", "train_and_score", "trainer_of"]
 
 #: What trains each detector: the module, its function and the model of its settings.
 TRAINERS = {
-    "rgbd_rcnn": ("cvdl.training.rgbd", "train_rgbd", "RgbdTraining"),
+    "rgbd_rcnn": ("cvdl.detection.models.rgbd_rcnn.training", "train_rgbd", "RgbdTraining"),
     **dict.fromkeys(
         TORCHVISION_DETECTORS,
         (
-            "cvdl.training.torchvision_detector",
+            "cvdl.detection.models.torchvision.training",
             "train_torchvision",
             "TorchvisionDetectorTraining",
         ),
     ),
-    "overfeat": ("cvdl.training.overfeat", "train_overfeat", "OverfeatTraining"),
-    "rcnn": ("cvdl.training.classifier", "train_classifier", "ClassifierTraining"),
-    "segnet": ("cvdl.training.segnet", "train_segnet", "SegNetTraining"),
-    "hog": ("cvdl.training.hog", "train_hog", "HogTraining"),
+    "overfeat": ("cvdl.detection.models.overfeat.training", "train_overfeat", "OverfeatTraining"),
+    "rcnn": ("cvdl.detection.models.rcnn.training", "train_classifier", "ClassifierTraining"),
+    "segnet": ("cvdl.detection.models.segnet.training", "train_segnet", "SegNetTraining"),
+    "hog": ("cvdl.detection.models.hog.training", "train_hog", "HogTraining"),
 }
 
 

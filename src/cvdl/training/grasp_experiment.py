@@ -24,8 +24,8 @@ __all__ = [
 
 #: What trains each detector: the module, its function and the model of its settings.
 TRAINERS = {
-    "cascade": ("cvdl.training.cascade", "train_cascade", "CascadeTraining"),
-    "lenz2014": ("cvdl.training.lenz", "train_lenz", "LenzTraining"),
+    "cascade": ("cvdl.grasping.models.cascade.training", "train_cascade", "CascadeTraining"),
+    "lenz2014": ("cvdl.grasping.models.lenz2014.training", "train_lenz", "LenzTraining"),
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cvdl.charts import ACCENT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
-from cvdl.outputs import write_atomically
+from cvdl.core.files import write_atomically
+from cvdl.viz.charts import ACCENT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 
 __all__ = ["SCORE", "History", "draw_losses"]
 

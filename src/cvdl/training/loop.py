@@ -17,8 +17,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cvdl.device import pick_device
-from cvdl.settings import Settings
+from cvdl.core.settings import Settings
+from cvdl.networks.device import pick_device
+from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import (
     TrainingError,
     load_checkpoint,
@@ -27,7 +28,6 @@ from cvdl.training.checkpoint import (
 )
 from cvdl.training.history import SCORE, History
 from cvdl.training.progress import epoch_bar, summary_writer
-from cvdl.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from rich.console import Console

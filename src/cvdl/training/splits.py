@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["By", "Split", "folds", "split"]
 

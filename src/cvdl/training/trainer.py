@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cvdl.errors import InputError
+from cvdl.core.errors import InputError
 
 __all__ = ["Trainer", "result_metadata"]
 

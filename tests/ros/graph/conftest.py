@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.reading import stamp_ns
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import SCENE_TOPICS, MessageFactory
-from cvdl.ros.reading import stamp_ns
 from cvdl.simulation import SimulationConfig, simulate_scene
 
 pytest.importorskip("rclpy", reason="there is no ROS 2: pip install '.[live]', or source one")
@@ -213,7 +213,7 @@ def said(monkeypatch):
     """What the library warns of."""
     sentences = []
     monkeypatch.setattr(
-        "cvdl.tally._log.warning", lambda text, *args: sentences.append(text % args)
+        "cvdl.core.tally._log.warning", lambda text, *args: sentences.append(text % args)
     )
     return sentences
 

@@ -7,8 +7,8 @@ import time
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
+from cvdl.messages.reading import stamp_ns
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.reading import stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 
 from .conftest import wait_until

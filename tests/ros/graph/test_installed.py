@@ -16,10 +16,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.pictures import overlay
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.messages.reading import read_frame
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
-from cvdl.ros.reading import read_frame
+from cvdl.viz.pictures import overlay
 
 from .background import background, ros2
 from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_plane, stamp_of, wait_until

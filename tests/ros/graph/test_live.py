@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from cvdl.pictures import overlay
+from cvdl.messages.reading import read_frame
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.reading import read_frame
+from cvdl.viz.pictures import overlay
 
 from .conftest import TOPICS, deserialized, is_plane, stamp_of, wait_until
 

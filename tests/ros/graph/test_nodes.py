@@ -20,17 +20,17 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import SetBool, Trigger
 
-from cvdl.pictures import overlay
+from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.sync import Match
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.detection_node import DetectionNode
 from cvdl.ros.grasp_node import GraspNode
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.messages import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.ros.perception_node import PerceptionNode
-from cvdl.ros.reading import read_frame, stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.stages import Stages
-from cvdl.sync import Match
+from cvdl.viz.pictures import overlay
 
 from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from cvdl.ros.messages import SCENE_TOPICS
+from cvdl.messages.factory import SCENE_TOPICS
 
 from .background import background
 from .conftest import PATIENCE_S, wait_until

@@ -10,15 +10,15 @@ import pytest
 from rclpy.logging import LoggingSeverity
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from cvdl.camera import Camera
-from cvdl.frame import RgbdFrame
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.messages.depth_registration import DepthRegistration
+from cvdl.messages.points import images_of
+from cvdl.messages.reading import read_frame
+from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.depth_registration import DepthRegistration
 from cvdl.ros.interfaces import message_type, missing_messages
-from cvdl.ros.points import images_of
-from cvdl.ros.reading import read_frame
 from cvdl.ros.segmentation_node import SegmentationNode
-from cvdl.transform_tree import TransformTree
 
 from .conftest import deserialized, wait_until
 from .test_nodes import LOG, diagnosed

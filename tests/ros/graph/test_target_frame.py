@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cvdl.messages.factory import SCENE_TOPICS
+from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.grasp_node import GraspNode
-from cvdl.ros.messages import SCENE_TOPICS
 from cvdl.ros.perception_node import PerceptionNode
-from cvdl.ros.reading import read_frame, stamp_ns
 from cvdl.ros.segmentation_node import SegmentationNode
 from cvdl.ros.transforms import TransformMissingError
 

@@ -1,0 +1,1 @@
+"""What everything else builds on: camera, frame, scene, settings, files."""

@@ -1,0 +1,1 @@
+"""Depth images: noise, gaps, surface normals, registration to color."""

@@ -1,0 +1,108 @@
+"""Surface normals of a depth image, by a plane fitted round every pixel.
+
+A plane is linear in inverse depth (see ``cvdl.segmentation.plane``): 1/z = a x + b y + c over the
+viewing rays (x, y, 1), with a normal along (a, b, c). So the least-squares plane of a window is a
+few box filters over the whole image, with no loop over the pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
+
+__all__ = ["FEWEST", "FLATTEST", "WINDOW", "surface_normals"]
+
+#: Pixels along a side of the window that a plane is fitted to: over 9 x 9 pixels a Kinect's noise
+#: at 0.8 m, 1 mm, turns the normal by about 3 degrees.
+WINDOW = 9
+#: Share of a window that must have a reading.
+FEWEST = 0.25
+#: Square pixels squared, least determinant of the readings' spread: a line gives no plane.
+FLATTEST = 1e-3
+
+
+def surface_normals(
+    depth: NDArray[np.float32], camera: Camera, window: int = WINDOW
+) -> NDArray[np.float32]:
+    """The unit normal at each pixel, towards the camera.
+
+    Args:
+        depth: (H, W) float32, metres along z; NaN where there is no reading.
+        camera: intrinsics of that size.
+        window: odd, pixels along a side of the window that each plane is fitted to.
+
+    Returns:
+        (H, W, 3) float32, in the camera's optical frame; NaN where the depth is, and where too
+        few readings lie round it.
+
+    Raises:
+        ValueError: if the image has not the camera's size or the window is even.
+    """
+    if depth.shape != (camera.height, camera.width):
+        raise ValueError(
+            f"depth is {depth.shape[1]}x{depth.shape[0]}, the camera {camera.width}x{camera.height}"
+        )
+    if window < 3 or window % 2 == 0:
+        raise ValueError(f"window is {window}; accepted: odd numbers from 3")
+    known = depth > 0  # False for NaN too
+    inverse = np.zeros(depth.shape, np.float32)
+    np.divide(np.float32(1), depth, out=inverse, where=known)
+    flat = np.ones(window, np.float32)
+    ramp = np.arange(window, dtype=np.float32) - window // 2
+
+    def total(image: NDArray[np.float32], row: NDArray, column: NDArray) -> NDArray[np.float32]:
+        border = cv2.BORDER_CONSTANT  # nothing is known outside
+        return cv2.sepFilter2D(image, cv2.CV_32F, row, column, borderType=border)
+
+    weight = known.astype(np.float32)
+    sums = (
+        total(inverse, flat, flat),
+        total(inverse, ramp, flat),
+        total(inverse, flat, ramp),
+        total(weight, flat, flat),
+        total(weight, ramp, flat),
+        total(weight, flat, ramp),
+        total(weight, ramp**2, flat),
+        total(weight, flat, ramp**2),
+        total(weight, ramp, ramp),
+    )
+    rays_x, rays_y = (rays.ravel() for rays in camera.rays())
+    normals = np.full((*depth.shape, 3), np.nan, np.float32)
+    focal = np.float32(camera.fx), np.float32(camera.fy)
+    fewest = np.float32(FEWEST * window**2)
+    _solve(known, sums, rays_x, rays_y, focal, fewest, normals)
+    return normals
+
+
+@compiled()
+def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore[no-untyped-def]
+    """Each pixel's plane from the sums over its window, written to the normals."""
+    q, qx, qy, n, x, y, xx, yy, xy = sums
+    for row in range(known.shape[0]):
+        for col in range(known.shape[1]):
+            count = n[row, col]
+            if not known[row, col] or count < fewest:
+                continue
+            # About the centre of gravity of the window's readings.
+            mx, my = x[row, col] / count, y[row, col] / count
+            cxx = xx[row, col] - mx * x[row, col]
+            cyy = yy[row, col] - my * y[row, col]
+            cxy = xy[row, col] - mx * y[row, col]
+            determinant = cxx * cyy - cxy * cxy
+            if determinant < FLATTEST * count * count:
+                continue
+            cx = qx[row, col] - mx * q[row, col]
+            cy = qy[row, col] - my * q[row, col]
+            across = (cyy * cx - cxy * cy) / determinant  # change of 1/z a pixel
+            down = (cxx * cy - cxy * cx) / determinant
+            a, b = across * focal[0], down * focal[1]
+            c = q[row, col] / count - mx * across - my * down
+            c -= a * rays_x[col] + b * rays_y[row]
+            length = np.sqrt(a * a + b * b + c * c)
+            normals[row, col, 0] = -a / length
+            normals[row, col, 1] = -b / length
+            normals[row, col, 2] = -c / length

@@ -1,0 +1,183 @@
+"""Training of the classical baseline: logistic regression, mining of hard negatives, and again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from rich.console import Console
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from cvdl.core.errors import InputError
+from cvdl.core.settings import Settings
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
+from cvdl.datasets.views import Views, tracked
+from cvdl.detection.matching import box_iou
+from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
+from cvdl.evaluation.detector import report_on
+from cvdl.training.checkpoint import prepare_run
+
+__all__ = ["HogTraining", "train_hog"]
+
+_FREE = 0.3  # intersection over union up to which a box is background
+_JITTER = 0.08  # of a box's sides: how far a near copy's edges are moved
+_NEVER = -1e4  # logit of a class that nothing was learnt of
+
+_Learnt = tuple[NDArray[np.float32], NDArray[np.int64]]  # descriptors (N, FEATURES), labels (N,)
+
+
+class HogTraining(Settings):
+    """How the classical baseline is trained."""
+
+    regularization: float = Field(
+        0.1, gt=0, description="C of the logistic regression: smaller is smoother."
+    )
+    iterations: int = Field(
+        200, ge=1, description="Largest number of iterations of the solver (L-BFGS)."
+    )
+    negatives: int = Field(15, ge=1, description="Background boxes drawn from a view.")
+    hard_negatives: int = Field(
+        15,
+        ge=0,
+        description="False detections of the first round that are learnt per view; 0: one round.",
+    )
+    jittered: int = Field(1, ge=0, description="Near copies learnt of each labelled box.")
+    views: int = Field(
+        1000, ge=1, description="Largest number of views, chosen evenly; all are kept in memory."
+    )
+    seed: int = Field(0, ge=0, description="The same seed gives the same result.")
+
+
+def train_hog(
+    train: DetectionData,
+    validation: DetectionData,
+    settings: HogTraining,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> HogDetector:
+    """Trains the classical baseline.
+
+    As in the paper (section 4): a first classifier of labelled boxes and random background; then
+    its false alarms on all the views are learnt too, once.
+
+    Args:
+        train: labelled views.
+        validation: more, of the same classes; nothing is chosen by them.
+        settings: see there.
+        out: folder that each round's weights are kept in as soon as they are there, so that a run
+            that was killed goes on with the next: ``first.safetensors``, ``best.safetensors``;
+            ``score`` in their metadata is the AP50 of the views to validate on.
+        resume: go on with those that are there.
+        console: where it is said what is done; None: nowhere.
+
+    Raises:
+        InputError: if no view to train on has a labelled box, the classes differ, or ``out``
+            cannot be used.
+    """
+    check_classes(train, validation)
+    prepare_run(out, settings.model_dump(), resume)
+    last = out / "best.safetensors"
+    if last.exists():
+        return HogDetector.load(last, torch.device("cpu"))
+    picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
+    some = Views([(train, picks)])
+    learnt = [
+        _labelled_and_free(view, len(train.classes), settings)
+        for view in tracked(some, "describing", console)
+    ]
+    if not any(len(labels) and labels.min() < len(train.classes) for _, labels in learnt):
+        raise InputError("nothing to train on: no view has a labelled box")
+    first = out / "first.safetensors"
+    if first.exists():
+        detector = HogDetector.load(first, torch.device("cpu"))
+    else:
+        detector = _fitted(train.classes, learnt, settings)
+        _keep(detector, first, "first round", validation, console)
+    if settings.hard_negatives:
+        learnt += [
+            _false_alarms(detector, view, settings.hard_negatives)
+            for view in tracked(some, "mining", console)
+        ]
+        detector = _fitted(train.classes, learnt, settings)
+    _keep(detector, last, "last round", validation, console)
+    return detector
+
+
+def _labelled_and_free(sample: DetectionSample, background: int, settings: HogTraining) -> _Learnt:
+    """The labelled boxes of a view, near copies and mirror images of them, and boxes of nothing."""
+    rng = np.random.default_rng([settings.seed, *sample.name.encode()])
+    color, boxes = sample.frame.color, sample.boxes[~sample.crowd]
+    near = np.tile(boxes, (settings.jittered + 1, 1))
+    size = near[:, 2:] - near[:, :2]
+    moved = near + rng.uniform(-_JITTER, _JITTER, near.shape) * np.tile(size, 2)
+    near[len(boxes) :] = moved[len(boxes) :]  # the first are left as they are
+    labels = np.tile(sample.labels[~sample.crowd], settings.jittered + 1)
+    height, width, _ = color.shape
+    drawn = rng.choice(window_places(height, width), 4 * settings.negatives)
+    free = drawn[_free(drawn, sample)][: settings.negatives]
+    positives = describe(color, near)
+    mirrored = describe(
+        color[:, ::-1], near[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
+    )
+    return (
+        np.concatenate([positives, mirrored, describe(color, free)]),
+        np.concatenate([labels, labels, np.full(len(free), background)]),
+    )
+
+
+def _false_alarms(detector: HogDetector, sample: DetectionSample, count: int) -> _Learnt:
+    """The boxes of nothing that are the least background to a detector."""
+    boxes, chances = detector.windows(sample.frame.color)
+    order = np.argsort(chances[:, -1], kind="stable")
+    order = order[: 20 * count]
+    free = boxes[order][_free(boxes[order], sample)][:count]
+    return describe(sample.frame.color, free), np.full(len(free), len(detector.classes))
+
+
+def _free(boxes: NDArray[np.float64], sample: DetectionSample) -> NDArray[np.bool_]:
+    """Which boxes (N, 4) are of the background: (N,)."""
+    return box_iou(boxes, sample.boxes).max(axis=1, initial=0) < _FREE
+
+
+def _fitted(
+    classes: Sequence[str], learnt: Iterable[_Learnt], settings: HogTraining
+) -> HogDetector:
+    descriptors, labels = (np.concatenate(parts) for parts in zip(*learnt, strict=True))
+    if len(np.unique(labels)) < 2:
+        raise InputError("nothing to tell apart: no view has room for background beside its boxes")
+    model = LogisticRegression(C=settings.regularization, max_iter=settings.iterations, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it stops where it is told to
+        model.fit(descriptors, labels)
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # one row for the two of them
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    detector = HogDetector(classes)
+    detector.bias.fill_(_NEVER)  # a class without examples is never told
+    detector.weight[model.classes_] = torch.from_numpy(weight).float()
+    detector.bias[model.classes_] = torch.from_numpy(bias).float()
+    return detector
+
+
+def _keep(
+    detector: HogDetector,
+    file: Path,
+    name: str,
+    validation: DetectionData,
+    console: Console | None,
+) -> None:
+    """Write a round's weights, with their average precision on views that they have not seen."""
+    metadata = {}
+    if len(validation):
+        ap50 = report_on(detector, tracked(validation, "validating", console)).ap50
+        metadata["score"] = f"{ap50:.6g}"
+        if console is not None:
+            console.print(f"{name}: AP50 {ap50:.3f} in validation", highlight=False)
+    detector.save(file, metadata)

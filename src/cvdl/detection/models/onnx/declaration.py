@@ -1,0 +1,113 @@
+"""The file beside an ONNX detector: what it takes and what its outputs mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from cvdl.core.settings import Settings
+
+__all__ = ["Column", "LayoutName", "OnnxLayout", "Role"]
+
+LayoutName = Literal[
+    "fastestdet", "yolov5", "yolox", "yolov8", "nanodet", "nms", "ssd", "detr", "rtdetr"
+]
+Role = Literal["boxes", "scores", "labels", "count"]
+Column = Literal["batch", "box", "score", "label"]
+
+
+class OnnxLayout(Settings):
+    """A detector in an ONNX file: the keys of the YAML or JSON file beside it.
+
+    Colours go in as ``(value * scale - mean) / std``, value 0 to 255.
+    """
+
+    model: Path | None = Field(
+        None, description="The ONNX file, relative to this file; default: of this file's name."
+    )
+    layout: LayoutName | None = Field(
+        None, description="Layout of the outputs; default: inferred from their shapes."
+    )
+    classes: list[str] | Path = Field(
+        description="Names of the classes, or a text file with one name per line, relative to "
+        "this file; without a background."
+    )
+    outputs: dict[Role, str] = Field(
+        default={},
+        description="Names of the outputs of nms, ssd and detr, where names and shapes are "
+        "ambiguous.",
+    )
+    columns: list[Column] | None = Field(
+        None,
+        description="Order of the columns of nms with one output; box stands for four. Default: "
+        "[box, score, label], with seven columns [batch, box, label, score].",
+    )
+    color_order: Literal["rgb", "bgr"] = Field("rgb", description="Order of the input's channels.")
+    scale: float = Field(
+        1 / 255,
+        gt=0,
+        description="Factor on the pixel values, applied first; an input of uint8 is not scaled.",
+    )
+    mean: tuple[float, float, float] = Field(
+        (0.0, 0.0, 0.0),
+        description="Mean of each channel, subtracted from the scaled values, in the input's "
+        "order.",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        (1.0, 1.0, 1.0),
+        description="Standard deviation of each channel, by which the result is divided.",
+    )
+    resize: Literal["letterbox", "stretch"] = Field(
+        "letterbox",
+        description="How an image is resized to the input: letterbox keeps its proportions and "
+        "pads both sides equally.",
+    )
+    padding: int = Field(114, ge=0, le=255, description="Grey value of the padding.")
+    input_size: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="Width and height of the input, for a model that accepts any."
+    )
+    box_format: Literal["xyxy", "yxyx", "cxcywh"] = Field(
+        "xyxy", description="Boxes of nms and ssd: two corners, or centre and size."
+    )
+    normalized: bool | None = Field(
+        None,
+        description="Whether boxes of nms, ssd and rtdetr are relative to the input's size, not "
+        "in pixels. Default: inferred from the values.",
+    )
+    background: bool = Field(
+        False, description="Whether the first score, or label 0, of nms and ssd is the background."
+    )
+    activation: Literal["none", "sigmoid", "softmax"] | None = Field(
+        None,
+        description="Activation of the raw scores of nanodet, ssd, rtdetr (default: none) and "
+        "detr: softmax for DETR, whose last class is no object; sigmoid for "
+        "Deformable DETR and RT-DETR.",
+    )
+    min_score: float = Field(
+        0.05, ge=0, le=1, description="Detections with a lower score are ignored."
+    )
+    nms_overlap: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Of two boxes of a class with a larger overlap (intersection over union), "
+        "only the better is kept; 1: both. Default: 0.45; 1 for nms, detr and rtdetr.",
+    )
+    max_detections: int = Field(100, ge=1, description="Largest number of detections per image.")
+
+    @model_validator(mode="after")
+    def _detr_tells_its_activation(self) -> OnnxLayout:
+        if self.layout == "detr" and self.activation not in ("sigmoid", "softmax"):
+            raise ValueError("detr needs activation: softmax or sigmoid")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_whole(self) -> OnnxLayout:
+        told = self.columns
+        if told is not None and sorted({*told, "batch"}) != sorted(get_args(Column)):
+            raise ValueError("columns needs box, score and label, each once; batch is optional")
+        if told is not None and len(set(told)) < len(told):
+            raise ValueError("columns has duplicates")
+        return self

@@ -1,0 +1,442 @@
+"""Detectors from elsewhere: any ONNX file whose outputs have a layout that is known."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torchvision.ops import batched_nms
+
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.threads import usable_cores
+from cvdl.detection.detections import Detections
+from cvdl.detection.models.onnx.declaration import LayoutName, OnnxLayout
+from cvdl.detection.models.onnx.layouts import LAYOUTS
+from cvdl.detection.models.onnx.outputs import Candidates, OutputsError
+
+__all__ = ["OnnxDetector", "load"]
+
+_log = logging.getLogger(__name__)
+
+# These have suppressed overlaps themselves, or their queries do not repeat each other.
+_NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
+_SIDECARS = (".yaml", ".yml", ".json")
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
+_NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
+#: What models that take the image's size, too, are given for it, from width and height: RT-DETR and
+#: its kin (Zhao et al. 2024), and those of PaddleDetection. Boxes are then in pixels of the input.
+_SIZES: dict[str, Callable[[int, int], tuple[float, float]]] = {
+    "orig_target_sizes": lambda width, height: (width, height),
+    "im_shape": lambda width, height: (height, width),
+    "scale_factor": lambda width, height: (1, 1),
+}
+
+
+class OnnxDetector:
+    """A detector in an ONNX file, from frames to detections; one image a run.
+
+    Args:
+        path: the ONNX file.
+        layout: what its outputs mean and what it takes.
+        classes: names, in the order of the labels.
+        session: the file, loaded.
+
+    Raises:
+        InputError: if the model does not take one image, or its outputs are not of the layout:
+            it is tried on an empty image.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: OnnxLayout,
+        classes: Sequence[str],
+        session: onnxruntime.InferenceSession,
+    ) -> None:
+        self.classes, self._path, self._session = tuple(classes), path, session
+        self._input = _ImageInput.of(path, layout, session)
+        width, height = self._input.size
+        empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
+        try:
+            outputs = self._run(empty)
+        except Exception as error:  # ONNX Runtime's have no class in common
+            raise InputError(
+                f"{path}: fails on an image of {width}x{height}: {_line(error)}"
+            ) from error
+        shapes = {name: output.shape for name, output in outputs.items()}
+        try:
+            if layout.layout is None:
+                layout = _told(layout, outputs, self.classes, self._input.size)
+            self._layout = layout
+            self._decode(outputs)
+        except OutputsError as error:
+            why = str(error) if layout.layout is None else f"layout {layout.layout}: {error}"
+            raise InputError(_unknown_outputs(path, shapes, why)) from error
+        self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(self._name, 0.45)
+
+    def __call__(
+        self,
+        frames: Sequence[RgbdFrame],
+        proposals: Sequence[NDArray[np.float64]] | None = None,
+    ) -> list[Detections]:
+        """What is in each frame, by its colour alone; see ``Detector``."""
+        return [self._detect(frame.color) for frame in frames]
+
+    def _detect(self, color: NDArray[np.uint8]) -> Detections:
+        tensor, to_image = self._input.prepare(color)
+        try:
+            found = self._decode(self._run(tensor))
+        except OutputsError as error:
+            raise InputError(f"{self._path}: layout {self._name}: {error}") from error
+        sure = (found.scores >= self._layout.min_score) & np.isfinite(found.boxes).all(axis=1)
+        boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
+        best = batched_nms(
+            torch.from_numpy(boxes),
+            torch.from_numpy(scores),
+            torch.from_numpy(labels),
+            self._overlap,
+        ).numpy()
+        places = to_image(boxes[best])
+        # Not those wholly in the padding.
+        seen = np.flatnonzero((places[:, 2:] > places[:, :2]).all(axis=1))
+        detections = Detections(places, labels[best], scores[best].astype(np.float64))[seen]
+        return detections[: self._layout.max_detections]
+
+    @property
+    def _name(self) -> LayoutName:
+        assert self._layout.layout is not None  # told when it was made
+        return self._layout.layout
+
+    def _run(self, tensor: NDArray) -> dict[str, NDArray[Any]]:
+        """The model's outputs by name, in their order."""
+        names = [output.name for output in self._session.get_outputs()]
+        given = {self._input.name: tensor, **self._input.sizes}
+        outputs = self._session.run(names, given)
+        return {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
+
+    def _decode(self, outputs: Mapping[str, NDArray[Any]]) -> Candidates:
+        decode = LAYOUTS[self._name].decode
+        return decode(outputs, self._layout, len(self.classes), self._input.size)
+
+
+def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
+    """A detector from a file; see ``cvdl.detection.load_detector``.
+
+    Args:
+        name: ``onnx``.
+        weights: an ONNX file, with a file of the same name and ending ``.yaml``, ``.yml`` or
+            ``.json`` beside it, whose keys are those of `OnnxLayout`; or that file, wherever it
+            lies. Without one, only exports that name their classes in their metadata, as those
+            of Ultralytics do, are understood.
+        device: where it runs: a GPU needs the package onnxruntime-gpu, without which it runs on
+            the CPU, saying so.
+
+    Raises:
+        InputError: if a file is missing or damaged, a key is unknown or not accepted, or the
+            outputs are not of the layout.
+    """
+    given = Path(weights)
+    if given.suffix == ".onnx":
+        path, sidecar = given, _beside(given)
+    elif given.suffix in _SIDECARS:
+        path, sidecar = given.with_suffix(".onnx"), given
+    else:
+        raise InputError(
+            f"weights of {name} are {weights!r}; accepted: a file that ends in .onnx, or the file "
+            f"of its layout, which ends in {', '.join(_SIDECARS)}"
+        )
+    if sidecar is None:
+        session = _open(path, device)
+        layout, classes = _recognised(path, session)
+        return OnnxDetector(path, layout, classes, session)
+    layout = _read_layout(sidecar)
+    if given is sidecar and layout.model is not None:
+        path = sidecar.parent / layout.model  # an absolute one stays as it is
+    classes = _read_classes(sidecar, layout)
+    return OnnxDetector(path, layout, classes, _open(path, device))
+
+
+@dataclass(frozen=True)
+class _ImageInput:
+    """What a model takes: one image.
+
+    Attributes:
+        name: of the model's input.
+        size: (width, height), pixels.
+        batch: (1, 3, H, W) rather than (3, H, W).
+        channels_last: (1, H, W, 3) rather than (1, 3, H, W).
+        dtype: of its elements.
+        layout: how images are made to it.
+        sizes: the other inputs, by name: the image's size, so that boxes are in its pixels.
+    """
+
+    name: str
+    size: tuple[int, int]
+    batch: bool
+    channels_last: bool
+    dtype: type
+    layout: OnnxLayout
+    sizes: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls, path: Path, layout: OnnxLayout, session: onnxruntime.InferenceSession
+    ) -> _ImageInput:
+        inputs = session.get_inputs()
+        told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        wrong = (
+            f"{path}: takes {told}; accepted: one image, [1, 3, height, width] or "
+            f"[1, height, width, 3], with or without the first axis, of {', '.join(_DTYPES)}; "
+            f"and optionally its size, as {', '.join(_SIZES)}"
+        )
+        images = [one for one in inputs if one.type in _DTYPES and len(one.shape) in (3, 4)]
+        others = [one for one in inputs if one not in images]
+        if len(images) != 1 or any(one.name not in _SIZES for one in others):
+            raise InputError(wrong)
+        (image,) = images
+        batch, shape = len(image.shape) == 4, image.shape[-3:]
+        channels_last = shape[2] == 3
+        if (batch and isinstance(image.shape[0], int) and image.shape[0] != 1) or 3 not in (
+            shape[0],
+            shape[2],
+        ):
+            raise InputError(wrong)
+        height, width = shape[:2] if channels_last else shape[1:]
+        if isinstance(height, int) and isinstance(width, int):
+            size = (width, height)
+        elif layout.input_size is not None:
+            size = layout.input_size
+        else:
+            raise InputError(
+                f"{path}: takes images of any size; set one with the key input_size of its layout"
+            )
+        sizes = {
+            one.name: np.array([_SIZES[one.name](*size)], _NUMBERS.get(one.type, np.float32))
+            for one in others
+        }
+        return cls(image.name, size, batch, channels_last, _DTYPES[image.type], layout, sizes)
+
+    def prepare(
+        self, color: NDArray[np.uint8]
+    ) -> tuple[NDArray, Callable[[NDArray[np.float32]], NDArray[np.float64]]]:
+        """The model's input of an image, and what maps boxes in it back to the image.
+
+        Args:
+            color: (H, W, 3) uint8 RGB.
+
+        Returns:
+            The input, and a function from boxes (N, 4) in pixels of the input to boxes (N, 4) in
+            pixels of the image, cut at its border.
+        """
+        (wide, high), (height, width) = self.size, color.shape[:2]
+        inner_wide, inner_high = wide, high
+        if self.layout.resize == "letterbox":
+            scale = min(wide / width, high / height)
+            inner_wide = max(1, round(width * scale))
+            inner_high = max(1, round(height * scale))
+        left, top = (wide - inner_wide) // 2, (high - inner_high) // 2
+        image = np.full((high, wide, 3), self.layout.padding, np.uint8)
+        image[top : top + inner_high, left : left + inner_wide] = cv2.resize(
+            color, (inner_wide, inner_high), interpolation=cv2.INTER_LINEAR
+        )
+        # Not the scale: the inner size is rounded, and differently in its two directions.
+        factor = np.array([inner_wide / width, inner_high / height] * 2)
+        shift, limit = np.array([left, top] * 2), np.array([width, height] * 2)
+
+        def to_image(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+            return np.clip((boxes - shift) / factor, 0, limit)
+
+        return self._tensor(image), to_image
+
+    def _tensor(self, image: NDArray[np.uint8]) -> NDArray:
+        if self.layout.color_order == "bgr":
+            image = image[..., ::-1]
+        values: NDArray = image
+        if self.dtype is not np.uint8:
+            values = image.astype(np.float32) * np.float32(self.layout.scale)
+            mean, std = (np.array(v, np.float32) for v in (self.layout.mean, self.layout.std))
+            values = (values - mean) / std
+        if not self.channels_last:
+            values = values.transpose(2, 0, 1)
+        return np.ascontiguousarray(values[None] if self.batch else values, dtype=self.dtype)
+
+
+def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected an ONNX model")
+    providers = ["CPUExecutionProvider"]
+    if device.type == "cuda":
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            providers.insert(0, "CUDAExecutionProvider")
+        else:
+            _log.warning(
+                "%s runs on the CPU: this onnxruntime has no CUDA; install onnxruntime-gpu "
+                "to use a GPU",
+                path.name,
+            )
+    onnxruntime.set_default_logger_severity(3)  # what no session says
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors: its warnings are about the graph, not the input
+    options.intra_op_num_threads = usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see core/threads.py
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime's have no class in common
+        raise InputError(
+            f"{path}: damaged, not an ONNX model, or made for another engine: {_line(error)}"
+        ) from error
+
+
+def _beside(path: Path) -> Path | None:
+    files = [path.with_suffix(suffix) for suffix in _SIDECARS]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _read_layout(path: Path) -> OnnxLayout:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML too
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds {values!r}; expected keys and values of a layout")
+    unknown = [str(key) for key in values if key not in OnnxLayout.model_fields]
+    if unknown:
+        accepted = ", ".join(OnnxLayout.model_fields)
+        raise InputError(f"{path}: unknown key {unknown[0]}; accepted: {accepted}")
+    try:
+        return OnnxLayout.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, detail['loc'])) or 'layout'}: {detail['msg']}"
+            + ("" if detail["type"] == "missing" else f" (it is {detail['input']!r})")
+            for detail in error.errors()
+        ]
+        raise InputError(f"{path}: {'; '.join(problems)}") from error
+
+
+def _read_classes(path: Path, layout: OnnxLayout) -> tuple[str, ...]:
+    if isinstance(layout.classes, Path):
+        file = path.parent / layout.classes
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: its classes, {file}, cannot be read: {error}") from error
+        names = [line.strip() for line in lines if line.strip()]
+    else:
+        names = layout.classes
+    if not names:
+        raise InputError(f"{path}: no classes; accepted: one or more")
+    return tuple(names)
+
+
+def _recognised(
+    path: Path, session: onnxruntime.InferenceSession
+) -> tuple[OnnxLayout, tuple[str, ...]]:
+    """The layout of a YOLO export that names its classes in its metadata.
+
+    Ultralytics' package writes the task, YOLOv5's own exporter does not. Both take RGB, 0 to 1,
+    letterboxed; Ultralytics' RT-DETR is stretched.
+    """
+    metadata = session.get_modelmeta().custom_metadata_map
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    try:
+        names = ast.literal_eval(metadata.get("names", ""))
+        classes = tuple(str(names[number]) for number in range(len(names)))
+    except (SyntaxError, ValueError, TypeError, KeyError, IndexError):
+        classes = ()
+    task = metadata.get("task", "detect")
+    if classes and task == "detect":
+        kind: LayoutName = "yolov5"
+        if "task" in metadata:
+            told = metadata.get("description", "")
+            kind = _exported(list(shapes.values()), len(classes), told)
+        values = {
+            "layout": kind,
+            "classes": classes,
+            "input_size": _image_size(metadata),
+            "resize": "stretch" if kind == "rtdetr" else "letterbox",
+        }
+        return OnnxLayout.model_validate(values), classes
+    why = f"its task is {task}, not detect" if classes else "its metadata names no classes"
+    raise InputError(
+        _unknown_outputs(path, shapes, why)
+        + f"; declare it in {path.with_suffix('.yaml')}, with the key classes at least"
+    )
+
+
+def _exported(shapes: Sequence[Sequence[object]], classes: int, description: str) -> LayoutName:
+    """Which of its layouts Ultralytics' package has written; axes of any length are names."""
+    if len(shapes) > 1:
+        return "nms"
+    (shape,) = shapes
+    if len(shape) != 3 or shape[1] == classes + 4:
+        return "yolov8"
+    if shape[2] == classes + 4 and (classes != 2 or "rtdetr" in description.lower()):
+        return "rtdetr"
+    return "nms" if shape[2] == 6 else "yolov8"
+
+
+def _told(
+    layout: OnnxLayout,
+    outputs: Mapping[str, NDArray[Any]],
+    classes: Sequence[str],
+    size: tuple[int, int],
+) -> OnnxLayout:
+    """The declaration with the one layout that fits the outputs.
+
+    Raises:
+        OutputsError: if none fits, or more than one.
+    """
+    fitting: list[LayoutName] = []
+    for name, known in LAYOUTS.items():
+        try:
+            known.decode(outputs, layout, len(classes), size)
+        except OutputsError:
+            continue
+        fitting.append(name)
+    if "nms" in fitting:
+        fitting = ["nms"]  # the only one whose labels are whole numbers
+    if len(fitting) == 1:
+        return layout.model_copy(update={"layout": fitting[0]})
+    if not fitting:
+        raise OutputsError(f"no layout fits these shapes with {len(classes)} classes")
+    raise OutputsError(
+        f"the layouts {' and '.join(fitting)} fit; set the key layout to one of them"
+    )
+
+
+def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    """Width and height that Ultralytics' package has written: where the model takes any."""
+    try:
+        height, width = (int(side) for side in ast.literal_eval(metadata.get("imgsz", "")))
+        return (width, height) if min(width, height) > 0 else None
+    except (SyntaxError, ValueError, TypeError):
+        return None
+
+
+def _unknown_outputs(path: Path, shapes: Mapping[str, Sequence[object]], why: str) -> str:
+    told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    accepted = "; ".join(f"{name}: {layout.outputs}" for name, layout in LAYOUTS.items())
+    return f"{path}: the outputs are {told}: {why}; accepted: {accepted}"
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

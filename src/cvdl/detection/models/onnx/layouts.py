@@ -1,0 +1,307 @@
+"""What the outputs of ONNX detectors mean: one function a layout, from arrays to candidates.
+
+Nothing here runs a network or suppresses overlaps; see ``onnx_detector``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.detection.models.onnx.declaration import Column, LayoutName, OnnxLayout
+from cvdl.detection.models.onnx.outputs import (
+    Array,
+    Candidates,
+    OutputsError,
+    activated,
+    best_class,
+    by_role,
+    from_center,
+    of_format,
+    only_output,
+    scale_of,
+    without_batch,
+)
+
+__all__ = ["LAYOUTS", "Layout"]
+
+Outputs = Mapping[str, NDArray[Any]]
+
+#: Of an output whose rows are detections, by their length.
+_COLUMNS: dict[int, Sequence[Column]] = {
+    6: ("box", "score", "label"),
+    7: ("batch", "box", "label", "score"),
+}
+_ORDER = "; set the key columns or outputs if the order is another"
+_LARGEST_SCORE = 1.001  # rounded in float16
+_LARGEST_LOG = 20.0  # of a box's size in cells
+#: Of the levels of a pyramid, pixels a cell; the coarsest ones may be missing.
+_STRIDES = (8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to write detections into arrays.
+
+    Attributes:
+        outputs: in words: their shapes.
+        decode: the outputs (by name, in their order) of one image, the settings, the number of
+            classes and the input's (width, height), pixels, to candidates; raises `OutputsError`.
+    """
+
+    outputs: str
+    decode: Callable[[Outputs, OnnxLayout, int, tuple[int, int]], Candidates]
+
+
+def _fastestdet(
+    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
+) -> Candidates:
+    """FastestDet (Xuehao Ma, 2022): one grid, a box a cell, one class a box.
+
+    Channels: objectness; shift of the centre from the cell's corner, in cells, before tanh; size
+    in shares of the input, before the sigmoid; class probabilities. The score is
+    objectness^0.6 class^0.4.
+    """
+    grid = only_output(outputs, classes + 5, axis=0, ndim=3)
+    rows, columns = grid.shape[1:]
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    share = activated(grid[3:5], "sigmoid")
+    center = np.stack([(x + np.tanh(grid[1])) / columns, (y + np.tanh(grid[2])) / rows])
+    boxes = from_center(np.concatenate([center, share]).reshape(4, -1).T) * scale_of(size)
+    scores = grid[0] ** 0.6 * grid[5:] ** 0.4
+    return best_class(boxes, scores.reshape(classes, -1).T)
+
+
+def _yolov5(
+    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
+) -> Candidates:
+    """YOLOv5 to v7 as exported: a row is centre, size (pixels), objectness, class probabilities."""
+    rows = only_output(outputs, classes + 5, axis=1, ndim=2)
+    if (rows[:, 2:4] < 0).any():
+        raise OutputsError(
+            "a box has a negative size; if boxes are relative to grids, the layout is yolox"
+        )
+    return best_class(from_center(rows[:, :4]), rows[:, 4:5] * rows[:, 5:])
+
+
+def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+    """YOLOX (Ge et al. 2021) as exported: as YOLOv5, but boxes are relative to the cells of grids.
+
+    The centre is a shift from the cell's corner, in cells; the size is the logarithm of cells.
+    """
+    rows = only_output(outputs, classes + 5, axis=1, ndim=2)
+    counts = _levels(len(rows), size)
+    if counts is None:
+        raise OutputsError(
+            f"there are {len(rows)} boxes; expected one per cell of grids of 8, 16 and 32 pixels"
+        )
+    cells = [_cells(stride, size) for stride in _STRIDES[: len(counts)]]
+    corners = np.concatenate([cell * stride for cell, stride in zip(cells, _STRIDES, strict=False)])
+    strides = np.repeat(_STRIDES[: len(counts)], counts).astype(np.float32)[:, None]
+    if (rows[:, 2:4] > _LARGEST_LOG).any():
+        raise OutputsError(
+            "a box is larger than any image; if boxes are in pixels, the layout is yolov5"
+        )
+    boxes = np.hstack([rows[:, :2] * strides + corners, np.exp(rows[:, 2:4]) * strides])
+    return best_class(from_center(boxes), rows[:, 4:5] * rows[:, 5:])
+
+
+def _yolov8(
+    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
+) -> Candidates:
+    """YOLOv8 and v11 as exported: a column is centre, size (pixels), class probabilities."""
+    columns = only_output(outputs, classes + 4, axis=0, ndim=2)
+    return best_class(from_center(columns[:4].T), columns[4:].T)
+
+
+def _nanodet(
+    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
+) -> Candidates:
+    """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and distances in bins, a level.
+
+    For each side of the box, from the middle of its cell, there are the logits of distances of 0,
+    1, 2... cells; their mean is taken (generalised focal loss, Li et al. 2020). NanoDet-Plus gives
+    all levels in one output, and distances from the cell's corner.
+    """
+    arrays = [without_batch(array, 2) for array in outputs.values()]
+    middle = np.float32(0.5)
+    if len(arrays) == 1:
+        middle = np.float32(0)
+        ends = np.cumsum(_levels(len(arrays[0]), size) or [0])[:-1]
+        arrays = [
+            part
+            for side in (arrays[0][:, :classes], arrays[0][:, classes:])
+            for part in np.split(side, ends)
+        ]
+    half = len(arrays) // 2
+    scores = [array for array in arrays if array.shape[1] == classes][:half]
+    bins = [array for array in arrays if not any(array is score for score in scores)]
+    scores, bins = (sorted(part, key=len, reverse=True) for part in (scores, bins))
+    cells = [_cells(stride, size) for stride in _STRIDES[:half]]
+    wanted = [len(cell) for cell in cells]
+    if (
+        not half
+        or [len(part) for part in scores] != wanted
+        or [len(part) for part in bins] != wanted
+        or any(part.shape[1] % 4 or part.shape[1] < 8 for part in bins)
+    ):
+        raise OutputsError(
+            f"expected for each of the grids of 8, 16, 32... pixels scores (cells, {classes}) and "
+            "distances (cells, 4 times the bins)"
+        )
+    boxes = [
+        np.hstack([-distance[:, :2], distance[:, 2:]]) * stride
+        + np.tile((cell + middle) * stride, 2)
+        for distance, cell, stride in zip(map(_distances, bins), cells, _STRIDES, strict=False)
+    ]
+    return best_class(
+        np.concatenate(boxes), activated(np.concatenate(scores), layout.activation or "none")
+    )
+
+
+def _nms(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+    """Detections as a model with its own suppression of overlaps tells them.
+
+    One output whose rows are detections, or boxes, scores and labels in outputs of their own.
+    Rows that fill up have a score of 0 or less, or the batch's index -1.
+    """
+    found = _rows(outputs, layout) if len(outputs) == 1 else by_role(outputs, layout)
+    if "labels" not in found:
+        raise OutputsError("there are no labels; expected one per box")
+    return _labelled(found["boxes"], found["scores"], found["labels"], layout, classes, size)
+
+
+def _rows(outputs: Outputs, layout: OnnxLayout) -> dict[str, Array]:
+    """Boxes, scores and labels of a single output."""
+    rows = np.asarray(without_batch(next(iter(outputs.values())), 2), np.float32)
+    order = layout.columns or _COLUMNS.get(rows.shape[1], _COLUMNS[6])
+    width = len(order) + 3
+    if rows.shape[1] != width:
+        raise OutputsError(
+            f"rows have {rows.shape[1]} values; expected {width}: {', '.join(order)}"
+        )
+    first = {name: order.index(name) for name in order}
+    place = {name: at + 3 * (at > first["box"]) for name, at in first.items()}
+    if "batch" in place:
+        batch = rows[:, place["batch"]]
+        if not np.isin(batch, (0, -1)).all():  # -1 fills up
+            wrong = batch[~np.isin(batch, (0, -1))][0]
+            raise OutputsError(f"a batch index is {wrong:g}; expected 0{_ORDER}")
+        rows = rows[batch == 0]
+    return {
+        "boxes": rows[:, place["box"] : place["box"] + 4],
+        "scores": rows[:, place["score"]],
+        "labels": rows[:, place["label"]],
+    }
+
+
+def _ssd(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+    """Boxes and scores in outputs of their own: a score a class, or one score and a label."""
+    found = by_role(outputs, layout)
+    scores = activated(found["scores"], layout.activation)
+    if "labels" in found:
+        return _labelled(found["boxes"], scores, found["labels"], layout, classes, size)
+    background = int(layout.background)
+    if scores.shape != (len(found["boxes"]), classes + background):
+        raise OutputsError(
+            f"scores are {scores.shape}; expected ({len(found['boxes'])}, {classes + background})"
+        )
+    scores = scores[:, background:]
+    return best_class(of_format(found["boxes"], scores, layout, size), scores)
+
+
+def _detr(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+    """DETR (Carion et al. 2020) and its kin: class logits, and centre and size as shares."""
+    found = by_role(outputs, layout)
+    no_object = int(layout.activation == "softmax")
+    logits = found["scores"]
+    if logits.shape != (len(found["boxes"]), classes + no_object):
+        raise OutputsError(
+            f"logits are {logits.shape}; expected ({len(found['boxes'])}, {classes + no_object})"
+        )
+    scores = activated(logits, layout.activation)[:, :classes]
+    return best_class(from_center(found["boxes"]) * scale_of(size), scores)
+
+
+def _rtdetr(
+    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
+) -> Candidates:
+    """RT-DETR as Ultralytics exports it: a row is centre, size (shares) and class probabilities."""
+    rows = only_output(outputs, classes + 4, axis=1, ndim=2)
+    scores = activated(rows[:, 4:], layout.activation)
+    _check_scores(scores)  # those of nms have as many values where there are two classes
+    centered = layout.model_copy(update={"box_format": "cxcywh"})
+    return best_class(of_format(rows[:, :4], scores, centered, size), scores)
+
+
+#: The layouts that are known, by name.
+LAYOUTS: dict[LayoutName, Layout] = {
+    "fastestdet": Layout("one [1, 5 + classes, rows, columns]", _fastestdet),
+    "yolov5": Layout("one [1, boxes, 5 + classes], boxes in pixels", _yolov5),
+    "yolox": Layout("one [1, boxes, 5 + classes], boxes relative to the cells of grids", _yolox),
+    "yolov8": Layout("one [1, 4 + classes, boxes]", _yolov8),
+    "nanodet": Layout(
+        "of each level [1, cells, classes] and [1, cells, 4 times bins], or one of all", _nanodet
+    ),
+    "nms": Layout(
+        "one [1, boxes, 6] of box, score, label, or [boxes, 7] of batch, box, label, score; or "
+        "boxes [1, boxes, 4], scores [1, boxes] and labels [1, boxes]",
+        _nms,
+    ),
+    "ssd": Layout(
+        "boxes [1, boxes, 4]; scores [1, boxes, classes], or scores and labels [1, boxes]", _ssd
+    ),
+    "detr": Layout("logits [1, queries, classes (+ 1)] and boxes [1, queries, 4]", _detr),
+    "rtdetr": Layout("one [1, queries, 4 + classes]", _rtdetr),
+}
+
+
+def _labelled(
+    boxes: Array,
+    scores: Array,
+    labels: Array,
+    layout: OnnxLayout,
+    classes: int,
+    size: tuple[int, int],
+) -> Candidates:
+    """Candidates of boxes (N, 4) with one score and one label (N,) each."""
+    background = int(layout.background)
+    real = (scores > 0) & (labels >= background)
+    boxes, scores, labels = boxes[real], scores[real], labels[real]
+    _check_scores(scores, _ORDER)
+    if (labels != labels.round()).any():
+        wrong = labels[labels != labels.round()][0]
+        raise OutputsError(f"a label is {wrong:g}; expected a whole number{_ORDER}")
+    if len(labels) and labels.max() >= classes + background:
+        raise OutputsError(f"a label is {labels.max():g}; expected below {classes + background}")
+    return Candidates(
+        of_format(boxes, scores, layout, size), labels.astype(np.int64) - background, scores
+    )
+
+
+def _check_scores(scores: Array, hint: str = "") -> None:
+    if scores.max(initial=0) > _LARGEST_SCORE:
+        raise OutputsError(f"a score is {scores.max():g}; expected 0 to 1{hint}")
+
+
+def _cells(stride: int, size: tuple[int, int]) -> Array:
+    """Column and row (N, 2) of the cells of a grid, row by row."""
+    columns, rows = (-(-side // stride) for side in size)
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    return np.stack([x, y], axis=-1).reshape(-1, 2)
+
+
+def _levels(count: int, size: tuple[int, int]) -> list[int] | None:
+    """Numbers of cells of the levels, three or more, that have so many in all."""
+    counts = [len(_cells(stride, size)) for stride in _STRIDES]
+    return next((counts[:n] for n in range(3, len(counts) + 1) if sum(counts[:n]) == count), None)
+
+
+def _distances(bins: Array) -> Array:
+    """Distances (N, 4) to left, top, right and bottom, in cells, of logits (N, 4 bins)."""
+    share = activated(bins.reshape(len(bins), 4, -1), "softmax")
+    return np.asarray(share @ np.arange(share.shape[2], dtype=np.float32), np.float32)

@@ -1,0 +1,211 @@
+"""Parts of which the layouts of ONNX detectors are made: which output is which, boxes, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.errors import InputError
+from cvdl.detection.models.onnx.declaration import OnnxLayout, Role
+
+__all__ = [
+    "Array",
+    "Candidates",
+    "OutputsError",
+    "activated",
+    "best_class",
+    "by_role",
+    "from_center",
+    "of_format",
+    "only_output",
+    "scale_of",
+    "without_batch",
+]
+
+Array = NDArray[np.float32]
+
+# Largest coordinate of a box in shares: half of one that is as large as the image may lie outside.
+_LARGEST_SHARE = 2.0
+
+#: Parts of the names that exporters give to outputs.
+_HINTS: dict[Role, tuple[str, ...]] = {
+    "count": ("num_det", "num_box", "bbox_num", "valid_det", "count"),
+    "boxes": ("box", "location", "dets"),
+    "scores": ("score", "conf", "logit", "prob"),
+    "labels": ("label", "class", "categor"),
+}
+
+
+class OutputsError(InputError):
+    """Outputs that are not of the layout; the message says what is expected."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What may be in an image, before overlaps are suppressed.
+
+    Attributes:
+        boxes: (N, 4) float32: x_min, y_min, x_max, y_max, pixels of the network's input.
+        labels: (N,) int64, places in the classes.
+        scores: (N,) float32, 0 to 1.
+    """
+
+    boxes: Array
+    labels: NDArray[np.int64]
+    scores: Array
+
+
+def only_output(outputs: Mapping[str, NDArray[Any]], length: int, axis: int, ndim: int) -> Array:
+    """The single output of ``ndim`` axes, ``length`` along one of them, without the batch's axis.
+
+    Raises:
+        OutputsError: if there are more outputs, or it has another shape.
+    """
+    arrays = list(outputs.values())
+    if len(arrays) != 1 or arrays[0].ndim != ndim + 1 or arrays[0].shape[0] != 1:
+        raise OutputsError(f"there are {len(arrays)} outputs; expected one of {ndim + 1} axes")
+    array = arrays[0][0]
+    if array.shape[axis] != length:
+        raise OutputsError(f"axis {axis + 1} has {array.shape[axis]} values; expected {length}")
+    return np.asarray(array, np.float32)
+
+
+def without_batch(array: NDArray[Any], ndim: int) -> NDArray[Any]:
+    """An array of at most ``ndim`` axes: exporters differ in whether they give one for the image.
+
+    Raises:
+        OutputsError: if it is of several images, or has other axes.
+    """
+    shape = array.shape
+    while array.ndim > ndim and len(array) == 1:
+        array = array[0]
+    if array.ndim != ndim:
+        raise OutputsError(f"an output is {list(shape)}; expected {ndim} axes, of one image")
+    return array
+
+
+def by_role(
+    outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout
+) -> dict[Role, NDArray[np.float32]]:
+    """Boxes (N, 4), scores (N, C) or, with labels (N,), scores (N,).
+
+    Boxes (N, 5) hold their scores in the last column. Of padded outputs only as many rows are
+    given as the count says.
+
+    Raises:
+        OutputsError: if it is not clear which output is which, or their shapes do not fit.
+    """
+    names = _role_names(outputs, layout)
+    found = {role: np.asarray(outputs[name], np.float32) for role, name in names.items()}
+    boxes = without_batch(found["boxes"], 2)
+    if "scores" not in found and boxes.shape[1] == 5:
+        boxes, found["scores"] = boxes[:, :4], boxes[:, 4]
+    if boxes.shape[1] != 4:
+        raise OutputsError(f"boxes are {boxes.shape}; expected (boxes, 4)")
+    found["boxes"] = boxes
+    if "labels" in found:
+        found["labels"] = found["labels"].reshape(-1)
+        found["scores"] = found["scores"].reshape(-1)
+    else:
+        found["scores"] = without_batch(found["scores"], 2)
+    count = found.pop("count", None)
+    for role, array in found.items():
+        if len(array) != len(boxes):
+            raise OutputsError(f"there are {len(boxes)} boxes, but {len(array)} {role}")
+    if count is not None and count.size == 1:
+        found = {role: array[: int(count.item())] for role, array in found.items()}
+    return found
+
+
+def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict[Role, str]:
+    """Which output is which: as the layout says, else by names, else by shapes and types."""
+    names = dict(layout.outputs)
+    missing = [name for name in names.values() if name not in outputs]
+    if missing:
+        raise OutputsError(f"there is no output {missing[0]}")
+
+    def free() -> list[str]:
+        return [name for name in outputs if name not in names.values()]
+
+    for role, hints in _HINTS.items():
+        likely = [name for name in free() if any(hint in name.lower() for hint in hints)]
+        if role not in names and len(likely) == 1:
+            names[role] = likely[0]
+    for width in (4, 5):
+        fits = [name for name in free() if outputs[name].shape[-1:] == (width,)]
+        axes = max((outputs[name].ndim for name in free() if name not in fits), default=0)
+        alone = len(fits) == 1 and (width == 4 or axes < outputs[fits[0]].ndim)
+        if "boxes" not in names and alone:
+            names["boxes"] = fits[0]
+    if {"boxes", "labels"} <= names.keys() and not {"labels", "scores"} & layout.outputs.keys():
+        # RF-DETR calls its logits so.
+        has_many = outputs[names["labels"]].ndim == outputs[names["boxes"]].ndim
+        if "scores" not in names and has_many:
+            names["scores"] = names.pop("labels")
+    whole = [name for name in free() if np.issubdtype(outputs[name].dtype, np.integer)]
+    if "labels" not in names and len(whole) == 1:
+        names["labels"] = whole[0]
+    with_scores = "boxes" in names and outputs[names["boxes"]].shape[-1:] == (5,)
+    if "scores" not in names and len(free()) == 1 and not with_scores:
+        names["scores"] = free()[0]
+    if "boxes" not in names or not ("scores" in names or with_scores):
+        role = "scores" if "boxes" in names else "boxes"
+        raise OutputsError(f"it is unclear which output holds the {role}; set the key outputs")
+    return names
+
+
+def best_class(boxes: Array, scores: Array) -> Candidates:
+    """Each box (N, 4) with the best of its scores (N, C)."""
+    labels = scores.argmax(axis=1)
+    return Candidates(boxes, labels, np.take_along_axis(scores, labels[:, None], axis=1)[:, 0])
+
+
+def from_center(boxes: Array) -> Array:
+    """Corners (N, 4) of boxes (N, 4) of centre and size."""
+    center, half = boxes[:, :2], boxes[:, 2:] / 2
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, int]) -> Array:
+    """Corners (N, 4) in pixels of the input of boxes in the format that the layout declares.
+
+    Where it does not say whether they are shares or pixels, the boxes that count tell.
+
+    Args:
+        boxes: (N, 4).
+        scores: (N,) or (N, C), confidences.
+        layout: the declaration.
+        size: width and height of the input, pixels.
+    """
+    if layout.box_format == "cxcywh":
+        boxes = from_center(boxes)
+    elif layout.box_format == "yxyx":
+        boxes = boxes[:, [1, 0, 3, 2]]
+    normalized = layout.normalized
+    if normalized is None:
+        best = scores if scores.ndim == 1 else scores.max(axis=1, initial=0)
+        counting = boxes[best >= layout.min_score]
+        # The median, as a single box may be any.
+        largest = np.median(np.abs(counting).max(axis=1)) if len(counting) else np.inf
+        normalized = bool(largest <= _LARGEST_SHARE)
+    return boxes * scale_of(size) if normalized else boxes
+
+
+def scale_of(size: tuple[int, int]) -> Array:
+    """(4,) factors from shares of the input to its pixels, of boxes."""
+    return np.array([*size, *size], np.float32)
+
+
+def activated(logits: Array, activation: str | None) -> Array:
+    """Confidences of raw scores (N, C); as they are where there is no activation."""
+    if activation == "sigmoid":
+        # By tanh, which does not overflow.
+        return np.asarray((1 + np.tanh(logits / 2)) / 2, np.float32)
+    if activation == "softmax":
+        power = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(power / power.sum(axis=-1, keepdims=True), np.float32)
+    return logits

@@ -1,0 +1,167 @@
+"""Labelled crops to train and to test a classifier on: things, and what is no thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import functional as colors
+
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.matching import box_iou
+from cvdl.networks.crops import box_deltas, cut_crops, frame_image
+
+__all__ = ["LabelledBoxes", "LabelledCrops", "labelled_crops", "sample_boxes"]
+
+_FITS = 0.5  # intersection over union from which a box shows the thing: Fast R-CNN, section 2.3
+_CROWDED = 0.5  # share of a box within a crowd from which nobody can say what it shows
+_SMALLEST = 6.0  # side of a box, pixels
+_TRIES = 6  # boxes drawn for each that is kept
+
+
+@dataclass(frozen=True)
+class LabelledBoxes:
+    """Boxes of one image and what they show.
+
+    Attributes:
+        boxes: (N, 4) float64, pixels, the last two exclusive.
+        labels: (N,) int64; the number of classes for a box that shows nothing.
+        wanted: (N, 4) float64, the labelled box of the thing; ``boxes`` where there is none.
+    """
+
+    boxes: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    wanted: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LabelledCrops:
+    """Crops and what a network should say of them.
+
+    Attributes:
+        crops: (N, 3, side, side) float32 RGB, 0 to 1.
+        labels: (N,) int64, as of `LabelledBoxes`.
+        deltas: (N, 4) float32, how the box must move: see ``box_deltas``.
+    """
+
+    crops: Tensor
+    labels: Tensor
+    deltas: Tensor
+
+
+def sample_boxes(
+    sample: DetectionSample, classes: int, count: int, rng: np.random.Generator
+) -> LabelledBoxes:
+    """Boxes about the labelled ones, half of them on the thing, and boxes elsewhere.
+
+    A box shows the thing that it overlaps most, from an intersection over union of 0.5 on; any
+    other shows nothing: parts of things, things with their surroundings, several things, and the
+    background.
+
+    Args:
+        sample: a labelled view.
+        classes: of the data set: also the label of nothing.
+        count: boxes N, at most: fewer where a crowd or a tiny image leaves no room.
+        rng: where they lie is random.
+    """
+    rows, cols = sample.frame.depth.shape
+    truth, labels = sample.boxes[~sample.crowd], sample.labels[~sample.crowd]
+    tries = _TRIES * count
+    drawn = [_anywhere(tries // 2, rows, cols, rng)]
+    if len(truth):
+        drawn += [_near(truth, tries // 2, 0.25, rng), _near(truth, tries, 1.0, rng)]
+        drawn.append(_unions(truth, tries // 4, rng))
+    limits = np.array([cols, rows, cols, rows])
+    boxes = np.concatenate(drawn).clip(0, limits)
+    boxes = boxes[(boxes[:, 2:] - boxes[:, :2] >= _SMALLEST).all(axis=1)]
+    boxes = boxes[~_in_crowd(boxes, sample.boxes[sample.crowd])]
+    overlap = box_iou(boxes, truth)
+    fits = overlap.max(axis=1, initial=0) >= _FITS
+    some = rng.permutation(np.flatnonzero(fits))[: count // 2]
+    others = rng.permutation(np.flatnonzero(~fits))[: count - len(some)]
+    chosen = np.concatenate([some, others])
+    best = overlap[some].argmax(axis=1) if len(truth) else np.zeros(0, np.intp)
+    wanted = boxes[chosen]
+    wanted[: len(some)] = truth[best]
+    return LabelledBoxes(
+        boxes[chosen],
+        np.concatenate([labels[best], np.full(len(others), classes, np.int64)]),
+        wanted,
+    )
+
+
+def labelled_crops(
+    sample: DetectionSample,
+    labelled: LabelledBoxes,
+    side: int,
+    outside: Tensor,
+    augmented: np.random.Generator | None = None,
+) -> LabelledCrops:
+    """The crops of boxes, as they are or with other colours and half of them mirrored.
+
+    Args:
+        sample: of which the boxes are.
+        labelled: the boxes.
+        side: of the crops, pixels.
+        outside: (3,) the colour past the image.
+        augmented: the source of the changes; None: as they are.
+    """
+    boxes = torch.from_numpy(labelled.boxes).float()
+    crops = cut_crops(frame_image(sample.frame), boxes, side, outside)
+    deltas = box_deltas(boxes, torch.from_numpy(labelled.wanted).float())
+    if augmented is not None:
+        brightness, contrast, saturation = augmented.uniform(0.6, 1.4, 3)
+        crops = colors.adjust_brightness(crops.clamp(0, 1), brightness)
+        crops = colors.adjust_saturation(colors.adjust_contrast(crops, contrast), saturation)
+        mirrored = torch.from_numpy(augmented.random(len(boxes)) < 0.5)
+        crops[mirrored] = crops[mirrored].flip(3)
+        deltas[mirrored, 0] *= -1
+    return LabelledCrops(crops, torch.from_numpy(labelled.labels), deltas)
+
+
+def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Boxes of any size and shape within an image."""
+    least = 2 * _SMALLEST
+    most = max(0.6 * min(rows, cols), least)  # a tiny image has no room: none will fit
+    size = np.exp(rng.uniform(np.log(least), np.log(most), (count, 1)))
+    shape = np.exp(rng.uniform(-1, 1, (count, 1)) * np.log(2))
+    sides = np.concatenate([size * shape, size / shape], axis=1)
+    corner = rng.random((count, 2)) * np.maximum([cols, rows] - sides, 0)
+    return np.concatenate([corner, corner + sides], axis=1)
+
+
+def _near(
+    truth: NDArray[np.float64], count: int, reach: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Labelled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
+
+    Most are shifted and changed by much less.
+    """
+    chosen = truth[rng.integers(len(truth), size=count)]
+    reaches = reach * rng.random((count, 1))
+    sides = chosen[:, 2:] - chosen[:, :2]
+    middle = (chosen[:, :2] + chosen[:, 2:]) / 2 + sides * reaches * rng.uniform(-1, 1, (count, 2))
+    half = sides * np.exp(reaches * rng.uniform(-1, 1, (count, 2))) / 2
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def _unions(
+    truth: NDArray[np.float64], count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Boxes round two things each."""
+    first, second = truth[rng.integers(len(truth), size=(2, count))]
+    low, high = np.minimum(first[:, :2], second[:, :2]), np.maximum(first[:, 2:], second[:, 2:])
+    return np.concatenate([low, high], axis=1)
+
+
+def _in_crowd(boxes: NDArray[np.float64], crowds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which boxes (N,) lie mostly within a crowd."""
+    low = np.maximum(boxes[:, None, :2], crowds[:, :2])
+    high = np.minimum(boxes[:, None, 2:], crowds[:, 2:])
+    shared = (high - low).clip(0).prod(axis=2)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    inside: NDArray[np.bool_] = (shared > _CROWDED * area[:, None]).any(axis=1)
+    return inside

@@ -1,5 +1,0 @@
-"""The default grasp detector: a dense network and a refining one."""
-
-from cvdl.grasping.cascade.detector import CascadeDetector
-
-__all__ = ["CascadeDetector"]

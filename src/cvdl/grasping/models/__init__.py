@@ -1,0 +1,1 @@
+"""Grasp detectors, a folder each."""

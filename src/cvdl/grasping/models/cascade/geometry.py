@@ -1,0 +1,131 @@
+"""Rectangles as tensors: cut out of the networks' input, mended by deltas, read off the cells.
+
+A tensor of rectangles is (..., 5): u, v, angle (radians), opening, plate; pixels of the full image.
+The networks' input has half of its resolution: its pixel i has its middle at 2 i + 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
+from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.networks.input import NORMAL_XY
+
+__all__ = [
+    "PATCH",
+    "cut_patches",
+    "decode_dense",
+    "encode_refined",
+    "half_turn",
+    "refine",
+    "to_rectangles",
+]
+
+PATCH = 32  # pixels, each side
+#: A patch shows this much of the longer side of its rectangle, but at least so many pixels.
+_CONTEXT, _SMALLEST_SPAN = 2.0, 36.0
+_LARGEST_LOG = 1.0  # of a factor on a size
+MIDDLE_OPENING = math.sqrt(OPENINGS[0] * OPENINGS[-1])
+
+
+def half_turn(angle: Tensor) -> Tensor:
+    """Radians, to [-pi/2, pi/2): a gripper turned by half a turn is the same."""
+    return torch.remainder(angle + math.pi / 2, math.pi) - math.pi / 2
+
+
+def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
+    """Patches turned upright: the opening along x, the plates along y.
+
+    Args:
+        image: (B, C, H, W), the networks' input.
+        rectangles: (B, N, 5).
+
+    Returns:
+        (B, N, C, PATCH, PATCH); outside of the image 0; the normals turned too.
+    """
+    u, v, angle, opening, plate = rectangles.to(image.dtype).unbind(-1)
+    half_span = (_CONTEXT / 2 * torch.maximum(opening, plate)).clamp(min=_SMALLEST_SPAN / 2)
+    steps = (torch.arange(PATCH, device=image.device, dtype=image.dtype) + 0.5) / (PATCH / 2) - 1
+    along, across = steps[None, :].expand(PATCH, PATCH), steps[:, None].expand(PATCH, PATCH)
+    cos, sin = (f(angle)[..., None, None] for f in (torch.cos, torch.sin))
+    span = half_span[..., None, None]
+    x = u[..., None, None] + span * (cos * along - sin * across)
+    y = v[..., None, None] + span * (sin * along + cos * across)
+    batch, channels, height, width = image.shape
+    # Middles of pixels of the input, then grid_sample's -1 to 1 between the image's edges.
+    grid = torch.stack([((x - 0.5) / 2 + 0.5) / width, ((y - 0.5) / 2 + 0.5) / height], -1) * 2 - 1
+    count = rectangles.shape[1]
+    flat = nn.functional.grid_sample(
+        image, grid.reshape(batch, count * PATCH, PATCH, 2), align_corners=False
+    )
+    patches = flat.reshape(batch, channels, count, PATCH, PATCH).transpose(1, 2).contiguous()
+    nx, ny = patches[:, :, NORMAL_XY].unbind(2)
+    patches[:, :, NORMAL_XY] = torch.stack([cos * nx + sin * ny, cos * ny - sin * nx], 2)
+    return patches
+
+
+def refine(rectangles: Tensor, deltas: Tensor) -> Tensor:
+    """Rectangles (..., 5) mended by the refining network's deltas (..., 5)."""
+    u, v, angle, opening, plate = rectangles.unbind(-1)
+    along, across, turn, log_opening, log_plate = deltas.to(rectangles.dtype).unbind(-1)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack(
+        [
+            u + opening * (cos * along - sin * across),
+            v + opening * (sin * along + cos * across),
+            angle + turn,
+            opening * torch.exp(log_opening.clamp(-_LARGEST_LOG, _LARGEST_LOG)),
+            plate * torch.exp(log_plate.clamp(-_LARGEST_LOG, _LARGEST_LOG)),
+        ],
+        -1,
+    )
+
+
+def encode_refined(rectangles: Tensor, wanted: Tensor) -> Tensor:
+    """The deltas (..., 5) by which ``refine`` makes wanted rectangles of these."""
+    u, v, angle, opening, plate = rectangles.unbind(-1)
+    du, dv = wanted[..., 0] - u, wanted[..., 1] - v
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack(
+        [
+            (cos * du + sin * dv) / opening,
+            (cos * dv - sin * du) / opening,
+            half_turn(wanted[..., 2] - angle),
+            torch.log(wanted[..., 3] / opening),
+            torch.log(wanted[..., 4] / plate),
+        ],
+        -1,
+    )
+
+
+def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    """Rectangles (N, 5) of cells, from the dense network's deltas (N, 5) there.
+
+    Args:
+        deltas: (N, 5), as ``DenseNetwork`` gives them.
+        angle_bin, row, col: (N,) int, which orientation and cell each is of.
+    """
+    along, across, turn, log_opening, log_plate = deltas.float().unbind(-1)
+    reference = angle_bin * (math.pi / ANGLES) - math.pi / 2
+    cos, sin = torch.cos(reference), torch.sin(reference)
+    return torch.stack(
+        [
+            STRIDE * col + 0.5 + PLATE * (cos * along - sin * across),
+            STRIDE * row + 0.5 + PLATE * (sin * along + cos * across),
+            reference + turn * (math.pi / ANGLES),
+            MIDDLE_OPENING * torch.exp(log_opening.clamp(-1.5, 1.5)),
+            PLATE * torch.exp(log_plate.clamp(-1.5, 1.5)),
+        ],
+        -1,
+    )
+
+
+def to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:
+    """Rectangles (N, 5) and their scores (N,), on any device, as the rest of the stack has them."""
+    values = rectangles.double().cpu().numpy()
+    angle, opening, plate = values[:, 2:].T
+    return GraspRectangles(values[:, :2], angle, opening, plate, scores.double().cpu().numpy())

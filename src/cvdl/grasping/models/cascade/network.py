@@ -1,0 +1,104 @@
+"""The two networks: a dense one that scores everything, a small one that looks again.
+
+The division of labour is that of Lenz, Lee & Saxena 2014; dense prediction by one fully
+convolutional pass is OverFeat's (Sermanet et al. 2014), regression against reference boxes that
+of Faster R-CNN (Ren et al. 2015, eq. 2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from cvdl.networks.input import CHANNELS
+from cvdl.networks.layers import ResidualBlock, convolution, doubled, start_at_zero
+
+__all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
+
+#: Orientations of the opening that the dense network scores: k pi / ANGLES - pi / 2.
+ANGLES = 12
+#: Openings that it scores, pixels of a 640-column image, a factor of 1.6 apart.
+OPENINGS = (18.0, 29.0, 46.0, 74.0)
+#: Plate length that sizes are told against, pixels.
+PLATE = 22.0
+#: Pixels between its cells.
+STRIDE = 4
+
+_WIDTH = 32  # channels of the first layers
+_PRIOR = 0.01  # of a good grasp, where nothing has been learnt
+
+
+class DenseNetwork(nn.Module):
+    """Scores every position, orientation and opening in one pass.
+
+    Input (B, 9, H, W), the channels of ``network_input`` at half resolution; H and W multiples
+    of 8. Outputs, for cells of ``STRIDE`` pixels of the full image:
+
+    - logits (B, ANGLES, len(OPENINGS), H / 2, W / 2): of a good grasp;
+    - deltas (B, ANGLES, 5, H / 2, W / 2): of a good grasp of about that orientation: shift along
+      and across the opening over PLATE, turn in steps of orientation, log of the opening over the
+      middle one, log of the plate over PLATE.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(convolution(CHANNELS, _WIDTH, 2), convolution(_WIDTH, _WIDTH))
+        self.down = nn.Sequential(convolution(_WIDTH, 2 * _WIDTH, 2), ResidualBlock(2 * _WIDTH))
+        self.deep = nn.Sequential(
+            convolution(2 * _WIDTH, 3 * _WIDTH, 2),
+            ResidualBlock(3 * _WIDTH),
+            ResidualBlock(3 * _WIDTH, dilation=2),
+            ResidualBlock(3 * _WIDTH, dilation=4),
+        )
+        self.lateral = nn.Sequential(convolution(5 * _WIDTH, 2 * _WIDTH), nn.Dropout2d(0.1))
+        self.up = convolution(3 * _WIDTH, 2 * _WIDTH)
+        self.scores = nn.Conv2d(2 * _WIDTH, ANGLES * len(OPENINGS), 1)
+        self.deltas = nn.Conv2d(2 * _WIDTH, ANGLES * 5, 1)
+        prior = torch.full((ANGLES * len(OPENINGS),), math.log(_PRIOR / (1 - _PRIOR)))
+        self.scores.bias = nn.Parameter(prior)
+        start_at_zero(self.deltas)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and deltas; see the class."""
+        fine = self.stem(x)
+        middle = self.down(fine)
+        deep = doubled(self.deep(middle))
+        middle = self.lateral(torch.cat([middle, deep], dim=1))
+        fine = self.up(torch.cat([fine, doubled(middle)], dim=1))
+        logits = self.scores(fine).unflatten(1, (ANGLES, len(OPENINGS)))
+        return logits, self.deltas(fine).unflatten(1, (ANGLES, 5))
+
+
+class RefineNetwork(nn.Module):
+    """Judges a rectangle by its patch, turned upright, and mends it.
+
+    Input (B, 9, 32, 32). Outputs: logit (B,) of the Jaccard index that the mended rectangle
+    will have; deltas (B, 5): shift along and across the opening over the opening, turn in
+    radians, log factors of opening and plate.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            convolution(CHANNELS, _WIDTH),
+            convolution(_WIDTH, 2 * _WIDTH, 2),
+            ResidualBlock(2 * _WIDTH),
+            convolution(2 * _WIDTH, 3 * _WIDTH, 2),
+            ResidualBlock(3 * _WIDTH),
+            convolution(3 * _WIDTH, 4 * _WIDTH, 2),
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(4 * _WIDTH * 16, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.2),
+        )
+        self.score = nn.Linear(128, 1)
+        self.delta = nn.Linear(128, 5)
+        start_at_zero(self.delta)
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and deltas; see the class."""
+        features = self.body(patches)
+        return self.score(features)[:, 0], self.delta(features)

@@ -1,0 +1,348 @@
+"""Training of ``lenz2014``: labelled views to a two-stage detector.
+
+Lenz, Lee & Saxena 2014, sections IV and VI: auto-encoders first, then back-propagation through
+the whole network. The labelled rectangles are few; so each view also gives rectangles from the
+detector's own search, labelled good where they meet a labelled one closely and bad where they
+meet none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from cvdl.core.files import write_atomically
+from cvdl.core.settings import Settings
+from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.grasping.foreground import foreground
+from cvdl.grasping.models.lenz2014.candidates import REFERENCE_FOCAL
+from cvdl.grasping.models.lenz2014.detector import LARGE, MODEL, SMALL, LenzDetector
+from cvdl.grasping.models.lenz2014.network import MASK_SCALE_CAP, GraspNetwork, scaled
+from cvdl.grasping.models.lenz2014.patches import (
+    CHANNELS,
+    SIZE,
+    Patches,
+    channel_image,
+    extract,
+    mirrored,
+)
+from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, Tell, pretrain
+from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.networks.weights import load_weights, save_weights
+from cvdl.training.checkpoint import TrainingError
+from cvdl.training.history import draw_losses
+from cvdl.training.progress import epoch_bar, summary_writer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["LearningSet", "LenzTraining", "learning_set", "train_lenz", "train_network"]
+
+_OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect: what is searched
+_LONGEST_PLATE = 1.3  # times the opening
+
+
+class LenzTraining(Settings):
+    """Settings of a training; the ablations of the paper are among them.
+
+    What the paper or the authors' code gives says so. The rest is our choice: little of it was
+    compared on validation views (see docs/grasping.md).
+    """
+
+    seed: int = Field(0, ge=0, description="Random seed.")
+    device: Literal["cpu"] = Field("cpu", description="Small networks: they train on the CPU.")
+    modalities: tuple[Literal["color", "depth", "normals"], ...] = Field(
+        ("color", "depth", "normals"), min_length=1, description="Inputs of the networks."
+    )
+    cap: float = Field(
+        MASK_SCALE_CAP, ge=1, description="Largest mask scaling (paper: near 1.67); 1: none."
+    )
+    pretraining: PretrainingConfig = Field(
+        PretrainingConfig(), description="Settings of the pre-training; epochs=0: none."
+    )
+    output_epochs: int = Field(
+        1,
+        ge=0,
+        description="Epochs of the output layer alone, at the start, as in the authors' code.",
+    )
+    epochs: int = Field(10, ge=0, description="Epochs of all layers.")
+    rate: float = Field(
+        1e-3, gt=0, description="Largest learning rate of Adam; it follows half a cosine."
+    )
+    decay: float = Field(1e-3, ge=0, description="Weight decay of AdamW.")
+    batch: int = Field(256, ge=1, description="Patches per step.")
+    drawn: int = Field(1200, ge=0, description="Rectangles tried on the objects of each view.")
+    good: int = Field(80, ge=0, description="Largest number of them learnt per view as good.")
+    bad: int = Field(120, ge=0, description="Largest number of them learnt per view as bad.")
+    jittered: int = Field(4, ge=0, description="Near copies learnt of each labelled rectangle.")
+    labelled_share: float = Field(
+        0.4, gt=0, lt=1, description="Weight of the labelled rectangles and their copies."
+    )
+    mixed_precision: bool = Field(True, description="Matrix products in bfloat16.")
+
+
+@dataclass(frozen=True)
+class LearningSet:
+    """Patches to learn from.
+
+    Attributes:
+        patches: N of them; float16.
+        good: (N,) bool.
+        labelled: (N,) bool: copies of labelled rectangles, not of the search.
+    """
+
+    patches: Patches
+    good: torch.Tensor
+    labelled: torch.Tensor
+
+    @classmethod
+    def joined(cls, sets: Sequence[LearningSet]) -> LearningSet:
+        """All of them in one."""
+        if not sets:
+            raise TrainingError("nothing to train on: no view")
+        return cls(
+            Patches(
+                torch.cat([each.patches.values for each in sets]),
+                torch.cat([each.patches.mask for each in sets]),
+            ),
+            torch.cat([each.good for each in sets]),
+            torch.cat([each.labelled for each in sets]),
+        )
+
+
+def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
+    """What one view teaches; the same for the same seed and name of the view."""
+    rng = np.random.default_rng([config.seed, *sample.name.encode()])
+    parts = [
+        (_jittered(sample.good, config.jittered, rng), True, True),
+        (_jittered(sample.bad, config.jittered, rng), False, True),
+    ]
+    if config.drawn:
+        drawn = _drawn(sample, config.drawn, rng)
+        overlap = jaccard(drawn, sample.good)
+        turn = angle_difference(drawn.angle[:, None], sample.good.angle)
+        close = ((overlap > 0.4) & (turn < np.deg2rad(20))).any(axis=1)
+        apart = ~((overlap > 0.2) & (turn < np.deg2rad(35))).any(axis=1)
+        for some, count, good in ((close, config.good, True), (apart, config.bad, False)):
+            parts.append((drawn[np.flatnonzero(some)[:count]], good, False))
+    image = channel_image(sample.frame)
+    sets = []
+    for boxes, good, labelled in parts:
+        patches = extract(image, boxes)
+        patches = Patches(patches.values.half(), patches.mask)
+        sets.append(
+            LearningSet(
+                patches, torch.full((len(boxes),), good), torch.full((len(boxes),), labelled)
+            )
+        )
+    return LearningSet.joined(sets)
+
+
+def train_network(
+    hidden: int,
+    data: LearningSet,
+    config: LenzTraining,
+    tell: Tell = lambda part, loss: None,
+) -> GraspNetwork:
+    """A network of one stage: pre-trained, then trained.
+
+    Args:
+        hidden: units of each layer.
+        data: what to learn.
+        config: settings.
+        tell: called after every epoch.
+
+    Raises:
+        TrainingError: if nothing in the data is good, or nothing is bad.
+    """
+    if not data.good.any() or data.good.all():
+        what = "good" if not data.good.any() else "bad"
+        raise TrainingError(f"nothing to train on: no view has a {what} rectangle")
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)
+        network = GraspNetwork(hidden, config.modalities, config.cap)
+    generator = torch.Generator().manual_seed(config.seed)
+    network.fit_whitening(data.patches)
+    visible, scale = _visible(network, data.patches)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision, cache_enabled=False):
+        if config.pretraining.epochs:
+            pretrain(network, visible, scale, config.pretraining, generator, tell)
+        for part, module, epochs in (
+            ("output layer", network.last, config.output_epochs),
+            ("all layers", network, config.epochs),
+        ):
+            told = partial(tell, part)
+            _descend(network, module, epochs, visible, data, config, generator, told)
+    return network.eval()
+
+
+def _visible(network: GraspNetwork, patches: Patches) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scaled visible units (N, 7 S S) bfloat16, and the scales (N, 7)."""
+    visible, scales = [], []
+    for values, mask in zip(patches.values.split(512), patches.mask.split(512), strict=True):
+        whitened, scale = network.visible(Patches(values, mask))
+        visible.append(scaled(whitened, scale).bfloat16())
+        scales.append(scale)
+    return torch.cat(visible), torch.cat(scales)
+
+
+def _descend(
+    network: GraspNetwork,
+    module: nn.Module,
+    epochs: int,
+    visible: torch.Tensor,
+    data: LearningSet,
+    config: LenzTraining,
+    generator: torch.Generator,
+    tell: Callable[[float], None],
+) -> None:
+    """Back-propagation into a part of the network, from patches mirrored at random."""
+    good, weight = data.good.float(), _weights(data, config.labelled_share)
+    steps = max(1, epochs * -(-len(good) // config.batch))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=config.rate, weight_decay=config.decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(epochs):
+        total = 0.0
+        for index in torch.randperm(len(good), generator=generator).split(config.batch):
+            flips = torch.randint(2, (2,), generator=generator).bool().tolist()
+            inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
+            logits = network.logits(inputs.flatten(1)).float()
+            loss = binary_cross_entropy_with_logits(logits, good[index], weight[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(index)
+        tell(total / len(good))
+
+
+def train_lenz(
+    train: Iterable[GraspSample],
+    validation: Iterable[GraspSample],
+    settings: LenzTraining,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+) -> LenzDetector:
+    """Train both stages on labelled views.
+
+    The number of epochs is fixed and nothing is chosen by validation, so the views meant for that
+    are learnt from like the others.
+
+    Args:
+        train: views.
+        validation: more views.
+        settings: see there.
+        out: folder that each network is kept in as soon as it is trained, so that a run that was
+            killed goes on with the next: ``small.safetensors``, ``large.safetensors``; of each
+            there are the losses, ``NAME.json``, ``NAME.png`` and for ``tensorboard``.
+        resume: go on with those that are there.
+        console: where progress is shown; None: nowhere.
+
+    Raises:
+        TrainingError: if the views have no good rectangle, or no bad one either labelled or drawn.
+        WeightsError: if what a killed run has left cannot be read.
+    """
+    stages = {"small": SMALL, "large": LARGE}
+    files = {name: out / f"{name}.safetensors" for name in stages}
+    data = None
+    networks = []
+    for name, hidden in stages.items():
+        if resume and files[name].exists():
+            network = GraspNetwork(hidden)
+            state, _ = load_weights(files[name], f"{MODEL} {name}", network.state_dict())
+            network.load_state_dict(state)
+        else:
+            if data is None:
+                if console is not None:
+                    console.print("cutting out rectangles", highlight=False)
+                data = LearningSet.joined(
+                    [learning_set(view, settings) for view in (*train, *validation)]
+                )
+            if console is not None:
+                console.print(f"training the {name} network, {len(data.good)} rectangles")
+            with _Losses(name, out, settings, console) as losses:
+                network = train_network(hidden, data, settings, losses)
+            save_weights(files[name], network.state_dict(), {"model": f"{MODEL} {name}"})
+        networks.append(network)
+    return LenzDetector(networks[0], networks[1])
+
+
+class _Losses(ExitStack):
+    """The losses of one network while it is trained, on the screen and in files."""
+
+    def __init__(
+        self, name: str, out: Path, settings: LenzTraining, console: Console | None
+    ) -> None:
+        super().__init__()
+        self._name, self._out = name, out
+        epochs = 2 * settings.pretraining.epochs + settings.output_epochs + settings.epochs
+        self._show = self.enter_context(epoch_bar(console, epochs))
+        self._writer = self.enter_context(summary_writer(out, 0))
+        self._parts: dict[str, list[float]] = {}
+        self.callback(self._write)
+
+    def __call__(self, part: str, loss: float) -> None:
+        losses = self._parts.setdefault(part, [])
+        self._writer.add_scalar(f"{self._name} network/{part}", loss, len(losses))
+        losses.append(loss)
+        self._show(sum(map(len, self._parts.values())), f"{part}: loss {loss:.4g}")
+
+    def _write(self) -> None:
+        text = json.dumps(self._parts, indent=2) + "\n"
+        write_atomically(self._out / f"{self._name}.json", text.encode())
+        draw_losses(self._out / f"{self._name}.png", self._parts)
+
+
+def _jittered(
+    rectangles: GraspRectangles, copies: int, rng: np.random.Generator
+) -> GraspRectangles:
+    """Each rectangle as it is, and copies that are nearly the same."""
+    index = np.tile(np.arange(len(rectangles)), copies + 1)
+    size = rng.uniform(-1, 1, (len(index), 5))
+    size[: len(rectangles)] = 0  # the first are left as they are
+    some = rectangles[index]
+    return GraspRectangles(
+        some.center + size[:, :2] * 0.08 * np.minimum(some.opening, some.plate)[:, None],
+        some.angle + size[:, 2] * np.deg2rad(8),
+        some.opening * np.exp(size[:, 3] * 0.1),
+        some.plate * np.exp(size[:, 4] * 0.15),
+    )
+
+
+def _drawn(sample: GraspSample, count: int, rng: np.random.Generator) -> GraspRectangles:
+    """Rectangles as the search could judge them, between the steps of its grid."""
+    v, u = np.nonzero(foreground(sample.frame))
+    if not len(u):
+        return GraspRectangles.none()
+    pick = rng.integers(len(u), size=count)
+    scale = sample.frame.camera.fx / REFERENCE_FOCAL
+    low, high = np.log([_OPENINGS, _PLATES]).T
+    opening, plate = scale * np.exp(rng.uniform(low, high, (count, 2))).T
+    return GraspRectangles(
+        np.stack([u[pick], v[pick]], axis=1) + rng.uniform(-3, 3, (count, 2)),
+        rng.uniform(-np.pi / 2, np.pi / 2, count),
+        opening,
+        np.minimum(plate, _LONGEST_PLATE * opening),
+    )
+
+
+def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:
+    """(N,) of mean 1: as much for the good as for the bad, labelled or drawn."""
+    weight = torch.zeros(len(data.good))
+    for labelled, share in ((True, labelled_share), (False, 1 - labelled_share)):
+        for good in (True, False):
+            some = (data.labelled == labelled) & (data.good == good)
+            weight[some] = share / 2 / max(1, int(some.sum()))
+    return weight / weight.mean()

@@ -1,0 +1,1 @@
+"""ROS messages without ROS: building and reading them, and matching their stamps."""

@@ -1,0 +1,128 @@
+"""ROS messages to frames: the same for live nodes and for bags.
+
+All that is needed of a message is that it has its type's fields, so that those of a ROS 2
+installation and those of the rosbags package both serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.messages.camera_info import is_rectified, is_scaled, read_camera
+from cvdl.messages.depth_registration import DepthRegistration, frame_of
+from cvdl.messages.images import (
+    COLOR_ENCODINGS,
+    DEPTH_ENCODINGS,
+    MessageError,
+    depth_scale_doubt,
+    image_kind,
+    image_size,
+    read_color,
+    read_depth,
+)
+
+__all__ = [
+    "COLOR_ENCODINGS",
+    "DEPTH_ENCODINGS",
+    "MessageError",
+    "doubts",
+    "image_kind",
+    "image_size",
+    "is_rectified",
+    "read_camera",
+    "read_color",
+    "read_depth",
+    "read_frame",
+    "stamp_ns",
+]
+
+
+def stamp_ns(message: Any) -> int:
+    """The header's time of capture, nanoseconds."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def read_frame(
+    color: Any,
+    depth: Any,
+    camera_info: Any,
+    is_rectified: bool = False,
+    registration: DepthRegistration | None = None,
+) -> RgbdFrame:
+    """Color, depth, and the CameraInfo of color to a frame; stamp and id are those of color.
+
+    Args:
+        color: Image or CompressedImage.
+        depth: likewise.
+        camera_info: of colour.
+        is_rectified: see `read_camera`.
+        registration: registers depth to color where it is not; without it, depth must be.
+
+    Raises:
+        MessageError: if one of the three cannot be used, or if they differ in size.
+    """
+    picture, metres = read_color(color), read_depth(depth)
+    camera = read_camera(camera_info, is_rectified, (picture.shape[1], picture.shape[0]))
+    if registration is not None:
+        metres = registration(color, depth, metres, camera)
+    if metres.shape != picture.shape[:2]:
+        sizes = f"colour {picture.shape[1]}x{picture.shape[0]}, depth {metres.shape[1]}x"
+        sizes += f"{metres.shape[0]}; accepted: the same size, with depth registered to colour"
+        if registration is not None and registration.missing:
+            sizes += f"; to register it here, this is missing: {registration.missing}"
+        raise MessageError("sizes differ", sizes)
+    return RgbdFrame(picture, metres, camera, stamp_ns(color), color.header.frame_id)
+
+
+def doubts(
+    color: Any,
+    depth: Any,
+    camera_info: Any,
+    is_rectified: bool = False,
+    registration: DepthRegistration | None = None,
+    size: tuple[int, int] | None = None,
+) -> Iterator[tuple[str, str]]:
+    """What makes results worse but does not hinder them, as (cause, sentence): to warn once.
+
+    Args:
+        color: Image or CompressedImage.
+        depth: likewise.
+        camera_info: of color.
+        is_rectified: see `read_camera`.
+        registration: that has just read the frame of these messages.
+        size: width and height of the frame, pixels, where it is known.
+    """
+    if any(camera_info.d) and not is_rectified:
+        coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)
+        yield (
+            "distortion",
+            f"camera_info has distortion coefficients ({coefficients}), which are ignored; "
+            "expected rectified images, such as image_rect of image_proc. Boxes near the image "
+            "border may be off by some pixels",
+        )
+    if size is not None and is_scaled(camera_info, size):
+        yield (
+            "camera_info scaled",
+            f"camera_info is for images of {camera_info.width}x{camera_info.height}, the images "
+            f"are {size[0]}x{size[1]}: its intrinsics are scaled. If the driver crops the images "
+            "instead, distances are wrong: publish the camera_info of this resolution",
+        )
+    if not color.header.frame_id:
+        yield (
+            "no frame id",
+            "colour has an empty frame_id, and so have the results: RViz and tf2 cannot place them",
+        )
+    missing = registration.missing if registration is not None else ""
+    if missing or (registration is None and frame_of(color) != frame_of(depth)):
+        yield (
+            "frame ids differ",
+            f"colour is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
+            "depth must be registered to colour, otherwise masks are shifted"
+            + (f"; to register it here, this is missing: {missing}" if missing else ""),
+        )
+    doubt = depth_scale_doubt(depth)
+    if doubt is not None:
+        yield doubt

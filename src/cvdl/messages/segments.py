@@ -1,0 +1,81 @@
+"""A segmentation that another node has published, for the nodes that build on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
+from cvdl.messages.reading import MessageError
+from cvdl.segmentation.labels import pixels_by_label
+
+__all__ = ["read_segmentation"]
+
+
+def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
+    """Messages of `segmentation/labels` and `segmentation/objects` to what they were made of.
+
+    The plane is the one that the boxes stand on: their third axis is its normal, and the lowest
+    of them reaches down to it. Without objects there is none, and nothing to build on it either.
+
+    Args:
+        labels: Image, mono16.
+        objects: Detection3DArray; ``id`` is the label number.
+
+    Returns:
+        The segmentation, and the name of the frame that its boxes and plane are in.
+
+    Raises:
+        MessageError: if the labels are no such image, or an id is no label of it.
+    """
+    if labels.encoding != "mono16" or len(labels.data) != labels.step * labels.height:
+        raise MessageError(
+            "unusable segmentation/labels",
+            f"{labels.encoding} with {len(labels.data)} bytes; accepted: mono16, "
+            "step times height bytes",
+        )
+    rows = np.frombuffer(labels.data, np.uint8).reshape(labels.height, labels.step)
+    dtype = np.dtype(np.uint16).newbyteorder(">" if labels.is_bigendian else "<")
+    image = rows[:, : 2 * labels.width].view(dtype).astype(np.uint16)
+    pixels = pixels_by_label(image.astype(np.int32))
+    items = tuple(_read_object(each, pixels, image.shape[1]) for each in objects.detections)
+    return Segmentation(image, _plane_below(items), items), objects.header.frame_id
+
+
+def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) -> SceneObject:
+    label = int(message.id) if message.id.isdigit() else 0
+    if label < FIRST_OBJECT_LABEL or label not in pixels:
+        raise MessageError("unusable segmentation/objects", f"id {message.id!r} is not a label")
+    rows, cols = np.divmod(pixels[label], width)
+    center, turn, size = (
+        message.bbox.center.position,
+        message.bbox.center.orientation,
+        message.bbox.size,
+    )
+    named = message.results[0].hypothesis if message.results else None
+    return SceneObject(
+        label,
+        np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float),
+        OrientedBox(
+            np.array([center.x, center.y, center.z]),
+            Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix(),
+            np.array([size.x, size.y, size.z]),
+        ),
+        len(rows),
+        named.class_id if named else "",
+        named.score if named else 1.0,
+    )
+
+
+def _plane_below(objects: tuple[SceneObject, ...]) -> Plane | None:
+    if not objects:
+        return None
+    normal = objects[0].box3d.rotation[:, 2]
+    bottoms = [
+        normal @ (item.box3d.center - item.box3d.rotation[:, 2] * item.box3d.size[2] / 2)
+        for item in objects
+    ]
+    return Plane(normal, -float(min(bottoms)))

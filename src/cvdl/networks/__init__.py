@@ -1,0 +1,1 @@
+"""What all networks share: input, layers, devices, weights."""

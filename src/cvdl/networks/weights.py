@@ -1,0 +1,108 @@
+"""Weights in files: safetensors, with what they are of written in the file's own header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cvdl.core.errors import InputError
+from cvdl.core.files import write_atomically
+
+__all__ = [
+    "WeightsError",
+    "check_state",
+    "classes_of",
+    "load_weights",
+    "save_weights",
+]
+
+
+class WeightsError(InputError):
+    """Weights that cannot be used; the message names the file, what it holds and what is needed."""
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a model's state, whole or not at all.
+
+    Args:
+        path: file to write; the folders above it are made.
+        state: tensors by name, as ``Module.state_dict`` gives them; on any device.
+        metadata: free text by name; ``model`` says which model the weights are of.
+
+    Raises:
+        ValueError: if the metadata has no ``model``.
+        OSError: if the file cannot be written.
+    """
+    if "model" not in metadata:
+        raise ValueError("the metadata of weights need the name of their model")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_atomically(path, save(tensors, dict(metadata)))
+
+
+def load_weights(
+    path: Path, model: str, expected: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the weights of a model, to the CPU. Nothing in the file is executed or unpickled.
+
+    Args:
+        path: a safetensors file.
+        model: which model they must be of.
+        expected: the state of the model that will take them: names and shapes must agree.
+
+    Returns:
+        The state and the metadata that ``save_weights`` wrote.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, not of that model or of another shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; expected weights of {model}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            found = metadata.get("model")
+            if found != model:
+                of = f"weights of {found}" if found else "weights that name no model"
+                raise WeightsError(f"{path}: holds {of}; expected weights of {model}")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(
+            f"{path}: damaged, or not a safetensors file ({error}); expected weights of {model}"
+        ) from error
+    if expected is not None:
+        check_state(path, state, expected)
+    return state, metadata
+
+
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError where names or shapes of a file's state are not the expected ones."""
+    for name in sorted(state.keys() | expected.keys()):
+        found, wanted = (
+            f"{'x'.join(map(str, some[name].shape)) or 'a number'}" if name in some else "nothing"
+            for some in (state, expected)
+        )
+        if found != wanted:
+            raise WeightsError(f"{path}: {name} is {found}; the model expects {wanted}")
+
+
+def classes_of(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The class names in the metadata of a detector's or classifier's weights, in label order.
+
+    Raises:
+        WeightsError: if there are none.
+    """
+    try:
+        names = json.loads(metadata.get("classes", ""))
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise WeightsError(f"{path}: names no classes; expected a list of them in its metadata")
+    return tuple(names)

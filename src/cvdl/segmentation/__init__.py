@@ -1,0 +1,6 @@
+"""Plane-based segmentation: the support plane, and the objects that stand on it."""
+
+from cvdl.segmentation.config import SegmentationConfig
+from cvdl.segmentation.segmenter import TabletopSegmenter
+
+__all__ = ["SegmentationConfig", "TabletopSegmenter"]

@@ -1,0 +1,54 @@
+"""Settings of the tabletop segmentation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cvdl.core.settings import Settings
+
+__all__ = ["SegmentationConfig"]
+
+
+class SegmentationConfig(Settings):
+    """Settings of the tabletop segmentation: YAML keys, ROS parameters and CLI options alike."""
+
+    max_range: float = Field(
+        3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, metres."
+    )
+    min_plane_area: float = Field(
+        0.0,
+        ge=0.0,
+        le=10.0,
+        description="Smallest visible area of the support plane, square metres; 0: only its "
+        "share of the view counts.",
+    )
+    min_height: float = Field(
+        0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, metres."
+    )
+    max_height: float = Field(
+        0.6, ge=0.02, le=3.0, description="Points higher above the plane are ignored, metres."
+    )
+    min_pixels: int = Field(
+        150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
+    )
+
+    up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
+        "auto",
+        description="Up direction: a side of the image, or tf, by a frame whose z axis points "
+        "up; auto: tf if such a frame is known.",
+    )
+    up_frame: str = Field(
+        "",
+        description="Frame of tf whose z axis points up; empty: the first of map, odom, world, "
+        "base_footprint and base_link that tf connects to the camera.",
+    )
+
+    @model_validator(mode="after")
+    def _check_heights(self) -> SegmentationConfig:
+        if self.min_height >= self.max_height:
+            raise ValueError(
+                f"min_height {self.min_height} must be less than max_height {self.max_height}"
+            )
+        return self

@@ -1,0 +1,86 @@
+"""What speaks against the results of a frame, in words: for the log, once a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.frame import IMAGE_SIDES
+from cvdl.core.scene import Plane
+
+__all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
+
+#: Cause in a few words, the same in every frame, and a sentence about this frame.
+Doubt = tuple[str, str]
+
+_SMALL_GAPS = 0.1  # of the surfaces seen; fewer are bridged as well
+_EMPTY = 0.5  # of the pixels
+_TILTED_DEG = 15.0
+_POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
+
+
+def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doubt]:
+    """Whether much of the depth is missing, and what is likely to be the cause.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        small_gaps: share of the surfaces seen that small gaps hide, of ``cvdl.depth.gaps``.
+    """
+    empty = float(np.isnan(depth).mean())
+    if small_gaps >= _SMALL_GAPS:
+        yield (
+            "gaps in the depth",
+            f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "
+            "interpolated. Likely causes are registration from a sensor of lower resolution, a "
+            "decimation filter or lost lines: use depth of the resolution of the colour image, "
+            "or a hole-filling filter",
+        )
+    elif _EMPTY < empty < 1:  # without any there is no support plane, which is told with its cause
+        yield (
+            "little depth",
+            f"{empty:.0%} of the pixels have no depth. Likely causes are surfaces that are too "
+            "near, too far, dark, shiny or transparent, sunlight, or a projector that is off",
+        )
+
+
+def support_doubts(
+    plane: Plane | None, up: NDArray[np.float64] | None, setting: str
+) -> Iterator[Doubt]:
+    """Whether the support is far from level, or may be a wall.
+
+    Args:
+        plane: the support plane, in the camera frame.
+        up: (3,) direction against gravity in the camera frame, where it is known.
+        setting: ``segmentation.up``: a side of the image is taken before ``up``.
+    """
+    if plane is None:
+        return
+    if up is not None and setting not in IMAGE_SIDES:
+        tilt = tilt_deg(plane, up)
+        if tilt > _TILTED_DEG:
+            yield (
+                "tilted support",
+                f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
+                "wall, the transform of the camera may be wrong, or the frame that is taken for "
+                "upright is not (segmentation.up_frame names another)",
+            )
+    elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
+        if setting in IMAGE_SIDES:
+            remedy = f"segmentation.up is {setting}: check how the camera is mounted"
+        else:
+            remedy = (
+                "set segmentation.up to the side of the image that is up, or provide a transform "
+                "to a frame whose z axis points up"
+            )
+        yield (
+            "support faces down",
+            "the support plane faces the lower side of the image. It is a table only if the "
+            f"camera is mounted upside down; otherwise it may be a wall: {remedy}",
+        )
+
+
+def tilt_deg(plane: Plane, up: NDArray[np.float64]) -> float:
+    """Angle between the plane's normal and up, a unit vector (3,) of the same frame, degrees."""
+    return float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))

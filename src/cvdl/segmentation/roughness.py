@@ -1,0 +1,80 @@
+"""How noisy a frame's depth is, measured on the frame itself, and depth that is smoothed for it.
+
+The noise model is that of a Kinect. A stereo camera near its limits, on a surface without texture,
+is off by several times as much, in grains of some pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.depth.noise import NOISE_AT_1M, depth_noise
+from cvdl.segmentation.labels import enlarged
+
+__all__ = ["roughness", "smoothed"]
+
+_COLUMNS = 160  # samples in a row: apart by more than the grains of the noise
+_QUANTILE = 0.4  # of the patches: the others may lie on edges
+_WORKING_WIDTH = 320
+_RADIUS, _PASSES = 6, 2  # of the filter: pixels of the reduced image
+_RANGE_SIGMAS = 4.0
+
+
+def roughness(depth: NDArray[np.float32]) -> float:
+    """By what factor the depth is noisier than the noise model says; at least 1.
+
+    Measured on patches of 3 x 3 samples: how far these are from a plane each.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+    """
+    stride = max(1, depth.shape[1] // _COLUMNS)
+    grid = depth[stride // 2 :: stride, stride // 2 :: stride].astype(np.float64)
+    inverse = 1 / grid
+    kernel = np.ones(3)
+    ramp = np.array([-1.0, 0.0, 1.0])
+
+    def summed(values: NDArray[np.float64], x: NDArray, y: NDArray) -> NDArray[np.float64]:
+        return cv2.sepFilter2D(values, -1, x, y)[1:-1, 1:-1]
+
+    valid = summed(np.isfinite(grid).astype(np.float64), kernel, kernel) == 9
+    filled = np.nan_to_num(inverse)
+    # What a plane leaves of the sum of squares: six degrees of freedom.
+    left = (
+        summed(filled**2, kernel, kernel)
+        - summed(filled, kernel, kernel) ** 2 / 9
+        - summed(filled, ramp, kernel) ** 2 / 6
+        - summed(filled, kernel, ramp) ** 2 / 6
+    )[valid]
+    if not len(left):
+        return 1.0
+    z = grid[1:-1, 1:-1][valid]
+    ratio = np.sqrt(np.maximum(left, 0) / 6) * z**2 / depth_noise(z)
+    return max(1.0, float(np.quantile(ratio, _QUANTILE)))
+
+
+def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """Depth with the noise averaged out within surfaces, by a bilateral filter.
+
+    The noise of inverse depth is the same near and far.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        factor: of `roughness`.
+    """
+    block = max(1, depth.shape[1] // _WORKING_WIDTH)
+    rows, cols = (size // block for size in depth.shape)
+    inverse = np.nan_to_num(1 / depth)
+    size = (cols, rows)
+    whole = np.s_[: rows * block, : cols * block]
+    share = cv2.resize((inverse[whole] > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(inverse[whole], size, interpolation=cv2.INTER_AREA)
+    reduced = np.where(share > 0, reduced / np.maximum(share, 1e-6), 0).astype(np.float32)
+    spread = _RANGE_SIGMAS * factor * NOISE_AT_1M
+    for _ in range(_PASSES):
+        reduced = cv2.bilateralFilter(reduced, 2 * _RADIUS + 1, spread, _RADIUS)
+    full = enlarged(reduced, block, depth.shape)
+    smooth = np.full_like(depth, np.nan)
+    return np.divide(1, full, out=smooth, where=np.isfinite(depth) & (full > 0))

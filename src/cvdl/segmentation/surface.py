@@ -1,0 +1,333 @@
+"""Local geometry of what stands above the plane: normals, creases and depth steps.
+
+Works on a reduced image (320 to 639 pixels wide, where the full one is as wide): depth noise is
+wider than a pixel, and the mask's outline comes from the full image afterwards. The kernels are
+compiled by numba on first use and kept in its cache.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
+from cvdl.core.scene import Plane
+from cvdl.depth.noise import NOISE_AT_1M, depth_noise
+
+__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "height_classes", "surface_of"]
+
+#: Of a pixel, by its height; see ``height_classes``.
+ON_PLANE, ABOVE_PLANE = 1, 2
+
+_WORKING_WIDTH = 320
+#: Shade changes the lightness within one object: it counts this much of a colour difference.
+LIGHTNESS = 0.3
+#: Radius of the window in which a normal is fitted, metres; at least 2, at most 5 pixels.
+_NORMAL_RADIUS = 0.010
+#: Normals on both sides of a pixel are compared over this distance each, metres: two windows
+#: that barely overlap, so a right-angled crease shows at nearly its full angle.
+_CREASE_REACH = 0.012
+#: A neighbour off the local surface by this much, metres and standard deviations, is a step.
+_STEP = 0.0035
+_GRAZING = 0.2  # cosine to the surface's normal from which a ray only grazes it
+_STEP_SIGMAS = 4.0
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Geometry on the reduced grid (h, w) of a window of the image, defined where ``valid``.
+
+    Attributes:
+        camera: intrinsics of the reduced image.
+        factor: full-image pixels a reduced pixel, along each axis.
+        window: rows and columns of the full image.
+        points: (h, w, 3) float32, metres.
+        valid: uint8, 1 where something stands above the plane and is not seen edge-on.
+        everything: float32, metres: the depth of the whole window, NaN where there is no reading.
+        lab: (h, w, 3) float32, CIE L*a*b* colour, its lightness weighed down by LIGHTNESS.
+        normals: (h, w, 3) float32, towards the camera; zero where none could be fitted.
+        concavity: float32, degrees: the sharpest concave crease through a pixel.
+        curvature: float32, degrees over twice the crease reach: positive where convex.
+        steps: (h, w, 2) int8, between a pixel and its right and its lower neighbour: 0 where the
+            surface goes on, 1 where this pixel is in front, -1 where the neighbour is.
+    """
+
+    camera: Camera
+    factor: int
+    window: tuple[slice, slice]
+    points: NDArray[np.float32]
+    valid: NDArray[np.uint8]
+    everything: NDArray[np.float32]
+    lab: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    concavity: NDArray[np.float32]
+    curvature: NDArray[np.float32]
+    steps: NDArray[np.int8]
+
+    def reduce(self, image: NDArray) -> NDArray:
+        """The middle pixel of each block of a full image (H, W): (h, w)."""
+        return _middles(image[self.window], self.factor, self.camera)
+
+
+def surface_of(
+    color: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    camera: Camera,
+    window: tuple[slice, slice],
+) -> Surface:
+    """Local geometry of the masked part of a depth image.
+
+    Args:
+        color: (H, W, 3) uint8, RGB.
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        mask: (H, W) uint8, 1 where something stands above the plane.
+        camera: intrinsics of the images.
+        window: rows and columns of the images outside which nothing is set in the mask.
+    """
+    factor = max(1, camera.width // _WORKING_WIDTH)
+    color, depth, mask = color[window], depth[window], mask[window]
+    small = camera.cropped(*window).reduced(factor)
+    intrinsics = (small.fx, small.fy, small.cx, small.cy)
+    inverse, valid = _reduce(depth, mask, factor)
+    reduced = np.full_like(inverse, np.nan)
+    np.divide(1, inverse, out=reduced, where=valid > 0)
+    normals, smeared = _fit_normals(inverse, *intrinsics)
+    concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
+    valid[smeared > 0] = 0
+    return Surface(
+        camera=small,
+        factor=factor,
+        window=window,
+        points=small.deproject(reduced),
+        valid=valid,
+        everything=_middles(depth, factor, small),
+        lab=_reduced_lab(color, factor, small),
+        normals=normals,
+        concavity=concavity,
+        curvature=curvature,
+        steps=steps,
+    )
+
+
+def _middles(image: NDArray, factor: int, small: Camera) -> NDArray:
+    middle = slice(factor // 2, None, factor)
+    return image[middle, middle][: small.height, : small.width]
+
+
+def _reduced_lab(color: NDArray[np.uint8], factor: int, small: Camera) -> NDArray[np.float32]:
+    color = color[: small.height * factor, : small.width * factor]  # whole blocks: much faster
+    reduced = cv2.resize(color, (small.width, small.height), interpolation=cv2.INTER_AREA)
+    # 8-bit Lab: lightness is scaled by 255 / 100.
+    lab = cv2.cvtColor(reduced, cv2.COLOR_RGB2Lab).astype(np.float32)
+    lab[..., 0] *= LIGHTNESS * 100 / 255
+    return lab
+
+
+def height_classes(
+    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float, high: float
+) -> NDArray[np.uint8]:
+    """Which pixels lie on the plane, and which above it by more than noise.
+
+    Args:
+        depth: (H, W) float32, metres, NaN where there is no reading.
+        camera: its intrinsics.
+        plane: the support plane.
+        low: lowest height that counts, metres; raised where the noise is larger.
+        high: greatest height that counts, metres.
+
+    Returns:
+        (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere or unknown.
+    """
+    return _classify_height(
+        depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
+    )
+
+
+_sigma = compiled()(depth_noise)
+
+
+@compiled()
+def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type: ignore[no-untyped-def]
+    rows, cols = depth.shape
+    mask = np.zeros((rows, cols), np.uint8)
+    for i in range(rows):
+        row_part = normal[1] * (i - cy) / fy + normal[2]
+        for j in range(cols):
+            z = depth[i, j]
+            if not z > 0:
+                continue
+            # Noise lies along the ray: it reaches the height by the cosine to the normal.
+            cosine = normal[0] * (j - cx) / fx + row_part
+            h = z * cosine + offset
+            if -2.0 * low < h <= low:
+                mask[i, j] = ON_PLANE
+                continue
+            tolerance = max(low, 2.0 * _sigma(z) * abs(cosine))
+            if h > tolerance:
+                if h < high:
+                    mask[i, j] = ABOVE_PLANE
+            elif h > -2.0 * tolerance:
+                mask[i, j] = ON_PLANE
+    return mask
+
+
+@compiled()
+def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
+    """Block means of inverse depth over the nearest surface in each block, 0 for none."""
+    rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
+    inverse = np.zeros((rows, cols), np.float32)
+    valid = np.zeros((rows, cols), np.uint8)
+    for i in range(rows):
+        for j in range(cols):
+            nearest = np.inf
+            count = 0
+            for a in range(i * factor, (i + 1) * factor):
+                for b in range(j * factor, (j + 1) * factor):
+                    if mask[a, b]:
+                        count += 1
+                        nearest = min(nearest, depth[a, b])
+            if 2 * count < factor * factor:
+                continue
+            total = 0.0
+            used = 0
+            for a in range(i * factor, (i + 1) * factor):
+                for b in range(j * factor, (j + 1) * factor):
+                    if mask[a, b] and depth[a, b] < 1.01 * nearest:
+                        total += 1.0 / depth[a, b]
+                        used += 1
+            inverse[i, j] = total / used
+            valid[i, j] = 1
+    return inverse, valid
+
+
+@compiled(fastmath=True)
+def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+    """Least-squares planes in windows, linear in inverse depth (see plane.py).
+
+    Returns the normals, and 1 where a ray only grazes the surface.
+    """
+    zero, one = np.float32(0), np.float32(1)
+    rows, cols = inverse_depth.shape
+    normals = np.zeros((rows, cols, 3), np.float32)
+    smeared = np.zeros((rows, cols), np.uint8)
+    for i in range(rows):
+        for j in range(cols):
+            inverse = inverse_depth[i, j]
+            if not inverse > 0:
+                continue
+            z = one / inverse
+            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
+            # Another surface behind or in front must not pull on the fit, nor a missing reading.
+            tolerance = np.float32(0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
+            first, last = max(0, j - radius), min(cols, j + radius + 1)
+            n = su = sv = sd = suu = svv = suv = sud = svd = zero
+            for a in range(max(0, i - radius), min(rows, i + radius + 1)):
+                # Sums over a row, free of branches: the compiler makes vector code of them.
+                row_n = row_u = row_d = row_uu = row_ud = zero
+                for b in range(first, last):
+                    d = inverse_depth[a, b] - inverse
+                    weight = one if abs(d) < tolerance else zero
+                    u = np.float32(b - j)
+                    row_n += weight
+                    row_u += weight * u
+                    row_d += weight * d
+                    row_uu += weight * u * u
+                    row_ud += weight * u * d
+                v = np.float32(a - i)
+                n += row_n
+                su += row_u
+                sv += v * row_n
+                sd += row_d
+                suu += row_uu
+                svv += v * v * row_n
+                suv += v * row_u
+                sud += row_ud
+                svd += v * row_d
+            if n < 6:
+                continue
+            su, sv, sd = su / n, sv / n, sd / n
+            suu, svv, suv = suu / n - su * su, svv / n - sv * sv, suv / n - su * sv
+            sud, svd = sud / n - su * sd, svd / n - sv * sd
+            determinant = suu * svv - suv * suv
+            if determinant < 0.05:  # the pixels lie on a line
+                continue
+            du = (sud * svv - svd * suv) / determinant
+            dv = (svd * suu - sud * suv) / determinant
+            nx, ny = du * fx, dv * fy
+            nz = inverse + sd - du * su - dv * sv - nx * (j - cx) / fx - ny * (i - cy) / fy
+            length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            # Rays graze hardly any real surface; what a camera smears between two surfaces,
+            # one behind the other, lies along the ray. dot(normal, ray) = -inverse / length.
+            x, y = (j - cx) / fx, (i - cy) / fy
+            if inverse < _GRAZING * length * math.sqrt(x * x + y * y + 1):
+                smeared[i, j] = 1
+            normals[i, j, 0] = -nx / length
+            normals[i, j, 1] = -ny / length
+            normals[i, j, 2] = -nz / length
+    return normals, smeared
+
+
+@compiled()
+def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+    rows, cols = depth.shape
+    concavity = np.zeros((rows, cols), np.float32)
+    curvature = np.zeros((rows, cols), np.float32)
+    steps = np.zeros((rows, cols, 2), np.int8)
+    for i in range(rows):
+        for j in range(cols):
+            if not valid[i, j]:
+                continue
+            z = depth[i, j]
+            reach = min(max(round(_CREASE_REACH * fx / z), 2), 6)
+            for k in range(4):  # right, down, and the two diagonals
+                di = 0 if k == 0 else 1
+                dj = 0 if k == 1 else (-1 if k == 3 else 1)
+                if k < 2 and i + di < rows and j + dj < cols and valid[i + di, j + dj]:
+                    a, b = i + di, j + dj
+                    z1 = depth[a, b]
+                    dx = (b - cx) / fx * z1 - (j - cx) / fx * z
+                    dy = (a - cy) / fy * z1 - (i - cy) / fy * z
+                    dz = z1 - z
+                    # Off both planes: a crease leaves one of the two distances small.
+                    off = min(
+                        abs(normals[i, j, 0] * dx + normals[i, j, 1] * dy + normals[i, j, 2] * dz),
+                        abs(normals[a, b, 0] * dx + normals[a, b, 1] * dy + normals[a, b, 2] * dz),
+                    )
+                    if off > _STEP + _STEP_SIGMAS * NOISE_AT_1M * z * z:
+                        steps[i, j, k] = 1 if dz > 0 else -1
+                s = reach if k < 2 else max(2, round(0.7 * reach))
+                i0, j0, i1, j1 = i - di * s, j - dj * s, i + di * s, j + dj * s
+                if i0 < 0 or i1 >= rows or min(j0, j1) < 0 or max(j0, j1) >= cols:
+                    continue
+                if not (valid[i0, j0] and valid[i1, j1]):
+                    continue
+                if normals[i0, j0, 2] == 0 or normals[i1, j1, 2] == 0:
+                    continue
+                z0, z1 = depth[i0, j0], depth[i1, j1]
+                dx = (j1 - cx) / fx * z1 - (j0 - cx) / fx * z0
+                dy = (i1 - cy) / fy * z1 - (i0 - cy) / fy * z0
+                dz = z1 - z0
+                if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / min(fx, fy):
+                    continue  # across a depth step: not one surface
+                cosine = 0.0
+                opening = 0.0
+                for c in range(3):
+                    n0, n1 = normals[i0, j0, c], normals[i1, j1, c]
+                    cosine += n0 * n1
+                    opening += (n1 - n0) * (dx if c == 0 else (dy if c == 1 else dz))
+                if k > 1 and opening >= 0:
+                    continue
+                angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+                if k < 2:
+                    curvature[i, j] += 0.5 * (angle if opening > 0 else -angle)
+                # Convex where the normals turn away from each other (Stein et al. 2014,
+                # "Object partitioning using local convexity", section 3.1).
+                if opening < 0:
+                    concavity[i, j] = max(concavity[i, j], np.float32(angle))
+    return concavity, curvature, steps

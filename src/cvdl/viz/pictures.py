@@ -1,0 +1,322 @@
+"""Pictures for people: overlays, depth in colours, contact sheets. All are (H, W, 3) uint8, RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.files import write_atomically
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import (
+    BOX_EDGES,
+    FIRST_OBJECT_LABEL,
+    PLANE_LABEL,
+    Detection,
+    Grasp,
+    Scene,
+    SceneObject,
+)
+from cvdl.viz.captions import DARK_COLOR, FONT, Captions
+
+__all__ = [
+    "PLATE_COLOR",
+    "UNMATCHED_COLOR",
+    "contact_sheet",
+    "depth_picture",
+    "object_color",
+    "overlay",
+    "thickest_place",
+    "tinted",
+    "write_png",
+]
+
+Picture = NDArray[np.uint8]
+
+_TABLE_SHARE = 0.15  # of the tint in the mixture
+_OBJECT_SHARE = 0.45
+#: Of a gripper's plates, and of what lies between them: the sides along the opening.
+PLATE_COLOR = (255, 255, 255)
+#: Of a detection that is no segmented object.
+UNMATCHED_COLOR = (225, 225, 225)
+_OFF_SUPPORT_COLOR = (130, 130, 130)
+_OPENING_COLOR = (255, 225, 0)
+_FAINT_SHARE = 0.55
+_DASH = 6  # pixels
+_GAP = 4  # pixels: of the plane's outline; what is narrower than two of them is bridged
+_PIECE_SHARE = 0.002  # of the picture: smaller pieces of the plane have no outline
+_SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
+
+
+def _palette() -> Picture:
+    """(256, 1, 3) RGB, one colour a label number, as OpenCV's colour maps are.
+
+    Hues advance by the golden angle, so that neighbouring numbers never look alike; saturation
+    and lightness alternate so that the hues that do come back differ.
+    """
+    number = np.arange(256)
+    hue = (5 + (number - FIRST_OBJECT_LABEL) * 180 * 0.618034) % 180
+    saturation = np.where(number % 3 == 1, 150, 235)
+    value = np.where(number % 2 == 1, 205, 255)
+    hsv = np.stack([hue, saturation, value], axis=-1).astype(np.uint8)
+    rgb = cv2.cvtColor(hsv[:, None], cv2.COLOR_HSV2RGB)
+    rgb[PLANE_LABEL] = (90, 170, 255)
+    return np.asarray(rgb, np.uint8)
+
+
+_PALETTE = _palette()
+#: The colour of lines: dark where there is no object.
+_LINES = _PALETTE.copy()
+_LINES[:FIRST_OBJECT_LABEL] = DARK_COLOR
+#: The palette's row of every uint16 label: the objects past the last colour start again.
+_ROW = np.arange(65536)
+_ROW[256:] = FIRST_OBJECT_LABEL + (_ROW[256:] - 256) % (256 - FIRST_OBJECT_LABEL)
+_ROW = _ROW.astype(np.uint8)
+
+
+def object_color(label: int) -> tuple[int, int, int]:
+    """The RGB colour that every picture gives to a label number."""
+    red, green, blue = _PALETTE[_ROW[label], 0]
+    return int(red), int(green), int(blue)
+
+
+def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
+    """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
+
+    The support plane is tinted faintly, in an outline of its own; where there is none, the picture
+    says so, and how much depth there is. Each object has its own colour and outline, its box drawn
+    thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that is none
+    of the objects has a dashed box, grey where it is off the support, with its caption above. Of an
+    object's best grasp both plates are drawn thick and the sides along the opening thin; of the
+    others, faintly, only the plates.
+
+    Raises:
+        ValueError: if frame and scene differ in size.
+    """
+    if scene.labels.shape != frame.depth.shape:
+        raise ValueError(
+            f"labels are {scene.labels.shape[1]}x{scene.labels.shape[0]}, "
+            f"the frame {frame.camera.width}x{frame.camera.height}"
+        )
+    picture = tinted(frame.color, np.take(_ROW, scene.labels))
+    for item in scene.objects:
+        _draw_box(picture, frame, item)
+    unmatched = [detection for detection in scene.detections if not detection.label]
+    for detection in unmatched:
+        _draw_dashed(picture, detection)
+    _draw_grasps(picture, scene)
+    captions = Captions(picture)  # after every line, so that none crosses them
+    if not scene.labels.any():
+        captions.write("no support plane: no masks, no grasps", 0, 0, align=0)
+        captions.write(_depth_in_words(frame.depth), 0, 0, align=0)
+    for item in scene.objects:
+        _write_inside(captions, scene, item)
+    for detection in unmatched:
+        x_min, y_min, *_ = detection.box2d
+        captions.write(scene.caption(detection), x_min, y_min - 5, align=0)
+    return picture
+
+
+def depth_picture(depth: NDArray[np.float32]) -> Picture:
+    """Depth (H, W), metres, as colours from near (red) to far (blue); no reading is dark.
+
+    The colours span the 1st to the 99th percentile of the readings.
+    """
+    valid = np.isfinite(depth)
+    if not valid.any():
+        return np.full((*depth.shape, 3), DARK_COLOR, np.uint8)
+    near, far = np.percentile(depth[valid], [1, 99])
+    span = max(float(far - near), 1e-6)
+    level = 255 * np.clip((far - np.where(valid, depth, far)) / span, 0, 1)
+    picture = cv2.cvtColor(
+        cv2.applyColorMap(level.astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB
+    )
+    picture[~valid] = DARK_COLOR
+    return picture
+
+
+def contact_sheet(
+    pictures: Sequence[Picture], captions: Sequence[str], columns: int = 4, width: int = 480
+) -> Picture:
+    """Pictures in a grid, row by row, each under its caption.
+
+    Args:
+        pictures: (H, W, 3) uint8 RGB each, of any sizes; scaled to fit the first one's shape.
+        captions: one line for each picture; long ones are written smaller, then cut.
+        columns: pictures side by side; fewer where there are not so many.
+        width: of one cell, pixels; captions in smaller ones can hardly be read.
+
+    Raises:
+        ValueError: if there is no picture, or not one caption for each.
+    """
+    if not pictures or len(pictures) != len(captions):
+        raise ValueError(
+            f"need as many captions as pictures, and at least one; "
+            f"got {len(pictures)} pictures and {len(captions)} captions"
+        )
+    columns = max(1, min(columns, len(pictures)))
+    bar, gap = 22, 4
+    height = max(1, round(pictures[0].shape[0] * width / pictures[0].shape[1]))
+    rows = -(-len(pictures) // columns)
+    step_x, step_y = width + gap, height + bar + gap
+    sheet = np.full((rows * step_y + gap, columns * step_x + gap, 3), DARK_COLOR, np.uint8)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(index, columns)
+        x, y = gap + column * step_x, gap + row * step_y
+        (text_width, _), _ = cv2.getTextSize(caption, FONT, 0.45, 1)
+        size = 0.45 * min(max((width - 8) / max(text_width, 1), 0.7), 1.0)
+        strip = sheet[y : y + bar, x : x + width]  # cuts off what is still too long
+        cv2.putText(strip, caption, (4, 15), FONT, size, (235,) * 3, 1, cv2.LINE_AA)
+        fit = min(width / picture.shape[1], height / picture.shape[0])
+        w, h = max(1, round(picture.shape[1] * fit)), max(1, round(picture.shape[0] * fit))
+        small = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA)
+        sheet[y + bar : y + bar + h, x : x + w] = small
+    return sheet
+
+
+def tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
+    """A picture (H, W, 3) with the pixels of each label in its colour, and outlined.
+
+    Args:
+        color: the picture.
+        labels: (H, W) as in `cvdl.core.scene.Scene`, up to 255.
+    """
+    picture = color.copy()
+    if labels.size == 1:  # OpenCV takes a single pixel for a number
+        return picture
+    tint = cv2.applyColorMap(labels, _PALETTE)
+    for mask, share in (
+        (cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ), _TABLE_SHARE),
+        (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),
+    ):
+        cv2.copyTo(cv2.addWeighted(color, 1 - share, tint, share, 0), mask, picture)
+    if (labels == PLANE_LABEL).any():
+        _outline_plane(picture, labels)
+    # A line in the object's colour just inside its rim and a dark one just outside: one of
+    # the two stands out on any background.
+    lowest, highest = cv2.erode(labels, None), cv2.dilate(labels, None)
+    rim = cv2.bitwise_and(
+        cv2.compare(lowest, highest, cv2.CMP_NE),
+        cv2.compare(highest, FIRST_OBJECT_LABEL, cv2.CMP_GE),
+    )
+    cv2.copyTo(cv2.applyColorMap(labels, _LINES), rim, picture)
+    return picture
+
+
+def thickest_place(mask: NDArray[np.uint8]) -> tuple[int, int]:
+    """Column and row of the pixel of a mask (H, W) that is farthest from any outside of it."""
+    # A border of zeros: the picture's edge bounds the mask too.
+    bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
+    return x - 1, y - 1
+
+
+def write_png(path: Path, picture: Picture) -> None:
+    """Write an RGB picture, making the folders above it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_atomically(path, data.tobytes())
+
+
+def _depth_in_words(depth: NDArray[np.float32]) -> str:
+    """How many pixels of (H, W), metres, have a depth, and its median."""
+    some = depth[::2, ::2]
+    readings = some[np.isfinite(some)]
+    if not len(readings):
+        return "no depth"
+    return f"depth: {len(readings) / some.size:.0%} of pixels, median {np.median(readings):.3g} m"
+
+
+def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
+    """A line round what the plane covers with what stands on it, past gaps in the depth."""
+    covered = cv2.compare(labels, PLANE_LABEL, cv2.CMP_GE)
+    gap = np.ones((2 * _GAP + 1,) * 2, np.uint8)
+    covered = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, gap)
+    outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    large = [line for line in outlines if cv2.contourArea(line) > _PIECE_SHARE * labels.size]
+    width = max(1, round(picture.shape[1] / 640))
+    cv2.polylines(picture, large, True, DARK_COLOR, 3 * width)
+    cv2.polylines(picture, large, True, object_color(PLANE_LABEL), width)
+
+
+def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
+    """The 3-D box, or the 2-D one where a corner is not in front of the camera."""
+    color = object_color(item.label)
+    corners = frame.camera.project(item.box3d.corners())
+    if np.isfinite(corners).all():
+        # OpenCV clips lines to the picture, but only those that fit its integers.
+        points = corners.clip(-10_000, 10_000).round().astype(np.int32)
+        lines = [points[list(edge)] for edge in BOX_EDGES]
+        cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
+    else:
+        x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)
+        cv2.rectangle(picture, (x_min, y_min), (x_max - 1, y_max - 1), color, 1)
+
+
+def _draw_dashed(picture: Picture, detection: Detection) -> None:
+    """The 2-D box in dashes, light in a dark rim: one of the two stands out on any background."""
+    box = detection.box2d.clip(-10_000, 10_000)
+    x_min, y_min, x_max, y_max = box - [0, 0, 1, 1]  # to the last pixels
+    corners = np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+    dashes = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        # An odd number of pieces, every second of them drawn: each side ends in dashes.
+        count = 2 * int(np.linalg.norm(end - start) // (2 * _DASH)) + 1
+        cuts = start + np.linspace(0, 1, count + 1)[:, None] * (end - start)
+        dashes += list(np.stack([cuts[:-1], cuts[1:]], axis=1)[::2].round().astype(np.int32))
+    width = max(1, round(picture.shape[1] / 640))
+    cv2.polylines(picture, dashes, False, DARK_COLOR, 3 * width)
+    color = _OFF_SUPPORT_COLOR if detection.off_support else UNMATCHED_COLOR
+    cv2.polylines(picture, dashes, False, color, width)
+
+
+def _draw_grasps(picture: Picture, scene: Scene) -> None:
+    """Grasp rectangles: the best one of each object above all others."""
+    best = scene.best_grasps()
+    others = [grasp for grasp in scene.grasps if grasp is not best[grasp.label]]
+    width = max(1, round(picture.shape[1] / 640))
+    if others:
+        faint = picture.copy()
+        for grasp in others:
+            plates, _ = _sides(grasp)
+            _draw_lines(faint, plates, DARK_COLOR, 3 * width)
+            _draw_lines(faint, plates, PLATE_COLOR, width)
+        cv2.addWeighted(faint, _FAINT_SHARE, picture, 1 - _FAINT_SHARE, 0, dst=picture)
+    for grasp in reversed(best.values()):
+        plates, openings = _sides(grasp)
+        _draw_lines(picture, openings, DARK_COLOR, 4 * width)
+        _draw_lines(picture, openings, _OPENING_COLOR, 2 * width)
+        _draw_lines(picture, plates, DARK_COLOR, 7 * width)
+        _draw_lines(picture, plates, PLATE_COLOR, 4 * width)
+
+
+def _sides(grasp: Grasp) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two sides along the plates and two along the opening, each (2, 2, 2), pixels."""
+    direction = np.array([np.cos(grasp.angle), np.sin(grasp.angle)])
+    along = direction * grasp.opening / 2
+    across = np.array([-direction[1], direction[0]]) * grasp.plate / 2
+    plates = [[side - across, side + across] for side in (-along, along)]
+    openings = [[side - along, side + along] for side in (-across, across)]
+    return grasp.center + np.array(plates), grasp.center + np.array(openings)
+
+
+def _draw_lines(
+    picture: Picture, lines: NDArray[np.float64], color: tuple[int, int, int], width: int
+) -> None:
+    points = (lines.clip(-10_000, 10_000) * 2**_SHIFT).round().astype(np.int32)
+    cv2.polylines(picture, list(points), False, color, width, cv2.LINE_AA, _SHIFT)
+
+
+def _write_inside(captions: Captions, scene: Scene, item: SceneObject) -> None:
+    """The caption, centred where the mask is thickest: inside even a bent object."""
+    x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
+    mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
+    if mask.any():
+        x, y = thickest_place(mask)
+        captions.write(scene.caption(item), x_min + x, y_min + y, align=0.5)

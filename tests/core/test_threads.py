@@ -1,0 +1,163 @@
+"""Threads of the libraries: how many there are, how they wait, and what a fork leaves of them."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cvdl.core import threads
+
+WAITING = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
+COUNTS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+SAY_ENVIRONMENT = """
+import os, sys
+{before}
+import cvdl
+assert "torch" not in sys.modules and "numpy" not in sys.modules
+import json
+print(json.dumps(dict(os.environ)))
+"""
+
+
+def answer(code, *arguments, **environment):
+    """What a fresh Python prints as JSON, with no setting of threads but these."""
+    clean = {name: value for name, value in os.environ.items() if name not in WAITING + COUNTS}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_threads_wait_briefly_and_what_the_user_has_set_stays():
+    said = answer(SAY_ENVIRONMENT.format(before=""))
+    assert (said["GOMP_SPINCOUNT"], said["KMP_BLOCKTIME"]) == ("1000", "1")
+    said = answer(SAY_ENVIRONMENT.format(before=""), GOMP_SPINCOUNT="7")
+    assert said["GOMP_SPINCOUNT"] == "7"
+    said = answer(SAY_ENVIRONMENT.format(before=""), OMP_WAIT_POLICY="active")
+    assert not {"GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & said.keys()
+
+
+@pytest.mark.parametrize("module", ["cvdl.cli", "cvdl.ros.executables", "cvdl.pipeline"])
+def test_every_entry_sets_the_environment_before_libraries_are_loaded(module):
+    code = f"""
+import builtins, json, os, sys
+real, seen = builtins.__import__, {{}}
+def spy(name, *rest, **options):
+    seen.setdefault(name.partition(".")[0], os.environ.get("GOMP_SPINCOUNT"))
+    return real(name, *rest, **options)
+builtins.__import__ = spy
+import {module}
+print(json.dumps([seen.get(name, "1000") for name in ("torch", "cv2", "numpy", "numba")]))
+"""
+    assert answer(code) == ["1000"] * 4
+
+
+COUNT = """
+import json, os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import cvdl, cv2, torch
+from threadpoolctl import threadpool_info
+counts = [cvdl.core.threads.usable_cores(), torch.get_num_threads(), cv2.getNumThreads()]
+print(json.dumps([*counts, *(info["num_threads"] for info in threadpool_info())]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_thread_counts_follow_the_affinity():
+    assert set(answer(COUNT)) == {1}
+
+
+LATE = """
+import json, os
+import torch
+torch.set_num_threads(4)
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from cvdl.networks.device import pick_device
+pick_device("cpu")
+print(json.dumps(torch.get_num_threads()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_a_torch_that_came_before_is_limited_unless_the_user_has_said():
+    assert answer(LATE) == 1
+    assert answer(LATE, OMP_NUM_THREADS="3") == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "groups", "cores"),
+    [
+        ({}, "0::/", math.inf),
+        ({"cpu.max": "150000 100000"}, "0::/", 1.5),
+        ({"cpu.max": "max 100000"}, "0::/", math.inf),
+        ({"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"}, "0::/a/b", 2.0),
+        ({"cpu.max": "300000 100000"}, "0::/not/mounted/here", 3.0),
+        (
+            {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"},
+            "4:cpu,cpuacct:/a",
+            0.5,
+        ),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/", math.inf),
+        ({"cpu.max": "broken"}, "0::/\n3:memory:/a", math.inf),
+    ],
+)
+def test_a_quota_is_the_smallest_of_the_control_groups(tmp_path, files, groups, cores):
+    for name, content in files.items():
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    listed = tmp_path / "groups"
+    listed.write_text(f"{groups}\n")
+    assert threads._quota(tmp_path / "root", listed) == cores
+    assert threads._quota(tmp_path / "root", tmp_path / "none") == math.inf
+
+
+def test_a_quota_limits_the_libraries(monkeypatch):
+    for name in COUNTS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "_affinity", lambda: 8)
+    monkeypatch.setattr(threads, "_quota", lambda *_: 1.5)
+    monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
+    assert threads.usable_cores() == 2
+    threads.set_up()
+    assert [os.environ[name] for name in COUNTS] == ["2", "2"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    threads.set_up()
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+
+
+FORK = """
+import json, os, signal
+signal.alarm(100)
+from cvdl.pipeline import Perception
+from cvdl.ros.warm_up import made_up_frame
+import torch
+torch.set_num_threads(2)
+frame, perceive = made_up_frame(), Perception()
+before = perceive(frame)
+child = os.fork()
+if not child:
+    signal.alarm(60)  # ends a child that hangs
+    after = perceive(frame)
+    same = [len(scene.grasps) for scene in (before, after)] + [torch.get_num_threads()]
+    os.write(1, f"{json.dumps(same)}\\n".encode())
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert torch.get_num_threads() == 2
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_runs_the_stages_on_its_one_thread():
+    before, after, count = answer(FORK)
+    assert before == after > 0
+    assert count == 1

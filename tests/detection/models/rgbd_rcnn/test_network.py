@@ -1,0 +1,42 @@
+"""The networks' shapes, and how boxes are cut out."""
+
+import torch
+from torchvision.ops import roi_align
+
+from cvdl.detection.models.rgbd_rcnn.inputs import INPUTS
+from cvdl.detection.models.rgbd_rcnn.network import Backbone, ProposalHead, RegionHead, _cut
+
+
+def test_boxes_are_cut_out_as_by_roi_align():
+    torch.manual_seed(0)
+    features = torch.rand(2, 3, 24, 32)
+    corner = torch.rand(2, 5, 2) * 60
+    boxes = torch.cat([corner, corner + 10 + torch.rand(2, 5, 2) * 20], dim=2)
+    expected = roi_align(features, list(boxes), 7, 1 / 4, sampling_ratio=1, aligned=True)
+    torch.testing.assert_close(_cut(features, boxes, 7, 4), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_every_network_gives_what_it_says():
+    backbone, first = Backbone(8).eval(), ProposalHead(24).eval()
+    second = RegionHead(12, 24, 5).eval()
+    fine, wide = backbone(torch.zeros(2, INPUTS, 48, 64))
+    assert (fine.shape, wide.shape) == ((2, 12, 24, 32), (2, 24, 12, 16))
+    logits, deltas = first(wide)
+    assert (logits.shape, deltas.shape) == ((2, 3, 12, 16), (2, 3, 4, 12, 16))
+    boxes = torch.tensor([[0.0, 0, 50, 60]]).expand(2, 6, 4)
+    names, mending = second(fine, wide, torch.ones(2, 2, 48, 64), boxes)
+    assert (names.shape, mending.shape) == ((12, 5), (12, 4))
+
+
+def test_the_size_in_metres_tells_twins_apart():
+    torch.manual_seed(0)
+    second = RegionHead(8, 24, 5).eval()
+    torch.nn.init.normal_(second.scores.weight)  # as if it had learnt something
+    fine, wide = torch.rand(1, 8, 24, 32), torch.rand(1, 24, 12, 16)
+    scale = torch.full((1, 2, 48, 64), 1.0)
+    boxes = torch.tensor([[[0.0, 0, 50, 60]]])
+    near = second(fine, wide, scale * torch.tensor([0.001, 1.0])[:, None, None], boxes)[0]
+    far = second(fine, wide, scale * torch.tensor([0.002, 1.0])[:, None, None], boxes)[0]
+    unknown = second(fine, wide, scale * 0, boxes)[0]
+    assert not torch.allclose(near, far)
+    assert torch.isfinite(unknown).all()

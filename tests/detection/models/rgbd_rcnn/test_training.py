@@ -1,0 +1,217 @@
+"""The default detector learns, and its targets are what they should be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.models.rgbd_rcnn import views as rgbd_views
+from cvdl.detection.models.rgbd_rcnn.inputs import input_of
+from cvdl.detection.models.rgbd_rcnn.network import SIZES
+from cvdl.detection.models.rgbd_rcnn.targets import (
+    _things_of_cells,
+    proposal_loss,
+    region_loss,
+    regions,
+)
+from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
+from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
+from cvdl.evaluation.detection import evaluate_detections
+from cvdl.training.augment import Augmentation
+from cvdl.training.loop import TrainingSettings
+from cvdl.training.losses import quality_focal_loss
+
+CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
+
+
+class Views(list):
+    """Labelled views of bright boxes and dark bars."""
+
+    classes = ("box", "bar")
+    names = ()
+
+
+def sample(seed):
+    rng = np.random.default_rng(seed)
+    color = np.full((240, 320, 3), 130, np.uint8)
+    depth = np.full((240, 320), 0.8, np.float32)
+    boxes, labels = [], []
+    for label, (width, height) in enumerate(((60, 60), (120, 30))):
+        x = int(rng.integers(90, 230 - width))
+        y = int(rng.integers(40, 90)) + 90 * label
+        color[y : y + height, x : x + width] = (240, 30)[label]
+        depth[y : y + height, x : x + width] -= 0.04
+        boxes.append([x, y, x + width, y + height])
+        labels.append(label)
+    frame = RgbdFrame(color, depth, CAMERA)
+    return DetectionSample(
+        f"view{seed}", frame, np.array(boxes, float), np.array(labels), np.zeros(2, bool)
+    )
+
+
+def settings(epochs, steps=2, **more):
+    training = TrainingSettings(
+        epochs=epochs, batch_size=4, learning_rate=2e-3, clip=10, device="cpu", **more
+    )
+    return RgbdTraining(training=training, steps=steps)
+
+
+def test_it_learns_four_pictures(tmp_path):
+    views = Views(sample(seed) for seed in range(4))
+    model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
+    found = [model([view.frame])[0] for view in views]
+    assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
+    views = Views(sample(seed) for seed in range(3))
+    resumes(train_rgbd, views, Views([sample(9)]), settings(2, 1))
+
+
+def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
+    empty = DetectionSample(
+        "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
+    )
+    with pytest.raises(InputError, match="no view has a labelled box"):
+        train_rgbd(Views([empty]), Views(), settings(1), tmp_path / "run")
+
+
+def test_boxes_follow_the_view():
+    """What is inside the moved box is what was inside the labelled one."""
+    batch = stacked([LabelledPicture.of(sample(3))] * 20)
+    torch.manual_seed(0)
+    images, scales, boxes, labels = random_views(*batch)
+    seen = 0
+    for image, scale, some, names in zip(images, scales, boxes, labels, strict=True):
+        if image[3:7].any() and scale[0].any():
+            assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 560, rel=0.4)
+        if not image[:3].any():  # colour taken away
+            continue
+        for box, label in zip(some[names >= 0], names[names >= 0], strict=True):
+            x_min, y_min, x_max, y_max = (box / 2).round().int()
+            inside = image[:3, y_min + 1 : y_max - 1, x_min + 1 : x_max - 1].mean()
+            outside = image[:3, :, :2].mean()
+            assert (inside > outside) == (label == 0)
+            seen += 1
+    assert seen > 20
+
+
+def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
+    """Up to its mirroring and its part of the picture: of the same channels, in the same units."""
+    monkeypatch.setattr(rgbd_views, "_VIEW", (120, 160))
+    monkeypatch.setattr(rgbd_views, "TABLETOP", Augmentation(zoom=1.0))
+    monkeypatch.setattr(rgbd_views, "_SHIFT", 0.0)
+    monkeypatch.setattr(rgbd_views, "_disturb", lambda color, image: None)
+    view = sample(3)
+    torch.manual_seed(1)
+    images, scales, boxes, _ = random_views(*stacked([LabelledPicture.of(view)] * 8))
+    image, scale = (some[0] for some in input_of(view.frame))
+    straight = [
+        row for row in range(8) if torch.allclose(boxes[row, 0], boxes.new_tensor(view.boxes[0]))
+    ]
+    assert 0 < len(straight) < 8
+    for row in straight:
+        torch.testing.assert_close(images[row], image, rtol=0, atol=0.02)  # rounded colours
+        torch.testing.assert_close(scales[row], scale, rtol=1e-3, atol=1e-3)
+
+
+def test_mixed_precision_moves_no_pixel():
+    batch = stacked([LabelledPicture.of(sample(3))] * 4)
+    views = []
+    for mixed in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            views.append(random_views(*batch))
+    for exact, found in zip(*views, strict=True):
+        torch.testing.assert_close(found[:, :9], exact[:, :9], rtol=0, atol=1e-4)
+
+
+def test_pictures_of_several_sizes_make_one_batch():
+    small, large = LabelledPicture.of(sample(0)), LabelledPicture.of(sample(1))
+    small = replace(small, color=small.color[:, :100, :120], rest=small.rest[:, :50, :60])
+    color, rest, sizes, boxes, labels = stacked([small, large])
+    assert color.shape == (2, 3, 240, 320)
+    assert rest.shape == (2, 8, 120, 160)
+    assert sizes.tolist() == [[60, 50], [160, 120]]
+    assert not rest[0, :, 50:].any()
+    assert rest[0, 4, :50, :60].all()
+    assert boxes.shape == (2, 2, 4)
+    assert labels.tolist() == [[0, 1], [0, 1]]
+
+
+def test_cells_that_tell_the_box_and_nothing_elsewhere_are_right():
+    truth = torch.tensor([[[40.0, 24, 72, 56], [0, 0, 0, 0]]])  # the first anchor's; cell 6, 4
+    labels = torch.tensor([[5, -1]])
+    logits, boxes = (
+        torch.full((1, len(SIZES), 12, 16), -20.0),
+        torch.zeros(1, len(SIZES), 12, 16, 4),
+    )
+    boxes[...] = truth[0, 0]
+    missed, place = proposal_loss(logits, boxes, truth, labels)
+    assert place == pytest.approx(0, abs=1e-6)
+    logits[0, 0, 3:7, 5:9] = 20.0
+    found, _ = proposal_loss(logits, boxes, truth, labels)
+    assert found < 0.01 * missed
+    logits[0, 2] = 20.0  # everywhere, at the largest anchor
+    assert proposal_loss(logits, boxes, truth, labels)[0] > missed
+
+
+def test_a_thin_thing_has_a_cell():
+    truth = torch.tensor([[[41.0, 10, 45, 90]]])
+    boxes = torch.zeros(1, len(SIZES), 12, 16, 4) + truth[0, 0]
+    logits = torch.zeros(1, len(SIZES), 12, 16)
+    _, place = proposal_loss(logits, boxes + 2, truth, torch.tensor([[0]]))
+    assert place > 0
+
+
+def test_of_two_things_that_want_a_cell_the_nearer_has_it():
+    truth = torch.tensor([[[20.0, 20, 50, 50], [28, 20, 58, 50]]])  # middles at 35 and 43
+    thing, has = _things_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
+    assert has[0, 0, 4, 4]
+    assert thing[0, 0, 4, 4] == 0  # its middle is at 36
+    assert thing[0, 0, 4, 5] == 1  # at 44
+
+
+def test_regions_are_of_the_thing_they_overlap_or_of_none():
+    truth = torch.tensor([[[10.0, 10, 50, 50], [100, 100, 140, 180], [0, 0, 0, 0]]])
+    proposals = torch.tensor([[[12.0, 12, 52, 52], [200, 200, 240, 240], [30, 30, 70, 70]]])
+    boxes, label, wanted = regions(proposals, truth, torch.tensor([[7, 3, -1]]))
+    assert boxes.shape == (1, len(label), 4)
+    assert wanted.shape == boxes[0].shape
+    by_box = {tuple(box.tolist()): int(of) for box, of in zip(boxes[0], label, strict=True)}
+    assert by_box[12, 12, 52, 52] == 7
+    assert by_box[200, 200, 240, 240] == by_box[30, 30, 70, 70] == -1
+    assert set(label.tolist()) == {7, 3, -1}
+
+
+def test_regions_are_half_of_things_at_most_then_what_is_believed_most():
+    thing = torch.tensor([10.0, 10, 50, 50])
+    nothing = torch.tensor([200.0, 200, 240, 240]) + torch.arange(60)[:, None]
+    proposals = torch.cat([thing.expand(40, 4), nothing])[None]
+    boxes, label, _ = regions(proposals, thing[None, None], torch.tensor([[2]]))
+    assert (label == 2).sum() == (label == -1).sum() == len(label) / 2
+    torch.testing.assert_close(boxes[0, 16:], nothing[:16])
+
+
+def test_the_right_class_and_box_cost_nothing():
+    boxes = torch.tensor([[10.0, 10, 50, 50], [60, 60, 90, 90]])
+    logits = torch.full((2, 3), -20.0)
+    logits[0, 1] = 20.0
+    right = region_loss(logits, torch.zeros(2, 4), boxes, torch.tensor([1, -1]), boxes)
+    assert sum(right) == pytest.approx(0, abs=1e-4)
+    wrong = region_loss(logits, torch.zeros(2, 4), boxes, torch.tensor([2, -1]), boxes)
+    assert wrong[0] > 10
+
+
+def test_the_focal_loss_is_least_at_the_share():
+    losses = [
+        float(quality_focal_loss(torch.logit(torch.tensor([p])), torch.tensor([0.7])))
+        for p in (0.5, 0.7, 0.9)
+    ]
+    assert losses[1] < min(losses[0], losses[2])
+    assert losses[1] == pytest.approx(0, abs=1e-6)

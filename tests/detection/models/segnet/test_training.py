@@ -1,0 +1,177 @@
+"""SegNet learns, and its views keep the labels where they belong."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
+from cvdl.detection.models.segnet import views as segnet_views
+from cvdl.detection.models.segnet.training import SegNetTraining, train_segnet
+from cvdl.detection.models.segnet.views import MaskedPicture, class_weights, random_view
+from cvdl.evaluation.semantic import score_class_maps
+from cvdl.networks.input import COLOR, HAS_COLOR, HAS_DEPTH, NORMAL_XY
+from cvdl.training.augment import Augmentation
+from cvdl.training.loop import TrainingSettings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
+PLAIN = Augmentation(zoom=1.35, color_gain=0, color_shift=0, no_color=0, no_depth=0, relief_noise=0)
+
+
+class Views(list):
+    """Labelled views of bright boxes and dark bars."""
+
+    classes = ("box", "bar")
+    names = ()
+
+
+def sample(seed, masks=True):
+    rng = np.random.default_rng(seed)
+    color = np.full((240, 320, 3), 130, np.uint8)
+    depth = np.full((240, 320), 0.8, np.float32)
+    seen = np.zeros((2, 240, 320), bool)
+    for label, (width, height) in enumerate(((60, 60), (120, 30))):
+        x = int(rng.integers(90, 230 - width))
+        y = int(rng.integers(40, 90)) + 90 * label
+        part = slice(y, y + height), slice(x, x + width)
+        color[part] = (240, 30)[label]
+        depth[part] -= 0.04
+        seen[(label, *part)] = True
+    frame = RgbdFrame(color, depth, CAMERA)
+    return DetectionSample(
+        f"view{seed}",
+        frame,
+        np.zeros((2, 4)),
+        np.arange(2),
+        np.zeros(2, bool),
+        seen if masks else None,
+    )
+
+
+def settings(epochs, steps=2, **more):
+    training = TrainingSettings(
+        epochs=epochs, batch_size=4, learning_rate=3e-3, clip=5, device="cpu", **more
+    )
+    return SegNetTraining(training=training, steps=steps)
+
+
+def test_it_learns_four_pictures(tmp_path):
+    views = Views(sample(seed) for seed in range(4))
+    model = train_segnet(views, Views(), settings(1, 60), tmp_path / "run")
+    figures = score_class_maps(model.class_map, views, views.classes).figures()
+    assert figures["mean_iou"] > 0.8
+    (found,) = model([views[0].frame])
+    assert set(found.labels[:2]) == {0, 1}
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
+    views = Views(sample(seed) for seed in range(3))
+    resumes(train_segnet, views, Views([sample(9)]), settings(2, 1))
+
+
+def test_what_cannot_be_learnt_from(tmp_path):
+    with pytest.raises(InputError, match="view3 has boxes without masks"):
+        train_segnet(Views([sample(3, masks=False)]), Views(), settings(1), tmp_path / "a")
+    empty = sample(0)
+    empty = DetectionSample(
+        "empty",
+        empty.frame,
+        np.zeros((0, 4)),
+        np.zeros(0, np.int64),
+        np.zeros(0, bool),
+        np.zeros((0, 240, 320), bool),
+    )
+    with pytest.raises(InputError, match="no view has a labelled mask"):
+        train_segnet(Views([empty]), Views(), settings(1), tmp_path / "b")
+
+
+def test_classes_and_edges_go_where_the_picture_goes(monkeypatch):
+    """The colour tells the class, in the view as well: to a pixel in each, to less in the mean."""
+    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
+    off, met = [], 0
+    for seed in range(30):
+        picture = MaskedPicture.of(sample(seed), 2)
+        view, classes, meeting = random_view(picture, np.random.default_rng(seed))
+        assert classes.dtype == np.uint8
+        outside = view[HAS_COLOR] == 0
+        assert (classes[1:-1, 1:-1][outside[1:-1, 1:-1]] == IGNORED).all()
+        np.testing.assert_array_equal(meeting == IGNORED, classes >= 2)
+        touches = cv2.dilate((classes == 0).view(np.uint8), np.ones((3, 3))) > 0
+        touches &= cv2.dilate((classes == 1).view(np.uint8), np.ones((3, 3))) > 0
+        np.testing.assert_array_equal(meeting == 1, touches & (classes < 2))
+        met += touches.any()
+        known = view[HAS_COLOR] > 0.99
+        for label, pixels in enumerate((view[0] > 0.9, view[0] < -0.7)):
+            middles = [
+                np.argwhere(some & known).mean(axis=0)
+                for some in (classes == label, pixels)
+                if (some & known).sum() > 300
+            ]
+            if len(middles) == 2:
+                off.append(middles[0] - middles[1])
+    assert len(off) > 40
+    assert met > 2
+    assert np.abs(off).max() < 1
+    assert np.abs(np.mean(off, axis=0)).max() < 0.12
+
+
+def test_edges_are_where_two_things_meet():
+    things = np.zeros((8, 10), np.uint8)
+    things[2:6, 1:5], things[2:6, 5:9] = 1, 2
+    meeting = segnet_views._meeting(things)
+    expected = np.full((8, 10), IGNORED)
+    expected[2:6, 1:9] = 0
+    expected[2:6, 4:6] = 1
+    np.testing.assert_array_equal(meeting, expected)
+
+
+def test_the_normals_are_mirrored_with_the_picture(monkeypatch):
+    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
+    """The picture grows lighter to the right, where the surface comes nearer: still in a view."""
+    tilted = sample(0)
+    columns = np.arange(320)
+    tilted.frame.depth[:] = 0.8 / (1 + 0.001 * columns)
+    tilted.frame.color[:] = (columns * 0.7 + 20)[:, None]
+    picture = MaskedPicture.of(tilted, 2)
+    seen = set()
+    for seed in range(12):
+        view, _, _ = random_view(picture, np.random.default_rng(seed))
+        known = (view[HAS_DEPTH] > 0.99) & (view[HAS_COLOR] > 0.99)
+        columns = np.nonzero(known)[1]
+        lighter = np.sign(np.polyfit(columns, view[COLOR].mean(axis=0)[known], 1)[0])
+        facing = np.sign(np.median(view[NORMAL_XY.start][known]))
+        seen.add((lighter, facing))
+    towards = np.sign(np.median(picture.image[NORMAL_XY.start][picture.image[HAS_DEPTH] > 0]))
+    assert seen == {(1, towards), (-1, -towards)}
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_batch_of_crowds_teaches_nothing(mixed, tmp_path):
+    """And spoils nothing: the run goes on."""
+    crowd = replace(sample(0), crowd=np.ones(2, bool), masks=np.ones((2, 240, 320), bool))
+    views = Views([crowd, sample(1)])
+    some = settings(1, 4, mixed_precision=mixed)
+    some = some.model_copy(update={"training": some.training.model_copy(update={"batch_size": 1})})
+    model = train_segnet(views, Views(), some, tmp_path / "run")
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+
+
+def test_rare_classes_count_more_by_the_root_of_median_frequency_balancing():
+    def picture(*pixels):
+        """Pixels of classes 0, 1 and 2, the last of nothing, in one row."""
+        things = np.repeat(np.array([1, 2, 0], np.uint8), pixels)[None]
+        classes = np.full(256, 2, np.uint8)
+        classes[1:3], classes[255] = (0, 1), IGNORED
+        return MaskedPicture(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
+
+    weights = class_weights([picture(40, 10, 50), picture(20, 0, 80)], 3)
+    frequency = np.array([60 / 200, 10 / 100, 130 / 200])
+    np.testing.assert_allclose(weights, np.sqrt(np.median(frequency) / frequency), rtol=1e-6)
+    assert class_weights([picture(40, 0, 60)], 3)[1] == 0

@@ -1,0 +1,200 @@
+"""The detectors of torchvision learn, and their views are labelled rightly."""
+
+import numpy as np
+import pytest
+import torch
+
+from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
+from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.detections import Detections
+from cvdl.detection.models.torchvision.detector import TorchvisionDetector
+from cvdl.detection.models.torchvision.training import (
+    TorchvisionDetectorTask,
+    TorchvisionDetectorTraining,
+    augmented,
+    train_torchvision,
+)
+from cvdl.detection.names import TORCHVISION_DETECTORS
+from cvdl.evaluation.detection import evaluate_detections
+from cvdl.training.loop import TrainingSettings
+
+WIDTH, HEIGHT = 160, 120
+CAMERA = Camera(WIDTH, HEIGHT, 130.0, 130.0, 79.5, 59.5)
+COLORS = np.array([(200, 40, 40), (40, 60, 200)], np.uint8)
+
+
+class Views(list):
+    """Labelled views in memory."""
+
+    def __init__(self, samples, classes=("red", "blue")):
+        super().__init__(samples)
+        self.classes, self.names = classes, [sample.name for sample in samples]
+
+
+def sample(number, boxes, labels, crowd=None):
+    """Boxes of their class's colour on a grey table."""
+    color = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
+    masks = np.zeros((len(boxes), HEIGHT, WIDTH), bool)
+    for (left, top, right, bottom), label, mask in zip(boxes, labels, masks, strict=True):
+        color[top:bottom, left:right] = COLORS[label]
+        mask[top:bottom, left:right] = True
+    frame = RgbdFrame(color, np.full((HEIGHT, WIDTH), np.nan, np.float32), CAMERA)
+    crowd = np.zeros(len(boxes), bool) if crowd is None else np.array(crowd)
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
+    return DetectionSample(f"view{number}", frame, boxes, np.array(labels, np.int64), crowd, masks)
+
+
+def four():
+    return Views(
+        [
+            sample(0, [(20, 20, 60, 60)], [0]),
+            sample(1, [(80, 40, 130, 90)], [1]),
+            sample(2, [(10, 50, 50, 100), (90, 10, 140, 50)], [0, 1]),
+            sample(3, [(100, 60, 140, 110), (30, 10, 70, 60)], [0, 1]),
+        ]
+    )
+
+
+def settings(epochs=1, batch_size=4, size=None, more=None, **training):
+    keys = {"learning_rate": 2e-3, "seed": 1, "device": "cpu", **training}
+    loop = TrainingSettings(epochs=epochs, batch_size=batch_size, **keys)
+    return TorchvisionDetectorTraining(training=loop, image_size=size, **(more or {}))
+
+
+def test_a_detector_learns_four_images(tmp_path):
+    views = four()
+    same = {"zoom": 1, "color": 0, "mirror": 0}
+    detector = train_torchvision(
+        "ssdlite320_mobilenet_v3_large",
+        Views(list(views) * 10),
+        views,
+        settings(epochs=8, learning_rate=3e-3, more=same, clip=5),
+        tmp_path / "run",
+    )
+    found = [detector([view.frame])[0] for view in views]
+    assert evaluate_detections(views, found, views.classes).ap50 == 1
+    detector.save(tmp_path / "weights.safetensors", {"train_views": "4"})
+    again = TorchvisionDetector.load(detector.name, tmp_path / "weights.safetensors")
+    (one,), (other,) = detector([views[2].frame]), again([views[2].frame])
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
+    views = Views(four()[:2])
+    name, chosen = "ssdlite320_mobilenet_v3_large", settings(epochs=2, batch_size=2)
+    whole = train_torchvision(name, views, Views([]), chosen, tmp_path / "a")
+    batches = TorchvisionDetectorTask.batches
+
+    def interrupted(self, epoch, generator):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return batches(self, epoch, generator)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchvisionDetectorTask, "batches", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_torchvision(name, views, Views([]), chosen, tmp_path / "b")
+    assert (tmp_path / "b" / "last.pt").exists()
+    resumed = train_torchvision(name, views, Views([]), chosen, tmp_path / "b", resume=True)
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", TORCHVISION_DETECTORS)
+def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
+    views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
+    size = None if name.startswith("ssd") else 128
+    model = TorchvisionDetector.new(name, views.classes, [0.5] * 3, [0.2] * 3, size)
+    task = TorchvisionDetectorTask(model, views, Views([]), settings(size=size))
+    torch.manual_seed(0)
+    (batch,) = task.batches(0, torch.Generator().manual_seed(0))
+    losses = task.loss(batch)
+    losses["loss"].backward()
+    assert torch.isfinite(losses["loss"])
+    assert len(losses) >= 3
+    assert all(
+        parameter.grad is None or torch.isfinite(parameter.grad).all()
+        for parameter in model.parameters()
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_boxes_and_masks_follow_the_view(seed):
+    one = sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1])
+    chosen = settings(more={"zoom": 1.8, "color": 0})
+    view = augmented(one, chosen, np.random.default_rng(seed), [150.0] * 3)
+    assert view.image.shape == (3, HEIGHT, WIDTH)
+    assert len(view.boxes) == len(view.labels) == len(view.masks) > 0
+    for box, label, mask in zip(view.boxes, view.labels, view.masks, strict=True):
+        near = (view.image.permute(1, 2, 0).int() - torch.tensor(COLORS[label].astype(int))).abs()
+        rows, columns = torch.nonzero(near.sum(dim=2) < 60, as_tuple=True)
+        seen = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        torch.testing.assert_close(box, seen.float(), rtol=0, atol=1.5)
+        rows, columns = torch.nonzero(mask, as_tuple=True)
+        seen = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        torch.testing.assert_close(box, seen.float(), rtol=0, atol=1.5)
+
+
+def test_crowds_and_what_has_left_the_view_are_left_out():
+    one = sample(0, [(0, 0, 4, 4), (20, 20, 60, 60), (70, 50, 90, 70)], [0, 0, 1], [0, 1, 0])
+    one = DetectionSample(
+        one.name, one.frame, one.boxes, one.labels, one.crowd.astype(bool), one.masks
+    )
+    chosen = settings(more={"zoom": 1, "color": 0, "mirror": 0})
+    view = augmented(one, chosen, np.random.default_rng(0), [0.0] * 3)
+    np.testing.assert_allclose(view.boxes, [[0, 0, 4, 4], [70, 50, 90, 70]])
+    np.testing.assert_array_equal(view.image.permute(1, 2, 0), one.frame.color)
+    wide = settings(more={"zoom": 4, "color": 0, "mirror": 0})
+    counts = [
+        len(augmented(one, wide, np.random.default_rng(seed), [0.0] * 3).boxes)
+        for seed in range(20)
+    ]
+    assert set(counts) >= {0, 1}
+
+
+def test_validation_tells_the_average_precision():
+    views = four()
+    model = TorchvisionDetector.new(
+        "ssdlite320_mobilenet_v3_large", views.classes, [0] * 3, [1] * 3
+    )
+    task = TorchvisionDetectorTask(model, views, views, settings())
+    truth = {view.frame.color.tobytes(): view for view in views}
+
+    def perfect(frames):
+        some = [truth[frame.color.tobytes()] for frame in frames]
+        return [Detections(one.boxes, one.labels, np.ones(len(one.boxes))) for one in some]
+
+    model.forward = perfect
+    assert task.validate() == {"score": 1, "ap": 1}
+    task = TorchvisionDetectorTask(model, views, Views([]), settings())
+    assert task.validate() == {}
+
+
+def test_what_cannot_be_trained_is_said(tmp_path):
+    views = four()
+    without = Views([DetectionSample(*vars(view).values()) for view in views])
+    for view in without:
+        object.__setattr__(view, "masks", None)
+
+    def train(name, some, validation=(), **keys):
+        train_torchvision(name, some, Views(validation), settings(**keys), tmp_path / "run")
+
+    with pytest.raises(InputError, match="no view has a labelled box"):
+        train("ssd300_vgg16", Views([]))
+    with pytest.raises(InputError, match="detector is 'yolo'; accepted: fasterrcnn"):
+        train("yolo", views)
+    with pytest.raises(InputError, match="image_size is 400; ssd300_vgg16 accepts 300"):
+        train("ssd300_vgg16", views, size=400)
+    with pytest.raises(InputError, match=r"batch_size is 1.*2 or more"):
+        train("ssdlite320_mobilenet_v3_large", views, batch_size=1)
+    with pytest.raises(InputError, match="view0 has no masks; maskrcnn_resnet50_fpn accepts"):
+        train("maskrcnn_resnet50_fpn", without, size=128)
+    other = Views(views, ("red", "green"))
+    model = TorchvisionDetector.new(
+        "ssdlite320_mobilenet_v3_large", views.classes, [0] * 3, [1] * 3
+    )
+    with pytest.raises(InputError, match="the classes red, green; the training views red, blue"):
+        TorchvisionDetectorTask(model, views, other, settings())
