@@ -24,7 +24,7 @@ from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.scene import evaluate_scene
-from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.rectangles import best_overlap
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene

@@ -32,9 +32,9 @@ from rich.table import Table
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import CocoDataset
-from cvdl.detection import DETECTORS, Detector, load_detector, packaged_weights
+from cvdl.detection import DETECTORS, Detector, load_detector
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
@@ -62,12 +62,13 @@ class Entry:
         return found
 
 
-def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
+def entries(folder: Path | None, classes: Sequence[str], device: str) -> list[Entry]:
     found = []
-    for name in DETECTORS:
-        weights = folder / f"{name}.safetensors"
-        if weights.is_file():
-            detector = load_detector(name, str(weights), device)
+    for model in DETECTORS:
+        name = model.name
+        weights = model.weights if folder is None else folder / f"{name}.safetensors"
+        if weights and weights.is_file():
+            detector = load_detector(name, weights, device)
             found.append(Entry(name, detector, False, classes))
             if name in USE_PROPOSALS:
                 found.append(Entry(name, detector, True, classes))
@@ -159,7 +160,6 @@ def main() -> None:
     parser.add_argument(
         "--weights",
         type=Path,
-        default=packaged_weights("").parent,
         help="folder of NAME.safetensors; default: the package's",
     )
     parser.add_argument("--scenes", type=int, default=200, help="the first so many views")
@@ -170,7 +170,7 @@ def main() -> None:
     count = min(args.scenes, len(data))
     rows = entries(args.weights, data.classes, args.device)
     if not rows:
-        parser.error(f"no NAME.safetensors in {args.weights}; NAME: {', '.join(DETECTORS)}")
+        parser.error(f"no NAME.safetensors in {args.weights}; NAME: {', '.join(DETECTORS.names)}")
     proposers: dict[str, Callable[[RgbdFrame], Boxes]] = {
         "segments": TabletopProposals(),
         "selective search, fast": SelectiveSearch("fast"),

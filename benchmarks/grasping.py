@@ -26,20 +26,26 @@ from rich.table import Table
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.cornell import CornellDataset
-from cvdl.grasping.models.cascade import CascadeDetector
+from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, STRIDE
-from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
+from cvdl.grasping.models.lenz2014.detector import LenzConfig, LenzDetector
 
 DATA = Path(__file__).parents[1] / "../shared/data/cornell/01"
 CELL = ANGLES * len(OPENINGS)  # candidates of the cascade a cell
 Method = Callable[[RgbdFrame], object]
 
 
+def lenz_detector(device: str, config: LenzConfig) -> LenzDetector:
+    """The packaged one with other settings of its search."""
+    detector = GRASP_DETECTORS["lenz2014"].load(device=device)
+    return LenzDetector(detector.small, detector.large, config, device)
+
+
 def methods(device: str) -> dict[str, tuple[Method, int]]:
     """Each detector with one stage and with two, and the candidates it judges."""
-    cascade = CascadeDetector.load(device=device)
-    two = LenzDetector.load(device=device)
-    one = LenzDetector.load(device=device, config=LenzConfig(stages=1))
+    cascade = GRASP_DETECTORS["cascade"].load(device=device)
+    two = GRASP_DETECTORS["lenz2014"].load(device=device)
+    one = lenz_detector(device, LenzConfig(stages=1))
     cells = 640 * 480 // STRIDE**2 * CELL
     return {
         "cascade, two stages": (cascade, cells),
@@ -74,9 +80,9 @@ def stages(frames: list[RgbdFrame], rounds: int, device: str) -> Table:
 
 def growth(frames: list[RgbdFrame], rounds: int, device: str) -> Table:
     table = _table("candidates", "cascade ms", "lenz2014 ms")
-    cascade = CascadeDetector.load(device=device)
+    cascade = GRASP_DETECTORS["cascade"].load(device=device)
     for count in (10**3, 10**4, 10**5, 10**6):
-        lenz = LenzDetector.load(device=device, config=LenzConfig(candidates=count))
+        lenz = lenz_detector(device, LenzConfig(candidates=count))
         small = [_cropped(frame, count) for frame in frames]
         some_frames = frames if count < 10**6 else frames[:1]
         pairs: list[tuple[Method, list[RgbdFrame]]] = [(cascade, small), (lenz, some_frames)]

@@ -21,10 +21,10 @@ from rich.table import Table
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.evaluation.grasping import GraspScores, evaluate_detector, fold_report, recognise
+from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.foreground import foreground
-from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
 from cvdl.grasping.models.lenz2014.candidates import candidates
-from cvdl.grasping.models.lenz2014.detector import LARGE, SMALL
+from cvdl.grasping.models.lenz2014.detector import LARGE, SMALL, LenzConfig, LenzDetector
 from cvdl.grasping.models.lenz2014.training import (
     LearningSet,
     LenzTraining,
@@ -128,7 +128,7 @@ def main() -> None:
             add_accuracy(table, name, scores[0])
         console.print(table)
     if args.only in (None, "speed"):
-        detector = LenzDetector.load()
+        detector = GRASP_DETECTORS["lenz2014"].load()
         table = Table("rectangles", "one stage, ms", "two stages, ms", box=SIMPLE_HEAD)
         sample = samples[0]
         for wanted in (1_000, 10_000, 100_000):

@@ -8,11 +8,11 @@ import pytest
 from cvdl.datasets.simulated_detection import SimulatedDetection
 from cvdl.datasets.simulated_grasps import SimulatedGrasps
 from cvdl.detection import load_detector as load_object_detector
-from cvdl.detection.models.segnet import SegNetDetector
+from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.detector import score_detector
 from cvdl.evaluation.grasping import evaluate_detector
 from cvdl.evaluation.semantic import score_class_maps
-from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.grasping import load_grasp_detector
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

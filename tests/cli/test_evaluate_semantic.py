@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cvdl.cli.app import app
 from cvdl.core.errors import InputError
-from cvdl.detection.models.segnet import SegNetDetector
+from cvdl.detection.models.segnet.detector import SegNetDetector
 
 CLASSES = ("can", "mug")
 BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height

@@ -21,10 +21,11 @@ from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.training import grasp_experiment
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -87,12 +88,11 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    module = ModuleType("tiny_trainer")
-    module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
-    monkeypatch.setitem(sys.modules, "tiny_trainer", module)
-    trainer = ("tiny_trainer", "train_tiny", "TinyTraining")
-    monkeypatch.setitem(grasp_experiment.TRAINERS, "cascade", trainer)
+def tiny():
+    real = GRASP_DETECTORS["cascade"]
+    GRASP_DETECTORS.register(replace(real, trainer=lambda: Trainer(TinyTraining, train_tiny)))
+    yield
+    GRASP_DETECTORS.register(real)
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,11 @@ from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.training import detection_experiment
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -87,12 +88,11 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    module = ModuleType("tiny_detector")
-    module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
-    monkeypatch.setitem(sys.modules, "tiny_detector", module)
-    trainer = ("tiny_detector", "train_tiny", "TinyTraining")
-    monkeypatch.setitem(detection_experiment.TRAINERS, "rgbd_rcnn", trainer)
+def tiny():
+    real = DETECTORS["rgbd_rcnn"]
+    DETECTORS.register(replace(real, trainer=lambda: Trainer(TinyTraining, train_tiny)))
+    yield
+    DETECTORS.register(real)
 
 
 @pytest.fixture(scope="module")
@@ -276,8 +276,8 @@ def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", detection_experiment.TRAINERS)
+@pytest.mark.parametrize("name", [model.name for model in DETECTORS if model.trainer])
 def test_every_trainer_is_there(name):
-    trainer = detection_experiment.trainer_of(name)
+    trainer = DETECTORS.trainer(name)
     assert trainer.settings()
     assert callable(trainer.train)

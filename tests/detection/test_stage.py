@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -136,8 +135,9 @@ def test_depth_without_any_reading_and_no_plane(frame, scene):
 
 
 def test_settings_name_every_detector_and_no_other():
-    assert get_args(DetectionConfig.model_fields["detector"].annotation) == DETECTORS
-    with pytest.raises(ValueError, match="'rgbd_rcnn'"):
+    for name in DETECTORS.names:
+        assert DetectionConfig(detector=name).detector == name
+    with pytest.raises(ValueError, match="accepted: rgbd_rcnn, "):
         DetectionConfig(detector="yolo")
 
 

@@ -13,11 +13,11 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
 from cvdl.evaluation.detection import evaluate_detections
-from cvdl.grasping import load_detector as load_grasp_detector
-from cvdl.grasping.models.cascade import CascadeDetector
+from cvdl.grasping import load_grasp_detector
+from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks import cuda_graphs as capture
 from cvdl.networks.cuda_graphs import captured
 from cvdl.ros.warm_up import made_up_frame

@@ -176,13 +176,15 @@ def grasp(
     from cvdl.core.tally import counted
     from cvdl.datasets.cornell import CornellDataset
     from cvdl.evaluation.grasping import score_detector
-    from cvdl.grasping import load_detector
+    from cvdl.grasping import load_grasp_detector
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     keep_outputs(outputs.values(), overwrite)
     console = status_console()
     views = grasps.open_dataset(dataset.value, data, scenes, seed)
-    scores = score_detector(load_detector(detector.value, weights, device), views, console)
+    scores = score_detector(
+        load_grasp_detector(detector.value, weights or "", device), views, console
+    )
     if not scores.results:
         raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")
     content = {

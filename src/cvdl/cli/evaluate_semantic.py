@@ -71,7 +71,7 @@ def semantic(
     from cvdl.core.errors import InputError
     from cvdl.datasets.views import tracked
     from cvdl.detection import load_detector
-    from cvdl.detection.models.segnet import SegNetDetector
+    from cvdl.detection.models.segnet.detector import SegNetDetector
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
     from cvdl.evaluation.shared_classes import SharedClasses

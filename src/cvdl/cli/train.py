@@ -104,11 +104,11 @@ def grasp(
     from cvdl.cli.console import status_console
     from cvdl.cli.grasps import open_dataset, scores_table, write_pictures
     from cvdl.cli.options import write_json
-    from cvdl.training.grasp_experiment import TRAINERS, train_and_score
-    from cvdl.training.trainer import Trainer
+    from cvdl.grasping import GRASP_DETECTORS
+    from cvdl.training.grasp_experiment import train_and_score
 
     console = status_console()
-    trainer = Trainer.of(detector.value, TRAINERS)
+    trainer = GRASP_DETECTORS.trainer(detector.value)
     chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset.value, data, scenes, seed)
     more = [_extra(text, views.names) for text in extra or []]
@@ -129,7 +129,16 @@ def grasp(
 
     def train(part: Split, folder: Path) -> GraspScores:
         return train_and_score(
-            trainer, views, part, more, chosen, folder, resume, run.metadata, console
+            detector.value,
+            trainer,
+            views,
+            part,
+            more,
+            chosen,
+            folder,
+            resume,
+            run.metadata,
+            console,
         )
 
     scored = run_parts(run.parts, folds, out, console, [views, *more], train)
@@ -144,7 +153,7 @@ def grasp(
         write_pictures(whole, views, out / "sheet.png", out / "curves.png", WORST, each)
         tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
         Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))
-    tell_end(out, folds, "grasp", trainer.name)
+    tell_end(out, folds, "grasp", detector.value)
 
 
 app.command(no_args_is_help=True)(train_detector.detector)

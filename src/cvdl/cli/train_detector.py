@@ -85,11 +85,12 @@ def detector(
     from cvdl.cli.console import status_console
     from cvdl.cli.detections import open_dataset, scores_table, write_pictures
     from cvdl.cli.options import write_json
+    from cvdl.detection import DETECTORS
     from cvdl.evaluation.folds import spread
-    from cvdl.training.detection_experiment import train_and_score, trainer_of
+    from cvdl.training.detection_experiment import train_and_score
 
     console = status_console()
-    trainer = trainer_of(name)
+    trainer = DETECTORS.trainer(name)
     chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset.value, data, scenes, seed)
     what = {
@@ -102,7 +103,9 @@ def detector(
     )
 
     def train(part: Split, folder: Path) -> DetectionScores:
-        return train_and_score(trainer, views, part, chosen, folder, resume, run.metadata, console)
+        return train_and_score(
+            name, trainer, views, part, chosen, folder, resume, run.metadata, console
+        )
 
     scored = run_parts(run.parts, folds, out, console, [views], train)
     first, *others = scored
@@ -122,4 +125,4 @@ def detector(
         )
         tested = f"{folds} folds" if folds else "test"
         Console().print(scores_table(f"{name} on {dataset.value}: {tested}", report, each))
-    tell_end(out, folds, "detector", trainer.name)
+    tell_end(out, folds, "detector", name)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Plane, SceneObject
-from cvdl.detection import load_detector
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
 from cvdl.detection.matching import distinct, match, object_iou
 from cvdl.detection.placing import REFUSALS, Place, Places
+from cvdl.detection.registry import load_detector
 from cvdl.detection.tracking import Tracker
 
 __all__ = ["DetectionStage"]

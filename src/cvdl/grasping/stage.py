@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Plane, SceneObject
-from cvdl.grasping import load_detector
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.poses import grasp_poses, nearest_labels
+from cvdl.grasping.registry import load_grasp_detector
 
 __all__ = ["GraspStage", "select_grasps"]
 
@@ -39,8 +38,9 @@ class GraspStage:
         self, config: GraspConfig | None = None, detector: GraspDetector | None = None
     ) -> None:
         self.config = config or GraspConfig()
-        weights = Path(self.config.weights) if self.config.weights else None
-        self.detector = detector or load_detector(self.config.detector, weights, self.config.device)
+        self.detector = detector or load_grasp_detector(
+            self.config.detector, self.config.weights, self.config.device
+        )
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from cvdl.core.config import load_settings, nested
-from cvdl.core.settings import Settings
+from cvdl.core.settings import LOAD_TIME, Settings
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.messages.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
@@ -31,33 +31,14 @@ __all__ = [
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: What may be set only while the node is unconfigured: networks are loaded, topics subscribed to
-#: when it is configured.
-_FIXED = {
-    "autostart",
-    "source",
-    "image_transport",
-    "depth_image_transport",
-    "slop",
-    "queue_size",
-    "target_frame",
-    "detector.enable",
-    "detector.detector",
-    "detector.weights",
-    "detector.device",
-    "detector.track",
-    "grasp.enable",
-    "grasp.detector",
-    "grasp.weights",
-    "grasp.device",
-}
-
 
 class NodeConfig(Settings):
     """What every node has beside the settings of its stages."""
 
     autostart: bool = Field(
-        True, description="Whether the node configures and activates itself when it starts."
+        True,
+        description="Whether the node configures and activates itself when it starts.",
+        json_schema_extra=LOAD_TIME,
     )
     enable: bool = Field(
         True, description="Whether frames are processed; set by the service ~/enable."
@@ -72,30 +53,37 @@ class NodeConfig(Settings):
         "images",
         description="Source of frames: colour and depth images, or organised PointCloud2 with "
         "colour on the topic points.",
+        json_schema_extra=LOAD_TIME,
     )
     image_transport: Literal["raw", "compressed"] = Field(
-        "raw", description="Transport of colour: raw, or CompressedImage on COLOR/compressed."
+        "raw",
+        description="Transport of colour: raw, or CompressedImage on COLOR/compressed.",
+        json_schema_extra=LOAD_TIME,
     )
     depth_image_transport: Literal["raw", "compressedDepth", "compressed"] = Field(
         "raw",
         description="Transport of depth: raw, or CompressedImage on DEPTH/compressedDepth or "
         "DEPTH/compressed (PNG of 16 bits).",
+        json_schema_extra=LOAD_TIME,
     )
     slop: float = Field(
         DEFAULT_SLOP_S,
         ge=0.0,
         le=10.0,
         description="Largest difference between the stamps of colour and depth, seconds.",
+        json_schema_extra=LOAD_TIME,
     )
     queue_size: int = Field(
         DEFAULT_QUEUE,
         ge=1,
         le=1000,
         description="Messages of a topic that are kept until their partner arrives.",
+        json_schema_extra=LOAD_TIME,
     )
     target_frame: str = Field(
         "",
         description="Coordinate frame of 3-D boxes, plane and grasps, by tf2; empty: the camera's.",
+        json_schema_extra=LOAD_TIME,
     )
     transform_timeout: float = Field(
         0.1, ge=0.0, le=5.0, description="How long to wait for a transform, seconds."
@@ -167,7 +155,7 @@ def _specs(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[P
             description,
             schema.get("minimum"),
             schema.get("maximum"),
-            name not in _FIXED,
+            not schema.get("load_time"),
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,6 @@ from pydantic import BaseModel
 
 from cvdl.datasets.detection_sample import DetectionData, DetectionViews
 from cvdl.datasets.views import tracked
-from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
 from cvdl.training.splits import Split
@@ -20,39 +17,11 @@ from cvdl.training.trainer import Trainer, result_metadata
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TRAINERS", "train_and_score", "trainer_of"]
-
-#: What trains each detector: the module, its function and the model of its settings.
-TRAINERS = {
-    "rgbd_rcnn": ("cvdl.detection.models.rgbd_rcnn.training", "train_rgbd", "RgbdTraining"),
-    **dict.fromkeys(
-        TORCHVISION_DETECTORS,
-        (
-            "cvdl.detection.models.torchvision.training",
-            "train_torchvision",
-            "TorchvisionDetectorTraining",
-        ),
-    ),
-    "overfeat": ("cvdl.detection.models.overfeat.training", "train_overfeat", "OverfeatTraining"),
-    "rcnn": ("cvdl.detection.models.rcnn.training", "train_classifier", "ClassifierTraining"),
-    "segnet": ("cvdl.detection.models.segnet.training", "train_segnet", "SegNetTraining"),
-    "hog": ("cvdl.detection.models.hog.training", "train_hog", "HogTraining"),
-}
-
-
-def trainer_of(name: str) -> Trainer:
-    """What trains a detector.
-
-    Raises:
-        InputError: if there is no such detector, or it cannot be trained.
-    """
-    trainer = Trainer.of(name, TRAINERS)
-    if name in TORCHVISION_DETECTORS:  # one function for several networks: it is told which
-        return replace(trainer, train=partial(trainer.train, name))
-    return trainer
+__all__ = ["train_and_score"]
 
 
 def train_and_score(
+    name: str,
     trainer: Trainer,
     data: DetectionData,
     split: Split,
@@ -65,6 +34,7 @@ def train_and_score(
     """Train on one part of the data, keep the weights as ``NAME.safetensors``, score on another.
 
     Args:
+        name: of the detector.
         trainer: of the detector.
         data: is split.
         split: which views train, validate and test.
@@ -85,5 +55,5 @@ def train_and_score(
     scores = score_detector(detector, samples, data.classes).scores
     figures = scores.report().figures() if len(scores) else {}
     tested = result_metadata(figures, len(train), len(test))
-    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
+    detector.save(out / f"{name}.safetensors", {**metadata, **tested})
     return scores

@@ -17,19 +17,11 @@ from cvdl.training.trainer import Trainer, result_metadata
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = [
-    "TRAINERS",
-    "train_and_score",
-]
-
-#: What trains each detector: the module, its function and the model of its settings.
-TRAINERS = {
-    "cascade": ("cvdl.grasping.models.cascade.training", "train_cascade", "CascadeTraining"),
-    "lenz2014": ("cvdl.grasping.models.lenz2014.training", "train_lenz", "LenzTraining"),
-}
+__all__ = ["train_and_score"]
 
 
 def train_and_score(
+    name: str,
     trainer: Trainer,
     data: GraspData,
     split: Split,
@@ -43,6 +35,7 @@ def train_and_score(
     """Train on one part of the data, keep the weights as ``NAME.safetensors``, score on another.
 
     Args:
+        name: of the detector.
         trainer: of the detector.
         data: is split.
         split: which views train, validate and test.
@@ -61,5 +54,5 @@ def train_and_score(
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
     scores = score_detector(detector, Views([(data, split.test)]), console)
     tested = result_metadata(scores.figures(), len(train), len(split.test))
-    detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
+    detector.save(out / f"{name}.safetensors", {**metadata, **tested})
     return scores

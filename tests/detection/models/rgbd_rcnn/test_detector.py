@@ -11,8 +11,8 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection import load_detector
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.boxes import decode_cells
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.inputs import detail, gpu_input_of, input_of
 from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
 from cvdl.networks.input import HAS_DEPTH

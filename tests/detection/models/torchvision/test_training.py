@@ -9,6 +9,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
+from cvdl.detection.models.torchvision import DESCRIPTIONS
 from cvdl.detection.models.torchvision.detector import TorchvisionDetector
 from cvdl.detection.models.torchvision.training import (
     TorchvisionDetectorTask,
@@ -16,7 +17,6 @@ from cvdl.detection.models.torchvision.training import (
     augmented,
     train_torchvision,
 )
-from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.evaluation.detection import evaluate_detections
 from cvdl.training.loop import TrainingSettings
 
@@ -103,7 +103,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
         torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", TORCHVISION_DETECTORS)
+@pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128

@@ -8,7 +8,6 @@ and a window may be stretched: each window, of five aspect ratios, is seen as a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +21,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.trained import TrainedDetector
 
-__all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "load", "window_places"]
+__all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "window_places"]
 
 #: Cells of 8 x 8 pixels, blocks of 2 x 2 cells at every cell, 9 orientations: the paper's.
 _CELL, _BLOCK_LENGTH = 8, 36
@@ -41,20 +40,6 @@ _OVERLAP = 0.3  # intersection over union from which the weaker of two of a clas
 _MOST = 100  # told of an image
 
 _HISTOGRAMS = cv2.HOGDescriptor((16, 16), (16, 16), (_CELL, _CELL), (_CELL, _CELL), 9)
-
-
-def load(name: str, weights: str, device: torch.device) -> HogDetector:
-    """A trained detector; see ``cvdl.detection.load_detector``.
-
-    Args:
-        name: "hog".
-        weights: safetensors file.
-        device: where windows are scored; gradients are computed on the CPU.
-
-    Raises:
-        WeightsError: if the file is missing, damaged or holds another model's weights.
-    """
-    return HogDetector.load(Path(weights), device)
 
 
 class HogDetector(TrainedDetector):

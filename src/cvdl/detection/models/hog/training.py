@@ -22,8 +22,9 @@ from cvdl.detection.matching import box_iou
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
 from cvdl.evaluation.detector import report_on
 from cvdl.training.checkpoint import prepare_run
+from cvdl.training.trainer import Trainer
 
-__all__ = ["HogTraining", "train_hog"]
+__all__ = ["HogTraining", "train_hog", "trainer"]
 
 _FREE = 0.3  # intersection over union up to which a box is background
 _JITTER = 0.08  # of a box's sides: how far a near copy's edges are moved
@@ -181,3 +182,8 @@ def _keep(
         if console is not None:
             console.print(f"{name}: AP50 {ap50:.3f} in validation", highlight=False)
     detector.save(file, metadata)
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(HogTraining, train_hog)

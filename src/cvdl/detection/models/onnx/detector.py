@@ -135,11 +135,10 @@ class OnnxDetector:
         return decode(outputs, self._layout, len(self.classes), self._input.size)
 
 
-def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
+def load(weights: str, device: torch.device) -> OnnxDetector:
     """A detector from a file; see ``cvdl.detection.load_detector``.
 
     Args:
-        name: ``onnx``.
         weights: an ONNX file, with a file of the same name and ending ``.yaml``, ``.yml`` or
             ``.json`` beside it, whose keys are those of `OnnxLayout`; or that file, wherever it
             lies. Without one, only exports that name their classes in their metadata, as those
@@ -158,7 +157,7 @@ def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
         path, sidecar = given.with_suffix(".onnx"), given
     else:
         raise InputError(
-            f"weights of {name} are {weights!r}; accepted: a file that ends in .onnx, or the file "
+            f"weights of onnx are {weights!r}; accepted: a file that ends in .onnx, or the file "
             f"of its layout, which ends in {', '.join(_SIDECARS)}"
         )
     if sidecar is None:

@@ -1,29 +1,17 @@
 """Sliding windows in one pass: a convolutional network over an image pyramid.
 
-After Sermanet, Eigen, Zhang, Mathieu, Fergus & LeCun, "OverFeat: Integrated Recognition,
-Localization and Detection using Convolutional Networks", ICLR 2014.
+Sermanet, Eigen, Zhang, Mathieu, Fergus & LeCun, "OverFeat: Integrated Recognition, Localization
+and Detection using Convolutional Networks", ICLR 2014.
 """
 
-from __future__ import annotations
+from cvdl.core.registry import Model, deferred
+from cvdl.detection.registry import DETECTORS
 
-from pathlib import Path
-
-import torch
-
-from cvdl.detection.models.overfeat.detector import OverfeatDetector
-
-__all__ = ["OverfeatDetector", "load"]
-
-
-def load(name: str, weights: str, device: torch.device) -> OverfeatDetector:
-    """A trained detector; see ``cvdl.detection.load_detector``.
-
-    Args:
-        name: "overfeat".
-        weights: safetensors file.
-        device: where it runs.
-
-    Raises:
-        WeightsError: if the file is missing, damaged or holds another model's weights.
-    """
-    return OverfeatDetector.load(Path(weights), device)
+DETECTORS.register(
+    Model(
+        name="overfeat",
+        description="Convolutional sliding windows over an image pyramid (Sermanet et al. 2014).",
+        loader=deferred("cvdl.detection.models.overfeat.detector:OverfeatDetector.load"),
+        trainer=deferred("cvdl.detection.models.overfeat.training:trainer"),
+    )
+)

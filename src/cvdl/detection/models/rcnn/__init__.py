@@ -1,1 +1,17 @@
-"""R-CNN."""
+"""Proposals, each cropped, classified and refined by a network.
+
+Girshick, Donahue, Darrell & Malik, "Rich feature hierarchies for accurate object detection and
+semantic segmentation", CVPR 2014.
+"""
+
+from cvdl.core.registry import Model, deferred
+from cvdl.detection.registry import DETECTORS
+
+DETECTORS.register(
+    Model(
+        name="rcnn",
+        description="A classifier of proposals with one of eight backbones (Girshick et al. 2014).",
+        loader=deferred("cvdl.detection.models.rcnn.detector:load"),
+        trainer=deferred("cvdl.detection.models.rcnn.training:trainer"),
+    )
+)

@@ -138,7 +138,7 @@ class Rcnn:
         save_weights(path, self.network.state_dict(), {**metadata, **own})
 
 
-def load(name: str, weights: str, device: torch.device) -> Rcnn:
+def load(weights: str, device: torch.device) -> Rcnn:
     """The detector of a file that `Rcnn.save` wrote.
 
     Raises:
@@ -151,7 +151,7 @@ def load(name: str, weights: str, device: torch.device) -> Rcnn:
         backbone, crop = metadata["backbone"], int(metadata["crop"])
     except (KeyError, ValueError) as error:
         raise WeightsError(
-            f"{path}: names no backbone and crop; expected weights of {name} written by cvdl train"
+            f"{path}: names no backbone and crop; expected weights of rcnn written by cvdl train"
         ) from error
     network = rcnn_network(backbone, len(classes))
     check_state(path, state, network.state_dict())

@@ -34,7 +34,15 @@ from cvdl.training.prefetch import Prefetched
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["ClassifierTask", "ClassifierTraining", "score_classifier", "train_classifier"]
+from cvdl.training.trainer import Trainer
+
+__all__ = [
+    "ClassifierTask",
+    "ClassifierTraining",
+    "score_classifier",
+    "train_classifier",
+    "trainer",
+]
 
 
 class ClassifierTraining(Settings):
@@ -233,3 +241,8 @@ def _overlap(moves: Tensor, deltas: Tensor) -> Tensor:
     middle = torch.tensor([[450.0, 450, 550, 550]]).expand(len(deltas), 4)
     told, wanted = (moved_boxes(middle, some, (1000, 1000)) for some in (moves, deltas))
     return paired_overlaps(told, wanted).mean()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(ClassifierTraining, train_classifier)

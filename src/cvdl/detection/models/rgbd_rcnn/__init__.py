@@ -1,16 +1,16 @@
-"""The default detector: a small two-stage network on colour, relief and surface normals."""
-
-from __future__ import annotations
+"""The default detector: a small two-stage network on color, relief and surface normals."""
 
 from pathlib import Path
 
-import torch
+from cvdl.core.registry import Model, deferred
+from cvdl.detection.registry import DETECTORS
 
-from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-
-__all__ = ["RgbdRcnn", "load"]
-
-
-def load(name: str, weights: str, device: torch.device) -> RgbdRcnn:
-    """A trained detector; see ``cvdl.detection.load_detector``."""
-    return RgbdRcnn.load(Path(weights), device)
+DETECTORS.register(
+    Model(
+        name="rgbd_rcnn",
+        description="Small two-stage network on color, relief and surface normals; the default.",
+        loader=deferred("cvdl.detection.models.rgbd_rcnn.detector:RgbdRcnn.load"),
+        trainer=deferred("cvdl.detection.models.rgbd_rcnn.training:trainer"),
+        weights=Path(__file__).with_name("rgbd_rcnn.safetensors"),
+    )
+)

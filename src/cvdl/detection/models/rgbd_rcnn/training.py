@@ -23,8 +23,9 @@ from cvdl.evaluation.detector import report_on
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
-__all__ = ["RgbdTask", "RgbdTraining", "train_rgbd"]
+__all__ = ["RgbdTask", "RgbdTraining", "train_rgbd", "trainer"]
 
 _PROPOSALS = 96  # of a view that regions to learn from are chosen among
 
@@ -143,3 +144,8 @@ def train_rgbd(
     task = RgbdTask(model, train, validation, settings, console)
     fit(task, settings.training, out, resume, console)
     return model.eval()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(RgbdTraining, train_rgbd)

@@ -22,8 +22,9 @@ from cvdl.evaluation.semantic import score_class_maps
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
-__all__ = ["SegNetTask", "SegNetTraining", "train_segnet"]
+__all__ = ["SegNetTask", "SegNetTraining", "train_segnet", "trainer"]
 
 
 class SegNetTraining(Settings):
@@ -133,3 +134,8 @@ def train_segnet(
     task = SegNetTask(model, train, validation, settings, console)
     fit(task, settings.training, out, resume, console)
     return model.eval()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(SegNetTraining, train_segnet)

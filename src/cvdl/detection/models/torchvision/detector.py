@@ -22,8 +22,8 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
+from cvdl.detection.models.torchvision import DESCRIPTIONS
 from cvdl.detection.models.torchvision.downloads import downloaded
-from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.networks.crops import frame_image
 from cvdl.networks.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
@@ -62,7 +62,7 @@ class TorchvisionDetector(nn.Module):
     background: a class's label is one more than its place in ``classes``.
 
     Args:
-        name: one of `TORCHVISION_DETECTORS`.
+        name: one of ``DESCRIPTIONS``.
         network: torchvision's module.
         classes: names, in the order of the labels of the detections.
         labels: (L,) the place in ``classes`` of each label of the network; -1: none.
@@ -92,7 +92,7 @@ class TorchvisionDetector(nn.Module):
         of the backbone is trained. Anchors are scaled with the image size.
 
         Args:
-            name: one of `TORCHVISION_DETECTORS`.
+            name: one of ``DESCRIPTIONS``.
             classes: names of what is to be found.
             mean: (3,) of red, green and blue, 0 to 1, over the images to train on.
             std: (3,) their deviation.
@@ -149,7 +149,7 @@ class TorchvisionDetector(nn.Module):
         """A detector with torchvision's own weights, downloaded unless they have been before.
 
         Args:
-            name: one of `TORCHVISION_DETECTORS`.
+            name: one of ``DESCRIPTIONS``.
             weights: their name, as ``COCO_V1``; ``DEFAULT``: the best.
 
         Raises:
@@ -247,7 +247,7 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
     """A trained detector; see ``cvdl.detection.load_detector``.
 
     Args:
-        name: one of `TORCHVISION_DETECTORS`.
+        name: one of ``DESCRIPTIONS``.
         weights: a file that `TorchvisionDetector.save` wrote, or the name of torchvision's.
         device: where it runs.
 
@@ -263,8 +263,8 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
 
 
 def _check_name(name: str) -> None:
-    if name not in TORCHVISION_DETECTORS:
-        raise InputError(f"detector is {name!r}; accepted: {', '.join(TORCHVISION_DETECTORS)}")
+    if name not in DESCRIPTIONS:
+        raise InputError(f"detector is {name!r}; accepted: {', '.join(DESCRIPTIONS)}")
 
 
 def _image_size(name: str, size: int | None) -> int:

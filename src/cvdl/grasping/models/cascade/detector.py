@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping import packaged_weights
 from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
 from cvdl.grasping.models.cascade.network import STRIDE, DenseNetwork, RefineNetwork
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, jaccard
@@ -41,18 +40,17 @@ class CascadeDetector(nn.Module):
         self.dense, self.second = DenseNetwork(), RefineNetwork()
 
     @classmethod
-    def load(cls, path: Path | None = None, device: str = "cpu") -> CascadeDetector:
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> CascadeDetector:
         """A trained detector.
 
         Args:
-            path: safetensors file; None: the weights of the package.
+            path: safetensors file.
             device: "cpu" or "cuda".
 
         Raises:
             WeightsError: if the file is missing, damaged or holds another model's weights.
         """
         detector = cls()
-        path = path or packaged_weights("cascade")
         state, _ = load_weights(path, cls.__name__, detector.state_dict())
         detector.load_state_dict(state)
         return detector.eval().to(device).to(memory_format=torch.channels_last)

@@ -1,7 +1,16 @@
-"""The grasp detector of Lenz, Lee & Saxena 2014, "Deep Learning for Detecting Robotic Grasps"."""
+"""The grasp detector of Lenz, Lee & Saxena, "Deep Learning for Detecting Robotic Grasps", 2014."""
 
-from cvdl.grasping.models.lenz2014.detector import LenzConfig, LenzDetector
-from cvdl.grasping.models.lenz2014.network import GraspNetwork
-from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig
+from pathlib import Path
 
-__all__ = ["GraspNetwork", "LenzConfig", "LenzDetector", "PretrainingConfig"]
+from cvdl.core.registry import Model, deferred
+from cvdl.grasping.registry import GRASP_DETECTORS
+
+GRASP_DETECTORS.register(
+    Model(
+        name="lenz2014",
+        description="The two networks of Lenz, Lee & Saxena 2014.",
+        loader=deferred("cvdl.grasping.models.lenz2014.detector:LenzDetector.load"),
+        trainer=deferred("cvdl.grasping.models.lenz2014.training:trainer"),
+        weights=Path(__file__).with_name("lenz2014.safetensors"),
+    )
+)

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.settings import Settings
-from cvdl.grasping import packaged_weights
 from cvdl.grasping.foreground import foreground
 from cvdl.grasping.models.lenz2014.candidates import candidates
 from cvdl.grasping.models.lenz2014.network import GraspNetwork
@@ -70,7 +69,7 @@ class LenzDetector:
         small: GraspNetwork,
         large: GraspNetwork,
         config: LenzConfig | None = None,
-        device: str = "cpu",
+        device: torch.device | str = "cpu",
     ) -> None:
         self.small, self.large = small.to(device).eval(), large.to(device).eval()
         self.config = config or LenzConfig()
@@ -78,16 +77,16 @@ class LenzDetector:
 
     @classmethod
     def load(
-        cls, path: Path | None = None, device: str = "cpu", config: LenzConfig | None = None
+        cls, path: Path, device: torch.device | str = "cpu", config: LenzConfig | None = None
     ) -> LenzDetector:
-        """From a file that ``save`` wrote; by default the weights that come with the package.
+        """From a file that ``save`` wrote.
 
         Raises:
             WeightsError: if the file is missing, damaged or of another model.
         """
         networks = GraspNetwork(SMALL), GraspNetwork(LARGE)
         expected = _state(*networks)
-        state, _ = load_weights(path or packaged_weights(MODEL), MODEL, expected)
+        state, _ = load_weights(path, MODEL, expected)
         for name, network in zip(_STAGES, networks, strict=True):
             network.load_state_dict(
                 {
