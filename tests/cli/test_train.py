@@ -274,7 +274,7 @@ def test_evaluate(data, tmp_path, monkeypatch):
             detector.size.copy_(torch.tensor([60.0, 12.0]).log())  # a plate of half its size
         return detector
 
-    monkeypatch.setattr("cvdl.grasping.load_detector", load_detector)
+    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", load_detector)
     paths = {"--json": "new/out.json", "--sheet": "new/sheet.png", "--curves": "new/curves.png"}
     outputs = [part for option, name in paths.items() for part in (option, tmp_path / name)]
     text = run("--data", data, *outputs, "--worst", 2, command="evaluate")
@@ -305,7 +305,7 @@ def test_evaluate(data, tmp_path, monkeypatch):
 def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_a_word(
     data, monkeypatch, options, is_noted
 ):
-    monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
+    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", lambda *_: TinyDetector())
     monkeypatch.setattr("cvdl.cli.grasps.open_dataset", lambda *_: CornellDataset(data))
     command = ["evaluate", "grasp", "--data", str(data), *options]
     result = CliRunner().invoke(app, command)
@@ -316,7 +316,7 @@ def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_
 
 
 def test_evaluate_needs_labels(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
+    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", lambda *_: TinyDetector())
     for kind in ("r.png", "d.tiff"):
         (tmp_path / f"pcd0900{kind}").write_bytes((data / f"pcd0900{kind}").read_bytes())
     with pytest.raises(ValueError, match="no view has a good rectangle"):
