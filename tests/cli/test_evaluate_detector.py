@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from cvdl.cli import main
 from cvdl.cli.app import app
+from cvdl.core.registry import Model
+from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 
 BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
@@ -24,6 +26,11 @@ class Known:
 
     def __init__(self) -> None:
         self.given: list = []
+        self.asked: list = []
+
+    def load(self, weights, device):
+        self.asked.append((weights, str(device)))
+        return self
 
     def __call__(self, frames, proposals=None):
         self.given.append(proposals)
@@ -37,10 +44,10 @@ class Known:
 
 
 @pytest.fixture
-def detector(monkeypatch) -> Known:
-    known, asked = Known(), []
-    monkeypatch.setattr("cvdl.detection.load_detector", lambda *a: asked.append(a) or known)
-    known.asked = asked
+def detector(register) -> Known:
+    known = Known()
+    for name in ("rgbd_rcnn", "rcnn"):
+        register(DETECTORS, Model(name, "Known.", known.load, weights=Path("packaged")))
     return known
 
 
@@ -79,7 +86,7 @@ def test_table_json_and_pictures(data, detector, tmp_path):
         part for key, name in paths.items() for part in (f"--{key}", tmp_path / "new" / name)
     ]
     text, notes = run("--data", data, *outputs)
-    assert detector.asked == [("rgbd_rcnn", "", "auto")]
+    assert detector.asked == [("packaged", "cpu")]
     for words in ("AP50:95", "0.505", "detect: median, p95", "o.json", "s.png", "m.png"):
         assert words in text.replace("\n", "")
     assert "unknown to rgbd_rcnn: bowl" in notes

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
@@ -87,12 +88,13 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
     return task.model
 
 
+TINY = replace(GRASP_DETECTORS["cascade"], loader=lambda *_: TinyDetector())
+
+
 @pytest.fixture(autouse=True)
-def tiny():
-    real = GRASP_DETECTORS["cascade"]
-    GRASP_DETECTORS.register(replace(real, trainer=lambda: Trainer(TinyTraining, train_tiny)))
-    yield
-    GRASP_DETECTORS.register(real)
+def tiny(register):
+    trainer = Trainer(TinyTraining, train_tiny)
+    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], trainer=lambda: trainer))
 
 
 @pytest.fixture(scope="module")
@@ -264,21 +266,21 @@ def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
 
 
-def test_evaluate(data, tmp_path, monkeypatch):
+def test_evaluate(data, tmp_path, register):
     asked = []
 
-    def load_detector(*args):
+    def load(*args):
         asked.append(args)
         detector = TinyDetector()
         with torch.no_grad():
             detector.size.copy_(torch.tensor([60.0, 12.0]).log())  # a plate of half its size
         return detector
 
-    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", load_detector)
+    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], loader=load))
     paths = {"--json": "new/out.json", "--sheet": "new/sheet.png", "--curves": "new/curves.png"}
     outputs = [part for option, name in paths.items() for part in (option, tmp_path / name)]
     text = run("--data", data, *outputs, "--worst", 2, command="evaluate")
-    assert asked == [("cascade", None, "auto")]
+    assert len(asked) == 1
     for words in ("top-1, Jaccard > 0.25", "100.0 %", "recognition: accuracy", "out.json"):
         assert words in text.replace("\n", "")
     content = json.loads((tmp_path / "new/out.json").read_text())
@@ -302,21 +304,22 @@ def test_evaluate(data, tmp_path, monkeypatch):
         (("--dataset", "jacquard"), False),
     ],
 )
-def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_a_word(
-    data, monkeypatch, options, is_noted
+def test_scores_on_the_training_data_of_the_packaged_weights_come_with_a_note(
+    data, register, options, is_noted
 ):
-    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", lambda *_: TinyDetector())
-    monkeypatch.setattr("cvdl.cli.grasps.open_dataset", lambda *_: CornellDataset(data))
+    register(GRASP_DETECTORS, TINY)
+    for name in ("cornell_rgb", "jacquard"):
+        register(DATASETS, Dataset(name, "Another reader.", grasps=CornellDataset))
     command = ["evaluate", "grasp", "--data", str(data), *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    note = "The package's weights were trained on Cornell's folder 01"
+    note = "The package's weights were trained on cornell and cornell_rgb"
     assert (note in " ".join(result.stderr.split())) == is_noted
     assert "have learnt" not in result.stdout
 
 
-def test_evaluate_needs_labels(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("cvdl.grasping.load_grasp_detector", lambda *_: TinyDetector())
+def test_evaluate_needs_labels(data, tmp_path, register):
+    register(GRASP_DETECTORS, TINY)
     for kind in ("r.png", "d.tiff"):
         (tmp_path / f"pcd0900{kind}").write_bytes((data / f"pcd0900{kind}").read_bytes())
     with pytest.raises(ValueError, match="no view has a good rectangle"):

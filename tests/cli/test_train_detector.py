@@ -88,11 +88,9 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
 
 
 @pytest.fixture(autouse=True)
-def tiny():
-    real = DETECTORS["rgbd_rcnn"]
-    DETECTORS.register(replace(real, trainer=lambda: Trainer(TinyTraining, train_tiny)))
-    yield
-    DETECTORS.register(real)
+def tiny(register):
+    trainer = Trainer(TinyTraining, train_tiny)
+    register(DETECTORS, replace(DETECTORS["rgbd_rcnn"], trainer=lambda: trainer))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 __all__ = [
     "Config",
+    "Data",
     "Device",
     "JsonFile",
     "ReplaceOutputs",
@@ -17,10 +19,15 @@ __all__ = [
     "StageSettings",
     "UnseenSeed",
     "Worst",
+    "names_option",
     "write_json",
 ]
 
 Config = Annotated[Path | None, typer.Option(help="YAML file of settings, or of ROS parameters.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the labeled views; for coco, also a file of annotations."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is one.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
@@ -43,6 +50,11 @@ UnseenSeed = Annotated[
     ),
 ]
 Worst = Annotated[int, typer.Option(min=1, help="Number of results in --sheet.")]
+
+
+def names_option(names: Iterable[str], help: str, *flags: str) -> Any:
+    """An option that takes a registered name; a wrong one is an error of the registry."""
+    return typer.Option(*flags, help=help, metavar=f"[{'|'.join(dict.fromkeys(names))}]")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -66,6 +66,14 @@ class Registry(Generic[Declared]):
         """Add declarations; one of an earlier name takes its place."""
         self._entries.update((entry.name, entry) for entry in entries)
 
+    def remove(self, name: str) -> None:
+        """Remove the declaration of a name.
+
+        Raises:
+            InputError: if there is none; the message lists the names.
+        """
+        del self._entries[self[name].name]
+
     def __iter__(self) -> Iterator[Declared]:
         self._complete()
         names = sorted(self._entries, key=lambda name: (name != self.default, name))
@@ -83,16 +91,6 @@ class Registry(Generic[Declared]):
             InputError: if there is none; the message lists the names.
         """
         return self.among(self, name)
-
-    def trainer(self: Registry[Model], name: str) -> Any:
-        """The trainer of a model; see ``Model.trainer``.
-
-        Raises:
-            InputError: if there is no such model that can be trained.
-        """
-        model = self.among((some for some in self if some.trainer), name)
-        assert model.trainer is not None
-        return model.trainer()
 
     def among(self, entries: Iterable[Declared], name: str) -> Declared:
         """The declaration of a name, of those that serve a purpose.
@@ -150,6 +148,7 @@ class Model:
         trainer: returns a ``cvdl.training.trainer.Trainer``; None for models that cannot be
             trained here.
         weights: the file of weights that comes with the package; None if there is none.
+        trained_on: names of data sets that these weights have learned from, at least in part.
     """
 
     name: str
@@ -157,6 +156,7 @@ class Model:
     loader: Callable[[str, Any], Any]
     trainer: Callable[[], Any] | None = None
     weights: Path | None = None
+    trained_on: tuple[str, ...] = ()
 
     def load(self, weights: str | Path = "", device: str = "auto") -> Any:
         """The model, ready for use.

@@ -30,6 +30,7 @@ from cvdl.datasets.coco_files import (
 )
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.images import DatasetError, read_image
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.datasets.views import LabelledViews
 
 __all__ = ["CocoDataset"]
@@ -80,6 +81,14 @@ class CocoDataset(LabelledViews[DetectionSample]):
         DatasetError: naming the file, if there is no or more than one file of annotations, it is
             not COCO's JSON, or no image can be used.
     """
+
+    @classmethod
+    def open(cls, path: Path) -> CocoDataset:
+        """The data set in a folder, or the one of a file of annotations."""
+        if not path.is_file():
+            return cls(path)
+        folder = path.parent.parent if path.parent.name == "annotations" else path.parent
+        return cls(folder, path.resolve())
 
     def __init__(self, path: Path, annotations: Path | None = None) -> None:
         self.path = Path(path)
@@ -195,3 +204,13 @@ def _camera(info: Any) -> Camera | None:
 def _nominal_camera(width: int, height: int) -> Camera:
     focal = width / 2 / math.tan(_HALF_VIEW)
     return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+DATASETS.register(
+    Dataset(
+        "coco",
+        "COCO's object instances; also of simulated scenes (cvdl simulate --format coco).",
+        boxes=CocoDataset.open,
+        masks=CocoDataset.open,
+    )
+)

@@ -16,6 +16,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.images import DatasetError, read_image
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["CornellDataset", "depth_from_distance"]
@@ -191,3 +192,12 @@ def _numbers_of_objects(path: Path) -> dict[int, str]:
 
 def _object_of(name: str, objects: Path) -> str:
     return _numbers_of_objects(objects).get(int(name[3:]), name)
+
+
+DATASETS.register(
+    Dataset(
+        "cornell",
+        "Cornell Grasping Dataset (Lenz et al. 2014): color, depth, grasps.",
+        grasps=CornellDataset,
+    )
+)

@@ -10,6 +10,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["CornellRgbDataset"]
@@ -70,3 +71,8 @@ def _read_grasps(path: Path) -> GraspRectangles:
 def _makes_sense(values: list[float]) -> bool:
     kind, left, top, right, bottom = values
     return kind in range(1, _CLASSES + 1) and right > left and bottom > top
+
+
+DATASETS.register(
+    Dataset("cornell_rgb", "Color crops of the Cornell Grasping Dataset.", grasps=CornellRgbDataset)
+)

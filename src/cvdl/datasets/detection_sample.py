@@ -77,8 +77,11 @@ class DetectionViews(Views[DetectionSample]):
     Args:
         data: the data set.
         indices: which of its views.
+        extra: data sets of the same classes, all of whose views are added.
     """
 
-    def __init__(self, data: DetectionData, indices: Iterable[int]) -> None:
-        super().__init__([(data, indices)])
+    def __init__(
+        self, data: DetectionData, indices: Iterable[int], extra: Iterable[DetectionData] = ()
+    ) -> None:
+        super().__init__([(data, indices), *((more, range(len(more))) for more in extra)])
         self.classes = data.classes

@@ -13,6 +13,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder, read_rows
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.images import read_image
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["DEPTHS", "JacquardDataset"]
@@ -87,3 +88,12 @@ def _read_grasps(path: Path) -> GraspRectangles:
     rows = read_rows(path, ";", lambda values: min(values[3:]) > 0, expected)
     x, y, theta, opening, jaw = rows.T
     return GraspRectangles(np.stack([x, y], axis=1), np.radians(theta), opening, jaw)
+
+
+DATASETS.register(
+    Dataset(
+        "jacquard",
+        "Jacquard (Depierre et al. 2018): simulated objects, one by one.",
+        grasps=JacquardDataset,
+    )
+)

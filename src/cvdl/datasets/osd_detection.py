@@ -9,6 +9,7 @@ import numpy as np
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.datasets.views import LabelledViews
 from cvdl.networks.boxes import boxes_of
 
@@ -54,3 +55,8 @@ class OsdDetection(LabelledViews[DetectionSample]):
             np.zeros(len(numbers), bool),
             masks,
         )
+
+
+DATASETS.register(
+    Dataset("osd", "Object Segmentation Database (Richtsfeld et al. 2012).", boxes=OsdDetection)
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
+from cvdl.core.registry import deferred
+from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.datasets.views import LabelledViews, Sample
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import in_order
@@ -69,3 +71,15 @@ class SimulatedViews(LabelledViews[Sample], ABC):
             shown: shows progress: is given the samples as they are made, and gives them on.
         """
         self._kept = list(shown(self.on_processes()))
+
+
+DATASETS.register(
+    Dataset(
+        "simulated",
+        "Simulated tabletop scenes, made when they are needed.",
+        boxes=deferred("cvdl.datasets.simulated_detection:SimulatedDetection"),
+        masks=deferred("cvdl.datasets.simulated_detection:SimulatedDetection"),
+        grasps=deferred("cvdl.datasets.simulated_grasps:SimulatedGrasps"),
+        is_simulated=True,
+    )
+)

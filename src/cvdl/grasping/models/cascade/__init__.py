@@ -12,5 +12,6 @@ GRASP_DETECTORS.register(
         loader=deferred("cvdl.grasping.models.cascade.detector:CascadeDetector.load"),
         trainer=deferred("cvdl.grasping.models.cascade.training:trainer"),
         weights=Path(__file__).with_name("cascade.safetensors"),
+        trained_on=("cornell", "cornell_rgb"),
     )
 )

@@ -12,5 +12,6 @@ GRASP_DETECTORS.register(
         loader=deferred("cvdl.grasping.models.lenz2014.detector:LenzDetector.load"),
         trainer=deferred("cvdl.grasping.models.lenz2014.training:trainer"),
         weights=Path(__file__).with_name("lenz2014.safetensors"),
+        trained_on=("cornell", "cornell_rgb"),
     )
 )
