@@ -92,7 +92,11 @@ def segmentation(
     from cvdl.cli.console import status_console
     from cvdl.core.config import load_config
     from cvdl.datasets import OsdDataset
-    from cvdl.evaluation.segmentation_data import evaluate_dataset, report, worst_sheet
+    from cvdl.evaluation.segmentation_dataset import (
+        evaluate_dataset,
+        segmentation_report,
+        worst_frames,
+    )
     from cvdl.pipeline import Perception
     from cvdl.viz.pictures import write_png
 
@@ -114,7 +118,7 @@ def segmentation(
         "data": str(data),
         "split": split.value,
         "settings": loaded.model_dump(),
-        **report(results),
+        **segmentation_report(results),
     }
     console = Console()
     console.print(_table(content))
@@ -124,7 +128,7 @@ def segmentation(
         write_json(json_path, content)
         typer.echo(f"figures: {json_path}")
     if sheet is not None:
-        write_png(sheet, worst_sheet(frames, perception, results, worst))
+        write_png(sheet, worst_frames(frames, perception, results, worst))
         typer.echo(f"worst frames: {sheet}")
 
 
@@ -175,14 +179,14 @@ def grasp(
     from cvdl.core.errors import InputError
     from cvdl.core.tally import counted
     from cvdl.datasets.cornell import CornellDataset
-    from cvdl.evaluation.grasping import score_detector
+    from cvdl.evaluation.grasping import score_grasp_detector
     from cvdl.grasping import load_detector
 
     outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
     keep_outputs(outputs.values(), overwrite)
     console = status_console()
     views = grasps.open_dataset(dataset.value, data, scenes, seed)
-    scores = score_detector(load_detector(detector.value, weights, device), views, console)
+    scores = score_grasp_detector(load_detector(detector.value, weights, device), views, console)
     if not scores.results:
         raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")
     content = {

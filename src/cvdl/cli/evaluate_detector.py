@@ -90,7 +90,7 @@ def detector(
     from cvdl.core.tally import latency_report
     from cvdl.datasets.views import tracked
     from cvdl.detection import load_detector
-    from cvdl.evaluation.detector import score_detector
+    from cvdl.evaluation.detection import score_detector
 
     keep_outputs((json_path, sheet, curves, confusion), overwrite)
     console = status_console()

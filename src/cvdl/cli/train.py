@@ -136,11 +136,11 @@ def grasp(
     first, *others = scored
     whole = sum(others, first)
     if whole.results:
-        from cvdl.evaluation.grasping import fold_report
+        from cvdl.evaluation.figures import spread
 
-        content = {**run.record, **whole.report(), "folds": fold_report(scored if folds else ())}
-        write_json(out / "results.json", content)
         each = scored if folds else []
+        spreads = spread(whole.figures(), [scores.figures() for scores in each])
+        write_json(out / "results.json", {**run.record, **whole.report(), "folds": spreads})
         write_pictures(whole, views, out / "sheet.png", out / "curves.png", WORST, each)
         tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
         Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))

@@ -118,7 +118,7 @@ def classifier(
     )
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
-    from cvdl.evaluation.folds import spread
+    from cvdl.evaluation.figures import spread
     from cvdl.training.trainer import result_metadata
     from cvdl.viz.pictures import write_png
 

@@ -85,7 +85,7 @@ def detector(
     from cvdl.cli.console import status_console
     from cvdl.cli.detections import open_dataset, scores_table, write_pictures
     from cvdl.cli.options import write_json
-    from cvdl.evaluation.folds import spread
+    from cvdl.evaluation.figures import spread
     from cvdl.training.detection_experiment import train_and_score, trainer_of
 
     console = status_console()

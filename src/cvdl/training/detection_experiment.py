@@ -12,8 +12,7 @@ from pydantic import BaseModel
 from cvdl.datasets.detection_sample import DetectionData, DetectionViews
 from cvdl.datasets.views import tracked
 from cvdl.detection.names import TORCHVISION_DETECTORS
-from cvdl.evaluation.detection import DetectionScores
-from cvdl.evaluation.detector import score_detector
+from cvdl.evaluation.detection import DetectionScores, score_detector
 from cvdl.training.splits import Split
 from cvdl.training.trainer import Trainer, result_metadata
 
