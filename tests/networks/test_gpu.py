@@ -15,7 +15,7 @@ from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks import cuda_graphs as capture
@@ -146,5 +146,4 @@ def test_the_default_detector_learns_there(tmp_path):
     )
     settings = RgbdTraining(training=training, steps=60)
     model = train_rgbd(Views([view]), Views([view]), settings, tmp_path / "run")
-    found = model([frame])
-    assert evaluate_detections([view], found, ("box",)).ap50 == pytest.approx(1.0)
+    assert report_on(model, [view]).ap50 == pytest.approx(1.0)

@@ -9,7 +9,7 @@ import pytest
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
 

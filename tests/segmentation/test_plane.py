@@ -5,7 +5,7 @@ import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.segmentation.plane import SupportPlane, find_support_plane
 from cvdl.simulation import simulate_scene
 

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.segmentation import SegmentationConfig, TabletopSegmenter, segmenter
 
 RED, BLUE, GREEN = (180, 60, 40), (30, 80, 160), (40, 130, 60)

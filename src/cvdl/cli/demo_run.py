@@ -11,7 +11,7 @@ import numpy as np
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
-from cvdl.evaluation.scene import SceneScore, evaluate_scene
+from cvdl.evaluation.scene_scores import SceneScore, evaluate_scene
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.pipeline import Perception
 from cvdl.replay import ReplayOptions, ReplaySummary, replay

@@ -51,7 +51,7 @@ def figures_table(
     """
     from math import isnan
 
-    from cvdl.evaluation.folds import spread
+    from cvdl.evaluation.figures import spread
 
     def told(value: float | None) -> str:
         return "-" if value is None or isnan(value) else number(value)

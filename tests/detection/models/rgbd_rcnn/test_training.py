@@ -21,7 +21,7 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
 )
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
 from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.training.augment import Augmentation
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
@@ -64,8 +64,7 @@ def settings(epochs, steps=2, **more):
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
-    found = [model([view.frame])[0] for view in views]
-    assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
+    assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):

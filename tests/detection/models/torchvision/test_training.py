@@ -17,7 +17,7 @@ from cvdl.detection.models.torchvision.training import (
     augmented,
     train_torchvision,
 )
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings
 
 WIDTH, HEIGHT = 160, 120
@@ -73,8 +73,7 @@ def test_a_detector_learns_four_images(tmp_path):
         settings(epochs=8, learning_rate=3e-3, more=same, clip=5),
         tmp_path / "run",
     )
-    found = [detector([view.frame])[0] for view in views]
-    assert evaluate_detections(views, found, views.classes).ap50 == 1
+    assert report_on(detector, views).ap50 == 1
     detector.save(tmp_path / "weights.safetensors", {"train_views": "4"})
     again = TorchvisionDetector.load(detector.name, tmp_path / "weights.safetensors")
     (one,), (other,) = detector([views[2].frame]), again([views[2].frame])

@@ -20,7 +20,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check
 from cvdl.datasets.views import Views, tracked
 from cvdl.detection.matching import box_iou
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.checkpoint import prepare_run
 from cvdl.training.trainer import Trainer
 

@@ -22,7 +22,7 @@ from cvdl.datasets.detection_sample import (
 )
 from cvdl.detection.models.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import WINDOW
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched

@@ -19,7 +19,7 @@ from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
 from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched

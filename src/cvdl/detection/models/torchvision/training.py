@@ -25,7 +25,7 @@ from cvdl.datasets.detection_sample import (
     check_classes,
 )
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched

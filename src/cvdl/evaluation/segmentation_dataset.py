@@ -1,32 +1,29 @@
-"""The segmentation's score over a labelled data set."""
+"""The score of the segmentation on a labeled data set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
 from cvdl.core.tally import Tally, latency_report
 from cvdl.datasets import OsdDataset
-from cvdl.evaluation.segmentation import (
-    SegmentationScore,
-    evaluate_segmentation,
-    mean_figures,
-)
+from cvdl.evaluation.segmentation import SegmentationScore, evaluate_segmentation, mean_figures
 from cvdl.pipeline import Perception
 from cvdl.viz.pictures import contact_sheet, overlay
 
-__all__ = ["FrameResult", "evaluate_dataset", "pooled", "report", "worst_sheet"]
+__all__ = ["FrameResult", "evaluate_dataset", "segmentation_report", "worst_frames"]
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One frame's score; ``index`` is its place in the data set."""
+    """The score of one frame; ``index`` is its place in the data set."""
 
     index: int
     name: str
@@ -35,7 +32,7 @@ class FrameResult:
 
 
 def evaluate_dataset(dataset: OsdDataset, perception: Perception) -> Iterator[FrameResult]:
-    """Run every frame and score it on the labelled pixels, one after the other.
+    """Run every frame, one after the other, and score it on the labeled pixels.
 
     Raises:
         DatasetError: if a frame or its truth cannot be read.
@@ -47,22 +44,17 @@ def evaluate_dataset(dataset: OsdDataset, perception: Perception) -> Iterator[Fr
         yield FrameResult(index, name, score, scene.latency_ms)
 
 
-def pooled(results: Sequence[FrameResult]) -> SegmentationScore:
-    """All frames' pixels and objects in one score."""
-    first, *others = (result.score for result in results)
-    return sum(others, first)
-
-
-def report(results: Sequence[FrameResult]) -> dict[str, Any]:
-    """Means, pooled figures, latencies and each scene's figures, as JSON takes them."""
+def segmentation_report(results: Sequence[FrameResult]) -> dict[str, Any]:
+    """Means, pooled figures, latencies and the figures of each scene for JSON."""
+    scores = [result.score for result in results]
     tally = Tally()
     for result in results:
         tally.add(result.latency_ms)
     return {
         "frames": len(results),
-        "objects": sum(result.score.objects for result in results),
-        "mean": mean_figures([result.score for result in results]),
-        "pooled": pooled(results).figures(),
+        "objects": sum(score.objects for score in scores),
+        "mean": mean_figures(scores),
+        "pooled": reduce(add, scores).figures(),
         "latency_ms": latency_report(tally.latency_ms()),
         "scenes": [
             {
@@ -76,34 +68,26 @@ def report(results: Sequence[FrameResult]) -> dict[str, Any]:
     }
 
 
-def worst_sheet(
+def worst_frames(
     dataset: OsdDataset, perception: Perception, results: Sequence[FrameResult], count: int
 ) -> NDArray[np.uint8]:
-    """Truth beside prediction for the frames of lowest overlap F, worst first; RGB.
+    """Truth and prediction side by side for the frames of lowest overlap F, worst first; RGB.
 
-    Matched objects have the same colour in both.
+    Matched objects have the same color in both.
     """
-    worst = sorted(results, key=lambda result: result.score.overlap.f)[:count]
     pictures, captions = [], []
-    for result in worst:
-        frame, figures = dataset[result.index], result.score.figures()
-        pictures += [
-            _truth_picture(frame, dataset.truth(result.index), result.score),
-            overlay(frame, perception(frame)),
-        ]
+    for result in sorted(results, key=lambda result: result.score.overlap.f)[:count]:
+        frame, truth = dataset[result.index], dataset.truth(result.index)
+        partners = np.arange(int(truth.max()) + 1, dtype=np.uint16)
+        partners[2:] += 200  # a missed object: far from the label of any partner
+        for match in result.score.matches:
+            partners[match.truth] = match.predicted
+        labeled = Scene(partners[truth], None)
+        pictures += [overlay(frame, labeled), overlay(frame, perception(frame))]
+        figures = result.score.figures()
         captions += [
             f"{result.name}: truth, {result.score.objects} objects",
             f"F {figures['overlap_f']:.3f}, boundary {figures['boundary_f']:.3f}, "
             f"detected {figures['detected']:.0%}",
         ]
     return contact_sheet(pictures, captions)
-
-
-def _truth_picture(
-    frame: RgbdFrame, truth: NDArray[np.uint16], score: SegmentationScore
-) -> NDArray[np.uint8]:
-    numbers = np.arange(int(truth.max()) + 1, dtype=np.uint16)
-    numbers[2:] += 200  # far from any partner's number: an object that was missed
-    for match in score.matches:
-        numbers[match.truth] = match.predicted
-    return overlay(frame, Scene(numbers[truth], None))

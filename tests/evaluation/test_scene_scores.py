@@ -1,4 +1,4 @@
-"""Planes and boxes against truth, with known errors."""
+"""Planes and boxes with known errors."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
 from cvdl.evaluation import evaluate_scene
-from cvdl.evaluation.scene import box_iou, plane_error
+from cvdl.evaluation.scene_scores import box_iou, plane_error
 
 
 def turn_z(degrees: float) -> np.ndarray:
@@ -75,14 +75,14 @@ def test_boxes_are_compared_with_the_matched_object():
     assert [box.iou for box in score.boxes] == pytest.approx([1, 9 / 11], abs=0.005)
 
 
-def test_an_object_that_was_not_found_has_no_box_error():
+def test_a_missed_object_has_no_box_error():
     plane = Plane(np.array([0.0, 0.0, -1.0]), 1.0)
     truth = make_scene(plane, n2=make_box(), n3=make_box())
     found = Scene(np.where(truth.labels == 3, 1, truth.labels), plane, truth.objects[:1])
     assert len(evaluate_scene(truth, found).boxes) == 1
 
 
-def test_pixels_that_do_not_count():
+def test_predictions_outside_the_valid_pixels_do_not_count():
     truth = make_scene(None, n2=make_box())
     found = Scene(np.full_like(truth.labels, 2), None, truth.objects)
     assert evaluate_scene(truth, found).segmentation.overlap.precision == 0.75
