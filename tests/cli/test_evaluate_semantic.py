@@ -106,7 +106,7 @@ def test_nothing_labelled_is_told(data, tmp_path):
     file = data / "annotations.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
     known = weights(tmp_path / "w.safetensors", CLASSES)
-    with pytest.raises(InputError, match="no view has a labelled pixel"):
+    with pytest.raises(InputError, match="no view has a labeled pixel"):
         run("--data", data, "--weights", known, "--sheet", tmp_path / "s.png")
 
 

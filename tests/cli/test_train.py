@@ -249,7 +249,7 @@ def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
         (["--data", "{data}", "--set", "training.speed=3"], "training.speed"),
         (["--data", "{data}", "--set", "training.epochs=none"], "training.epochs is 'none'"),
         (["--data", "{data}", "--extra", "cornell={data}"], "pcd0900 is also in the test data"),
-        (["--data", "{data}", "--extra", "{data}"], "expected LAYOUT=DIR"),
+        (["--data", "{data}", "--extra", "{data}"], "expected DATASET=DIR"),
         (["--data", "{data}", "--extra", "osd={data}"], "data set is 'osd'; accepted: cornell,"),
         (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are generated"),
     ],

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from cvdl.cli import main
 from cvdl.cli.app import app
+from cvdl.cli.problems import DETECTION
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.detection import DETECTORS
@@ -274,8 +275,8 @@ def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", [model.name for model in DETECTORS if model.trainer])
+@pytest.mark.parametrize("name", DETECTION.trainable)
 def test_every_trainer_is_there(name):
-    trainer = DETECTORS.trainer(name)
+    trainer = DETECTION.trainer(name)
     assert trainer.settings()
     assert callable(trainer.train)
