@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 from pkgutil import iter_modules, resolve_name
 from typing import Any, Generic, Protocol, TypeVar
@@ -157,6 +158,35 @@ class Model:
     trainer: Callable[[], Any] | None = None
     weights: Path | None = None
     trained_on: tuple[str, ...] = ()
+
+    @classmethod
+    def of_folder(
+        cls,
+        package: str,
+        description: str,
+        loader: str,
+        trainer: str = "",
+        trained_on: tuple[str, ...] = (),
+    ) -> Model:
+        """The model of a package that bears its name and may hold its weights.
+
+        Args:
+            package: ``__name__`` of the package; its last part is the name of the model. The file
+                ``NAME.safetensors`` in it, if there is one, is the packaged weights.
+            description: see the class, as for ``trained_on``.
+            loader: ``"module:function"`` in the package.
+            trainer: the same; empty if the model cannot be trained here.
+        """
+        name = package.rpartition(".")[2]
+        weights = files(package) / f"{name}.safetensors"
+        return cls(
+            name,
+            description,
+            deferred(f"{package}.{loader}"),
+            deferred(f"{package}.{trainer}") if trainer else None,
+            Path(str(weights)) if weights.is_file() else None,
+            trained_on,
+        )
 
     def load(self, weights: str | Path = "", device: str = "auto") -> Any:
         """The model, ready for use.

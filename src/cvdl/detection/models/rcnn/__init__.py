@@ -4,14 +4,14 @@ Girshick, Donahue, Darrell & Malik, "Rich feature hierarchies for accurate objec
 semantic segmentation", CVPR 2014.
 """
 
-from cvdl.core.registry import Model, deferred
+from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
 DETECTORS.register(
-    Model(
-        name="rcnn",
-        description="A classifier of proposals with one of eight backbones (Girshick et al. 2014).",
-        loader=deferred("cvdl.detection.models.rcnn.detector:load"),
-        trainer=deferred("cvdl.detection.models.rcnn.training:trainer"),
+    Model.of_folder(
+        __name__,
+        "A classifier of proposals with one of eight backbones (Girshick et al. 2014).",
+        "detector:load",
+        "training:trainer",
     )
 )

@@ -4,17 +4,14 @@ Badrinarayanan, Kendall & Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder
 Image Segmentation", IEEE PAMI 2017.
 """
 
-from pathlib import Path
-
-from cvdl.core.registry import Model, deferred
+from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
 DETECTORS.register(
-    Model(
-        name="segnet",
-        description="Encoder and decoder that classify every pixel (Badrinarayanan et al. 2017).",
-        loader=deferred("cvdl.detection.models.segnet.detector:SegNetDetector.load"),
-        trainer=deferred("cvdl.detection.models.segnet.training:trainer"),
-        weights=Path(__file__).with_name("segnet.safetensors"),
+    Model.of_folder(
+        __name__,
+        "Encoder and decoder that classify every pixel (Badrinarayanan et al. 2017).",
+        "detector:SegNetDetector.load",
+        "training:trainer",
     )
 )
