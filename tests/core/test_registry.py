@@ -37,11 +37,6 @@ def test_an_unknown_name_lists_the_accepted_ones():
         GRASP_DETECTORS["gqcnn"]
 
 
-def test_a_model_without_a_trainer_is_not_among_the_trainable_ones():
-    with pytest.raises(InputError, match="detector is 'onnx'; accepted: rgbd_rcnn, "):
-        DETECTORS.trainer("onnx")
-
-
 def test_another_package_registers_a_model_by_an_entry_point(monkeypatch):
     mine = Model("mine", "A model of another package.", loader=lambda weights, device: weights)
     point = EntryPoint("mine", "nowhere:MODEL", "cvdl.test_models")

@@ -24,7 +24,7 @@ from pydantic_core import core_schema
 
 from cvdl.core.errors import InputError
 
-__all__ = ["Declaration", "Model", "NameIn", "Registry", "deferred"]
+__all__ = ["Declaration", "Model", "ModelRegistry", "NameIn", "Registry", "deferred"]
 
 
 class Declaration(Protocol):
@@ -159,35 +159,6 @@ class Model:
     weights: Path | None = None
     trained_on: tuple[str, ...] = ()
 
-    @classmethod
-    def of_folder(
-        cls,
-        package: str,
-        description: str,
-        loader: str,
-        trainer: str = "",
-        trained_on: tuple[str, ...] = (),
-    ) -> Model:
-        """The model of a package that bears its name and may hold its weights.
-
-        Args:
-            package: ``__name__`` of the package; its last part is the name of the model. The file
-                ``NAME.safetensors`` in it, if there is one, is the packaged weights.
-            description: see the class, as for ``trained_on``.
-            loader: ``"module:function"`` in the package.
-            trainer: the same; empty if the model cannot be trained here.
-        """
-        name = package.rpartition(".")[2]
-        weights = files(package) / f"{name}.safetensors"
-        return cls(
-            name,
-            description,
-            deferred(f"{package}.{loader}"),
-            deferred(f"{package}.{trainer}") if trainer else None,
-            Path(str(weights)) if weights.is_file() else None,
-            trained_on,
-        )
-
     def load(self, weights: str | Path = "", device: str = "auto") -> Any:
         """The model, ready for use.
 
@@ -206,6 +177,40 @@ class Model:
 
         where = pick_device(device)
         return self.loader(str(weights or self.weights), where)
+
+
+class ModelRegistry(Registry[Model]):
+    """Models by name."""
+
+    def declare(
+        self,
+        package: str,
+        description: str,
+        loader: str,
+        trainer: str = "",
+        trained_on: tuple[str, ...] = (),
+    ) -> None:
+        """Register the model of a package that bears its name and may hold its weights.
+
+        Args:
+            package: ``__name__`` of the package; its last part is the name of the model. The file
+                ``NAME.safetensors`` in it, if there is one, is the packaged weights.
+            description: see ``Model``, as for ``trained_on``.
+            loader: ``"module:function"`` in the package.
+            trainer: the same; empty if the model cannot be trained here.
+        """
+        name = package.rpartition(".")[2]
+        weights = Path(str(files(package) / f"{name}.safetensors"))
+        self.register(
+            Model(
+                name,
+                description,
+                deferred(f"{package}.{loader}"),
+                deferred(f"{package}.{trainer}") if trainer else None,
+                weights if weights.is_file() else None,
+                trained_on,
+            )
+        )
 
 
 def deferred(reference: str, *arguments: Any) -> Callable[..., Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvdl.core.registry import Model, Registry
+from cvdl.core.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from cvdl.detection.detector import Detector
 
 __all__ = ["DETECTORS", "load_detector"]
 
-DETECTORS = Registry[Model]("detector", "cvdl.detection.models", "cvdl.detectors", "rgbd_rcnn")
+DETECTORS = ModelRegistry("detector", "cvdl.detection.models", "cvdl.detectors", "rgbd_rcnn")
 
 
 def load_detector(

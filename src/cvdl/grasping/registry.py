@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvdl.core.registry import Model, Registry
+from cvdl.core.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from cvdl.grasping.detector import GraspDetector
 
 __all__ = ["GRASP_DETECTORS", "load_grasp_detector"]
 
-GRASP_DETECTORS = Registry[Model](
+GRASP_DETECTORS = ModelRegistry(
     "detector", "cvdl.grasping.models", "cvdl.grasp_detectors", "cascade"
 )
 

@@ -3,14 +3,11 @@
 Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005.
 """
 
-from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
-DETECTORS.register(
-    Model.of_folder(
-        __name__,
-        "Linear scores of histograms of oriented gradients (Dalal & Triggs 2005).",
-        "detector:HogDetector.load",
-        "training:trainer",
-    )
+DETECTORS.declare(
+    __name__,
+    "Linear scores of histograms of oriented gradients (Dalal & Triggs 2005).",
+    "detector:HogDetector.load",
+    "training:trainer",
 )

@@ -4,14 +4,11 @@ Sermanet, Eigen, Zhang, Mathieu, Fergus & LeCun, "OverFeat: Integrated Recogniti
 and Detection using Convolutional Networks", ICLR 2014.
 """
 
-from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
-DETECTORS.register(
-    Model.of_folder(
-        __name__,
-        "Convolutional sliding windows over an image pyramid (Sermanet et al. 2014).",
-        "detector:OverfeatDetector.load",
-        "training:trainer",
-    )
+DETECTORS.declare(
+    __name__,
+    "Convolutional sliding windows over an image pyramid (Sermanet et al. 2014).",
+    "detector:OverfeatDetector.load",
+    "training:trainer",
 )

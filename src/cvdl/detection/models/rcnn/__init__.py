@@ -4,14 +4,11 @@ Girshick, Donahue, Darrell & Malik, "Rich feature hierarchies for accurate objec
 semantic segmentation", CVPR 2014.
 """
 
-from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
-DETECTORS.register(
-    Model.of_folder(
-        __name__,
-        "A classifier of proposals with one of eight backbones (Girshick et al. 2014).",
-        "detector:load",
-        "training:trainer",
-    )
+DETECTORS.declare(
+    __name__,
+    "A classifier of proposals with one of eight backbones (Girshick et al. 2014).",
+    "detector:load",
+    "training:trainer",
 )

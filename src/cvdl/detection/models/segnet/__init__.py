@@ -4,14 +4,11 @@ Badrinarayanan, Kendall & Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder
 Image Segmentation", IEEE PAMI 2017.
 """
 
-from cvdl.core.registry import Model
 from cvdl.detection.registry import DETECTORS
 
-DETECTORS.register(
-    Model.of_folder(
-        __name__,
-        "Encoder and decoder that classify every pixel (Badrinarayanan et al. 2017).",
-        "detector:SegNetDetector.load",
-        "training:trainer",
-    )
+DETECTORS.declare(
+    __name__,
+    "Encoder and decoder that classify every pixel (Badrinarayanan et al. 2017).",
+    "detector:SegNetDetector.load",
+    "training:trainer",
 )

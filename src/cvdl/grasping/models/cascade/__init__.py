@@ -1,14 +1,11 @@
 """The default grasp detector: a dense network and a refining one."""
 
-from cvdl.core.registry import Model
 from cvdl.grasping.registry import GRASP_DETECTORS
 
-GRASP_DETECTORS.register(
-    Model.of_folder(
-        __name__,
-        "A dense network and a refining one, after Lenz et al. 2014; the default.",
-        "detector:CascadeDetector.load",
-        "training:trainer",
-        trained_on=("cornell", "cornell_rgb"),
-    )
+GRASP_DETECTORS.declare(
+    __name__,
+    "A dense network and a refining one, after Lenz et al. 2014; the default.",
+    "detector:CascadeDetector.load",
+    "training:trainer",
+    trained_on=("cornell", "cornell_rgb"),
 )
