@@ -1,12 +1,15 @@
-"""Options that several commands have, and what they have in common."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from cvdl.core.files import write_atomically
 
 __all__ = [
     "Config",
@@ -58,10 +61,6 @@ def names_option(names: Iterable[str], help: str, *flags: str) -> Any:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON for people and programs, making the folders above it."""
-    import json
-
-    from cvdl.core.files import write_atomically
-
+    """Write indented JSON; the folders above it are made."""
     text = json.dumps(content, indent=2, allow_nan=False)
     write_atomically(path, f"{text}\n".encode())
