@@ -16,6 +16,7 @@ from rosbags.highlevel import AnyReader
 
 from cvdl.bags import BagError, BagReader, BagWriter, Topic, message_type, prepare_output
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.topics import Results, scene_messages
 
 FACTORY = MessageFactory(message_type)
 
@@ -41,11 +42,10 @@ def test_every_type_of_message_comes_back_through_another_reader(tmp_path, frame
         "/camera/color/image_raw": FACTORY.color(frame),
         "/camera/depth/image_raw": FACTORY.depth(frame),
         "/camera/color/camera_info": FACTORY.camera_info(frame),
-        "/detection/boxes": FACTORY.boxes(frame, scene),
         "/detection/label_info": FACTORY.label_info(frame.stamp_ns, "optical", ["cup", "plate"]),
         "/tf_static": FACTORY.tf(frame.stamp_ns, "map", "camera", np.eye(4)),
         "/diagnostics": FACTORY.diagnostics(frame.stamp_ns, "cvdl", "fine", {"rate": "30"}),
-        **FACTORY.scene(frame, scene, frame.color),
+        **scene_messages(FACTORY, Results(frame, scene)),
     }
     with BagWriter(tmp_path / "bag") as bag:
         for topic, message in messages.items():

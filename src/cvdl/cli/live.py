@@ -84,7 +84,7 @@ def command(
 
     from rclpy.parameter import Parameter
 
-    from cvdl.ros.perception_node import PerceptionNode
+    from cvdl.ros.nodes import PerceptionNode
     from cvdl.ros.process import run
 
     if points_topic:

@@ -1,4 +1,4 @@
-"""``cvdl replay``: a bag through the perception."""
+"""``cvdl replay``: run the perception on a bag."""
 
 from __future__ import annotations
 
@@ -113,9 +113,12 @@ def command(
 
 
 def replay_table(summary: ReplaySummary) -> Table:
-    """What a replay did, for the screen."""
+    """A summary as a table."""
+    import numpy as np
+
     from cvdl.cli.tables import empty_table
     from cvdl.core.tally import counted
+    from cvdl.evaluation.figures import median_of_defined
 
     rate = summary.frames / max(summary.seconds, 1e-9)
     title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
@@ -123,26 +126,29 @@ def replay_table(summary: ReplaySummary) -> Table:
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
-    share = f" ({summary.without_plane / summary.frames:.0%})" if summary.without_plane else ""
-    table.add_row("frames without a support plane", f"{summary.without_plane}{share}", "")
-    if summary.without_plane:
-        if not isnan(summary.planeless_depth):
-            table.add_row("their median depth (m)", f"{summary.planeless_depth:.3g}", "")
-        for cause, count in summary.plane_causes.most_common():
+    found = summary.found
+    without_plane = found.plane_causes.total()
+    share = f" ({without_plane / summary.frames:.0%})" if without_plane else ""
+    table.add_row("frames without a support plane", f"{without_plane}{share}", "")
+    if without_plane:
+        median = median_of_defined(np.array(found.planeless_depths))
+        if not isnan(median):
+            table.add_row("their median depth (m)", f"{median:.3g}", "")
+        for cause, count in found.plane_causes.most_common():
             table.add_row(f"likely cause: {cause}", str(count), "")
     if "detect" in summary.latency_ms:
-        for name, count in summary.classes.most_common():
+        for name, count in found.objects.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")
-        table.add_row("detections without an object", str(summary.unmatched), "")
-        table.add_row("detections off the support", str(summary.off_support), "")
-        for reason, count in summary.refused_detections.most_common():
+        table.add_row("detections without an object", str(found.unmatched), "")
+        table.add_row("detections off the support", str(found.off_support), "")
+        for reason, count in found.refused_detections.most_common():
             table.add_row(f"detections refused: {reason}", str(count), "")
     else:
-        table.add_row("objects", str(summary.classes.total()), "")
+        table.add_row("objects", str(found.objects.total()), "")
     table.add_section()
     if "grasp" in summary.latency_ms:
-        table.add_row("grasps", str(summary.grasps), "")
-        for reason, count in summary.refused.most_common():
+        table.add_row("grasps", str(found.grasps), "")
+        for reason, count in found.refused.most_common():
             table.add_row(f"no grasp: {reason}", str(count), "")
         table.add_section()
     for cause, count in summary.dropped.items() or (("nothing", 0),):

@@ -1,6 +1,6 @@
-"""The parameter file and the tables of docs/ros.md, written from the configuration models.
+"""Writes the parameter file, and the tables of topics and parameters in the docs.
 
-python -m cvdl.ros.documentation    # in the root of the source: rewrites both
+python -m cvdl.ros.documentation    # in the root of the source
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.messages.topics import TOPICS
 from cvdl.ros.parameters import ParameterSpec, PerceptionNodeConfig, parameters_of
 
 __all__ = ["DOCS", "PARAMETER_FILE", "main", "parameter_file", "renew"]
 
-#: What is written, from the root of the source.
+#: The files, relative to the root of the source.
 PARAMETER_FILE = Path("config/perception.yaml")
-DOCS = Path("docs/ros.md")
+DOCS = (Path("docs/ros.md"), Path("README.md"))
 
 _WIDTH = 100
 _HEADER = """\
@@ -27,28 +27,6 @@ _HEADER = """\
 # `python -m cvdl.ros.documentation`: to change values, edit a copy and name it with params_file:=.
 """
 _ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string"}
-
-# What each topic holds, for a reader who is about to subscribe to it.
-_CONTENTS = {
-    "segmentation/labels": "`mono16`: 0 nothing, 1 the support plane, 2 and up one number an "
-    "object",
-    "segmentation/objects": "oriented 3-D boxes, the third axis along the plane's normal; `id` is "
-    "the label number; class and score where detection has named it",
-    "segmentation/plane": "the support plane, in the frame of `segmentation/objects`, its normal "
-    "towards the camera; absent where none is in view",
-    "detection/boxes": "class, score and upright box, best first; `id` is the label number of the "
-    "object that it is, empty where it is none, `off_support` where the depth shows "
-    "it off the support",
-    "detection/tracks": "with `detector.track`: the same detections; `id` is the track's number",
-    "detection/label_info": "names of the classes; transient local, so late joiners get it too",
-    "grasp/rectangles": "grasps in the image, best first: `size_x` the opening, `size_y` the "
-    "plates, `theta` from right to down; `id` is the object's label number",
-    "grasp/poses": "the same grasps in space, in the same order: the middle between the tips, z "
-    "the approach, x the opening",
-    "grasp/detections": "the same poses with score, opening in metres (`bbox.size.x`) and `id`",
-    "markers": "plane, boxes, names and grippers, for RViz and Foxglove",
-    "overlay": "`rgb8`: the image with all results drawn on it",
-}
 
 
 def parameter_file() -> str:
@@ -70,33 +48,38 @@ def parameter_file() -> str:
 
 
 def renew(text: str) -> str:
-    """The text of docs/ros.md with its tables written anew.
+    """Return the text of a page with its tables written again.
 
-    A table stands between the lines ``<!-- name -->`` and ``<!-- end -->``.
+    A table stands between the lines ``<!-- table of NAME -->`` and ``<!-- end -->``.
 
     Raises:
-        ValueError: if one of the tables has no place in the text.
+        KeyError: if a table has no such name.
+        ValueError: if the text has no table, or a table has no end.
     """
-    for name, table in _tables().items():
-        begin, end = f"<!-- {name} -->\n", "<!-- end -->\n"
-        before, found, rest = text.partition(begin)
+    first, *parts = text.split("<!-- table of ")
+    if not parts:
+        raise ValueError("no table in the text")
+    tables, end = _tables(), "<!-- end -->\n"
+    for part in parts:
+        name, _, rest = part.partition(" -->\n")
         _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise ValueError(f"no place for the table of {name}: {begin.strip()} ... {end.strip()}")
-        text = f"{before}{begin}\n{table}\n{end}{after}"
-    return text
+        if not closed:
+            raise ValueError(f"the table of {name} has no end: {end.strip()}")
+        first += f"<!-- table of {name} -->\n\n{tables[name]}\n{end}{after}"
+    return first
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     PARAMETER_FILE.write_text(parameter_file(), encoding="utf-8")
-    DOCS.write_text(renew(DOCS.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in DOCS:
+        page.write_text(renew(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _tables() -> dict[str, str]:
-    types = {**SCENE_TOPICS, LABEL_INFO_TOPIC: "vision_msgs/msg/LabelInfo"}
     topics = [
-        (f"`{name}`", types[name].replace("/msg/", "/"), _CONTENTS[name]) for name in sorted(types)
+        (f"`{topic.name}`", topic.type.replace("/msg/", "/"), topic.content)
+        for topic in sorted(TOPICS.values(), key=lambda topic: topic.name)
     ]
     parameters = [
         (
@@ -122,7 +105,7 @@ def _markdown(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _range(spec: ParameterSpec) -> str:
-    """What a number may be, in words; empty where everything of the type may be."""
+    """The range of a number in words; empty if there is none."""
     if spec.low is None or spec.high is None:
         return ""
     return f"from {spec.low:g} to {spec.high:g}"

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.errors import InputError
-from cvdl.core.scene import Plane, Scene, Segmentation
+from cvdl.messages.target_frame import TransformMissingError
 from cvdl.messages.transform_tree import matrix_of
 
-__all__ = ["TransformMissingError", "Transformer", "transformed"]
-
-Found = TypeVar("Found", Scene, Segmentation)
-
-
-class TransformMissingError(Exception):
-    """tf2 does not know a transform, or did not learn of it in time."""
+__all__ = ["Transformer"]
 
 
 class Transformer:
@@ -71,35 +64,3 @@ class Transformer:
     def close(self) -> None:
         """No longer hear transforms."""
         self._listener.unregister()
-
-
-def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
-    """Plane, 3-D boxes and grasps in another frame; the picture's part stays.
-
-    Args:
-        found: a scene, or a segmentation alone.
-        matrix: (4, 4), a rigid motion to the other frame's coordinates, metres.
-    """
-    turn, shift = matrix[:3, :3], matrix[:3, 3]
-    plane = None
-    if found.plane is not None:
-        normal = turn @ found.plane.normal
-        plane = Plane(normal, float(found.plane.offset - normal @ shift))
-    objects = tuple(
-        replace(
-            item,
-            box3d=replace(
-                item.box3d,
-                center=turn @ item.box3d.center + shift,
-                rotation=turn @ item.box3d.rotation,
-            ),
-        )
-        for item in found.objects
-    )
-    if isinstance(found, Segmentation):
-        return replace(found, plane=plane, objects=objects)
-    grasps = tuple(
-        replace(grasp, position=turn @ grasp.position + shift, rotation=turn @ grasp.rotation)
-        for grasp in found.grasps
-    )
-    return replace(found, plane=plane, objects=objects, grasps=grasps)

@@ -22,6 +22,14 @@ from cvdl.core.files import write_atomically
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, SceneObject
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.topics import (
+    LABELS_TOPIC,
+    OBJECTS_TOPIC,
+    PLANE_TOPIC,
+    Results,
+    object_boxes,
+    scene_messages,
+)
 from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 from cvdl.simulation.solid import inverse
@@ -191,11 +199,13 @@ class BagExport(Export):
         link = scene.camera_pose @ inverse(_OPTICAL_IN_LINK)
         bag.write("/tf", stamp, make.tf(stamp, "world", "camera_link", link))
         write_frame(bag, frame)
-        bag.write("/ground_truth/labels", stamp, make.labels(frame, truth))
-        bag.write("/ground_truth/objects", stamp, make.objects(frame, truth))
-        bag.write("/ground_truth/boxes", stamp, make.boxes(frame, truth))
-        if truth.plane is not None:
-            bag.write("/ground_truth/plane", stamp, make.plane(truth.plane))
+        results = Results(frame, truth)
+        messages = scene_messages(make, results, (LABELS_TOPIC, OBJECTS_TOPIC, PLANE_TOPIC))
+        bag.write("/ground_truth/labels", stamp, messages[LABELS_TOPIC])
+        bag.write("/ground_truth/objects", stamp, messages[OBJECTS_TOPIC])
+        bag.write("/ground_truth/boxes", stamp, object_boxes(make, results))
+        if PLANE_TOPIC in messages:
+            bag.write("/ground_truth/plane", stamp, messages[PLANE_TOPIC])
 
 
 EXPORTS: dict[str, type[Export]] = {"bag": BagExport, "images": ImageExport, "coco": CocoExport}

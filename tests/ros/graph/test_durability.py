@@ -9,7 +9,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profi
 
 from cvdl.messages.reading import stamp_ns
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import wait_until
 

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from cvdl.ros.worker import LatestWorker
+from cvdl.core.worker import LatestWorker
 
 
 def test_the_newest_wins_and_the_others_are_counted():
