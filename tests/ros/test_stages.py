@@ -51,7 +51,7 @@ def test_only_what_is_wanted_runs(table, quick_detector, topic, stages):
 
 def test_new_settings_take_the_loaded_networks_over(monkeypatch):
     loaded = Stages(WITHOUT)
-    monkeypatch.setattr("cvdl.grasping.stage.load_detector", None)  # would fail
+    monkeypatch.setattr("cvdl.grasping.stage.load_grasp_detector", None)  # would fail
     changed = WITHOUT.model_copy(
         update={"grasp": WITHOUT.grasp.model_copy(update={"max_grasps": 3})}
     )

@@ -10,7 +10,7 @@ from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
 from cvdl.datasets.views import LabelledViews
-from cvdl.networks.boxes import boxes_of
+from cvdl.networks.boxes import masks_to_boxes
 
 __all__ = ["OsdDetection"]
 
@@ -49,7 +49,7 @@ class OsdDetection(LabelledViews[DetectionSample]):
         return DetectionSample(
             self.names[index],
             self._scenes[index],
-            boxes_of(masks),
+            masks_to_boxes(masks),
             np.zeros(len(numbers), np.int64),
             np.zeros(len(numbers), bool),
             masks,
