@@ -35,7 +35,7 @@ def main() -> None:
     width, height = arguments.size
     detector = OverfeatDetector([f"class {number}" for number in range(23)]).eval().to(device)
     color = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    levels = [detector.level([color], scale) for scale in pyramid_scales(height, width)]
+    levels = [detector.level(color, scale) for scale in pyramid_scales(height, width)]
     times = np.zeros((arguments.rounds, len(levels), 2))
     difference = np.zeros(len(levels))
     for number in track(range(-1, arguments.rounds), "scoring", transient=True):  # one warms up

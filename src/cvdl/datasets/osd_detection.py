@@ -11,7 +11,7 @@ from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDataset
 from cvdl.datasets.registry import DATASETS, Dataset
 from cvdl.datasets.views import LabelledViews
-from cvdl.networks.boxes import boxes_of
+from cvdl.networks.boxes import masks_to_boxes
 
 __all__ = ["OsdDetection"]
 
@@ -50,7 +50,7 @@ class OsdDetection(LabelledViews[DetectionSample]):
         return DetectionSample(
             self.names[index],
             self._scenes[index],
-            boxes_of(masks),
+            masks_to_boxes(masks),
             np.zeros(len(numbers), np.int64),
             np.zeros(len(numbers), bool),
             masks,

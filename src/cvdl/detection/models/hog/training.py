@@ -18,9 +18,9 @@ from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
 from cvdl.datasets.views import Views, tracked
-from cvdl.detection.matching import box_iou
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.boxes import box_iou
 from cvdl.training.checkpoint import prepare_run
 from cvdl.training.trainer import Trainer
 

@@ -14,9 +14,8 @@ from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
 from cvdl.datasets.detection_sample import DetectionData, check_classes
 from cvdl.datasets.views import tracked
-from cvdl.detection.models.rgbd_rcnn.boxes import decode_cells
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
+from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
 from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
 from cvdl.evaluation.detection import report_on
@@ -87,7 +86,7 @@ class RgbdTask:
         view = view.contiguous(memory_format=torch.channels_last)
         fine, wide = self.model.backbone(view)
         logits, deltas = self.model.first(wide)
-        told = decode_cells(deltas, STRIDE, SIZES)
+        told = decode_cells(deltas)
         objectness, place = proposal_loss(logits, told, truth, labels)
         with torch.no_grad():
             proposals = self.model.propose(logits, deltas, _PROPOSALS)
