@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
-from cvdl.depth.noise import depth_noise
+from cvdl.depth.noise import compiled_depth_noise
 
 __all__ = ["bridge_gaps"]
 
@@ -76,9 +76,6 @@ def _bridged(
     return bridged
 
 
-_sigma = compiled()(depth_noise)
-
-
 @compiled()
 def _bridge_rows(depth, widest, focal):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
@@ -92,7 +89,9 @@ def _bridge_rows(depth, widest, focal):  # type: ignore[no-untyped-def]
             if last >= 0 and 0 < gap <= widest:
                 before = depth[i, last]
                 mean = 0.5 * (before + z)
-                tolerance = max(_STEEPEST * (gap + 1) * mean / focal, _STEP_SIGMAS * _sigma(mean))
+                tolerance = max(
+                    _STEEPEST * (gap + 1) * mean / focal, _STEP_SIGMAS * compiled_depth_noise(mean)
+                )
                 one_surface = abs(z - before) < tolerance
                 for k in range(last + 1, j):
                     share = (k - last) / (gap + 1)
