@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.segmentation.colors import ColorMatch, compare_colors
+from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["Border", "Borders", "find_borders", "join_weak_borders"]
@@ -76,11 +77,11 @@ class Borders(NamedTuple):
         return borders
 
 
-def find_borders(labels: NDArray[np.int32], surface: Surface) -> Borders:
+def find_borders(labels: Labels, surface: Surface) -> Borders:
     """The borders between regions.
 
     Args:
-        labels: (h, w) int32, 0 for none.
+        labels: of the regions, (h, w).
         surface: their geometry.
     """
     pairs, measures, perimeter = _border_pairs(labels, surface.concavity, surface.steps)
@@ -93,8 +94,8 @@ def find_borders(labels: NDArray[np.int32], surface: Surface) -> Borders:
 
 
 def join_weak_borders(
-    labels: NDArray[np.int32], borders: Borders, lab: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], Borders]:
+    labels: Labels, borders: Borders, lab: NDArray[np.float32]
+) -> tuple[Labels, Borders]:
     """Joins regions across the weakest border until all borders are strong.
 
     A pixel pair along a border counts 1 at a depth step, otherwise 0 to 1 by the angle of the
@@ -102,12 +103,12 @@ def join_weak_borders(
     regions and for the share of the border in their outlines.
 
     Args:
-        labels: (h, w) int32, 0 for none.
-        borders: the borders of these regions.
+        labels: of the regions, (h, w).
+        borders: the borders between them.
         lab: (h, w, 3) colors.
 
     Returns:
-        (h, w) int32, 0 for none, labels not consecutive; and the borders between these regions.
+        The labels of the joined regions, and the borders between them.
     """
     where = np.flatnonzero(labels)
     label, color = labels.ravel()[where], lab.reshape(-1, 3)[where]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.segmentation.colors import color_distance
-from cvdl.segmentation.labels import pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, pixels_by_label, quantile
 from cvdl.segmentation.plane_color import PLANE_COLOR
 from cvdl.segmentation.tabletop import Tabletop
 
@@ -31,20 +31,13 @@ _OPENING = np.ones((5, 5), np.uint8)
 _SPECK = np.ones((3, 3), np.uint8)
 
 
-def join_rims(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
+def join_rims(labels: Labels, table: Tabletop) -> Labels:
     """Joins the wall of a vessel seen from above into one object.
 
     The bottom of the vessel is a separate part of the plane's pixels, of another color than the
     plane. The pieces of the wall lie around it, between gaps in the depth. Pieces that end at the
     same height are one object, with all pixels above the plane between them. An object in the
     vessel extends over the bottom, and stays separate.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the geometry and color of the objects, and the support plane.
-
-    Returns:
-        (h, w) int32, ``labels`` with one label for all pieces of a wall.
     """
     joined = labels.copy()
     size = np.bincount(joined.ravel())
@@ -76,16 +69,12 @@ def join_rims(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
     return joined
 
 
-def dish_bottoms(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
+def dish_bottoms(labels: Labels, table: Tabletop) -> Labels:
     """The low parts of plates and bowls, which do not rise from the plane.
 
     They lie within the convex hull of an object, and their color is closer to the object than to
     the plane: the plane is visible through a ring, and within a handle. The large bottom of a bin
     or a tray is a support, not the bottom of a dish.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the geometry and color of the objects, and the support plane.
 
     Returns:
         (h, w) int32: the label of the object for pixels of its bottom, 0 elsewhere.

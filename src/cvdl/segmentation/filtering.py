@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.segmentation.labels import pixels_by_label, quantile, without
+from cvdl.segmentation.labels import Labels, pixels_by_label, quantile, without
 from cvdl.segmentation.piles import supported_in_piles
 from cvdl.segmentation.plane_color import PLANE_COLOR
 from cvdl.segmentation.tabletop import Tabletop
@@ -29,18 +29,11 @@ _SCRAP_PIXELS = 150  # pixels of the reduced image
 _SCRAP_HEIGHT = 0.03  # meters
 
 
-def remove_lifted_plane(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
+def remove_lifted_plane(labels: Labels, table: Tabletop) -> Labels:
     """Removes regions that are the plane itself, lifted by errors of the depth.
 
     They have the color of the plane. They are low (waves), or they are small and either concave or
     not high (the smear of a stereo camera between an object and the plane behind it).
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the geometry and color of the regions, and the support plane.
-
-    Returns:
-        (h, w) int32, ``labels`` with 0 for removed regions.
     """
     points, curvature = table.surface.points.reshape(-1, 3), table.surface.curvature.ravel()
 
@@ -58,18 +51,11 @@ def remove_lifted_plane(labels: NDArray[np.int32], table: Tabletop) -> NDArray[n
     return without(labels, is_lifted_plane)
 
 
-def keep_objects(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
+def keep_objects(labels: Labels, table: Tabletop) -> Labels:
     """Removes regions that are too low, stand beside the plane or are furniture.
 
     Walls, chairs and people stand beside a table, and a wall may stand on the table itself. An
     object may extend over the edge of the table. For objects that hide the plane see ``piles.py``.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the geometry of the regions, and the support plane.
-
-    Returns:
-        (h, w) int32, ``labels`` with 0 for removed regions.
     """
     points, support = table.surface.points.reshape(-1, 3), table.support
     supported, uncertain = set(), set()
@@ -90,18 +76,11 @@ def keep_objects(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32
     return labels * np.isin(labels, list(supported))
 
 
-def remove_smears(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
+def remove_smears(labels: Labels, table: Tabletop) -> Labels:
     """Removes narrow strips along an object that have the color of the plane, at any height.
 
     The depth of a stereo camera changes from an object to the plane behind it within some pixels,
     and beside a gap these become a region of their own.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the color of the regions and of the plane.
-
-    Returns:
-        (h, w) int32, ``labels`` with 0 for removed strips.
     """
 
     def is_smear(label: int, pixels: NDArray[np.intp]) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cvdl.segmentation.borders import Borders, find_borders, join_weak_borders
 from cvdl.segmentation.handles import hosts_of_handle
+from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.occlusion import hosts_of_occluded_surface
 from cvdl.segmentation.region_graph import RegionGraph
 from cvdl.segmentation.small_parts import hosts_of_enclosed, hosts_of_satellite, hosts_of_scrap
@@ -27,28 +25,14 @@ _RULES = (
 )
 
 
-def group_regions(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.int32]:
-    """Joins regions into objects: across weak borders, then by rules.
-
-    Args:
-        labels: (h, w) int32, smooth regions, 0 for none.
-        table: their geometry and color, and the support plane.
-
-    Returns:
-        (h, w) int32, 0 for none, one label per object, not consecutive.
-    """
+def group_regions(labels: Labels, table: Tabletop) -> Labels:
+    """Joins regions into objects: across weak borders, then by rules."""
     borders = find_borders(labels, table.surface)
     return join_parts(*join_weak_borders(labels, borders, table.surface.lab), table)
 
 
-def join_parts(labels: NDArray[np.int32], borders: Borders, table: Tabletop) -> NDArray[np.int32]:
-    """Joins the parts of objects by rules; see ``group_regions``.
-
-    Args:
-        labels: (h, w) int32, regions with strong borders between them, 0 for none.
-        borders: these borders.
-        table: the geometry and color of the regions, and the support plane.
-    """
+def join_parts(labels: Labels, borders: Borders, table: Tabletop) -> Labels:
+    """Joins the parts of objects by rules: regions (h, w) with strong borders between them."""
     graph = RegionGraph(labels, borders, table.surface, table.support.plane)
     for find_hosts in _RULES:
         for region in graph.smallest_first():

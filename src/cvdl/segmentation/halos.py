@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import Labels, connected_parts
 from cvdl.segmentation.tabletop import Tabletop
 
 __all__ = ["find_halos"]
@@ -29,12 +29,8 @@ _NARROWEST = np.ones((2, 2), np.uint8)  # the colors mix in narrower strips
 _AROUND = np.ones((3, 3), np.uint8)
 
 
-def find_halos(labels: NDArray[np.int32], table: Tabletop) -> NDArray[np.bool_]:
+def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
     """Pixels of objects that belong to the plane beside them, by the colors of both.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        table: the colors, and the pixels on the plane.
 
     Returns:
         (h, w): strips along the outlines, with the scraps of an object that they cut off. An
@@ -84,7 +80,7 @@ def _parts_beside(mask: NDArray[np.bool_], *others: NDArray[np.bool_]) -> list[N
 
 
 @compiled()
-def _distance_inwards(labels: NDArray[np.int32]) -> NDArray[np.float32]:
+def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
     """The distance of each pixel from the outline of its object: 1 at the outline, 0 outside.
 
     Diagonal steps count 1.4; the edge of the image is no outline.
@@ -114,7 +110,7 @@ def _distance_inwards(labels: NDArray[np.int32]) -> NDArray[np.float32]:
 
 @compiled()
 def _like_plane(
-    labels: NDArray[np.int32],
+    labels: Labels,
     inwards: NDArray[np.float32],
     lab: NDArray[np.float32],
     count: NDArray[np.float32],

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import Labels, connected_parts
 
 __all__ = ["fill_holes"]
 
@@ -14,15 +14,12 @@ _MIN_CONTACT = 0.75  # of the outline of a hole
 _MAX_AREA = 0.5  # of the area of the object
 
 
-def fill_holes(labels: NDArray[np.int32], measured: NDArray[np.bool_]) -> NDArray[np.int32]:
+def fill_holes(labels: Labels, measured: NDArray[np.bool_]) -> Labels:
     """Adds each hole in the depth to the object that surrounds it.
 
     Args:
-        labels: (H, W) int32, 0 for none.
+        labels: of the objects, (H, W).
         measured: (H, W) bool, pixels with a reading.
-
-    Returns:
-        (H, W) int32, ``labels`` with the label of the object in its holes.
     """
     holes, hole_areas = connected_parts(~measured & (labels == 0))
     areas = np.bincount(labels.ravel())

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["connected_parts", "enlarged", "pixels_by_label", "quantile", "without"]
+__all__ = ["Labels", "connected_parts", "enlarged", "pixels_by_label", "quantile", "without"]
 
 
-def pixels_by_label(labels: NDArray[np.int32]) -> dict[int, NDArray[np.intp]]:
-    """Flat indices of the pixels of each label, by label; 0 is skipped.
+#: A label image (H, W): 0 for none, one label per region, not necessarily consecutive.
+Labels = NDArray[np.int32]
 
-    Args:
-        labels: (H, W) int32.
-    """
+
+def pixels_by_label(labels: Labels) -> dict[int, NDArray[np.intp]]:
+    """Flat indices of the pixels of each label, by label; 0 is skipped."""
     where = np.flatnonzero(labels)
     if not len(where):
         return {}
@@ -29,15 +29,8 @@ def pixels_by_label(labels: NDArray[np.int32]) -> dict[int, NDArray[np.intp]]:
     return dict(zip(names.tolist(), np.split(where[order], first[1:]), strict=True))
 
 
-def without(
-    labels: NDArray[np.int32], is_removed: Callable[[int, NDArray[np.intp]], bool]
-) -> NDArray[np.int32]:
-    """A copy of a label image (H, W), with 0 where a label is removed.
-
-    Args:
-        labels: (H, W) int32, 0 for none.
-        is_removed: whether to remove a label; gets the label and its flat pixel indices.
-    """
+def without(labels: Labels, is_removed: Callable[[int, NDArray[np.intp]], bool]) -> Labels:
+    """A copy with 0 for removed labels; ``is_removed`` gets a label and its flat pixel indices."""
     kept = labels.copy()
     for label, pixels in pixels_by_label(labels).items():
         if is_removed(label, pixels):
@@ -45,9 +38,7 @@ def without(
     return kept
 
 
-def connected_parts(
-    mask: NDArray[Any], connectivity: int = 4
-) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+def connected_parts(mask: NDArray[Any], connectivity: int = 4) -> tuple[Labels, NDArray[np.intp]]:
     """The connected parts of a mask (H, W), bool or uint8.
 
     Returns:

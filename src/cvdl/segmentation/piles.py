@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.tabletop import Tabletop
 
 __all__ = ["supported_in_piles"]
@@ -28,13 +29,13 @@ _WALL_EXTENT, _WALL_SHARE, _WALL_COSINE = 0.5, 0.7, 0.92
 
 
 def supported_in_piles(
-    labels: NDArray[np.int32], table: Tabletop, supported: set[int], uncertain: set[int]
+    labels: Labels, table: Tabletop, supported: set[int], uncertain: set[int]
 ) -> set[int]:
     """The uncertain objects that stand on the support, directly or in a pile.
 
     Args:
-        labels: (h, w) int32, 0 for none.
-        table: the geometry of the objects, and the support plane.
+        labels: of the objects, (h, w).
+        table: their geometry, and the support plane.
         supported: labels of objects whose foot is on the visible part of the support.
         uncertain: labels of objects whose foot is not visible.
     """
@@ -56,7 +57,7 @@ def supported_in_piles(
 
 
 def _count_pairs(
-    labels: NDArray[np.int32], table: Tabletop
+    labels: Labels, table: Tabletop
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Counts pixel pairs along the outline of each of N objects.
 
@@ -91,7 +92,7 @@ def _count_pairs(
     return outline, foot, overhang, contact
 
 
-def _is_wall(labels: NDArray[np.int32], label: int, table: Tabletop) -> bool:
+def _is_wall(labels: Labels, label: int, table: Tabletop) -> bool:
     """Whether a region is the wall of a bin or a room: steep, and long compared to the support."""
     mine = labels == label
     _, _, *size = cv2.boundingRect(mine.view(np.uint8))

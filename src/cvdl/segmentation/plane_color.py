@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import Labels, connected_parts
 
 __all__ = ["PLANE_COLOR", "color_off_plane", "plane_color_map", "plane_parts"]
 
@@ -43,7 +43,7 @@ def plane_color_map(lab: NDArray[np.float32], on_plane: NDArray[np.bool_]) -> ND
     return np.where(count > 0, total / np.maximum(count, 1e-6), np.float32(np.inf))
 
 
-def plane_parts(on_plane: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+def plane_parts(on_plane: NDArray[np.bool_]) -> tuple[Labels, NDArray[np.intp]]:
     """The parts of the plane (h, w), cut at narrow bridges; see ``connected_parts``."""
     opened = cv2.morphologyEx(on_plane.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
     return connected_parts(opened, connectivity=8)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.core.scene import Plane
 from cvdl.segmentation.borders import Border, Borders
 from cvdl.segmentation.colors import ColorMatch, compare_colors
-from cvdl.segmentation.labels import pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, pixels_by_label, quantile
 from cvdl.segmentation.surface import Surface
 from cvdl.segmentation.watershed import CREASE_ANGLE
 
@@ -26,8 +26,8 @@ class RegionGraph:
     """Regions that are being joined.
 
     Args:
-        labels: (h, w) int32, 0 for none.
-        borders: the borders of these regions.
+        labels: of the regions, (h, w).
+        borders: the borders between them.
         surface: their geometry and color.
         plane: the support plane, in the camera frame.
 
@@ -41,9 +41,7 @@ class RegionGraph:
         forward, across: (N,), coordinates on the plane along the view and across it, meters.
     """
 
-    def __init__(
-        self, labels: NDArray[np.int32], borders: Borders, surface: Surface, plane: Plane
-    ) -> None:
+    def __init__(self, labels: Labels, borders: Borders, surface: Surface, plane: Plane) -> None:
         self.shape = labels.shape
         self.pixels = pixels_by_label(labels)
         by_region = borders.by_region()
@@ -143,8 +141,8 @@ class RegionGraph:
             del self.borders[other][b]
             self.borders[other][a] = joined.reversed()
 
-    def labels(self) -> NDArray[np.int32]:
-        """The label image (h, w), 0 for none, labels not consecutive."""
+    def labels(self) -> Labels:
+        """The labels of the joined regions (h, w)."""
         labels = np.zeros(self.shape, np.int32)
         for region, pixels in self.pixels.items():
             labels.ravel()[pixels] = region

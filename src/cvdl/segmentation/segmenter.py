@@ -17,18 +17,17 @@ from cvdl.segmentation.filtering import keep_objects, remove_lifted_plane, remov
 from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
-from cvdl.segmentation.labels import enlarged, pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile
 from cvdl.segmentation.plane import Up, find_support_plane
 from cvdl.segmentation.roughness import roughness, smoothed
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
-from cvdl.segmentation.tabletop import Tabletop
+from cvdl.segmentation.tabletop import Rule, Tabletop
 from cvdl.segmentation.watershed import watershed_regions
 
 __all__ = ["TabletopSegmenter"]
 
-#: The rules, in order. A rule gets a label image (h, w) int32, 0 for none, and the tabletop, and
-#: returns a label image.
-_RULES = (
+#: The rules, in order.
+_RULES: tuple[Rule, ...] = (
     remove_lifted_plane,
     group_regions,
     remove_lifted_plane,
@@ -151,9 +150,7 @@ def _window_around(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
     )
 
 
-def _full_size(
-    regions: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
-) -> NDArray[np.int32]:
+def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
     """Labels of the reduced grid on the window of the full image, within the mask (H, W).
 
     Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.
@@ -166,7 +163,7 @@ def _full_size(
     return (full * mask).astype(np.int32)
 
 
-def _lowest_regions(regions: NDArray[np.int32], table: Tabletop) -> set[int]:
+def _lowest_regions(regions: Labels, table: Tabletop) -> set[int]:
     """The regions that touch no region that begins lower above the plane."""
     points, plane = table.surface.points.reshape(-1, 3), table.support.plane
     lower_end = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.plane import SupportPlane
 from cvdl.segmentation.plane_color import color_off_plane, plane_color_map, plane_parts
 from cvdl.segmentation.surface import Surface
 
-__all__ = ["Tabletop"]
+__all__ = ["Rule", "Tabletop"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Tabletop:
     plane_area: float
 
     @cached_property
-    def low_parts(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    def low_parts(self) -> tuple[Labels, NDArray[np.intp]]:
         """The parts of ``low``, see ``plane_parts``."""
         return plane_parts(self.low)
 
@@ -53,3 +55,8 @@ class Tabletop:
         """Mean color difference of pixels, by flat index, from the plane around their center."""
         difference: float = color_off_plane(pixels, self.surface.lab, self._plane_colors)
         return difference
+
+
+#: A rule on regions: gets the labels (h, w) and the tabletop, and returns labels; removed regions
+#: become 0.
+Rule = Callable[[Labels, Tabletop], Labels]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import Labels, connected_parts
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["CREASE_ANGLE", "watershed_regions"]
@@ -33,7 +33,7 @@ _STEP_STRENGTH = 4.0  # of a depth step; 1 is the weakest cut
 _LEVELS = 48  # of strength in the watershed
 
 
-def watershed_regions(surface: Surface) -> NDArray[np.int32]:
+def watershed_regions(surface: Surface) -> Labels:
     """Cuts the surface into smooth regions of one color: (h, w) int32, 0 for none."""
     colors = _sharpened(surface.lab, surface.valid)
     strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
@@ -79,7 +79,7 @@ def _choose_blocks(mean, variance, valid):  # type: ignore[no-untyped-def]
     return chosen
 
 
-def _markers(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+def _markers(flat: NDArray[np.uint8]) -> tuple[Labels, int]:
     """A marker for every wide part, and one for each part that is narrow everywhere."""
     distance = cv2.distanceTransform(flat, cv2.DIST_L2, 3)
     markers = distance >= _WIDE
