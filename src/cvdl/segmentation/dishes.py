@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.segmentation.colors import color_distance
-from cvdl.segmentation.labels import Labels, pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, quantile, window_around
 from cvdl.segmentation.plane_color import PLANE_COLOR
 from cvdl.segmentation.tabletop import Tabletop
 
@@ -43,12 +43,13 @@ def join_rims(labels: Labels, table: Tabletop) -> Labels:
     size = np.bincount(joined.ravel())
     parts, areas = table.low_parts
     for part in np.flatnonzero((areas >= _MIN_BOTTOM) & (areas <= _MAX_BOTTOM * areas.max())):
-        pixels = np.flatnonzero(parts == part)
+        mine = parts == part
+        pixels = np.flatnonzero(mine)
         if table.color_off_plane(pixels) < _HOLE_COLOR:
             continue
         reach = int(max(_MIN_REACH, _WALL_REACH * (len(pixels) / np.pi) ** 0.5))
-        window = _window_around(pixels, parts.shape[1], reach)
-        bottom = (parts[window] == part).view(np.uint8)
+        window = window_around(mine, reach)
+        bottom = mine[window].view(np.uint8)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         near = cv2.dilate(bottom, disc) > 0
         here = joined[window]
@@ -81,9 +82,9 @@ def dish_bottoms(labels: Labels, table: Tabletop) -> Labels:
     """
     bottoms = np.zeros_like(labels)
     parts, areas = table.low_parts
-    for label, pixels in pixels_by_label(labels).items():
-        window = _window_around(pixels, labels.shape[1], _BESIDE)
-        mine = (labels[window] == label).astype(np.uint8)
+    for label in np.unique(labels[labels > 0]):
+        window = window_around(labels == label, _BESIDE)
+        mine = (labels[window] == label).view(np.uint8)
         _, _, *size = cv2.boundingRect(mine)
         if max(np.array(size) * table.surface.factor / table.support.size) > _MAX_EXTENT:
             continue
@@ -111,15 +112,6 @@ def dish_bottoms(labels: Labels, table: Tabletop) -> Labels:
         if cv2.countNonZero(bottom) <= _MAX_BOTTOM * table.plane_area:
             bottoms[window][bottom > 0] = label
     return bottoms
-
-
-def _window_around(pixels: NDArray[np.intp], width: int, margin: int) -> tuple[slice, slice]:
-    """Rows and columns around pixels, by flat index, with a margin."""
-    rows, cols = np.divmod(pixels, width)
-    return (
-        slice(max(0, rows.min() - margin), rows.max() + 1 + margin),
-        slice(max(0, cols.min() - margin), cols.max() + 1 + margin),
-    )
 
 
 def _convex_hull(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -39,44 +39,32 @@ def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
     objects, lab = labels > 0, table.surface.lab
     plane = table.on_plane & ~objects
     inwards = _distance_inwards(labels)
-    count, total = _sums_around(lab, plane)
+    weight = plane.astype(np.float32)
+    count, total = _sum_around(weight), _sum_around(lab * weight[..., None])
     like_plane = _like_plane(labels, inwards, lab, count, total)
     strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
     strips = cv2.dilate(strips, _AROUND) & like_plane
-    (halos,) = _parts_beside(strips > 0, plane)
+    halos = _parts_beside(connected_parts(strips)[0], plane)
     if not halos.any():
         return halos
-    cut_off, whole = _parts_beside(objects & ~halos, halos, inwards > _CORE)
-    return halos | (cut_off & ~whole)
+    parts, _ = connected_parts(objects & ~halos)
+    return halos | (_parts_beside(parts, halos) & ~_parts_beside(parts, inwards > _CORE))
 
 
-def _sums_around(
-    lab: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The number of masked pixels around each pixel, (h, w), and the sum of their colors."""
-    weight = mask.astype(np.float32)
-    return tuple(
-        cv2.boxFilter(
-            values,
-            -1,
-            (2 * _REACH + 1, 2 * _REACH + 1),
-            normalize=False,
-            borderType=cv2.BORDER_CONSTANT,
-        )
-        for values in (weight, lab * weight[..., None])
-    )
+def _sum_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sum of the values (h, w) or (h, w, 3) around each pixel."""
+    size = (2 * _REACH + 1,) * 2
+    border = cv2.BORDER_CONSTANT
+    total: NDArray[np.float32] = cv2.boxFilter(values, -1, size, normalize=False, borderType=border)
+    return total
 
 
-def _parts_beside(mask: NDArray[np.bool_], *others: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The connected parts of a mask (h, w) that overlap or touch each of the other masks."""
-    parts, areas = connected_parts(mask)
-    found = []
-    for other in others:
-        is_beside = np.zeros(len(areas), bool)
-        is_beside[parts[cv2.dilate(other.view(np.uint8), _AROUND) > 0]] = True
-        is_beside[0] = False
-        found.append(is_beside[parts])
-    return found
+def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels (h, w) of all connected parts that overlap or touch a mask."""
+    is_beside = np.zeros(parts.max() + 1, bool)
+    is_beside[parts[cv2.dilate(mask.view(np.uint8), _AROUND) > 0]] = True
+    is_beside[0] = False
+    return is_beside[parts]
 
 
 @compiled()

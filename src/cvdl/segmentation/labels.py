@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "connected_parts", "enlarged", "pixels_by_label", "quantile", "without"]
+__all__ = [
+    "Labels",
+    "connected_parts",
+    "enlarged",
+    "pixels_by_label",
+    "quantile",
+    "window_around",
+    "without",
+]
 
 
 #: A label image (H, W): 0 for none, one label per region, not necessarily consecutive.
@@ -49,6 +57,18 @@ def connected_parts(mask: NDArray[Any], connectivity: int = 4) -> tuple[Labels, 
     areas = np.bincount(parts.ravel())
     areas[0] = 0
     return parts, areas
+
+
+def window_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice] | None:
+    """Rows and columns around a mask (H, W), bool or uint8, within the image; None if empty."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return None
+    rows, cols = mask.shape
+    return (
+        slice(max(0, y - margin), min(rows, y + height + margin)),
+        slice(max(0, x - margin), min(cols, x + width + margin)),
+    )
 
 
 def quantile(values: NDArray[np.floating], share: float) -> float:

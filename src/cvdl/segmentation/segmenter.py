@@ -17,7 +17,7 @@ from cvdl.segmentation.filtering import keep_objects, remove_lifted_plane, remov
 from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
-from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile, window_around
 from cvdl.segmentation.plane import Up, find_support_plane
 from cvdl.segmentation.roughness import roughness, smoothed
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
@@ -36,7 +36,7 @@ _RULES: tuple[Rule, ...] = (
     join_rims,
 )
 
-_MARGIN = 32  # pixels
+_MARGIN = 32  # pixels of the plane around the objects
 _ROUGH = 2.0  # roughness from which the depth is smoothed
 _LOW = 0.6  # of the minimum height of an object: its pixels are higher
 _SMOOTHED = 0.45  # of the excess noise remains after smoothing, in slow waves
@@ -85,7 +85,7 @@ class TabletopSegmenter:
         labels = (on_plane & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
         opened = (heights == ABOVE_PLANE).view(np.uint8)
         opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        window = _window_around(opened)
+        window = window_around(opened, _MARGIN)
         if window is None:
             return labels, support.plane, ()
 
@@ -136,18 +136,6 @@ def _up(frame: RgbdFrame, setting: str) -> Up | None:
     if setting in IMAGE_SIDES:
         return Up(IMAGE_SIDES[setting], is_exact=False)
     return None if frame.up is None else Up(frame.up, is_exact=True)
-
-
-def _window_around(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
-    """Rows and columns around a mask and some of the plane beside it; None for an empty mask."""
-    x, y, width, height = cv2.boundingRect(mask)
-    if not width:
-        return None
-    rows, cols = mask.shape
-    return (
-        slice(max(0, y - _MARGIN), min(rows, y + height + _MARGIN)),
-        slice(max(0, x - _MARGIN), min(cols, x + width + _MARGIN)),
-    )
 
 
 def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
