@@ -16,7 +16,7 @@ ON_TABLE = 1.1
 
 
 def drawn(*parts):
-    """Labels and depth (60, 100) of parts (slices, depth), labelled 1... in that order."""
+    """Labels and depth (60, 100) of parts (slices, depth), labeled 1... in that order."""
     labels, depth = np.zeros(SHAPE, np.int32), np.full(SHAPE, ON_TABLE, np.float32)
     for label, (where, z) in enumerate(parts, start=1):
         labels[where], depth[where] = label, z
