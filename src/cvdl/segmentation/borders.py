@@ -128,11 +128,7 @@ def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
     """Every pair of neighboring pixels in two regions: pairs and measures as in ``Borders``."""
     rows, cols = labels.shape
     perimeter = np.zeros(labels.max() + 1, np.int32)
-    most = 0
-    for i in range(rows):
-        for j in range(cols):
-            if labels[i, j] != 0:
-                most += 2
+    most = 2 * np.count_nonzero(labels)
     pairs = np.empty((most, 2), np.int32)
     measures = np.zeros((most, 4), np.float32)
     n = 0
@@ -217,7 +213,6 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
         kept = 0
         for e in range(len(pairs)):
             low, high = pairs[e, 0], pairs[e, 1]
-            front, behind = measures[e, 2], measures[e, 3]
             touched = low in (a, b) or high in (a, b)
             if touched:
                 low = a if low == b else low
@@ -225,19 +220,15 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
                 if low == high:
                     continue
                 if low > high:
-                    low, high, front, behind = high, low, behind, front
+                    low, high = high, low
+                    measures[e, 2], measures[e, 3] = measures[e, 3], measures[e, 2]
                 other = high if low == a else low
                 if slot[other] >= 0:
-                    into = slot[other]
-                    measures[into, 0] += measures[e, 0]
-                    measures[into, 1] += measures[e, 1]
-                    measures[into, 2] += front
-                    measures[into, 3] += behind
+                    measures[slot[other]] += measures[e]
                     continue
                 slot[other] = kept
             pairs[kept, 0], pairs[kept, 1] = low, high
-            measures[kept, 0], measures[kept, 1] = measures[e, 0], measures[e, 1]
-            measures[kept, 2], measures[kept, 3] = front, behind
+            measures[kept] = measures[e]
             strength[kept] = strength[e]
             stale[kept] = touched
             kept += 1

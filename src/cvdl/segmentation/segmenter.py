@@ -75,6 +75,8 @@ class TabletopSegmenter:
             noise = 1.0  # the thresholds are made for it
         else:
             depth = smoothed(depth, noise)
+
+        # The support plane, and the pixels on it and above it.
         up = _up(frame, config.up)
         support = find_support_plane(depth, camera, config.min_plane_area, up, noise)
         if support is None:
@@ -89,6 +91,7 @@ class TabletopSegmenter:
         if window is None:
             return labels, support.plane, ()
 
+        # Regions on the reduced grid.
         surface = surface_of(frame.color, depth, opened, camera, window)
         above = opened > 0
         low = (heights > 0) & ~above
@@ -105,12 +108,15 @@ class TabletopSegmenter:
         regions = watershed_regions(surface)
         for rule in _RULES:
             regions = rule(regions, table)
+
+        # Masks in the full image.
         masks = _full_size(np.where(find_halos(regions, table), -1, regions), surface, above)
         bottoms = dish_bottoms(regions, table)
         if bottoms.any():
             masks += _full_size(bottoms, surface, low)
         masks = fill_holes(masks, np.isfinite(depth[window]))
 
+        # Objects with their boxes.
         objects: list[SceneObject] = []
         lowest = _lowest_regions(regions, table)
         for region, pixels in pixels_by_label(masks).items():
