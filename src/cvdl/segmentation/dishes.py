@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from cvdl.segmentation.colors import color_distance
 from cvdl.segmentation.labels import Labels, quantile, window_around
-from cvdl.segmentation.plane_color import PLANE_COLOR
-from cvdl.segmentation.tabletop import Tabletop
+from cvdl.segmentation.tabletop import PLANE_COLOR, Tabletop
 
 __all__ = ["dish_bottoms", "join_rims"]
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from cvdl.segmentation.labels import Labels, pixels_by_label, quantile, without
 from cvdl.segmentation.piles import supported_in_piles
-from cvdl.segmentation.plane_color import PLANE_COLOR
-from cvdl.segmentation.tabletop import Tabletop
+from cvdl.segmentation.tabletop import PLANE_COLOR, Tabletop
 
 __all__ = ["keep_objects", "remove_lifted_plane", "remove_smears"]
 

@@ -69,10 +69,7 @@ def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @compiled()
 def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
-    """The distance of each pixel from the outline of its object: 1 at the outline, 0 outside.
-
-    Diagonal steps count 1.4; the edge of the image is no outline.
-    """
+    """Distance of each pixel from the outline of its object: 1 at the outline, 0 outside."""
     rows, cols = labels.shape
     far = np.float32(rows + cols)
     distance = np.empty((rows, cols), np.float32)
@@ -83,7 +80,7 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
             for place in range(cols):
                 col = place if forwards else cols - 1 - place
                 least = far if forwards else distance[row, col]
-                for i, j, length in (
+                for i, j, length in (  # the edge of the image is no outline
                     (before, col, 1.0),
                     (before, col - 1, 1.4),
                     (before, col + 1, 1.4),
@@ -97,22 +94,8 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
 
 
 @compiled()
-def _like_plane(
-    labels: Labels,
-    inwards: NDArray[np.float32],
-    lab: NDArray[np.float32],
-    count: NDArray[np.float32],
-    total: NDArray[np.float32],
-) -> NDArray[np.uint8]:
-    """Pixels near the outline of an object with the color of the plane around them.
-
-    Args:
-        labels: (h, w), 0 for none.
-        inwards: (h, w), see ``_distance_inwards``.
-        lab: (h, w, 3) colors.
-        count: (h, w), pixels of the plane around each pixel.
-        total: (h, w, 3), the sum of their colors.
-    """
+def _like_plane(labels, inwards, lab, count, total):  # type: ignore[no-untyped-def]
+    """Pixels near the outline with the color of the plane around them: of its count and total."""
     rows, cols = labels.shape
     found = np.zeros((rows, cols), np.uint8)
     for row in range(rows):

@@ -48,12 +48,7 @@ def _shared_surface(graph: RegionGraph, a: int, b: int) -> float:
 
 
 @compiled()
-def _on_one_surface(
-    points: NDArray[np.float32],
-    normals: NDArray[np.float32],
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
-) -> tuple[NDArray[np.bool_], float, float]:
+def _on_one_surface(points, normals, first, second):  # type: ignore[no-untyped-def]
     """Which points of one region (N,) lie on one surface with points of another (M,): (N, M).
 
     Their normals agree, and each lies in the tangent plane of the other: true along a plane, and
