@@ -1,8 +1,8 @@
-"""Smooth regions: the surface cut along depth steps, sharp concave creases and colour edges.
+"""Smooth regions: the surface cut along depth steps, sharp concave creases and color edges.
 
-A marker-controlled watershed: pixels well away from any cut are the markers, and grow over the
+A marker-controlled watershed: pixels far from any cut are the markers, and grow in order of the
 strength of the cuts, so that a border settles on the sharpest line and a gap in it does not leak.
-What is cut too often (a print on a box, a handle's neck) is joined again by `borders.py`.
+Unnecessary cuts (a print on a box, the neck of a handle) are removed by ``borders.py``.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
+from cvdl.segmentation.labels import Labels, connected_parts
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["CREASE_ANGLE", "watershed_regions"]
 
-#: A concave crease sharper than this cuts, degrees. The inside of a bowl of 5 cm radius bends by
-#: 28 degrees over the two windows compared; a box on a box by 90.
+#: A sharper concave crease cuts, degrees. The inside of a bowl of 5 cm radius bends by 28 degrees
+#: over the two compared windows; a box on a box by 90.
 CREASE_ANGLE = 28.0
-#: Pixels between a marker and the nearest cut: of what is wide, and of what is not. A gap in a
-#: crease narrower than twice the wide one does not join what lies on its sides, where these are
-#: wide themselves.
+#: Pixels between a marker and the nearest cut, in wide parts and in narrow parts. A gap in a crease
+#: narrower than twice the first does not join wide parts on its sides.
 _WIDE = 6.0
 _CLEAR = 1.0
-_LEAST_MARKER = 6  # pixels of what is nowhere wide; smaller scraps are noise
-_COLOR_EDGE = 16.0  # difference of neighbouring pixels (as in Surface.lab, sharpened) that cuts
+_MIN_MARKER = 6  # pixels of a narrow part; smaller scraps are noise
+_COLOR_EDGE = 16.0  # difference of neighboring pixels (of Surface.lab, sharpened) that cuts
 _MIN_PIXELS = 8  # smaller scraps are noise
-_STEP_STRENGTH = 4.0  # of a depth step; 1 is just a cut
+_STEP_STRENGTH = 4.0  # of a depth step; 1 is the weakest cut
 _LEVELS = 48  # of strength in the watershed
 
 
-def watershed_regions(surface: Surface) -> NDArray[np.int32]:
-    """Cuts the surface into smooth regions of one colour: (h, w) int32, 0 for none."""
+def watershed_regions(surface: Surface) -> Labels:
+    """Cuts the surface into smooth regions of one color: (h, w) int32, 0 for none."""
     colors = _sharpened(surface.lab, surface.valid)
     strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
     labels, count = _markers((surface.valid & (strength < 1)).astype(np.uint8))
@@ -46,10 +46,10 @@ def watershed_regions(surface: Surface) -> NDArray[np.int32]:
 
 
 def _sharpened(lab: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Valid colours (h, w, 3) without the camera's blur: small things keep an inside free of cuts.
+    """Valid colors (h, w, 3) without the camera's blur: small objects keep an inside without cuts.
 
-    By the filter of Kuwahara et al. (1976): of the four blocks of 3x3 with the pixel in a corner,
-    the mean of the one whose colours vary least.
+    The filter of Kuwahara et al. (1976): the mean of the block with the least variance, of the four
+    blocks of 3x3 with the pixel in a corner.
     """
     mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
     energy = np.einsum("ijk,ijk->ij", lab, lab)
@@ -74,28 +74,25 @@ def _choose_blocks(mean, variance, valid):  # type: ignore[no-untyped-def]
                 if variance[above, upper] < variance[below, lower]
                 else (below, lower)
             )
-            for channel in range(3):  # a row at once would be an object, and slow
+            for channel in range(3):  # a slice would allocate an object, and is slow
                 chosen[i, j, channel] = mean[a, b, channel]
     return chosen
 
 
-def _markers(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
-    """A marker for every wide part, and one for what is nowhere wide."""
+def _markers(flat: NDArray[np.uint8]) -> tuple[Labels, int]:
+    """A marker for every wide part, and one for each part that is narrow everywhere."""
     distance = cv2.distanceTransform(flat, cv2.DIST_L2, 3)
     markers = distance >= _WIDE
-    parts = cv2.connectedComponents((distance >= _CLEAR).astype(np.uint8), connectivity=4)[1]
-    marked = np.bincount(parts.ravel(), markers.ravel()) > 0
-    narrow = ~marked & (np.bincount(parts.ravel()) >= _LEAST_MARKER)
-    narrow[0] = False
-    count, labels = cv2.connectedComponents(
-        (markers | narrow[parts]).astype(np.uint8), connectivity=4
-    )
-    return labels, count - 1
+    parts, areas = connected_parts(distance >= _CLEAR)
+    is_wide = np.bincount(parts.ravel(), markers.ravel()) > 0
+    is_narrow = ~is_wide & (areas >= _MIN_MARKER)
+    labels, sizes = connected_parts(markers | is_narrow[parts])
+    return labels, len(sizes) - 1
 
 
 @compiled()
 def _cut_strength(valid, concavity, steps, lab):  # type: ignore[no-untyped-def]
-    """How much a pixel looks like a cut; 1 and more is one."""
+    """The strength of each pixel as a cut; 1 or more is a cut."""
     rows, cols = valid.shape
     strength = concavity / np.float32(CREASE_ANGLE)
     for i in range(rows):
@@ -118,12 +115,12 @@ def _cut_strength(valid, concavity, steps, lab):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _flood(labels, valid, strength, steps, count):  # type: ignore[no-untyped-def]
-    """Grows the markers over the cut strength, in place, never across a step.
+    """Grows the markers by increasing cut strength, in place, never across a step.
 
-    A pixel that no marker reaches starts a region of its own. Returns the number of regions.
+    A pixel that no marker reaches starts a new region. Returns the number of regions.
     """
     rows, cols = valid.shape
-    # A queue a level, as linked lists through `following`: the least sharp pixel comes first.
+    # One queue per level, as linked lists through `following`: the weakest cut comes first.
     queue = np.full(_LEVELS, -1, np.int32)
     following = np.full(rows * cols, -1, np.int32)
     for p in range(rows * cols):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.segmentation.regions import watershed_regions
+from cvdl.segmentation.watershed import watershed_regions
 
 SHAPE = (60, 80)
 
@@ -25,7 +25,7 @@ def test_a_smooth_sheet_is_one_region(sheet):
     assert (watershed_regions(sheet(*SHAPE)) == 1).all()
 
 
-def test_nothing_is_no_region(sheet):
+def test_an_empty_image_has_no_region(sheet):
     assert not watershed_regions(sheet(*SHAPE, depth=np.nan)).any()
 
 
@@ -65,7 +65,7 @@ def test_a_step_cuts_between_its_two_pixels(sheet, axis):
     assert regions_of(first) != regions_of(second)
 
 
-def test_a_step_cuts_what_is_too_thin_for_a_marker(sheet):
+def test_a_step_cuts_strips_that_are_too_thin_for_a_marker(sheet):
     depth = np.full(SHAPE, np.nan, np.float32)
     depth[:, 38:42] = 1
     steps = np.zeros((*SHAPE, 2), np.int8)
@@ -75,14 +75,14 @@ def test_a_step_cuts_what_is_too_thin_for_a_marker(sheet):
 
 
 @pytest.mark.parametrize(("difference", "count"), [(2, 1), (20, 2)])
-def test_an_edge_of_colour_cuts_if_it_is_clear(sheet, difference, count):
+def test_a_clear_color_edge_cuts(sheet, difference, count):
     lab = np.zeros((*SHAPE, 3), np.float32)
     lab[:, 40:, 1] = difference
     assert len(regions_of(watershed_regions(sheet(*SHAPE, lab=lab)))) == count
 
 
 @pytest.mark.parametrize(("blur", "size"), [(1, 8), (3, 10)])
-def test_a_small_patch_of_another_colour_is_a_region_though_the_camera_blurs(sheet, blur, size):
+def test_a_small_patch_of_another_color_is_a_region_despite_blur(sheet, blur, size):
     lab = np.zeros((*SHAPE, 3), np.float32)
     patch = np.s_[20 : 20 + size, 30 : 30 + size]
     lab[patch] = (0, 40, 0)
@@ -92,7 +92,7 @@ def test_a_small_patch_of_another_colour_is_a_region_though_the_camera_blurs(she
     assert ((labels == labels[25, 34]) != (lab[..., 1] > 0)).sum() <= 4
 
 
-def test_a_thin_strip_is_a_region_and_a_speck_is_none(sheet):
+def test_a_thin_strip_is_a_region_and_a_speck_is_not(sheet):
     depth = np.full(SHAPE, np.nan, np.float32)
     depth[10:12, 10:70] = 1
     depth[40:42, 40:42] = 1
