@@ -398,7 +398,7 @@ def test_no_idle_thread_spins(view, monkeypatch):
         return {item["num_threads"] for item in threadpool_info() if item["user_api"] == "blas"}
 
     seen = []
-    monkeypatch.setattr(segmenter, "find_support_plane", lambda *_: seen.append(threads()))
+    monkeypatch.setattr(segmenter, "find_support_plane", lambda *_, **__: seen.append(threads()))
     with threadpool_limits(2, "blas"):
         TabletopSegmenter()(view.frame)
         assert threads() == {2}

@@ -13,7 +13,7 @@ from cvdl.core.scene import Plane
 from cvdl.segmentation.labels import enlarged
 from cvdl.segmentation.plane_fitting import DepthSamples, FittedPlane, find_planes
 
-__all__ = ["SupportPlane", "Up", "find_support_plane"]
+__all__ = ["SupportPlane", "find_support_plane"]
 
 _MIN_SHARE = 0.08  # of the image: a smaller plane is no support
 _LOW = 0.12  # part of an object is lower than this over its support, meters
@@ -33,20 +33,6 @@ _LID_SHARE, _LID = 0.3, 0.3  # of a plane below: a smaller plane is a lid; facto
 _WEAK_HINT, _HINT = (0.7, 1.0), (4.0, 6.0)
 _TILT = 8.0
 _PARALLEL = np.cos(np.deg2rad(12))
-
-
-@dataclass(frozen=True)
-class Up:
-    """The direction against gravity.
-
-    Attributes:
-        direction: (3,) unit vector in the camera's optical frame.
-        is_exact: whether the direction is known in space. Otherwise only the upper side of the
-            image is known, and not how far the camera looks down.
-    """
-
-    direction: NDArray[np.float64]
-    is_exact: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,8 @@ def find_support_plane(
     depth: NDArray[np.float32],
     camera: Camera,
     min_area: float,
-    up: Up | None = None,
+    up: NDArray[np.float64] | None = None,
+    up_is_exact: bool = False,
     roughness: float = 1.0,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
@@ -101,7 +88,9 @@ def find_support_plane(
         depth: (H, W) float32, meters, NaN for no reading.
         camera: intrinsics of the depth.
         min_area: smallest visible area of the plane, square meters.
-        up: the direction against gravity; None if it is not known.
+        up: (3,) unit vector against gravity in the camera's optical frame; None if not known.
+        up_is_exact: whether ``up`` is known in space; otherwise it is the upper side of the image,
+            and the tilt of the camera is not known.
         roughness: factor on the noise model, see ``roughness``.
 
     Returns:
@@ -123,7 +112,7 @@ def find_support_plane(
 
     def score(plane: FittedPlane) -> float:
         return (
-            _uprightness(plane.plane, up)
+            _uprightness(plane.plane, up, up_is_exact)
             * _support_score(samples, plane, on_large_plane)
             * _level_factor(plane, planes)
             / plane.distance
@@ -159,14 +148,14 @@ def _support_score(
     return float(np.exp(-_SEEN_UNDER * under) * share * (0.1 * _ENOUGH_CARRIED + carried))
 
 
-def _uprightness(plane: Plane, up: Up | None) -> float:
+def _uprightness(plane: Plane, up: NDArray[np.float64] | None, is_exact: bool) -> float:
     """How well the normal of a plane agrees with the known direction against gravity."""
-    if up is not None and up.is_exact:
-        return float(np.exp(-_TILT * (1 - plane.normal @ up.direction)))
+    if up is not None and is_exact:
+        return float(np.exp(-_TILT * (1 - plane.normal @ up)))
     # A level camera sees the normal of a table point up and towards itself: not sideways (a side
     # wall), and not down (a wall in front of a camera that looks down). The hint is weak, because
     # a camera may be mounted differently.
-    x, y, _ = (0.0, -1.0, 0.0) if up is None else up.direction
+    x, y, _ = (0.0, -1.0, 0.0) if up is None else up
     sideways = plane.normal[0] * y - plane.normal[1] * x
     down = max(-(plane.normal[0] * x + plane.normal[1] * y), 0.0)
     side, turn = _WEAK_HINT if up is None else _HINT

@@ -18,7 +18,7 @@ from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
 from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile, window_around
-from cvdl.segmentation.plane import Up, find_support_plane
+from cvdl.segmentation.plane import find_support_plane
 from cvdl.segmentation.roughness import roughness, smoothed
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 from cvdl.segmentation.tabletop import Rule, Tabletop
@@ -77,8 +77,15 @@ class TabletopSegmenter:
             depth = smoothed(depth, noise)
 
         # The support plane, and the pixels on it and above it.
-        up = _up(frame, config.up)
-        support = find_support_plane(depth, camera, config.min_plane_area, up, noise)
+        side = IMAGE_SIDES.get(config.up)
+        support = find_support_plane(
+            depth,
+            camera,
+            config.min_plane_area,
+            up=frame.up if side is None else side,
+            up_is_exact=side is None,
+            roughness=noise,
+        )
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
         min_height = _LOW * config.min_height * (1 + _SMOOTHED * (noise - 1))
@@ -135,13 +142,6 @@ class TabletopSegmenter:
             box3d = standing_box(points, support.plane, region in lowest)
             objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
-
-
-def _up(frame: RgbdFrame, setting: str) -> Up | None:
-    """The direction against gravity, from the setting or the frame."""
-    if setting in IMAGE_SIDES:
-        return Up(IMAGE_SIDES[setting], is_exact=False)
-    return None if frame.up is None else Up(frame.up, is_exact=True)
 
 
 def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
