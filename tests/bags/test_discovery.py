@@ -275,11 +275,11 @@ def test_two_cameras_need_a_word_from_the_user(bag_with):
 @pytest.mark.parametrize(
     ("topics", "missing"),
     [
-        ({"/d": "depth", "/i": "info"}, "colour"),
+        ({"/d": "depth", "/i": "info"}, "color"),
         ({"/c": "color", "/i": "info"}, "depth"),
         ({"/c": "color", "/labels": "labels", "/i": "info"}, "depth"),
         ({"/c": "color", "/d": "depth"}, "camera_info"),
-        ({}, "colour"),
+        ({}, "color"),
     ],
 )
 def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
