@@ -171,8 +171,9 @@ def find_topics(
     if points or (clouds and not is_pair):
         if len(clouds) > 1:
             raise fail(f"several topics fit; choose one: --points-topic {' or '.join(clouds)}")
-        beside = [name for name in infos if _namespace(name) == _namespace(clouds[0])]
-        return RgbdTopics(clouds[0], clouds[0], info or next(iter(beside), ""))
+        (cloud,) = clouds
+        near = (name for name in infos if _namespace(name) == _namespace(cloud))
+        return RgbdTopics(cloud, cloud, info or next(near, ""))
     faults = "".join(f"; {n} does not serve: {i.fault}" for n, i in images.items() if i.fault)
     encodings = " with one of the encodings {}, or {}" + faults
     for what, found, accepted in (

@@ -51,7 +51,7 @@ def by_time(
 
 
 def stamps_stand_still(bag: BagReader, name: str) -> bool:
-    """Whether many messages of a topic share a stamp, as if nobody fills the stamps in."""
+    """Whether many messages of a topic share a stamp, as if the driver does not set them."""
     stamps = []
     for topic, _, data in islice(bag.messages([name]), _FIRST):
         with suppress(MessageError):  # reported when the topic is used
