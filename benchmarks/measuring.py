@@ -29,9 +29,8 @@ def new_table(*headings: str, words: int = 1, title: str | None = None) -> Table
     """A table whose first columns hold words and the others figures."""
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(headings):
-        table.add_column(
-            heading, justify="left" if number < words else "right", no_wrap=number == 0
-        )
+        is_word = number < words
+        table.add_column(heading, justify="left" if is_word else "right", no_wrap=number == 0)
     return table
 
 

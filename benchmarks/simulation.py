@@ -1,4 +1,4 @@
-"""How fast the simulated tabletop is: time of each stage, and scenes a second with the writing.
+"""How fast the simulation is: time of each stage, and scenes per second with writing.
 
 python benchmarks/simulation.py [--scenes 200] [--processes 2]
 """
@@ -31,7 +31,7 @@ STAGES = {
 
 
 def stage_times(count: int) -> dict[str, float]:
-    """Mean milliseconds a scene of each stage, and of all, on one process."""
+    """Mean milliseconds per scene of each stage and of all, on one process."""
     spent: dict[str, float] = defaultdict(float)
 
     def timed(text: str, function: Callable) -> Callable:
@@ -59,7 +59,7 @@ def stage_times(count: int) -> dict[str, float]:
 
 
 def rates(count: int, processes: int) -> dict[str, tuple[float, float]]:
-    """Scenes a second of each format: with the start of the processes, and without."""
+    """Scenes per second of each format, with and without the start of the processes."""
     result = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, make in EXPORTS.items():

@@ -1,4 +1,4 @@
-"""Measures of a model that tells true examples from false ones."""
+"""Measures of a binary classifier."""
 
 from __future__ import annotations
 
