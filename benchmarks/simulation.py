@@ -15,18 +15,17 @@ from typing import Any
 
 import cv2
 
-from cvdl.simulation import scene as scene_module
-from cvdl.simulation import simulate_scene, simulate_scenes
+from cvdl.simulation import generate, simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
 
 STAGES = {
-    "things and their places": (scene_module, "arrange"),
-    "table": (scene_module, "furnish_table"),
-    "camera pose that shows them": (scene_module, "choose_view"),
-    "room": (scene_module, "furnish_room"),
-    "ray casting and shading": (scene_module.Stage, "render"),
-    "depth sensor": (scene_module, "measure_depth"),
-    "truth": (scene_module, "_truth"),
+    "things and their places": (generate, "arrange"),
+    "table": (generate, "furnish_table"),
+    "camera pose that shows them": (generate, "choose_view"),
+    "room": (generate, "furnish_room"),
+    "ray casting and shading": (generate.Stage, "render"),
+    "depth sensor": (generate, "measure_depth"),
+    "truth": (generate, "_truth"),
 }
 
 

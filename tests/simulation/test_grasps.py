@@ -10,7 +10,7 @@ from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
 from cvdl.grasping.rectangles import angle_difference, jaccard
 from cvdl.simulation import PlacedObject, SimulatedScene
 from cvdl.simulation.grasps import GraspLabels, ParallelGripper, label_grasps
-from cvdl.simulation.mesh import Mesh, box, turn
+from cvdl.simulation.mesh import Mesh, box, revolve
 from cvdl.simulation.placement import Table
 from cvdl.simulation.render import Stage
 from cvdl.simulation.room import Surface
@@ -64,7 +64,7 @@ def scene_of(*meshes: Mesh, pose: np.ndarray = ABOVE) -> SimulatedScene:
 def ball(radius: float) -> Mesh:
     angle = np.linspace(-np.pi / 2, np.pi / 2, 25)
     profile = np.stack([radius * np.cos(angle), radius + radius * np.sin(angle)], axis=1)
-    return turn([(profile, 0)])
+    return revolve([(profile, 0)])
 
 
 def world_poses(scene: SimulatedScene, labels: GraspLabels) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +144,7 @@ def test_what_lies_under_another_thing_is_not_held():
 
 
 def test_a_ring_is_held_by_its_wall_and_across():
-    ring = turn(
+    ring = revolve(
         [
             ([(0.025, 0), (0.035, 0)], 0),
             ([(0.035, 0), (0.035, 0.04)], 0),

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cvdl.simulation.mesh import Mesh, box, circle, merge, polyhedron, skin, sweep, turn
+from cvdl.simulation.mesh import Mesh, box, circle, loft, merge, polyhedron, revolve, sweep
 
 
 def volume(mesh: Mesh) -> float:
@@ -14,7 +14,7 @@ def volume(mesh: Mesh) -> float:
 
 
 def turned(outline: list[tuple[float, float]], segments: int = 24) -> Mesh:
-    return turn([(pair, 0) for pair in pairwise(outline)], circle(segments))
+    return revolve([(pair, 0) for pair in pairwise(outline)], circle(segments))
 
 
 def test_a_box() -> None:
@@ -36,7 +36,7 @@ def test_a_cylinder_and_a_cone() -> None:
 
 def test_a_turned_sphere_has_its_own_normals_and_no_empty_triangles() -> None:
     angle = np.linspace(-np.pi / 2, np.pi / 2, 33)
-    mesh = turn([(0.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1), 0)], circle(64))
+    mesh = revolve([(0.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1), 0)], circle(64))
     np.testing.assert_allclose(mesh.normals, mesh.vertices / 0.1, atol=0.05)
     a, b, c = mesh.vertices[mesh.triangles.T]
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).min() > 1e-7
@@ -44,7 +44,7 @@ def test_a_turned_sphere_has_its_own_normals_and_no_empty_triangles() -> None:
 
 def test_materials_of_a_turned_solid_follow_its_strokes() -> None:
     outline = [(0, 0), (0.1, 0), (0.1, 0.2), (0, 0.2)]
-    mesh = turn(list(zip(pairwise(outline), (4, 7, 5), strict=True)))
+    mesh = revolve(list(zip(pairwise(outline), (4, 7, 5), strict=True)))
     height = mesh.vertices[mesh.triangles][..., 2].mean(axis=1)
     assert set(mesh.material[height < 0.01]) == {4}
     assert set(mesh.material[height > 0.19]) == {5}
@@ -63,7 +63,7 @@ def test_a_straight_bar(flat: bool) -> None:
 
 def test_a_sheet_faces_the_way_its_rings_say() -> None:
     rings = np.array([[[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [1, 0, 1]]], float)
-    np.testing.assert_allclose(skin(rings, closed=False).normals, [[0, -1, 0]] * 4)
+    np.testing.assert_allclose(loft(rings, closed=False).normals, [[0, -1, 0]] * 4)
 
 
 def test_a_tetrahedron() -> None:

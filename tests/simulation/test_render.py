@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvdl.core.camera import Camera
-from cvdl.simulation.mesh import box, circle, turn
+from cvdl.simulation.mesh import box, circle, revolve
 from cvdl.simulation.render import Lights, Rendering, Stage
 from cvdl.simulation.room import Surface
 from cvdl.simulation.textures import Material
@@ -79,7 +79,7 @@ def test_a_sphere_from_the_side() -> None:
     angle = np.linspace(-np.pi / 2, np.pi / 2, 129)
     profile = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     profile[0, 0] = profile[-1, 0] = 0
-    sphere = Surface(turn([(profile, 0)], circle(256)), (GREY,), 2)
+    sphere = Surface(revolve([(profile, 0)], circle(256)), (GREY,), 2)
     pose = np.eye(4)
     pose[:3, :3] = [[0, 0, -1], [1, 0, 0], [0, -1, 0]]  # looks along -x
     pose[0, 3] = away

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cvdl.simulation.mesh import box, turn
+from cvdl.simulation.mesh import box, revolve
 from cvdl.simulation.solid import Solid, free_share, hull_margin, intersects, inverse, touches
 
 
@@ -49,7 +49,7 @@ def test_one_inside_the_other() -> None:
 
 def test_a_ball_in_a_bowl_does_not_intersect_it() -> None:
     outline = [(0, 0), (0.08, 0), (0.08, 0.06), (0.075, 0.06), (0.075, 0.005), (0, 0.005)]
-    bowl = Solid(turn([(pair, 0) for pair in pairwise(outline)]))
+    bowl = Solid(revolve([(pair, 0) for pair in pairwise(outline)]))
     cube = Solid(box(0.03, 0.03, 0.03))
     assert not intersects(bowl, at(), cube, at(z=0.006))
     assert intersects(bowl, at(), cube, at(z=0.004))
@@ -80,7 +80,7 @@ def test_a_blade_with_a_ridge_rests_on_the_widest_facet() -> None:
 
 def test_a_can_rests_on_its_ends_and_lies_on_its_sides() -> None:
     outline = [(0, 0), (0.03, 0), (0.03, 0.1), (0, 0.1)]
-    down = Solid(turn([(pair, 0) for pair in pairwise(outline)])).resting.down
+    down = Solid(revolve([(pair, 0) for pair in pairwise(outline)])).resting.down
     assert (np.abs(down[:, 2]) > 0.99).sum() == 2
     assert (np.abs(down[:, 2]) < 0.01).sum() == 24
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.simulated_views import SimulatedViews
-from cvdl.simulation.scene import SimulatedScene
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 
 __all__ = ["SimulatedDetection"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.simulated_views import SimulatedViews
 from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
-from cvdl.simulation.scene import SimulatedScene
 
 __all__ = ["SimulatedGrasps"]
 

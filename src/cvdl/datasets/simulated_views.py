@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cvdl.datasets.views import LabelledViews, Sample
 from cvdl.simulation.config import SimulationConfig
-from cvdl.simulation.generate import in_order
-from cvdl.simulation.scene import SimulatedScene, simulate_scene
+from cvdl.simulation.generate import SimulatedScene, in_order, simulate_scene
 
 __all__ = ["SimulatedViews"]
 

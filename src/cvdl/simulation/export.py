@@ -22,7 +22,7 @@ from cvdl.core.files import write_atomically
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, SceneObject
 from cvdl.messages.factory import MessageFactory
-from cvdl.simulation.scene import SimulatedScene
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 from cvdl.simulation.solid import inverse
 

@@ -21,8 +21,8 @@ from cvdl.grasping.rectangles import (
     angle_difference,
     best_overlap,
 )
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.mesh import Mesh, merge
-from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.solid import inverse, ray_scene
 
 __all__ = ["GraspLabels", "ParallelGripper", "label_grasps"]

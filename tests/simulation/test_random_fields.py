@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvdl.simulation.noise import normal_field, uniform_field
+from cvdl.simulation.random_fields import normal_field, uniform_field
 
 
 @pytest.mark.parametrize("grain", [0.0, 0.8, 1.5])
