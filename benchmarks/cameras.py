@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from cvdl.core.scene import Scene
-from cvdl.datasets.simulated_detection import SimulatedDetection
+from cvdl.datasets.simulated import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.scene import evaluate_scene

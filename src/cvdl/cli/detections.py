@@ -44,28 +44,13 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
     Raises:
         InputError: if there must be a folder and is none or must be none, or it holds no view.
     """
-    from cvdl.core.errors import InputError
-
     if name == Dataset.simulated.value:
-        from cvdl.datasets.simulated_detection import SimulatedDetection
+        from cvdl.datasets.simulated import SimulatedDetection
 
-        if path is not None:
-            raise InputError(
-                f"--data is {path}, but simulated scenes are generated: give --scenes and "
-                "--seed instead"
-            )
-        return SimulatedDetection(seed, scenes)
-    if path is None:
-        raise InputError(f"--data is missing; expected the folder of {name}")
+        return SimulatedDetection.open(path, scenes, seed)
     from cvdl.datasets import CocoDataset, OsdDetection
 
-    if name == Dataset.osd.value:
-        return OsdDetection(path)
-    # A file of annotations stands for its folder, where that has more than one of them.
-    if path.is_file():
-        folder = path.parent.parent if path.parent.name == "annotations" else path.parent
-        return CocoDataset(folder, path.resolve())
-    return CocoDataset(path)
+    return (OsdDetection if name == Dataset.osd.value else CocoDataset).open(path)
 
 
 def scores_table(

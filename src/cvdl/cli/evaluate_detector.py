@@ -88,7 +88,7 @@ def detector(
     from cvdl.cli.console import status_console
     from cvdl.core.errors import InputError
     from cvdl.core.tally import latency_report
-    from cvdl.datasets.views import tracked
+    from cvdl.datasets.dataset import tracked
     from cvdl.detection import load_detector
     from cvdl.evaluation.detector import score_detector
 

@@ -69,7 +69,7 @@ def semantic(
     from cvdl.cli.console import status_console
     from cvdl.cli.tables import figures_table
     from cvdl.core.errors import InputError
-    from cvdl.datasets.views import tracked
+    from cvdl.datasets.dataset import tracked
     from cvdl.detection import load_detector
     from cvdl.detection.models.segnet import SegNetDetector
     from cvdl.evaluation.semantic import score_class_maps

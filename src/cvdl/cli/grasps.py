@@ -50,20 +50,13 @@ def open_dataset(name: str, path: Path | None, scenes: int = 0, seed: int = 0) -
     from cvdl.core.errors import InputError
 
     if name == Dataset.simulated.value:
-        from cvdl.datasets.simulated_grasps import SimulatedGrasps
+        from cvdl.datasets.simulated import SimulatedGrasps
 
-        if path is not None:
-            raise InputError(
-                f"--data is {path}, but simulated scenes are generated: give --scenes and "
-                "--seed instead"
-            )
-        return SimulatedGrasps(seed, scenes)
+        return SimulatedGrasps.open(path, scenes, seed)
     if name not in _READERS:
         raise InputError(f"data set is {name!r}; accepted: {', '.join(_READERS)}")
-    if path is None:
-        raise InputError(f"--data is missing; expected the folder of {name}")
     module, reader = _READERS[name]
-    data: GraspData = getattr(import_module(module), reader)(path)
+    data: GraspData = getattr(import_module(module), reader).open(path)
     return data
 
 

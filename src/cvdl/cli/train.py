@@ -123,7 +123,7 @@ def grasp(
         out, what, views.object_ids, by, folds, validation, test, seed, chosen, resume, overwrite
     )
     if simulated:
-        from cvdl.datasets.simulated_grasps import SimulatedGrasps
+        from cvdl.datasets.simulated import SimulatedGrasps
 
         more.append(SimulatedGrasps(seed + 1, simulated))  # not the scenes to test on
 

@@ -110,7 +110,7 @@ def classifier(
     from cvdl.cli.console import status_console
     from cvdl.cli.detections import open_dataset
     from cvdl.cli.options import write_json
-    from cvdl.datasets.detection_sample import DetectionViews
+    from cvdl.datasets.detection_sample import DetectionSubset
     from cvdl.detection.models.rcnn.training import (
         ClassifierTraining,
         score_classifier,
@@ -141,7 +141,7 @@ def classifier(
 
     def train(part: Split, folder: Path) -> ClassificationScores:
         train, validation, test = (
-            DetectionViews(views, some) for some in (part.train, part.validation, part.test)
+            DetectionSubset(views, some) for some in (part.train, part.validation, part.test)
         )
         trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
         scores = score_classifier(trained, test, console)

@@ -26,8 +26,8 @@ from sklearn.metrics import (
 )
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.dataset import Dataset, tracked
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.views import LabelledViews, tracked
 from cvdl.evaluation.figures import mean_of_defined, or_none
 from cvdl.evaluation.folds import spread
 from cvdl.grasping.detector import GraspDetector
@@ -254,7 +254,7 @@ def recognise(judge: GraspJudge, samples: Iterable[GraspSample]) -> Iterator[Bin
 
 
 def score_detector(
-    detector: GraspDetector, data: LabelledViews[GraspSample], console: Console | None = None
+    detector: GraspDetector, data: Dataset[GraspSample], console: Console | None = None
 ) -> GraspScores:
     """A detector's scores on some views; of recognition too if it has ``judge``."""
     results = tuple(evaluate_detector(detector, tracked(data, "detecting", console)))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from cvdl.datasets.detection_sample import DetectionData, DetectionViews
-from cvdl.datasets.views import tracked
+from cvdl.datasets.dataset import tracked
+from cvdl.datasets.detection_sample import DetectionData, DetectionSubset
 from cvdl.detection.names import TORCHVISION_DETECTORS
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.detector import score_detector
@@ -78,7 +78,7 @@ def train_and_score(
         What was found in the views to test on: no views where there are none.
     """
     train, validation, test = (
-        DetectionViews(data, part) for part in (split.train, split.validation, split.test)
+        DetectionSubset(data, part) for part in (split.train, split.validation, split.test)
     )
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
     samples = tracked(test, "detecting", console)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from cvdl.datasets.dataset import Subset
 from cvdl.datasets.grasp_sample import GraspData
-from cvdl.datasets.views import Views
 from cvdl.evaluation.grasping import GraspScores, score_detector
 from cvdl.training.splits import Split
 from cvdl.training.trainer import Trainer, result_metadata
@@ -56,10 +56,10 @@ def train_and_score(
     Returns:
         The scores of the views to test on: none where there are none.
     """
-    train = Views([(data, split.train), *((more, range(len(more))) for more in extra)])
-    validation = Views([(data, split.validation)])
+    train = Subset([(data, split.train), *((more, range(len(more))) for more in extra)])
+    validation = Subset([(data, split.validation)])
     detector = trainer.train(train, validation, settings, out / "training", resume, console)
-    scores = score_detector(detector, Views([(data, split.test)]), console)
+    scores = score_detector(detector, Subset([(data, split.test)]), console)
     tested = result_metadata(scores.figures(), len(train), len(split.test))
     detector.save(out / f"{trainer.name}.safetensors", {**metadata, **tested})
     return scores
