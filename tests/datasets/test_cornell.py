@@ -41,7 +41,7 @@ def write_view(folder: Path, name: str, good: str = TWO_GOOD, bad: str = "") -> 
 
 
 def write_cloud(path: Path, depth: np.ndarray, pose: np.ndarray, step: int = 8) -> None:
-    """Every ``step``-th pixel's point, in millimetres, in the robot's frame."""
+    """Every ``step``-th pixel's point, in millimeters, in the robot's frame."""
     v, u = (axis.ravel() for axis in np.mgrid[0:480:step, 0:640:step])
     points = CAMERA.deproject_pixels(np.stack([u, v], axis=1), depth[v, u])
     points = 1000 * (points @ pose[:3, :3].T + pose[:3, 3])

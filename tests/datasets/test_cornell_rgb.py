@@ -86,7 +86,7 @@ def test_an_empty_folder_is_reported(tmp_path):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is missing")
 def test_real_plates_are_beside_the_objects():
-    """The middles of the plates show the table's colour; turned the other way, they do less often.
+    """The middles of the plates show the table's color; turned the other way, they do less often.
 
     The same rectangles mirrored, as with y down instead of up, are the other way.
     """
