@@ -118,11 +118,8 @@ def read_images(
 ) -> dict[Id, CocoImage]:
     """Return the images by id, without annotations.
 
-    Args:
-        entries: the list in the file.
-        size_of: returns width and height of an image file, pixels, or None if it cannot be read;
-            called for entries without a size.
-        problems: counts the entries that cannot be used.
+    ``size_of`` returns width and height of an image file, pixels, or None if it cannot be read; it
+    is called for entries without a size.
 
     Raises:
         ValueError: if ``entries`` is not a list.
@@ -155,16 +152,7 @@ def read_images(
 def add_annotations(
     images: Mapping[Id, CocoImage], entries: Any, class_of: Mapping[Id, int], problems: Problems
 ) -> bool:
-    """Add the annotations to their images.
-
-    Args:
-        images: by id.
-        entries: the list in the file.
-        class_of: the class index of each category id.
-        problems: counts the entries that cannot be used.
-
-    Returns:
-        Whether the annotations have masks.
+    """Add the annotations to the images (by id), and return whether they have masks.
 
     Raises:
         ValueError: if ``entries`` is not a list.

@@ -54,9 +54,7 @@ class CornellRgbDataset(GraspFolder):
         angle = -np.radians((kind - 1) * _CLASS_STEP - 90)
         center = np.stack([left + right, top + bottom], axis=1) / 2
         good = GraspRectangles(center, angle, right - left, bottom - top)
-        return GraspSample(
-            self.names[index], self.object_ids[index], frame, good, GraspRectangles.none()
-        )
+        return GraspSample(self.names[index], self.object_ids[index], frame, good)
 
 
 def _is_valid(values: list[float]) -> bool:

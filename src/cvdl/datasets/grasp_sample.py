@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cvdl.core.frame import RgbdFrame
@@ -28,7 +28,7 @@ class GraspSample:
     object_id: str
     frame: RgbdFrame
     good: GraspRectangles
-    bad: GraspRectangles
+    bad: GraspRectangles = field(default_factory=GraspRectangles.none)
 
 
 class GraspData(Dataset[GraspSample], Protocol):

@@ -13,10 +13,10 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.natural_order import natural_key
 from cvdl.datasets.reading import DatasetError, check_folder, read_color, read_depth, read_json
 
-__all__ = ["FRAME_INTERVAL_NS", "ImageFolder"]
+__all__ = ["ImageFolder"]
 
 #: Frames are stamped as if recorded at 30 per second; the first stamp is one interval.
-FRAME_INTERVAL_NS = 1_000_000_000 // 30
+_FRAME_INTERVAL_NS = 1_000_000_000 // 30
 
 #: No depth camera measures further, meters; a 16-bit image in millimeters ends here.
 _FARTHEST = np.float32(65.535)
@@ -104,7 +104,7 @@ class ImageFolder:
                 f"{_FARTHEST} m. A unit is depth_unit_m in {files.camera.name}, {unit:g} m"
             )
         position = index % len(self)
-        return RgbdFrame(color, depth, camera, stamp_ns=(position + 1) * FRAME_INTERVAL_NS)
+        return RgbdFrame(color, depth, camera, stamp_ns=(position + 1) * _FRAME_INTERVAL_NS)
 
     def __iter__(self) -> Iterator[RgbdFrame]:
         return (self[index] for index in range(len(self)))

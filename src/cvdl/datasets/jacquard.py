@@ -15,9 +15,9 @@ from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.reading import read_image, read_rows
 from cvdl.grasping.rectangles import GraspRectangles
 
-__all__ = ["DEPTHS", "JacquardDataset"]
+__all__ = ["JacquardDataset"]
 
-DEPTHS = ("stereo", "perfect")
+_DEPTHS = ("stereo", "perfect")
 #: Assumed, because the data set has no intrinsics: the renderer's usual lens, 35 mm on a 32 mm
 #: sensor, and the principal point in the center.
 _CAMERA = Camera(1024, 1024, 1120.0, 1120.0, 511.5, 511.5)
@@ -50,8 +50,8 @@ class JacquardDataset(GraspFolder):
     layout = "jacquard"
 
     def __init__(self, path: Path, depth: str = "stereo") -> None:
-        if depth not in DEPTHS:
-            raise ValueError(f"depth is {depth!r}; accepted: {', '.join(DEPTHS)}")
+        if depth not in _DEPTHS:
+            raise ValueError(f"depth is {depth!r}; accepted: {', '.join(_DEPTHS)}")
         super().__init__(path, r"(.+)_RGB\.png", "N_ID_RGB.png")
         self._depth = depth
         self.object_ids = [image.parent.name for image in self._images]
@@ -67,9 +67,7 @@ class JacquardDataset(GraspFolder):
         rows = read_rows(grasps, ";", lambda values: min(values[3:]) > 0, expected)
         x, y, theta, opening, jaw = rows.T
         good = GraspRectangles(np.stack([x, y], axis=1), np.radians(theta), opening, jaw)
-        return GraspSample(
-            self.names[index], self.object_ids[index], frame, good, GraspRectangles.none()
-        )
+        return GraspSample(self.names[index], self.object_ids[index], frame, good)
 
     def mask(self, index: int) -> NDArray[np.bool_]:
         """Read the object's mask (1024, 1024) of one sample.

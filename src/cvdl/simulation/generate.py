@@ -150,13 +150,9 @@ def _standing_box(vertices: Array, back: Array) -> OrientedBox:
 def simulate_scenes(
     seed: int, count: int, config: SimulationConfig | None = None, processes: int | None = None
 ) -> Iterator[SimulatedScene]:
-    """Make scenes 0 to ``count`` - 1 of a sequence, in order, the same on any number of processes.
+    """Make scenes 0 to ``count`` - 1 of a sequence in order; see `simulate_scene` and `in_order`.
 
-    Args:
-        seed: not negative.
-        count: not negative.
-        config: what the scenes are drawn from.
-        processes: see `in_order`.
+    The scenes are the same on any number of processes.
     """
     return in_order(partial(simulate_scene, seed, config=config), count, processes)
 

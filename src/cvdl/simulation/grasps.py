@@ -123,10 +123,6 @@ def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) 
     the image. The opening is within 50 degrees of the image plane. The approach is the viewing
     direction if it is free, else half way to the table's normal, else the normal. Bad rectangles
     have contacts that slip, are too far apart or are out of reach, and match no good rectangle.
-
-    Args:
-        scene: the scene.
-        gripper: default: ``ParallelGripper()``.
     """
     gripper = gripper or ParallelGripper()
     rng = np.random.default_rng([scene.index, 2])
