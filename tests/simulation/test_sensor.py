@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cvdl.simulation.render import Rendering
 from cvdl.simulation.sensor import KINECT, REALSENSE, DepthSensor, axial_sigma, measure_depth
 
 SHAPE = (240, 320)
@@ -20,11 +21,15 @@ def measure(
     def full(value: float) -> np.ndarray:
         return np.full(depth.shape, value, np.float32)
 
-    cosine = full(np.cos(np.radians(angle)))
-    rng = np.random.default_rng(0)
-    return measure_depth(
-        depth.astype(np.float32), cosine, full(albedo), full(glare), focal, sensor, rng
+    rendering = Rendering(
+        color=np.zeros((*depth.shape, 3), np.uint8),
+        depth=depth.astype(np.float32),
+        labels=np.zeros(depth.shape, np.uint16),
+        cosine=full(np.cos(np.radians(angle))),
+        albedo=full(albedo),
+        glare=full(glare),
     )
+    return measure_depth(rendering, focal, sensor, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("sensor", [KINECT, REALSENSE], ids=lambda sensor: sensor.name)

@@ -109,9 +109,7 @@ def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None
     pose = choose_view(rng, camera, config, bodies, Stage(surfaces))
     stage = Stage(surfaces + furnish_room(rng, table, pose[:3, 3]))
     rendering = stage.render(camera, pose, random_lights(rng), rng)
-    depth = measure_depth(
-        rendering.depth, rendering.cosine, rendering.albedo, rendering.glare, camera.fx, sensor, rng
-    )
+    depth = measure_depth(rendering, camera.fx, sensor, rng)
     frame = RgbdFrame(rendering.color, depth, camera, round((index + 1) * 1e9 / FRAME_RATE))
     objects = tuple(
         PlacedObject(label, body.thing.category, body.thing.mesh, body.pose)

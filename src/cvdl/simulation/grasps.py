@@ -9,7 +9,8 @@ it without a collision, its plates close on the contacts, and the camera sees th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,18 +102,42 @@ class GraspLabels:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """N pairs of opposite surface points in the world frame."""
+    """N pairs of opposite surface points in the world frame, with the gripper's approach.
+
+    The frame of a gripper has x along the closing direction, y along the plates, z the approach.
+    """
 
     middle: Array  # (N, 3)
     closing: Array  # (N, 3) unit, from one to the other
     distance: Array  # (N,)
     grip: Array  # (N,) smaller cosine between closing and contact normals
+    view: Array  # (N, 3) unit, from the camera
+    approach: Array  # (N, 3) unit, at right angles to the closing
 
     def __getitem__(self, index: NDArray) -> _Pairs:
-        return _Pairs(*(values[index] for values in vars(self).values()))
+        return _Pairs(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.middle)
+
+    def approached(self, share: float | Array) -> _Pairs:
+        """Approach along the view with a share, also (N, 1), of the table's normal."""
+        way = (1 - share) * self.view + share * np.array([0.0, 0.0, -1.0])
+        return replace(self, approach=_across(way, self.closing))
+
+    @cached_property
+    def plates(self) -> Array:
+        """Direction (N, 3) of the plates."""
+        return np.cross(self.approach, self.closing)
+
+    @property
+    def tilt(self) -> Array:
+        """Sine (N,) of the angle between closing direction and image plane."""
+        return np.abs((self.view * self.closing).sum(axis=1))
+
+    def at(self, x: Array, y: float, z: float) -> Array:
+        """Convert gripper coordinates to world points (N, 3)."""
+        return self.middle + x[:, None] * self.closing + y * self.plates + z * self.approach
 
 
 def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) -> GraspLabels:
@@ -136,8 +161,8 @@ def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) 
     if meshes:
         everything = ray_scene(merge(*meshes.values()))
         for item in scene.truth.objects:
-            labeler = _Labeler(scene, gripper, everything, item.label)
-            labels.append(labeler.label(meshes[item.label], rng))
+            labeler = _Labeler(scene, gripper, everything, item.label, meshes[item.label])
+            labels.append(labeler.label(rng))
     result: GraspLabels = _joined(labels)
     return result
 
@@ -151,17 +176,16 @@ class _Labeler:
         gripper: ParallelGripper,
         everything: o3d.t.geometry.RaycastingScene,
         label: int,
+        mesh: Mesh,
     ) -> None:
         self._scene, self._gripper, self._everything = scene, gripper, everything
-        self._label = label
+        self._label, self._mesh, self._own = label, mesh, ray_scene(mesh)
         self._eye = scene.camera_pose[:3, 3]
         self._to_camera = inverse(scene.camera_pose)
 
-    def label(self, mesh: Mesh, rng: Rng) -> GraspLabels:
-        """Return the grasps; ``mesh`` is in the world frame."""
+    def label(self, rng: Rng) -> GraspLabels:
         gripper = self._gripper
-        own = ray_scene(mesh)
-        pairs = self._candidates(own, mesh, rng)
+        pairs = self._candidates(rng)
         pairs = pairs[self._in_view(pairs)]
         limit = np.cos(np.arctan(gripper.friction))
         fits = pairs.distance + 2 * gripper.clearance <= gripper.max_opening
@@ -170,21 +194,19 @@ class _Labeler:
         # Sort by grip, so that the best of similar pairs is kept.
         pairs = pairs[holds]
         pairs = pairs[np.argsort(-pairs.grip)]
-        first = self._approach(pairs, _APPROACHES[0])
-        pairs = pairs[_spread(self._rectangles(pairs, first), _TESTED, close=0.4)]
-        approach = np.zeros((len(pairs), 3))
+        pairs = pairs[_spread(self._rectangles(pairs), _TESTED, close=0.4)]
         is_good = np.zeros(len(pairs), bool)
         for share in _APPROACHES:
             left = np.flatnonzero(~is_good)
-            tried = self._approach(pairs[left], share)
-            free = self._is_free(pairs[left], tried)
-            free[free] = self._closes(own, pairs[left[free]], tried[free])
-            approach[left[free]] = tried[free]
+            tried = pairs[left].approached(share)
+            free = self._is_free(tried)
+            free[free] = self._closes(tried[free])
+            pairs.approach[left[free]] = tried.approach[free]
             is_good[left[free]] = True
-        good, blocked, approach = pairs[is_good], pairs[~is_good], approach[is_good]
-        rectangles = self._rectangles(good, approach)
-        chosen = np.flatnonzero(self._looks_right(good, approach))
-        chosen = chosen[_most_level(rectangles[chosen], self._tilt(good[chosen]))]
+        good, blocked = pairs[is_good], pairs[~is_good]
+        rectangles = self._rectangles(good)
+        chosen = np.flatnonzero(self._looks_right(good))
+        chosen = chosen[_most_level(rectangles[chosen], good[chosen].tilt)]
         chosen = chosen[_spread(rectangles[chosen], _KEPT, close=0.5)]
         bad = self._bad(rectangles, blocked, slips, max(4, len(chosen)), rng)
         return GraspLabels(
@@ -192,43 +214,39 @@ class _Labeler:
             bad,
             np.full(len(chosen), self._label),
             np.full(len(bad), self._label),
-            *self._poses(good[chosen], approach[chosen]),
+            *self._poses(good[chosen]),
             good.distance[chosen],
         )
 
-    def _candidates(self, own: o3d.t.geometry.RaycastingScene, mesh: Mesh, rng: Rng) -> _Pairs:
+    def _candidates(self, rng: Rng) -> _Pairs:
         """Pairs of surface points with both the next and the outermost opposite surface."""
-        points, normals = _surface_points(mesh, _SAMPLES, rng)
+        points, normals = _surface_points(self._mesh, _SAMPLES, rng)
         view = _unit(points - self._eye)
         up = np.broadcast_to([0.0, 0.0, 1.0], view.shape)
         inward = -np.concatenate([normals, normals])
         points = np.concatenate([points, points])
         # A gripper closes at right angles to its approach (view or vertical), along the normal.
         closing = _across(inward, np.concatenate([view, up]))
-        near = _opposite(own, points, closing)
+        near = _opposite(self._own, points, closing)
         reach = np.full(len(points), self._gripper.max_opening)
-        far = _outermost(own, points, closing, reach)
+        far = _outermost(self._own, points, closing, reach)
         pairs = []
         for distance, normal in (near, far):
             known = np.isfinite(distance) & (distance > 0.002)
             start = (inward * closing).sum(axis=1)
             end = (normal * closing).sum(axis=1)
-            pairs.append(
-                _Pairs(
-                    points + closing * np.where(known, distance, 0)[:, None] / 2,
-                    closing,
-                    distance,
-                    np.minimum(start, end),
-                )[known]
-            )
+            middle = points + closing * np.where(known, distance, 0)[:, None] / 2
+            grip = np.minimum(start, end)
+            view = _unit(middle - self._eye)
+            pairs.append(_Pairs(middle, closing, distance, grip, view, view)[known])
         joined: _Pairs = _joined(pairs)
-        return joined
+        return joined.approached(_APPROACHES[0])
 
     def _in_view(self, pairs: _Pairs) -> Bools:
         """Whether the image shows the object between the contacts, and the whole rectangle."""
         camera, labels = self._scene.frame.camera, self._scene.truth.labels
-        seen = self._tilt(pairs) < _STEEPEST
-        corners = self._rectangles(pairs, self._approach(pairs, _APPROACHES[0])).corners()
+        seen = pairs.tilt < _STEEPEST
+        corners = self._rectangles(pairs).corners()
         edge = np.array([camera.width - 1, camera.height - 1])
         seen &= ((corners >= 0) & (corners <= edge)).all(axis=(1, 2))
         line = pairs.middle[:, None] + (
@@ -242,33 +260,23 @@ class _Labeler:
         # The center of a ring shows the table.
         return seen & (is_own.mean(axis=1) > 0.3) & (is_other.sum(axis=1) <= 1)
 
-    def _tilt(self, pairs: _Pairs) -> Array:
-        """Sine (N,) of the angle between closing direction and image plane."""
-        return np.abs((_unit(pairs.middle - self._eye) * pairs.closing).sum(axis=1))
-
-    def _approach(self, pairs: _Pairs, share: float | Array) -> Array:
-        """Unit approach (N, 3) at right angles to the closing, with a share of the table normal."""
-        view = _unit(pairs.middle - self._eye)
-        return _across((1 - share) * view + share * np.array([0.0, 0.0, -1.0]), pairs.closing)
-
-    def _is_free(self, pairs: _Pairs, approach: Array) -> Bools:
+    def _is_free(self, pairs: _Pairs) -> Bools:
         """Whether the opened gripper, on its approach and at its end, hits no object or table."""
         gripper, half = self._gripper, self._gripper.plate / 2
         inner = pairs.distance / 2 + gripper.clearance
         outer = inner + gripper.thickness
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         sides, widths = (-outer, -inner, inner, outer), (-half, 0.0, half)
-        tip = [frame.at(x, y, gripper.tip) for x in sides for y in widths]
-        back = [frame.at(x, y, -gripper.reach) for x in sides for y in widths]
+        tip = [pairs.at(x, y, gripper.tip) for x in sides for y in widths]
+        back = [pairs.at(x, y, -gripper.reach) for x in sides for y in widths]
         # Across the plates, for objects that are too thin for the rays along the plates.
         depths = (gripper.tip, -gripper.finger / 3)
-        left, right = ([frame.at(x, y, z) for x in sides for z in depths] for y in (-half, half))
+        left, right = ([pairs.at(x, y, z) for x in sides for z in depths] for y in (-half, half))
         # The hand.
         depths = (-gripper.finger, -0.8 * gripper.reach)
-        low, high = ([frame.at(x, y, z) for y in widths for z in depths] for x in (-outer, outer))
+        low, high = ([pairs.at(x, y, z) for y in widths for z in depths] for x in (-outer, outer))
         inside = (-inner / 2, 0 * inner, inner / 2)
         hand, rear = (
-            [frame.at(x, y, -z) for x in inside for y in widths]
+            [pairs.at(x, y, -z) for x in inside for y in widths]
             for z in (gripper.finger, gripper.reach)
         )
         start, end = np.array(back + left + low + rear), np.array(tip + right + high + hand)
@@ -277,18 +285,19 @@ class _Labeler:
         is_on_table = (tips[..., 2] < _FREE) & self._scene.table.carries(tips)
         return np.asarray(~np.concatenate([is_hit, is_on_table]).any(axis=0))
 
-    def _closes(self, own: o3d.t.geometry.RaycastingScene, pairs: _Pairs, approach: Array) -> Bools:
+    def _closes(self, pairs: _Pairs) -> Bools:
         """Whether closing plates touch first at the contacts and along most of their width."""
         gripper = self._gripper
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         widths = np.linspace(-0.45, 0.45, 5) * gripper.plate
         depths = (0.0, gripper.tip, -0.01, -0.02)
         start = pairs.distance / 2 + gripper.clearance
         fits = np.ones(len(pairs), bool)
         for side in (-1, 1):
-            origin = np.array([[frame.at(side * start, y, z) for y in widths] for z in depths])
-            rays = np.concatenate([origin, np.broadcast_to(-side * frame.x, origin.shape)], -1)
-            hit = own.cast_rays(rays.astype(np.float32), nthreads=1)["t_hit"].numpy()
+            origin = np.array([[pairs.at(side * start, y, z) for y in widths] for z in depths])
+            rays = np.concatenate(
+                [origin, np.broadcast_to(-side * pairs.closing, origin.shape)], -1
+            )
+            hit = self._own.cast_rays(rays.astype(np.float32), nthreads=1)["t_hit"].numpy()
             first = hit.min(axis=(0, 1))
             # A ray beside the object has an infinite distance.
             touches = np.isfinite(hit[0]) & (hit[0] <= first + _SLACK)
@@ -299,7 +308,7 @@ class _Labeler:
         camera = self._scene.frame.camera
         return camera.project(points @ self._to_camera[:3, :3].T + self._to_camera[:3, 3])
 
-    def _rectangles(self, pairs: _Pairs, approach: Array) -> GraspRectangles:
+    def _rectangles(self, pairs: _Pairs) -> GraspRectangles:
         """Rectangles as a person draws them: two sides along the visible plates.
 
         In an oblique view the closing is not at right angles to the plates in the image; then the
@@ -307,7 +316,7 @@ class _Labeler:
         """
         wide = pairs.distance + 2 * self._gripper.clearance
         line = self._projected(pairs, pairs.closing, np.minimum(wide, self._gripper.max_opening))
-        plate = self._projected(pairs, np.cross(approach, pairs.closing), self._gripper.plate)
+        plate = self._projected(pairs, pairs.plates, self._gripper.plate)
         length = np.hypot(plate[:, 0], plate[:, 1])
         across = np.stack([plate[:, 1], -plate[:, 0]], axis=1) / np.maximum(length, 1e-9)[:, None]
         return GraspRectangles(
@@ -317,14 +326,13 @@ class _Labeler:
             length,
         )
 
-    def _looks_right(self, pairs: _Pairs, approach: Array) -> Bools:
+    def _looks_right(self, pairs: _Pairs) -> Bools:
         """Whether the image shows both plates beside the object, and they form a rectangle."""
         line = self._projected(pairs, pairs.closing, pairs.distance)
-        plate = self._projected(pairs, np.cross(approach, pairs.closing), self._gripper.plate)
+        plate = self._projected(pairs, pairs.plates, self._gripper.plate)
         shear = np.abs((line * plate).sum(axis=1)) / np.maximum((plate**2).sum(axis=1), 1e-9)
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         x = pairs.distance / 2 + self._gripper.clearance
-        plates = np.array([frame.at(side * x, 0.0, -_SEEN_PLATE) for side in (-1, 1)])
+        plates = np.array([pairs.at(side * x, 0.0, -_SEEN_PLATE) for side in (-1, 1)])
         eye = np.broadcast_to(self._eye, plates.shape)
         return (shear < _SHEAR) & ~_is_blocked(self._everything, eye, plates).any(axis=0)
 
@@ -333,11 +341,11 @@ class _Labeler:
         half = way * (np.ones(len(way)) * length)[:, None] / 2
         return self._project(pairs.middle + half) - self._project(pairs.middle - half)
 
-    def _poses(self, pairs: _Pairs, approach: Array) -> tuple[Array, Array]:
+    def _poses(self, pairs: _Pairs) -> tuple[Array, Array]:
         """Position (N, 3) and rotation (N, 3, 3) in the camera's frame."""
         turn = self._to_camera[:3, :3]
         position = pairs.middle @ turn.T + self._to_camera[:3, 3]
-        x, z = pairs.closing @ turn.T, approach @ turn.T
+        x, z = pairs.closing @ turn.T, pairs.approach @ turn.T
         line = self._projected(pairs, pairs.closing, pairs.distance)
         x = np.where(line[:, :1] < 0, -x, x)
         return position, np.stack([x, np.cross(z, x), z], axis=2)
@@ -349,23 +357,12 @@ class _Labeler:
         kinds = []
         for pairs in (blocked, slips[rng.permutation(len(slips))[:200]]):
             share = rng.choice(_APPROACHES, (len(pairs), 1))
-            rectangles = self._rectangles(pairs, self._approach(pairs, share))
+            rectangles = self._rectangles(pairs.approached(share))
             rectangles = rectangles[_spread(rectangles, 2 * count, close=0.7)]
             kinds.append(rectangles[best_overlap(rectangles, good) <= RIGHT_OVERLAP])
         some = min(len(kinds[0]), max(count // 2, count - len(kinds[1])))
         joined: GraspRectangles = _joined([kinds[0][:some], kinds[1][: count - some]])
         return joined
-
-
-class _Frame:
-    """The frames of N grippers: x along the opening, y along the plates, z the approach."""
-
-    def __init__(self, origin: Array, x: Array, z: Array) -> None:
-        self._origin, self.x, self._y, self._z = origin, x, np.cross(z, x), z
-
-    def at(self, x: Array, y: float, z: float) -> Array:
-        """Convert gripper coordinates to world points (N, 3)."""
-        return self._origin + x[:, None] * self.x + y * self._y + z * self._z
 
 
 def _surface_points(mesh: Mesh, count: int, rng: Rng) -> tuple[Array, Array]:

@@ -164,7 +164,7 @@ def _until_contact(
 def _shifted_until_contact(
     solid: Solid, pose: Array, way: Array, bodies: list[Body]
 ) -> Array | None:
-    """Shift from a free pose along ``way`` (3,), meters; None if it meets nothing."""
+    """Shift from a free pose along ``way`` (3,), meters, until contact; None without contact."""
     share = min(free_share(solid, pose, body.solid, body.pose, way) for body in bodies)
     if share >= 1:
         return None

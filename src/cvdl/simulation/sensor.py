@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.simulation.random_fields import normal_field, uniform_field
+from cvdl.simulation.render import Rendering
 
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
 
@@ -73,20 +74,12 @@ REALSENSE = DepthSensor("realsense", 665.0, -0.055, 1 / 32, 0.08, 1.5, 0.3, 10.0
 
 
 def measure_depth(
-    depth: Floats,
-    cosine: Floats,
-    albedo: Floats,
-    glare: Floats,
-    focal: float,
-    sensor: DepthSensor,
-    rng: np.random.Generator,
+    rendering: Rendering, focal: float, sensor: DepthSensor, rng: np.random.Generator
 ) -> Floats:
     """Return a noisy depth image in meters, NaN where there is no reading.
 
     Args:
-        depth: (H, W) float32 meters, exact; infinite where no surface is.
-        cosine: (H, W) of the angle of incidence.
-        albedo, glare: (H, W) 0 to 1, see ``Rendering``.
+        rendering: the noiseless image.
         focal: of the image, pixels; scales the parallax of the second eye.
         sensor: the camera.
         rng: source of the noise.
@@ -94,8 +87,8 @@ def measure_depth(
     Returns:
         (H, W) float32, whole millimeters.
     """
-    shape = (depth.shape[0], depth.shape[1])
-    finite = np.minimum(depth, np.float32(100))
+    shape = rendering.labels.shape
+    finite = np.minimum(rendering.depth, np.float32(100))
     kernel = np.ones((3, 3), np.uint8)
     low, high = cv2.erode(finite, kernel), cv2.dilate(finite, kernel)
     edge = high - low > 0.02 + 0.02 * low
@@ -106,7 +99,8 @@ def measure_depth(
     spread = sensor.inverse_depth(sensor.disparity_sigma)
     measured = np.empty(shape, np.float32)
     _measure(
-        depth, cosine, albedo, glare, edge, wobble_x, wobble_y, noise, blobs,
+        rendering.depth, rendering.cosine, rendering.albedo, rendering.glare, edge,
+        wobble_x, wobble_y, noise, blobs,
         focal * sensor.baseline, step, spread, sensor.nearest, sensor.farthest, measured,
     )  # fmt: skip
     return measured

@@ -1,4 +1,4 @@
-"""Procedural surfaces: wood, cloth, stone, plaster, plain colours and printed packaging."""
+"""Procedural surfaces: wood, cloth, stone, plaster, plain colors and printed packaging."""
 
 from __future__ import annotations
 
