@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cvdl.datasets.cornell import CornellDataset
+from cvdl.datasets.dataset import Subset
 from cvdl.datasets.grasp_sample import GraspData, GraspSample
-from cvdl.datasets.views import Views
 from cvdl.evaluation.figures import spread
 from cvdl.evaluation.grasping import GraspScores, score_grasp_detector
 from cvdl.grasping import GRASP_DETECTORS
@@ -71,7 +71,7 @@ def cross_validate(
     for split in folds(views.object_ids, FOLDS, by):  # type: ignore[arg-type]
         data = LearningSet.joined([sets[i] for i in split.train])
         small, large = (train_network(hidden, data, config) for hidden in (SMALL, LARGE))
-        tested = Views([(views, split.test)])
+        tested = Subset([(views, split.test)])
         for search, into in zip(searches, scores, strict=True):
             into.append(score_grasp_detector(LenzDetector(small, large, search), tested))
     return scores

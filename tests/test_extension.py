@@ -19,8 +19,8 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.registry import Model
 from cvdl.core.settings import Settings
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.registry import Dataset
-from cvdl.datasets.views import LabelledViews
+from cvdl.datasets.registry import DatasetInfo
+from cvdl.datasets.dataset import Dataset
 from cvdl.detection import Detections
 from cvdl.training.trainer import Trainer
 
@@ -41,7 +41,7 @@ class Mine:
         path.write_text("mine")
 
 
-class Views(LabelledViews[DetectionSample]):
+class Subset(Dataset[DetectionSample]):
     classes = ("thing",)
 
     def __init__(self, path):
@@ -67,7 +67,7 @@ MODEL = Model(
     trainer=lambda: Trainer(Plain, lambda *_: Mine()),
     weights=__import__("pathlib").Path(__file__),
 )
-DATASET = Dataset("my_views", "Views of another package.", boxes=Views)
+DATASET = DatasetInfo("my_views", "Views of another package.", boxes=Views)
 '''
 
 

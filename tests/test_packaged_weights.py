@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvdl.datasets.simulated_detection import SimulatedDetection
-from cvdl.datasets.simulated_grasps import SimulatedGrasps
+from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.detection import score_detector

@@ -15,7 +15,7 @@ from cvdl.cli.demo import run_demo
 from cvdl.detection import Detections
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.simulation import simulate_scene
-from cvdl.simulation.scene import FRAME_RATE
+from cvdl.simulation.generate import FRAME_RATE
 from cvdl.simulation.shapes import CATEGORIES
 
 SCENES = 3

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 import cv2
@@ -20,8 +18,8 @@ from typer.testing import CliRunner
 from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
-from cvdl.datasets.registry import DATASETS, Dataset
-from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.datasets.registry import DATASETS, DatasetInfo
+from cvdl.datasets.simulated import SimulatedDataset
 from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.networks.weights import load_weights, save_weights
@@ -188,10 +186,10 @@ def test_extra_views_are_trained_on_and_never_tested_on(data, tmp_path):
 
 
 def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
-    class Simulated(SimulatedViews):
+    class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
 
-        _labelled = None
+        _labeled = None
 
         def __init__(self, seed, count):
             assert seed == 8  # not the seed of scenes to test on
@@ -201,9 +199,7 @@ def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
             sample = CornellDataset(data)[0]
             return (replace(sample, name=name) for name in self.names)
 
-    module = ModuleType("simulated_grasps")
-    module.SimulatedGrasps = Simulated
-    monkeypatch.setitem(sys.modules, "cvdl.datasets.simulated_grasps", module)
+    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedGrasps", Simulated)
     options = ["--test", 0.2, "--simulated", 3, "--seed", 7, "--epochs", 1]
     run("--data", data, "--out", tmp_path / "run", *options)
     _, metadata = load_weights(tmp_path / "run" / "cascade.safetensors", "tiny")
@@ -309,7 +305,7 @@ def test_scores_on_the_training_data_of_the_packaged_weights_come_with_a_note(
 ):
     register(GRASP_DETECTORS, TINY)
     for name in ("cornell_rgb", "jacquard"):
-        register(DATASETS, Dataset(name, "Another reader.", grasps=CornellDataset))
+        register(DATASETS, DatasetInfo(name, "Another reader.", grasps=CornellDataset))
     command = ["evaluate", "grasp", "--data", str(data), *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output

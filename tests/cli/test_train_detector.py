@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 import cv2
@@ -21,7 +19,7 @@ from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.cli.problems import DETECTION
 from cvdl.datasets.coco import CocoDataset
-from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.datasets.simulated import SimulatedDataset
 from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 from cvdl.networks.weights import load_weights, save_weights
@@ -185,11 +183,11 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 
 
 def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
-    class Simulated(SimulatedViews):
+    class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
 
         classes = CocoDataset(data).classes
-        _labelled = None  # were a scene made once more, this would be called
+        _labeled = None  # were a scene made once more, this would be called
 
         def __init__(self, seed, count):
             assert (seed, count) == (7, VIEWS)
@@ -198,9 +196,7 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
         def on_processes(self):
             return map(lambda view, name: replace(view, name=name), CocoDataset(data), self.names)
 
-    module = ModuleType("simulated_detection")
-    module.SimulatedDetection = Simulated
-    monkeypatch.setitem(sys.modules, "cvdl.datasets.simulated_detection", module)
+    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedDetection", Simulated)
     options = ["--dataset", "simulated", "--scenes", VIEWS, "--seed", 7, "--epochs", 1]
     run("--out", tmp_path / "run", *options, "--test", 0.4)
     assert results(tmp_path / "run")["images"] == 2

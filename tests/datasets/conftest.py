@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 16, 12
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Path:
-    """Three scene folders; red colour, depth 500 mm with one hole, truth in parts."""
+    """Three scene folders; red color, depth 500 mm with one hole, labels in parts."""
     for name in ("learn10", "learn2", "learn1"):
         (tmp_path / name).mkdir()
         color = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

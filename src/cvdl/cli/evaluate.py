@@ -272,7 +272,7 @@ def detector(
 
     from cvdl.cli.console import status_console
     from cvdl.core.tally import latency_report
-    from cvdl.datasets.views import tracked
+    from cvdl.datasets.dataset import tracked
     from cvdl.evaluation.detection import score_detector
 
     pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
@@ -351,7 +351,7 @@ def semantic(
     from rich.console import Console
 
     from cvdl.cli.console import status_console
-    from cvdl.datasets.views import tracked
+    from cvdl.datasets.dataset import tracked
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
     from cvdl.evaluation.shared_classes import SharedClasses

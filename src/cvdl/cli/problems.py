@@ -103,9 +103,9 @@ class Problem(ABC, Generic[Scores, Report]):
 
     def part(self, data: Any, indices: Iterable[int], extra: Sequence[Any] = ()) -> Any:
         """Some views of a data set, and all of the extra ones."""
-        from cvdl.datasets.views import Views
+        from cvdl.datasets.dataset import Subset
 
-        return Views([(data, indices), *((more, range(len(more))) for more in extra)])
+        return Subset([(data, indices), *((more, range(len(more))) for more in extra)])
 
     def content(self, report: Any, folds: Sequence[Any] = ()) -> dict[str, Any]:
         """All figures for JSON, with their spread over the folds."""
@@ -130,18 +130,18 @@ class _Boxes(Problem[Scores, Report]):
     section, labels, dataset = "detector", "boxes", "coco"
 
     def part(self, data: Any, indices: Iterable[int], extra: Sequence[Any] = ()) -> Any:
-        from cvdl.datasets.detection_sample import DetectionViews, check_classes
+        from cvdl.datasets.detection_sample import DetectionSubset, check_classes
 
         for more in extra:
             check_classes(data, more)
-        return DetectionViews(data, indices, extra)
+        return DetectionSubset(data, indices, extra)
 
 
 class _Detection(_Boxes["DetectionScores", "DetectionReport"]):
     """Objects in boxes, with a class."""
 
     def score(self, model: Any, views: Any, console: Console | None) -> DetectionScores:
-        from cvdl.datasets.views import tracked
+        from cvdl.datasets.dataset import tracked
         from cvdl.evaluation.detection import score_detector
 
         samples = tracked(views, "detecting", console)

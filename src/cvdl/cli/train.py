@@ -319,8 +319,8 @@ def _keep_simulated(views: object, console: Console) -> None:
     """Make simulated views once, on several processes, with a progress bar."""
     from rich.progress import track
 
-    from cvdl.datasets.simulated_views import SimulatedViews
+    from cvdl.datasets.simulated import SimulatedDataset
 
-    if isinstance(views, SimulatedViews):
+    if isinstance(views, SimulatedDataset):
         total = len(views)
         views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))

@@ -14,14 +14,14 @@ from typing import Any, Literal
 from cvdl.core.errors import InputError
 from cvdl.core.registry import Registry
 
-__all__ = ["DATASETS", "Dataset", "Labels", "datasets_of", "open_dataset"]
+__all__ = ["DATASETS", "DatasetInfo", "Labels", "datasets_of", "open_dataset"]
 
 #: What is labeled.
 Labels = Literal["boxes", "masks", "grasps"]
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DatasetInfo:
     """A data set, or a layout of folders, that is chosen by its name.
 
     Attributes:
@@ -42,10 +42,10 @@ class Dataset:
     is_simulated: bool = False
 
 
-DATASETS = Registry[Dataset]("data set", "cvdl.datasets", "cvdl.datasets", "coco")
+DATASETS = Registry[DatasetInfo]("data set", "cvdl.datasets", "cvdl.datasets", "coco")
 
 
-def datasets_of(labels: Labels) -> list[Dataset]:
+def datasets_of(labels: Labels) -> list[DatasetInfo]:
     """The data sets with such labels."""
     return [dataset for dataset in DATASETS if getattr(dataset, labels) is not None]
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.dataset import Dataset, tracked
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.views import LabelledViews, tracked
 from cvdl.evaluation.binary import BinaryScores
 from cvdl.evaluation.figures import as_json, mean_of_defined
 from cvdl.grasping.detector import GraspDetector
@@ -142,7 +142,7 @@ class GraspScores:
 
 
 def score_grasp_detector(
-    detector: GraspDetector, data: LabelledViews[GraspSample], console: Console | None = None
+    detector: GraspDetector, data: Dataset[GraspSample], console: Console | None = None
 ) -> GraspScores:
     """Score a detector on labeled images, and its recognition if it has ``judge``.
 

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import Subset, tracked
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
-from cvdl.datasets.views import Views, tracked
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.boxes import box_iou
@@ -88,7 +88,7 @@ def train_hog(
     if last.exists():
         return HogDetector.load(last, torch.device("cpu"))
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
-    some = Views([(train, picks)])
+    some = Subset([(train, picks)])
     learnt = [
         _labelled_and_free(view, len(train.classes), settings)
         for view in tracked(some, "describing", console)

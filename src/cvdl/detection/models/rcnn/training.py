@@ -14,13 +14,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
     check_boxes,
     check_classes,
 )
-from cvdl.datasets.views import tracked
 from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
 from cvdl.detection.models.rcnn.samples import labelled_crops, sample_boxes

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
-from cvdl.datasets.views import tracked
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions

@@ -13,9 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
 from cvdl.datasets.labelled_pixels import IGNORED
-from cvdl.datasets.views import tracked
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.detection.models.segnet.views import MaskedPicture, class_weights, random_view
 from cvdl.evaluation.semantic import score_class_maps

@@ -1,7 +1,8 @@
-"""Random fields, cut out of large ones that are made once: an image's worth takes no time."""
+"""Random fields, cut out of large ones that are made once, so that an image's worth is cheap."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -14,27 +15,29 @@ Floats = NDArray[np.float32]
 
 
 def normal_field(rng: np.random.Generator, shape: tuple[int, int], grain: float = 0.0) -> Floats:
-    """A field (H, W) of standard normal values, read-only.
+    """Return a field (H, W) of standard normal values, read-only.
 
     Args:
-        rng: chooses the cut-out and its mirroring.
+        rng: chooses the part of the large field and its mirroring.
         shape: (H, W).
-        grain: standard deviation of the field's spatial blur, pixels; 0 for white noise.
+        grain: standard deviation of the spatial blur, pixels; 0 for white noise.
     """
-    return _cut_out(rng, _large_normal(_size(shape), grain), shape)
+    return _part(rng, _large_normal, shape, grain)
 
 
 def uniform_field(rng: np.random.Generator, shape: tuple[int, int], grain: float) -> Floats:
-    """The same with nearly uniform values between 0 and 1."""
-    return _cut_out(rng, _large_uniform(_size(shape), grain), shape)
+    """Return a field (H, W) of nearly uniform values between 0 and 1; see `normal_field`."""
+    return _part(rng, _large_uniform, shape, grain)
 
 
-def _size(shape: tuple[int, int]) -> int:
-    """A power of 2 large enough for many different cut-outs."""
-    return 1 << (max(shape) * 3 // 2).bit_length()
-
-
-def _cut_out(rng: np.random.Generator, field: Floats, shape: tuple[int, int]) -> Floats:
+def _part(
+    rng: np.random.Generator,
+    large: Callable[[int, float], Floats],
+    shape: tuple[int, int],
+    grain: float,
+) -> Floats:
+    # The size is a power of 2, large enough for many different parts.
+    field = large(1 << (max(shape) * 3 // 2).bit_length(), grain)
     row, column = (int(rng.integers(0, len(field) - extent)) for extent in shape)
     down, right = rng.choice([-1, 1], 2)
     return field[row : row + shape[0], column : column + shape[1]][::down, ::right]

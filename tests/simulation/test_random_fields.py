@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cvdl.simulation.noise import normal_field, uniform_field
+from cvdl.simulation.random_fields import normal_field, uniform_field
 
 
 @pytest.mark.parametrize("grain", [0.0, 0.8, 1.5])
-def test_normal_fields_are_standard_normal_and_as_coarse_as_asked(grain: float) -> None:
+def test_normal_fields_are_standard_normal_with_the_given_grain(grain: float) -> None:
     field = normal_field(np.random.default_rng(0), (480, 640), grain)
     assert field.shape == (480, 640)
     assert field.dtype == np.float32
@@ -24,7 +24,7 @@ def test_uniform_fields_are_nearly_uniform() -> None:
         assert (field < share).mean() == pytest.approx(share, abs=0.03)
 
 
-def test_fields_depend_on_the_generator_alone() -> None:
+def test_fields_depend_only_on_the_generator() -> None:
     first, again, other = (normal_field(np.random.default_rng(s), (60, 80)) for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
