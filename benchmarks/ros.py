@@ -28,13 +28,12 @@ from rclpy.node import Node
 from rich.console import Console
 from rich.progress import track
 
-from cvdl.core.config import load_config
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.topics import SCENE_TOPICS
-from cvdl.pipeline import Perception
+from cvdl.pipeline import Perception, load_config
 from cvdl.ros.executables import perception
 from cvdl.ros.interfaces import message_type
 from cvdl.viz.pictures import overlay

@@ -17,24 +17,22 @@ from cvdl.core import threads
 
 if TYPE_CHECKING:
     from cvdl.core.camera import Camera
-    from cvdl.core.config import load_config
     from cvdl.core.errors import InputError
     from cvdl.core.frame import RgbdFrame
     from cvdl.core.scene import Detection, Grasp, OrientedBox, Plane, Scene, SceneObject
     from cvdl.detection import DETECTORS, load_detector
     from cvdl.grasping import GRASP_DETECTORS, load_grasp_detector
-    from cvdl.pipeline import Perception, PerceptionConfig
+    from cvdl.pipeline import Perception, PerceptionConfig, load_config
     from cvdl.viz.pictures import overlay
 
 _MODULES = {
     "cvdl.core.camera": ("Camera",),
-    "cvdl.core.config": ("load_config",),
     "cvdl.core.errors": ("InputError",),
     "cvdl.core.frame": ("RgbdFrame",),
     "cvdl.core.scene": ("Detection", "Grasp", "OrientedBox", "Plane", "Scene", "SceneObject"),
     "cvdl.detection": ("DETECTORS", "load_detector"),
     "cvdl.grasping": ("GRASP_DETECTORS", "load_grasp_detector"),
-    "cvdl.pipeline": ("Perception", "PerceptionConfig"),
+    "cvdl.pipeline": ("Perception", "PerceptionConfig", "load_config"),
     "cvdl.viz.pictures": ("overlay",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from pydantic import Field
 
+from cvdl.core.config import load_settings
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene, Segmentation
 from cvdl.core.settings import Settings
@@ -21,7 +23,7 @@ from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
 from cvdl.segmentation.stage import SegmentationStage
 
-__all__ = ["Perception", "PerceptionConfig", "Stage"]
+__all__ = ["Perception", "PerceptionConfig", "Stage", "load_config"]
 
 #: Adds its results to the scene of a frame. What several stages derive from the frame is computed
 #: once and kept with it, see ``RgbdFrame.derived``.
@@ -43,6 +45,17 @@ class PerceptionConfig(Settings):
         """Return a copy with detection and grasps disabled."""
         disabled = self.detector.model_copy(update={"enable": False})
         return self.without_grasps().model_copy(update={"detector": disabled})
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:
+    """Load the settings of all stages; see ``cvdl.core.config.load_settings``.
+
+    In a ROS parameter file, parameters of the node that are no settings of a stage, such as
+    ``slop``, are ignored.
+    """
+    from cvdl.ros.parameters import NodeConfig  # imports this module, but needs no ROS
+
+    return load_settings(PerceptionConfig, path, overrides, ignored=NodeConfig.model_fields)
 
 
 class Perception:

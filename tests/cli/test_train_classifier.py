@@ -12,9 +12,9 @@ import torch
 from typer.testing import CliRunner
 
 from cvdl.cli.app import app
-from cvdl.core.config import load_config
 from cvdl.core.errors import InputError
 from cvdl.detection import load_detector
+from cvdl.pipeline import load_config
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

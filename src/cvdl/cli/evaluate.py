@@ -101,14 +101,13 @@ def segmentation(
     from rich.progress import track
 
     from cvdl.cli.console import status_console
-    from cvdl.core.config import load_config
     from cvdl.datasets import OsdDataset
     from cvdl.evaluation.segmentation_dataset import (
         evaluate_dataset,
         segmentation_report,
         worst_frames,
     )
-    from cvdl.pipeline import Perception
+    from cvdl.pipeline import Perception, load_config
     from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)

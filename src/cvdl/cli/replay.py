@@ -70,8 +70,7 @@ def command(
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     from cvdl.cli.console import status_console
-    from cvdl.core.config import load_config
-    from cvdl.pipeline import Perception
+    from cvdl.pipeline import Perception, load_config
     from cvdl.replay import ReplayOptions, replay
 
     perception = Perception(load_config(config, settings or []))
