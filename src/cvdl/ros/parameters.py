@@ -1,4 +1,4 @@
-"""Settings as ROS parameters: name, type, range and description from the pydantic models."""
+"""Settings as ROS parameters: names, types, ranges and descriptions of the pydantic models."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _FIXED = {
 
 
 class NodeConfig(Settings):
-    """What every node has beside the settings of its stages."""
+    """Parameters of every node, in addition to the settings of its stages."""
 
     autostart: bool = Field(
         True, description="Whether the node configures and activates itself when it starts."
@@ -70,11 +70,11 @@ class NodeConfig(Settings):
     )
     source: Literal["images", "points"] = Field(
         "images",
-        description="Source of frames: colour and depth images, or organised PointCloud2 with "
-        "colour on the topic points.",
+        description="Source of frames: color and depth images, or organized PointCloud2 with "
+        "color on the topic points.",
     )
     image_transport: Literal["raw", "compressed"] = Field(
-        "raw", description="Transport of colour: raw, or CompressedImage on COLOR/compressed."
+        "raw", description="Transport of color: raw, or CompressedImage on COLOR/compressed."
     )
     depth_image_transport: Literal["raw", "compressedDepth", "compressed"] = Field(
         "raw",
@@ -85,7 +85,7 @@ class NodeConfig(Settings):
         DEFAULT_SLOP_S,
         ge=0.0,
         le=10.0,
-        description="Largest difference between the stamps of colour and depth, seconds.",
+        description="Largest difference between the stamps of color and depth, seconds.",
     )
     queue_size: int = Field(
         DEFAULT_QUEUE,
@@ -109,13 +109,13 @@ class SegmentationNodeConfig(NodeConfig):
 
 
 class DetectionNodeConfig(SegmentationNodeConfig):
-    """Parameters of detection_node; it segments where no other node does."""
+    """Parameters of detection_node; it segments if no other node does."""
 
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
 
 
 class GraspNodeConfig(SegmentationNodeConfig):
-    """Parameters of grasp_node; it segments where no other node does."""
+    """Parameters of grasp_node; it segments if no other node does."""
 
     grasp: GraspConfig = Field(default_factory=GraspConfig)
 
@@ -126,12 +126,12 @@ class PerceptionNodeConfig(NodeConfig, PerceptionConfig):
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One parameter, as its model's field declares it.
+    """One parameter, from the field of its model.
 
     Attributes:
-        name: with dots between the levels, such as "segmentation.max_range".
-        default: its type is the parameter's.
-        description: with the choices, where there are any.
+        name: name with dots between the levels, such as "segmentation.max_range".
+        default: default value; its type is that of the parameter.
+        description: description, with the choices if there are any.
         low: smallest value, or None.
         high: largest value, or None.
         live: whether it may be changed while the node is configured.
@@ -146,7 +146,7 @@ class ParameterSpec:
 
 
 def parameters_of(model: type[BaseModel]) -> list[ParameterSpec]:
-    """The parameters of a model and of the models in it, in order of their declaration."""
+    """The parameters of a model and its nested models, in the order of declaration."""
     return list(_specs(model, model(), ""))
 
 
@@ -201,13 +201,13 @@ def descriptor(spec: ParameterSpec) -> Any:
 
 
 def assemble(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """The settings that parameters make.
+    """Build settings from parameters.
 
     Args:
-        model: of the settings.
-        values: by the parameters' names; those left out have their defaults.
+        model: model of the settings.
+        values: values by parameter name; missing ones have their defaults.
 
     Raises:
-        ConfigError: if a value is not accepted, or two do not go together; it says which.
+        ConfigError: if a value is invalid, or two contradict each other; it names them.
     """
     return load_settings(model, values=nested(values))
