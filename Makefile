@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format benchmark clean
+.PHONY: help install demo test quick lint format benchmark clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
@@ -16,15 +16,18 @@ install: $(VENV)/.installed ## Make .venv and install cvdl into it
 demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline, show the results
 	$(BIN)/cvdl demo
 
-test: lint ## Lint, then run the tests
-	scripts/with-ros.sh $(BIN)/python -m pytest
+test: lint ## Lint, then run all tests
+	scripts/with-ros.sh $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+quick: lint ## Lint, then run the tests that are fast and need neither ROS nor recordings
+	$(BIN)/python -m pytest -m 'not slow and not ros and not real' -n 2 --dist loadgroup
 
 lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
-format: $(VENV)/.developing ## Mend what ruff can mend by itself
+format: $(VENV)/.developing ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 

@@ -6,6 +6,9 @@ import array
 import os
 from dataclasses import replace
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -16,6 +19,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Grasp, OrientedBox, Plane, Scene, SceneObject
 from cvdl.detection import Detections
 from cvdl.messages.factory import MessageFactory
+from helpers.paths import DATA
 
 # A check of a change fails because of the change: the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -24,6 +28,21 @@ settings.load_profile("ci" if os.environ.get("CI") else "people")
 
 _STAMP_NS = 1_700_000_000_000_000_123
 _PERIOD_NS = 33_333_333
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark tests of ROS graphs, skip tests without their data, and group tests for workers."""
+    for item in items:
+        if item.path.parent.name == "graph":
+            item.add_marker(pytest.mark.ros)
+        for mark in item.iter_markers("real"):
+            for name in mark.args:
+                if not (DATA / name).is_dir():
+                    item.add_marker(pytest.mark.skip(reason=f"needs ../shared/data/{name}"))
+        # The fixtures of a module are made once; two ROS graphs at once would share the cores.
+        group = "ros" if item.get_closest_marker("ros") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
-ROOT = Path(__file__).parents[1]
+from helpers.paths import ROOT
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from helpers.paths import ROOT
+
 SETUP = 'echo "$_NOBODY_SET_THIS" >/dev/null\n'  # ROS's own use such variables, too
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the scripts are for bash")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ from cvdl.cli.app import app
 from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_color, read_depth, stamp_ns
-
-DATA = Path(__file__).parents[2] / "../shared/data"
+from helpers.paths import DATA
 
 
 def run(*arguments: object) -> str:
@@ -57,12 +55,17 @@ def test_info_of_a_bag_without_images(tmp_path):
     assert lines[-1] == "There is nothing to replay: no topic holds images."
 
 
-@pytest.fixture(params=["simulated", "pairs", "osd", "tabletop_demo"])
+@pytest.fixture(
+    params=[
+        "simulated",
+        "pairs",
+        pytest.param("osd", marks=pytest.mark.real("osd")),
+        pytest.param("tabletop_demo", marks=pytest.mark.real("tabletop_demo")),
+    ]
+)
 def image_folder(request, tmp_path):
-    """Folders in both layouts, real ones where they are at hand."""
+    """Folders in both layouts, simulated and real."""
     if request.param in ("osd", "tabletop_demo"):
-        if not (DATA / request.param).is_dir():
-            pytest.skip(f"needs the real data in ../shared/data/{request.param}")
         return DATA / request.param
     run("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
     if request.param == "simulated":

@@ -22,8 +22,8 @@ from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
 from cvdl.replay import NAMESPACE
 from cvdl.ros import documentation
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "config/cameras").glob("*.yaml"))
 KNOWN_TOPICS = {
     COLOR_TOPIC,
