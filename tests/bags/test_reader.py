@@ -10,7 +10,7 @@ import pytest
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from rosbags.rosbag1 import Writer as Writer1
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -18,6 +18,7 @@ from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.typestore import typestore
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import MessageError, read_camera, read_color, read_depth
+from helpers.bags import write_rosbag2
 
 IMAGE = "sensor_msgs/msg/Image"
 FACTORY = MessageFactory(message_type)
@@ -32,14 +33,8 @@ def serialised(frames):
         yield frame.stamp_ns, bytes(typestore().serialize_cdr(message, IMAGE))
 
 
-def write_rosbag2(path, messages, storage=StoragePlugin.MCAP, compression=CompressionMode.NONE):
-    writer = Writer2(path, version=9, storage_plugin=storage)
-    writer.set_compression(compression, CompressionFormat.ZSTD)
-    with writer:
-        connection = writer.add_connection("/color", IMAGE, typestore=typestore())
-        for stamp, data in messages:
-            writer.write(connection, stamp, data)
-    return path
+def write(path, messages, storage=StoragePlugin.MCAP, compression=CompressionMode.NONE):
+    return write_rosbag2(path, "/color", IMAGE, messages, storage, compression)
 
 
 def contents(path):
@@ -65,7 +60,7 @@ def messages(frames):
     ],
 )
 def test_rosbag2(tmp_path, messages, storage, compression):
-    path = write_rosbag2(tmp_path / "bag", messages, storage, compression)
+    path = write(tmp_path / "bag", messages, storage, compression)
     kind, found = contents(path)
     assert kind == f"rosbag2 ({'MCAP' if storage == StoragePlugin.MCAP else 'SQLite'})"
     assert found == [("/color", stamp, data) for stamp, data in messages]
@@ -78,7 +73,7 @@ def test_rosbag2(tmp_path, messages, storage, compression):
 
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 def test_a_file_without_its_folder(tmp_path, messages, storage):
-    (file,) = set(write_rosbag2(tmp_path / "bag", messages, storage).glob("bag.*"))
+    (file,) = set(write(tmp_path / "bag", messages, storage).glob("bag.*"))
     _, found = contents(shutil.move(file, tmp_path / file.name))
     assert len(found) == COUNT
 
@@ -284,7 +279,7 @@ def test_what_comes_before_the_cut_is_read(
     tmp_path, messages, storage, with_metadata, share, caplog
 ):
     """As a full disk or a lost connection leaves a copy, or a killed recorder its bag."""
-    path = write_rosbag2(tmp_path / "bag", messages, storage)
+    path = write(tmp_path / "bag", messages, storage)
     (file,) = path.glob("bag.*")
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     if not with_metadata:
@@ -306,7 +301,7 @@ def test_a_folder_that_lost_its_metadata_is_read_file_by_file(tmp_path, messages
     folder.mkdir()
     for number in (2, 10):
         part = messages[:20] if number == 2 else messages[20:]
-        whole = write_rosbag2(tmp_path / f"part_{number}", part)
+        whole = write(tmp_path / f"part_{number}", part)
         shutil.copy(whole / f"part_{number}.mcap", folder / f"bag_{number}.mcap")
     with BagReader(folder) as bag:
         assert [topic.count for topic in bag.topics] == [COUNT]
@@ -315,7 +310,7 @@ def test_a_folder_that_lost_its_metadata_is_read_file_by_file(tmp_path, messages
 
 
 def test_damage_in_the_middle_of_an_indexed_file(tmp_path, messages, caplog):
-    path = write_rosbag2(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
+    path = write(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
     file = path / "bag.mcap"
     data = bytearray(file.read_bytes())
     half, quarter = len(data) // 2, len(data) // 4
@@ -357,7 +352,7 @@ def test_what_is_no_bag_at_all(tmp_path):
 
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
 def test_compression_that_the_library_has_not(tmp_path, messages, mode):
-    path = write_rosbag2(tmp_path / "bag", messages, compression=mode)
+    path = write(tmp_path / "bag", messages, compression=mode)
     metadata = path / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace("format: zstd", "format: lz4"))
     with pytest.raises(BagError, match="'lz4' is not supported"):
