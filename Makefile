@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first target that needs it makes.
+# Everything runs in .venv, which the first target that needs it creates.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +7,13 @@ SOURCES := src tests benchmarks launch scripts setup.py
 .DEFAULT_GOAL := help
 .PHONY: help install demo test quick lint format benchmark clean
 
-help: ## List what make can do
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
 		awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-install: $(VENV)/.installed ## Make .venv and install cvdl into it
+install: $(VENV)/.installed ## Create .venv and install cvdl into it
 
-demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline, show the results
+demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline and show the results
 	$(BIN)/cvdl demo
 
 test: lint ## Lint, then run all tests
@@ -31,12 +31,12 @@ format: $(VENV)/.developing ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-benchmark: $(VENV)/.installed ## Measure the segmentation on real scenes, beside two baselines
+benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on real scenes
 	$(BIN)/python benchmarks/segmentation.py
 	$(BIN)/python benchmarks/clicks.py
 	$(BIN)/python benchmarks/outlines.py
 
-clean: ## Remove .venv and everything that was built
+clean: ## Remove .venv and all build results
 	find src -name '*.nb[ci]' -delete
 	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

@@ -67,13 +67,15 @@ LIVE = [
 ]
 DEV = [
     "hypothesis>=6.100",
-    "lark-parser>=0.12",  # for `ros2 launch` of an installation, which a .venv sees nothing else of
+    "lark-parser>=0.12",  # `ros2 launch` of an installation needs it inside .venv
     "mcap-ros2-support>=0.5.5",
     "mypy>=1.10",
     "onnx>=1.16",
     "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",
+    "pytest-cov>=6",
+    "pytest-xdist>=3.6",
     "ruff>=0.6",
     "types-PyYAML",
 ]
