@@ -24,8 +24,8 @@ from cvdl.messages.topics import TOPICS
 from cvdl.replay import NAMESPACE
 from cvdl.ros import documentation
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "config/cameras").glob("*.yaml"))
 KNOWN_TOPICS = {
     COLOR_TOPIC,
