@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick lint docs format benchmark clean
+.PHONY: help install demo test quick lint generate docs format benchmark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
@@ -26,6 +26,9 @@ lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+
+generate: $(VENV)/.developing ## Write config/perception.yaml and the tables of README and docs
+	$(BIN)/python scripts/generate.py
 
 docs: $(VENV)/.developing ## Build the site of the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
