@@ -70,7 +70,7 @@ def test_depth_of_another_camera_is_registered(tmp_path, frames, seen, caplog, t
     summary = replay(tmp_path / "in", tmp_path / "out", seen)
     assert (summary.frames, summary.dropped) == (3, {})
     assert summary.topics.depth_info == DEPTH_INFO_TOPIC
-    assert f"depth of {DEPTH_TOPIC} is registered to colour here" in summary.registration
+    assert f"depth of {DEPTH_TOPIC} is registered to color here" in summary.registration
     for frame in seen.frames:
         expected = register(depth, DEPTH_CAMERA, frame.camera, BESIDE)
         np.testing.assert_array_equal(frame.depth, expected)
@@ -104,7 +104,7 @@ def test_point_clouds_are_replayed(tmp_path, frames, seen, cloud_of, caplog, has
         assert frame.camera.fx == pytest.approx(original.camera.fx, abs=0 if has_info else 1e-3)
     assert caplog.records == []
     text = CliRunner().invoke(app, ["info", str(tmp_path / "in")]).stdout
-    assert "x y z rgb 64x48  <- colour and depth" in text
+    assert "x y z rgb 64x48  <- color and depth" in text
 
 
 def test_a_cloud_without_rows_is_told(tmp_path, frame, seen, cloud_of):
@@ -112,5 +112,5 @@ def test_a_cloud_without_rows_is_told(tmp_path, frame, seen, cloud_of):
     with BagWriter(tmp_path / "in") as bag:
         bag.write("/points", frame.stamp_ns, message)
     summary = replay(tmp_path / "in", tmp_path / "out", seen, ReplayOptions(points_topic="/points"))
-    assert summary.dropped == {"cloud not organised": 1}
-    assert "/points: cloud not organised: 3072x1 points; accepted: " in summary.problem
+    assert summary.dropped == {"cloud not organized": 1}
+    assert "/points: cloud not organized: 3072x1 points; accepted: " in summary.problem

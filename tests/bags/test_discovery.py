@@ -228,9 +228,9 @@ def test_a_point_cloud_is_chosen_without_a_pair_of_images(bag_with):
     found = find_topics(bag)
     assert found == RgbdTopics("/cam/points", "/cam/points", "")
     assert found.is_cloud
-    marks = {"/cam/points": "colour and depth"}
+    marks = {"/cam/points": "color and depth"}
     first, _, third = describe_topics(bag, image_topics(bag), marks).splitlines()
-    assert " ".join(first.split()).endswith("x y z rgb 64x48 <- colour and depth")
+    assert " ".join(first.split()).endswith("x y z rgb 64x48 <- color and depth")
     assert third.endswith("x y z 64x48")
     pair = {"/c": "color", "/d": "depth", "/i": "info"}
     assert find_topics(bag_with({**points, **pair})) == RgbdTopics("/c", "/d", "/i")
@@ -243,7 +243,7 @@ def test_ambiguous_and_unusable_point_clouds_are_errors(bag_with):
     with pytest.raises(BagError, match="choose one: --points-topic /a/points or /b/points"):
         find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
     bag = bag_with({"/p": "bare cloud", "/c": "color"})
-    with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p does not serve: clo"):
+    with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p cannot be used: clo"):
         find_topics(bag)
     assert find_topics(bag, points="/p").is_cloud  # the frames report the fault
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):
@@ -350,6 +350,6 @@ def test_topics_are_described_with_encoding_and_size(bag_with):
     images = image_topics(bag)
     assert images["/c"].size == (64, 48)
     assert images["/z"].kind == "depth"
-    first, second = describe_topics(bag, images, {"/c": "colour"}).splitlines()
-    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- colour"
+    first, second = describe_topics(bag, images, {"/c": "color"}).splitlines()
+    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- color"
     assert second.endswith("16UC1; compressedDepth png")  # its data is not an image
