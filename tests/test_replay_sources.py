@@ -84,7 +84,7 @@ def test_without_a_transform_the_cause_is_told(tmp_path, frame, seen):
             bag.write(topic, frame.stamp_ns, message)
     summary = replay(tmp_path / "in", tmp_path / "out", seen)
     assert (summary.frames, summary.dropped) == (0, {"sizes differ": 1})
-    assert "missing: the transform from 'far' to 'optical'" in summary.problem
+    assert "registration lacks the transform from 'far' to 'optical'" in summary.problem
 
 
 @pytest.mark.parametrize("has_info", [False, True])
