@@ -114,7 +114,7 @@ def classifier(
     from cvdl.detection.models.rcnn.training import (
         ClassifierTraining,
         score_classifier,
-        train_classifier,
+        trainer,
     )
     from cvdl.evaluation.classification import ClassificationScores, draw_confusion, draw_roc
     from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
@@ -143,7 +143,7 @@ def classifier(
         train, validation, test = (
             DetectionViews(views, some) for some in (part.train, part.validation, part.test)
         )
-        trained = train_classifier(train, validation, chosen, folder / "training", resume, console)
+        trained = trainer().train(train, validation, chosen, folder / "training", resume, console)
         scores = score_classifier(trained, test, console)
         figures = scores.figures() if len(test) else {}
         tested = result_metadata(figures, len(train), len(test))
