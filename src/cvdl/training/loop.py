@@ -33,7 +33,7 @@ from cvdl.training.task import Task
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TrainingSettings", "fit"]
+__all__ = ["TrainingSettings", "fit", "loop_settings"]
 
 _DRAW_EVERY = 10.0  # seconds; epochs of small models are shorter than drawing the curves
 
@@ -75,6 +75,15 @@ class TrainingSettings(Settings):
         }[self.schedule]
         rising = min(progress / self.warmup, 1.0) if self.warmup else 1.0
         return self.learning_rate * factor * rising
+
+
+def loop_settings(**values: Any) -> Any:
+    """The field ``training`` in the settings of a model, with the model's defaults.
+
+    Gradients are clipped at 5 and bfloat16 is used unless the values say otherwise.
+    """
+    values = {"clip": 5, "mixed_precision": True, **values}
+    return Field(TrainingSettings(**values), description="Settings of the training loop.")
 
 
 def fit(

@@ -26,7 +26,7 @@ from cvdl.detection.models.overfeat.network import WINDOW
 from cvdl.evaluation.detector import report_on
 from cvdl.training.augment import jittered_colors
 from cvdl.training.colors import color_statistics
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
 
@@ -42,19 +42,12 @@ _COLOR = 0.2  # largest change of brightness, contrast and saturation
 class OverfeatTraining(Settings):
     """Settings of the training of the sliding-window detector."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=30,
-            batch_size=8,
-            learning_rate=2e-3,
-            weight_decay=1e-2,
-            warmup=1,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop; a sample is a view.",
+    training: TrainingSettings = loop_settings(
+        epochs=30, batch_size=8, learning_rate=2e-3, weight_decay=1e-2, warmup=1
     )
-    windows: int = Field(24, ge=2, description="Windows cut from a view per epoch.")
+    windows: int = Field(
+        24, ge=2, description="Windows cut from a view, the loop's sample, per epoch."
+    )
     background: float = Field(
         0.5, gt=0, lt=1, description="Share of the windows without an object."
     )
@@ -155,13 +148,11 @@ def cut_window(
         fill: (3,) color outside of the image.
     """
     left, top, side = window.astype(int)
-    part = color[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    above, before = min(max(0, -top), side), min(max(0, -left), side)
-    below, after = side - above - part.shape[0], side - before - part.shape[1]
-    whole = cv2.copyMakeBorder(
-        part, above, below, before, after, cv2.BORDER_CONSTANT, value=fill.tolist()
+    shift = np.array([[1.0, 0, -left], [0, 1, -top]])
+    part = cv2.warpAffine(
+        color, shift, (side, side), flags=cv2.INTER_NEAREST, borderValue=fill.tolist()
     )
-    return cv2.resize(whole, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA)
+    return cv2.resize(part, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA)
 
 
 def _windows(

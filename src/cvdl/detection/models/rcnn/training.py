@@ -33,7 +33,7 @@ from cvdl.detection.models.rgbd_rcnn.boxes import paired_overlaps
 from cvdl.evaluation.classification import ClassificationScores
 from cvdl.networks.crops import moved_boxes
 from cvdl.training.colors import color_statistics
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
 
@@ -43,17 +43,8 @@ __all__ = ["ClassifierTask", "ClassifierTraining", "score_classifier", "trainer"
 class ClassifierTraining(Settings):
     """Settings of the training of a classifier of crops."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=20,
-            batch_size=4,
-            learning_rate=1e-3,
-            weight_decay=1e-2,
-            warmup=0.5,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop; a sample is a view.",
+    training: TrainingSettings = loop_settings(
+        epochs=20, batch_size=4, learning_rate=1e-3, weight_decay=1e-2, warmup=0.5
     )
     backbone: Backbone = Field("resnet18", description="Network to train.")
     weights: str = Field(
@@ -69,7 +60,8 @@ class ClassifierTraining(Settings):
     crops_per_view: int = Field(
         16,
         ge=2,
-        description="Crops of a view per step; half of them show an object, if there is one.",
+        description="Crops of a view, the loop's sample, per step; half of them show an object, if "
+        "there is one.",
     )
     dropout: float = Field(
         0.5, ge=0, lt=1, description="Dropout in the head of AlexNet, VGG and MobileNetV3."

@@ -22,7 +22,7 @@ from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
 from cvdl.detection.models.rgbd_rcnn.views import Batch, LabelledImage, random_views, stacked
 from cvdl.evaluation.detector import report_on
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
 
@@ -34,17 +34,8 @@ _PROPOSALS = 96  # per view, from which the regions to learn from are chosen
 class RgbdTraining(Settings):
     """Settings of the training of the default detector."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=40,
-            batch_size=16,
-            learning_rate=1.5e-3,
-            weight_decay=0.02,
-            warmup=1,
-            clip=10,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=40, batch_size=16, learning_rate=1.5e-3, weight_decay=0.02, warmup=1, clip=10
     )
     steps: int = Field(100, ge=1, description="Steps per epoch.")
     start: Path | None = Field(

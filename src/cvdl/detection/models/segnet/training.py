@@ -26,7 +26,7 @@ from cvdl.detection.models.segnet.views import (
     stacked,
 )
 from cvdl.evaluation.semantic import score_class_maps
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
 
@@ -36,17 +36,8 @@ __all__ = ["SegNetTask", "SegNetTraining", "trainer"]
 class SegNetTraining(Settings):
     """Settings of the training of SegNet."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=40,
-            batch_size=8,
-            learning_rate=2e-3,
-            weight_decay=0.01,
-            warmup=1,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=40, batch_size=8, learning_rate=2e-3, weight_decay=0.01, warmup=1
     )
     steps: int = Field(200, ge=1, description="Steps per epoch.")
 

@@ -27,7 +27,7 @@ from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionD
 from cvdl.evaluation.detector import report_on
 from cvdl.training.augment import jittered_colors
 from cvdl.training.colors import color_statistics
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.prefetch import Prefetched
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
@@ -44,11 +44,13 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 class TorchvisionDetectorTraining(Settings):
     """Settings of the training of a detector of torchvision."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=30, batch_size=8, learning_rate=5e-4, weight_decay=1e-3, warmup=1, clip=5
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=30,
+        batch_size=8,
+        learning_rate=5e-4,
+        weight_decay=1e-3,
+        warmup=1,
+        mixed_precision=False,
     )
     image_size: int | None = Field(
         None,

@@ -38,7 +38,7 @@ from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overla
 from cvdl.networks.input import network_input
 from cvdl.networks.working_size import to_working_size
 from cvdl.training.augment import Augmentation, Placement, random_view
-from cvdl.training.loop import TrainingSettings
+from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task, padded
 from cvdl.training.trainer import Trainer, train_task
 
@@ -54,17 +54,8 @@ _NOWHERE = (-1e4, -1e4, 0, 20, 20)  # a rectangle for padding
 class CascadeTraining(Settings):
     """Settings of the training of the cascade."""
 
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=40,
-            batch_size=16,
-            learning_rate=2e-3,
-            weight_decay=1e-3,
-            warmup=2,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=40, batch_size=16, learning_rate=2e-3, weight_decay=1e-3, warmup=2
     )
     steps: int = Field(30, ge=1, description="Steps per epoch.")
     first_share: float = Field(
