@@ -9,8 +9,7 @@ import yaml
 from cvdl.core.config import ConfigError, load_config, load_settings, ros_parameters
 from cvdl.core.parameter_file import fits, sections
 from cvdl.ros.parameters import PerceptionNodeConfig
-
-from ..ros.parameter_files import FILES, NODE
+from helpers.parameter_files import FILES, NODE
 
 
 @pytest.mark.parametrize("name", FILES)
