@@ -7,7 +7,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
 SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick lint format benchmark clean
+.PHONY: help install demo test quick lint generate docs format benchmark clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
@@ -29,6 +29,12 @@ lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
+generate: $(VENV)/.developing ## Write config/perception.yaml and the tables of README and docs
+	$(BIN)/python scripts/generate.py
+
+docs: $(VENV)/.developing ## Build the site of the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 format: $(VENV)/.developing ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
@@ -40,7 +46,7 @@ benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on 
 
 clean: ## Remove .venv and all build results
 	find src -name '*.nb[ci]' -delete
-	rm -rf $(VENV) build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.made: scripts/system-libraries.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

@@ -4,6 +4,7 @@ The metadata stands here rather than in pyproject.toml because the setuptools of
 (ROS 2 Humble) does not read it there.
 """
 
+import xml.etree.ElementTree as ElementTree
 from glob import glob
 from pathlib import Path
 
@@ -69,6 +70,8 @@ DEV = [
     "hypothesis>=6.100",
     "lark-parser>=0.12",  # `ros2 launch` of an installation needs it inside .venv
     "mcap-ros2-support>=0.5.5",
+    "mkdocs-material>=9.5",
+    "mkdocstrings[python]>=0.26",
     "mypy>=1.10",
     "onnx>=1.16",
     "packaging>=23",
@@ -82,7 +85,7 @@ DEV = [
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version=ElementTree.parse(HERE / "package.xml").findtext("version"),
     description="RGB-D perception for robots: boxes, masks and grasp poses from colour and depth",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

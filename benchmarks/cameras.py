@@ -1,34 +1,32 @@
-"""What another camera's resolution does to segmentation, detection and grasps.
+"""How the resolution of the camera changes segmentation, detection and grasps.
 
     python benchmarks/cameras.py [--scenes N] [--seed S]
 
 The same kinds of simulated scenes, seen by cameras of several resolutions and one field of view.
 F: overlap of the segmentation with the visible masks. AP50, AP50:95: of the default detector. 0.25
-and 0.50: share of the scenes in which the default grasp detector's best rectangle of the whole
-image has more than that Jaccard index with a labelled one. Medians of milliseconds a frame.
+and 0.50: share of the scenes in which the best rectangle of the default grasp detector on the whole
+image has a larger Jaccard index with a labeled one. Milliseconds are medians per frame.
 """
 
 from __future__ import annotations
 
 import argparse
-from time import perf_counter
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from cvdl.core.scene import Scene
-from cvdl.datasets.simulated_detection import SimulatedDetection
+from cvdl.datasets.simulated import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
-from cvdl.evaluation.scene import evaluate_scene
-from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.evaluation.scene_scores import evaluate_scene
+from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.rectangles import best_overlap
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import label_grasps
+from measuring import new_table, timed
 
 SIZES = ((320, 240), (640, 480), (1280, 960), (1920, 1200))
 
@@ -38,9 +36,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60, help="of each resolution")
     parser.add_argument("--seed", type=int, default=10_000, help="of the scenes")
     args = parser.parse_args()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("camera", "F", "ms", "AP50", "AP50:95", "ms", "0.25", "0.50", "ms"):
-        table.add_column(heading, justify="right")
+    table = new_table("camera", "F", "ms", "AP50", "AP50:95", "ms", "0.25", "0.50", "ms")
     segment, detect, grasp = (
         TabletopSegmenter(),
         load_object_detector(),
@@ -51,32 +47,24 @@ def main() -> None:
         config = SimulationConfig(width=width, height=height)
         data = SimulatedDetection(args.seed, args.scenes, config)
         scores, overlaps, fits = DetectionScores(data.classes), [], []
-        times: dict[str, list[float]] = {"segment": [], "detect": [], "grasp": []}
+        times = []
         indices = range(args.scenes)
         for index in track(indices, f"{width}x{height}", console=console, transient=True):
             simulated = simulate_scene(args.seed, index, config)
             frame, good = simulated.frame, label_grasps(simulated).good
-            start = perf_counter()
-            scene = Scene(*segment(frame))
-            segmented = perf_counter()
-            (found,) = detect([frame])
-            detected = perf_counter()
-            best = grasp(frame, count=1)
-            end = perf_counter()
-            for name, seconds in (
-                ("segment", segmented - start),
-                ("detect", detected - segmented),
-                ("grasp", end - detected),
-            ):
-                times[name].append(1e3 * seconds)
+            segmented, segment_ms = timed(segment, frame)
+            (found,), detect_ms = timed(detect, [frame])
+            best, grasp_ms = timed(grasp, frame, count=1)
+            times.append((segment_ms, detect_ms, grasp_ms))
             seen = np.isfinite(frame.depth)
-            overlaps.append(evaluate_scene(simulated.truth, scene, seen).segmentation.overlap.f)
+            score = evaluate_scene(simulated.truth, Scene(*segmented), seen)
+            overlaps.append(score.segmentation.overlap.f)
             scores.add(data[index], found)
             if len(good):
                 fits.append(best_overlap(best, good)[0] if len(best) else 0.0)
         report, right = scores.report(), np.array(fits)
         shares = (right > 0.25).mean(), (right > 0.5).mean()
-        segment_ms, detect_ms, grasp_ms = (np.median(some) for some in times.values())
+        segment_ms, detect_ms, grasp_ms = np.median(times, axis=0)
         table.add_row(
             f"{width}x{height}",
             *(f"{np.mean(overlaps):.3f}", f"{segment_ms:.0f}"),

@@ -1,9 +1,9 @@
-"""Which objects of unlabelled real frames are one mask of their own, told by clicks.
+"""Which objects of real frames have exactly one mask, checked by clicks.
 
     python benchmarks/clicks.py [--data DIR] [--clicks FILE] [--picture PNG]
 
-An object is found if all the pixels that were marked on it have one label that no other object
-has. A mask without any mark is extra: a scrap, or something that nobody marked.
+An object is found if all pixels that are marked on it have one label that no other object has. A
+mask without a mark is extra: a fragment, or an object without marks.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import argparse
 from pathlib import Path
 
 import yaml
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.viz.pictures import contact_sheet, overlay, write_png
+from measuring import DATA, new_table
 
 HERE = Path(__file__).parent
 Clicks = dict[str, list[tuple[int, int]]]
 
 
 def found_objects(scene: Scene, clicks: Clicks) -> tuple[list[str], int]:
-    """The names of the objects that are one mask of their own, and the number of extra masks."""
+    """The names of the objects that are found, and the number of extra masks."""
     labels = {name: {int(scene.labels[v, u]) for u, v in pixels} for name, pixels in clicks.items()}
     found = []
     for name, mine in labels.items():
@@ -39,16 +38,14 @@ def found_objects(scene: Scene, clicks: Clicks) -> tuple[list[str], int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE / "../../shared/data/tabletop_demo")
+    parser.add_argument("--data", type=Path, default=DATA / "tabletop_demo")
     parser.add_argument("--clicks", type=Path, default=HERE / "data/tabletop_demo_clicks.yaml")
     parser.add_argument("--picture", type=Path, help="write the overlays there")
     args = parser.parse_args()
     dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().segmentation_only())
     marked: dict[str, Clicks] = yaml.safe_load(args.clicks.read_text())
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("frame", "objects", "found", "extra", "not found"):
-        table.add_column(heading, justify="left" if heading in ("frame", "not found") else "right")
+    table = new_table("frame", "objects", "found", "extra", "not found")
     totals = [0, 0, 0]
     pictures = []
     for name, frame in zip(dataset.names, dataset, strict=True):

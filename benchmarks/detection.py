@@ -1,14 +1,13 @@
-"""All detectors on the same data: how good, how fast, how many proposals, how it grows.
+"""All detectors on the same data: quality, speed, recall of proposals, time by image size.
 
     python benchmarks/detection.py --data FOLDER [--weights FOLDER] [--scenes N] [--device cpu|cuda]
 
-Each detector whose weights are in the folder, as NAME.safetensors, is shown each view once, in
-turn with the others, so that whatever else the machine does falls on all of them. The first table
-has COCO's figures and the milliseconds from a frame to boxes; *with segments*: the segmentation's
-boxes are given to the detector, and its time is not counted. The second has the share of the
-things that overlap by at least half with one of the first so many proposals, or with one of the
-boxes that a detector is surest of, whatever it takes them for. The third has the milliseconds of
-one view at three sizes.
+Each detector with weights in the folder, as NAME.safetensors, runs once on each image, in turn with
+the others, so that other load on the machine affects all of them. The first table has COCO's
+figures and the milliseconds from a frame to boxes; *with segments*: the detector gets the boxes of
+the segmentation, whose time does not count. The second has the share of the objects that overlap by
+at least 0.5 with one of the first proposals, or with one of the best boxes of a detector, whatever
+their class, by the number of boxes. The third has the milliseconds of one image at three sizes.
 """
 
 from __future__ import annotations
@@ -17,14 +16,11 @@ import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,22 +28,22 @@ from rich.table import Table
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import CocoDataset
-from cvdl.detection import DETECTORS, Detector, load_detector, packaged_weights
+from cvdl.detection import DETECTORS, Detector, load_detector
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
+from measuring import machine, new_table, timed
 
 Boxes = NDArray[np.float64]
-Result = TypeVar("Result")
 USE_PROPOSALS = ("rgbd_rcnn", "rcnn", "segnet", "hog")
 COUNTS = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SIZES = ((320, 240), (640, 480), (1280, 960))
 
 
 class Entry:
-    """A row of the first table: a detector, given segments or not, and its results."""
+    """A row of the first table: a detector, with or without segments, and its results."""
 
     def __init__(self, name: str, detector: Detector, given: bool, classes: Sequence[str]) -> None:
         self.name = f"{name}, with segments" if given else name
@@ -62,12 +58,13 @@ class Entry:
         return found
 
 
-def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
+def entries(folder: Path | None, classes: Sequence[str], device: str) -> list[Entry]:
     found = []
-    for name in DETECTORS:
-        weights = folder / f"{name}.safetensors"
-        if weights.is_file():
-            detector = load_detector(name, str(weights), device)
+    for model in DETECTORS:
+        name = model.name
+        weights = model.weights if folder is None else folder / f"{name}.safetensors"
+        if weights and weights.is_file():
+            detector = load_detector(name, weights, device)
             found.append(Entry(name, detector, False, classes))
             if name in USE_PROPOSALS:
                 found.append(Entry(name, detector, True, classes))
@@ -75,7 +72,7 @@ def entries(folder: Path, classes: Sequence[str], device: str) -> list[Entry]:
 
 
 def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
-    """What the default detector's first network proposes, before it keeps the best."""
+    """All proposals of the first network of the default detector."""
     with torch.inference_mode():
         image, _ = detector.input_of(frame)
         logits, deltas = detector.first(detector.backbone(image)[1])
@@ -83,14 +80,8 @@ def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     return boxes.double().cpu().numpy()
 
 
-def timed(method: Callable[[], Result]) -> tuple[Result, float]:
-    start = perf_counter()
-    result = method()
-    return result, 1e3 * (perf_counter() - start)
-
-
 def quality(rows: Sequence[Entry]) -> Table:
-    table = _table("detector", "AP50", "AP50:95", "AR", "best F1", "median ms", "p95 ms")
+    table = new_table("detector", "AP50", "AP50:95", "AR", "best F1", "median ms", "p95 ms")
     for row in rows:
         report = row.scores.report()
         figures = (report.ap50, report.ap, report.ar, report.f1)
@@ -100,20 +91,20 @@ def quality(rows: Sequence[Entry]) -> Table:
 
 
 def recalls(proposed: dict[str, tuple[list[Boxes], list[float]]], truth: Sequence[Boxes]) -> Table:
-    table = _table("boxes of", *map(str, COUNTS), "boxes a view", "median ms")
+    table = new_table("boxes of", *map(str, COUNTS), "boxes a view", "median ms")
     for name, (boxes, times) in proposed.items():
         shares = recall_at(boxes, truth, 0.5, COUNTS)
         mean = np.mean([len(some) for some in boxes])
-        # Blank where there never are that many.
+        # Blank for more boxes than there ever are.
         most = max(len(some) for some in boxes)
         lower = (0, *COUNTS)
-        told = [f"{x:.3f}" if low < most else "" for x, low in zip(shares, lower, strict=False)]
-        table.add_row(name, *told, f"{mean:.0f}", f"{np.median(times):.1f}")
+        cells = [f"{x:.3f}" if low < most else "" for x, low in zip(shares, lower, strict=False)]
+        table.add_row(name, *cells, f"{mean:.0f}", f"{np.median(times):.1f}")
     return table
 
 
 def growth(rows: Sequence[Entry], frames: Sequence[RgbdFrame], rounds: int) -> Table:
-    table = _table("median ms at", *(f"{width}x{height}" for width, height in SIZES))
+    table = new_table("median ms at", *(f"{width}x{height}" for width, height in SIZES))
     nothing = np.zeros((0, 4))
     plain = [row for row in rows if not row.given]
     times: dict[tuple[str, int], list[float]] = {}
@@ -123,7 +114,7 @@ def growth(rows: Sequence[Entry], frames: Sequence[RgbdFrame], rounds: int) -> T
             row(some[0], nothing)
         for frame in some * rounds:
             for row in plain:
-                elapsed = timed(partial(row, frame, nothing))[1]
+                elapsed = timed(row, frame, nothing)[1]
                 times.setdefault((row.name, width), []).append(elapsed)
     for row in plain:
         medians = [np.median(times[row.name, width]) for width, _ in SIZES]
@@ -132,11 +123,11 @@ def growth(rows: Sequence[Entry], frames: Sequence[RgbdFrame], rounds: int) -> T
 
 
 def resized(frame: RgbdFrame, width: int) -> RgbdFrame:
-    """The same view with another number of pixels."""
+    """The same image at another size."""
     factor = width / frame.camera.width
     size = (width, round(frame.camera.height * factor))
     old = frame.camera
-    # Pixel centres have whole coordinates, so the image's corner lies at -0.5.
+    # Pixel centers have whole coordinates: the corner of the image is at -0.5.
     center = ((value + 0.5) * factor - 0.5 for value in (old.cx, old.cy))
     return RgbdFrame(
         cv2.resize(frame.color, size, interpolation=cv2.INTER_AREA).astype(np.uint8),
@@ -145,32 +136,23 @@ def resized(frame: RgbdFrame, width: int) -> RgbdFrame:
     )
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder in COCO's format")
     parser.add_argument(
         "--weights",
         type=Path,
-        default=packaged_weights("").parent,
         help="folder of NAME.safetensors; default: the package's",
     )
-    parser.add_argument("--scenes", type=int, default=200, help="the first so many views")
-    parser.add_argument("--rounds", type=int, default=3, help="times each of 5 views is resized")
+    parser.add_argument("--scenes", type=int, default=200, help="number of images")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each of 5 resized images")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     args = parser.parse_args()
     data = CocoDataset(args.data)
     count = min(args.scenes, len(data))
     rows = entries(args.weights, data.classes, args.device)
     if not rows:
-        parser.error(f"no NAME.safetensors in {args.weights}; NAME: {', '.join(DETECTORS)}")
+        parser.error(f"no NAME.safetensors in {args.weights}; NAME: {', '.join(DETECTORS.names)}")
     proposers: dict[str, Callable[[RgbdFrame], Boxes]] = {
         "segments": TabletopProposals(),
         "selective search, fast": SelectiveSearch("fast"),
@@ -185,21 +167,20 @@ def main() -> None:
         sample = data[index]
         truth.append(sample.boxes[~sample.crowd])
         for name, proposer in proposers.items():
-            boxes, elapsed = timed(partial(proposer, sample.frame))
+            boxes, elapsed = timed(proposer, sample.frame)
             proposed[name][0].append(boxes)
             proposed[name][1].append(elapsed)
         segments = proposed["segments"][0][-1]
         for row in rows:
             if not index:
-                row(sample.frame, segments)  # what is allocated on first use
-            found, elapsed = timed(partial(row, sample.frame, segments))
+                row(sample.frame, segments)  # allocates on first use
+            found, elapsed = timed(row, sample.frame, segments)
             row.times.append(elapsed)
             row.boxes.append(found.boxes)
             row.scores.add(row.shared.sample(sample), row.shared.found(found))
     proposed |= {row.name: (row.boxes, row.times) for row in rows}
     console = Console(width=160)
-    where = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
-    console.print(f"{count} views of {args.data}, {where}, {torch.get_num_threads()} threads")
+    console.print(f"{count} views of {args.data}, {machine(args.device)}")
     console.print(quality(rows))
     console.print(recalls(proposed, truth))
     frames = [data[index].frame for index in range(min(5, count))]

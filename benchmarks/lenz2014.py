@@ -1,4 +1,4 @@
-"""The grasp detector of Lenz, Lee & Saxena 2014: its accuracy in folds, ablations, and its time.
+"""The grasp detector of Lenz, Lee & Saxena 2014: its accuracy in folds, ablations and its time.
 
     python benchmarks/lenz2014.py [--data DIR] [--only folds|ablations|speed] [--threads N]
 
@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from cvdl.datasets.cornell import CornellDataset
-from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.evaluation.grasping import GraspScores, evaluate_detector, fold_report, recognise
+from cvdl.datasets.dataset import Subset
+from cvdl.datasets.grasp_sample import GraspData, GraspSample
+from cvdl.evaluation.figures import spread
+from cvdl.evaluation.grasping import GraspScores, score_grasp_detector
+from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.foreground import foreground
-from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
 from cvdl.grasping.models.lenz2014.candidates import candidates
-from cvdl.grasping.models.lenz2014.detector import LARGE, SMALL
+from cvdl.grasping.models.lenz2014.detector import LARGE, SMALL, LenzConfig, LenzDetector
 from cvdl.grasping.models.lenz2014.training import (
     LearningSet,
     LenzTraining,
@@ -32,8 +34,8 @@ from cvdl.grasping.models.lenz2014.training import (
     train_network,
 )
 from cvdl.training.splits import folds
+from measuring import DATA, new_table, timed
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "cornell" / "01"
 FOLDS = 5
 PLAIN = LenzTraining()
 ABLATIONS = {
@@ -45,7 +47,7 @@ ABLATIONS = {
         update={"pretraining": PLAIN.pretraining.model_copy(update={"epochs": 0})}
     ),
     "no mask scaling": PLAIN.model_copy(update={"cap": 1.0}),
-    "colour only": PLAIN.model_copy(update={"modalities": ("color",)}),
+    "color only": PLAIN.model_copy(update={"modalities": ("color",)}),
     "depth only": PLAIN.model_copy(update={"modalities": ("depth",)}),
     "normals only": PLAIN.model_copy(update={"modalities": ("normals",)}),
     "depth and normals": PLAIN.model_copy(update={"modalities": ("depth", "normals")}),
@@ -58,7 +60,7 @@ SEARCHES = {
 
 
 def cross_validate(
-    samples: Sequence[GraspSample],
+    views: GraspData,
     sets: Sequence[LearningSet],
     by: str,
     config: LenzTraining,
@@ -66,27 +68,21 @@ def cross_validate(
 ) -> list[list[GraspScores]]:
     """The scores of each search in each fold."""
     scores: list[list[GraspScores]] = [[] for _ in searches]
-    for split in folds([sample.object_id for sample in samples], FOLDS, by):  # type: ignore[arg-type]
+    for split in folds(views.object_ids, FOLDS, by):  # type: ignore[arg-type]
         data = LearningSet.joined([sets[i] for i in split.train])
         small, large = (train_network(hidden, data, config) for hidden in (SMALL, LARGE))
-        views = [samples[i] for i in split.test]
+        tested = Subset([(views, split.test)])
         for search, into in zip(searches, scores, strict=True):
-            detector = LenzDetector(small, large, search)
-            first, *others = recognise(detector, views)
-            results = tuple(evaluate_detector(detector, views))
-            into.append(GraspScores(results, sum(others, first)))
+            into.append(score_grasp_detector(LenzDetector(small, large, search), tested))
     return scores
 
 
 def accuracy_table(title: str) -> Table:
-    table = Table("", "recognition, %", "top-1 at 0.25, %", title=title, box=SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table
+    return new_table("", "recognition, %", "top-1 at 0.25, %", title=title)
 
 
 def add_accuracy(table: Table, name: str, scores: list[GraspScores]) -> None:
-    report = fold_report(scores)
+    report = spread(reduce(add, scores).figures(), [fold.figures() for fold in scores])
     cells = (
         f"{100 * report[key]['mean']:.1f} ± {100 * report[key]['deviation']:.1f}"
         for key in ("recognition", "top1@0.25")
@@ -95,42 +91,38 @@ def add_accuracy(table: Table, name: str, scores: list[GraspScores]) -> None:
 
 
 def milliseconds(detector: LenzDetector, sample: GraspSample, repeats: int) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        start = perf_counter()
-        detector(sample.frame)
-        times.append(1000 * (perf_counter() - start))
-    return float(np.median(times[1:]))
+    times = [timed(detector, sample.frame)[1] for _ in range(repeats + 1)]
+    return float(np.median(times[1:]))  # the first one warms up
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, default=DATA / "cornell/01")
     parser.add_argument("--only", choices=("folds", "ablations", "speed"))
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     console = Console()
-    samples = list(CornellDataset(args.data))
+    views = CornellDataset(args.data)
     if args.only != "speed":
-        sets = [learning_set(sample, PLAIN) for sample in samples]
+        sets = [learning_set(sample, PLAIN) for sample in views]
     if args.only in (None, "folds"):
         for by in ("image", "object"):
             table = accuracy_table(f"{FOLDS} folds, {by}-wise")
-            scores = cross_validate(samples, sets, by, PLAIN, list(SEARCHES.values()))
+            scores = cross_validate(views, sets, by, PLAIN, list(SEARCHES.values()))
             for name, each in zip(SEARCHES, scores, strict=True):
                 add_accuracy(table, name, each)
             console.print(table)
     if args.only in (None, "ablations"):
         table = accuracy_table(f"{FOLDS} folds, image-wise")
         for name, config in ABLATIONS.items():
-            scores = cross_validate(samples, sets, "image", config, [LenzConfig()])
+            scores = cross_validate(views, sets, "image", config, [LenzConfig()])
             add_accuracy(table, name, scores[0])
         console.print(table)
     if args.only in (None, "speed"):
-        detector = LenzDetector.load()
-        table = Table("rectangles", "one stage, ms", "two stages, ms", box=SIMPLE_HEAD)
-        sample = samples[0]
+        detector = GRASP_DETECTORS["lenz2014"].load()
+        table = new_table("rectangles", "one stage, ms", "two stages, ms")
+        sample = views[0]
         for wanted in (1_000, 10_000, 100_000):
             mask = foreground(sample.frame)
             count = len(candidates(mask, wanted, sample.frame.camera.fx))

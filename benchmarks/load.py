@@ -1,11 +1,11 @@
-"""Latency of the stages on an idle machine and beside a busy process, by threading environment.
+"""Latency of the stages on an idle machine and next to a busy process, by threading environment.
 
     python benchmarks/load.py [--data DIR] [--rounds N] [--try NAME=VALUE[,NAME=VALUE...]]...
 
-Each environment gets a process of its own, and each process is shown all frames once a round, in
-turn with the others and in turn with and without a busy loop beside it, so that whatever else the
-machine does falls on all of them. The first row has what the package sets by itself. Milliseconds
-are medians and maxima over rounds and frames.
+Each environment has its own process, and each process runs all frames once per round, in turn with
+the others and in turn with and without a busy loop next to it, so that other load on the machine
+affects all of them. The first row has the environment that the package sets. Milliseconds are
+medians and maxima over rounds and frames.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-DATA = Path(__file__).parents[1] / "../shared/data/tabletop_demo"
+from measuring import DATA, new_table
+
 STAGES = ("segment", "detect", "grasp")
-#: What the libraries do by themselves: GNU OpenMP waits so long in a loop, Intel's 200 ms.
+#: The defaults of the libraries: how long GNU OpenMP waits in a loop, and Intel's (200 ms).
 UNSET = "GOMP_SPINCOUNT=300000,KMP_BLOCKTIME=200"
-#: Takes a line for a round, and answers with the milliseconds of each stage of each frame.
+#: Reads a line per round, and prints the milliseconds of each stage of each frame.
 WORKER = """
 import json, sys
 from pathlib import Path
@@ -48,7 +47,7 @@ BUSY = "while True: pass"
 
 
 class Worker:
-    """A process with an environment of its own, and its times."""
+    """A process with its own environment, and its times."""
 
     def __init__(self, environment: str, data: Path) -> None:
         self.name = environment or "as the package sets it"
@@ -64,7 +63,7 @@ class Worker:
         self._answer()
 
     def run(self, is_busy: bool) -> None:
-        """All frames once."""
+        """Run all frames once."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -84,7 +83,7 @@ class Worker:
 
 @contextmanager
 def beside(is_busy: bool) -> Iterator[None]:
-    """With a process that keeps a core busy, or without."""
+    """With or without a process that keeps a core busy."""
     process = subprocess.Popen([sys.executable, "-c", BUSY]) if is_busy else None
     try:
         yield
@@ -95,7 +94,7 @@ def beside(is_busy: bool) -> Iterator[None]:
 
 
 def processor() -> str:
-    """The name of the processor, as Linux knows it."""
+    """The name of the processor."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -105,14 +104,16 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
+    parser.add_argument(
+        "--data", type=Path, default=DATA / "tabletop_demo", help="folder of RGB-D images"
+    )
     parser.add_argument("--rounds", type=int, default=10, help="of all frames")
     parser.add_argument(
         "--try",
         dest="environments",
         action="append",
         metavar="NAME=VALUE[,...]",
-        help=f"an environment, repeatable; default: {UNSET}, as libraries have it by themselves",
+        help=f"an environment, repeatable; default: {UNSET}, the defaults of the libraries",
     )
     arguments = parser.parse_args()
     workers = [Worker(name, arguments.data) for name in ["", *(arguments.environments or [UNSET])]]
@@ -127,16 +128,12 @@ def main() -> None:
             worker.close()
     load = os.getloadavg()[0]
     title = f"median / largest, ms; {os.cpu_count()} cores of {processor()}, load {load:.1f}"
-    table = Table(title=title, box=SIMPLE_HEAD)
-    table.add_column("environment")
-    table.add_column("beside it")
-    for heading in (*STAGES, "total"):
-        table.add_column(heading, justify="right")
+    table = new_table("environment", "load", *STAGES, "total", words=2, title=title)
     for is_busy in (False, True):
         for worker in workers:
             figures = (worker.times[is_busy, stage] for stage in (*STAGES, "total"))
-            told = (f"{np.median(some):.1f} / {max(some):.1f}" for some in figures)
-            table.add_row(worker.name, "a busy loop" if is_busy else "nothing", *told)
+            cells = (f"{np.median(some):.1f} / {max(some):.1f}" for some in figures)
+            table.add_row(worker.name, "a busy loop" if is_busy else "nothing", *cells)
     Console(width=120).print(table)
 
 

@@ -1,9 +1,9 @@
-"""How well masks fit objects of a stereo camera's frames that have been outlined by hand.
+"""How well masks fit objects that are outlined by hand, in frames of a stereo camera.
 
     python benchmarks/outlines.py [--data DIR] [--outlines FILE]
 
-F is that of the object's pixels and of the mask that fits best. The thresholds of what trims the
-outlines were set on frames 000000, 000003, 000006 and 000007; the others were outlined afterwards.
+F compares the pixels of the object with the mask that fits best. The thresholds that trim the
+outlines are set on frames 000000, 000003, 000006 and 000007; the others were outlined afterwards.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.evaluation import evaluate_segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
+from measuring import DATA, new_table
 
 HERE = Path(__file__).parent
 TUNED_ON = ("000000", "000003", "000006", "000007")
@@ -39,16 +38,13 @@ def filled(polygon: Sequence[Sequence[float]], shape: tuple[int, int]) -> NDArra
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE / "../../shared/data/tabletop_demo")
+    parser.add_argument("--data", type=Path, default=DATA / "tabletop_demo")
     parser.add_argument("--outlines", type=Path, default=HERE / "data/tabletop_demo_outlines.yaml")
     args = parser.parse_args()
     dataset, perception = ImageFolder(args.data), Perception(PerceptionConfig().segmentation_only())
     outlines = yaml.safe_load(args.outlines.read_text())
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("frame")
-    table.add_column("object")
-    table.add_column("F", justify="right")
+    table = new_table("frame", "object", "F", words=2)
     means: dict[bool, list[float]] = {True: [], False: []}
     for name, frame in zip(dataset.names, dataset, strict=True):
         scene = perception(frame)

@@ -2,9 +2,9 @@
 
     python benchmarks/replay.py [--data DIR] [--frames N]
 
-A bag of N frames is made of an image folder's, over and over, and replayed in each way of using
-it. Frames a second are those of the whole run after the first frame (which compiles), closing
-the output included; milliseconds are medians a frame.
+A bag of N frames, the repeated frames of an image folder, is replayed with several outputs. Frames
+per second are those of the whole run, with the closing of the output, after a first run that
+compiles; milliseconds are medians per frame.
 """
 
 from __future__ import annotations
@@ -14,31 +14,27 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from cvdl.bags import BagReader, BagWriter, write_frames
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import ReplayOptions, replay
+from measuring import DATA, new_table, timed
 
-DATA = Path(__file__).parents[1] / "../shared/data/osd"
 STAGES = ("read", "segment", "detect", "grasp", "draw", "write", "total")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
+    parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of RGB-D images")
     parser.add_argument("--frames", type=int, default=300, help="in the bag")
     arguments = parser.parse_args()
-    table = Table(title=f"{arguments.frames} frames of {arguments.data.name}", box=SIMPLE_HEAD)
-    for heading in ("output", "frames/s", *STAGES, "MB"):
-        table.add_column(heading, justify="left" if heading == "output" else "right")
+    title = f"{arguments.frames} frames of {arguments.data.name}"
+    table = new_table("output", "frames/s", *STAGES, "MB", title=title)
     with TemporaryDirectory() as folder:
         bag, out = Path(folder, "in"), Path(folder, "out")
         with BagWriter(bag) as writer:
@@ -58,23 +54,24 @@ def main() -> None:
         for name, (perception, options) in track(
             list(variants.items()), "replaying", transient=True
         ):
-            start = perf_counter()
-            summary = replay(bag, out, perception, options)
-            rate = summary.frames / (perf_counter() - start)
+            summary, elapsed = timed(replay, bag, out, perception, options)
+            rate = 1e3 * summary.frames / elapsed
             stages = (
                 f"{summary.latency_ms[stage][0]:.1f}" if stage in summary.latency_ms else ""
                 for stage in STAGES
             )
             size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
             table.add_row(name, f"{rate:.1f}", *stages, f"{size:.0f}")
-        start = perf_counter()
-        with BagReader(bag) as reader:
-            for _ in reader.messages():
-                pass
-        reading = (perf_counter() - start) / arguments.frames * 1e3
+        reading = timed(read, bag)[1] / arguments.frames
     console = Console()
     console.print(table)
     console.print(f"reading the input alone: {reading:.1f} ms a frame")
+
+
+def read(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        for _ in reader.messages():
+            pass
 
 
 def repeated(folder: Path, count: int) -> Iterator[RgbdFrame]:

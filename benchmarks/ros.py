@@ -1,11 +1,11 @@
-"""Latency on the wire: from the stamp of an image to its result, beside the offline pipeline.
+"""Latency of the nodes: from the stamp of an image to its result, next to the offline pipeline.
 
     python benchmarks/ros.py [--data DIR] [--frames N] [--device cpu]
 
-The perception node runs in a process of its own; this one publishes frames of an image folder
-through DDS, one as soon as the result of the one before is there, and takes the time from the stamp
-(just before the colour image is published) to the last of the results. The offline time is that of
-the stages on the same frames, and of drawing the overlay where that is listened to. Needs ROS 2, or
+The perception node runs in its own process; this one publishes the frames of an image folder
+through DDS, each as soon as the result of the previous one arrives, and measures the time from the
+stamp (just before the color image is published) to the last result. The offline time is that of
+the stages on the same frames, and of drawing the overlay if it is subscribed to. Needs ROS 2, or
 the extra cvdl[live].
 """
 
@@ -19,28 +19,26 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from time import monotonic, perf_counter, time_ns
+from time import monotonic, time_ns
 from typing import Any
 
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from cvdl.core.config import load_config
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
-from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
-from cvdl.pipeline import Perception
+from cvdl.messages.topics import SCENE_TOPICS
+from cvdl.pipeline import Perception, load_config
 from cvdl.ros.executables import perception
 from cvdl.ros.interfaces import message_type
 from cvdl.viz.pictures import overlay
+from measuring import DATA, new_table, timed
 
-DATA = Path(__file__).parents[1] / "../shared/data/osd"
 NODE = f"from {perception.__module__} import perception; perception()"
 NAMESPACE = "/benchmark"
 IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
@@ -48,7 +46,7 @@ IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
 RELIABLE = [
     f"qos_overrides.{NAMESPACE}/{name}.subscription.reliability:=reliable" for name in IMAGES
 ]
-#: Settings of each variant, and the results that are listened to.
+#: The settings of each variant, and the results it subscribes to.
 VARIANTS: dict[str, tuple[list[str], list[str]]] = {
     "segmentation": (
         ["detector.enable=false", "grasp.enable=false"],
@@ -58,10 +56,10 @@ VARIANTS: dict[str, tuple[list[str], list[str]]] = {
     "and grasps": ([], ["segmentation/objects", "detection/boxes", "grasp/poses"]),
     "and overlay, markers": ([], list(SCENE_TOPICS)),
 }
-WARM_UP = 5  # frames that are not counted: what is compiled and loaded with them takes long
-START_S = 60.0  # that loading the networks may take
-LOST_S = 3.0  # after which a result will not come any more
-ABSENT = {"detection/tracks"}  # nothing is tracked
+WARM_UP = 5  # frames that are not counted: they compile and load
+START_S = 60.0  # time to load the networks, at most
+LOST_S = 3.0  # after this time a result is lost
+ABSENT = {"detection/tracks"}  # tracking is off
 
 
 class Bench(Node):
@@ -85,7 +83,7 @@ class Bench(Node):
             )
 
     def wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the node listens."""
+        """Wait until the node subscribes to all inputs."""
         end = monotonic() + START_S
         while not all(pub.get_subscription_count() for pub in self._inputs.values()):
             if process.poll() is not None or monotonic() > end:
@@ -93,7 +91,7 @@ class Bench(Node):
             rclpy.spin_once(self, timeout_sec=0.1)
 
     def latency_ms(self, frame: RgbdFrame) -> float:
-        """From the stamp to the last result, milliseconds; NaN where one did not come."""
+        """From the stamp to the last result, milliseconds; NaN if one is lost."""
         messages = {
             "camera_info": self._make.camera_info(frame),
             "depth": self._make.depth(frame),
@@ -121,23 +119,20 @@ class Bench(Node):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of RGB-D images")
+    parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of RGB-D images")
     parser.add_argument("--frames", type=int, default=50, help="that are counted")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args()
-    # This machine only, and no graph that somebody works with.
+    # On this machine only, and apart from any other ROS graph.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", "97")
     # Images through large sockets and shared memory: docs/ros.md, "Quality of service".
     os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
     frames = list(islice(cycle(list(ImageFolder(arguments.data))), arguments.frames + WARM_UP))
     camera = frames[0].camera
-    table = Table(
-        title=f"{arguments.frames} frames {camera.width}x{camera.height}, milliseconds",
-        box=SIMPLE_HEAD,
-    )
-    for heading in ("stages", "offline", "95 %", "on the wire", "95 %", "more", "lost"):
-        table.add_column(heading, justify="left" if heading == "stages" else "right")
+    title = f"{arguments.frames} frames {camera.width}x{camera.height}, milliseconds"
+    headings = ("stages", "offline", "95 %", "on the wire", "95 %", "more", "lost")
+    table = new_table(*headings, title=title)
     rclpy.init()
     for name, (overrides, results) in VARIANTS.items():
         overrides = [
@@ -181,14 +176,13 @@ def measure_offline(
     frames: Sequence[RgbdFrame], overrides: Sequence[str], drawn: bool
 ) -> list[float]:
     perception = Perception(load_config(None, overrides))
-    times = []
-    for frame in frames:
-        start = perf_counter()
+
+    def run(frame: RgbdFrame) -> None:
         scene = perception(frame)
         if drawn:
             overlay(frame, scene)
-        times.append((perf_counter() - start) * 1e3)
-    return times[WARM_UP:]
+
+    return [timed(run, frame)[1] for frame in frames][WARM_UP:]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Quality and speed of the tabletop segmentation beside two baselines, on the same frames.
+"""Quality and speed of the tabletop segmentation and of two baselines, on the same frames.
 
     python benchmarks/segmentation.py [--data DIR] [--rounds N]
     python benchmarks/segmentation.py --memory [--frames N]
@@ -6,7 +6,7 @@
 Quality: means over scenes of the unseen-object literature's figures (cvdl.evaluation): overlap
 F, boundary F, and the share of objects found with F > 0.75. Time: milliseconds from an RGB-D
 frame to labels, and the ratio of the medians to cvdl's. The methods take turns on each frame, so
-that whatever else the machine does falls on all of them; each has seen one frame before.
+that other load on the machine affects all of them; each has run on one frame before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,11 +31,10 @@ from cvdl.datasets import OsdDataset
 from cvdl.datasets.osd import SPLITS, split_of
 from cvdl.evaluation import SegmentationScore, evaluate_segmentation, mean_figures
 from cvdl.pipeline import Perception, PerceptionConfig
-
-DATA = Path(__file__).parents[1] / "../shared/data/osd"
+from measuring import DATA, new_table, timed
 
 Labels = NDArray[np.integer]
-#: A frame to its labels, and the milliseconds that took.
+#: Returns the labels of a frame and the milliseconds they took.
 Method = Callable[[RgbdFrame], tuple[Labels, float]]
 
 # The baselines' settings gave the best F on the tuning scenes: of 5 to 25 mm for planes, 5 to
@@ -49,15 +47,14 @@ def cvdl_method() -> Method:
     perception = Perception(PerceptionConfig().segmentation_only())
 
     def run(frame: RgbdFrame) -> tuple[Labels, float]:
-        start = perf_counter()
-        scene = perception(frame)
-        return scene.labels, (perf_counter() - start) * 1e3
+        scene, elapsed = timed(perception, frame)
+        return scene.labels, elapsed
 
     return run
 
 
 def ransac_components(frame: RgbdFrame) -> tuple[Labels, float]:
-    """The largest plane, then what is above it, parted where pixels or depths do not touch."""
+    """The largest plane; the pixels above it are split where they or their depths do not touch."""
     tolerance, largest_step = 0.005, 0.03
     start = perf_counter()
     points = frame.camera.deproject(frame.depth).reshape(-1, 3)
@@ -73,7 +70,7 @@ def ransac_components(frame: RgbdFrame) -> tuple[Labels, float]:
     inliers = sample[distance[:, best] < tolerance]
     center = inliers.mean(0)
     normal = np.linalg.svd(inliers - center, full_matrices=False)[2][2]
-    normal *= -np.sign(normal @ center)  # towards the camera
+    normal *= -np.sign(normal @ center)  # toward the camera
     above = ((points - center) @ normal > tolerance).reshape(frame.depth.shape)
     depth = np.nan_to_num(frame.depth)
     step = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((2, 2))) > largest_step
@@ -87,10 +84,10 @@ def ransac_components(frame: RgbdFrame) -> tuple[Labels, float]:
 
 
 def open3d_method(voxel: float, reach: float) -> Method:
-    """Open3D's segment_plane, then cluster_dbscan of what is above the plane.
+    """Open3D's segment_plane, then cluster_dbscan of the points above the plane.
 
-    On voxels of that size, metres, or on every point where it is 0. Open3D's clusters are of
-    points; giving them back to pixels (of the nearest point) is not timed.
+    On voxels of a size in meters, or on every point if it is 0. The time does not include the
+    assignment of pixels to the cluster of the nearest point.
     """
     tolerance, neighbours, iterations = 0.01, 10, 1000
 
@@ -105,7 +102,7 @@ def open3d_method(voxel: float, reach: float) -> Method:
         if voxel:
             cloud = cloud.voxel_down_sample(voxel)
         plane, _ = cloud.segment_plane(tolerance, 3, iterations)
-        plane *= np.sign(plane[3])  # towards the camera
+        plane *= np.sign(plane[3])  # toward the camera
         points = np.asarray(cloud.points)
         rest = np.flatnonzero(points @ plane[:3] + plane[3] > tolerance)
         clusters = np.asarray(cloud.select_by_index(rest).cluster_dbscan(reach, neighbours))
@@ -145,11 +142,8 @@ def compare(dataset: OsdDataset, rounds: int) -> Table:
             if turn == 0:
                 scores[name].append(evaluate_segmentation(truth, labels, truth > 0))
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", no_wrap=True)
-    table.add_column("scenes", no_wrap=True)
-    for heading in ("F", "edge F", "found", "ms", "p95 ms", "ratio"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("method", "scenes", "F", "edge F", "found", "ms", "p95 ms", "ratio")
+    table = new_table(*headings, words=2)
     reference = np.median(times["cvdl"])
     for name in methods:
         for split in SPLITS:
@@ -172,7 +166,7 @@ def compare(dataset: OsdDataset, rounds: int) -> Table:
 
 
 def memory(dataset: OsdDataset, count: int) -> None:
-    """Resident memory while the same frames go through again and again."""
+    """Print the resident memory while the same frames are processed again and again."""
     perception = Perception(PerceptionConfig().segmentation_only())
     frames = list(dataset)
     step = max(count // 10, 1)
@@ -195,9 +189,9 @@ def _resident_mib() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of labelled scenes")
+    parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of labelled scenes")
     parser.add_argument("--rounds", type=int, default=3, help="times that each frame is timed")
-    parser.add_argument("--memory", action="store_true", help="watch the memory instead")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--frames", type=int, default=10_000, help="frames of --memory")
     args = parser.parse_args()
     dataset = OsdDataset(args.data)

@@ -1,10 +1,10 @@
-"""The segmentation on simulated scenes: is the table the plane, and is every object one mask?
+"""The segmentation of simulated scenes: errors of the plane, and objects with exactly one mask.
 
     python benchmarks/simulated_segmentation.py [--seeds 0 7] [--scenes N]
 
-A plane is right within 2 degrees and 20 mm of the table's top; the errors are of the right ones.
+A plane is right within 2 degrees and 20 mm of the table top; the errors are those of right planes.
 F: mean overlap of masks with the visible objects where there is depth. Found: mean share of the
-objects that overlap by more than 0.75. Harder than OSD: things lean, stack and hang over edges.
+objects with an overlap above 0.75. Harder than OSD: objects lean, stack and stick out over edges.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from cvdl.core.scene import Scene
 from cvdl.evaluation import mean_figures
-from cvdl.evaluation.scene import evaluate_scene
+from cvdl.evaluation.scene_scores import evaluate_scene
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import simulate_scene
+from measuring import new_table
 
 RIGHT_DEGREES, RIGHT_MM = 2.0, 20.0
 
@@ -31,10 +30,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 7], help="of the scenes")
     parser.add_argument("--scenes", type=int, default=100, help="of each seed")
     args = parser.parse_args()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     headings = ("seed", "planes right", "median", "largest error", "F", "found", "wrong in")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = new_table(*headings)
     segment, console = TabletopSegmenter(), Console()
     for seed in args.seeds:
         scores = []
@@ -44,7 +41,7 @@ def main() -> None:
             readings = np.isfinite(simulated.frame.depth)
             scores.append(evaluate_scene(simulated.truth, scene, readings))
         errors = np.array([(score.plane_angle_deg, score.plane_offset_mm) for score in scores])
-        right = (errors < [RIGHT_DEGREES, RIGHT_MM]).all(axis=1)  # NaN, where none is found, is not
+        right = (errors < [RIGHT_DEGREES, RIGHT_MM]).all(axis=1)  # NaN (no plane) is not
         typical_and_worst = np.median(errors[right], axis=0), errors[right].max(axis=0)
         figures = mean_figures([score.segmentation for score in scores])
         table.add_row(

@@ -1,4 +1,4 @@
-"""How fast the simulated tabletop is: time of each stage, and scenes a second with the writing.
+"""How fast the simulated tabletop is: time of each stage, and scenes per second including writing.
 
 python benchmarks/simulation.py [--scenes 200] [--processes 2]
 """
@@ -15,23 +15,22 @@ from typing import Any
 
 import cv2
 
-from cvdl.simulation import scene as scene_module
-from cvdl.simulation import simulate_scene, simulate_scenes
+from cvdl.simulation import generate, simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
 
 STAGES = {
-    "things and their places": (scene_module, "arrange"),
-    "table": (scene_module, "furnish_table"),
-    "camera pose that shows them": (scene_module, "choose_view"),
-    "room": (scene_module, "furnish_room"),
-    "ray casting and shading": (scene_module.Stage, "render"),
-    "depth sensor": (scene_module, "measure_depth"),
-    "truth": (scene_module, "_truth"),
+    "objects and their places": (generate, "arrange"),
+    "table": (generate, "furnish_table"),
+    "camera pose that shows them": (generate, "choose_view"),
+    "room": (generate, "furnish_room"),
+    "ray casting and shading": (generate.Stage, "render"),
+    "depth sensor": (generate, "measure_depth"),
+    "truth": (generate, "_truth"),
 }
 
 
 def stage_times(count: int) -> dict[str, float]:
-    """Mean milliseconds a scene of each stage, and of all, on one process."""
+    """Mean milliseconds per scene of each stage, and of all, on one process."""
     spent: dict[str, float] = defaultdict(float)
 
     def timed(text: str, function: Callable) -> Callable:
@@ -59,7 +58,7 @@ def stage_times(count: int) -> dict[str, float]:
 
 
 def rates(count: int, processes: int) -> dict[str, tuple[float, float]]:
-    """Scenes a second of each format: with the start of the processes, and without."""
+    """Scenes per second of each format, with and without the start of the processes."""
     result = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, make in EXPORTS.items():
@@ -81,10 +80,10 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
 
-    print("stage, one process, 640x480              ms a scene")
+    print("stage, one process, 640x480              ms per scene")
     for text, milliseconds in stage_times(min(arguments.scenes, 50)).items():
         print(f"{text:40s} {milliseconds:10.1f}")
-    print(f"\n{arguments.scenes} scenes, {arguments.processes} processes     scenes a second")
+    print(f"\n{arguments.scenes} scenes, {arguments.processes} processes     scenes per second")
     print("format        with the start   without it")
     for name, (whole, steady) in rates(arguments.scenes, arguments.processes).items():
         print(f"{name:12s} {whole:15.1f} {steady:12.1f}")

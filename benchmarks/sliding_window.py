@@ -1,20 +1,18 @@
-"""What one pass over an image saves: OverFeat's sliding network against window by window.
+"""The time that one pass over an image saves: OverFeat's sliding network and single windows.
 
     python benchmarks/sliding_window.py [--size WIDTH HEIGHT] [--rounds N] [--device cpu|cuda]
 
 Both score the same windows of a pyramid of the same random image with the same untrained network;
-one by one, a row of windows is a batch. The largest difference of their logits is printed beside.
-Rounds alternate between the two; times are medians a level, in milliseconds.
+a batch of single windows is a row. The last column is the largest difference of their logits.
+Rounds alternate between the two; times are medians per level, in milliseconds.
 """
 
 from __future__ import annotations
 
 import argparse
-from time import perf_counter
 
 import numpy as np
 import torch
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -23,6 +21,7 @@ from torch import Tensor
 from cvdl.detection.models.overfeat.detector import OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import STRIDE, WINDOW, WindowNetwork
 from cvdl.networks.device import pick_device
+from measuring import new_table, timed
 
 
 @torch.inference_mode()
@@ -36,29 +35,25 @@ def main() -> None:
     width, height = arguments.size
     detector = OverfeatDetector([f"class {number}" for number in range(23)]).eval().to(device)
     color = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    levels = [detector.level([color], scale) for scale in pyramid_scales(height, width)]
+    levels = [detector.level(color, scale) for scale in pyramid_scales(height, width)]
     times = np.zeros((arguments.rounds, len(levels), 2))
     difference = np.zeros(len(levels))
     for number in track(range(-1, arguments.rounds), "scoring", transient=True):  # one warms up
         for index, level in enumerate(levels):
-            start = perf_counter()
-            dense = slid(detector.network, level)
-            middle = perf_counter()
-            singly = one_by_one(detector.network, level)
-            end = perf_counter()
+            dense, dense_ms = timed(slid, detector.network, level)
+            singly, singly_ms = timed(one_by_one, detector.network, level)
             difference[index] = float((dense - singly).abs().max())
             if number >= 0:
-                times[number, index] = middle - start, end - middle
-    table = Table(title=f"{width} x {height}, {device}", box=SIMPLE_HEAD)
-    for heading in ("level", "windows", "one pass", "one by one", "ratio", "difference"):
-        table.add_column(heading, justify="left" if heading == "level" else "right")
-    medians = 1e3 * np.median(times, axis=0)
+                times[number, index] = dense_ms, singly_ms
+    headings = ("level", "windows", "one pass", "one by one", "ratio", "difference")
+    table = new_table(*headings, title=f"{width} x {height}, {device}")
+    medians = np.median(times, axis=0)
     for level, (once, singly_ms), most in zip(levels, medians, difference, strict=True):
         rows, cols = grid(level)
         name = f"{level.shape[3]} x {level.shape[2]}"
         add(table, name, rows * cols, once, singly_ms, most)
     total = sum(rows * cols for rows, cols in map(grid, levels))
-    once, singly_ms = 1e3 * np.median(times.sum(axis=1), axis=0)
+    once, singly_ms = np.median(times.sum(axis=1), axis=0)
     add(table, "all", total, once, singly_ms, difference.max())
     Console().print(table)
 
@@ -79,7 +74,7 @@ def slid(network: WindowNetwork, level: Tensor) -> Tensor:
 
 
 def one_by_one(network: WindowNetwork, level: Tensor) -> Tensor:
-    """The same; the windows of a row are one batch."""
+    """The same, with the windows of a row as a batch."""
     windows = level.unfold(2, WINDOW, STRIDE).unfold(3, WINDOW, STRIDE)[0]  # (3, h, w, ...)
     return torch.cat([network(row.transpose(0, 1))[0].cpu() for row in windows.unbind(1)])
 

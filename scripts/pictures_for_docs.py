@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.detection import load_detector
-from cvdl.detection.models.segnet import SegNetDetector
+from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene

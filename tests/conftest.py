@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
@@ -252,3 +253,18 @@ def resumes(tmp_path, interrupting):
             torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
 
     return check
+
+
+@pytest.fixture
+def register():
+    """Declares models or data sets for one test, also in place of those of the same name."""
+    with ExitStack() as undo:
+
+        def declare(registry, entry):
+            if entry.name in registry.names:
+                undo.callback(registry.register, registry[entry.name])
+            else:
+                undo.callback(registry.remove, entry.name)
+            registry.register(entry)
+
+        yield declare

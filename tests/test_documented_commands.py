@@ -32,11 +32,13 @@ def commands(page):
 def complaint(line):
     """What the command line says against it; empty if nothing."""
     command, words = typer.main.get_command(app), shlex.split(line)[1:]
-    while hasattr(command, "commands"):
+    context = None
+    while hasattr(command, "get_command"):
         name = words.pop(0)
-        if name not in command.commands:
+        context = command.make_context(command.name, [name], parent=context)
+        command = command.get_command(context, name)
+        if command is None:
             return f"no command {name}"
-        command = command.commands[name]
     try:
         if "--help" not in words:
             command.make_context(command.name, words)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvdl.datasets.simulated_detection import SimulatedDetection
-from cvdl.datasets.simulated_grasps import SimulatedGrasps
+from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps
 from cvdl.detection import load_detector as load_object_detector
-from cvdl.detection.models.segnet import SegNetDetector
-from cvdl.evaluation.detector import score_detector
-from cvdl.evaluation.grasping import evaluate_detector
+from cvdl.detection.models.segnet.detector import SegNetDetector
+from cvdl.evaluation.detection import score_detector
+from cvdl.evaluation.grasping import score_grasp_detector
 from cvdl.evaluation.semantic import score_class_maps
-from cvdl.grasping import load_detector as load_grasp_detector
+from cvdl.grasping import load_grasp_detector
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,7 +43,8 @@ def test_segnet_predicts_the_class_of_pixels():
 
 
 def test_the_cascade_finds_grasps(grasps):
-    results = list(evaluate_detector(load_grasp_detector("cascade", device="cpu"), grasps))
+    detector = load_grasp_detector("cascade", device="cpu")
+    results = score_grasp_detector(detector, grasps).results
     assert np.mean([result.overlap > 0.25 for result in results]) >= 0.5
 
 

@@ -12,6 +12,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL
 from cvdl.datasets import ImageFolder, OsdDataset
+from cvdl.depth.normals import surface_normals
 from cvdl.detection import Detections
 from cvdl.evaluation import evaluate_scene, evaluate_segmentation
 from cvdl.grasping.rectangles import GraspRectangles
@@ -125,14 +126,14 @@ def loaded(monkeypatch):
         center = [[164.5, 129.5]] * 2
         return lambda *_: GraspRectangles(center, [0, 0], [100, 30], [20, 20], [0.8, 0.6])
 
-    monkeypatch.setattr("cvdl.grasping.stage.load_detector", load)
+    monkeypatch.setattr("cvdl.grasping.stage.load_grasp_detector", load)
     return calls
 
 
 def test_grasps_of_what_was_segmented(plain, loaded):
     grasp = {"enable": True, "max_opening": 0.4, "detector": "lenz2014", "device": "cpu"}
     scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)
-    assert loaded == [("lenz2014", None, "cpu")]
+    assert loaded == [("lenz2014", "", "cpu")]
     assert list(scene.latency_ms) == ["segment", "grasp"]
     (found,) = scene.grasps
     assert (found.label, found.score) == (2, 0.8)
@@ -140,9 +141,30 @@ def test_grasps_of_what_was_segmented(plain, loaded):
     assert scene.refused == {"gripper meets the object": 1}
 
 
+@pytest.mark.parametrize("detector", ["rgbd_rcnn", "segnet"])
+@pytest.mark.parametrize("focal", [262.5, 570.0])
+def test_the_input_of_the_networks_is_computed_once_per_frame(monkeypatch, plain, detector, focal):
+    calls = []
+
+    def counted(depth, *rest):
+        calls.append(depth.shape)
+        return surface_normals(depth, *rest)
+
+    monkeypatch.setattr("cvdl.networks.input.surface_normals", counted)
+    frame = replace(plain, camera=replace(plain.camera, fx=focal, fy=focal))
+    perceive = Perception(
+        PerceptionConfig(detector={"detector": detector, "device": "cpu"}, grasp={"device": "cpu"})
+    )
+    scene = perceive(frame)
+    assert list(scene.latency_ms) == ["segment", "detect", "grasp"]
+    assert len(scene.objects) == len(calls) == 1
+    perceive(frame, grasp=False)
+    assert len(calls) == 2
+
+
 def test_grasps_without_weights_are_an_error_at_once(tmp_path):
     weights = str(tmp_path / "none.safetensors")
-    with pytest.raises(InputError, match=r"no weights of cascade at .*none\.safetensors"):
+    with pytest.raises(InputError, match=r"none\.safetensors: no such file; expected weights of"):
         Perception(PerceptionConfig(detector={"enable": False}, grasp={"weights": weights}))
 
 

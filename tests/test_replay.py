@@ -28,8 +28,9 @@ from cvdl.cli.replay import replay_table
 from cvdl.core.errors import InputError
 from cvdl.core.scene import Scene
 from cvdl.datasets import ImageFolder
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_color, stamp_ns
+from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
 from cvdl.viz.pictures import overlay
@@ -117,7 +118,7 @@ def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out,
 
 def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
     summary = replay(bag, out, stage)
-    assert (summary.grasps, summary.refused) == (15, {"opening out of reach": 10})
+    assert (summary.found.grasps, summary.found.refused) == (15, {"opening out of reach": 10})
     rectangles = decoded(out, f"{NAMESPACE}/grasp/rectangles")[4].detections
     poses = decoded(out, f"{NAMESPACE}/grasp/poses")[4].poses
     detections = decoded(out, f"{NAMESPACE}/grasp/detections")[4].detections
@@ -152,8 +153,8 @@ def test_what_depth_says_of_detections_is_summed_up(bag, out, stage):
         )
 
     summary = replay(bag, out, marked)
-    assert (summary.unmatched, summary.off_support) == (5, 5)
-    assert summary.refused_detections == {"bare support": 10}
+    assert (summary.found.unmatched, summary.found.off_support) == (5, 5)
+    assert summary.found.refused_detections == {"bare support": 10}
     (status,) = decoded(out, "/diagnostics")[0].status  # after the first frame
     values = {value.key: value.value for value in status.values}
     assert values["detections off the support"] == "1"
@@ -162,10 +163,10 @@ def test_what_depth_says_of_detections_is_summed_up(bag, out, stage):
 
 def test_detections_come_back_from_the_bag(bag, out, stage):
     summary = replay(bag, out, stage)
-    assert summary.classes == {"": 5, "can": 5}
-    assert summary.unmatched == 5
-    assert summary.off_support == 0
-    assert summary.refused_detections == {}
+    assert summary.found.objects == {"": 5, "can": 5}
+    assert summary.found.unmatched == 5
+    assert summary.found.off_support == 0
+    assert summary.found.refused_detections == {}
     detections = decoded(out, f"{NAMESPACE}/detection/boxes")[4].detections
     assert [detection.id for detection in detections] == ["", "3"]
     names = [detection.results[0].hypothesis.class_id for detection in detections]
@@ -392,11 +393,11 @@ def test_frames_without_a_plane_are_counted_and_told_once(
         messages += [(t, frame.stamp_ns, m) for t, m in {**messages_of(frame), **changed}.items()]
     perception = Perception(PerceptionConfig().segmentation_only())
     summary = replay(write_messages(tmp_path / "in", messages), out, perception)
-    assert (summary.frames, summary.without_plane) == (3, 3)
+    assert summary.frames == 3
     said = f"a frame shows no support plane, so it has no masks and no grasps: {cause} ("
     assert sum(record.getMessage().startswith(said) for record in caplog.records) == 1
-    assert summary.plane_causes == {cause: 3}
-    assert np.isnan(depth) or summary.planeless_depth == pytest.approx(depth)
+    assert summary.found.plane_causes == {cause: 3}
+    assert np.isnan(depth) or list(summary.found.planeless_depths) == pytest.approx([depth] * 3)
     table = Console(width=200, file=StringIO())
     table.print(replay_table(summary))
     text = table.file.getvalue()

@@ -1,70 +1,87 @@
-"""The stages, one after the other, on one frame."""
+"""The pipeline: runs the stages on a frame, one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 from pydantic import Field
 
+from cvdl.core.config import load_settings
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Detection, Grasp, Scene, Segmentation
+from cvdl.core.scene import Scene, Segmentation
 from cvdl.core.settings import Settings
 from cvdl.depth.gaps import bridge_gaps
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
-from cvdl.segmentation import SegmentationConfig, TabletopSegmenter
-from cvdl.segmentation.doubts import Doubt, depth_doubts, support_doubts
+from cvdl.messages.config import NodeConfig
+from cvdl.segmentation import SegmentationConfig
+from cvdl.segmentation.doubts import depth_doubts
+from cvdl.segmentation.stage import SegmentationStage
 
-__all__ = ["Perception", "PerceptionConfig"]
+__all__ = ["Perception", "PerceptionConfig", "Stage", "load_config"]
+
+#: Adds its results to the scene of a frame. What several stages derive from the frame is computed
+#: once and kept with it, see ``RgbdFrame.derived``.
+Stage = Callable[[RgbdFrame, Scene], Scene]
 
 
 class PerceptionConfig(Settings):
-    """Every stage's settings: keys of a settings file and, with dots, ROS parameters."""
+    """Settings of all stages: keys of a settings file and, with dots, ROS parameters."""
 
     segmentation: SegmentationConfig = Field(default_factory=SegmentationConfig)
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
     grasp: GraspConfig = Field(default_factory=GraspConfig)
 
     def without_grasps(self) -> PerceptionConfig:
-        """The same, without the grasp stage."""
+        """Return a copy with the grasp stage disabled."""
         return self.model_copy(update={"grasp": self.grasp.model_copy(update={"enable": False})})
 
     def segmentation_only(self) -> PerceptionConfig:
-        """The same, without grasps and without detection."""
+        """Return a copy with detection and grasps disabled."""
         disabled = self.detector.model_copy(update={"enable": False})
         return self.without_grasps().model_copy(update={"detector": disabled})
 
 
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:
+    """Load the settings of all stages; see ``cvdl.core.config.load_settings``.
+
+    In a ROS parameter file, parameters of the node that are no settings of a stage, such as
+    ``slop``, are ignored.
+    """
+    return load_settings(PerceptionConfig, path, overrides, ignored=NodeConfig.model_fields)
+
+
 class Perception:
-    """RgbdFrame in, Scene out. Knows nothing of ROS, bags or files.
+    """Turns a frame into a scene. Independent of ROS, bags and files.
 
     Args:
-        config: which stages there are, and their settings.
-        loaded: one with the same detectors, devices and weights, whose networks are taken over;
-            they are loaded if not given.
+        config: enabled stages and their settings.
+        loaded: an instance with the same detectors, devices and weights. Its networks are reused
+            instead of loaded again.
 
     Attributes:
-        classes: the names that the detector knows; empty without one.
+        classes: class names of the detector; empty without a detector.
 
     Raises:
-        InputError: if what a stage needs is not there: weights, a device.
+        InputError: if the weights or the device of a stage are missing.
     """
 
     def __init__(
         self, config: PerceptionConfig | None = None, loaded: Perception | None = None
     ) -> None:
         self.config = config = config or PerceptionConfig()
-        self._segment = TabletopSegmenter(config.segmentation)
+        self._segment = SegmentationStage(config.segmentation)
         self._detect: DetectionStage | None = None
         self._grasp: GraspStage | None = None
         if config.detector.enable:
             old = loaded._detect if loaded else None
-            # With the same settings it keeps its tracks.
+            # With the same settings, the tracks continue.
             self._detect = (
                 old
                 if old and old.config == config.detector
@@ -82,62 +99,37 @@ class Perception:
         grasp: bool = True,
         segmentation: Segmentation | None = None,
     ) -> Scene:
-        """Runs the stages on one frame; the scene says how long each took.
+        """Run the stages on one frame.
 
         Args:
-            frame: colour and depth.
-            detect: whether to run that stage, where there is one.
-            grasp: likewise.
-            segmentation: of this frame, where somebody else has made it.
+            frame: color and depth.
+            detect: whether to run the detection stage, if it is enabled.
+            grasp: whether to run the grasp stage, if it is enabled.
+            segmentation: of this frame, to use instead of running the segmentation stage.
+
+        Returns:
+            The scene, with the latency of each stage that ran.
         """
-        latency_ms: dict[str, float] = {}
-        doubts: tuple[Doubt, ...] = ()
-        if segmentation is None:
-            with _timed(latency_ms, "segment"):
-                bridged, small_gaps = self._bridge(frame)
-                labels, plane, objects = self._segment(bridged)
-            doubts = (
-                *depth_doubts(frame.depth, small_gaps),
-                *support_doubts(plane, frame.up, self.config.segmentation.up),
-            )
-        else:
-            bridged, _ = self._bridge(frame)
-            labels, plane, objects = segmentation.labels, segmentation.plane, segmentation.objects
-        detections: tuple[Detection, ...] = ()
-        refused_detections: dict[str, int] = {}
-        if self._detect is not None and detect:
-            with _timed(latency_ms, "detect"):
-                detections, objects, refused_detections = self._detect(
-                    bridged, labels, objects, plane
-                )
-        grasps: tuple[Grasp, ...] = ()
-        refused: dict[str, int] = {}
-        if self._grasp is not None and grasp:
-            with _timed(latency_ms, "grasp"):
-                grasps, refused = self._grasp(bridged, labels, plane, objects)
-        return Scene(
-            labels,
-            plane,
-            objects,
-            latency_ms,
-            grasps,
-            refused,
-            detections,
-            self.classes,
-            refused_detections,
-            doubts,
+        start = perf_counter()
+        depth, small_gaps = bridge_gaps(
+            frame.depth, frame.camera, self.config.segmentation.max_range
         )
-
-    def _bridge(self, frame: RgbdFrame) -> tuple[RgbdFrame, float]:
-        """The frame without small gaps in its depth, and their share; see ``bridge_gaps``."""
-        max_range = self.config.segmentation.max_range
-        depth, share = bridge_gaps(frame.depth, frame.camera, max_range)
-        return replace(frame, depth=depth), share
-
-
-@contextmanager
-def _timed(latency_ms: dict[str, float], stage: str) -> Iterator[None]:
-    """Notes the wall time of a with statement under the stage's name, milliseconds."""
-    start = perf_counter()
-    yield
-    latency_ms[stage] = (perf_counter() - start) * 1e3
+        bridged = replace(frame, depth=depth)
+        stages: dict[str, Stage | None] = {
+            "detect": self._detect if detect else None,
+            "grasp": self._grasp if grasp else None,
+        }
+        if segmentation is None:
+            stages = {"segment": self._segment, **stages}
+            empty = np.zeros(depth.shape, np.uint16)
+            scene = Scene(empty, None, doubts=tuple(depth_doubts(frame.depth, small_gaps)))
+        else:
+            start = perf_counter()
+            scene = Scene(segmentation.labels, segmentation.plane, segmentation.objects)
+        latency_ms = {}
+        for name, stage in stages.items():
+            if stage is not None:
+                scene = stage(bridged, scene)
+                latency_ms[name] = (perf_counter() - start) * 1e3
+                start = perf_counter()
+        return replace(scene, latency_ms=latency_ms, classes=self.classes)

@@ -1,4 +1,4 @@
-"""Writes what the RealSense SDK records, byte by byte as its own writer does."""
+"""Write recordings like those of the RealSense SDK, byte by byte."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from scipy.spatial.transform import Rotation
 
 STREAM_INFO = "uint32 fps        # Hz\nstring encoding\nbool is_recommended\n"
-STATIC_NS = 1  # time of what is written once
+STATIC_NS = 1  # time of the messages that are written once
 PERIOD_NS = 33_333_333
 COUNT = 5
 
 
 @dataclass
 class Recording:
-    """A camera and what it saw.
+    """A camera and its images.
 
     Attributes:
-        color: (H, W, 3) uint8, or what else the format says.
+        color: (H, W, 3) uint8, or the pixels of another format.
         depth: (H, W) uint16 in units.
         depth_matrix, color_matrix: (3, 3) intrinsics.
-        depth_to_color: (4, 4) from depth's coordinates to those of colour.
-        unit: metres.
-        color_format: as the SDK calls it.
-        version: "1" with the unit behind each image, as since 2021; "" before.
+        depth_to_color: (4, 4) from depth's coordinates to those of color.
+        unit: meters.
+        color_format: name of the SDK.
+        version: "1" with the unit after each image, since 2021; "" before.
         has_option: whether the unit is an option too.
-        phase_ns: of colour behind depth.
-        color_ahead_ns: of colour's clock before depth's.
+        phase_ns: from depth to color.
+        color_ahead_ns: from the clock of depth to that of color.
         infrared: whether the left imager is recorded.
-        has_color: whether colour is.
-        has_definitions: whether types are described.
+        has_color: whether color is recorded.
+        has_definitions: whether the types have definitions.
         compression: of chunks.
     """
 
@@ -57,7 +57,7 @@ class Recording:
     compression: object = None
 
     def write(self, path: Path) -> Path:
-        """Write it as a .bag; `COUNT` frames of each stream."""
+        """Write a .bag with `COUNT` frames of each stream."""
         store = get_typestore(Stores.ROS1_NOETIC)
         store.register(get_types_from_msg(STREAM_INFO, "realsense_msgs/msg/StreamInfo"))
         types = store.types

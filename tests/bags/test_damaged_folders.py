@@ -1,4 +1,4 @@
-"""What killed recorders and broken copies leave: logs of SQLite, compressed files, lost members."""
+"""Bags of killed recorders and failed copies: SQLite logs, compressed files, missing files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def contents(path):
 
 
 def state(folder):
-    """Everything that must not change: names, contents and times of change."""
+    """Names, contents and modification times, which must not change."""
     return {
         file.name: (hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns)
         for file in folder.iterdir()
@@ -55,7 +55,7 @@ def state(folder):
 
 
 def killed(path, in_file, journal="WAL", with_metadata=False):
-    """A SQLite bag whose recorder was killed with so many messages in the file itself.
+    """A SQLite bag of a killed recorder, with ``in_file`` messages in the file itself.
 
     The others are in the log (WAL), or were about to be written (a rollback journal).
     """
@@ -101,7 +101,7 @@ def test_rows_in_the_log_of_a_killed_recorder_are_read(tmp_path, caplog, in_file
     assert "with its SQLite log it holds 30 messages" in caplog.text
 
 
-def test_a_killed_bag_in_a_folder_that_cannot_be_written(tmp_path):
+def test_the_bag_of_a_killed_recorder_is_read_in_a_read_only_folder(tmp_path):
     path = killed(tmp_path / "bag", 10)
     (path / "bag_0.db3-shm").unlink()
     path.chmod(0o555)
@@ -112,13 +112,13 @@ def test_a_killed_bag_in_a_folder_that_cannot_be_written(tmp_path):
         path.chmod(0o755)
 
 
-def test_the_log_of_a_file_that_lost_its_first_page(tmp_path):
+def test_the_log_of_an_empty_file_is_read(tmp_path):
     path = killed(tmp_path / "bag", 0)
     (path / "bag_0.db3").write_bytes(b"")
     assert contents(path) == MESSAGES
 
 
-def test_a_log_that_is_cut_off_is_read_up_to_the_cut(tmp_path):
+def test_a_truncated_log_is_read_up_to_its_end(tmp_path):
     path = killed(tmp_path / "bag", 10)
     log = path / "bag_0.db3-wal"
     log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
@@ -135,13 +135,13 @@ def test_the_log_of_a_compressed_file_is_read(tmp_path):
     assert contents(path) == MESSAGES
 
 
-def test_a_log_that_is_none_leaves_what_is_in_the_file(tmp_path):
+def test_an_invalid_log_is_ignored(tmp_path):
     path = write(tmp_path / "bag", storage=StoragePlugin.SQLITE3)
     (path / "bag.db3-wal").write_bytes(b"no log" * 1000)
     assert contents(path) == MESSAGES
 
 
-def test_what_a_killed_recorder_had_not_committed_is_taken_back(tmp_path):
+def test_uncommitted_changes_of_a_killed_recorder_are_rolled_back(tmp_path):
     path = killed(tmp_path / "bag", 10, journal="DELETE")
     before = state(path)
     assert before.keys() == {"bag_0.db3", "bag_0.db3-journal"}
@@ -162,7 +162,7 @@ def test_temporary_copies_are_removed(tmp_path, monkeypatch):
     assert not list((tmp_path / "temporary").iterdir())
 
 
-def test_no_room_for_a_copy_is_said(tmp_path, monkeypatch):
+def test_a_full_temporary_folder_is_an_error(tmp_path, monkeypatch):
     def full(source, target):
         raise OSError(28, "No space left on device")
 
@@ -174,7 +174,7 @@ def test_no_room_for_a_copy_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-def test_compressed_bags_without_metadata(tmp_path, storage, mode):
+def test_compressed_bags_are_read_without_metadata(tmp_path, storage, mode):
     path = write(tmp_path / "bag", storage=storage, compression=mode)
     (path / "metadata.yaml").unlink()
     (file,) = path.iterdir()
@@ -185,7 +185,7 @@ def test_compressed_bags_without_metadata(tmp_path, storage, mode):
         assert bag.kind == f"rosbag2 ({'MCAP' if storage == StoragePlugin.MCAP else 'SQLite'})"
 
 
-def test_a_compressed_file_that_was_cut_off(tmp_path):
+def test_a_truncated_compressed_file_is_read_up_to_its_end(tmp_path):
     noise = [(stamp, data[:8] + os.urandom(200_000)) for stamp, data in MESSAGES]
     path = write(tmp_path / "bag", noise, compression=CompressionMode.FILE)
     (path / "metadata.yaml").unlink()
@@ -196,7 +196,7 @@ def test_a_compressed_file_that_was_cut_off(tmp_path):
     assert found == noise[: len(found)]
 
 
-def test_of_a_file_and_its_compressed_copy_one_is_read(tmp_path):
+def test_a_compressed_copy_next_to_its_file_is_skipped(tmp_path):
     """A recorder that is killed while it compresses leaves both."""
     path = write(tmp_path / "bag")
     (path / "metadata.yaml").unlink()
@@ -226,7 +226,7 @@ def in_parts(path, storage=StoragePlugin.MCAP, with_metadata=True):
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize("with_metadata", [True, False])
 @pytest.mark.parametrize("kept", [0, 0.5])
-def test_one_damaged_file_leaves_the_others(tmp_path, caplog, storage, with_metadata, kept):
+def test_the_other_files_are_read_if_one_is_damaged(tmp_path, caplog, storage, with_metadata, kept):
     path = in_parts(tmp_path / "bag", storage, with_metadata)
     assert contents(path) == MESSAGES
     (file,) = path.glob("bag_1.*")
@@ -238,7 +238,7 @@ def test_one_damaged_file_leaves_the_others(tmp_path, caplog, storage, with_meta
     assert file.name in caplog.text
 
 
-def test_damage_behind_a_whole_index_leaves_the_next_file(tmp_path):
+def test_the_next_file_is_read_after_damage_in_an_indexed_one(tmp_path):
     path = tmp_path / "bag"
     path.mkdir()
     for number in range(2):
@@ -263,7 +263,7 @@ def test_damage_behind_a_whole_index_leaves_the_next_file(tmp_path):
         assert bag.unread == 10
 
 
-def test_metadata_that_name_other_files(tmp_path, caplog):
+def test_files_that_differ_from_the_metadata(tmp_path, caplog):
     """The folder was renamed, or a file was added."""
     path = write(tmp_path / "bag")
     (path / "bag.mcap").rename(path / "monday.mcap")
@@ -275,8 +275,8 @@ def test_metadata_that_name_other_files(tmp_path, caplog):
     assert "other.mcap is skipped: metadata.yaml does not list it" in caplog.text
 
 
-def test_topics_that_only_the_metadata_name(tmp_path):
-    """An MCAP does not name topics without a message."""
+def test_topics_that_are_only_in_the_metadata_are_listed(tmp_path):
+    """An MCAP does not list topics without messages."""
     path = write(tmp_path / "bag")
     metadata = path / "metadata.yaml"
     content = yaml.safe_load(metadata.read_text())
@@ -294,8 +294,8 @@ def test_topics_that_only_the_metadata_name(tmp_path):
 
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest.mark.parametrize("indexed", [True, False])
-def test_mcap_without_index_whose_times_go_back(tmp_path, chunked, indexed):
-    """As several publishers and the storage profile fastwrite make it."""
+def test_mcap_without_an_index_and_with_unordered_times(tmp_path, chunked, indexed):
+    """As several publishers and the storage profile fastwrite write it."""
     path = tmp_path / "bag.mcap"
     order = [MESSAGES[i ^ 1] for i in range(COUNT)]
     with path.open("wb") as file:
@@ -317,19 +317,19 @@ def test_mcap_without_index_whose_times_go_back(tmp_path, chunked, indexed):
         writer.finish()
     with BagReader(path) as bag:
         assert sorted((stamp, bytes(data)) for _, stamp, data in bag.messages()) == MESSAGES
-        # Two topics may be read at a time.
+        # Two topics can be read at the same time.
         pairs = zip(bag.messages(["/a"]), bag.messages(["/b"]), strict=True)
         assert len([(a[1], b[1]) for a, b in pairs]) == COUNT // 2
         assert bag.unread == 0
 
 
-def test_a_folder_of_ros1_bags_says_which_to_name(tmp_path):
+def test_the_error_for_a_folder_of_ros1_bags_names_one(tmp_path):
     (tmp_path / "b.bag").write_bytes(b"")
     with pytest.raises(BagError, match=r"holds no bag: give the ROS 1 bag itself, .*b.bag"):
         BagReader(tmp_path)
 
 
-def test_a_folder_whose_name_looks_like_a_ros1_bag(tmp_path, frame):
+def test_a_rosbag2_folder_with_the_name_of_a_ros1_bag(tmp_path, frame):
     path = write(tmp_path / "x.bag_out", storage=StoragePlugin.SQLITE3)
     with BagReader(path) as bag:
         assert bag.kind == "rosbag2 (SQLite)"
@@ -339,7 +339,7 @@ def test_a_folder_whose_name_looks_like_a_ros1_bag(tmp_path, frame):
     assert MessageFactory(message_type).color(frame).encoding == "rgb8"
 
 
-def test_missing_metadata_are_called_so(tmp_path, caplog):
+def test_missing_metadata_is_reported(tmp_path, caplog):
     path = write(tmp_path / "bag")
     (path / "metadata.yaml").unlink()
     assert contents(path) == MESSAGES

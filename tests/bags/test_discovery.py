@@ -1,4 +1,4 @@
-"""Which topics make frames."""
+"""The choice of the topics that make frames."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cvdl.bags import (
     image_topics,
     message_type,
 )
+from cvdl.bags.topic import Topic, described
 from cvdl.bags.typestore import typestore
 from cvdl.messages.factory import MessageFactory
 
@@ -32,7 +33,7 @@ ALIGNED = replace(STANDARD, depth_info="/camera/aligned_depth_to_color/camera_in
 
 @pytest.fixture
 def bag_with(tmp_path, frame, cloud_of):
-    """A function: a bag with these topics, described by words, opened."""
+    """A function that opens a bag with these topics, described in words."""
 
     def compressed(form, data=b"x"):
         kind = message_type("sensor_msgs/msg/CompressedImage")
@@ -45,7 +46,7 @@ def bag_with(tmp_path, frame, cloud_of):
         "color": FACTORY.color(frame),
         "grey": FACTORY.image(frame, frame.color[..., 0], "mono8"),
         "depth": FACTORY.depth(frame),
-        "depth in metres": FACTORY.image(frame, frame.depth, "32FC1"),
+        "depth in meters": FACTORY.image(frame, frame.depth, "32FC1"),
         "small depth": FACTORY.image(frame, np.ones((24, 32), np.uint16), "16UC1"),
         "labels": FACTORY.image(frame, np.ones((48, 64), np.uint16), "mono16"),
         "jpeg": compressed("rgb8; jpeg compressed bgr8"),
@@ -70,7 +71,7 @@ def bag_with(tmp_path, frame, cloud_of):
     return make
 
 
-def test_the_only_ones_are_taken(bag_with):
+def test_the_only_topics_are_chosen(bag_with):
     bag = bag_with({"/c": "color", "/d": "depth", "/i": "info", "/tf": "other"})
     assert find_topics(bag) == RgbdTopics("/c", "/d", "/i")
 
@@ -78,7 +79,7 @@ def test_the_only_ones_are_taken(bag_with):
 @pytest.mark.parametrize(
     ("topics", "expected"),
     [
-        (  # a RealSense with everything switched on
+        (  # a RealSense with all streams
             {
                 "/camera/color/image_raw": "color",
                 "/camera/color/image_raw/compressed": "jpeg",
@@ -93,13 +94,13 @@ def test_the_only_ones_are_taken(bag_with):
             },
             ALIGNED,
         ),
-        (  # an OpenNI camera, whose registered depth is in metres
+        (  # an OpenNI camera with registered depth in meters
             {
                 "/camera/rgb/image_raw": "color",
                 "/camera/rgb/image_rect_color": "color",
                 "/camera/rgb/camera_info": "info",
-                "/camera/depth/image": "depth in metres",
-                "/camera/depth_registered/image": "depth in metres",
+                "/camera/depth/image": "depth in meters",
+                "/camera/depth_registered/image": "depth in meters",
                 "/camera/depth_registered/camera_info": "info",
             },
             RgbdTopics(
@@ -109,7 +110,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/camera/depth_registered/camera_info",
             ),
         ),
-        (  # only depth of colour's size fits
+        (  # only depth of the size of color fits
             {
                 "/a/color/image": "color",
                 "/a/color/camera_info": "info",
@@ -132,7 +133,7 @@ def test_the_only_ones_are_taken(bag_with):
                 "/c/depth/camera_info",
             ),
         ),
-        (  # a bag that was replayed already
+        (  # the output of a replay
             {
                 STANDARD.color: "color",
                 STANDARD.depth: "depth",
@@ -145,7 +146,7 @@ def test_the_only_ones_are_taken(bag_with):
     ],
     ids=["realsense", "openni", "sizes", "compressed", "replayed"],
 )
-def test_those_that_fit_together_are_taken(bag_with, topics, expected):
+def test_topics_that_fit_together_are_chosen(bag_with, topics, expected):
     assert find_topics(bag_with(topics)) == expected
 
 
@@ -173,20 +174,20 @@ REGISTERED = RgbdTopics(
 )
 
 
-def test_depth_that_can_be_registered_is_preferred_to_grey_that_fits(bag_with):
+def test_color_with_registrable_depth_is_preferred_to_gray(bag_with):
     assert find_topics(bag_with({**UNREGISTERED, "/tf_static": "static"})) == REGISTERED
 
 
-def test_without_a_transform_what_is_of_one_frame_fits(bag_with):
+def test_without_a_transform_topics_of_one_frame_are_chosen(bag_with):
     assert find_topics(bag_with(UNREGISTERED)).color == "/c/infra1/image"
 
 
-def test_registered_depth_is_preferred_to_registering(bag_with):
+def test_registered_depth_is_preferred(bag_with):
     topics = {**UNREGISTERED, "/c/aligned_depth_to_color/image": "depth", "/tf_static": "static"}
     assert find_topics(bag_with(topics)).depth == "/c/aligned_depth_to_color/image"
 
 
-def test_camera_infos_in_namespaces_of_their_own(bag_with):
+def test_camera_infos_in_their_own_namespaces(bag_with):
     names = {
         "color": "/device/sensor_1/Color_0/image/data",
         "info": "/device/sensor_1/Color_0/info/camera_info",
@@ -208,20 +209,20 @@ def test_camera_infos_in_namespaces_of_their_own(bag_with):
         ("/color_info", "/c/depth/camera_info"),
     ],
 )
-def test_frames_tell_camera_infos_apart(bag_with, info, depth_info):
+def test_camera_infos_are_distinguished_by_frame(bag_with, info, depth_info):
     for color, depth in (("/c/color/image", "/c/depth/image"), ("/color", "/depth")):
         topics = {color: "color", depth: "far depth", info: "info", depth_info: "far info"}
         bag = bag_with({**topics, "/tf_static": "static"})
         assert find_topics(bag) == RgbdTopics(color, depth, info, depth_info)
 
 
-def test_images_of_16_bits_are_depth_where_there_is_no_better(bag_with):
+def test_mono16_is_depth_if_there_is_no_better_topic(bag_with):
     topics = {"/c/image": "color", "/c/camera_info": "info", "/c/depth/image": "labels"}
     assert find_topics(bag_with(topics)).depth == "/c/depth/image"
     assert find_topics(bag_with({**topics, "/c/range": "depth"})).depth == "/c/depth/image"
 
 
-def test_a_cloud_is_taken_where_there_is_no_pair_of_images(bag_with):
+def test_a_point_cloud_is_chosen_without_a_pair_of_images(bag_with):
     points = {"/cam/points": "cloud"}
     bag = bag_with({**points, "/x/points": "bare cloud", "/i/camera_info": "info"})
     found = find_topics(bag)
@@ -238,31 +239,31 @@ def test_a_cloud_is_taken_where_there_is_no_pair_of_images(bag_with):
     assert find_topics(bag_with({**points, **info})).camera_info == "/cam/camera_info"
 
 
-def test_clouds_that_need_a_word_or_do_not_serve(bag_with):
+def test_ambiguous_and_unusable_point_clouds_are_errors(bag_with):
     with pytest.raises(BagError, match="choose one: --points-topic /a/points or /b/points"):
         find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
     bag = bag_with({"/p": "bare cloud", "/c": "color"})
     with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p does not serve: clo"):
         find_topics(bag)
-    assert find_topics(bag, points="/p").is_cloud  # the frames will say what is wrong with it
+    assert find_topics(bag, points="/p").is_cloud  # the frames report the fault
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):
         find_topics(bag, points="/c")
     with pytest.raises(BagError, match="give one or the other"):
         find_topics(bag, color="/c", points="/p")
 
 
-def test_two_cameras_need_a_word_from_the_user(bag_with):
+def test_two_equal_cameras_are_an_error_that_lists_the_options(bag_with):
     bag = bag_with(TWO_CAMERAS)
     with pytest.raises(BagError) as caught:
         find_topics(bag)
     text = str(caught.value)
     assert "--color-topic /left/color/image_raw or /right/color/image_raw" in text
     assert "--depth-topic /left/aligned_depth_to_color/image_raw or /right/" in text
-    for topic in TWO_CAMERAS:  # all are listed with their types
+    for topic in TWO_CAMERAS:  # the error lists all with their types
         assert f"{topic}  " in text
     assert "sensor_msgs/msg/CameraInfo" in text
     assert "rgb8 64x48" in text
-    # One word settles the rest.
+    # One given topic decides the others.
     found = find_topics(bag, color="/right/color/image_raw")
     assert found == RgbdTopics(
         "/right/color/image_raw",
@@ -275,26 +276,26 @@ def test_two_cameras_need_a_word_from_the_user(bag_with):
 @pytest.mark.parametrize(
     ("topics", "missing"),
     [
-        ({"/d": "depth", "/i": "info"}, "colour"),
+        ({"/d": "depth", "/i": "info"}, "color"),
         ({"/c": "color", "/i": "info"}, "depth"),
         ({"/c": "color", "/labels": "labels", "/i": "info"}, "depth"),
         ({"/c": "color", "/d": "depth"}, "camera_info"),
-        ({}, "colour"),
+        ({}, "color"),
     ],
 )
-def test_a_topic_that_is_missing_is_said(bag_with, topics, missing):
+def test_a_missing_topic_is_reported(bag_with, topics, missing):
     with pytest.raises(BagError, match=rf"there is no {missing} topic in it.*\. Its topics:\n  "):
         find_topics(bag_with(topics))
 
 
-def test_what_would_be_accepted_is_said(bag_with):
+def test_the_error_lists_accepted_encodings(bag_with):
     with pytest.raises(
         BagError, match="one of the encodings 16UC1, mono16, 32FC1, 64FC1, or compressedD"
     ):
         find_topics(bag_with({"/c": "color", "/labels": "labels", "/i": "info"}))
 
 
-def test_a_first_message_that_is_damaged_hides_no_topic(tmp_path, frame):
+def test_a_damaged_first_message_does_not_hide_a_topic(tmp_path, frame):
     with BagWriter(tmp_path / "bag") as bag:
         for topic, message in (
             ("/c", FACTORY.color(frame)),
@@ -303,13 +304,14 @@ def test_a_first_message_that_is_damaged_hides_no_topic(tmp_path, frame):
         ):
             bag.write(topic, 2, message)
             bag.write(topic, 3, message)
-        bag.copy(bag._topics["/c"], 1, b"broken")
+        kind = "sensor_msgs/msg/Image"
+        bag.copy(Topic("/c", kind, *described(kind)), 1, b"broken")
     with BagReader(tmp_path / "bag") as bag:
         assert find_topics(bag) == RgbdTopics("/c", "/d", "/i")
         assert image_topics(bag)["/c"].size == (64, 48)
 
 
-def test_names_that_are_not_in_the_bag_or_of_another_type(bag_with):
+def test_unknown_names_and_wrong_types_are_errors(bag_with):
     bag = bag_with({"/c": "color", "/d": "depth", "/i": "info"})
     with pytest.raises(BagError, match="there is no topic /x"):
         find_topics(bag, depth="/x")
@@ -319,7 +321,7 @@ def test_names_that_are_not_in_the_bag_or_of_another_type(bag_with):
         find_topics(bag, info="/c")
 
 
-def test_a_topic_that_is_announced_but_never_comes(tmp_path, frame):
+def test_a_topic_without_messages_is_not_chosen(tmp_path, frame):
     with Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         for topic, message in (
             ("/c", FACTORY.color(frame)),
@@ -337,17 +339,17 @@ def test_a_topic_that_is_announced_but_never_comes(tmp_path, frame):
             find_topics(bag, depth="/d")
 
 
-def test_a_topic_with_an_encoding_that_is_not_known_can_be_named(bag_with):
-    """The frames will say what is wrong with it."""
+def test_a_topic_of_unknown_encoding_can_be_given(bag_with):
+    """The frames report the fault."""
     bag = bag_with({"/c": "color", "/labels": "labels", "/i": "info"})
     assert find_topics(bag, depth="/labels").depth == "/labels"
 
 
-def test_description(bag_with):
+def test_topics_are_described_with_encoding_and_size(bag_with):
     bag = bag_with({"/c": "color", "/z": "compressedDepth"})
     images = image_topics(bag)
     assert images["/c"].size == (64, 48)
     assert images["/z"].kind == "depth"
     first, second = describe_topics(bag, images, {"/c": "colour"}).splitlines()
     assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- colour"
-    assert second.endswith("16UC1; compressedDepth png")  # its data is no picture
+    assert second.endswith("16UC1; compressedDepth png")  # its data is not an image

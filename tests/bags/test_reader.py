@@ -1,4 +1,4 @@
-"""Bags of every kind, whole and damaged."""
+"""Bags of every kind, complete and damaged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from cvdl.bags import BagError, BagReader, message_type
-from cvdl.bags.typestore import typestore
+from cvdl.bags.typestore import new_typestore, typestore
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import MessageError, read_camera, read_color, read_depth
 from helpers.bags import write_rosbag2
@@ -26,7 +26,7 @@ COUNT = 30
 
 
 def serialised(frames):
-    """(stamp, bytes) of colour images of 110 kB: some megabytes, and as many chunks."""
+    """(stamp, bytes) of color images of 110 kB: a few megabytes, and as many chunks."""
     for frame in frames:
         color = np.tile(frame.color, (4, 3, 1))
         message = FACTORY.image(frame, color, "rgb8")
@@ -59,8 +59,8 @@ def messages(frames):
         (StoragePlugin.SQLITE3, CompressionMode.FILE),
     ],
 )
-def test_rosbag2(tmp_path, messages, storage, compression):
-    path = write(tmp_path / "bag", messages, storage, compression)
+def test_rosbag2_of_every_storage_and_compression(tmp_path, messages, storage, compression):
+    path = write_rosbag2(tmp_path / "bag", messages, storage, compression)
     kind, found = contents(path)
     assert kind == f"rosbag2 ({'MCAP' if storage == StoragePlugin.MCAP else 'SQLite'})"
     assert found == [("/color", stamp, data) for stamp, data in messages]
@@ -72,14 +72,14 @@ def test_rosbag2(tmp_path, messages, storage, compression):
 
 
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
-def test_a_file_without_its_folder(tmp_path, messages, storage):
-    (file,) = set(write(tmp_path / "bag", messages, storage).glob("bag.*"))
+def test_a_single_file(tmp_path, messages, storage):
+    (file,) = set(write_rosbag2(tmp_path / "bag", messages, storage).glob("bag.*"))
     _, found = contents(shutil.move(file, tmp_path / file.name))
     assert len(found) == COUNT
 
 
 @pytest.mark.parametrize("compression", list(CompressionType))
-def test_mcap_by_another_writer(tmp_path, messages, compression):
+def test_mcap_of_another_writer(tmp_path, messages, compression):
     path = tmp_path / "other.mcap"
     with path.open("wb") as file:
         writer = McapWriter(file, compression=compression)
@@ -95,7 +95,9 @@ def test_mcap_by_another_writer(tmp_path, messages, compression):
 
 @pytest.mark.parametrize("encoding", ["json", "protobuf"])
 @pytest.mark.parametrize("described", [True, False])
-def test_what_is_not_of_ros_in_an_mcap_is_left_out(tmp_path, messages, caplog, encoding, described):
+def test_messages_of_other_encodings_in_an_mcap_are_skipped(
+    tmp_path, messages, caplog, encoding, described
+):
     path = tmp_path / "mixed.mcap"
     with path.open("wb") as file:
         writer = McapWriter(file)
@@ -113,15 +115,15 @@ def test_what_is_not_of_ros_in_an_mcap_is_left_out(tmp_path, messages, caplog, e
     assert len(caplog.records) == 1
 
 
-def test_only_the_topics_asked_for(bag):
+def test_messages_of_some_topics(bag):
     with BagReader(bag) as reader:
         names = {topic.name for topic, _, _ in reader.messages(["/camera/color/camera_info"])}
         assert names == {"/camera/color/camera_info"}
         assert list(reader.messages([])) == []
 
 
-def test_a_topic_of_unknown_type_hinders_nobody(tmp_path, messages):
-    """A bag of Humble in SQLite holds no definitions at all."""
+def test_a_topic_of_unknown_type_does_not_affect_others(tmp_path, messages):
+    """A SQLite bag of Humble has no definitions."""
     path = tmp_path / "bag"
     with Writer2(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
         color = writer.add_connection("/color", IMAGE, typestore=typestore())
@@ -134,7 +136,7 @@ def test_a_topic_of_unknown_type_hinders_nobody(tmp_path, messages):
         assert next(bytes(data) for topic, _, data in bag.messages(["/odd"])) == b"1234"
 
 
-def test_a_message_that_is_not_what_its_type_says(bag):
+def test_data_that_does_not_match_its_type_is_an_error(bag):
     with BagReader(bag) as reader:
         topic = next(topic for topic in reader.topics if topic.type == IMAGE)
         for data in (b"", b"\0\1\0\0", b"\0\1\0\0" + b"\xff" * 40):
@@ -146,7 +148,7 @@ def test_a_message_that_is_not_what_its_type_says(bag):
 
 
 def write_ros1(path, frames, compression=None):
-    """Colour, depth, camera_info, a latched transform, and a type that nobody knows."""
+    """Color, depth, camera_info, and a latched topic of an unknown type."""
     store = get_typestore(Stores.ROS1_NOETIC)
     store.register(
         get_types_from_msg("Header header\nsensor_msgs/Image[] pictures", "my_msgs/msg/Album")
@@ -211,7 +213,7 @@ def ros1_bag(tmp_path, frames):
 
 
 @pytest.mark.parametrize("compression", [None, *Writer1.CompressionFormat])
-def test_ros1_bags_come_as_ros2_messages(tmp_path, frame, frames, compression):
+def test_ros1_bags_are_converted_to_ros2_messages(tmp_path, frame, frames, compression):
     path = write_ros1(tmp_path / "old.bag", frames(3), compression)
     with BagReader(path) as bag:
         assert bag.kind == "ROS 1 bag"
@@ -227,9 +229,9 @@ def test_ros1_bags_come_as_ros2_messages(tmp_path, frame, frames, compression):
     np.testing.assert_array_equal(read_depth(messages["/depth/image"]), frame.depth)
     assert read_camera(messages["/rgb/camera_info"]) == frame.camera
     assert messages["/rgb/image"].header.frame_id == "optical"
-    # The type that nobody knows is told to ROS 2 tools with its definition.
+    # ROS 2 tools get the definition of the unknown type.
     assert albums.qos[0].durability.name == "TRANSIENT_LOCAL"
-    store = typestore.__wrapped__()
+    store = new_typestore()
     store.register(get_types_from_msg(albums.definition, albums.type))
     pictures = store.deserialize_cdr(album, albums.type).pictures
     np.testing.assert_array_equal(read_color(pictures[1]), frame.color)
@@ -254,7 +256,7 @@ def test_ros1_types_with_other_fields_in_ros2_are_migrated(tmp_path):
     assert type(found["/tf"]) is message_type("tf2_msgs/msg/TFMessage")
 
 
-def test_a_faulty_ros1_message_is_left_out(tmp_path, caplog):
+def test_a_faulty_ros1_message_is_skipped(tmp_path, caplog):
     store = get_typestore(Stores.ROS1_NOETIC)
     kind = "std_msgs/msg/String"
     good = store.serialize_ros1(store.types[kind]("good"), kind)
@@ -275,11 +277,11 @@ def test_a_faulty_ros1_message_is_left_out(tmp_path, caplog):
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 @pytest.mark.parametrize("with_metadata", [True, False])
 @pytest.mark.parametrize("share", [0.35, 0.7, 0.999])
-def test_what_comes_before_the_cut_is_read(
+def test_a_truncated_file_is_read_up_to_its_end(
     tmp_path, messages, storage, with_metadata, share, caplog
 ):
-    """As a full disk or a lost connection leaves a copy, or a killed recorder its bag."""
-    path = write(tmp_path / "bag", messages, storage)
+    """A full disk, a lost connection or a killed recorder leaves such a file."""
+    path = write_rosbag2(tmp_path / "bag", messages, storage)
     (file,) = path.glob("bag.*")
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     if not with_metadata:
@@ -296,7 +298,7 @@ def test_what_comes_before_the_cut_is_read(
     )
 
 
-def test_a_folder_that_lost_its_metadata_is_read_file_by_file(tmp_path, messages):
+def test_a_folder_without_metadata_is_read_file_by_file(tmp_path, messages):
     folder = tmp_path / "bag"
     folder.mkdir()
     for number in (2, 10):
@@ -309,8 +311,8 @@ def test_a_folder_that_lost_its_metadata_is_read_file_by_file(tmp_path, messages
         assert bag.duration_ns == messages[-1][0] - messages[0][0]
 
 
-def test_damage_in_the_middle_of_an_indexed_file(tmp_path, messages, caplog):
-    path = write(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
+def test_an_indexed_file_is_read_up_to_the_damage(tmp_path, messages, caplog):
+    path = write_rosbag2(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
     file = path / "bag.mcap"
     data = bytearray(file.read_bytes())
     half, quarter = len(data) // 2, len(data) // 4
@@ -321,7 +323,7 @@ def test_damage_in_the_middle_of_an_indexed_file(tmp_path, messages, caplog):
     assert "cannot be read beyond message" in caplog.text
 
 
-def test_a_ros1_bag_that_was_cut_off_needs_the_tool_made_for_it(ros1_bag):
+def test_the_error_for_a_truncated_ros1_bag_names_its_tool(ros1_bag):
     data = ros1_bag.read_bytes()
     ros1_bag.write_bytes(data[: len(data) // 2])
     with pytest.raises(BagError, match=r"old.bag cannot be read: .*rosbag reindex"):
@@ -333,13 +335,13 @@ def test_a_ros1_bag_that_was_cut_off_needs_the_tool_made_for_it(ros1_bag):
 
 @pytest.mark.parametrize("name", ["bag.mcap", "bag.db3", "bag.bag"])
 @pytest.mark.parametrize("content", [b"", b"nothing like a bag", b"\x89MCAP0\r\n"])
-def test_files_that_hold_nothing(tmp_path, name, content):
+def test_files_without_messages_are_errors(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BagError, match=name):
         BagReader(tmp_path / name)
 
 
-def test_what_is_no_bag_at_all(tmp_path):
+def test_paths_that_are_not_bags_are_errors(tmp_path):
     with pytest.raises(BagError, match=r"there is no bag .*absent"):
         BagReader(tmp_path / "absent")
     (tmp_path / "film.mp4").write_bytes(b"")
@@ -351,8 +353,8 @@ def test_what_is_no_bag_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
-def test_compression_that_the_library_has_not(tmp_path, messages, mode):
-    path = write(tmp_path / "bag", messages, compression=mode)
+def test_an_unknown_compression_is_an_error(tmp_path, messages, mode):
+    path = write_rosbag2(tmp_path / "bag", messages, compression=mode)
     metadata = path / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace("format: zstd", "format: lz4"))
     with pytest.raises(BagError, match="'lz4' is not supported"):

@@ -33,7 +33,7 @@ def _all_warnings(caplog):
 
 @pytest.fixture
 def recording():
-    """Colour of 64 x 48 and depth of 40 x 30, seen by two cameras that are 15 mm apart."""
+    """Color of 64 x 48 and depth of 40 x 30 pixels, of two cameras 15 mm apart."""
     rng = np.random.default_rng(0)
     depth_to_color = np.eye(4)
     depth_to_color[:3, :3] = Rotation.from_rotvec([0.01, -0.02, 0.03]).as_matrix()
@@ -61,7 +61,7 @@ def read(path):
 
 @pytest.mark.parametrize("compression", [None, Writer1.CompressionFormat.LZ4])
 @pytest.mark.parametrize("version", ["1", "0", ""])
-def test_images_and_cameras(tmp_path, recording, caplog, version, compression):
+def test_images_and_camera_infos_are_converted(tmp_path, recording, caplog, version, compression):
     recording.version, recording.compression = version, compression
     path = recording.write(tmp_path / "viewer.bag")
     found = read(path)
@@ -69,9 +69,9 @@ def test_images_and_cameras(tmp_path, recording, caplog, version, compression):
     color, depth = found[COLOR][2], found[DEPTH][2]
     np.testing.assert_array_equal(read_color(color), recording.color)
     assert depth.encoding == "16UC1"
-    metres = read_depth(depth)
-    np.testing.assert_allclose(np.nan_to_num(metres) * 1000, recording.depth, rtol=1e-6)
-    assert np.isnan(metres[:3]).all()
+    meters = read_depth(depth)
+    np.testing.assert_allclose(np.nan_to_num(meters) * 1000, recording.depth, rtol=1e-6)
+    assert np.isnan(meters[:3]).all()
     assert stamp_ns(color) - stamp_ns(depth) == recording.phase_ns
     assert stamp_ns(found[COLOR][3]) - stamp_ns(color) == PERIOD_NS
     assert stamp_ns(depth) > recording.start_ns
@@ -88,7 +88,7 @@ def test_images_and_cameras(tmp_path, recording, caplog, version, compression):
     assert not caplog.records
 
 
-def test_extrinsics_lead_from_depth_to_colour(tmp_path, recording):
+def test_extrinsics_map_depth_to_color(tmp_path, recording):
     found = read(recording.write(tmp_path / "viewer.bag"))
     tree = TransformTree()
     for message in found["/tf_static"]:
@@ -101,7 +101,7 @@ def test_extrinsics_lead_from_depth_to_colour(tmp_path, recording):
         assert not [topic for topic in bag.topics if "/tf/" in topic.name or " " in topic.name]
 
 
-def test_a_replay_finds_its_topics(tmp_path, recording):
+def test_the_topics_of_a_recording_are_found(tmp_path, recording):
     with BagReader(recording.write(tmp_path / "viewer.bag")) as bag:
         topics = find_topics(bag)
         assert bag.kind == "ROS 1 bag (RealSense SDK)"
@@ -109,7 +109,7 @@ def test_a_replay_finds_its_topics(tmp_path, recording):
     assert topics.depth_info == DEPTH_INFO
 
 
-def test_a_replay_registers_depth_to_colour(tmp_path, recording, scene):
+def test_a_replay_registers_depth_to_color(tmp_path, recording, scene):
     frames = []
 
     def perceive(frame):
@@ -126,16 +126,18 @@ def test_a_replay_registers_depth_to_colour(tmp_path, recording, scene):
             (64, 48, recording.color_matrix),
         )
     )
-    metres = (recording.depth / 1000).astype(np.float32)
-    metres[recording.depth == 0] = np.nan
-    expected = register(metres, *cameras, recording.depth_to_color)
+    meters = (recording.depth / 1000).astype(np.float32)
+    meters[recording.depth == 0] = np.nan
+    expected = register(meters, *cameras, recording.depth_to_color)
     for frame in frames:
         np.testing.assert_allclose(frame.depth, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("version", "has_option"), [("1", False), ("", True), ("1", True)])
 @pytest.mark.parametrize("unit", [0.0001, 0.00025])
-def test_depth_in_another_unit_comes_in_metres(tmp_path, recording, unit, version, has_option):
+def test_depth_in_another_unit_is_converted_to_meters(
+    tmp_path, recording, unit, version, has_option
+):
     recording.unit, recording.version, recording.has_option = unit, version, has_option
     depth = read(recording.write(tmp_path / "viewer.bag"))[DEPTH][0]
     assert depth.encoding == "32FC1"
@@ -143,13 +145,13 @@ def test_depth_in_another_unit_comes_in_metres(tmp_path, recording, unit, versio
     np.testing.assert_allclose(read_depth(depth), expected, rtol=1e-6)
 
 
-def test_a_unit_that_nobody_tells_is_a_millimetre(tmp_path, recording):
+def test_the_default_depth_unit_is_a_millimeter(tmp_path, recording):
     recording.version, recording.has_option = "", False
     depth = read(recording.write(tmp_path / "viewer.bag"))[DEPTH][0]
     np.testing.assert_allclose(np.nan_to_num(read_depth(depth)) * 1000, recording.depth, rtol=1e-6)
 
 
-def test_formats_of_the_sdk_get_the_names_of_ros(tmp_path, recording):
+def test_formats_of_the_sdk_get_ros_encodings(tmp_path, recording):
     color = recording.color
     grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
     yuyv = np.stack([grey, np.full_like(grey, 128)], axis=-1)
@@ -166,7 +168,7 @@ def test_formats_of_the_sdk_get_the_names_of_ros(tmp_path, recording):
             np.testing.assert_array_equal(picture, expected)
 
 
-def test_infrared_is_colour_only_where_there_is_no_colour(tmp_path, recording):
+def test_infrared_is_color_only_without_color(tmp_path, recording):
     with BagReader(recording.write(tmp_path / "all.bag")) as bag:
         assert find_topics(bag).color == COLOR
     recording.has_color = False
@@ -176,7 +178,7 @@ def test_infrared_is_colour_only_where_there_is_no_colour(tmp_path, recording):
         assert find_topics(bag).color == INFRARED
 
 
-def test_stamps_of_two_clocks_give_way_to_the_time_of_recording(tmp_path, recording, caplog):
+def test_stamps_of_two_clocks_are_replaced_by_the_time_of_recording(tmp_path, recording, caplog):
     recording.color_ahead_ns = 10**12
     found = read(recording.write(tmp_path / "viewer.bag"))
     for color, depth in zip(found[COLOR], found[DEPTH], strict=True):
@@ -185,7 +187,7 @@ def test_stamps_of_two_clocks_give_way_to_the_time_of_recording(tmp_path, record
     assert "clocks of its streams differ by 1e+03 s" in record.getMessage()
 
 
-def test_types_without_a_definition(tmp_path, recording, caplog):
+def test_standard_types_need_no_definition(tmp_path, recording, caplog):
     recording.has_definitions = False
     found = read(recording.write(tmp_path / "viewer.bag"))
     np.testing.assert_array_equal(read_color(found[COLOR][0]), recording.color)
@@ -194,7 +196,7 @@ def test_types_without_a_definition(tmp_path, recording, caplog):
     assert "realsense_msgs/msg/StreamInfo (the bag does not define" in record.getMessage()
 
 
-def test_a_first_image_that_is_damaged_is_left_out(tmp_path, recording, caplog):
+def test_a_damaged_first_image_is_skipped(tmp_path, recording, caplog):
     path = recording.write(tmp_path / "viewer.bag")
     data = path.read_bytes()
     place = data.index(b"mono16", data.index(recording.depth.tobytes()) - 40)

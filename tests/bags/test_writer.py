@@ -1,4 +1,4 @@
-"""Written bags, read back with readers that share no code with the writer."""
+"""Written bags, read with independent readers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rosbags.highlevel import AnyReader
 
 from cvdl.bags import BagError, BagReader, BagWriter, Topic, message_type, prepare_output
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.topics import Results, scene_messages
 
 FACTORY = MessageFactory(message_type)
 
@@ -36,16 +37,15 @@ def plain(message):
     return message
 
 
-def test_every_type_of_message_comes_back_through_another_reader(tmp_path, frame, scene):
+def test_another_reader_reads_every_message_type(tmp_path, frame, scene):
     messages = {
         "/camera/color/image_raw": FACTORY.color(frame),
         "/camera/depth/image_raw": FACTORY.depth(frame),
         "/camera/color/camera_info": FACTORY.camera_info(frame),
-        "/detection/boxes": FACTORY.boxes(frame, scene),
         "/detection/label_info": FACTORY.label_info(frame.stamp_ns, "optical", ["cup", "plate"]),
         "/tf_static": FACTORY.tf(frame.stamp_ns, "map", "camera", np.eye(4)),
         "/diagnostics": FACTORY.diagnostics(frame.stamp_ns, "cvdl", "fine", {"rate": "30"}),
-        **FACTORY.scene(frame, scene, frame.color),
+        **scene_messages(FACTORY, Results(frame, scene)),
     }
     with BagWriter(tmp_path / "bag") as bag:
         for topic, message in messages.items():
@@ -64,14 +64,14 @@ def test_every_type_of_message_comes_back_through_another_reader(tmp_path, frame
         assert plain(decoded) == plain(message), topic
 
 
-def test_metadata_and_quality_of_service(tmp_path, frame):
+def test_metadata_has_counts_times_and_qos(tmp_path, frame):
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/tf_static", 5, FACTORY.tf(5, "a", "b", np.eye(4)), latched=True)
         bag.write("/color", 7, FACTORY.color(frame))
         bag.write("/color", 9, FACTORY.color(frame))
     content = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())
     info = content["rosbag2_bagfile_information"]
-    assert info["version"] == 8  # what Humble can read
+    assert info["version"] == 8  # Humble reads it
     assert (info["storage_identifier"], info["message_count"]) == ("mcap", 3)
     assert info["starting_time"]["nanoseconds_since_epoch"] == 5
     assert info["duration"]["nanoseconds"] == 4
@@ -85,7 +85,7 @@ def test_metadata_and_quality_of_service(tmp_path, frame):
     assert yaml.safe_load(profiles["/tf_static"]) == [offered]
 
 
-def test_serialised_messages_are_copied_byte_for_byte_with_their_definition(tmp_path):
+def test_serialized_messages_are_copied_unchanged_with_their_definition(tmp_path):
     topic = Topic("/odd", "my_msgs/msg/Odd", "uint8[3] data\n", "")
     with BagWriter(tmp_path / "bag") as bag:
         bag.copy(topic, 1, b"\0\1\0\0abc")
@@ -94,13 +94,13 @@ def test_serialised_messages_are_copied_byte_for_byte_with_their_definition(tmp_
         found = [(s.data, m.log_time, m.data) for s, _, m in make_reader(file).iter_messages()]
     definition = b"uint8[3] data\n"
     assert found == [(definition, 1, b"\0\1\0\0abc"), (definition, 2, b"\0\1\0\0xyz")]
-    with AnyReader([tmp_path / "bag"]) as reader:  # which compares hashes where there are any
+    with AnyReader([tmp_path / "bag"]) as reader:  # compares hashes, if any
         ((connection, _, data), _) = reader.messages()
         assert reader.deserialize(data, connection.msgtype).data.tolist() == list(b"abc")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_bag_is_whole_even_if_its_writing_is_broken_off(tmp_path, frame, error):
+def test_an_exception_leaves_a_complete_bag(tmp_path, frame, error):
     def write() -> None:
         with BagWriter(tmp_path / "bag") as bag:
             bag.write("/color", 1, FACTORY.color(frame))
@@ -112,30 +112,33 @@ def test_a_bag_is_whole_even_if_its_writing_is_broken_off(tmp_path, frame, error
         assert [topic.count for topic in bag.topics] == [1]
 
 
-def test_what_waits_for_a_slow_disk_is_bounded(tmp_path, frame, monkeypatch):
-    waiting = []
+def test_the_queue_for_a_slow_disk_is_bounded(tmp_path, frame, monkeypatch):
+    started = []
 
-    def slow(self, *item):
-        waiting.append(self._queue.qsize())
+    def slow(path):  # runs before each message is written
+        started.append(path)
         sleep(0.001)
+        return SimpleNamespace(free=2**40)
 
-    monkeypatch.setattr(BagWriter, "_write", slow)
+    monkeypatch.setattr(shutil, "disk_usage", slow)
+    waiting = []
     with BagWriter(tmp_path / "bag") as bag:
         for stamp in range(150):
             bag.write("/color", stamp, FACTORY.color(frame))
-    assert len(waiting) == 150
-    assert 16 < max(waiting) <= 32
+            waiting.append(stamp + 1 - len(started))
+    assert len(started) == 150
+    assert 16 < max(waiting) <= 33
 
 
-def test_a_bag_without_messages_is_whole(tmp_path):
+def test_a_bag_without_messages_is_complete(tmp_path):
     with BagWriter(tmp_path / "bag"):
         pass
     with BagReader(tmp_path / "bag") as bag:
         assert (bag.topics, bag.duration_ns) == ((), 0)
 
 
-def test_a_full_disk_is_said_and_the_bag_before_it_is_whole(tmp_path, frame, monkeypatch):
-    """Some room is kept free for the index; the disk is taken for full before it is."""
+def test_a_full_disk_is_an_error_and_leaves_a_complete_bag(tmp_path, frame, monkeypatch):
+    """The disk counts as full while there is still space for the index."""
     free = [100 * 2**20] * 4 + [2**20] * 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.pop(0)))
 
@@ -153,8 +156,8 @@ def test_a_full_disk_is_said_and_the_bag_before_it_is_whole(tmp_path, frame, mon
 
 
 @pytest.mark.skipif(not hasattr(shutil.os, "mkfifo"), reason="needs /dev/full")
-def test_a_device_that_takes_nothing_is_said(tmp_path, frame, monkeypatch):
-    """What a quota or a broken disk looks like: writing itself fails."""
+def test_a_write_error_is_reported(tmp_path, frame, monkeypatch):
+    """Like a quota or a broken disk: writing itself fails."""
     from rosbags.rosbag2.storage_mcap import McapWriter
 
     original = McapWriter.__init__
@@ -175,7 +178,7 @@ def test_a_device_that_takes_nothing_is_said(tmp_path, frame, monkeypatch):
         write()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
 
     def write() -> None:
@@ -186,7 +189,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
         write()
 
 
-def test_an_older_bag_is_replaced_only_when_asked(bag):
+def test_an_older_bag_is_replaced_only_with_overwrite(bag):
     with pytest.raises(BagError, match=r"input already exists; use --overwrite to replace it"):
         prepare_output(bag, overwrite=False)
     assert (bag / "metadata.yaml").exists()
@@ -195,9 +198,7 @@ def test_an_older_bag_is_replaced_only_when_asked(bag):
     prepare_output(bag, overwrite=False)
 
 
-def test_an_empty_folder_may_become_a_bag_but_the_working_one_and_a_link_may_not(
-    tmp_path, monkeypatch
-):
+def test_an_empty_folder_is_accepted_but_not_the_working_folder_or_a_link(tmp_path, monkeypatch):
     empty, link = tmp_path / "empty", tmp_path / "link"
     empty.mkdir()
     link.symlink_to(empty)
@@ -213,14 +214,14 @@ def test_an_empty_folder_may_become_a_bag_but_the_working_one_and_a_link_may_not
     assert (empty / "metadata.yaml").is_file()
 
 
-def test_whatever_is_not_a_bag_is_never_removed(tmp_path):
+def test_files_that_are_not_a_bag_are_never_removed(tmp_path):
     precious = tmp_path / "thesis"
     precious.mkdir()
     (precious / "metadata.yaml").write_text("")
     (precious / "chapter.tex").write_text("")
     file = tmp_path / "notes"
     file.write_text("")
-    recordings = tmp_path / "recordings"  # several bags without a folder of their own
+    recordings = tmp_path / "recordings"  # several bags in one folder
     recordings.mkdir()
     (recordings / "monday.mcap").write_bytes(b"")
     for path, words in [
@@ -234,7 +235,7 @@ def test_whatever_is_not_a_bag_is_never_removed(tmp_path):
     assert (recordings / "monday.mcap").exists()
 
 
-def test_a_bag_that_was_cut_off_can_be_replaced(tmp_path):
+def test_a_truncated_bag_can_be_replaced(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "out.mcap").write_bytes(b"")
@@ -243,7 +244,7 @@ def test_a_bag_that_was_cut_off_can_be_replaced(tmp_path):
 
 
 def test_an_older_bag_of_several_files_can_be_replaced(bag):
-    """Their names, as rosbag2 splits a bag, are in its metadata."""
+    """Their names are in the metadata, as rosbag2 splits a bag."""
     metadata = bag / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace("input.mcap", "part_3.mcap"))
     (bag / "input.mcap").rename(bag / "part_3.mcap")
@@ -251,6 +252,6 @@ def test_an_older_bag_of_several_files_can_be_replaced(bag):
     assert not bag.exists()
 
 
-def test_a_bag_is_a_folder(tmp_path):
+def test_an_output_file_name_is_an_error(tmp_path):
     with pytest.raises(BagError, match="the output is a folder"):
         prepare_output(tmp_path / "out.mcap", overwrite=False)

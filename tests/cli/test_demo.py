@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from cvdl.bags import BagError, BagReader
 from cvdl.cli.app import app
-from cvdl.cli.demo_run import run_demo
+from cvdl.cli.demo import run_demo
 from cvdl.detection import Detections
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.simulation import simulate_scene
-from cvdl.simulation.scene import FRAME_RATE
+from cvdl.simulation.generate import FRAME_RATE
 from cvdl.simulation.shapes import CATEGORIES
 
 SCENES = 3
@@ -39,7 +39,7 @@ def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
     assert result.detected == sum(
         match.f > DETECTED_F for score in result.scores for match in score.segmentation.matches
     )
-    assert result.recognised == 0  # none of the simulated things is called a thing
+    assert result.recognized == 0  # none of the simulated things is called a thing
     assert {name for name, done, expected in steps if done == expected} == {
         "simulating",
         "replaying",
@@ -67,7 +67,7 @@ class KnowsTheTruth:
 def test_right_classes_are_counted(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: KnowsTheTruth())
     result = run_demo(out, SCENES, seed=0)
-    assert 0 < result.recognised == result.detected
+    assert 0 < result.recognized == result.detected
 
 
 @pytest.mark.usefixtures("quick_detector")

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from cvdl.core.camera import Camera
+from cvdl.core.registry import Model
+from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 from helpers.cli import error_of, run_command
 from helpers.datasets import write_coco, write_scenes
@@ -25,6 +27,11 @@ class Known:
 
     def __init__(self) -> None:
         self.given: list = []
+        self.asked: list = []
+
+    def load(self, weights, device):
+        self.asked.append((weights, str(device)))
+        return self
 
     def __call__(self, frames, proposals=None):
         self.given.append(proposals)
@@ -38,10 +45,10 @@ class Known:
 
 
 @pytest.fixture
-def detector(monkeypatch) -> Known:
-    known, asked = Known(), []
-    monkeypatch.setattr("cvdl.detection.load_detector", lambda *a: asked.append(a) or known)
-    known.asked = asked
+def detector(register) -> Known:
+    known = Known()
+    for name in ("rgbd_rcnn", "rcnn"):
+        register(DETECTORS, Model(name, "Known.", known.load, weights=Path("packaged")))
     return known
 
 
@@ -69,7 +76,7 @@ def test_table_json_and_pictures(data, detector, tmp_path):
         part for key, name in paths.items() for part in (f"--{key}", tmp_path / "new" / name)
     ]
     text = run("--data", data, *outputs)
-    assert detector.asked == [("rgbd_rcnn", "", "auto")]
+    assert detector.asked == [("packaged", "cpu")]
     for words in ("AP50:95", "0.505", "detect: median, p95", "o.json", "s.png", "m.png"):
         assert words in text.replace("\n", "")
     assert "unknown to rgbd_rcnn: bowl" in text

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cvdl.core.errors import InputError
-from cvdl.detection.models.segnet import SegNetDetector
+from cvdl.detection.models.segnet.detector import SegNetDetector
 from helpers.cli import run_command
 from helpers.datasets import write_coco
 
@@ -87,7 +87,7 @@ def test_nothing_labelled_is_told(data, tmp_path):
     file = data / "annotations.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
     known = weights(tmp_path / "w.safetensors", CLASSES)
-    with pytest.raises(InputError, match="no view has a labelled pixel"):
+    with pytest.raises(InputError, match="no view has a labeled pixel"):
         run("--data", data, "--weights", known, "--sheet", tmp_path / "s.png")
 
 

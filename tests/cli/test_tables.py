@@ -11,6 +11,7 @@ from cvdl.bags import RgbdTopics
 from cvdl.cli.replay import replay_table
 from cvdl.cli.tables import figures_table
 from cvdl.replay import ReplaySummary
+from cvdl.runner import Findings
 
 
 def words(table, width):
@@ -24,17 +25,18 @@ def words(table, width):
 
 @pytest.mark.parametrize("width", [30, 40, 80])
 def test_figures_stay_on_a_narrow_terminal(width):
+    found = Findings()
+    found.grasps, found.unmatched = 12345, 29
+    found.refused["gripper meets the table"] = 57
+    found.objects += Counter({"can": 77, "": 14})
+    found.plane_causes["no depth"] = 63
     summary = ReplaySummary(
         RgbdTopics("/color", "/depth", "/info"),
         frames=150,
         dropped=Counter({"duplicate stamp": 31}),
         latency_ms={"segment": (11.25, 123.4), "detect": (48.5, 52.5), "grasp": (33.5, 71.5)},
         seconds=3.2,
-        grasps=12345,
-        refused=Counter({"gripper meets the table": 57}),
-        classes=Counter({"can": 77, "": 14}),
-        unmatched=29,
-        without_plane=63,
+        found=found,
     )
     figures = ["123.4", "48.5", "71.5", "31", "12345", "57", "77", "14", "29", "63"]
     assert set(figures) <= set(words(replay_table(summary), width))

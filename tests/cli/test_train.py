@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 import cv2
@@ -19,11 +17,13 @@ from typer.testing import CliRunner
 
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
-from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.datasets.registry import DATASETS, DatasetInfo
+from cvdl.datasets.simulated import SimulatedDataset
+from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.training import grasp_experiment
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.trainer import Trainer
 from helpers.cli import error_of, run_command
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -86,13 +86,13 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
     return task.model
 
 
+TINY = replace(GRASP_DETECTORS["cascade"], loader=lambda *_: TinyDetector())
+
+
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    module = ModuleType("tiny_trainer")
-    module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
-    monkeypatch.setitem(sys.modules, "tiny_trainer", module)
-    trainer = ("tiny_trainer", "train_tiny", "TinyTraining")
-    monkeypatch.setitem(grasp_experiment.TRAINERS, "cascade", trainer)
+def tiny(register):
+    trainer = Trainer(TinyTraining, train_tiny)
+    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], trainer=lambda: trainer))
 
 
 @pytest.fixture(scope="module")
@@ -183,10 +183,10 @@ def test_extra_views_are_trained_on_and_never_tested_on(data, tmp_path):
 
 
 def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
-    class Simulated(SimulatedViews):
+    class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
 
-        _labelled = None
+        _labeled = None
 
         def __init__(self, seed, count):
             assert seed == 8  # not the seed of scenes to test on
@@ -196,9 +196,7 @@ def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
             sample = CornellDataset(data)[0]
             return (replace(sample, name=name) for name in self.names)
 
-    module = ModuleType("simulated_grasps")
-    module.SimulatedGrasps = Simulated
-    monkeypatch.setitem(sys.modules, "cvdl.datasets.simulated_grasps", module)
+    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedGrasps", Simulated)
     options = ["--test", 0.2, "--simulated", 3, "--seed", 7, "--epochs", 1]
     run("--data", data, "--out", tmp_path / "run", *options)
     _, metadata = load_weights(tmp_path / "run" / "cascade.safetensors", "tiny")
@@ -244,7 +242,7 @@ def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
         (["--data", "{data}", "--set", "training.speed=3"], "training.speed"),
         (["--data", "{data}", "--set", "training.epochs=none"], "training.epochs is 'none'"),
         (["--data", "{data}", "--extra", "cornell={data}"], "pcd0900 is also in the test data"),
-        (["--data", "{data}", "--extra", "{data}"], "expected LAYOUT=DIR"),
+        (["--data", "{data}", "--extra", "{data}"], "expected DATASET=DIR"),
         (["--data", "{data}", "--extra", "osd={data}"], "data set is 'osd'; accepted: cornell,"),
         (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are generated"),
     ],
@@ -255,21 +253,21 @@ def test_bad_input_is_an_error_in_one_line(args, words, data, tmp_path, monkeypa
     assert not (tmp_path / "run").exists()
 
 
-def test_evaluate(data, tmp_path, monkeypatch):
+def test_evaluate(data, tmp_path, register):
     asked = []
 
-    def load_detector(*args):
+    def load(*args):
         asked.append(args)
         detector = TinyDetector()
         with torch.no_grad():
             detector.size.copy_(torch.tensor([60.0, 12.0]).log())  # a plate of half its size
         return detector
 
-    monkeypatch.setattr("cvdl.grasping.load_detector", load_detector)
+    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], loader=load))
     paths = {"--json": "new/out.json", "--sheet": "new/sheet.png", "--curves": "new/curves.png"}
     outputs = [part for option, name in paths.items() for part in (option, tmp_path / name)]
     text = run("--data", data, *outputs, "--worst", 2, command="evaluate")
-    assert asked == [("cascade", None, "auto")]
+    assert len(asked) == 1
     for words in ("top-1, Jaccard > 0.25", "100.0 %", "recognition: accuracy", "out.json"):
         assert words in text.replace("\n", "")
     content = json.loads((tmp_path / "new/out.json").read_text())
@@ -293,21 +291,22 @@ def test_evaluate(data, tmp_path, monkeypatch):
         (("--dataset", "jacquard"), False),
     ],
 )
-def test_scores_of_the_packages_weights_on_what_they_have_learnt_from_come_with_a_word(
-    data, monkeypatch, options, is_noted
+def test_scores_on_the_training_data_of_the_packaged_weights_come_with_a_note(
+    data, register, options, is_noted
 ):
-    monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
-    monkeypatch.setattr("cvdl.cli.grasps.open_dataset", lambda *_: CornellDataset(data))
+    register(GRASP_DETECTORS, TINY)
+    for name in ("cornell_rgb", "jacquard"):
+        register(DATASETS, DatasetInfo(name, "Another reader.", grasps=CornellDataset))
     command = ["evaluate", "grasp", "--data", str(data), *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    note = "The package's weights were trained on Cornell's folder 01"
+    note = "The package's weights were trained on cornell and cornell_rgb"
     assert (note in " ".join(result.stderr.split())) == is_noted
     assert "have learnt" not in result.stdout
 
 
-def test_evaluate_needs_labels(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("cvdl.grasping.load_detector", lambda *_: TinyDetector())
+def test_evaluate_needs_labels(data, tmp_path, register):
+    register(GRASP_DETECTORS, TINY)
     for kind in ("r.png", "d.tiff"):
         (tmp_path / f"pcd0900{kind}").write_bytes((data / f"pcd0900{kind}").read_bytes())
     with pytest.raises(ValueError, match="no view has a good rectangle"):

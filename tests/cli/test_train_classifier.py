@@ -9,20 +9,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import typer
 from typer.testing import CliRunner
 
-from cvdl.cli.train_classifier import Backbone, classifier
-from cvdl.core.config import load_config
+from cvdl.cli.app import app
 from cvdl.core.errors import InputError
 from cvdl.detection import load_detector
-from cvdl.detection.models.rcnn.backbones import BACKBONES
+from cvdl.pipeline import load_config
 from helpers.datasets import write_coco
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 VIEWS = 6
-QUICK = ["--backbone", "mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
+QUICK = ["--set", "backbone=mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +37,7 @@ def data(tmp_path_factory) -> Path:
 
 
 def run(*args: object) -> str:
-    app = typer.Typer()
-    app.command()(classifier)
-    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    result = CliRunner().invoke(app, ["train", "classifier", *map(str, args)])
     if result.exception:
         raise result.exception
     return result.stdout
@@ -98,7 +94,7 @@ def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
     run("--data", data, "--out", tmp_path / "a", "--test", 0, *QUICK)
     assert not (tmp_path / "a" / "results.json").exists()  # nothing was left to test on
     start = tmp_path / "a" / "rcnn.safetensors"
-    options = ["--weights", start, "--frozen-stages", 5, "--test", 0]
+    options = ["--set", f"weights={start}", "--set", "frozen_stages=5", "--test", 0]
     run("--data", data, "--out", tmp_path / "b", *options, *QUICK)
     before, after = (
         load_detector("rcnn", str(tmp_path / name / "rcnn.safetensors"), "cpu").network.features
@@ -111,7 +107,3 @@ def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
 def test_bad_settings_are_said(data, tmp_path):
     with pytest.raises(InputError, match="crop is 20: accepted: integer >= 64"):
         run("--data", data, "--out", tmp_path / "run", "--set", "crop=20")
-
-
-def test_the_backbones_are_those_of_the_package():
-    assert tuple(some.value for some in Backbone) == BACKBONES

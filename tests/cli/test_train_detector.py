@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 import cv2
@@ -19,12 +17,14 @@ from torch import nn
 from typer.testing import CliRunner
 
 from cvdl.cli.app import app
+from cvdl.cli.problems import DETECTION
 from cvdl.datasets.coco import CocoDataset
-from cvdl.datasets.simulated_views import SimulatedViews
+from cvdl.datasets.simulated import SimulatedDataset
+from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.training import detection_experiment
 from cvdl.training.loop import TrainingSettings, fit
+from cvdl.training.trainer import Trainer
 from helpers.cli import error_of, run_command
 from helpers.datasets import write_coco
 
@@ -89,12 +89,9 @@ def train_tiny(train, validation, settings, out, resume=False, console=None):
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    module = ModuleType("tiny_detector")
-    module.train_tiny, module.TinyTraining = train_tiny, TinyTraining
-    monkeypatch.setitem(sys.modules, "tiny_detector", module)
-    trainer = ("tiny_detector", "train_tiny", "TinyTraining")
-    monkeypatch.setitem(detection_experiment.TRAINERS, "rgbd_rcnn", trainer)
+def tiny(register):
+    trainer = Trainer(TinyTraining, train_tiny)
+    register(DETECTORS, replace(DETECTORS["rgbd_rcnn"], trainer=lambda: trainer))
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +172,11 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 
 
 def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
-    class Simulated(SimulatedViews):
+    class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
 
         classes = CocoDataset(data).classes
-        _labelled = None  # were a scene made once more, this would be called
+        _labeled = None  # were a scene made once more, this would be called
 
         def __init__(self, seed, count):
             assert (seed, count) == (7, VIEWS)
@@ -188,9 +185,7 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
         def on_processes(self):
             return map(lambda view, name: replace(view, name=name), CocoDataset(data), self.names)
 
-    module = ModuleType("simulated_detection")
-    module.SimulatedDetection = Simulated
-    monkeypatch.setitem(sys.modules, "cvdl.datasets.simulated_detection", module)
+    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedDetection", Simulated)
     options = ["--dataset", "simulated", "--scenes", VIEWS, "--seed", 7, "--epochs", 1]
     run("--out", tmp_path / "run", *options, "--test", 0.4)
     assert results(tmp_path / "run")["images"] == 2
@@ -258,8 +253,8 @@ def test_bad_input_is_an_error_in_one_line(args, words, data, tmp_path, monkeypa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", detection_experiment.TRAINERS)
+@pytest.mark.parametrize("name", DETECTION.trainable)
 def test_every_trainer_is_there(name):
-    trainer = detection_experiment.trainer_of(name)
+    trainer = DETECTION.trainer(name)
     assert trainer.settings()
     assert callable(trainer.train)

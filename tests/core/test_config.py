@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cvdl.core.config import ConfigError, load_config
-from cvdl.pipeline import PerceptionConfig
+from cvdl.core.config import ConfigError
+from cvdl.pipeline import PerceptionConfig, load_config
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -135,3 +135,18 @@ def test_captions_tell_what_is_known(scene):
     tracked = replace(scene, detections=found)
     assert [tracked.caption(item) for item in (nameless, can)] == ["2", "3 can 0.75 #0"]
     assert [tracked.caption(item) for item in found] == ["3 can 0.75 #0", "mug 0.88 #12"]
+
+
+def test_a_derived_result_is_computed_once_for_each_argument_and_not_copied(frame):
+    calls = []
+
+    def half(of, factor):
+        calls.append(factor)
+        return of.depth * factor
+
+    first = frame.derived(half, 0.5)
+    assert frame.derived(half, 0.5) is first
+    assert frame.derived(half, 0.25) is not first
+    assert calls == [0.5, 0.25]
+    np.testing.assert_array_equal(replace(frame, stamp_ns=1).derived(half, 0.5), first)
+    assert calls == [0.5, 0.25, 0.5]

@@ -6,8 +6,9 @@ import math
 import pytest
 import yaml
 
-from cvdl.core.config import ConfigError, load_config, load_settings, ros_parameters
+from cvdl.core.config import ConfigError, load_settings, ros_parameters
 from cvdl.core.parameter_file import fits, sections
+from cvdl.pipeline import load_config
 from cvdl.ros.parameters import PerceptionNodeConfig
 from helpers.parameter_files import FILES, NODE
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cvdl.core.config import load_config
 from cvdl.detection.models.onnx.layouts import OnnxLayout
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining
+from cvdl.pipeline import load_config
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 16, 12
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Path:
-    """Three scene folders; red colour, depth 500 mm with one hole, truth in parts."""
+    """Three scene folders; red color, depth 500 mm with one hole, labels in parts."""
     color = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     color[..., 2] = 200  # red, in OpenCV's order
     depth = np.full((HEIGHT, WIDTH), 500, np.uint16)

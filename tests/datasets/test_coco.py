@@ -1,4 +1,4 @@
-"""COCO's format: boxes, masks, depth, and what is wrong with such folders."""
+"""COCO's format: boxes, masks, depth, and invalid folders."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_boxes_labels_and_masks_of_each_kind(tmp_path):
     assert empty.masks.shape == (0, HEIGHT, WIDTH)
 
 
-def test_no_masks_unless_every_box_has_one(tmp_path):
+def test_there_are_no_masks_if_too_few_boxes_have_one(tmp_path):
     some = content()
     some["annotations"].append(annotation(4, 3, 4, [0, 0, 2, 2]))
     data = CocoDataset(write(tmp_path, some))
@@ -93,7 +93,7 @@ def test_categories_of_one_name_are_one_class(tmp_path):
     assert data[0].labels.tolist() == [0, 0, 0]
 
 
-def test_reads_what_is_exported(tmp_path):
+def test_an_export_is_read(tmp_path):
     config = SimulationConfig(width=320, height=240)
     scenes = [simulate_scene(5, index, config) for index in range(2)]
     with CocoExport(tmp_path / "out", False, 5) as export:
@@ -114,7 +114,7 @@ def test_reads_what_is_exported(tmp_path):
             np.testing.assert_array_equal(mask, truth.mask(item))
 
 
-def test_layout_of_coco_itself(tmp_path):
+def test_coco_layout(tmp_path):
     name = "annotations/instances_val2017.json"
     write(tmp_path, content(), name, images="val2017")
     (tmp_path / "annotations" / "captions_val2017.json").write_text("{}")
@@ -123,45 +123,46 @@ def test_layout_of_coco_itself(tmp_path):
     write(tmp_path, content(), other, images="train2017")
     with pytest.raises(DatasetError, match=r"found .*train2017\.json, .*val2017\.json"):
         CocoDataset(tmp_path)
-    assert len(CocoDataset(tmp_path, Path(other))) == 2
+    for file in (name, other):
+        assert len(CocoDataset(tmp_path / file)) == 2
 
 
 @pytest.mark.parametrize("without", [0, 1, 3])
-def test_some_annotations_without_masks_are_told(tmp_path, caplog, without):
-    """Then all are taken for boxes; with none there is nothing to tell."""
+def test_annotations_without_masks_are_reported(tmp_path, caplog, without):
+    """Then only boxes are used; if no annotation has a mask, there is no warning."""
     some = content()
     for each in some["annotations"][:without]:
         del each["segmentation"]
     with caplog.at_level(logging.WARNING, "cvdl"):
         data = CocoDataset(write(tmp_path, some))
     assert (data[0].masks is None) == (without > 0)
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == (without == 1)
-    told_of = "annotations without a mask: 1, the first is 1 in b.png; all 3 are used as boxes"
-    assert all(text.endswith(told_of) for text in told)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == (without == 1)
+    expected = "annotations without a mask: 1, the first is 1 in b.png; all 3 are used as boxes"
+    assert all(text.endswith(expected) for text in warnings)
 
 
-def test_boxes_are_cut_at_the_edges_and_those_outside_left_out(tmp_path, caplog):
+def test_boxes_are_clipped_and_boxes_outside_are_skipped(tmp_path, caplog):
     some = content()
     boxes = [[-2, 5, 6, 20], [16, 0, 3, 3], [4, 4, 0, 5], [float("nan"), 1, 2, 2], [1, 1, -3, 2]]
     some["annotations"] = [annotation(i, 7, 4, box) for i, box in enumerate(boxes, 1)]
     with caplog.at_level(logging.WARNING, "cvdl"):
         data = CocoDataset(write(tmp_path, some))
     assert data[0].boxes.tolist() == [[0, 5, 4, 12]]
-    assert data.left_out == 4
+    assert data.skipped == 4
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path / 'annotations.json'}: annotations without a box that has an area in the "
         "image: 4, the first is 2 in b.png; they are skipped"
     ]
 
 
-def test_views_whose_images_are_missing_are_left_out(tmp_path, caplog):
+def test_missing_images_are_skipped(tmp_path, caplog):
     write(tmp_path, content())
     (tmp_path / "a.png").unlink()
     with caplog.at_level(logging.WARNING, "cvdl"):
         assert CocoDataset(tmp_path).names == ["b"]
-    (told,) = [record.getMessage() for record in caplog.records]
-    assert told.endswith("images that are missing: 1, the first is a.png; they are skipped")
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.endswith("images that are missing: 1, the first is a.png; they are skipped")
     (tmp_path / "b.png").unlink()
     with pytest.raises(DatasetError, match=r"none of its 2 images exists; b\.png is in none of"):
         CocoDataset(tmp_path)
@@ -186,7 +187,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (content() | {"categories": [{"id": 4, "name": n} for n in "ab"]}, "two categories have"),
     ],
 )
-def test_bad_content_is_named(content, words, tmp_path):
+def test_invalid_content_is_reported(content, words, tmp_path):
     with pytest.raises(DatasetError, match=rf"annotations\.json: .*{words}"):
         CocoDataset(write(tmp_path, content))
 
@@ -195,7 +196,7 @@ MASKED = [[2, 3, 7, 3, 7, 6, 2, 6]]
 
 
 def load(folder, content, caplog):
-    """The data set, and what is told of it."""
+    """The data set, and the warnings."""
     caplog.clear()
     with caplog.at_level(logging.WARNING, "cvdl"):
         data = CocoDataset(write(folder, content))
@@ -217,24 +218,24 @@ def load(folder, content, caplog):
         ({"bbox": [99, 99, 2, 3], "segmentation": []}, "without a box that has an area"),
     ],
 )
-def test_an_annotation_that_cannot_be_used_is_left_out(tmp_path, caplog, changes, words):
-    data, told = load(tmp_path, changed(**changes), caplog)
-    assert len(told) == 1
-    assert told[0].startswith(f"{tmp_path / 'annotations.json'}: annotations ")
-    assert words in told[0]
-    assert ": 1, the first is 1" in told[0]
-    assert data.left_out == 1
+def test_an_unusable_annotation_is_skipped(tmp_path, caplog, changes, words):
+    data, warnings = load(tmp_path, changed(**changes), caplog)
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{tmp_path / 'annotations.json'}: annotations ")
+    assert words in warnings[0]
+    assert ": 1, the first is 1" in warnings[0]
+    assert data.skipped == 1
     assert data[0].labels.tolist() == [0, 0]
     assert data[0].masks.shape == (2, HEIGHT, WIDTH)
 
 
-def test_what_is_no_annotation_is_left_out(tmp_path, caplog):
+def test_an_entry_that_is_not_an_annotation_is_skipped(tmp_path, caplog):
     some = content()
     some["annotations"] += [None, 3, {}, dict(some["annotations"][0])]
-    data, told = load(tmp_path, some, caplog)
+    data, warnings = load(tmp_path, some, caplog)
     assert len(data[0].boxes) == 3
-    assert data.left_out == 4
-    assert sorted(text.split(": ", 1)[1] for text in told) == [
+    assert data.skipped == 4
+    assert sorted(text.split(": ", 1)[1] for text in warnings) == [
         "annotations of an image that is not listed: 1, the first is number 5; they are skipped",
         "annotations that are listed twice: 1, the first is 1; they are used once",
         "annotations that are not JSON objects: 2, the first is number 3; they are skipped",
@@ -261,10 +262,10 @@ def test_what_is_no_annotation_is_left_out(tmp_path, caplog):
         ({"size": [12, 16]}, "run lengths that do not fill"),
     ],
 )
-def test_the_box_stands_in_for_a_mask_that_cannot_be_used(tmp_path, caplog, mask, words):
-    data, (told,) = load(tmp_path, changed(segmentation=mask), caplog)
-    assert words in told
-    assert ": 1, the first is 1 in b.png; " in told
+def test_the_box_replaces_an_unusable_mask(tmp_path, caplog, mask, words):
+    data, (warning,) = load(tmp_path, changed(segmentation=mask), caplog)
+    assert words in warning
+    assert ": 1, the first is 1 in b.png; " in warning
     sample = data[0]
     assert sample.boxes.tolist() == [[2, 3, 7, 6]] * 3
     expected = np.zeros((HEIGHT, WIDTH), bool)
@@ -280,54 +281,57 @@ def test_the_box_stands_in_for_a_mask_that_cannot_be_used(tmp_path, caplog, mask
         MASKED[0],
         [[2, 3], [7, 3], [7, 6], [2, 6]],
         [[[2, 3], [7, 3], [7, 6], [2, 6]]],
-        [*MASKED, [9, 9, 9, 9]],  # the other part is no polygon
+        [*MASKED, [9, 9, 9, 9]],  # the other part is not a polygon
     ],
 )
-def test_polygons_as_tools_write_them(tmp_path, caplog, mask):
+def test_polygons_as_written_by_annotation_tools(tmp_path, caplog, mask):
     data, _ = load(tmp_path, changed(segmentation=mask, bbox=[]), caplog)
     assert data[0].boxes[0].tolist() == [2, 3, 7, 6]  # of the mask
     np.testing.assert_array_equal(data[0].masks[0], data[0].masks[1])
 
 
-def test_a_few_boxes_without_a_mask_keep_the_masks_of_the_others(tmp_path, caplog):
+def test_masks_are_used_if_few_boxes_have_none(tmp_path, caplog):
     some = content()
     some["annotations"] = [
         annotation(i, 7, 4, [2, 3, 5, 3], [] if i == 4 else MASKED) for i in range(1, 12)
     ]
-    data, (told,) = load(tmp_path, some, caplog)
-    assert told.endswith(
+    data, (warning,) = load(tmp_path, some, caplog)
+    assert warning.endswith(
         "annotations without a mask: 1, the first is 4 in b.png; the box is the mask"
     )
     np.testing.assert_array_equal(data[0].masks[3], data[0].masks[0])
     for each in some["annotations"]:
         each["segmentation"] = []
-    data, told = load(tmp_path, some, caplog)
-    assert told == []
+    data, warnings = load(tmp_path, some, caplog)
+    assert warnings == []
     assert data[0].masks is None
 
 
-def test_crowds_everywhere_are_single_things(tmp_path, caplog):
+def test_crowds_are_single_objects_if_most_annotations_are_crowds(tmp_path, caplog):
     some = content()
     for each in some["annotations"]:
         each["iscrowd"] = 1
-    data, (told,) = load(tmp_path, some, caplog)
+    data, (warning,) = load(tmp_path, some, caplog)
     assert data[0].crowd.tolist() == [False] * 3
     assert (
-        "annotations with iscrowd 1, more than half of all: 3, the first is 1 in b.png; all" in told
+        "annotations with iscrowd 1, more than half of all: 3, the first is 1 in b.png; all"
+        in warning
     )
     for each, value in zip(some["annotations"], ("0", 0.0, "1"), strict=True):
         each["iscrowd"] = value
-    data, told = load(tmp_path, some, caplog)
+    data, warnings = load(tmp_path, some, caplog)
     assert data[0].crowd.tolist() == [False, False, True]
-    assert told == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize("size", [{"width": -1, "height": -1}, {"width": "x"}, {"width": None}])
-def test_sizes_that_are_not_told_are_read_from_the_images(tmp_path, caplog, size):
+def test_missing_sizes_are_read_from_the_images(tmp_path, caplog, size):
     some = content()
     some["images"][0] |= size
-    data, (told,) = load(tmp_path, some, caplog)
-    assert "images without a size: 1, the first is b.png; the size is read from their files" in told
+    data, (warning,) = load(tmp_path, some, caplog)
+    assert (
+        "images without a size: 1, the first is b.png; the size is read from their files" in warning
+    )
     assert data[0].frame.color.shape == (HEIGHT, WIDTH, 3)
     del some["images"][0]["height"]
     (tmp_path / "b.png").write_bytes(b"nothing")
@@ -337,15 +341,15 @@ def test_sizes_that_are_not_told_are_read_from_the_images(tmp_path, caplog, size
     assert "without a readable file" in caplog.text
 
 
-def test_images_of_one_id(tmp_path, caplog):
-    """The same one twice is one; of two it is unclear which one the annotations are of."""
+def test_images_with_the_same_id(tmp_path, caplog):
+    """Equal entries are one image; different entries are skipped."""
     some = content()
     some["images"].append(some["images"][0])
     assert len(load(tmp_path, some, caplog)[0]) == 2
     some["images"][0] = some["images"][0] | {"file_name": "c.png"}
-    data, told = load(tmp_path, some, caplog)
+    data, warnings = load(tmp_path, some, caplog)
     assert data.names == ["a"]
-    assert any("ids of several images: 1, the first is 7" in text for text in told)
+    assert any("ids of several images: 1, the first is 7" in text for text in warnings)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +361,7 @@ def test_images_of_one_id(tmp_path, caplog):
         ("default/b.png", "images/default/b.png"),
     ],
 )
-def test_names_of_other_machines(tmp_path, listed, there):
+def test_paths_of_other_machines(tmp_path, listed, there):
     write(tmp_path, content())
     (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "b.png").rename(tmp_path / there)
@@ -369,7 +373,7 @@ def test_names_of_other_machines(tmp_path, listed, there):
     assert data[0].frame.color[0, 0].tolist() == [200, 0, 0]
 
 
-def test_a_folder_less_name_is_not_guessed_where_two_have_it(tmp_path, caplog):
+def test_an_ambiguous_base_name_is_not_used(tmp_path, caplog):
     some = content()
     write(tmp_path, some)
     some["images"][0]["file_name"], some["images"][1]["file_name"] = "x/a.png", "a.png"
@@ -378,7 +382,7 @@ def test_a_folder_less_name_is_not_guessed_where_two_have_it(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_files_of_windows(tmp_path, encoding):
+def test_files_with_a_byte_order_mark(tmp_path, encoding):
     write(tmp_path, content())
     (tmp_path / "annotations.json").write_text(json.dumps(content()), encoding)
     assert len(CocoDataset(tmp_path)) == 2
@@ -387,12 +391,12 @@ def test_files_of_windows(tmp_path, encoding):
 @pytest.mark.parametrize(
     "name", ["_annotations.coco.json", "instances_default.json", "result.json"]
 )
-def test_names_of_tools_for_the_annotations(tmp_path, name):
+def test_annotation_files_of_other_tools(tmp_path, name):
     assert len(CocoDataset(write(tmp_path, content(), name))) == 2
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_photographs_are_turned_as_labelling_tools_show_them(tmp_path, orientation, turns):
+def test_photographs_are_rotated_by_their_exif_orientation(tmp_path, orientation, turns):
     stored = np.zeros((32, 48, 3), np.uint8)
     stored[:16, :24] = 255
     data = cv2.imencode(".jpg", stored)[1].tobytes()
@@ -408,7 +412,7 @@ def test_photographs_are_turned_as_labelling_tools_show_them(tmp_path, orientati
     (tmp_path / "b.jpg").write_bytes(data[:2] + segment + data[2:])
     color = CocoDataset(tmp_path)[0].frame.color
     assert np.abs(color.astype(int) - shown).mean() < 5
-    # Other tools list the picture as it is stored.
+    # Other tools list the image as it is stored.
     some["images"][0] |= {"width": 48, "height": 32}
     (tmp_path / "annotations.json").write_text(json.dumps(some))
     color = CocoDataset(tmp_path)[0].frame.color
@@ -416,34 +420,34 @@ def test_photographs_are_turned_as_labelling_tools_show_them(tmp_path, orientati
     assert np.abs(color.astype(int) - expected).mean() < 5
 
 
-def test_ids_may_be_texts(tmp_path):
+def test_ids_may_be_strings(tmp_path):
     some = content()
     for entry in (*some["images"], *some["categories"], *some["annotations"]):
         entry |= {key: str(entry[key]) for key in entry if key.endswith("id") and key != "name"}
     assert len(CocoDataset(write(tmp_path, some))[0].boxes) == 3
 
 
-def test_a_file_that_is_listed_twice_has_two_names(tmp_path):
+def test_a_file_listed_twice_has_two_names(tmp_path):
     some = content()
     some["images"].append({**some["images"][0], "id": 9})
     names = CocoDataset(write(tmp_path, some)).names
     assert names == ["b.png (id 7)", "a.png (id 3)", "b.png (id 9)"]
 
 
-def test_json_that_is_too_deep(tmp_path):
+def test_deeply_nested_json_is_reported(tmp_path):
     write(tmp_path, content())
     (tmp_path / "annotations.json").write_text("[" * 100_000)
     with pytest.raises(DatasetError, match="not JSON"):
         CocoDataset(tmp_path)
 
 
-def test_bad_files_are_named(tmp_path):
+def test_invalid_files_are_reported(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         CocoDataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="found none"):
         CocoDataset(tmp_path)
-    with pytest.raises(DatasetError, match=r"other\.json: cannot be read"):
-        CocoDataset(tmp_path, Path("other.json"))
+    with pytest.raises(DatasetError, match=r"other\.json: no such folder"):
+        CocoDataset(tmp_path / "other.json")
     (tmp_path / "annotations.json").write_text('{"images": [')
     with pytest.raises(DatasetError, match="not JSON"):
         CocoDataset(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.datasets.cornell import CornellDataset, depth_from_distance
-from cvdl.datasets.images import DatasetError
+from cvdl.datasets.reading import DatasetError
 from helpers.paths import DATA
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
@@ -41,7 +41,7 @@ def write_view(folder: Path, name: str, good: str = TWO_GOOD, bad: str = "") -> 
 
 
 def write_cloud(path: Path, depth: np.ndarray, pose: np.ndarray, step: int = 8) -> None:
-    """Every ``step``-th pixel's point, in millimetres, in the robot's frame."""
+    """Every ``step``-th pixel's point, in millimeters, in the robot's frame."""
     v, u = (axis.ravel() for axis in np.mgrid[0:480:step, 0:640:step])
     points = CAMERA.deproject_pixels(np.stack([u, v], axis=1), depth[v, u])
     points = 1000 * (points @ pose[:3, :3].T + pose[:3, 3])
@@ -71,13 +71,13 @@ def test_views_in_order_with_their_objects(cornell):
     assert samples[0].frame.camera == CAMERA
 
 
-def test_objects_of_ones_own(cornell, tmp_path):
+def test_own_objects_file(cornell, tmp_path):
     objects = tmp_path / "objects.yaml"
     objects.write_text('stick: "101-999"\n')
     assert CornellDataset(cornell, objects).object_ids == ["pcd0100", "stick", "stick"]
 
 
-def test_the_first_side_is_the_opening(cornell):
+def test_the_opening_is_the_first_side(cornell):
     good = CornellDataset(cornell)[0].good
     assert good.center.tolist() == [[20, 5], [5, 30]]
     assert good.opening.tolist() == [40, 40]
@@ -94,24 +94,24 @@ def test_rectangles_with_nan_are_skipped_and_counted_once(cornell):
         assert data.skipped == 1
 
 
-def test_no_file_of_rectangles_is_none(cornell):
+def test_a_missing_rectangle_file_means_no_rectangles(cornell):
     (cornell / "pcd0100cneg.txt").unlink()
     assert len(CornellDataset(cornell)[0].bad) == 0
 
 
-def test_depth_of_distances_from_the_usual_place():
+def test_depth_from_distances_to_the_usual_origin():
     depth = depth_from_distance(distance_from(USUAL_ORIGIN, tabletop()), CAMERA)
     np.testing.assert_allclose(depth, tabletop(), atol=1e-4)
 
 
-def test_depth_of_distances_from_another_place():
+def test_depth_from_distances_to_another_origin():
     away = distance_from(USUAL_ORIGIN + np.array([0.1, -0.05, 0.08]), tabletop())
     depth = depth_from_distance(away, CAMERA)
     np.testing.assert_allclose(depth, tabletop(), atol=0.005)
     assert np.abs(depth - tabletop()).max() < np.abs(away - tabletop()).max() / 20
 
 
-def test_where_no_ray_reaches_there_is_no_depth():
+def test_depth_is_nan_where_no_distance_is_valid():
     away = distance_from(USUAL_ORIGIN, tabletop())
     away[:10], away[10:20] = 0, np.nan
     depth = depth_from_distance(away, CAMERA)
@@ -119,7 +119,7 @@ def test_where_no_ray_reaches_there_is_no_depth():
     np.testing.assert_allclose(depth[20:], tabletop()[20:], atol=1e-4)
 
 
-def test_depth_of_a_cloud(cornell):
+def test_depth_from_a_point_cloud(cornell):
     (cornell / "pcd0100d.tiff").unlink()
     pose = np.eye(4)
     pose[:3, :3] = cv2.Rodrigues(np.array([2.0, 0.3, -0.4]))[0]
@@ -133,7 +133,7 @@ def test_depth_of_a_cloud(cornell):
 
 
 @pytest.mark.parametrize("row", ["nan nan nan 0 5", "1 2 3 0 5", "1 2 3 0 1e12"])
-def test_a_cloud_from_which_no_pose_follows(cornell, row):
+def test_a_point_cloud_without_a_pose_is_reported(cornell, row):
     (cornell / "pcd0100d.tiff").unlink()
     rows = "\n".join([row] * 40)
     (cornell / "pcd0100.txt").write_text(f"FIELDS x y z rgb index\nDATA ascii\n{rows}\n")
@@ -141,7 +141,7 @@ def test_a_cloud_from_which_no_pose_follows(cornell, row):
         CornellDataset(cornell)[0]
 
 
-def test_views_of_one_name_in_two_folders_are_two(tmp_path):
+def test_equal_names_in_two_folders_are_distinguished(tmp_path):
     for folder in ("01", "02"):
         (tmp_path / folder).mkdir()
         write_view(tmp_path / folder, "pcd0101")
@@ -151,7 +151,7 @@ def test_views_of_one_name_in_two_folders_are_two(tmp_path):
     assert len(data[1].good) == 2
 
 
-def test_missing_and_broken_files_are_named(cornell, tmp_path):
+def test_missing_and_invalid_files_are_reported(cornell, tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         CornellDataset(tmp_path / "nowhere")
     (cornell / "pcd0100d.tiff").unlink()
@@ -168,7 +168,7 @@ def test_missing_and_broken_files_are_named(cornell, tmp_path):
         CornellDataset(cornell)[1]
 
 
-def test_an_empty_folder(tmp_path):
+def test_an_empty_folder_is_reported(tmp_path):
     with pytest.raises(DatasetError, match=r"holds no pcdNNNNr\.png"):
         CornellDataset(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Colour crops of Cornell with grasps as classes and boxes."""
+"""Color crops of Cornell with grasps as classes and boxes."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cvdl.datasets.cornell_rgb import CornellRgbDataset
-from cvdl.datasets.images import DatasetError
+from cvdl.datasets.reading import DatasetError
 from helpers.paths import DATA
 
 
@@ -61,13 +61,13 @@ def test_the_class_is_an_angle_with_y_up(crops):
         "1 nan 2 3 4",
     ],
 )
-def test_malformed_lines_are_named(crops, line):
+def test_invalid_lines_are_reported(crops, line):
     (crops / "pcd0009.txt").write_text(f"10 100 50 140 70\n\n{line}\n")
     with pytest.raises(DatasetError, match=rf"pcd0009\.txt: line 3 is '{line}'; expected class"):
         CornellRgbDataset(crops)[0]
 
 
-def test_missing_files(crops, tmp_path):
+def test_missing_files_are_reported(crops, tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         CornellRgbDataset(tmp_path / "nowhere")
     (crops / "pcd0009.txt").unlink()
@@ -78,14 +78,14 @@ def test_missing_files(crops, tmp_path):
         CornellRgbDataset(crops)[1]
 
 
-def test_an_empty_folder(tmp_path):
+def test_an_empty_folder_is_reported(tmp_path):
     with pytest.raises(DatasetError, match=r"holds no NAME\.png"):
         CornellRgbDataset(tmp_path)
 
 
 @pytest.mark.real("cornell_rgb")
-def test_real_plates_stand_beside_what_they_grasp():
-    """The middles of the plates show the table's colour; turned the other way, they do less often.
+def test_real_plates_are_beside_the_objects():
+    """The middles of the plates show the table's color; turned the other way, they do less often.
 
     The same rectangles mirrored, as with y down instead of up, are the other way.
     """

@@ -1,4 +1,4 @@
-"""Image folders: what is read, in which order, and what bad ones are told."""
+"""Image folders: content, order and error messages."""
 
 import json
 from pathlib import Path
@@ -34,12 +34,12 @@ def test_numbered_pairs(pairs):
     assert folder[1].camera == Camera(16, 12, 20.0, 21.0, 8.0, 6.0)
 
 
-def test_stamps_rise(scenes):
+def test_stamps_increase(scenes):
     stamps = [frame.stamp_ns for frame in ImageFolder(scenes)]
     assert 0 < stamps[0] < stamps[1] < stamps[2] == ImageFolder(scenes)[-1].stamp_ns
 
 
-def test_a_scenes_own_intrinsics_win(scenes):
+def test_intrinsics_of_a_scene_take_precedence(scenes):
     own = scenes / "learn2" / "camera.json"
     own.write_text((scenes / "camera.json").read_text())
     edit_camera(own, fx=99.0, depth_unit_m=0.0001)
@@ -48,7 +48,7 @@ def test_a_scenes_own_intrinsics_win(scenes):
     assert np.nanmax(frame.depth) == pytest.approx(0.05)
 
 
-def test_a_depth_unit_that_cannot_be_is_refused(scenes):
+def test_an_impossible_depth_unit_is_reported(scenes):
     edit_camera(scenes / "camera.json", depth_unit_m=1.0)
     with pytest.raises(DatasetError, match=r"depth.png: the nearest reading is 500 m away; .*1 m"):
         ImageFolder(scenes)[1]
@@ -61,7 +61,7 @@ def test_a_depth_unit_that_cannot_be_is_refused(scenes):
         (["a.jpg", "b.txt"], r"found a\.jpg, b\.txt"),
     ],
 )
-def test_a_folder_without_frames_is_told_the_layouts(tmp_path, content, words):
+def test_the_error_for_a_folder_without_frames_gives_the_layouts(tmp_path, content, words):
     for name in content:
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=words) as error:
@@ -70,13 +70,13 @@ def test_a_folder_without_frames_is_told_the_layouts(tmp_path, content, words):
     assert "NNNNNN-color.png" in str(error.value)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         ImageFolder(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("name", ["color.png", "depth.png"])
-def test_a_missing_image_is_named(scenes, name):
+def test_a_missing_image_is_reported(scenes, name):
     (scenes / "learn2" / name).unlink()
     with pytest.raises(DatasetError, match=rf"learn2/{name}: cannot be read: No such file"):
         ImageFolder(scenes)[1]
@@ -84,14 +84,14 @@ def test_a_missing_image_is_named(scenes, name):
 
 @pytest.mark.parametrize("kept", [0, 30])
 @pytest.mark.parametrize("name", ["color.png", "depth.png"])
-def test_a_corrupt_image_is_named(scenes, name, kept):
+def test_a_corrupt_image_is_reported(scenes, name, kept):
     path = scenes / "learn2" / name
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DatasetError, match=rf"learn2/{name}: not a readable image \({kept} bytes"):
         ImageFolder(scenes)[1]
 
 
-def test_an_image_cut_off_in_the_middle_is_named(scenes):
+def test_a_truncated_image_is_reported(scenes):
     path = scenes / "learn2" / "depth.png"
     noise = np.random.default_rng(0).integers(1, 60000, (12, 16)).astype(np.uint16)
     cv2.imwrite(str(path), noise)
@@ -100,23 +100,23 @@ def test_an_image_cut_off_in_the_middle_is_named(scenes):
         ImageFolder(scenes)[1]
 
 
-def test_depth_of_another_size(scenes):
+def test_depth_of_another_size_is_reported(scenes):
     cv2.imwrite(str(scenes / "learn2" / "depth.png"), np.ones((6, 8), np.uint16))
     with pytest.raises(DatasetError, match=r"depth\.png: 8x6 pixels; expected 16x12"):
         ImageFolder(scenes)[1]
 
 
-def test_depth_of_another_type(scenes):
+def test_depth_of_another_type_is_reported(scenes):
     cv2.imwrite(str(scenes / "learn2" / "depth.png"), np.ones((12, 16, 3), np.uint8))
     with pytest.raises(DatasetError, match="uint8 with 3 channels; expected uint16 with 1"):
         ImageFolder(scenes)[1]
 
 
 @pytest.mark.parametrize("layout", ["scenes", "pairs"])
-def test_missing_intrinsics(layout, request):
+def test_missing_intrinsics_are_reported(layout, request):
     path = request.getfixturevalue(layout)
     next(path.glob("*.json")).unlink()
-    with pytest.raises(DatasetError, match=r"camera\w*\.json: intrinsics cannot be read"):
+    with pytest.raises(DatasetError, match=r"camera\w*\.json: cannot be read"):
         ImageFolder(path)[0]
 
 
@@ -128,7 +128,7 @@ def test_missing_intrinsics(layout, request):
         ({"depth_unit_m": 0}, "depth_unit_m must be positive, got 0"),
     ],
 )
-def test_bad_intrinsics(scenes, changes, words):
+def test_invalid_intrinsics_are_reported(scenes, changes, words):
     edit_camera(scenes / "camera.json", **changes)
     with pytest.raises(DatasetError, match=rf"camera\.json: .*{words}"):
         ImageFolder(scenes)[0]
@@ -137,7 +137,7 @@ def test_bad_intrinsics(scenes, changes, words):
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "not JSON"), ("{}", "no 'width'"), ("[]", "bad intr")]
 )
-def test_intrinsics_of_another_kind(scenes, text, words):
+def test_invalid_intrinsics_files_are_reported(scenes, text, words):
     (scenes / "camera.json").write_text(text)
     with pytest.raises(DatasetError, match=rf"camera\.json: {words}"):
         ImageFolder(scenes)[0]

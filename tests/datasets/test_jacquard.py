@@ -1,4 +1,4 @@
-"""The Jacquard data set's layout."""
+"""The layout of the Jacquard data set."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cvdl.datasets.images import DatasetError
 from cvdl.datasets.jacquard import JacquardDataset
+from cvdl.datasets.reading import DatasetError
 from cvdl.grasping.rectangles import GraspRectangles
 
 SIZE = 1024
@@ -59,7 +59,7 @@ def test_the_angle_turns_from_x_to_y_down(jacquard):
     assert good.plate.tolist() == [10]
 
 
-def test_a_quarter_turn_is_upright(jacquard):
+def test_a_grasp_turned_by_a_quarter_is_upright(jacquard):
     good = JacquardDataset(jacquard)[1].good
     assert np.abs(good.angle) == pytest.approx([np.pi / 2] * 2)
     assert (good.opening.tolist(), good.plate.tolist()) == ([40, 40], [20, 30])
@@ -82,12 +82,12 @@ def test_mask(jacquard):
     assert mask.sum() == 20 * 200
 
 
-def test_unknown_depth(jacquard):
+def test_an_unknown_depth_is_reported(jacquard):
     with pytest.raises(ValueError, match="'true'; accepted: stereo, perfect"):
         JacquardDataset(jacquard, "true")
 
 
-def test_no_folder_and_an_empty_one(tmp_path):
+def test_missing_and_empty_folders_are_reported(tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         JacquardDataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match=r"holds no N_ID_RGB\.png"):
@@ -97,14 +97,14 @@ def test_no_folder_and_an_empty_one(tmp_path):
 @pytest.mark.parametrize(
     "line", ["1;2;3;4", "1;2;3;4;5;6", "1;2;x;4;5", "1;2;nan;4;5", "1;2;3;0;5", "1 2 3 4 5"]
 )
-def test_malformed_lines_are_named(jacquard, line):
+def test_invalid_lines_are_reported(jacquard, line):
     (jacquard / "aa" / "2_aa_grasps.txt").write_text(f"1;2;3;4;5\n{line}\n")
     with pytest.raises(DatasetError, match=rf"2_aa_grasps.txt: line 2 is '{line}'; expected x;y;"):
         JacquardDataset(jacquard)[0]
 
 
 @pytest.mark.parametrize("ending", ["grasps.txt", "stereo_depth.tiff", "RGB.png"])
-def test_broken_files_are_named(jacquard, ending):
+def test_invalid_files_are_reported(jacquard, ending):
     data = JacquardDataset(jacquard)
     (jacquard / "aa" / f"2_aa_{ending}").write_bytes(b"\xff\xfe")
     with pytest.raises(DatasetError, match=f"2_aa_{ending}: "):
@@ -114,7 +114,7 @@ def test_broken_files_are_named(jacquard, ending):
         data[0]
 
 
-def test_images_of_another_size(jacquard):
+def test_images_of_another_size_are_reported(jacquard):
     cv2.imwrite(str(jacquard / "aa" / "2_aa_mask.png"), np.zeros((10, 20), np.uint8))
     with pytest.raises(DatasetError, match="20x10 pixels; expected 1024x1024"):
         JacquardDataset(jacquard).mask(0)

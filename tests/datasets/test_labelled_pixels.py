@@ -28,7 +28,7 @@ def mask(rows, columns):
     return made
 
 
-def test_small_things_lie_on_large_ones_and_crowds_are_ignored():
+def test_small_objects_are_on_top_of_large_ones_and_crowds_are_ignored():
     masks = np.stack(
         [
             mask(slice(1, 3), slice(1, 3)),
@@ -44,17 +44,17 @@ def test_small_things_lie_on_large_ones_and_crowds_are_ignored():
     assert set(np.unique(truth.things)) == {0, 1, 2, CROWD}
 
 
-def test_no_thing():
+def test_no_object():
     truth = LabelledPixels.of(sample(np.zeros((0, 6, 8), bool), []), 3)
     assert (truth.class_map == 3).all()
 
 
-def test_boxes_alone_do_not_tell_pixels():
+def test_boxes_without_masks_are_reported():
     with pytest.raises(InputError, match="view7 has boxes without masks"):
         LabelledPixels.of(sample(None, [0]), 1)
 
 
-def test_more_things_than_bytes_can_number():
+def test_too_many_objects_are_reported():
     with pytest.raises(InputError, match="255 objects of 1 classes"):
         LabelledPixels.of(sample(np.zeros((255, 6, 8), bool), [0] * 255), 1)
     with pytest.raises(InputError, match="of 255 classes"):

@@ -1,14 +1,14 @@
-"""Truth in the layout of the Object Segmentation Database."""
+"""The layout of the Object Segmentation Database."""
 
 import cv2
 import numpy as np
 import pytest
 
-from cvdl.datasets import DatasetError, OsdDataset
+from cvdl.datasets import DatasetError, OsdDataset, OsdDetection
 from cvdl.datasets.osd import split_of
 
 
-def test_truth_merges_the_parts_of_one_object(scenes):
+def test_truth_merges_the_parts_of_an_object(scenes):
     truth = OsdDataset(scenes).truth(0)
     assert truth.dtype == np.uint16
     assert truth[0, 0] == 0
@@ -18,14 +18,14 @@ def test_truth_merges_the_parts_of_one_object(scenes):
     assert np.count_nonzero(truth == 2) == 16
 
 
-def test_truth_of_many_objects_needs_16_bits(scenes):
+def test_labels_of_many_objects_have_16_bits(scenes):
     raw = np.full((12, 16), 1, np.uint16)
     raw[0, :2] = 301, 302
     cv2.imwrite(str(scenes / "learn1" / "labels.png"), raw)
     assert OsdDataset(scenes).truth(0)[0, :3].tolist() == [30, 30, 1]
 
 
-def test_splits_part_the_scenes_by_number(scenes):
+def test_splits_are_by_scene_number(scenes):
     assert OsdDataset(scenes, "tune").names == ["learn2", "learn10"]
     assert OsdDataset(scenes, "report").names == ["learn1"]
     assert [split_of(name) for name in ("a3b", "table", "12-7", "7-12")] == [
@@ -36,21 +36,33 @@ def test_splits_part_the_scenes_by_number(scenes):
     ]
 
 
-def test_unknown_split(scenes):
+def test_an_unknown_split_is_reported(scenes):
     with pytest.raises(ValueError, match="'test'; accepted: all, tune, report"):
         OsdDataset(scenes, "test")
 
 
-def test_a_split_without_scenes(scenes):
+def test_a_split_without_scenes_is_reported(scenes):
     (scenes / "learn1").rename(scenes / "learn4")
     with pytest.raises(DatasetError, match="no scene is in the split 'report'"):
         OsdDataset(scenes, "report")
 
 
-def test_missing_truth_is_named(pairs):
+def test_missing_labels_are_reported(pairs):
     (pairs / "000007-labels.png").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"1 of 2 frames have no labels .* 000003-labels\.png"):
         OsdDataset(pairs)
     (pairs / "000003-labels.png").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"000003-labels\.png: not a readable image"):
         OsdDataset(pairs).truth(0)
+
+
+def test_detection_has_one_box_and_mask_for_each_object(scenes):
+    data = OsdDetection(scenes)
+    assert data.classes == ("object",)
+    sample = data[0]
+    assert sample.boxes.tolist() == [[2, 2, 6, 6], [8, 8, 16, 12]]
+    assert sample.labels.tolist() == [0, 0]
+    assert sample.masks.sum(axis=(1, 2)).tolist() == [16, 32]
+    assert sample.masks[0, 2:6, 2:6].all()
+    assert np.isnan(sample.frame.depth[0, 0])
+    assert len(list(data)) == len(data.names)

@@ -1,4 +1,4 @@
-"""Small gaps in depth are bridged where they are many, and nothing else is made up."""
+"""Many small gaps in the depth are filled, other gaps stay."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def random(depth, share):
         lambda depth: np.where(np.arange(640) % 3, depth, np.nan),
     ],
 )
-def test_gaps_on_a_plane_get_its_depth(gappy):
+def test_gaps_on_a_plane_get_the_depth_of_the_plane(gappy):
     depth = tilted()
     inner = np.s_[8:-8, 8:-8]
     given = gappy(depth).astype(np.float32)
@@ -53,7 +53,7 @@ def test_gaps_on_a_plane_get_its_depth(gappy):
     np.testing.assert_array_equal(bridged[np.isfinite(given)], given[np.isfinite(given)])
 
 
-def test_a_gap_over_a_step_gets_the_nearer_end():
+def test_a_gap_over_a_step_gets_the_depth_of_the_nearer_end():
     depth = np.full((480, 640), 1.0, np.float32)
     depth[:, :320] = 0.7
     given = grid(depth, 4)
@@ -69,8 +69,8 @@ def test_wide_gaps_stay():
     assert np.isnan(bridged[108:142, 208:252]).all()
 
 
-def test_the_few_gaps_between_things_stay():
-    """They tell things apart that touch: a crack of two pixels between two boxes."""
+def test_few_gaps_between_objects_stay():
+    """They separate objects that touch: a gap of two pixels between two boxes."""
     depth = tilted()
     depth[100:300, 320:322] = np.nan
     bridged, share = bridge_gaps(depth, CAMERA, MAX_RANGE)
@@ -78,7 +78,7 @@ def test_the_few_gaps_between_things_stay():
     assert 0 < share < 0.01
 
 
-def test_lost_lines_are_bridged_though_they_are_few():
+def test_a_few_lost_lines_are_filled():
     depth = tilted()
     depth[200:202] = np.nan
     depth[:, 77] = np.nan
@@ -86,7 +86,7 @@ def test_lost_lines_are_bridged_though_they_are_few():
     np.testing.assert_allclose(bridged, tilted(), atol=1e-3)
 
 
-def test_noise_beyond_the_range_makes_no_surface():
+def test_noise_beyond_the_range_is_not_filled():
     depth = np.full((480, 640), np.nan, np.float32)
     depth[::3, ::3] = 200.0
     bridged, share = bridge_gaps(depth, CAMERA, MAX_RANGE)
@@ -94,8 +94,8 @@ def test_noise_beyond_the_range_makes_no_surface():
     assert share == 0
 
 
-def test_readings_beyond_the_range_are_no_gaps():
-    """As between the slats of a chair."""
+def test_readings_beyond_the_range_are_not_gaps():
+    """For example between the slats of a chair."""
     depth = tilted()
     depth[:, 1::2] = 8.0
     depth[0, 0] = np.nan
@@ -104,14 +104,14 @@ def test_readings_beyond_the_range_are_no_gaps():
     assert share < 0.01
 
 
-def test_whole_and_empty_depth_are_as_they_were():
+def test_complete_and_empty_depth_are_unchanged():
     whole, empty = tilted(), np.full((480, 640), np.nan, np.float32)
     assert bridge_gaps(whole, CAMERA, MAX_RANGE)[0] is whole
     assert np.isnan(bridge_gaps(empty, CAMERA, MAX_RANGE)[0]).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, 20.0])
-def test_where_nothing_is_seen_no_gap_is_small(value):
+def test_no_small_gaps_without_readings_in_range(value):
     depth = np.full((48, 64), value, np.float32)
     depth[10] = np.nan
     _, share = bridge_gaps(depth, Camera(64, 48, 60.0, 60.0, 31.5, 23.5), MAX_RANGE)
@@ -119,7 +119,7 @@ def test_where_nothing_is_seen_no_gap_is_small(value):
 
 
 @pytest.mark.parametrize("turn", [lambda depth: depth, np.transpose])
-def test_a_dead_block_of_lines_is_filled_and_a_shadow_as_wide_is_not(turn):
+def test_a_block_of_lost_lines_is_filled_and_a_shadow_of_that_width_is_not(turn):
     camera = Camera(640, 640, 600.0, 600.0, 319.5, 319.5)
     plane = np.tile(1 / np.linspace(0.8, 1.2, 640, dtype=np.float32)[:, None], (1, 640))
     depth = turn(plane).copy()

@@ -1,4 +1,4 @@
-"""Depth of one camera as another one sees it, on a plane and a box whose depth is known."""
+"""Registration of depth to color, on a plane and a box of known depth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cvdl.depth.registration import register
 
 DEPTH_CAMERA = Camera(160, 120, 95.0, 96.0, 78.0, 61.0)
 BOX = np.array([[-0.1, -0.1, 0.9], [0.1, 0.1, 1.1]])
-PLANE = np.array([0, 0.8, 0.6])  # times a point is 1 on it
+PLANE = np.array([0, 0.8, 0.6])  # the dot product with a point on it is 1
 
 
 def to_color(angles=(0.6, 0.3, -0.5)):
@@ -38,7 +38,7 @@ def render(camera, pose):
 
 
 def as_seen(camera, depth, points):
-    """How far points (..., 3) in front of the depth camera lie behind what it sees there."""
+    """Distance of points (..., 3) behind the surface that the depth camera sees."""
     pixels = np.nan_to_num(camera.project(points), nan=-1).round().astype(int)
     inside = ((pixels >= 1) & (pixels < [camera.width - 1, camera.height - 1])).all(axis=-1)
     u, v = np.where(inside[..., None], pixels, 0)[..., 0], np.where(inside, pixels[..., 1], 0)
@@ -55,7 +55,7 @@ def as_seen(camera, depth, points):
     ],
     ids=["fewer pixels", "as many", "more"],
 )
-def test_depth_is_what_the_color_camera_sees(color_camera, angles):
+def test_registered_depth_matches_the_view_of_the_color_camera(color_camera, angles):
     pose = to_color(angles)
     depth, truth = render(DEPTH_CAMERA, pose), render(color_camera, np.eye(4))
     registered = register(depth, DEPTH_CAMERA, color_camera, pose)
@@ -65,13 +65,13 @@ def test_depth_is_what_the_color_camera_sees(color_camera, angles):
     seen, hidden = np.abs(behind) < 0.01, behind > 0.1
     filled = np.isfinite(registered)
     assert seen.sum() > 0.3 * truth.size
-    # No gaps, though each reading covers up to 23 pixels; what is occluded stays empty.
+    # No gaps, although each reading covers up to 23 pixels; occluded surfaces stay empty.
     assert (seen & ~filled).sum() <= 1e-4 * seen.sum()
     assert hidden.sum() > 20
-    # Of turned pixels, the boxes round them are drawn: wider by up to half a pixel.
+    # Rotated pixels are drawn as their bounding boxes: wider by up to half a pixel.
     assert (filled & hidden).sum() <= (0.1 if max(angles) < 1 else 0.5) * hidden.sum()
     error = np.abs(registered - truth)[seen & filled]
-    # No steps: half a pixel of the sloping plane would be centimetres.
+    # No steps: half a pixel of the sloping plane would be centimeters.
     assert np.median(error) < 0.001
     assert np.percentile(error, 95) < (0.005 if max(angles) < 1 else 0.02)
 
@@ -86,20 +86,20 @@ def test_the_nearest_reading_wins():
     )
 
 
-def test_the_same_camera_changes_nothing():
+def test_registration_to_the_same_camera_changes_nothing():
     camera = Camera(64, 48, 60.0, 61.0, 31.5, 23.5)
     depth = np.random.default_rng(0).uniform(0.5, 3, (48, 64)).astype(np.float32)
     depth[::3, ::5] = np.nan
     np.testing.assert_array_equal(register(depth, camera, camera, np.eye(4)), depth)
 
 
-def test_a_camera_that_is_seen_from_behind_gives_nothing():
+def test_a_camera_that_looks_the_other_way_gives_no_depth():
     away = np.diag([-1.0, 1, -1, 1])
     depth = np.full((120, 160), 1, np.float32)
     assert np.isnan(register(depth, DEPTH_CAMERA, DEPTH_CAMERA, away)).all()
 
 
-def test_a_reading_beside_the_color_camera_does_not_cover_its_picture():
+def test_a_reading_close_to_the_color_camera_does_not_cover_its_image():
     pose = np.eye(4)
     pose[2, 3] = -0.499
     depth = np.full((120, 160), np.nan, np.float32)
@@ -107,7 +107,7 @@ def test_a_reading_beside_the_color_camera_does_not_cover_its_picture():
     assert np.isnan(register(depth, DEPTH_CAMERA, DEPTH_CAMERA, pose)).all()
 
 
-def test_wrong_shapes_are_named():
+def test_wrong_shapes_are_errors():
     with pytest.raises(ValueError, match="depth is 4x3, its camera 160x120"):
         register(np.ones((3, 4), np.float32), DEPTH_CAMERA, DEPTH_CAMERA, np.eye(4))
     with pytest.raises(ValueError, match=r"\(4, 4\), got \(3, 4\)"):

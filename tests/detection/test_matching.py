@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cvdl.core.scene import OrientedBox, SceneObject
 from cvdl.detection import Detections
-from cvdl.detection.matching import box_iou, distinct, match, object_iou
+from cvdl.detection.matching import distinct, match, object_iou
 
 BOX3D = OrientedBox(np.zeros(3), np.eye(3), np.ones(3))
 
@@ -43,18 +43,6 @@ def diagonal():
 
 
 # --- Overlap ------------------------------------------------------------------------------------
-
-
-def test_overlap_of_boxes():
-    a = np.array([[0, 0, 10, 10], [0, 0, 4, 5]], float)
-    b = np.array([[5, 0, 15, 10], [0, 0, 10, 10], [10, 0, 20, 10], [30, 30, 31, 31]], float)
-    np.testing.assert_allclose(box_iou(a, b), [[1 / 3, 1, 0, 0], [0, 0.2, 0, 0]])
-
-
-def test_boxes_without_area_overlap_nothing():
-    empty = np.array([[3, 3, 3, 3]], float)
-    assert box_iou(empty, empty).tolist() == [[0]]
-    assert box_iou(np.zeros((0, 4)), empty).shape == (0, 1)
 
 
 def test_masks_tell_apart_what_boxes_do_not(diagonal):

@@ -8,7 +8,7 @@ import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Plane
+from cvdl.core.scene import Plane, Scene
 from cvdl.datasets import ImageFolder
 from cvdl.depth.noise import depth_noise
 from cvdl.detection import Detections
@@ -204,17 +204,18 @@ def test_the_stage_leaves_out_marks_and_counts():
             return [Detections(boxes, np.array([0, 1]), np.array([0.6, 0.5]))]
 
     stage = DetectionStage(DetectionConfig(), Detector())
-    (bottle,), objects, refused = stage(frame, labels, (), plane)
+    scene = stage(frame, Scene(labels, plane))
+    (bottle,) = scene.detections
     assert (bottle.class_name, bottle.label, bottle.off_support) == ("bottle", 0, True)
-    assert refused == {"bare support": 1}
-    assert objects == ()
+    assert scene.refused_detections == {"bare support": 1}
+    assert scene.objects == ()
     # Without a plane nothing is known of a place.
-    detections, _, refused = stage(frame, labels, ())
-    assert [(d.class_name, d.off_support) for d in detections] == [
+    scene = stage(frame, Scene(labels, None))
+    assert [(d.class_name, d.off_support) for d in scene.detections] == [
         ("book", False),
         ("bottle", False),
     ]
-    assert refused == {}
+    assert scene.refused_detections == {}
 
 
 @pytest.mark.real("tabletop_demo")

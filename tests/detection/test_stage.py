@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
 
 from cvdl.core.errors import InputError
+from cvdl.core.scene import Scene
 from cvdl.detection import DETECTORS, Detections
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
@@ -45,9 +45,10 @@ def nameless(scene):
 
 
 def run(detector, frame, scene, objects, **settings):
-    """Detections and objects, of a frame without a plane: what depth shows does not count."""
+    """Detections and objects of a scene without a plane: the depth does not matter."""
     stage = DetectionStage(DetectionConfig(**settings), detector)
-    return stage(frame, scene.labels, objects)[:2]
+    result = stage(frame, Scene(scene.labels, None, objects))
+    return result.detections, result.objects
 
 
 def test_each_object_gets_its_class_and_each_detection_its_object(frame, scene, nameless):
@@ -119,7 +120,7 @@ def test_tracks_go_on_though_the_score_falls_below_the_least(frame, scene, namel
     for i, score in enumerate((0.9, 0.3, 0.8)):
         stage.detector = Answer((ELSEWHERE, MUG, 0.95), (THIRD, CAN, score))
         at = replace(frame, stamp_ns=frame.stamp_ns + i)
-        detections, *_ = stage(at, scene.labels, nameless)
+        detections = stage(at, Scene(scene.labels, None, nameless)).detections
         tracks.append({d.class_name: d.track for d in detections})
     assert tracks[0] == tracks[2] == {"mug": tracks[0]["mug"], "can": tracks[0]["can"]}
     assert tracks[0]["mug"] != tracks[0]["can"]
@@ -130,14 +131,16 @@ def test_depth_without_any_reading_and_no_plane(frame, scene):
     blind = replace(frame, depth=np.full_like(frame.depth, np.nan))
     labels = np.zeros_like(scene.labels)
     stage = DetectionStage(DetectionConfig(), Answer((THIRD, CAN, 0.9)))
-    (detection,), objects, refused = stage(blind, labels, ())
-    assert (detection.class_name, detection.label, objects) == ("can", 0, ())
-    assert refused == {}
+    result = stage(blind, Scene(labels, None))
+    (detection,) = result.detections
+    assert (detection.class_name, detection.label, result.objects) == ("can", 0, ())
+    assert result.refused_detections == {}
 
 
 def test_settings_name_every_detector_and_no_other():
-    assert get_args(DetectionConfig.model_fields["detector"].annotation) == DETECTORS
-    with pytest.raises(ValueError, match="'rgbd_rcnn'"):
+    for name in DETECTORS.names:
+        assert DetectionConfig(detector=name).detector == name
+    with pytest.raises(ValueError, match="accepted: rgbd_rcnn, "):
         DetectionConfig(detector="yolo")
 
 

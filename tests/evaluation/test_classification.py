@@ -1,4 +1,4 @@
-"""Figures of a classifier on hand-made probabilities."""
+"""Figures of a classifier for hand-made probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES = ("cup", "book")
 
 
 def scores():
-    """A cup named right, one taken for nothing, a book for a cup; a nothing for a book."""
+    """Two cups, predicted as cup and nothing; a book, as cup; two of nothing, one as book."""
     return ClassificationScores(
         CLASSES,
         np.array(["a", "a", "b", "b", "b"]),
@@ -26,7 +26,7 @@ def scores():
     )
 
 
-def test_figures_of_a_hand_made_case():
+def test_figures_are_correct():
     figures = scores().figures()
     assert figures["top1"] == pytest.approx(1 / 3)
     assert scores().top(2) == 1
@@ -37,11 +37,11 @@ def test_figures_of_a_hand_made_case():
     assert figures["roc_auc"] == pytest.approx((5 / 6 + 3 / 4) / 2)
 
 
-def test_confusion_has_a_row_and_a_column_of_nothing():
+def test_the_confusion_matrix_has_a_row_and_a_column_for_nothing():
     np.testing.assert_array_equal(scores().confusion(), [[1, 0, 1], [1, 0, 0], [0, 1, 1]])
 
 
-def test_mistakes_name_the_view_and_both_labels():
+def test_mistakes_report_image_and_both_classes():
     missed, confused, alarm = scores().mistakes()
     assert (missed.name, missed.truth, missed.found, missed.score) == ("a", 0, -1, 0)
     assert (confused.name, confused.truth, confused.found, confused.score) == ("b", 1, 0, 0.7)
@@ -49,14 +49,14 @@ def test_mistakes_name_the_view_and_both_labels():
     np.testing.assert_array_equal(alarm.box, [12, 13, 14, 15])
 
 
-def test_parts_together_are_the_whole():
+def test_joined_scores_cover_all_crops():
     one = scores()
     both = ClassificationScores.of(CLASSES, [one, one])
     np.testing.assert_array_equal(both.confusion(), 2 * one.confusion())
     assert both.figures() == pytest.approx(one.figures())
 
 
-def test_the_report_is_json_and_what_is_undefined_is_none():
+def test_the_report_is_json_with_none_for_undefined_figures():
     report = scores().report()
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert report["classes"]["cup"]["count"] == 2
@@ -70,6 +70,6 @@ def test_the_report_is_json_and_what_is_undefined_is_none():
 
 @pytest.mark.parametrize("some", [scores(), ClassificationScores.of(CLASSES, [])])
 @pytest.mark.parametrize("draw", [draw_confusion, draw_roc])
-def test_pictures_are_drawn_also_of_nothing(tmp_path, draw, some):
+def test_charts_are_drawn_even_without_crops(tmp_path, draw, some):
     draw(tmp_path / "new" / "picture.png", some)
     assert cv2.imread(str(tmp_path / "new" / "picture.png")).std() > 1

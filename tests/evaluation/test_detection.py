@@ -13,7 +13,9 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.evaluation.detection import DetectionScores, evaluate_detections
+from cvdl.evaluation.detection import DetectionScores
+
+from .reports import report_of
 
 CLASSES = ("box", "mug", "bowl")
 SIZE = (48, 64)
@@ -40,10 +42,8 @@ def found(boxes, labels, scores, masks=None) -> Detections:
 A, B, C = [0, 0, 10, 10], [20, 20, 40, 40], [50, 5, 60, 45]
 
 
-def test_all_right():
-    report = evaluate_detections(
-        [sample([A, B], [0, 1])], [found([B, A], [1, 0], [0.9, 0.4])], CLASSES
-    )
+def test_perfect_detections_score_one():
+    report = report_of([sample([A, B], [0, 1])], [found([B, A], [1, 0], [0.9, 0.4])], CLASSES)
     assert (report.ap50, report.ap, report.ar, report.f1) == (1, 1, 1, 1)
     assert (report.images, report.boxes) == (1, 2)
     assert report.class_boxes.tolist() == [1, 1, 0]
@@ -54,10 +54,10 @@ def test_all_right():
     assert report.mask is None
 
 
-def test_a_false_alarm_above_halves_the_precision():
-    # Of one class with two boxes: wrong, right, right. Precision 1/2 at recall 1/2, 2/3 at 1;
-    # interpolated to 2/3 everywhere.
-    report = evaluate_detections(
+def test_a_false_alarm_with_the_highest_score_lowers_the_precision():
+    # One class with two boxes; detections wrong, right, right. Precision 1/2 at recall 1/2 and
+    # 2/3 at 1; interpolated to 2/3 everywhere.
+    report = report_of(
         [sample([A, B], [0, 0])], [found([C, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
     )
     assert report.ap50 == pytest.approx(2 / 3)
@@ -69,14 +69,14 @@ def test_a_false_alarm_above_halves_the_precision():
     assert alarm.box.tolist() == C
 
 
-def test_overlap_decides_at_which_thresholds_it_counts():
+def test_the_overlap_decides_at_which_thresholds_a_detection_is_right():
     shifted = [0, 0, 10, 7.2]  # overlap 0.72: right at 0.50 ... 0.70, five of ten
-    report = evaluate_detections([sample([A], [0])], [found([shifted], [0], [1])], CLASSES)
+    report = report_of([sample([A], [0])], [found([shifted], [0], [1])], CLASSES)
     assert (report.ap50, report.ap, report.ar) == pytest.approx((1, 0.5, 0.5))
 
 
-def test_found_twice_counts_once():
-    report = evaluate_detections(
+def test_a_second_detection_of_an_object_is_a_false_alarm():
+    report = report_of(
         [sample([A, B], [0, 0])], [found([A, A, B], [0, 0, 0], [0.9, 0.8, 0.7])], CLASSES
     )
     assert report.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
@@ -84,7 +84,7 @@ def test_found_twice_counts_once():
 
 
 def test_confusion_and_mistakes():
-    report = evaluate_detections(
+    report = report_of(
         [sample([A, B], [0, 1], name="first"), sample([C], [2], name="second")],
         [found([A, B, C], [0, 2, 0], [0.9, 0.8, 0.7]), Detections.none()],
         CLASSES,
@@ -96,7 +96,7 @@ def test_confusion_and_mistakes():
         ("first", 1, -1),
         ("second", 2, -1),
     ]
-    report = evaluate_detections(
+    report = report_of(
         [sample([A, B], [0, 1])],
         [found([A, B, C], [0, 2, 0], [0.9, 0.9, 0.9])],
         CLASSES,
@@ -108,9 +108,9 @@ def test_confusion_and_mistakes():
     ]
 
 
-def test_false_alarms_know_which_thing_of_their_class_they_are_near():
+def test_false_alarms_report_the_nearest_object_of_their_class():
     loose = [A[0], A[1], A[2], A[1] + (A[3] - A[1]) * 0.4]
-    alarms = evaluate_detections(
+    alarms = report_of(
         [sample([A, B], [0, 1])],
         [found([A, A, loose, B, B], [0, 0, 0, 1, 0], [0.9] * 5)],
         CLASSES,
@@ -123,38 +123,38 @@ def test_crowds_are_neither_missed_nor_false_alarms():
     crowd = sample([A, B], [0, 1], [False, True])
     inside = found([A, [20, 20, 30, 30], [25, 25, 35, 35]], [0, 1, 1], [0.5, 0.9, 0.8])
     for detections in (inside, inside[:1]):
-        report = evaluate_detections([crowd], [detections], CLASSES)
+        report = report_of([crowd], [detections], CLASSES)
         assert report.boxes == 1
         assert report.ap50 == 1
         assert report.f1 == 1
         assert report.mistakes == ()
 
 
-def test_class_agnostic():
+def test_class_agnostic_scores_ignore_class_names():
     samples = [sample([A, B], [0, 1])]
-    # One thing as two classes is one thing; the wrong name does not matter.
+    # One object detected as two classes counts once.
     detections = [found([A, A, B], [0, 1, 0], [0.9, 0.8, 0.7])]
-    assert evaluate_detections(samples, detections, CLASSES).ap50 < 1
-    report = evaluate_detections(samples, detections, CLASSES, class_agnostic=True)
+    assert report_of(samples, detections, CLASSES).ap50 < 1
+    report = report_of(samples, detections, CLASSES, class_agnostic=True)
     assert report.classes == ("object",)
     assert (report.ap50, report.f1) == (1, 1)
     assert report.confusion.tolist() == [[2, 0], [0, 0]]
 
 
-def test_masks_have_figures_of_their_own():
+def test_masks_have_their_own_figures():
     masks = np.zeros((1, *SIZE), bool)
     masks[0, :10, :10] = True
     less = masks.copy()
     less[0, :4] = False  # overlap 0.6: right at 0.50, 0.55 and 0.60
     views = [sample([A], [0], masks=masks)]
-    report = evaluate_detections(views, [found([A], [0], [1], less)], CLASSES)
+    report = report_of(views, [found([A], [0], [1], less)], CLASSES)
     assert report.ap == 1
     assert (report.mask.ap50, report.mask.ap, report.mask.ar) == pytest.approx((1, 0.3, 0.3))
     assert report.figures()["mask_ap"] == report.mask.ap
-    assert evaluate_detections(views, [found([A], [0], [1])], CLASSES).mask is None
+    assert report_of(views, [found([A], [0], [1])], CLASSES).mask is None
 
 
-def test_the_same_as_pycocotools_by_itself(capsys):
+def test_figures_equal_those_of_plain_pycocotools(capsys):
     rng = np.random.default_rng(0)
     samples, detections = [], []
     for _ in range(30):
@@ -166,7 +166,7 @@ def test_the_same_as_pycocotools_by_itself(capsys):
         names = np.where(rng.random(8) < 0.2, rng.integers(0, 3, 8), np.tile(labels, 2))
         scores = np.sort(rng.random(8))[::-1]
         detections.append(found(moved, names, scores))
-    report = evaluate_detections(samples, detections, CLASSES)
+    report = report_of(samples, detections, CLASSES)
     assert capsys.readouterr().out == ""
 
     def xywh(box):
@@ -198,25 +198,23 @@ def test_the_same_as_pycocotools_by_itself(capsys):
     assert 0.1 < report.ap < 0.9
 
 
-def test_nothing_found_and_nothing_labelled():
-    report = evaluate_detections([sample([A], [0])], [Detections.none()], CLASSES)
+def test_no_detections_and_no_labels():
+    report = report_of([sample([A], [0])], [Detections.none()], CLASSES)
     assert (report.ap50, report.ap, report.ar, report.f1) == (0, 0, 0, 0)
     assert report.confusion[0].tolist() == [0, 0, 0, 1]
     assert len(report.mistakes) == 1
-    report = evaluate_detections([sample([], [])], [found([A], [0], [1])], CLASSES)
+    report = report_of([sample([], [])], [found([A], [0], [1])], CLASSES)
     assert np.isnan([report.ap50, report.ap, report.ar, report.f1]).all()
     assert json.loads(json.dumps(report.report(), allow_nan=False))["ap50"] is None
-    assert evaluate_detections([], [], CLASSES).images == 0
+    assert report_of([], [], CLASSES).images == 0
 
 
-def test_labels_and_numbers_are_checked():
+def test_class_indices_out_of_range_are_errors():
     with pytest.raises(ValueError, match=r"labels \[3\] of 3 classes"):
-        evaluate_detections([sample([A], [0])], [found([A], [3], [1])], CLASSES)
-    with pytest.raises(ValueError, match="shorter"):
-        evaluate_detections([sample([A], [0])], [], CLASSES)
+        report_of([sample([A], [0])], [found([A], [3], [1])], CLASSES)
 
 
-def test_folds_together_are_all_views():
+def test_added_scores_cover_the_images_of_both():
     first, second = DetectionScores(CLASSES), DetectionScores(CLASSES)
     first.add(sample([A], [0]), found([A], [0], [0.9]))
     second.add(sample([B], [0]), Detections.none())
@@ -226,7 +224,7 @@ def test_folds_together_are_all_views():
     assert first.report().ap50 == 1
 
 
-def test_folds_of_whatever_it_be_stay_so():
+def test_added_class_agnostic_scores_stay_class_agnostic():
     first, second = (DetectionScores(CLASSES, class_agnostic=True) for _ in range(2))
     first.add(sample([A], [1]), found([A], [1], [0.9]))
     both = first + second
@@ -234,7 +232,7 @@ def test_folds_of_whatever_it_be_stay_so():
     assert both.report().ap50 == 1
 
 
-def test_the_best_threshold_takes_equal_scores_together():
+def test_detections_of_equal_score_are_on_one_side_of_the_threshold():
     scores = DetectionScores(CLASSES)
     wrong = [[x, 30, x + 2, 32] for x in range(0, 40, 5)]
     boxes = [A, B, *wrong]

@@ -1,4 +1,4 @@
-"""The rectangle metric and what is made of it, where the answers can be told by hand."""
+"""The rectangle metric and its figures, in cases with known answers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.evaluation.binary import BinaryScores
+from cvdl.evaluation.figures import spread
 from cvdl.evaluation.grasp_pictures import draw_curves, prediction_picture, prediction_sheet
 from cvdl.evaluation.grasping import (
     JACCARDS,
-    BinaryScores,
     GraspResult,
     GraspScores,
-    evaluate_detector,
-    fold_report,
-    recognise,
+    score_grasp_detector,
 )
 from cvdl.grasping.rectangles import GraspRectangles, best_overlap
 
@@ -59,16 +58,16 @@ GOOD = rectangles((100, 100, 0, 40, 20))
         ((100, 100, 29.9, 40, 20), [True, True, True, True]),
         ((100, 100, 30.1, 40, 20), [False, False, False, False]),
         ((100, 100, -29.9, 40, 20), [True, True, True, True]),
-        ((100, 100, 90, 40, 20), [False, False, False, False]),  # Jaccard 1/3, wrong way round
+        ((100, 100, 90, 40, 20), [False, False, False, False]),  # Jaccard 1/3, wrong angle
         ((100, 100, 0, 40, 0), [False, False, False, False]),  # no area
     ],
 )
-def test_metric_by_hand(prediction, expected):
+def test_the_metric_is_correct(prediction, expected):
     assert [best_overlap(rectangles(prediction), GOOD)[0] > least for least in JACCARDS] == expected
 
 
-def test_angle_and_overlap_are_of_the_same_rectangle():
-    # One good rectangle lies there but is turned, another has the angle but lies elsewhere.
+def test_angle_and_overlap_refer_to_the_same_rectangle():
+    # One good rectangle has the position but another angle, one the angle but another position.
     good = rectangles((100, 100, 90, 20, 40), (300, 100, 0, 40, 20))
     assert best_overlap(GOOD, good).tolist() == [0]
     assert best_overlap(GOOD, rectangles((110, 100, 0, 40, 20), (104, 100, 0, 40, 20))) == (
@@ -76,7 +75,7 @@ def test_angle_and_overlap_are_of_the_same_rectangle():
     )
 
 
-def test_nothing_predicted_or_labelled():
+def test_empty_predictions_and_labels_have_no_overlap():
     none = GraspRectangles.none()
     assert best_overlap(none, GOOD).shape == (0,)
     assert best_overlap(GOOD, none).tolist() == [0]
@@ -86,7 +85,7 @@ def test_nothing_predicted_or_labelled():
     st.lists(st.tuples(*[st.floats(20, 80)] * 2, st.floats(-90, 90), *[st.floats(1, 40)] * 2)),
     st.floats(0, 360),
 )
-def test_metric_stays_as_the_picture_is_turned(rows, degrees):
+def test_the_metric_does_not_depend_on_the_rotation_of_the_image(rows, degrees):
     prediction = rectangles((50, 50, 10, 40, 20))
     good = rectangles(*rows) if rows else GraspRectangles.none()
     before = best_overlap(prediction, good)
@@ -104,7 +103,7 @@ def test_metric_stays_as_the_picture_is_turned(rows, degrees):
         assert best_overlap(turned(prediction), turned(good)) == pytest.approx(before, abs=1e-6)
 
 
-def test_detector_is_scored_by_its_best_rectangle_on_the_whole_image():
+def test_a_detector_is_scored_by_its_best_rectangle_on_the_whole_image():
     seen = []
 
     def detector(frame, mask=None, count=100):
@@ -119,12 +118,12 @@ def test_detector_is_scored_by_its_best_rectangle_on_the_whole_image():
         sample("b", rectangles((200, 100, 0, 40, 20))),
         sample("c", GOOD),
     ]
-    scores = GraspScores(tuple(evaluate_detector(detector, samples)))
+    scores = score_grasp_detector(detector, samples)
     assert seen == [((240, 320), None, 1)] * 3
     assert [result.name for result in scores.results] == ["a", "b", "c"]
     assert [result.overlap for result in scores.results] == pytest.approx([36 / 44, 0, 0])
     assert scores.top1() == pytest.approx(1 / 3)
-    assert scores.detection().truth.tolist() == [True, False]  # and one view with nothing
+    assert scores.detection().truth.tolist() == [True, False]  # and one image without a rectangle
     report = json.loads(json.dumps(scores.report(), allow_nan=False))
     assert report["views"] == 3
     assert report["found_nothing"] == 1
@@ -144,27 +143,31 @@ def test_detector_is_scored_by_its_best_rectangle_on_the_whole_image():
     assert last["best"] is None
 
 
-def test_no_view_at_all_is_reported_as_undefined():
+def test_figures_without_images_are_undefined():
     scores = GraspScores(())
     report = json.loads(json.dumps(scores.report(), allow_nan=False))
     assert report["views"] == 0
     assert report["top1"]["0.25"] is None
-    assert fold_report([]) == {}
+    assert spread(scores.figures(), []) == {}
 
 
 def test_recognition_of_labelled_rectangles():
     class Judge:
+        def __call__(self, frame, mask=None, count=100):
+            return GraspRectangles.none()
+
         def judge(self, frame, some):
             return some.opening / 100
 
     good, bad = rectangles((9, 9, 0, 90, 9), (9, 9, 0, 40, 9)), rectangles((9, 9, 0, 30, 9))
-    first, second = recognise(Judge(), [sample("a", good, bad), sample("b", bad)])
+    views = [sample("a", good, bad), sample("b", bad)]
+    first = score_grasp_detector(Judge(), views[:1]).recognition
     assert first.truth.tolist() == [True, True, False]
     assert first.score == pytest.approx([0.9, 0.4, 0.3])
     assert first.accuracy() == pytest.approx(2 / 3)
     assert first.average_precision() == 1
     assert first.roc_auc() == 1
-    both = first + second
+    both = score_grasp_detector(Judge(), views).recognition
     assert both.report() == {
         "count": 4,
         "good": 3,
@@ -174,7 +177,7 @@ def test_recognition_of_labelled_rectangles():
     }
 
 
-def test_curves_by_hand():
+def test_curves_are_correct():
     scores = BinaryScores(np.array([True, False, True]), np.array([0.9, 0.6, 0.3]))
     precision, recall = scores.precision_recall()
     assert precision.tolist() == pytest.approx([2 / 3, 1 / 2, 1, 1])
@@ -191,7 +194,7 @@ def test_curves_by_hand():
     assert alike.report()["roc_auc"] is None
 
 
-def test_folds_give_mean_and_deviation():
+def test_spread_over_folds_has_mean_and_deviation():
     judged = [
         BinaryScores(np.array([True, False]), np.array(score)) for score in ([0.9, 0.1], [0.9, 0.8])
     ]
@@ -201,7 +204,8 @@ def test_folds_give_mean_and_deviation():
             (result("c", 0.6), result("d", 0.27), result("e", 0), result("f", 0)), judged[1]
         ),
     ]
-    report = fold_report(folds)
+    figures = [fold.figures() for fold in folds]
+    report = spread((folds[0] + folds[1]).figures(), figures)
     assert report["top1@0.25"]["folds"] == [1.0, 0.5]
     assert report["top1@0.25"]["mean"] == 0.75
     assert report["top1@0.25"]["deviation"] == pytest.approx(np.sqrt(0.125))
@@ -213,10 +217,10 @@ def test_folds_give_mean_and_deviation():
         "pooled": 0.75,
         "folds": [1.0, 0.5],
     }
-    assert fold_report(folds[:1])["top1@0.25"]["deviation"] is None
+    assert spread(figures[0], figures[:1])["top1@0.25"]["deviation"] is None
 
 
-def test_pictures_show_right_green_wrong_red_and_plates_thicker():
+def test_pictures_show_right_green_wrong_red_and_thick_plates():
     view = sample("a", rectangles((160, 120, 0, 180, 40)))
     right = GraspResult("a", "a", rectangles((160, 120, 0, 180, 40)), 1.0, 1.0)
     wrong = GraspResult("a", "a", rectangles((160, 60, 0, 180, 40)), 0.0, 1.0)
@@ -233,7 +237,7 @@ def test_pictures_show_right_green_wrong_red_and_plates_thicker():
     picture = prediction_picture(view, wrong)
     assert count(picture, 60, slice(60, 80), red) > 0
     assert count(picture, slice(None), slice(None), green) == 0
-    # The label is drawn too, and the frame is left as it was.
+    # The label is drawn too, and the frame stays unchanged.
     assert (picture[100:140, 68:72] != 200).any()
     assert (view.frame.color == 200).all()
     nothing = GraspResult("a", "a", GraspRectangles.none(), 0.0, 1.0)
@@ -244,17 +248,17 @@ def test_pictures_show_right_green_wrong_red_and_plates_thicker():
         prediction_sheet([view], [right, wrong])
 
 
-def test_small_rectangles_are_shown_larger():
+def test_small_rectangles_are_enlarged():
     view = sample("a", rectangles((300, 230, 0, 40, 20)))
     nothing = GraspResult("a", "a", GraspRectangles.none(), 0.0, 1.0)
     picture = prediction_picture(view, nothing)
     assert picture.shape == (120, 160, 3)
-    assert (picture != 200).any()  # the label, though it lies in the view's corner
+    assert (picture != 200).any()  # the label in the corner
     blank = sample("a", GraspRectangles.none())
     assert prediction_picture(blank, nothing).shape == (240, 320, 3)
 
 
-def test_curves_are_drawn_even_where_they_are_undefined(tmp_path):
+def test_charts_are_drawn_even_if_curves_are_undefined(tmp_path):
     judged = BinaryScores(np.array([True, False, True]), np.array([0.9, 0.6, 0.3]))
     folds = [
         GraspScores((result("a", 0.6, 0.9), result("b", 0.1, 0.2)), judged),

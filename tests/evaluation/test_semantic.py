@@ -1,4 +1,4 @@
-"""Figures of maps of classes whose answers are known."""
+"""Class maps with known figures."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ class Views(list):
 
 
 def view(name, *things):
-    """Things: label, rows, columns."""
+    """Objects: class index, rows, columns."""
     masks = np.zeros((len(things), *SHAPE), bool)
     for row, (_, rows, columns) in enumerate(things):
         masks[row, rows, columns] = True
@@ -41,12 +41,12 @@ def view(name, *things):
 
 
 def test_counts_and_figures():
-    """20 x 20 pixels of a mug, of which 100 are told as nothing and 40 as a box."""
+    """20 x 20 pixels of a mug, of which 100 are predicted as no class and 40 as a box."""
     truth = view("a", (0, slice(10, 30), slice(10, 30)))
-    told = np.full(SHAPE, 3)
-    told[10:25, 10:30] = 0
-    told[10:12, 10:30] = 1
-    report = score_class_maps(lambda frame: told, [truth], CLASSES)
+    predicted = np.full(SHAPE, 3)
+    predicted[10:25, 10:30] = 0
+    predicted[10:12, 10:30] = 1
+    report = score_class_maps(lambda frame: predicted, [truth], CLASSES)
     assert report.classes == CLASSES
     expected = np.zeros((4, 4), int)
     expected[0] = [260, 40, 0, 100]
@@ -61,34 +61,34 @@ def test_counts_and_figures():
     assert report.views["a"][0] == pytest.approx(260 / 400)
 
 
-def test_all_right():
+def test_perfect_maps_score_one():
     truth = view("a", (0, slice(10, 30), slice(10, 30)), (2, slice(40, 44), slice(5, 70)))
-    told = np.full(SHAPE, 3)
-    told[10:30, 10:30], told[40:44, 5:70] = 0, 2
-    figures = score_class_maps(lambda frame: told, [truth], CLASSES).figures()
+    predicted = np.full(SHAPE, 3)
+    predicted[10:30, 10:30], predicted[40:44, 5:70] = 0, 2
+    figures = score_class_maps(lambda frame: predicted, [truth], CLASSES).figures()
     assert set(figures.values()) == {1.0}
 
 
-def test_outlines_may_be_off_by_a_little():
+def test_outlines_agree_within_the_tolerance():
     """0.75 % of a diagonal of 100 pixels: one pixel."""
     truth = view("a", (0, slice(10, 30), slice(10, 30)))
     for shift, expected in ((1, 1.0), (2, 0.5)):
-        told = np.full(SHAPE, 3)
-        told[10:30, 10 + shift : 30 + shift] = 0
-        report = score_class_maps(lambda frame, told=told: told, [truth], CLASSES)
+        predicted = np.full(SHAPE, 3)
+        predicted[10:30, 10 + shift : 30 + shift] = 0
+        report = score_class_maps(lambda frame, predicted=predicted: predicted, [truth], CLASSES)
         assert report.figures()["outline_f"] == pytest.approx(expected, abs=0.08)
         if shift == 1:
             assert report.figures()["outline_f"] == 1.0
 
 
-def test_a_class_that_is_not_told_has_no_outline():
+def test_a_class_without_prediction_has_an_outline_f_of_zero():
     truth = view("a", (0, slice(10, 30), slice(10, 30)))
     report = score_class_maps(lambda frame: np.full(SHAPE, 3), [truth], CLASSES)
     assert report.figures()["outline_f"] == 0
     assert report.figures()["mean_iou"] == pytest.approx(4400 / 4800 / 2)
 
 
-def test_crowds_do_not_count_and_views_of_nothing_have_no_figures():
+def test_crowds_do_not_count_and_images_without_labels_have_no_figures():
     crowd = view("crowd", (0, slice(10, 30), slice(10, 30)))
     crowd = replace(crowd, crowd=np.array([True]))
     wrong_there = np.full(SHAPE, 3)
@@ -102,39 +102,39 @@ def test_crowds_do_not_count_and_views_of_nothing_have_no_figures():
     assert report.report()["no_class"] == {"pixels": 4400, "accuracy": 1, "iou": 1}
 
 
-def test_what_is_told_in_a_crowd_is_no_outline():
+def test_predictions_inside_a_crowd_have_no_outline():
     views = view("a", (0, slice(10, 30), slice(10, 30)), (0, slice(35, 55), slice(40, 70)))
     views = replace(views, crowd=np.array([False, True]))
-    told = np.full(SHAPE, 3)
-    told[10:30, 10:30], told[40:50, 45:60] = 0, 0
-    report = score_class_maps(lambda frame: told, [views], CLASSES)
+    predicted = np.full(SHAPE, 3)
+    predicted[10:30, 10:30], predicted[40:50, 45:60] = 0, 0
+    report = score_class_maps(lambda frame: predicted, [views], CLASSES)
     assert report.figures()["outline_f"] == 1
     assert report.figures()["mean_iou"] == 1
 
 
-def test_what_has_no_outline_has_no_figure_of_it():
-    """A class all over the picture, and a thing that another one hides."""
+def test_classes_without_an_outline_have_no_outline_f():
+    """A class that fills the image, and an object that another one hides."""
     everywhere = view("a", (1, slice(0, 60), slice(0, 80)))
     report = score_class_maps(lambda frame: np.full(SHAPE, 1), [everywhere], CLASSES)
     assert np.isnan(report.figures()["outline_f"])
     assert report.figures()["mean_iou"] == 1
     hidden = view("b", (0, slice(10, 30), slice(10, 30)), (1, slice(10, 30), slice(10, 30)))
-    told = np.full(SHAPE, 3)
-    told[10:30, 10:30] = 1
-    report = score_class_maps(lambda frame: told, [hidden], CLASSES)
+    predicted = np.full(SHAPE, 3)
+    predicted[10:30, 10:30] = 1
+    report = score_class_maps(lambda frame: predicted, [hidden], CLASSES)
     assert set(report.figures().values()) == {1.0}
 
 
-def test_the_worst_views_come_first_and_show_both_maps():
+def test_the_worst_images_come_first_and_show_both_maps():
     good = view("good", (0, slice(10, 30), slice(10, 30)))
     bad = view("bad", (0, slice(30, 50), slice(40, 60)))
-    told = np.full(SHAPE, 3)
-    told[10:30, 10:30] = 0
+    predicted = np.full(SHAPE, 3)
+    predicted[10:30, 10:30] = 0
     views = Views([good, bad, view("empty")])
-    report = score_class_maps(lambda frame: told, views, CLASSES)
-    sheet = worst_views(lambda frame: told, views, report, 1)
+    report = score_class_maps(lambda frame: predicted, views, CLASSES)
+    sheet = worst_views(lambda frame: predicted, views, report, 1)
     labelled = class_picture(bad.frame.color, np.where(bad.masks[0], 0, 3), CLASSES)
-    both = worst_views(lambda frame: told, views, report, 8)
+    both = worst_views(lambda frame: predicted, views, report, 8)
     assert both.shape[1] > sheet.shape[1]  # the empty view is not shown
     assert (labelled[35:38, 42:58] != 100).any()
     assert (labelled[:5] == 100).all()

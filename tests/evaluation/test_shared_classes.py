@@ -1,4 +1,4 @@
-"""Classes of detectors and data sets, matched by name; detectors run over views."""
+"""Classes of detectors and data sets, matched by name; detectors run on samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.evaluation.detector import score_detector
+from cvdl.evaluation.detection import score_detector
 from cvdl.evaluation.shared_classes import SharedClasses
 
 
@@ -24,7 +24,7 @@ def view(labels: list[int]) -> DetectionSample:
     return DetectionSample("view", frame, boxes, np.array(labels), crowd, masks)
 
 
-def test_names_decide_not_labels():
+def test_classes_are_matched_by_name():
     shared = SharedClasses.between(["Wine glass", "cup", "dog"], ["bowl", "cup", "wine-glass"])
     assert shared.names == ("cup", "wine-glass")
     assert shared.unknown == ("bowl",)
@@ -40,15 +40,15 @@ def test_names_decide_not_labels():
     assert found.scores.tolist() == [0.8, 0.7]
 
 
-def test_nothing_in_common_is_an_error():
+def test_no_common_class_is_an_error():
     classes = [f"thing{number}" for number in range(9)]
     with pytest.raises(InputError, match=r"thing5 and 3 more; labelled are object\. .*agnostic"):
         SharedClasses.between(classes, ["object"])
 
 
-def test_a_detector_gets_frames_and_proposals():
+def test_the_detector_gets_frames_and_proposals():
     class Echo:
-        """Takes proposals for cups."""
+        """Detects every proposal as a cup."""
 
         classes = ("dog", "cup")
 
@@ -67,4 +67,4 @@ def test_a_detector_gets_frames_and_proposals():
     assert scored.scores.report().ap50 == 1
     assert scored.unknown == ("bowl",)
     assert set(scored.latency_ms) == {"propose", "detect"}
-    assert detector.calls == 3  # the first view is shown twice
+    assert detector.calls == 3  # the first image is used twice

@@ -14,14 +14,20 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags.typestore import message_type
 from cvdl.core.scene import Scene
 from cvdl.grasping.rectangles import GraspRectangles
-from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.topics import SCENE_TOPICS, TOPICS, Results, scene_messages
 from cvdl.ros import interfaces
 
 
 @pytest.fixture
 def factory():
     return MessageFactory(message_type)
+
+
+def built(topic, factory, frame, scene):
+    """The message of a topic."""
+    return scene_messages(factory, Results(frame, scene))[topic]
 
 
 def test_a_frame_comes_back_from_its_messages(factory, frame):
@@ -42,7 +48,7 @@ def test_depth_that_fits_no_16_bits_becomes_no_reading(factory, frame):
 
 
 def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene):
-    messages = factory.scene(frame, scene, frame.color)
+    messages = scene_messages(factory, Results(frame, scene))
     assert set(messages) == set(SCENE_TOPICS)
     for name, message in messages.items():
         assert message.__msgtype__ == SCENE_TOPICS[name]
@@ -51,7 +57,6 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     ]
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
-    carriers += [factory.boxes(frame, scene), *factory.boxes(frame, scene).detections]
     for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]
@@ -62,13 +67,13 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
 
 
 def test_labels_are_mono16(factory, frame, scene):
-    message = factory.labels(frame, scene)
+    message = built("segmentation/labels", factory, frame, scene)
     assert (message.encoding, message.step) == ("mono16", 128)
     np.testing.assert_array_equal(message.data.view(np.uint16).reshape(48, 64), scene.labels)
 
 
 def test_objects_are_oriented_boxes_with_their_label_numbers(factory, frame, scene):
-    message = factory.objects(frame, scene)
+    message = built("segmentation/objects", factory, frame, scene)
     assert [detection.id for detection in message.detections] == ["2", "3"]
     for detection, item in zip(message.detections, scene.objects, strict=True):
         center, size = detection.bbox.center, detection.bbox.size
@@ -84,16 +89,8 @@ def test_objects_are_oriented_boxes_with_their_label_numbers(factory, frame, sce
     assert named.results[0].hypothesis.score == 0.75
 
 
-def test_boxes_in_the_picture(factory, frame, scene):
-    first, second = factory.boxes(frame, scene).detections
-    assert (first.id, second.id) == ("2", "3")
-    box = second.bbox
-    assert (box.center.position.x, box.center.position.y, box.center.theta) == (40, 32, 0)
-    assert (box.size_x, box.size_y) == (20, 16)
-
-
 def test_detections_carry_their_object_where_they_are_one(factory, frame, scene):
-    mug, can = factory.detections(frame, scene).detections
+    mug, can = built("detection/boxes", factory, frame, scene).detections
     assert (mug.id, can.id) == ("", "3")
     for message, name, score in ((mug, "mug", 0.8), (can, "can", 0.75)):
         (result,) = message.results
@@ -111,12 +108,14 @@ def test_detections_carry_their_object_where_they_are_one(factory, frame, scene)
 
 def test_detections_off_the_support_say_so(factory, frame, scene):
     off = replace(scene.detections[0], off_support=True)
-    found = factory.detections(frame, replace(scene, detections=(off, scene.detections[1])))
+    found = built(
+        "detection/boxes", factory, frame, replace(scene, detections=(off, scene.detections[1]))
+    )
     assert [detection.id for detection in found.detections] == ["off_support", "3"]
 
 
 def test_tracked_detections_have_the_tracks_number(factory, frame, scene):
-    mug, can = factory.tracks(frame, scene).detections
+    mug, can = built("detection/tracks", factory, frame, scene).detections
     assert can.id == ""
     assert (mug.id, mug.results[0].hypothesis.class_id) == ("7", "mug")
     assert (mug.bbox.center.position.x, mug.bbox.size_x, mug.bbox.size_y) == (5, 6, 7)
@@ -131,7 +130,7 @@ def pose_arrays(pose):
 
 
 def test_grasp_rectangles_are_turned_boxes_best_first(factory, frame, scene):
-    detections = factory.grasp_rectangles(frame, scene).detections
+    detections = built("grasp/rectangles", factory, frame, scene).detections
     assert [detection.id for detection in detections] == ["3", "2", "3"]
     for detection, grasp in zip(detections, scene.grasps, strict=True):
         box = detection.bbox
@@ -146,15 +145,17 @@ def test_theta_turns_from_right_to_down(factory, frame, scene):
     along = np.array([1.0, 1.0])
     rectangles = GraspRectangles.from_corners([[[0, 0], [8, 8], [5, 11], [-3, 3]]])
     grasp = replace(scene.grasps[0], angle=float(rectangles.angle[0]))
-    (detection,) = factory.grasp_rectangles(frame, replace(scene, grasps=(grasp,))).detections
+    (detection,) = built(
+        "grasp/rectangles", factory, frame, replace(scene, grasps=(grasp,))
+    ).detections
     theta = detection.bbox.center.theta
     assert theta == pytest.approx(np.pi / 4)
     np.testing.assert_allclose([np.cos(theta), np.sin(theta)], along / np.linalg.norm(along))
 
 
 def test_grasp_poses_in_the_order_of_the_rectangles(factory, frame, scene):
-    poses = factory.grasp_poses(frame, scene).poses
-    detections = factory.grasp_detections(frame, scene).detections
+    poses = built("grasp/poses", factory, frame, scene).poses
+    detections = built("grasp/detections", factory, frame, scene).detections
     for pose, detection, grasp in zip(poses, detections, scene.grasps, strict=True):
         for each in (pose, detection.bbox.center, detection.results[0].pose.pose):
             position, rotation, length = pose_arrays(each)
@@ -168,7 +169,7 @@ def test_grasp_poses_in_the_order_of_the_rectangles(factory, frame, scene):
 
 
 def test_markers_show_grippers_the_best_of_each_object_opaque(factory, frame, scene):
-    markers = [m for m in factory.markers(frame, scene).markers if m.ns == "grasps"]
+    markers = [m for m in built("markers", factory, frame, scene).markers if m.ns == "grasps"]
     assert [(marker.id, marker.color.a) for marker in markers] == [
         (0, 1),
         (1, 1),
@@ -180,8 +181,8 @@ def test_markers_show_grippers_the_best_of_each_object_opaque(factory, frame, sc
         np.testing.assert_allclose(ends.reshape(-1, 2, 3), grasp.wireframe())
 
 
-def test_plane_coefficients_give_the_height_above_it(factory, scene):
-    a, b, c, d = factory.plane(scene.plane).coef
+def test_plane_coefficients_give_the_height_above_it(factory, frame, scene):
+    a, b, c, d = built("segmentation/plane", factory, frame, scene).coef
     point = np.array([0.1, 0.2, 0.7])
     assert a * 0.1 + b * 0.2 + c * 0.7 + d == pytest.approx(scene.plane.height(point))
 
@@ -193,7 +194,7 @@ def test_label_info(factory, frame):
 
 
 def test_markers(factory, frame, scene):
-    clear, plane, *items = factory.markers(frame, replace(scene, grasps=())).markers
+    clear, plane, *items = built("markers", factory, frame, replace(scene, grasps=())).markers
     assert clear.action == clear.DELETEALL
     assert plane.type == plane.TRIANGLE_LIST
     assert 0 < plane.color.a < 1
@@ -217,7 +218,7 @@ def test_markers(factory, frame, scene):
 
 def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene):
     empty = Scene(np.zeros_like(scene.labels), None)
-    messages = factory.scene(frame, empty, frame.color)
+    messages = scene_messages(factory, Results(frame, empty))
     assert "segmentation/plane" not in messages
     assert messages["segmentation/objects"].detections == []
     assert "detection/tracks" not in messages
@@ -227,7 +228,7 @@ def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene)
     assert messages["grasp/detections"].detections == []
     assert len(messages["markers"].markers) == 1
     hidden = Scene(np.zeros_like(scene.labels), scene.plane)
-    assert factory.markers(frame, hidden).markers[1].points == []
+    assert built("markers", factory, frame, hidden).markers[1].points == []
 
 
 def test_transform(factory):
@@ -273,7 +274,7 @@ def test_classes_of_ros_get_arrays_that_they_take_without_checking(frame):
 
 
 @pytest.mark.skipif(find_spec("rclpy") is None, reason="there is no ROS 2")
-@pytest.mark.parametrize("kind", sorted({*SCENE_TOPICS.values(), "vision_msgs/msg/LabelInfo"}))
+@pytest.mark.parametrize("kind", sorted({topic.type for topic in TOPICS.values()}))
 def test_ros_has_the_same_message_as_bags(kind):
     found = interfaces.message_type(kind)
     package, _, name = kind.split("/")

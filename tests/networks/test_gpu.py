@@ -13,13 +13,14 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
-from cvdl.evaluation.detection import evaluate_detections
-from cvdl.grasping import load_detector as load_grasp_detector
-from cvdl.grasping.models.cascade import CascadeDetector
+from cvdl.evaluation.detection import report_on
+from cvdl.grasping import load_grasp_detector
+from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks import cuda_graphs as capture
 from cvdl.networks.cuda_graphs import captured
+from cvdl.networks.input_gpu import gpu_input
 from cvdl.ros.warm_up import made_up_frame
 from cvdl.training.loop import TrainingSettings
 
@@ -90,10 +91,11 @@ def test_what_graphs_hold_brings_nothing_from_the_cpu_and_waits_for_nothing(monk
         frame = torch.zeros(480, 640, 3, dtype=torch.uint8), torch.ones(480, 640), torch.ones(4)
         allowed = torch.ones(120, 160, dtype=torch.bool)
         with NothingBrought():
-            image, scale = detector._make_input(*frame)
-            fine, wide, boxes = detector._see(image)
-            boxes, scores = detector._look(fine, wide, scale, boxes)
-            (image,) = cascade._make_input(*frame)
+            channels = gpu_input(*frame)
+            image, scale = detector._make_input(channels, *frame)
+            fine, wide, boxes = detector._propose(image)
+            boxes, scores = detector._classify(fine, wide, scale, boxes)
+            image = channels
             rectangles, first = cascade.propose(image, allowed, survivors=50)
             rectangles, score = cascade._judge(image, rectangles, first)
     assert (boxes.shape, scores.shape) == ((32, 4), (32, 2))
@@ -146,5 +148,4 @@ def test_the_default_detector_learns_there(tmp_path):
     )
     settings = RgbdTraining(training=training, steps=60)
     model = train_rgbd(Views([view]), Views([view]), settings, tmp_path / "run")
-    found = model([frame])
-    assert evaluate_detections([view], found, ("box",)).ap50 == pytest.approx(1.0)
+    assert report_on(model, [view]).ap50 == pytest.approx(1.0)

@@ -18,9 +18,10 @@ from packaging.requirements import Requirement
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.typestore import message_type
 from cvdl.core.frame import RgbdFrame
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS, MessageFactory
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.markers import marker_array
+from cvdl.messages.topics import TOPICS
 from cvdl.replay import NAMESPACE
-from cvdl.ros import documentation
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
 from helpers.paths import ROOT
 
@@ -30,7 +31,7 @@ KNOWN_TOPICS = {
     DEPTH_TOPIC,
     CAMERA_INFO_TOPIC,
     "/diagnostics",
-    *(f"{NAMESPACE}/{name}" for name in (*SCENE_TOPICS, LABEL_INFO_TOPIC)),
+    *(f"{NAMESPACE}/{name}" for name in TOPICS),
 }
 LAUNCH = (ROOT / "launch/perception.launch.py").read_text()
 ARGUMENTS = re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', LAUNCH)
@@ -38,30 +39,6 @@ ARGUMENTS = re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', LAUNCH)
 
 def text(path: str | Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        (documentation.PARAMETER_FILE, documentation.parameter_file),
-        (documentation.DOCS, lambda: documentation.renew(text(documentation.DOCS))),
-    ],
-)
-def test_what_is_written_from_the_models_is_up_to_date(path, expected):
-    assert text(path) == expected(), "run: python -m cvdl.ros.documentation"
-
-
-def test_a_stale_table_is_written_anew():
-    docs = text(documentation.DOCS)
-    stale = docs.replace("| `grasp.max_opening` |", "| `grasp.old_name` |")
-    assert stale != docs
-    assert documentation.renew(stale) == docs
-
-
-def test_docs_without_a_place_for_a_table_are_refused():
-    docs = text(documentation.DOCS).replace("<!-- parameters -->", "")
-    with pytest.raises(ValueError, match="no place for the table of parameters"):
-        documentation.renew(docs)
 
 
 def test_parameter_file_has_every_parameter_with_its_default_and_its_type():
@@ -177,7 +154,7 @@ def test_rviz_asks_for_no_more_than_publishers_offer(displays):
 
 
 def test_rviz_shows_every_kind_of_marker(displays, frame, scene):
-    markers = MessageFactory(message_type).markers(frame, scene).markers
+    markers = marker_array(MessageFactory(message_type), frame, scene).markers
     assert displays["Markers"]["Namespaces"] == {m.ns: True for m in markers if m.ns}
 
 
@@ -260,7 +237,7 @@ def test_containers_use_launch_arguments_that_there_are():
 def test_package_depends_on_the_messages_that_it_publishes():
     root = ElementTree.fromstring(text("package.xml"))
     depends = {element.text for element in root.findall("exec_depend")}
-    messages = {kind.partition("/")[0] for kind in SCENE_TOPICS.values()}
+    messages = {topic.type.partition("/")[0] for topic in TOPICS.values()}
     assert messages | {"rclpy", "lifecycle_msgs", "std_srvs", "launch_ros"} <= depends
 
 

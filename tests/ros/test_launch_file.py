@@ -15,11 +15,10 @@ import pytest
 import yaml
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
+from cvdl.messages.topics import TOPICS
 from cvdl.replay import NAMESPACE
 from helpers.paths import ROOT
 
-RESULTS = (*SCENE_TOPICS, LABEL_INFO_TOPIC)
 LAUNCH_FILE = ROOT / "launch/perception.launch.py"
 
 
@@ -66,7 +65,7 @@ def test_what_is_recorded_is_every_result_and_nothing_else(start, namespace, pre
     command = start(record="out", namespace=namespace)[-1]["cmd"]
     assert command[:5] == ["ros2", "bag", "record", "--output", "out"]
     topics = re.compile(command[command.index("--regex") + 1])
-    recorded = [f"{prefix}/{name}" for name in RESULTS] + ["/diagnostics", "/tf_static"]
+    recorded = [f"{prefix}/{name}" for name in TOPICS] + ["/diagnostics", "/tf_static"]
     assert [topic for topic in recorded if not topics.search(topic)] == []
     others = [COLOR_TOPIC, f"{prefix}/color", f"{prefix}/overlay/compressed", "/else/overlay"]
     assert [topic for topic in others if topics.search(topic)] == []
@@ -81,7 +80,7 @@ def test_rviz_finds_every_topic_of_its_file_under_its_real_name(start):
     assert shown
     assert shown <= set(renamed)
     camera = yaml.safe_load((ROOT / "config/cameras/azure_kinect.yaml").read_text())
-    expected = {f"{NAMESPACE}/{name}": f"/eyes/{name}" for name in RESULTS}
+    expected = {f"{NAMESPACE}/{name}": f"/eyes/{name}" for name in TOPICS}
     inputs = COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC
     expected |= dict(zip(inputs, camera.values(), strict=True))
     assert [topic for topic in shown if renamed[topic] != expected[topic]] == []

@@ -25,7 +25,7 @@ def test_it_compiles_what_a_frame_needs():
     """So that no frame waits for it; what only other kernels call is compiled with them."""
     Perception(PerceptionConfig(detector={"enable": False}))(made_up_frame())
     waiting = {name for name, signatures in compiled_for().items() if not signatures}
-    assert waiting <= {"_paint_factor", "compare_paint"}
+    assert waiting <= {"_color_factor", "compare_colors"}
 
 
 @pytest.mark.filterwarnings("error:The given NumPy array is not writable")

@@ -189,7 +189,7 @@ def sheet() -> Callable[..., Surface]:
             window=(slice(0, height), slice(0, width)),
             points=camera.deproject(depth),
             valid=np.isfinite(depth).astype(np.uint8),
-            everything=depth.copy(),
+            depth=depth.copy(),
             lab=np.full((height, width, 3), 50, np.float32),
             normals=np.broadcast_to(towards_camera, (height, width, 3)).copy(),
             concavity=np.zeros((height, width), np.float32),

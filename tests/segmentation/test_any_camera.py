@@ -1,4 +1,4 @@
-"""Scenes as other cameras see them: gaps in depth, crowded tables, near views, any roll, bins."""
+"""Scenes of other cameras: gaps in depth, crowded tables, near views, any roll, bins."""
 
 from dataclasses import replace
 from functools import cache
@@ -9,7 +9,7 @@ import pytest
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
 
@@ -17,7 +17,7 @@ RED, BLUE, GREEN, YELLOW = (180, 60, 40), (30, 80, 160), (40, 130, 60), (200, 18
 D435 = Camera(640, 480, 610.0, 610.0, 319.5, 239.5)
 
 
-def things(block):
+def three_boxes(block):
     return (
         block(-0.2, 0.05, (0.10, 0.07, 0.12), yaw=20),
         block(0.05, -0.1, (0.15, 0.05, 0.06), yaw=-35, color=BLUE),
@@ -29,7 +29,7 @@ def things(block):
 
 
 def kept(rows=1, cols=1):
-    """Which of 480 x 640 pixels a sensor of lower resolution fills."""
+    """The pixels (480, 640) that a sensor of lower resolution fills."""
     return (np.arange(480)[:, None] % rows == 0) & (np.arange(640) % cols == 0)
 
 
@@ -50,15 +50,15 @@ PATTERNS = {
     ("pattern", "nothing"),
     [*((pattern, np.nan) for pattern in PATTERNS), ("3 of 4 empty", 0), ("3 of 4 empty", np.inf)],
 )
-def test_gaps_lose_no_object(cast, block, segment, pattern, nothing):
-    view = cast(*things(block))
+def test_all_objects_are_found_despite_gaps(cast, block, segment, pattern, nothing):
+    view = cast(*three_boxes(block))
     depth = np.where(PATTERNS[pattern], view.frame.depth, np.float32(nothing))
     scene = segment(replace(view.frame, depth=depth))
     assert plane_error(view.plane, scene.plane)[1] < 5
     assert len(scene.objects) == 3
     assert min(view.overlaps(scene)) > 0.85
-    told = [cause for cause, _ in scene.doubts]
-    assert ("gaps in the depth" in told) == (pattern != "two lost rows")
+    causes = [cause for cause, _ in scene.doubts]
+    assert ("gaps in the depth" in causes) == (pattern != "two lost rows")
 
 
 # --- Crowded tables -----------------------------------------------------------------------------
@@ -86,10 +86,10 @@ def test_a_pile_that_hides_half_of_the_table_is_kept(cast, block, segment, eleva
     assert (scene.labels[shown] >= FIRST_OBJECT_LABEL).mean() > 0.7
 
 
-def test_what_is_seen_to_stand_beside_the_table_is_no_object(cast, block, segment, room):
-    """A chair's back: it goes on below the table's top, behind its edge."""
+def test_a_chair_beside_the_table_is_removed(cast, block, segment, room):
+    """Its back continues below the top of the table, behind the edge."""
     chair = block(0.1, 0.55, (0.35, 0.05, 0.55), z=-0.35, color=YELLOW)
-    view = cast(*things(block), elevation=30, room=(*room, chair))
+    view = cast(*three_boxes(block), elevation=30, room=(*room, chair))
     scene = segment(view.frame)
     assert min(view.overlaps(scene)) > 0.85
     assert len(scene.objects) == 3
@@ -100,7 +100,7 @@ def test_what_is_seen_to_stand_beside_the_table_is_no_object(cast, block, segmen
 
 @pytest.mark.parametrize("distance", [0.3, 0.4, 0.5])
 def test_a_wrist_camera_sees_a_mat(cast, block, segment, distance):
-    """The mat covers the view, 0.05 to 0.15 square metres, and things lie on it."""
+    """The mat covers the view, 0.05 to 0.15 square meters, and objects lie on it."""
     scale = distance / 0.4
     view = cast(
         block(-0.07 * scale, 0.02, (0.05 * scale, 0.08 * scale, 0.03)),
@@ -117,8 +117,8 @@ def test_a_wrist_camera_sees_a_mat(cast, block, segment, distance):
     assert min(view.overlaps(scene)) > 0.8
 
 
-def test_depth_that_is_far_noisier_than_a_kinects(cast, block, segment):
-    """A D405 over a plain mat: grains of noise of 10 mm at half a metre."""
+def test_depth_with_much_more_noise_than_a_kinect(cast, block, segment):
+    """A D405 over a plain mat: grains of noise of 10 mm at half a meter."""
     view = cast(
         block(-0.12, 0.0, (0.09, 0.09, 0.08)),
         block(0.1, 0.03, (0.08, 0.1, 0.1), color=BLUE),
@@ -139,7 +139,7 @@ def test_depth_that_is_far_noisier_than_a_kinects(cast, block, segment):
 
 
 def turned(frame, quarters):
-    """The frame of a camera turned by so many quarters of a circle."""
+    """The frame of a camera that is rolled by quarters of a circle."""
     camera = frame.camera
     for _ in range(quarters):
         camera = Camera(
@@ -162,7 +162,7 @@ def simulated(index):
 @pytest.mark.parametrize(("quarters", "side"), [(1, "left"), (2, "bottom"), (3, "right")])
 @pytest.mark.parametrize("index", [1, 16, 29, 62])
 def test_a_turned_camera_finds_the_table(index, quarters, side, up):
-    """Rooms in which a wall or the floor won, for most of them."""
+    """Most of these are rooms in which a wall or the floor won in the past."""
     scene = simulated(index)
     config = PerceptionConfig().segmentation_only()
     setting = side if up == "side" else "auto"
@@ -175,8 +175,8 @@ def test_a_turned_camera_finds_the_table(index, quarters, side, up):
     assert found.offset == pytest.approx(scene.truth.plane.offset, abs=0.02)
 
 
-def test_gravity_tells_a_table_from_a_wall(cast, block):
-    """A wall full of things, and a bare table that shows less of itself."""
+def test_gravity_distinguishes_a_table_from_a_wall(cast, block):
+    """A wall with many objects, and an empty table that is less visible."""
     wall = block(0, 0.3, (2, 0.05, 2), z=-0.5, color=(200, 200, 190))
     shelf = [block(x, 0.25, (0.08, 0.06, 0.08), z=0.3, color=BLUE) for x in (-0.3, -0.1, 0.1, 0.3)]
     view = cast(elevation=20, room=(wall, *shelf))
@@ -190,7 +190,7 @@ def test_gravity_tells_a_table_from_a_wall(cast, block):
 
 
 def test_the_bottom_of_a_bin_is_the_support(cast, block, segment):
-    """Its walls have the colour of its bottom."""
+    """Its walls have the color of its bottom."""
     walls = [
         block(x, y, size, color=(60, 80, 110))
         for x, y, size in (
@@ -216,7 +216,7 @@ def test_the_bottom_of_a_bin_is_the_support(cast, block, segment):
 
 
 def test_a_large_box_on_the_floor_is_an_object(cast, block, segment):
-    """Its front is larger than any side of a thing on a table, and it ends within the image."""
+    """Its front is larger than any side of an object on a table, and ends within the image."""
     floor = block(0, 0, (6, 6, 0.05), z=-0.05, color=(120, 115, 110))
     view = cast(block(0, 0.2, (0.6, 0.25, 0.45)), elevation=20, distance=1.8, table=floor)
     scene = segment(view.frame)

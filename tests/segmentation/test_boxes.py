@@ -1,4 +1,4 @@
-"""Boxes round points of which the box is known."""
+"""Boxes around points of known boxes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TILTED = Plane(np.array([0.0, -np.sin(0.7), -np.cos(0.7)]), 0.8)
 
 
 def faces(plane, size, yaw_degrees, base=0.0, count=600, seed=0):
-    """Points on the front, the left side and the top of a box over the plane, and its middle."""
+    """Points on the front, the left side and the top of a box over the plane, and its center."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(-0.5, 0.5, (count, 3))
     side = rng.integers(0, 3, count)
@@ -25,7 +25,7 @@ def faces(plane, size, yaw_degrees, base=0.0, count=600, seed=0):
 
 
 @given(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.sampled_from([0, -1]))
-@example(x=-1, y=0, z=0)  # a camera on its side, that looks along the table
+@example(x=-1, y=0, z=0)  # a camera on its side that looks along the table
 def test_axes_of_a_plane(x, y, z):
     assume(np.linalg.norm([x, y, z]) > 1e-3)
     normal = np.array([x, y, z]) / np.linalg.norm([x, y, z])
@@ -36,7 +36,7 @@ def test_axes_of_a_plane(x, y, z):
 
 
 @given(st.floats(0.03, 0.4), st.floats(0.03, 0.4), st.floats(0.03, 0.4), st.floats(-90, 90))
-def test_a_box_round_its_three_visible_faces(width, depth, height, yaw):
+def test_box_around_its_three_visible_faces(width, depth, height, yaw):
     size = np.array([width, depth, height])
     points, middle = faces(TILTED, size, yaw)
     box = standing_box(points, TILTED, is_lowest=False)
@@ -55,14 +55,14 @@ def test_stray_points_do_not_stretch_a_box():
     np.testing.assert_allclose(box.center, middle, atol=0.01)
 
 
-def test_what_begins_a_little_above_the_plane_reaches_down_to_it():
+def test_box_of_points_slightly_above_the_plane_extends_down_to_it():
     points, _ = faces(TILTED, np.array([0.1, 0.1, 0.05]), 0, base=0.02)
     box = standing_box(points, TILTED, is_lowest=False)
     assert box.size[2] == pytest.approx(0.07, abs=0.002)
     assert TILTED.height(box.corners()).min() == pytest.approx(0, abs=1e-9)
 
 
-def test_what_rests_on_something_else_does_not():
+def test_box_of_an_object_on_another_object_does_not():
     points, middle = faces(TILTED, np.array([0.1, 0.1, 0.05]), 0, base=0.1)
     box = standing_box(points, TILTED, is_lowest=False)
     assert box.size[2] == pytest.approx(0.05, abs=0.002)

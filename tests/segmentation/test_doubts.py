@@ -1,4 +1,4 @@
-"""What a scene says against itself: the depth's gaps, and a support that may be a wall."""
+"""Doubts about a scene: gaps in the depth, and a support plane that may be a wall."""
 
 from dataclasses import replace
 
@@ -19,18 +19,18 @@ def causes(doubts):
     return [cause for cause, _ in doubts]
 
 
-def test_depth_without_gaps_is_in_no_doubt():
+def test_depth_without_gaps_has_no_doubts():
     assert causes(depth_doubts(np.ones((48, 64), np.float32), 0.0)) == []
 
 
-def test_small_gaps_and_large_ones_have_their_own_causes():
+def test_small_and_large_gaps_have_different_causes():
     depth = np.ones((48, 64), np.float32)
     depth[:, :40] = np.nan
     (cause, sentence), *rest = depth_doubts(depth, 0.5)
     assert (cause, rest) == ("gaps in the depth", [])
     assert "62% of the pixels" in sentence
     assert causes(depth_doubts(depth, 0.05)) == ["little depth"]
-    depth[:] = np.nan  # then there is no support plane, which is told with its cause
+    depth[:] = np.nan  # an empty image has no support plane, which has its own message
     assert causes(depth_doubts(depth, 0.0)) == []
 
 
@@ -45,15 +45,15 @@ def test_small_gaps_and_large_ones_have_their_own_causes():
         (TABLE, TABLE.normal, "auto", []),
         (SLOPE, TABLE.normal, "auto", ["tilted support"]),
         (WALL, TABLE.normal, "tf", ["tilted support"]),
-        (WALL, WALL.normal, "auto", []),  # upside down, and tf knows
-        (TABLE, WALL.normal, "top", []),  # a side of the image comes before tf
+        (WALL, WALL.normal, "auto", []),  # upside down, known from tf
+        (TABLE, WALL.normal, "top", []),  # a side of the image takes precedence over tf
     ],
 )
 def test_a_support_that_may_be_a_wall(plane, up, setting, expected):
     assert causes(support_doubts(plane, up, setting)) == expected
 
 
-def test_a_scene_has_the_doubts_of_its_frame():
+def test_a_scene_has_the_doubts_about_its_frame():
     perceive = Perception(PerceptionConfig().segmentation_only())
     frame = made_up_frame()
     assert perceive(frame).doubts == ()

@@ -1,4 +1,4 @@
-"""Labels and their pixels."""
+"""Labels, their pixels and connected parts."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cvdl.segmentation.labels import enlarged, pixels_by_label, rank
+from cvdl.segmentation.labels import connected_parts, enlarged, pixels_by_label, quantile, without
 
 values = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -21,7 +21,7 @@ def test_each_label_gets_its_pixels_in_order(labels):
         np.testing.assert_array_equal(where, np.flatnonzero(labels == label))
 
 
-def test_numbers_beyond_16_bits():
+def test_labels_above_16_bits():
     labels = np.array([[0, 65_536], [70_000, 1]], np.int32)
     assert {label: where.tolist() for label, where in pixels_by_label(labels).items()} == {
         1: [3],
@@ -31,32 +31,48 @@ def test_numbers_beyond_16_bits():
 
 
 @given(values, st.floats(0, 1))
-def test_rank_is_a_value_within_one_place_of_the_quantile(values, share):
+def test_quantile_is_a_value_within_one_place(values, share):
     ordered = np.sort(values)
     below = int(share * (len(values) - 1))
     above = min(below + 2, len(values) - 1)
-    found = rank(values, share)
+    found = quantile(values, share)
     assert found in values
     assert ordered[below] <= found <= ordered[above]
 
 
 @given(values)
-def test_rank_at_the_ends(values):
-    assert rank(values, 0) == values.min()
-    assert rank(values, 1) == values.max()
+def test_quantile_at_the_ends(values):
+    assert quantile(values, 0) == values.min()
+    assert quantile(values, 1) == values.max()
 
 
-def test_rank_of_a_hundred():
+def test_quantile_of_a_hundred_values():
     values = np.random.default_rng(0).permutation(100).astype(np.float32)
-    assert rank(values, 0.95) == 95
-    assert rank(values, 0.95) == pytest.approx(np.quantile(values, 0.95), abs=1)
+    assert quantile(values, 0.95) == 95
+    assert quantile(values, 0.95) == pytest.approx(np.quantile(values, 0.95), abs=1)
 
 
-def test_a_reduced_image_in_full_size():
+def test_a_reduced_image_is_enlarged_to_full_size():
     small = np.array([[1, 2], [3, 4]], np.float32)
-    full = enlarged(small, 3, (7, 8))  # the last row, and the last two columns, are no whole block
+    full = enlarged(small, 3, (7, 8))  # the last row and two columns are no whole block
     np.testing.assert_array_equal(full[:6, :6], np.kron(small, np.ones((3, 3))))
     np.testing.assert_array_equal(full[6], full[5])
     np.testing.assert_array_equal(full[:, 6], full[:, 5])
     np.testing.assert_array_equal(full[:, 7], full[:, 5])
     assert enlarged(small, 3, (5, 4)).shape == (5, 4)
+
+
+def test_labels_are_removed_by_their_pixels():
+    labels = np.array([[1, 1, 0], [2, 3, 3]], np.int32)
+    kept = without(labels, lambda label, pixels: len(pixels) == 1 or label == 3)
+    assert kept.tolist() == [[1, 1, 0], [0, 0, 0]]
+
+
+def test_connected_parts_and_their_areas():
+    mask = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 0]], bool)
+    for connectivity, count in ((4, 3), (8, 1)):
+        parts, areas = connected_parts(mask, connectivity)
+        assert len(areas) == count + 1
+        assert areas.sum() == mask.sum()
+        assert areas[parts].tolist() == np.where(mask, areas[parts], 0).tolist()
+    assert connected_parts(np.zeros((2, 2), bool))[1].tolist() == [0]

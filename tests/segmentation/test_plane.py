@@ -1,16 +1,16 @@
-"""The support plane by itself: which one it is, and where it lies."""
+"""The support plane: which plane it is, and where it lies."""
 
 import numpy as np
 import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.segmentation.plane import SupportPlane, find_support_plane
 from cvdl.simulation import simulate_scene
 
 SMALL = Camera(80, 60, 65.6, 65.6, 39.5, 29.5)
-ABOVE = Plane(np.array([0.0, 0.0, -1.0]), 1.0)  # a camera 1 m above it that looks straight down
+ABOVE = Plane(np.array([0.0, 0.0, -1.0]), 1.0)  # 1 m below a camera that looks straight down
 
 
 def find(view, min_area=0.04):
@@ -29,7 +29,7 @@ def test_a_bare_table_from_every_elevation(cast, elevation):
 
 
 @pytest.mark.parametrize("elevation", [25, 40, 60])
-def test_the_footprint_is_where_the_table_is_seen(cast, room, elevation):
+def test_footprint_covers_the_visible_table(cast, room, elevation):
     view = cast(elevation=elevation, room=room)
     found = find(view)
     footprint = np.kron(found.footprint, np.ones((found.stride, found.stride)))[:480, :640] > 0
@@ -39,7 +39,7 @@ def test_the_footprint_is_where_the_table_is_seen(cast, room, elevation):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_noise_does_not_decide(cast, block, room, seed):
+def test_the_plane_does_not_depend_on_the_noise(cast, block, room, seed):
     view = cast(block(0, 0, (0.1, 0.1, 0.1)), elevation=35, room=room, seed=seed)
     found = find(view)
     angle, offset = plane_error(view.plane, found.plane)
@@ -57,7 +57,7 @@ def test_the_lid_of_a_large_box_is_not_the_table(cast, block):
     ("seed", "index"), [(0, 66), (0, 96), (7, 40), (7, 82), (31, 29), (33, 9), (33, 134)]
 )
 def test_neither_floor_nor_wall_nor_cupboard_wins(seed, index):
-    """Scenes in which these are large and things stand on them, or before them."""
+    """Scenes in which these are large and objects stand on them or in front of them."""
     scene = simulate_scene(seed, index)
     found = find_support_plane(scene.frame.depth, scene.frame.camera, 0.04)
     angle, offset = plane_error(scene.truth.plane, found.plane)
@@ -65,7 +65,7 @@ def test_neither_floor_nor_wall_nor_cupboard_wins(seed, index):
     assert offset < 5
 
 
-def test_planes_smaller_than_asked_for_are_none(cast, block):
+def test_planes_below_the_minimum_area_are_ignored(cast, block):
     small = block(0, 0, (0.3, 0.3, 0.03), z=-0.03)
     view = cast(table=small, elevation=60)
     seen = find(view, 0.08)
@@ -73,7 +73,7 @@ def test_planes_smaller_than_asked_for_are_none(cast, block):
     assert find(view, 0.1) is None
 
 
-def test_without_readings_there_is_none():
+def test_no_plane_without_readings():
     assert find_support_plane(np.full((60, 80), np.nan, np.float32), SMALL, 0.04) is None
 
 
@@ -89,8 +89,8 @@ def test_a_ball_has_no_plane():
 
 
 @pytest.mark.parametrize(("steepest", "seen"), [(6, False), (25, True)])
-def test_a_plane_seen_edge_on_is_none(steepest, seen):
-    """A table 15 cm under a level camera, of which only what is seen at a small angle shows."""
+def test_a_plane_seen_edge_on_is_not_found(steepest, seen):
+    """A table 15 cm below a level camera, visible only at small angles."""
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
     down = camera.deproject(np.ones((480, 640), np.float32))[..., 1]
     shown = (down > np.tan(np.deg2rad(2))) & (down < np.tan(np.deg2rad(steepest)))
@@ -99,14 +99,14 @@ def test_a_plane_seen_edge_on_is_none(steepest, seen):
     assert (find_support_plane(depth, camera, 0.04) is not None) == seen
 
 
-def test_a_foot_just_outside_the_picture_is_not_carried():
+def test_a_foot_just_outside_the_image_is_not_carried():
     support = SupportPlane(ABOVE, np.ones((6, 8), bool), 10, np.zeros((6, 8), bool))
     feet = SMALL.deproject_pixels(np.array([[-3.0, 25], [25, -3.0], [0, 0]]), np.ones(3))
     assert support.carries(feet, SMALL).tolist() == [False, False, True]
 
 
-def test_what_the_plane_carries():
-    """Feet inside and outside of the footprint, whatever the height over it."""
+def test_points_that_the_plane_carries():
+    """Feet inside and outside of the footprint, at any height above it."""
     footprint = np.zeros((6, 8), bool)
     footprint[2:4, 3:6] = True  # rows 20 to 39, columns 30 to 59
     support = SupportPlane(ABOVE, footprint, 10, ~footprint)

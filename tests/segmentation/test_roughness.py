@@ -1,4 +1,4 @@
-"""How noisy depth is, measured on the frame, and what smoothing makes of it."""
+"""Noise of the depth, measured on the frame, and smoothing."""
 
 import cv2
 import numpy as np
@@ -20,11 +20,11 @@ def noisy(factor, grain=5, step=0.0, seed=0):
 
 
 @pytest.mark.parametrize("factor", [3.0, 8.0])
-def test_noise_is_measured_as_a_factor_on_the_models(factor):
+def test_noise_is_measured_as_a_factor_on_the_model(factor):
     assert roughness(noisy(factor, grain=4)) == pytest.approx(factor, rel=0.2)
 
 
-def test_a_quiet_frame_has_one_whatever_its_steps():
+def test_a_quiet_frame_with_steps_has_a_roughness_of_one():
     depth = noisy(0.5)
     depth[::40] = np.nan
     depth[100:200, 100:300] -= 0.1
@@ -32,7 +32,7 @@ def test_a_quiet_frame_has_one_whatever_its_steps():
     assert roughness(np.full((480, 640), np.nan, np.float32)) == 1
 
 
-def test_smoothing_takes_the_noise_and_leaves_steps_and_gaps():
+def test_smoothing_reduces_noise_and_keeps_steps_and_gaps():
     depth = noisy(8.0, step=0.08)
     depth[200:220, 100:140] = np.nan
     truth = noisy(0.0, step=0.08)
@@ -43,7 +43,7 @@ def test_smoothing_takes_the_noise_and_leaves_steps_and_gaps():
     inner[:, 310:330] = False
     off = np.abs(smooth - truth)[inner], np.abs(depth - truth)[inner]
     assert off[0].mean() < 0.4 * off[1].mean()
-    assert abs(smooth[:, 335:] - truth[:, 335:]).max() < 0.03  # the step is where it was
+    assert abs(smooth[:, 335:] - truth[:, 335:]).max() < 0.03  # the step stays in place
 
 
 @pytest.mark.parametrize("shape", [(471, 611), (720, 1280), (60, 80)])

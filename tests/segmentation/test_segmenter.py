@@ -1,4 +1,4 @@
-"""The segmentation stage on scenes of which everything is known, and on bad input."""
+"""The segmentation stage on known scenes and on bad input."""
 
 from dataclasses import replace
 from time import process_time
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
-from cvdl.evaluation.scene import plane_error
+from cvdl.evaluation.scene_scores import plane_error
 from cvdl.segmentation import SegmentationConfig, TabletopSegmenter, segmenter
 
 RED, BLUE, GREEN = (180, 60, 40), (30, 80, 160), (40, 130, 60)
@@ -40,11 +40,11 @@ def yaw_and_size(box, truth):
     return yaw - 90 * quarters, box.size[[1, 0, 2]] if quarters % 2 else box.size
 
 
-# --- Things apart from each other ---------------------------------------------------------------
+# --- Separate objects ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("elevation", [20, 30, 45, 60, 75, 90])
-def test_boxes_from_every_elevation(cast, block, segment, elevation):
+def test_separate_boxes_from_every_elevation(cast, block, segment, elevation):
     view = cast(
         block(-0.2, 0.05, (0.10, 0.07, 0.12), yaw=20),
         block(0.05, -0.1, (0.15, 0.05, 0.06), yaw=-35, color=BLUE),
@@ -63,8 +63,8 @@ def test_boxes_from_every_elevation(cast, block, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [30, 60])
-def test_a_stereo_cameras_halo_is_none_of_the_object(cast, block, segment, elevation):
-    """What is beside an object gets the object's depth."""
+def test_halos_of_a_stereo_camera_are_removed(cast, block, segment, elevation):
+    """Pixels beside an object get the depth of the object."""
     view = cast(
         block(-0.15, 0, (0.12, 0.1, 0.1)), block(0.15, 0, (0.1, 0.1, 0.15)), elevation=elevation
     )
@@ -78,7 +78,7 @@ def test_a_stereo_cameras_halo_is_none_of_the_object(cast, block, segment, eleva
 
 
 @pytest.mark.parametrize("elevation", [25, 45, 75])
-def test_boxes_of_one_height_and_colour_side_by_side(cast, block, segment, elevation):
+def test_boxes_of_one_height_and_color_side_by_side(cast, block, segment, elevation):
     size = (0.1, 0.08, 0.1)
     view = cast(block(-0.06, 0, size), block(0.06, 0, size), elevation=elevation)
     assert_one_mask_each(view, segment(view.frame))
@@ -93,7 +93,7 @@ def test_a_thin_object(cast, block, segment, elevation, height):
 
 @pytest.mark.parametrize("elevation", [35, 50, 75])
 def test_the_bottom_of_a_dish_belongs_to_it(cast, block, segment, elevation):
-    """A rim of four bars, and between them a sheet too thin to stand out from the table."""
+    """A rim of four bars around a sheet that is too thin to rise from the table."""
     view = cast(
         block(0, 0, (0.18, 0.18, 0.003), color=BLUE),
         *(block(0, y, (0.22, 0.02, 0.02), color=BLUE) for y in (-0.1, 0.1)),
@@ -107,7 +107,7 @@ def test_the_bottom_of_a_dish_belongs_to_it(cast, block, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [30, 40])
-def test_a_vessel_is_one_thing_whatever_the_colour_of_its_inside(cast, block, segment, elevation):
+def test_a_vessel_with_an_inside_of_another_color_is_one_object(cast, block, segment, elevation):
     walls = [(0, -0.05, (0.1, 0.004, 0.1)), (0, 0.05, (0.1, 0.004, 0.1))]
     walls += [(x, 0, (0.004, 0.1, 0.1)) for x in (-0.05, 0.05)]
     lining = [
@@ -126,8 +126,8 @@ def test_a_vessel_is_one_thing_whatever_the_colour_of_its_inside(cast, block, se
 
 
 @pytest.mark.parametrize("elevation", [30, 45, 60])
-def test_two_small_things_of_two_colours_that_touch(cast, block, segment, elevation):
-    """Each is a few pixels wide on the grid that the regions are cut on."""
+def test_small_objects_of_two_colors_that_touch(cast, block, segment, elevation):
+    """Each is a few pixels wide on the reduced grid."""
     view = cast(
         block(-0.0125, 0, (0.025, 0.06, 0.025)),
         block(0.0125, 0.01, (0.025, 0.03, 0.035), color=BLUE),
@@ -155,11 +155,11 @@ def test_a_box_straight_below_the_camera(cast, block, segment):
     )
 
 
-# --- Things that touch, stack or hide each other ------------------------------------------------
+# --- Objects that touch, stack or occlude each other --------------------------------------------
 
 
 @pytest.mark.parametrize("elevation", [25, 40, 60])
-def test_touching_boxes_come_apart_at_the_crease(cast, block, segment, elevation):
+def test_touching_boxes_are_separated_at_the_crease(cast, block, segment, elevation):
     view = cast(
         block(0, 0.05, (0.12, 0.08, 0.14)),
         block(0, -0.03, (0.12, 0.08, 0.06), color=BLUE),
@@ -169,7 +169,7 @@ def test_touching_boxes_come_apart_at_the_crease(cast, block, segment, elevation
 
 
 @pytest.mark.parametrize("elevation", [25, 40, 60])
-def test_a_box_and_one_that_touches_it_by_an_edge(cast, block, segment, elevation):
+def test_boxes_that_touch_at_an_edge(cast, block, segment, elevation):
     view = cast(
         block(-0.05, 0, (0.1, 0.08, 0.1)),
         block(0.07, 0, (0.1, 0.1, 0.1), yaw=45, color=BLUE),
@@ -192,7 +192,7 @@ def test_a_box_on_a_box(cast, block, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [20, 30, 40])
-def test_an_object_split_by_what_stands_before_it_is_one(cast, block, segment, elevation):
+def test_an_object_divided_by_an_occluder_is_one_object(cast, block, segment, elevation):
     view = cast(
         block(0, 0.1, (0.3, 0.06, 0.1)),
         block(0, -0.04, (0.05, 0.05, 0.2), color=BLUE),
@@ -200,7 +200,7 @@ def test_an_object_split_by_what_stands_before_it_is_one(cast, block, segment, e
     )
     scene = segment(view.frame)
     behind = view.labels == FIRST_OBJECT_LABEL
-    assert not behind[:, 319:321].any()  # it is split
+    assert not behind[:, 319:321].any()  # it is divided
     assert_one_mask_each(view, scene)
 
 
@@ -212,13 +212,13 @@ def test_an_object_split_by_what_stands_before_it_is_one(cast, block, segment, e
             30,
             marks=pytest.mark.xfail(
                 strict=True,
-                reason="pixels along the outline that are the thing's behind stretch it",
+                reason="pixels of the object behind along the outline enlarge the box",
             ),
         ),
         40,
     ],
 )
-def test_the_box_of_what_stands_before_another(cast, block, segment, elevation):
+def test_box_of_an_occluder(cast, block, segment, elevation):
     view = cast(
         block(0, 0.1, (0.3, 0.06, 0.1)),
         block(0, -0.04, (0.05, 0.05, 0.2), color=BLUE),
@@ -229,7 +229,7 @@ def test_the_box_of_what_stands_before_another(cast, block, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [20, 30])
-def test_one_box_before_another_of_its_colour(cast, block, segment, elevation):
+def test_one_box_in_front_of_another_of_its_color(cast, block, segment, elevation):
     view = cast(
         block(-0.05, 0.15, (0.15, 0.1, 0.2)),
         block(0.03, -0.1, (0.1, 0.08, 0.1)),
@@ -239,7 +239,7 @@ def test_one_box_before_another_of_its_colour(cast, block, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [25, 60])
-def test_a_box_on_a_box_of_its_colour(cast, block, segment, elevation):
+def test_a_box_on_a_box_of_its_color(cast, block, segment, elevation):
     view = cast(
         block(0, 0, (0.16, 0.12, 0.06)),
         block(0.01, 0.01, (0.08, 0.06, 0.07), z=0.06, yaw=15),
@@ -248,9 +248,9 @@ def test_a_box_on_a_box_of_its_colour(cast, block, segment, elevation):
     assert_one_mask_each(view, segment(view.frame))
 
 
-@pytest.mark.xfail(strict=True, reason="colour alone does not keep two regions apart")
+@pytest.mark.xfail(strict=True, reason="color alone does not separate two regions")
 @pytest.mark.parametrize("elevation", [30, 75])
-def test_flush_boxes_of_two_colours(cast, block, segment, elevation):
+def test_flush_boxes_of_two_colors(cast, block, segment, elevation):
     size = (0.1, 0.08, 0.1)
     view = cast(block(-0.05, 0, size), block(0.05, 0, size, color=BLUE), elevation=elevation)
     assert_one_mask_each(view, segment(view.frame))
@@ -273,8 +273,8 @@ def test_neither_floor_nor_wall_wins(cast, block, room, segment, elevation):
 
 
 @pytest.mark.parametrize("elevation", [20, 30, 45])
-def test_the_plane_ends_with_the_table(cast, block, segment, elevation):
-    """Behind it is a wall, which the plane would cross."""
+def test_the_labeled_plane_ends_at_the_edge_of_the_table(cast, block, segment, elevation):
+    """The plane intersects a wall behind the table."""
     wall = block(0, 1.0, (4, 0.1, 3), z=-0.75)
     view = cast(block(0, 0, (0.1, 0.07, 0.12)), elevation=elevation, room=(wall,))
     beyond = view.frame.depth > view.frame.depth[view.labels == PLANE_LABEL].max() + 0.2
@@ -322,7 +322,7 @@ def test_an_object_half_over_the_near_edge_is_kept(cast, block, room, segment, e
 
 @pytest.mark.parametrize("elevation", [25, 40, 60])
 @pytest.mark.parametrize(("x", "y", "height"), [(0.7, 0, 1.0), (0.65, 0, 0.5), (0.1, 0.7, 1.0)])
-def test_what_stands_on_the_floor_beside_the_table_is_left_out(
+def test_objects_on_the_floor_beside_the_table_are_removed(
     cast, block, room, segment, elevation, x, y, height
 ):
     cupboard = block(x, y, (0.3, 0.3, height), z=-0.75, color=GREEN)
@@ -336,12 +336,12 @@ def test_what_stands_on_the_floor_beside_the_table_is_left_out(
     assert_one_mask_each(view, scene)
 
 
-# --- What is handed back ------------------------------------------------------------------------
+# --- Results -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def view(cast, block):
-    """Two boxes, the left one nearer."""
+    """Two boxes, the left box nearer."""
     return cast(
         block(-0.15, -0.05, (0.12, 0.1, 0.1)),
         block(0.15, 0.05, (0.12, 0.1, 0.1), color=BLUE),
@@ -349,8 +349,8 @@ def view(cast, block):
     )
 
 
-def test_of_things_that_touch_one_stands_on_the_plane(cast, block, segment):
-    """Though their feet are too dark for any reading."""
+def test_one_of_two_touching_objects_stands_on_the_plane(cast, block, segment):
+    """Even if their feet are too dark for readings."""
     view = cast(block(-0.05, 0, (0.1, 0.1, 0.1)), block(0.04, -0.02, (0.08, 0.1, 0.15), color=BLUE))
     heights = view.plane.height(view.frame.camera.deproject(view.frame.depth))
     feet = (view.labels >= FIRST_OBJECT_LABEL) & (heights < 0.04)
@@ -360,7 +360,7 @@ def test_of_things_that_touch_one_stands_on_the_plane(cast, block, segment):
     assert min(bottoms) == pytest.approx(0, abs=1e-9)
 
 
-def test_objects_are_described_by_their_masks(view, segment):
+def test_areas_and_boxes_of_objects_match_their_masks(view, segment):
     scene = segment(view.frame)
     assert [item.label for item in scene.objects] == [2, 3]
     assert set(np.unique(scene.labels)) == {0, PLANE_LABEL, 2, 3}
@@ -376,7 +376,7 @@ def test_objects_are_described_by_their_masks(view, segment):
         assert np.linalg.det(item.box3d.rotation) > 0
 
 
-def test_the_same_frame_gives_the_same_result_and_stays_as_it_is(view):
+def test_results_are_reproducible_and_the_frame_is_unchanged(view):
     segmenter = TabletopSegmenter()
     color, depth = view.frame.color.copy(), view.frame.depth.copy()
     labels, plane, objects = segmenter(view.frame)
@@ -391,14 +391,14 @@ def test_the_same_frame_gives_the_same_result_and_stays_as_it_is(view):
     np.testing.assert_array_equal(view.frame.depth, depth)
 
 
-def test_no_thread_is_left_waiting_in_a_loop(view, monkeypatch):
-    """For it takes a core from the network that runs next."""
+def test_no_idle_thread_spins(view, monkeypatch):
+    """It would take a core from the network that runs next."""
 
     def threads(*_):
         return {item["num_threads"] for item in threadpool_info() if item["user_api"] == "blas"}
 
     seen = []
-    monkeypatch.setattr(segmenter, "find_support_plane", lambda *_: seen.append(threads()))
+    monkeypatch.setattr(segmenter, "find_support_plane", lambda *_, **__: seen.append(threads()))
     with threadpool_limits(2, "blas"):
         TabletopSegmenter()(view.frame)
         assert threads() == {2}
@@ -415,7 +415,7 @@ def test_no_thread_is_left_waiting_in_a_loop(view, monkeypatch):
         ({"min_pixels": 20_000}, 1, 0),
     ],
 )
-def test_settings_say_what_is_ignored(view, settings, planes, objects):
+def test_settings_limit_planes_and_objects(view, settings, planes, objects):
     _, plane, found = TabletopSegmenter(SegmentationConfig(**settings))(view.frame)
     assert (plane is not None) == planes
     assert len(found) == objects
@@ -431,7 +431,7 @@ def test_points_higher_than_max_height_are_ignored(view):
     assert plane.height(points).max() < 0.06
 
 
-# --- Pictures of any size -----------------------------------------------------------------------
+# --- Images of any size -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -452,7 +452,7 @@ def test_sizes(cast, block, segment, width, height):
 
 @pytest.mark.parametrize("elevation", [40, 60])
 def test_pixels_that_are_not_square(cast, block, segment, elevation):
-    """Of twice the height: a crease across the rows is seen as one along them."""
+    """Pixels of twice the height: a crease across the rows appears along them."""
     view = cast(
         block(0, 0.05, (0.12, 0.08, 0.14)),
         block(0, -0.03, (0.12, 0.08, 0.06), color=BLUE),
@@ -462,7 +462,7 @@ def test_pixels_that_are_not_square(cast, block, segment, elevation):
     assert_one_mask_each(view, segment(view.frame), least=0.8)
 
 
-def test_what_reaches_to_the_pictures_edge_is_labelled_to_there(cast, block, segment):
+def test_objects_at_the_edge_of_the_image_are_labeled_up_to_the_edge(cast, block, segment):
     focal = 525.0 * 1918 / 640
     view = cast(
         block(0.36, 0.02, (0.5, 0.12, 0.1)),
@@ -477,7 +477,7 @@ def test_what_reaches_to_the_pictures_edge_is_labelled_to_there(cast, block, seg
     assert scene.objects[0].box2d[2] == 1918
 
 
-def test_a_tiny_picture(cast, block):
+def test_a_tiny_image(cast, block):
     view = cast(
         block(-0.1, 0, (0.1, 0.1, 0.1)),
         block(0.12, 0.05, (0.1, 0.1, 0.1), color=BLUE),
@@ -493,7 +493,7 @@ def test_a_tiny_picture(cast, block):
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 12), (2, 2), (1000, 30)])
-def test_hardly_a_picture(cast, segment, width, height):
+def test_images_of_a_few_pixels(cast, segment, width, height):
     camera = Camera(width, height, 525.0, 525.0, (width - 1) / 2, (height - 1) / 2)
     scene = segment(cast(camera=camera).frame)
     assert scene.labels.shape == (height, width)
@@ -509,7 +509,7 @@ def frame_of(depth):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 1e-4, 3.5])
 def test_no_depth_within_range(segment, value):
-    """No reading at all, one that makes no sense, or all beyond the default max_range of 3 m."""
+    """No reading, invalid readings, or all readings beyond the default max_range of 3 m."""
     scene = segment(frame_of(np.full((480, 640), value)))
     assert scene.plane is None
     assert scene.objects == ()
@@ -534,8 +534,8 @@ def test_pure_noise(segment, holes):
     rng = np.random.default_rng(0)
     depth = rng.uniform(0.3, 2.9, (480, 640))
     depth[rng.random(depth.shape) < holes] = np.nan
-    segment(frame_of(np.ones_like(depth)))  # compiles what has not been
-    start = process_time()  # which others on the machine do not add to
+    segment(frame_of(np.ones_like(depth)))  # compiles all kernels
+    start = process_time()  # CPU time: other processes do not count
     scene = segment(frame_of(depth))
     assert process_time() - start < 5
     assert scene.objects == ()
@@ -543,17 +543,17 @@ def test_pure_noise(segment, holes):
 
 @pytest.mark.parametrize("sigma", [0.01, 0.03, 0.1])
 def test_a_wall_of_noise(segment, sigma):
-    """Whether there is a plane may be argued about; that it ends soon may not."""
+    """Either result is acceptable, but it must be fast."""
     depth = 1 + np.random.default_rng(0).normal(0, sigma, (480, 640))
-    segment(frame_of(np.ones_like(depth)))  # compiles what has not been
-    start = process_time()  # which others on the machine do not add to
+    segment(frame_of(np.ones_like(depth)))  # compiles all kernels
+    start = process_time()  # CPU time: other processes do not count
     scene = segment(frame_of(depth))
     assert process_time() - start < 5
     if scene.plane is not None:
         assert scene.plane.normal[2] < -0.9
 
 
-def test_readings_that_make_no_sense_are_holes(view, segment):
+def test_invalid_readings_are_holes(view, segment):
     depth = view.frame.depth.copy()
     depth[100:200, 0:40] = np.inf
     depth[200:300, 0:40] = -np.inf
@@ -565,7 +565,7 @@ def test_readings_that_make_no_sense_are_holes(view, segment):
 
 
 @pytest.mark.parametrize("elevation", [0.5, 3])
-def test_a_plane_seen_edge_on_is_none(cast, block, segment, elevation):
+def test_a_plane_seen_edge_on_is_not_found(cast, block, segment, elevation):
     view = cast(block(0, 0, (0.1, 0.08, 0.1)), elevation=elevation)
     scene = segment(view.frame)
     assert scene.plane is None

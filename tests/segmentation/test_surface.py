@@ -1,4 +1,4 @@
-"""Normals, creases and steps of surfaces that are known."""
+"""Normals, creases and steps of known surfaces."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from cvdl.depth.noise import depth_noise
 from cvdl.segmentation.surface import height_classes, surface_of
 
 SMALL = Camera(320, 240, 262.5, 262.5, 159.5, 119.5)  # not reduced
-LARGE = Camera(641, 479, 525.0, 525.0, 320.0, 239.0)  # reduced by 2, the last pixels left over
+LARGE = Camera(641, 479, 525.0, 525.0, 320.0, 239.0)  # reduced by 2, without the last pixels
 
 
 def rays(camera):
@@ -22,7 +22,7 @@ def plane_depth(camera, plane):
 
 
 def tilted(degrees, turn=0.0, distance=0.8):
-    """A plane at a distance along the axis, tilted about a line in the picture."""
+    """A plane at a distance along the axis, tilted about a line in the image."""
     tilt, turn = np.deg2rad([degrees, turn])
     normal = np.array([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), -np.cos(tilt)])
     return Plane(normal, -normal[2] * distance)
@@ -52,7 +52,7 @@ def test_normals_of_a_tilted_plane(camera, degrees, turn):
     assert not found.steps.any()
 
 
-def test_normals_under_a_kinects_noise_are_right_on_average():
+def test_normals_under_the_noise_of_a_kinect_are_correct_on_average():
     plane = tilted(40, 90)
     inverse = 1 / plane_depth(LARGE, plane)
     noise = np.random.default_rng(0).normal(0, 0.3, inverse.shape)
@@ -63,7 +63,7 @@ def test_normals_under_a_kinects_noise_are_right_on_average():
     assert not found.steps.any()
 
 
-def test_a_window_has_the_geometry_of_the_whole_picture():
+def test_a_window_has_the_geometry_of_the_whole_image():
     plane = tilted(40, 30)
     depth = plane_depth(LARGE, plane)
     whole = surface(LARGE, depth)
@@ -78,7 +78,7 @@ def test_a_window_has_the_geometry_of_the_whole_picture():
 def edge(toward):
     """Two faces that meet at a right angle in the middle column, which lies 0.8 m away.
 
-    Their common edge is the nearest of them (toward = 1) or the farthest (toward = -1).
+    Their common edge is nearest (toward = 1) or farthest (toward = -1).
     """
     return (0.8 / (1 - toward * np.abs(rays(SMALL)[..., 0]))).astype(np.float32)
 
@@ -91,7 +91,7 @@ def test_a_concave_crease_is_sharp():
     assert not found.steps.any()
 
 
-def test_a_convex_edge_is_no_concave_crease():
+def test_a_convex_edge_is_not_a_concave_crease():
     found = surface(SMALL, edge(toward=1))
     assert found.concavity.max() < 1
     assert found.curvature[20:-20, 158:162].min() > 30
@@ -100,7 +100,7 @@ def test_a_convex_edge_is_no_concave_crease():
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(("first", "second", "sign"), [(0.7, 0.8, 1), (0.8, 0.7, -1)])
-def test_a_step_lies_on_the_pair_that_it_parts(axis, first, second, sign):
+def test_a_step_lies_between_its_two_pixels(axis, first, second, sign):
     depth = np.full((240, 320), first, np.float32)
     if axis == 0:
         depth[:, 100:] = second
@@ -115,7 +115,7 @@ def test_a_step_lies_on_the_pair_that_it_parts(axis, first, second, sign):
     assert found.concavity.max() < 1
 
 
-def test_where_there_is_no_reading_there_is_nothing():
+def test_pixels_without_a_reading_are_not_valid():
     depth = plane_depth(SMALL, tilted(20)).copy()
     depth[50:100, 50:100] = np.nan
     found = surface(SMALL, depth)
@@ -126,7 +126,7 @@ def test_where_there_is_no_reading_there_is_nothing():
     assert (found.normals[hole] == 0).all()
 
 
-def test_what_the_rays_only_graze_is_left_out():
+def test_surfaces_that_rays_only_graze_are_not_valid():
     """A smear between two surfaces, along the line of sight."""
     column = np.arange(320)
     depth = np.float32(0.4 + 0.0095 * np.clip(column - 150, 0, 12))  # 80 degrees steep
@@ -136,7 +136,7 @@ def test_what_the_rays_only_graze_is_left_out():
     assert found.valid[:, 175:].all()
 
 
-def test_colour_is_reduced_to_lab():
+def test_color_is_reduced_to_lab():
     color = np.zeros((479, 641, 3), np.uint8)
     color[:, 320:] = (255, 0, 0)
     lab = surface(LARGE, plane_depth(LARGE, tilted(0)), color).lab
@@ -156,8 +156,8 @@ def test_foreground_by_height():
     assert mask.tolist() == [[1, 1, 2, 2, 0, 1, 0, 0, 0]] * 2
 
 
-def test_noise_does_not_stand_above_the_plane():
-    """At 2.5 m one standard deviation is 9 mm: what is 15 mm high may be the plane."""
+def test_noise_is_not_above_the_plane():
+    """At 2.5 m one standard deviation is 9 mm: a height of 15 mm may be the plane."""
     table = Plane(np.array([0.0, 0.0, -1.0]), 2.5)
     assert depth_noise(np.array([2.5]))[0] == pytest.approx(1.425e-3 * 2.5**2, rel=0.01)
     depth = np.array([[2.485, 2.47]], np.float32)

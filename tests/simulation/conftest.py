@@ -1,4 +1,4 @@
-"""A few small scenes, made once."""
+"""Small scenes for all tests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each form of export, read back by another's reader where there is one."""
+"""Exports, read back with independent readers if possible."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def bag(some: list[SimulatedScene], tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def test_images_are_read_as_an_osd_folder(images: Path, some: list[SimulatedScene]) -> None:
+def test_images_are_an_osd_folder(images: Path, some: list[SimulatedScene]) -> None:
     folder = OsdDataset(images)
     assert len(folder) == len(some)
     for index, scene in enumerate(some):
@@ -62,7 +62,7 @@ def test_images_are_read_as_an_osd_folder(images: Path, some: list[SimulatedScen
         np.testing.assert_array_equal(labels, expected)
 
 
-def test_truth_json_tells_everything(images: Path, some: list[SimulatedScene]) -> None:
+def test_truth_json_is_complete(images: Path, some: list[SimulatedScene]) -> None:
     for scene in some:
         truth = json.loads((images / f"scene{scene.index:06d}" / "truth.json").read_text())
         np.testing.assert_allclose(truth["camera_pose"], scene.camera_pose)
@@ -146,8 +146,8 @@ def test_the_bag_read_by_another_library(bag: Path, some: list[SimulatedScene]) 
         size = scene.truth.labels.shape
         depth = by_topic["/camera/aligned_depth_to_color/image_raw"][i]
         assert depth.encoding == "16UC1"
-        millimetres = np.frombuffer(depth.data, np.uint16).reshape(size)
-        np.testing.assert_array_equal(millimetres, np.nan_to_num(scene.frame.depth * 1000).round())
+        millimeters = np.frombuffer(depth.data, np.uint16).reshape(size)
+        np.testing.assert_array_equal(millimeters, np.nan_to_num(scene.frame.depth * 1000).round())
         labels = by_topic["/ground_truth/labels"][i]
         assert labels.encoding == "mono16"
         np.testing.assert_array_equal(
@@ -173,7 +173,7 @@ def matrix(transform: object) -> np.ndarray:
     return pose
 
 
-def test_transforms_lead_from_the_world_to_the_table(bag: Path, some: list[SimulatedScene]) -> None:
+def test_transforms_connect_the_world_and_the_camera(bag: Path, some: list[SimulatedScene]) -> None:
     by_topic = messages(bag)
     static = by_topic["/tf_static"][0].transforms
     moving = [transform for message in by_topic["/tf"] for transform in message.transforms]
@@ -196,7 +196,7 @@ def test_transforms_lead_from_the_world_to_the_table(bag: Path, some: list[Simul
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_an_older_export_is_replaced_only_on_demand(
+def test_an_older_export_is_replaced_only_with_overwrite(
     kind: str, tmp_path: Path, scenes: list[SimulatedScene]
 ) -> None:
     out = tmp_path / "deep" / "out"
@@ -210,7 +210,7 @@ def test_an_older_export_is_replaced_only_on_demand(
 
 @pytest.mark.parametrize("kind", EXPORTS)
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_of_other_things_is_never_touched(
+def test_a_folder_of_other_files_is_never_changed(
     kind: str, overwrite: bool, tmp_path: Path
 ) -> None:
     treasure = tmp_path / "out" / "thesis.txt"
@@ -223,7 +223,7 @@ def test_a_folder_of_other_things_is_never_touched(
 
 @pytest.mark.parametrize("kind", ["images", "coco"])
 @pytest.mark.parametrize("place", ["thesis.txt", "images/thesis.txt", "scene000000/sub/thesis.txt"])
-def test_what_was_put_into_an_export_is_never_removed(
+def test_other_files_in_an_export_are_never_removed(
     kind: str, place: str, tmp_path: Path, scenes: list[SimulatedScene]
 ) -> None:
     out = tmp_path / "out"
@@ -237,7 +237,7 @@ def test_what_was_put_into_an_export_is_never_removed(
 
 
 @pytest.mark.parametrize("kind", ["images", "coco"])
-def test_an_export_in_the_working_folder_or_behind_a_link_is_replaced_there(
+def test_an_export_in_the_working_folder_or_behind_a_link_is_replaced(
     kind: str, tmp_path: Path, scenes: list[SimulatedScene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, link = tmp_path / "out", tmp_path / "link"
@@ -254,14 +254,14 @@ def test_an_export_in_the_working_folder_or_behind_a_link_is_replaced_there(
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_a_file_in_the_way(kind: str, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write(tmp_path / "out", kind, [], overwrite=True)
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_what_was_written_before_an_interruption_is_complete(
+def test_an_interrupted_export_is_complete(
     kind: str, tmp_path: Path, scenes: list[SimulatedScene]
 ) -> None:
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""Grasp labels: on things of known shape, and against brute force on random scenes."""
+"""Grasp labels on simple shapes, and compared with brute force on random scenes."""
 
 import numpy as np
 import open3d as o3d
@@ -10,29 +10,29 @@ from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
 from cvdl.grasping.rectangles import angle_difference, jaccard
 from cvdl.simulation import PlacedObject, SimulatedScene
 from cvdl.simulation.grasps import GraspLabels, ParallelGripper, label_grasps
-from cvdl.simulation.mesh import Mesh, box, turn
+from cvdl.simulation.mesh import Mesh, box, creased, revolve
 from cvdl.simulation.placement import Table
 from cvdl.simulation.render import Stage
 from cvdl.simulation.room import Surface
 from cvdl.simulation.textures import Material
 
-Labelled = list[tuple[SimulatedScene, GraspLabels]]
+Labeled = list[tuple[SimulatedScene, GraspLabels]]
 
 CAMERA = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
 GRIPPER = ParallelGripper()
 MATT = (Material(np.zeros((2, 2, 3), np.uint8)),)
-#: Straight above the middle of the table, 70 cm away; the image's right is the world's x.
+#: 70 cm above the center of the table; right in the image is x in the world.
 ABOVE = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 0.7], [0, 0, 0, 1]], float)
 
 
 @pytest.fixture(scope="module")
-def labelled(scenes: list[SimulatedScene]) -> Labelled:
+def labeled(scenes: list[SimulatedScene]) -> Labeled:
     """The first scenes of seed 3 with their labels."""
     return [(scene, label_grasps(scene)) for scene in scenes[:8]]
 
 
 def slanted(degrees: float) -> np.ndarray:
-    """A camera on the side of -y that looks down by so much, at the table's middle."""
+    """A camera at -y that looks down at this angle at the center of the table."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     pose = np.eye(4)
     pose[:3, :3] = np.stack([[1, 0, 0], [0, -s, -c], [0, c, -s]], axis=1)
@@ -41,7 +41,7 @@ def slanted(degrees: float) -> np.ndarray:
 
 
 def scene_of(*meshes: Mesh, pose: np.ndarray = ABOVE) -> SimulatedScene:
-    """Things in the world's frame on a large table, looked at from ``pose``."""
+    """A scene of objects (in the world frame) on a large table, seen from ``pose``."""
     table = Table(False, np.array([0.8, 0.8]), 0.7, 0.03)
     top = Surface(box(1.6, 1.6, 0.03).shifted(z=-0.03), MATT, 1)
     things = [Surface(mesh, MATT, 2 + i) for i, mesh in enumerate(meshes)]
@@ -64,7 +64,7 @@ def scene_of(*meshes: Mesh, pose: np.ndarray = ABOVE) -> SimulatedScene:
 def ball(radius: float) -> Mesh:
     angle = np.linspace(-np.pi / 2, np.pi / 2, 25)
     profile = np.stack([radius * np.cos(angle), radius + radius * np.sin(angle)], axis=1)
-    return turn([(profile, 0)])
+    return revolve([(profile, 0)])
 
 
 def world_poses(scene: SimulatedScene, labels: GraspLabels) -> tuple[np.ndarray, np.ndarray]:
@@ -84,12 +84,12 @@ def test_a_block_is_held_across_its_narrow_side():
     assert ((depth > 0.65) & (depth < 0.7)).all()
     np.testing.assert_allclose(good.opening, 300 * (0.04 + 0.016) / depth, rtol=0.01)
     np.testing.assert_allclose(good.plate, 300 * 0.03 / depth, rtol=0.01)
-    # In the middle across, spread over the length.
+    # Centered across the block, spread along it.
     np.testing.assert_allclose(good.center[:, 0], 159.5, atol=0.5)
     assert np.ptp(good.center[:, 1]) > 25
 
 
-def test_the_pose_is_of_the_thing():
+def test_the_pose_is_that_of_the_object():
     scene = scene_of(box(0.04, 0.12, 0.05), pose=slanted(60))
     labels = label_grasps(scene)
     assert len(labels.good) >= 2
@@ -102,7 +102,7 @@ def test_the_pose_is_of_the_thing():
     np.testing.assert_allclose(np.linalg.det(rotation), 1)
 
 
-def test_a_ball_is_held_about_its_middle_from_all_around():
+def test_a_ball_is_held_at_its_center_from_all_directions():
     scene = scene_of(ball(0.03))
     labels = label_grasps(scene)
     position, _ = world_poses(scene, labels)
@@ -111,19 +111,19 @@ def test_a_ball_is_held_about_its_middle_from_all_around():
     assert np.ptp(labels.good.angle) > np.radians(120)
 
 
-def test_what_is_too_wide_is_not_held():
+def test_a_wide_object_is_not_held():
     labels = label_grasps(scene_of(box(0.12, 0.12, 0.05)))
     assert len(labels.good) == 0
     assert len(labels.bad) >= 4
     assert labels.position.shape == (0, 3)
 
 
-def test_what_is_too_low_is_not_held():
+def test_a_low_object_is_not_held():
     """The plates would have to reach into the table."""
     assert len(label_grasps(scene_of(box(0.04, 0.12, 0.001))).good) == 0
 
 
-def test_a_neighbour_in_the_way():
+def test_a_neighbor_blocks_a_grasp():
     block = box(0.04, 0.06, 0.05)
     beside = box(0.04, 0.12, 0.05).shifted(x=0.045)
     alone, crowded = label_grasps(scene_of(block)), label_grasps(scene_of(block, beside))
@@ -132,26 +132,20 @@ def test_a_neighbour_in_the_way():
     assert (turned[0] > 1.3).any()
     own = crowded.good_label == 2
     assert own.any()
-    assert (turned[1][own] > 1.3).all()  # only along y, between nothing
+    assert (turned[1][own] > 1.3).all()  # only along y
     assert (angle_difference(crowded.bad[crowded.bad_label == 2].angle, 0) < 0.2).any()
 
 
-def test_what_lies_under_another_thing_is_not_held():
-    """A table over a block: seen through below from the side, but covered."""
+def test_a_covered_object_is_not_held():
+    """A roof covers a block that is visible from the side."""
     roof = box(0.3, 0.3, 0.01).shifted(z=0.12)
     labels = label_grasps(scene_of(box(0.04, 0.08, 0.05), roof, pose=slanted(25)))
     assert not (labels.good_label == 2).any()
 
 
 def test_a_ring_is_held_by_its_wall_and_across():
-    ring = turn(
-        [
-            ([(0.025, 0), (0.035, 0)], 0),
-            ([(0.035, 0), (0.035, 0.04)], 0),
-            ([(0.035, 0.04), (0.025, 0.04)], 0),
-            ([(0.025, 0.04), (0.025, 0)], 0),
-        ]
-    )
+    corners = (0.025, 0), (0.035, 0), (0.035, 0.04), (0.025, 0.04), (0.025, 0)
+    ring = revolve(creased(0, *corners))
     distance = label_grasps(scene_of(ring)).contact_distance
     is_wall, is_across = np.abs(distance - 0.01) < 0.002, np.abs(distance - 0.07) < 0.002
     assert is_wall.any()
@@ -159,7 +153,7 @@ def test_a_ring_is_held_by_its_wall_and_across():
     assert (is_wall | is_across).all()
 
 
-def test_the_gripper_is_obeyed():
+def test_the_gripper_is_used():
     scene = scene_of(box(0.04, 0.07, 0.05))
     wide, narrow = label_grasps(scene), label_grasps(scene, ParallelGripper(max_opening=0.07))
     assert wide.contact_distance.max() == pytest.approx(0.07, abs=1e-3)
@@ -168,8 +162,8 @@ def test_the_gripper_is_obeyed():
     np.testing.assert_allclose(broad.plate, np.median(wide.good.plate) * 2 / 3, rtol=0.05)
 
 
-def test_a_face_that_slips_is_not_held():
-    """A wedge: its long sides lean 35 degrees towards each other, more than friction holds."""
+def test_slippery_faces_are_not_held():
+    """The long sides of a wedge lean 35 degrees, which is beyond the friction cone."""
     wedge = box(0.06, 0.06, 0.04)
     slope = 1 - wedge.vertices[:, 2:] * np.tan(np.radians(35)) / 0.03
     steep = Mesh(
@@ -181,8 +175,8 @@ def test_a_face_that_slips_is_not_held():
     assert (angle_difference(labels.good.angle, 0) > 1).all()
 
 
-def test_the_same_each_time(labelled: Labelled):
-    scene, first = labelled[4]
+def test_labels_are_repeatable(labeled: Labeled):
+    scene, first = labeled[4]
     second = label_grasps(scene)
     np.testing.assert_array_equal(first.good.corners(), second.good.corners())
     np.testing.assert_array_equal(first.bad.corners(), second.bad.corners())
@@ -195,9 +189,9 @@ def test_an_empty_table():
     assert labels.rotation.shape == (0, 3, 3)
 
 
-def test_counts_and_labels(labelled: Labelled):
+def test_counts_and_labels(labeled: Labeled):
     good, bad = [], []
-    for scene, labels in labelled:
+    for scene, labels in labeled:
         assert len(labels.good) == len(labels.good_label) == len(labels.position)
         assert len(labels.bad) == len(labels.bad_label)
         seen = {item.label for item in scene.truth.objects}
@@ -209,8 +203,8 @@ def test_counts_and_labels(labelled: Labelled):
     assert 0.5 < np.mean(bad) / np.mean(good) < 3
 
 
-def test_rectangles_lie_on_their_things_inside_the_image(labelled: Labelled):
-    for scene, labels in labelled:
+def test_rectangles_are_on_their_objects_inside_the_image(labeled: Labeled):
+    for scene, labels in labeled:
         camera = scene.frame.camera
         for rectangles, owner in ((labels.good, labels.good_label), (labels.bad, labels.bad_label)):
             corners = rectangles.corners()
@@ -223,8 +217,8 @@ def test_rectangles_lie_on_their_things_inside_the_image(labelled: Labelled):
                 assert np.hypot(u - center[0], v - center[1]).min() < half + 1
 
 
-def test_rectangles_are_the_projected_plates(labelled: Labelled):
-    for scene, labels in labelled:
+def test_rectangles_are_the_projected_plates(labeled: Labeled):
+    for scene, labels in labeled:
         camera = scene.frame.camera
         np.testing.assert_allclose(
             camera.project(labels.position), labels.good.center.reshape(-1, 2), atol=1e-6
@@ -238,11 +232,11 @@ def test_rectangles_are_the_projected_plates(labelled: Labelled):
         np.testing.assert_allclose(labels.good.plate, np.linalg.norm(plate, axis=1))
 
 
-def test_contacts_are_antipodal(labelled: Labelled):
-    """Against the mesh alone: both ends lie on the surface, and face each other."""
+def test_contacts_are_antipodal(labeled: Labeled):
+    """Both contacts are on the mesh and face each other."""
     limit = np.arctan(GRIPPER.friction) + np.radians(0.1)
     count = 0
-    for scene, labels in labelled:
+    for scene, labels in labeled:
         position, rotation = world_poses(scene, labels)
         for item in scene.objects:
             mesh = item.mesh.moved(item.pose)
@@ -262,10 +256,10 @@ def test_contacts_are_antipodal(labelled: Labelled):
     assert count > 50
 
 
-def test_opened_plates_meet_nothing(labelled: Labelled):
-    """Against dense points of the plates: none inside a thing or the table, but for slivers."""
+def test_opened_plates_do_not_collide(labeled: Labeled):
+    """Dense points of the plates are not inside an object or the table, except for slivers."""
     hit, count = 0, 0
-    for scene, labels in labelled:
+    for scene, labels in labeled:
         position, rotation = world_poses(scene, labels)
         casters = [caster_of(item.mesh.moved(item.pose)) for item in scene.objects]
         x = np.linspace(0, GRIPPER.thickness, 4)
@@ -287,8 +281,8 @@ def test_opened_plates_meet_nothing(labelled: Labelled):
     assert hit / count < 0.03
 
 
-def test_bad_ones_resemble_no_good_one(labelled: Labelled):
-    for _, labels in labelled:
+def test_bad_rectangles_match_no_good_one(labeled: Labeled):
+    for _, labels in labeled:
         for label in np.unique(labels.bad_label):
             good = labels.good[labels.good_label == label]
             bad = labels.bad[labels.bad_label == label]

@@ -1,11 +1,11 @@
-"""Meshes whose volume, centre and normals are known."""
+"""Meshes with known volume, center and normals."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from cvdl.simulation.mesh import Mesh, box, circle, merge, polyhedron, skin, sweep, turn
+from cvdl.simulation.mesh import Mesh, box, circle, creased, loft, merge, polyhedron, revolve, sweep
 
 
 def volume(mesh: Mesh) -> float:
@@ -13,11 +13,11 @@ def volume(mesh: Mesh) -> float:
     return float((a * np.cross(b, c)).sum() / 6)
 
 
-def turned(outline: list[tuple[float, float]], segments: int = 24) -> Mesh:
-    return turn([(pair, 0) for pair in pairwise(outline)], circle(segments))
+def revolved(outline: list[tuple[float, float]], segments: int = 24) -> Mesh:
+    return revolve(creased(0, *outline), circle(segments))
 
 
-def test_a_box() -> None:
+def test_box() -> None:
     mesh = box(0.2, 0.1, 0.4, (0, 1, 2))
     assert volume(mesh) == pytest.approx(0.2 * 0.1 * 0.4)
     np.testing.assert_allclose(mesh.center_of_mass(), [0, 0, 0.2], atol=1e-12)
@@ -27,24 +27,24 @@ def test_a_box() -> None:
         assert (np.abs(mesh.normals[corners][..., axis]) == 1).all()
 
 
-def test_a_cylinder_and_a_cone() -> None:
-    cylinder = turned([(0, 0), (0.1, 0), (0.1, 0.3), (0, 0.3)], segments=256)
+def test_cylinder_and_cone() -> None:
+    cylinder = revolved([(0, 0), (0.1, 0), (0.1, 0.3), (0, 0.3)], segments=256)
     assert volume(cylinder) == pytest.approx(np.pi * 0.01 * 0.3, rel=1e-3)
-    cone = turned([(0, 0), (0.1, 0), (0, 0.4)])
+    cone = revolved([(0, 0), (0.1, 0), (0, 0.4)])
     np.testing.assert_allclose(cone.center_of_mass(), [0, 0, 0.1], atol=1e-12)
 
 
-def test_a_turned_sphere_has_its_own_normals_and_no_empty_triangles() -> None:
+def test_a_sphere_has_its_normals_and_no_empty_triangles() -> None:
     angle = np.linspace(-np.pi / 2, np.pi / 2, 33)
-    mesh = turn([(0.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1), 0)], circle(64))
+    mesh = revolve([(0.1 * np.stack([np.cos(angle), np.sin(angle)], axis=1), 0)], circle(64))
     np.testing.assert_allclose(mesh.normals, mesh.vertices / 0.1, atol=0.05)
     a, b, c = mesh.vertices[mesh.triangles.T]
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).min() > 1e-7
 
 
-def test_materials_of_a_turned_solid_follow_its_strokes() -> None:
+def test_materials_follow_the_strokes() -> None:
     outline = [(0, 0), (0.1, 0), (0.1, 0.2), (0, 0.2)]
-    mesh = turn(list(zip(pairwise(outline), (4, 7, 5), strict=True)))
+    mesh = revolve(list(zip(pairwise(outline), (4, 7, 5), strict=True)))
     height = mesh.vertices[mesh.triangles][..., 2].mean(axis=1)
     assert set(mesh.material[height < 0.01]) == {4}
     assert set(mesh.material[height > 0.19]) == {5}
@@ -52,21 +52,22 @@ def test_materials_of_a_turned_solid_follow_its_strokes() -> None:
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_a_straight_bar(flat: bool) -> None:
+def test_straight_bar(flat: bool) -> None:
     path = np.stack([np.linspace(0, 0.3, 7), np.zeros(7), np.zeros(7)], axis=1)
-    mesh = sweep(path, np.full((7, 2), [0.02, 0.01]), segments=64, flat=flat)
-    area = 4 * 0.02 * 0.01 if flat else np.pi * 0.02 * 0.01
-    assert volume(mesh) == pytest.approx(0.3 * area, rel=0.01)
+    mesh = sweep(path, np.full((7, 2), [0.02, 0.01]), flat=flat)
+    # An ellipse is a polygon with twelve sides, which face along both axes.
+    area, extent = (4, 1) if flat else (3, np.cos(np.pi / 12))
+    assert volume(mesh) == pytest.approx(0.3 * area * 0.02 * 0.01)
     np.testing.assert_allclose(mesh.center_of_mass(), [0.15, 0, 0], atol=1e-9)
-    np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [0.3, 0.04, 0.02], rtol=0.01)
+    np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [0.3, 0.04 * extent, 0.02 * extent])
 
 
-def test_a_sheet_faces_the_way_its_rings_say() -> None:
+def test_a_loft_faces_outside() -> None:
     rings = np.array([[[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [1, 0, 1]]], float)
-    np.testing.assert_allclose(skin(rings, closed=False).normals, [[0, -1, 0]] * 4)
+    np.testing.assert_allclose(loft(rings, closed=False).normals, [[0, -1, 0]] * 4)
 
 
-def test_a_tetrahedron() -> None:
+def test_tetrahedron() -> None:
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
     faces = [((0, 2, 1), 0), ((0, 1, 3), 0), ((1, 2, 3), 0), ((0, 3, 2), 0)]
     mesh = polyhedron(points, faces)
@@ -81,17 +82,17 @@ def test_moved_and_scaled() -> None:
     mesh = box(0.2, 0.1, 0.4).moved(pose)
     np.testing.assert_allclose(mesh.center_of_mass(), [1, 2, 3.2])
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), [0.1, 0.2, 0.4])
-    ball = turned([(0, 0), (0.1, 0.1), (0, 0.2)]).scaled(2, 1, 1)
+    ball = revolved([(0, 0), (0.1, 0.1), (0, 0.2)]).scaled(2, 1, 1)
     np.testing.assert_allclose(np.linalg.norm(ball.normals, axis=1), 1)
-    assert volume(ball) == pytest.approx(2 * volume(turned([(0, 0), (0.1, 0.1), (0, 0.2)])))
+    assert volume(ball) == pytest.approx(2 * volume(revolved([(0, 0), (0.1, 0.1), (0, 0.2)])))
 
 
-def test_merged_meshes_keep_their_own_vertices() -> None:
+def test_merged_meshes_keep_their_vertices() -> None:
     both = merge(box(1, 1, 1), box(1, 1, 1).shifted(x=5))
     assert volume(both) == pytest.approx(2)
     np.testing.assert_allclose(both.center_of_mass(), [2.5, 0, 0.5])
 
 
-def test_every_edge_once() -> None:
-    # Six faces of four sides and a diagonal each: faces share no vertices.
+def test_every_edge_counts_once() -> None:
+    # Six faces with four sides and a diagonal each; faces share no vertices.
     assert len(box(1, 1, 1).edges()) == 6 * 5

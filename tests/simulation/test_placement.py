@@ -11,7 +11,7 @@ SEEDS = 40
 
 
 def seeded(seed: int) -> tuple[np.random.Generator, Table, int]:
-    """A table and how many things are asked for; the generator makes them."""
+    """The generator, a table, and the number of objects to place."""
     rng = np.random.default_rng([11, seed])
     return rng, random_table(rng), int(rng.integers(2, 11))
 
@@ -26,7 +26,7 @@ def arrangements() -> list[Arrangement]:
 
 
 def winding_number(mesh: Mesh, points: np.ndarray) -> np.ndarray:
-    """How often a mesh goes round each of (N, 3) points: 0 outside, 1 (or more) inside.
+    """How often a mesh encloses each of (N, 3) points: 0 outside, 1 (or more) inside.
 
     A. van Oosterom, J. Strackee, "The solid angle of a plane triangle", 1983.
     """
@@ -39,7 +39,7 @@ def winding_number(mesh: Mesh, points: np.ndarray) -> np.ndarray:
 
 
 def near(body: Body, points: np.ndarray, reach: float) -> np.ndarray:
-    """Those of world points within ``reach`` of a body's bounding box, in the body's frame."""
+    """The world points within ``reach`` of a body's bounding box, in the body's frame."""
     local = (points - body.pose[:3, 3]) @ body.pose[:3, :3]
     low, high = body.solid.mesh.vertices.min(axis=0), body.solid.mesh.vertices.max(axis=0)
     return local[((local > low - reach) & (local < high + reach)).all(axis=1)]
@@ -54,7 +54,7 @@ def gap(body: Body, points: np.ndarray) -> float:
 
 
 def depth_inside(body: Body, points: np.ndarray) -> float:
-    """How deep the deepest of world points lies inside a body, metres; 0 if none does."""
+    """The largest depth of world points inside a body, meters; 0 if none is inside."""
     local = near(body, points, -1e-4)
     local = local[winding_number(body.solid.mesh, local) > 0.5]
     if not len(local):
@@ -66,7 +66,7 @@ def points_of(body: Body) -> np.ndarray:
     return body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
 
 
-def test_no_two_things_share_volume(arrangements: list[Arrangement]) -> None:
+def test_objects_do_not_share_volume(arrangements: list[Arrangement]) -> None:
     for _, bodies in arrangements:
         for body in bodies:
             points = points_of(body)
@@ -75,7 +75,7 @@ def test_no_two_things_share_volume(arrangements: list[Arrangement]) -> None:
                     assert depth_inside(other, points) < 1e-4
 
 
-def test_nothing_sinks_or_floats(arrangements: list[Arrangement]) -> None:
+def test_objects_neither_sink_nor_float(arrangements: list[Arrangement]) -> None:
     for _, bodies in arrangements:
         for body in bodies:
             lowest = body.vertices[:, 2].min()
@@ -85,13 +85,13 @@ def test_nothing_sinks_or_floats(arrangements: list[Arrangement]) -> None:
             assert min([lowest, *gaps]) < CONTACT
 
 
-def test_everything_stands_over_its_support(arrangements: list[Arrangement]) -> None:
+def test_centers_of_mass_are_above_the_support(arrangements: list[Arrangement]) -> None:
     for table, bodies in arrangements:
         for body in bodies:
             assert rest_margin(body, table, bodies) >= 1e-3
 
 
-def test_nothing_that_touches_only_the_table_has_its_centre_beyond_the_edge(
+def test_an_object_that_touches_only_the_table_has_its_center_above_it(
     arrangements: list[Arrangement],
 ) -> None:
     checked = 0
@@ -104,7 +104,7 @@ def test_nothing_that_touches_only_the_table_has_its_centre_beyond_the_edge(
     assert checked > 50
 
 
-def test_things_touch_stack_lean_and_overhang(arrangements: list[Arrangement]) -> None:
+def test_objects_touch_stack_lean_and_overhang(arrangements: list[Arrangement]) -> None:
     touching = stacked = leaning = overhanging = total = 0
     for table, bodies in arrangements:
         for body in bodies:
@@ -122,14 +122,16 @@ def test_things_touch_stack_lean_and_overhang(arrangements: list[Arrangement]) -
     assert overhanging >= 5
 
 
-def test_most_things_find_a_place_and_all_kinds_occur(arrangements: list[Arrangement]) -> None:
+def test_most_objects_find_a_place_and_most_categories_occur(
+    arrangements: list[Arrangement],
+) -> None:
     asked = sum(count for _, _, count in map(seeded, range(SEEDS)))
     assert 0.9 * asked < sum(len(bodies) for _, bodies in arrangements) <= asked
     categories = {body.thing.category for _, bodies in arrangements for body in bodies}
     assert len(categories) >= 18
 
 
-def test_a_box_over_the_edge_falls(arrangements: list[Arrangement]) -> None:
+def test_an_object_beyond_the_edge_falls(arrangements: list[Arrangement]) -> None:
     table, bodies = next((t, b) for t, b in arrangements if b)
     body = bodies[0]
     pose = body.pose.copy()
@@ -138,7 +140,7 @@ def test_a_box_over_the_edge_falls(arrangements: list[Arrangement]) -> None:
 
 
 @pytest.mark.parametrize("is_round", [True, False])
-def test_rim_is_where_the_table_ends(is_round: bool) -> None:
+def test_the_rim_is_the_edge_of_the_table(is_round: bool) -> None:
     table = Table(is_round, np.array([0.6, 0.4]), 0.7, 0.02)
     for angle in np.linspace(0, 2 * np.pi, 17):
         rim = table.rim(angle)

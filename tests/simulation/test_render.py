@@ -1,24 +1,25 @@
-"""The ray cast against scenes whose depth can be calculated."""
+"""Rendering of scenes with known depth."""
 
 import numpy as np
 import pytest
 
 from cvdl.core.camera import Camera
-from cvdl.simulation.mesh import box, circle, turn
-from cvdl.simulation.render import Lights, Rendering, Stage
+from cvdl.simulation.mesh import box, circle, revolve
+from cvdl.simulation.render import Rendering, Stage
 from cvdl.simulation.room import Surface
+from cvdl.simulation.shading import Lights
 from cvdl.simulation.textures import Material
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
-GREY = Material(np.full((4, 4, 3), 128, np.uint8), 0.0)
+GRAY = Material(np.full((4, 4, 3), 128, np.uint8), 0.0)
 RED = Material(np.tile(np.array([200, 20, 20], np.uint8), (4, 4, 1)), 0.0)
 LAMP = Lights(
-    key_at=np.array([1.0, 0.0, 2.0]),
+    key_at=np.array([1.0, 0.0, 2.0], np.float32),
     key_radius=0.01,
-    key_color=np.full(3, 4.0),
-    sky_color=np.full(3, 0.1),
-    fill_from=np.array([0.0, 0.0, 1.0]),
-    fill_color=np.zeros(3),
+    key_color=np.full(3, 4.0, np.float32),
+    sky_color=np.full(3, 0.1, np.float32),
+    fill_from=np.array([0.0, 0.0, 1.0], np.float32),
+    fill_color=np.zeros(3, np.float32),
     exposure=0.25,
     noise=0.0,
 )
@@ -32,7 +33,7 @@ def from_above(height: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cube_on_a_floor() -> Rendering:
-    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (GREY,), 1)
+    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (GRAY,), 1)
     cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
     return Stage([floor, cube]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
 
@@ -43,7 +44,7 @@ def test_depth_is_along_the_optical_axis(cube_on_a_floor: Rendering) -> None:
     np.testing.assert_allclose(depth[labels == 2], 0.8, atol=1e-5)
 
 
-def test_labels_are_where_the_pinhole_puts_them(cube_on_a_floor: Rendering) -> None:
+def test_labels_follow_the_pinhole_projection(cube_on_a_floor: Rendering) -> None:
     rows, columns = np.nonzero(cube_on_a_floor.labels == 2)
     half = 150 * 0.1 / 0.8
     assert columns.min() == np.ceil(79.5 - half)
@@ -52,34 +53,34 @@ def test_labels_are_where_the_pinhole_puts_them(cube_on_a_floor: Rendering) -> N
     assert rows.max() == np.floor(59.5 + half)
 
 
-def test_cosine_of_the_view(cube_on_a_floor: Rendering) -> None:
+def test_cosine_of_the_viewing_angle(cube_on_a_floor: Rendering) -> None:
     points = CAMERA.deproject(cube_on_a_floor.depth)
     expected = points[..., 2] / np.linalg.norm(points, axis=-1)
     np.testing.assert_allclose(cube_on_a_floor.cosine, expected, atol=1e-4)
 
 
-def test_colours_are_rgb_and_the_lamp_throws_a_shadow(cube_on_a_floor: Rendering) -> None:
+def test_colors_are_rgb_and_the_lamp_casts_a_shadow(cube_on_a_floor: Rendering) -> None:
     color = cube_on_a_floor.color.astype(int)
     red = color[55:65, 75:85]
     assert (red[..., 0] > red[..., 2] + 60).all()
-    # The lamp hangs at x > 0, so the shadow falls to the left; image x is world x here.
+    # The lamp is at x > 0, so the shadow is on the left; image x is world x.
     shadow, lit = color[59, 79 - 24, 1], color[59, 79 + 24, 1]
     assert shadow < 0.7 * lit
 
 
-def test_where_nothing_is_depth_is_infinite() -> None:
+def test_depth_is_infinite_where_no_surface_is() -> None:
     cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
     rendering = Stage([cube]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
     assert np.isinf(rendering.depth[0, 0])
     assert rendering.labels[0, 0] == 0
 
 
-def test_a_sphere_from_the_side() -> None:
+def test_sphere_from_the_side() -> None:
     radius, away = 0.1, 0.7
     angle = np.linspace(-np.pi / 2, np.pi / 2, 129)
     profile = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     profile[0, 0] = profile[-1, 0] = 0
-    sphere = Surface(turn([(profile, 0)], circle(256)), (GREY,), 2)
+    sphere = Surface(revolve([(profile, 0)], circle(256)), (GRAY,), 2)
     pose = np.eye(4)
     pose[:3, :3] = [[0, 0, -1], [1, 0, 0], [0, -1, 0]]  # looks along -x
     pose[0, 3] = away

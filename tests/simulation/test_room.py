@@ -1,4 +1,4 @@
-"""The table and what is behind it."""
+"""The table and the room."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_only_the_top_is_the_support_plane(is_round: bool) -> None:
             assert surface.mesh.vertices[:, 2].min() == pytest.approx(-0.7)
 
 
-def test_the_room_holds_the_camera_and_leaves_its_view_free() -> None:
+def test_the_room_contains_the_camera_and_does_not_block_its_view() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         table = random_table(rng)

@@ -1,4 +1,4 @@
-"""Scenes: repeatable, plausible, and true to their own geometry."""
+"""Scenes are repeatable, plausible and consistent with their geometry."""
 
 import numpy as np
 import pytest
@@ -42,14 +42,14 @@ def plane_of(scene: Scene):
     return scene.plane
 
 
-def test_a_scene_depends_on_seed_and_index_alone(
+def test_a_scene_depends_only_on_seed_and_index(
     scenes: list[SimulatedScene], small: SimulationConfig
 ) -> None:
     assert_same(simulate_scene(3, 7, small), scenes[7])
     assert not np.array_equal(simulate_scene(4, 7, small).frame.color, scenes[7].frame.color)
 
 
-def test_processes_make_the_same_scenes_in_order(
+def test_scenes_are_the_same_on_several_processes(
     scenes: list[SimulatedScene], small: SimulationConfig
 ) -> None:
     made = list(simulate_scenes(3, 4, small, processes=2))
@@ -87,7 +87,7 @@ def test_scenes_vary(scenes: list[SimulatedScene]) -> None:
     assert any((scene.truth.labels == 0).mean() > 0.5 for scene in scenes)
 
 
-def test_settings_are_obeyed() -> None:
+def test_settings_are_used() -> None:
     config = SimulationConfig(
         width=160, height=120, min_objects=3, max_objects=3, min_elevation=40, max_elevation=45
     )
@@ -116,12 +116,12 @@ def test_an_empty_table_is_a_scene() -> None:
         {"no_such_field": 1},
     ],
 )
-def test_bad_settings_are_refused(fields: dict) -> None:
+def test_invalid_settings_are_rejected(fields: dict) -> None:
     with pytest.raises(ValidationError):
         SimulationConfig(**fields)
 
 
-def test_the_plane_lies_under_its_pixels(scenes: list[SimulatedScene]) -> None:
+def test_the_plane_fits_its_pixels(scenes: list[SimulatedScene]) -> None:
     for scene in scenes:
         plane = plane_of(scene.truth)
         assert np.linalg.norm(plane.normal) == pytest.approx(1)
@@ -144,7 +144,7 @@ def test_labels_match_objects(scenes: list[SimulatedScene]) -> None:
         assert {item.class_name for item in scene.truth.objects} <= set(CATEGORIES)
 
 
-def test_nearly_every_object_is_in_view(scenes: list[SimulatedScene]) -> None:
+def test_nearly_all_objects_are_visible(scenes: list[SimulatedScene]) -> None:
     placed = sum(len(scene.objects) for scene in scenes)
     assert len(every_object(scenes)) > 0.95 * placed
 
@@ -172,7 +172,7 @@ def test_3d_boxes_stand_on_the_plane_and_fit_the_mesh(scenes: list[SimulatedScen
         np.testing.assert_allclose(local.max(axis=0), box.size / 2, atol=1e-6)
 
 
-def test_3d_boxes_hold_the_measured_points(scenes: list[SimulatedScene]) -> None:
+def test_3d_boxes_contain_the_measured_points(scenes: list[SimulatedScene]) -> None:
     for scene, item in every_object(scenes):
         points = points_of(scene, scene.truth.mask(item))
         if len(points) > 400:  # on smaller things, the wobbling edges are too large a share
@@ -181,7 +181,7 @@ def test_3d_boxes_hold_the_measured_points(scenes: list[SimulatedScene]) -> None
             assert inside.mean() > 0.85, item.class_name
 
 
-def test_projected_3d_boxes_hold_the_masks(scenes: list[SimulatedScene]) -> None:
+def test_projected_3d_boxes_contain_the_masks(scenes: list[SimulatedScene]) -> None:
     for scene, item in every_object(scenes):
         corners = scene.frame.camera.project(item.box3d.corners())
         x_min, y_min, x_max, y_max = item.box2d
@@ -195,12 +195,12 @@ def test_depth_has_holes_but_labels_do_not(scenes: list[SimulatedScene]) -> None
     holes = np.mean([np.isnan(scene.frame.depth).mean() for scene in scenes])
     assert 0.005 < holes < 0.3
     for scene in scenes:
-        labelled = scene.truth.labels[np.isnan(scene.frame.depth)]
-        assert (labelled > 0).any()
+        labeled = scene.truth.labels[np.isnan(scene.frame.depth)]
+        assert (labeled > 0).any()
 
 
-def test_depth_fits_16_bit_millimetres(scenes: list[SimulatedScene]) -> None:
+def test_depth_fits_16_bit_millimeters(scenes: list[SimulatedScene]) -> None:
     for scene in scenes:
         depth = scene.frame.depth[np.isfinite(scene.frame.depth)]
-        millimetres = np.rint(depth * 1000).astype(np.uint16)
-        np.testing.assert_array_equal(depth, millimetres.astype(np.float32) / np.float32(1000))
+        millimeters = np.rint(depth * 1000).astype(np.uint16)
+        np.testing.assert_array_equal(depth, millimeters.astype(np.float32) / np.float32(1000))

@@ -1,8 +1,9 @@
-"""The depth sensor's statistics against the published models."""
+"""The depth sensor compared with the published models."""
 
 import numpy as np
 import pytest
 
+from cvdl.simulation.render import Rendering
 from cvdl.simulation.sensor import KINECT, REALSENSE, DepthSensor, axial_sigma, measure_depth
 
 SHAPE = (240, 320)
@@ -20,17 +21,21 @@ def measure(
     def full(value: float) -> np.ndarray:
         return np.full(depth.shape, value, np.float32)
 
-    cosine = full(np.cos(np.radians(angle)))
-    rng = np.random.default_rng(0)
-    return measure_depth(
-        depth.astype(np.float32), cosine, full(albedo), full(glare), focal, sensor, rng
+    rendering = Rendering(
+        color=np.zeros((*depth.shape, 3), np.uint8),
+        depth=depth.astype(np.float32),
+        labels=np.zeros(depth.shape, np.uint16),
+        cosine=full(np.cos(np.radians(angle))),
+        albedo=full(albedo),
+        glare=full(glare),
     )
+    return measure_depth(rendering, focal, sensor, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("sensor", [KINECT, REALSENSE], ids=lambda sensor: sensor.name)
 @pytest.mark.parametrize("z", [0.6, 1.0, 2.0, 3.0])
 def test_noise_has_the_published_deviation(sensor: DepthSensor, z: float) -> None:
-    # A slight slope, so that the steps do not all fall on the same side.
+    # With a slight slope, the steps do not all have the same error.
     exact = z + np.linspace(-0.02, 0.02, SHAPE[1]) * np.ones(SHAPE)
     error = measure(exact, sensor) - exact
     expected = axial_sigma(z, 0.0, sensor.inverse_depth(sensor.disparity_sigma))
@@ -38,7 +43,7 @@ def test_noise_has_the_published_deviation(sensor: DepthSensor, z: float) -> Non
     assert abs(np.nanmean(error)) < 0.15 * expected
 
 
-def test_nguyens_formula_at_a_metre() -> None:
+def test_nguyens_formula_at_one_meter() -> None:
     assert axial_sigma(1.0, 0.0, 0.0) == pytest.approx(0.001884)
     steep = axial_sigma(1.0, np.radians(80), 0.0)
     assert steep == pytest.approx(0.001884 + 0.0001 * 64)
@@ -51,27 +56,29 @@ def test_realsense_noise_grows_with_the_square_of_depth() -> None:
 
 
 @pytest.mark.parametrize("z", [1.0, 2.0, 4.0])
-def test_kinect_depth_comes_in_steps_that_grow_with_the_square(z: float) -> None:
+def test_kinect_steps_grow_with_the_square_of_depth(z: float) -> None:
     values = np.unique(measure(np.full(SHAPE, z)))
     steps = np.diff(values[np.isfinite(values)])
     assert np.median(steps) == pytest.approx(0.00287 * z * z, abs=0.001)
 
 
-def test_readings_are_whole_millimetres_that_fit_16_bits() -> None:
+def test_readings_are_whole_millimeters() -> None:
     depth = measure(np.full(SHAPE, 1.2345))
     depth = depth[np.isfinite(depth)]
-    millimetres = np.rint(depth * 1000)
-    np.testing.assert_array_equal(depth, millimetres.astype(np.float32) / np.float32(1000))
+    millimeters = np.rint(depth * 1000)
+    np.testing.assert_array_equal(depth, millimeters.astype(np.float32) / np.float32(1000))
     assert depth.dtype == np.float32
 
 
 @pytest.mark.parametrize("z", [0.2, 20.0, np.inf])
-def test_out_of_range_is_a_hole(z: float) -> None:
+def test_depth_out_of_range_is_a_hole(z: float) -> None:
     assert np.isnan(measure(np.full(SHAPE, z))).all()
 
 
 @pytest.mark.parametrize(("sensor", "side"), [(KINECT, -1), (REALSENSE, 1)])
-def test_an_object_throws_a_shadow_as_wide_as_the_disparity(sensor: DepthSensor, side: int) -> None:
+def test_the_shadow_of_an_object_is_as_wide_as_the_disparity(
+    sensor: DepthSensor, side: int
+) -> None:
     depth = np.full(SHAPE, 1.5)
     depth[60:180, 120:200] = 1.0
     holes = np.isnan(measure(depth, sensor))[80:160].mean(axis=0)
@@ -103,13 +110,13 @@ def test_grazing_views_drop_out(angle: float, low: float, high: float) -> None:
     assert low <= holes <= high
 
 
-def test_dark_and_mirror_like_surfaces_drop_out() -> None:
+def test_dark_and_specular_surfaces_drop_out() -> None:
     flat = np.full(SHAPE, 1.0)
     assert 0.05 < np.isnan(measure(flat, albedo=0.005)).mean() < 0.5
     assert 0.4 < np.isnan(measure(flat, glare=0.9)).mean() <= 1
 
 
-def test_holes_come_in_blobs() -> None:
+def test_holes_are_blobs() -> None:
     holes = np.isnan(measure(np.full(SHAPE, 1.0), angle=82))
     share = holes.mean()
     beside = (holes[:, 1:] & holes[:, :-1]).mean() / share

@@ -1,12 +1,11 @@
-"""Contact and rest, on boxes whose answers are known."""
+"""Contact and rest of simple solids."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from cvdl.simulation.mesh import box, turn
+from cvdl.simulation.mesh import box, creased, revolve
 from cvdl.simulation.solid import Solid, free_share, hull_margin, intersects, inverse, touches
 
 
@@ -25,7 +24,7 @@ def at(x: float = 0, y: float = 0, z: float = 0, yaw: float = 0) -> np.ndarray:
         (at(0.15), False),
         (at(z=0.0999), True),
         (at(z=0.1001), False),
-        (at(0.119, yaw=np.pi / 4), True),  # a corner pokes into a face
+        (at(0.119, yaw=np.pi / 4), True),  # a corner is inside the other cube
         (at(0.122, yaw=np.pi / 4), False),
     ],
 )
@@ -35,13 +34,13 @@ def test_two_cubes(pose: np.ndarray, expected: bool) -> None:
     assert intersects(cube, pose, cube, at()) is expected
 
 
-def test_beams_that_cross_with_no_vertex_in_the_other() -> None:
+def test_crossing_beams_intersect_without_a_vertex_inside() -> None:
     beam = Solid(box(0.4, 0.02, 0.02))
     assert intersects(beam, at(), beam, at(z=0.01, yaw=np.pi / 2))
     assert not intersects(beam, at(), beam, at(z=0.021, yaw=np.pi / 2))
 
 
-def test_one_inside_the_other() -> None:
+def test_a_solid_inside_another_intersects_it() -> None:
     large, small = Solid(box(0.2, 0.2, 0.2)), Solid(box(0.02, 0.02, 0.02))
     assert intersects(large, at(), small, at(z=0.1))
     assert intersects(small, at(z=0.1), large, at())
@@ -49,7 +48,7 @@ def test_one_inside_the_other() -> None:
 
 def test_a_ball_in_a_bowl_does_not_intersect_it() -> None:
     outline = [(0, 0), (0.08, 0), (0.08, 0.06), (0.075, 0.06), (0.075, 0.005), (0, 0.005)]
-    bowl = Solid(turn([(pair, 0) for pair in pairwise(outline)]))
+    bowl = Solid(revolve(creased(0, *outline)))
     cube = Solid(box(0.03, 0.03, 0.03))
     assert not intersects(bowl, at(), cube, at(z=0.006))
     assert intersects(bowl, at(), cube, at(z=0.004))
@@ -63,14 +62,14 @@ def test_a_box_rests_on_six_sides() -> None:
     assert resting.height[upright] == pytest.approx(0.2)
 
 
-def test_a_thin_tall_box_does_not_stand_on_its_end() -> None:
+def test_a_thin_tall_box_does_not_rest_on_its_end() -> None:
     resting = Solid(box(0.05, 0.01, 0.2)).resting
     assert len(resting.down) == 4
     assert np.abs(resting.down[:, 2]).max() < 1e-6
 
 
-def test_a_blade_with_a_ridge_rests_on_the_widest_facet() -> None:
-    """On none of them far from toppling; some drawn thing is so, and a scene needs it to rest."""
+def test_a_ridged_blade_rests_on_the_widest_facet() -> None:
+    """A scene needs it to rest although every facet topples easily."""
     square = box(0.03, 0.03, 0.2)
     ridged = square.vertices @ at(yaw=np.pi / 4)[:3, :3] * [1, 0.03, 1]
     resting = Solid(replace(square, vertices=ridged)).resting
@@ -80,7 +79,7 @@ def test_a_blade_with_a_ridge_rests_on_the_widest_facet() -> None:
 
 def test_a_can_rests_on_its_ends_and_lies_on_its_sides() -> None:
     outline = [(0, 0), (0.03, 0), (0.03, 0.1), (0, 0.1)]
-    down = Solid(turn([(pair, 0) for pair in pairwise(outline)])).resting.down
+    down = Solid(revolve(creased(0, *outline))).resting.down
     assert (np.abs(down[:, 2]) > 0.99).sum() == 2
     assert (np.abs(down[:, 2]) < 0.01).sum() == 24
 

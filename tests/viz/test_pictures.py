@@ -1,4 +1,4 @@
-"""Pictures show what they are given: where, in which colour, and how large."""
+"""Pictures of results: places, colors and sizes."""
 
 from dataclasses import replace
 
@@ -43,21 +43,21 @@ def make_scene(*objects: SceneObject, plane_rows: int = 0) -> Scene:
     return Scene(labels, None, objects)
 
 
-def test_overlay_leaves_what_is_not_in_the_scene_as_it_was():
+def test_overlay_does_not_change_pixels_outside_the_scene():
     frame = make_frame()
     picture = overlay(frame, make_scene(plane_rows=60))
     assert np.array_equal(picture[:58], frame.color[:58])
 
 
 @pytest.mark.parametrize(
-    ("depth", "said"),
+    ("depth", "sentence"),
     [
         (np.nan, "no depth"),
         (0.8, "depth: 100% of pixels, median 0.8 m"),
         (800, "depth: 100% of pixels, median 800 m"),
     ],
 )
-def test_overlay_says_where_there_is_no_plane(monkeypatch, depth, said):
+def test_overlay_reports_a_missing_plane(monkeypatch, depth, sentence):
     written = []
     write = Captions.write
     monkeypatch.setattr(
@@ -67,19 +67,19 @@ def test_overlay_says_where_there_is_no_plane(monkeypatch, depth, said):
     )
     frame = replace(make_frame(), depth=np.full((120, 160), depth, np.float32))
     picture = overlay(frame, make_scene())
-    assert written == ["no support plane: no masks, no grasps", said]
+    assert written == ["no support plane: no masks, no grasps", sentence]
     # Two lines in the upper left corner, one below the other.
     for rows in (slice(0, 17), slice(17, 34)):
         assert picture[rows].max() > 240
     assert np.array_equal(picture[38:], frame.color[38:])
 
 
-def test_overlay_does_not_say_so_where_there_is_one():
+def test_overlay_with_a_plane_reports_nothing():
     picture = overlay(make_frame(), make_scene(plane_rows=60))
     assert picture[:40].max() == 128
 
 
-def test_overlay_outlines_the_plane_with_what_stands_on_it_and_past_gaps():
+def test_overlay_outlines_the_plane_with_its_objects_and_across_gaps():
     scene = make_scene(make_object(2, (40, 50, 90, 90)), plane_rows=60)
     scene.labels[80:84, 100:104] = 0
     picture = overlay(make_frame(), scene)
@@ -89,14 +89,14 @@ def test_overlay_outlines_the_plane_with_what_stands_on_it_and_past_gaps():
     assert tuple(picture[80, 102]) == (128, 128, 128)
 
 
-def test_overlay_does_not_write_into_the_frame():
+def test_overlay_does_not_change_the_frame():
     frame = make_frame()
     overlay(frame, make_scene(make_object(2, (40, 30, 80, 60)), plane_rows=40))
     assert (frame.color == 128).all()
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])
-def test_overlay_outline_stands_out_on_any_background(background):
+def test_overlay_outline_is_visible_on_any_background(background):
     picture = overlay(make_frame(background), make_scene(make_object(2, (10, 70, 60, 110))))
     inside, outside = picture[75, 10].astype(int), picture[75, 9].astype(int)
     assert tuple(inside) == object_color(2)
@@ -112,12 +112,12 @@ def test_overlay_tints_the_table_less_than_an_object():
 
 def test_overlay_draws_the_projected_box():
     scene = make_scene(make_object(2, (100, 80, 140, 110)))
-    # The box of 0.1 m at 1 m: its near face ends 0.05 / 0.95 * 150 pixels from the centre.
+    # The box of 0.1 m at 1 m: its near face ends 0.05 / 0.95 * 150 pixels from the center.
     left = round(79.5 - 0.05 / 0.95 * 150)
     assert np.allclose(overlay(make_frame(), scene)[60, left], object_color(2), atol=4)
 
 
-def test_overlay_draws_the_flat_box_where_the_other_reaches_behind_the_camera():
+def test_overlay_draws_the_2d_box_if_the_3d_box_extends_behind_the_camera():
     item = replace(make_object(2, (10, 10, 60, 50), center_z=0.0), class_name="")
     empty = Scene(np.ones((120, 160), np.uint16), None, (item,))
     picture = overlay(make_frame(), empty)
@@ -146,10 +146,10 @@ def test_overlay_draws_plates_thick_and_the_opening_thin(background):
     assert (yellow[:, 2] < 80).all()
     assert (picture[60, 66:95] == background).all()
     dark = np.abs(picture - background).max(-1) if background else 255 - picture.min(-1)
-    assert dark[60, 56:65].max() > 100  # stands out on any background
+    assert dark[60, 56:65].max() > 100  # visible on any background
 
 
-def test_overlay_turns_a_grasp_from_right_to_down():
+def test_overlay_angles_of_grasps_turn_from_right_to_down():
     scene = replace(make_scene(), grasps=(make_grasp((80, 60), np.pi / 4),))
     is_plate = (overlay(make_frame(), scene) == PLATE_COLOR).all(-1)
     step = round(20 * np.sqrt(0.5))
@@ -158,7 +158,7 @@ def test_overlay_turns_a_grasp_from_right_to_down():
     assert not is_plate[60 + step - 4 : 60 + step + 5, 80 - step - 4 : 80 - step + 5].any()
 
 
-def test_overlay_draws_all_but_the_best_grasp_of_an_object_faintly():
+def test_overlay_draws_only_the_best_grasp_of_an_object_fully():
     best, other = make_grasp((40, 60), 0.0), make_grasp((110, 60), 0.0)
     picture = overlay(make_frame(), replace(make_scene(plane_rows=1), grasps=(best, other)))
     is_plate = (picture == PLATE_COLOR).all(-1)
@@ -178,7 +178,7 @@ def test_overlay_of_a_grasp_outside_the_picture():
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])
-def test_overlay_draws_a_dashed_box_round_what_is_no_object(background):
+def test_overlay_draws_a_dashed_box_for_a_detection_without_an_object(background):
     detection = Detection(np.array([40.0, 50, 101, 91]), "mug", 0.8)
     scene = replace(make_scene(plane_rows=1), detections=(detection,))
     picture = overlay(make_frame(background), scene).astype(int)
@@ -194,7 +194,7 @@ def test_overlay_draws_a_dashed_box_round_what_is_no_object(background):
     assert caption.max() == 255
 
 
-def test_overlay_dims_the_box_of_what_is_off_the_support():
+def test_overlay_dims_the_box_of_a_detection_off_the_support():
     detection = Detection(np.array([40.0, 80, 101, 111]), "mug", 0.8)
     bright, dim = (
         overlay(make_frame(0), replace(make_scene(), detections=(each,)))[80, 40:101].mean()
@@ -203,7 +203,7 @@ def test_overlay_dims_the_box_of_what_is_off_the_support():
     assert 0 < dim < 0.7 * bright
 
 
-def test_overlay_draws_no_second_box_round_an_object():
+def test_overlay_draws_no_second_box_for_an_object():
     item = make_object(2, (10, 70, 60, 110))
     found = Detection(item.box2d, "bowl", 1.0, label=2)
     scene = make_scene(item)
@@ -211,21 +211,21 @@ def test_overlay_draws_no_second_box_round_an_object():
     np.testing.assert_array_equal(with_detection, overlay(make_frame(), scene))
 
 
-def test_overlay_of_a_detection_that_reaches_beyond_the_picture():
+def test_overlay_of_a_detection_beyond_the_picture():
     boxes = ([-50.0, -20, 500, 300], [-9.0, -9, -3, -3], [5.0, 5, 5, 5])
     found = tuple(Detection(np.array(box), "mug", 0.8) for box in boxes)
     picture = overlay(make_frame(), replace(make_scene(), detections=found))
     assert picture.shape == (120, 160, 3)
 
 
-def test_neighbouring_objects_differ_in_colour():
+def test_neighboring_labels_differ_in_color():
     colors = np.array([object_color(label) for label in range(2, 22)], int)
     distance = np.abs(colors[:, None] - colors[None]).max(-1)
     assert distance[~np.eye(20, dtype=bool)].min() > 25
     assert (np.abs(np.diff(colors, axis=0)).max(-1) > 100).all()
 
 
-def test_colours_serve_every_label_a_scene_can_hold():
+def test_every_label_has_a_color():
     items = [make_object(label, (10, 10, 50, 50)) for label in (255, 256, 65535)]
     for item in items:
         picture = overlay(make_frame(), make_scene(item))
@@ -233,7 +233,7 @@ def test_colours_serve_every_label_a_scene_can_hold():
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 3)])
-def test_overlay_of_hardly_a_picture(width, height):
+def test_overlay_of_a_few_pixels(width, height):
     camera = Camera(width, height, 500, 500, 0, 0)
     color = np.full((height, width, 3), 9, np.uint8)
     frame = RgbdFrame(color, np.ones((height, width), np.float32), camera)
@@ -262,7 +262,7 @@ def test_depth_picture_of_one_value(value):
     assert depth_picture(np.full((4, 6), value, np.float32)).shape == (4, 6, 3)
 
 
-def test_contact_sheet_puts_pictures_row_by_row():
+def test_contact_sheet_arranges_pictures_row_by_row():
     shades = [np.full((30, 40, 3), 40 * i + 60, np.uint8) for i in range(5)]
     sheet = contact_sheet(shades, [""] * 5, columns=2, width=40)
     seen = [sheet[y, x, 0] for y in (40, 96, 152) for x in (24, 68)]
@@ -279,19 +279,19 @@ def test_contact_sheet_keeps_the_shape_of_each_picture_and_writes_captions_insid
 
 
 @pytest.mark.parametrize("captions", [[], ["a", "b"]])
-def test_contact_sheet_needs_a_caption_a_picture(captions):
+def test_contact_sheet_needs_one_caption_per_picture(captions):
     with pytest.raises(ValueError, match=f"1 pictures and {len(captions)} captions"):
         contact_sheet([np.zeros((3, 4, 3), np.uint8)], captions)
 
 
-def test_png_is_read_back_as_it_was(tmp_path):
+def test_png_round_trip(tmp_path):
     picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
     write_png(tmp_path / "new" / "a.png", picture)
     read = cv2.imread(str(tmp_path / "new" / "a.png"))
     assert np.array_equal(read[..., ::-1], picture)
 
 
-def test_png_that_cannot_be_written_names_the_file(tmp_path):
+def test_error_of_a_png_that_cannot_be_written_names_the_file(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(OSError, match=r"a\.png"):
         write_png(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))

@@ -1,4 +1,4 @@
-"""Bags without a ROS installation: reading any kind, writing rosbag2, finding RGB-D topics."""
+"""Read any kind of bag, write rosbag2 and find RGB-D topics, without a ROS installation."""
 
 from cvdl.bags.discovery import RgbdTopics, describe_topics, find_topics, image_topics
 from cvdl.bags.frames import write_frame, write_frames

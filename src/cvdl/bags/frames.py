@@ -1,4 +1,4 @@
-"""Frames to a bag, under the names that the live nodes listen to."""
+"""Write frames to a bag, on the default topics of the live nodes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MESSAGES = MessageFactory(message_type)
 
 
 def write_frame(bag: BagWriter, frame: RgbdFrame) -> None:
-    """Write a frame's colour (rgb8), depth (16UC1) and camera_info, received at its stamp."""
+    """Write color (rgb8), depth (16UC1) and camera_info of a frame, received at its stamp."""
     bag.write(CAMERA_INFO_TOPIC, frame.stamp_ns, _MESSAGES.camera_info(frame))
     bag.write(COLOR_TOPIC, frame.stamp_ns, _MESSAGES.color(frame))
     bag.write(DEPTH_TOPIC, frame.stamp_ns, _MESSAGES.depth(frame))
 
 
 def write_frames(bag: BagWriter, frames: Iterable[RgbdFrame], fps: float) -> None:
-    """Write frames as if they were recorded at a steady rate, the first one interval in."""
+    """Write frames with the stamps of a steady rate, the first one interval after zero."""
     for number, frame in enumerate(frames, start=1):
         write_frame(bag, replace(frame, stamp_ns=round(number / fps * 1e9)))

@@ -26,24 +26,22 @@ _log = logging.getLogger(__name__)
 STORAGES = (".mcap", ".db3")
 
 _COMPRESSED = ".zstd"
-# Serialised messages begin with 0, so that no message is taken for compressed data.
+# Serialized messages begin with 0, so that no message looks like compressed data.
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# What SQLite keeps beside a file until its rows are in the file, or back out of it.
+# SQLite keeps these next to a file until their changes are committed or rolled back.
 _LOGS = ("-wal", "-journal")
-_BLOCK_BYTES = 1 << 16
 
 
 def storage_of(path: Path) -> str:
-    """ ".mcap" or ".db3", also of a compressed file; empty for any other file."""
+    """ ".mcap" or ".db3", also for a compressed file; empty for any other file."""
     suffix = Path(path.stem).suffix if path.suffix == _COMPRESSED else path.suffix
     return suffix if suffix in STORAGES else ""
 
 
 def member_files(folder: Path) -> list[Path]:
-    """The files of a bag in natural order.
+    """The files of a bag in natural order, without compressed copies of files that are there.
 
-    Of a file and its compressed copy it is the file: a recorder that was killed while it
-    compressed leaves both, and only the copy can be incomplete.
+    A recorder that is killed while it compresses leaves both, and only the copy can be incomplete.
     """
     files = {file for file in folder.iterdir() if storage_of(file)}
     return sorted(
@@ -53,26 +51,26 @@ def member_files(folder: Path) -> list[Path]:
 
 
 def has_log(path: Path) -> bool:
-    """Whether SQLite left changes of a file beside it, which a killed recorder does."""
-    return any(map(_is_filled, _logs_of(path)))
+    """Whether SQLite left changes of a file next to it, as a killed recorder does."""
+    return bool(_logs_of(path))
 
 
 def decompressed(data: bytes | memoryview) -> bytes | memoryview:
-    """A message as it is, or decompressed if the recorder compressed each message with zstd."""
+    """A message, decompressed if the recorder compressed each message with zstd."""
     return zstd.decompress(data) if data[:4] == _ZSTD_MAGIC else data
 
 
 def readable(path: Path, stack: ExitStack) -> Path:
-    """The file itself, or a temporary copy that is uncompressed and holds all rows.
+    """The file itself, or a temporary copy that is uncompressed and has all rows.
 
-    The file and its folder are not changed.
+    The file and its folder stay unchanged.
 
     Args:
         path: a file of a bag.
-        stack: takes over the removal of the copy.
+        stack: removes the copy.
 
     Raises:
-        BagError: if there is no room for the copy.
+        BagError: if there is no space for the copy.
     """
     if path.suffix != _COMPRESSED and not has_log(path):
         return path
@@ -94,27 +92,21 @@ def readable(path: Path, stack: ExitStack) -> Path:
 
 
 def _logs_of(path: Path) -> list[Path]:
-    """Also of a compressed file: it may have been compressed before its log was in it."""
+    """The logs that are not empty; also of a file that is compressed without its log."""
     file = path.with_suffix("") if path.suffix == _COMPRESSED else path
-    return [file.with_name(file.name + suffix) for suffix in _LOGS]
-
-
-def _is_filled(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+    logs = [file.with_name(file.name + suffix) for suffix in _LOGS]
+    return [log for log in logs if log.is_file() and log.stat().st_size]
 
 
 def _decompress(path: Path, target: Path) -> Path:
-    """As much as can be decompressed: a copy that broke off is read like any other cut off file."""
-    decompressor = zstd.ZstdDecompressor()
-    with path.open("rb") as source, target.open("wb") as out:
+    """Decompress up to the damage, like any other truncated file is read."""
+    reason = ""
+    with zstd.open(path) as source, target.open("wb") as out:
         try:
-            while data := source.read(_BLOCK_BYTES):
-                while data:
-                    if decompressor.eof:  # of one frame: another one follows
-                        decompressor = zstd.ZstdDecompressor()
-                    out.write(decompressor.decompress(data))
-                    data = decompressor.unused_data
-            reason = "" if decompressor.eof else "it is truncated"
+            while data := source.read1():
+                out.write(data)
+        except EOFError:
+            reason = "it is truncated"
         except zstd.ZstdError as error:
             reason = str(error)
     if reason:
@@ -123,11 +115,11 @@ def _decompress(path: Path, target: Path) -> Path:
 
 
 def _with_log(path: Path, file: Path, target: Path) -> Path:
-    """A copy of `file`, which is `path` uncompressed, with what the log of `path` says."""
+    """Copy `file`, which is `path` uncompressed, and apply the log of `path`."""
     shutil.copyfile(file, target)
-    for log in filter(_is_filled, _logs_of(path)):
+    for log in _logs_of(path):
         shutil.copyfile(log, target.with_name(log.name))
-    if not target.stat().st_size:  # SQLite drops the log of an empty file
+    if not target.stat().st_size:  # SQLite ignores the log of an empty file
         target.write_bytes(bytes(512))
     try:
         with closing(sqlite3.connect(target)) as database:

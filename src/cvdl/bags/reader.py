@@ -1,4 +1,4 @@
-"""Reads any kind of bag."""
+"""Read any kind of bag."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _ACCEPTED = (
     "accepted: a rosbag2 folder, a .mcap or .db3 file, or a ROS 1 .bag file; "
     "the first two also compressed, as .mcap.zstd or .db3.zstd"
 )
-_ROS1 = (".bag", ".bag.active")  # the latter of a recorder that was killed
+_ROS1 = (".bag", ".bag.active")  # the latter of a killed recorder
 _SCANS = {".mcap": McapScan, ".db3": SqliteScan}
 
 
 class BagReader:
-    """A rosbag2 (MCAP or SQLite; compressed too) or a ROS 1 bag, to be used in a with statement.
+    """A rosbag2 (MCAP or SQLite, also compressed) or a ROS 1 bag, to use in a with statement.
 
     A damaged bag is read up to the damage, with one warning in the log. Messages of a ROS 1 bag
-    come converted to ROS 2's types and serialisation.
+    are converted to the types and serialization of ROS 2.
 
     Attributes:
         path: the folder or file.
@@ -56,14 +56,13 @@ class BagReader:
         with ExitStack() as stack:
             self.kind, self._sources = _open(path, stack)
             self._copies = stack.pop_all()
-        merged: dict[tuple[str, str], Topic] = {}
+        self._merged: dict[tuple[str, str], Topic] = {}
         for source in self._sources:
             for topic in source.topics.values():
                 key = (topic.name, topic.type)
-                known = merged.get(key)
-                merged[key] = replace(known, count=known.count + topic.count) if known else topic
-        self._merged = merged
-        self.topics = tuple(merged[key] for key in sorted(merged))
+                known = self._merged.get(key, replace(topic, count=0))
+                self._merged[key] = replace(known, count=known.count + topic.count)
+        self.topics = tuple(self._merged[key] for key in sorted(self._merged))
         with_messages = [s for s in self._sources if any(t.count for t in s.topics.values())]
         self.start_ns = min((source.start_ns for source in with_messages), default=0)
         end_ns = max((source.end_ns for source in with_messages), default=0)
@@ -78,26 +77,26 @@ class BagReader:
         self._copies.close()
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[tuple[Topic, int, Bytes]]:
-        """Topic, time of reception (nanoseconds) and serialised message (CDR), in order of time.
+        """Yield topic, time of reception (nanoseconds) and serialized message (CDR), by time.
 
         Args:
-            names: of the topics wanted; all of them if not given.
+            names: of the topics; default: all.
         """
         for number, source in enumerate(self._sources):
-            keys = [k for k, t in source.topics.items() if names is None or t.name in names]
-            topics = {k: self._merged[t.name, t.type] for k, t in source.topics.items()}
-            if not keys:
+            wanted = {k: t for k, t in source.topics.items() if names is None or t.name in names}
+            if not wanted:
                 continue
-            unread = {(number, key): source.topics[key].count for key in keys}
+            topics = {key: self._merged[topic.name, topic.type] for key, topic in wanted.items()}
+            unread = {(number, key): topic.count for key, topic in wanted.items()}
+            total = sum(unread.values())
             for place in unread:
                 self._unread.pop(place, None)
             try:
-                for key, stamp_ns, data in source.messages(keys):
+                for key, stamp_ns, data in source.messages(wanted):
                     unread[number, key] -= 1
                     yield topics[key], stamp_ns, data
-            except Exception as error:  # whatever the libraries make of damaged data
+            except Exception as error:  # damage causes errors of many types
                 self._unread.update(unread)
-                total = sum(source.topics[key].count for key in keys)
                 if number not in self._warned:
                     _log.warning(
                         "%s cannot be read beyond message %d of %d: %s",
@@ -110,14 +109,14 @@ class BagReader:
 
     @property
     def unread(self) -> int:
-        """How many messages lie behind damage, of each topic when it was read last."""
+        """Number of messages after damage, of each topic in its last reading."""
         return sum(self._unread.values())
 
     def decode(self, topic: Topic, data: Bytes) -> Any:
-        """A serialised message to an object with its fields.
+        """Decode a serialized message to an object with its fields.
 
         Raises:
-            MessageError: if the data is not of that type.
+            MessageError: if the data does not match the type.
         """
         try:
             return typestore().deserialize_cdr(data, topic.type)
@@ -126,11 +125,12 @@ class BagReader:
 
 
 def _open(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
-    """What kind of bag it is, and its files; the stack takes over temporary copies."""
+    """The kind of a bag and its files; the stack removes temporary copies."""
     if not path.exists():
         raise BagError(f"there is no bag {path}")
     if path.is_dir():
-        return _open_folder(path, stack)
+        files = member_files(path)
+        return _kind(files), _open_folder(path, files, stack)
     if path.name.endswith(_ROS1):
         source = _open_ros1(path)
         is_recording_of_sdk = isinstance(source, RealSenseSource)
@@ -138,20 +138,19 @@ def _open(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
     return _kind([path]), _open_ros2(path, stack)
 
 
-def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
-    files = member_files(path)
+def _open_folder(path: Path, files: list[Path], stack: ExitStack) -> list[Source]:
     metadata = path / "metadata.yaml"
     if not files and not metadata.exists():
         raise BagError(f"the folder {path} holds no bag: {_what_instead(path)}")
     if any(map(has_log, files)):
-        # The metadata do not know of the rows in the log, of which `readable` tells.
+        # The metadata does not count the rows in the log; `readable` reports them.
         reason = ""
-    elif not metadata.exists():  # of a recorder that was killed
+    elif not metadata.exists():  # of a killed recorder
         reason = "there is no metadata.yaml"
     else:
         try:
             sources = ros2_sources(path)
-        except Exception as error:  # whatever the library makes of a damaged bag
+        except Exception as error:  # damage causes errors of many types
             reason = str(error).rstrip(".")
             if not files or _has_unknown_compression(metadata):
                 raise BagError(f"{path} is not a readable bag: {reason}; {_ACCEPTED}") from error
@@ -160,7 +159,7 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
             for file in files:
                 if file.name.removesuffix(".zstd") not in read:
                     _log.warning("%s is skipped: metadata.yaml does not list it", file)
-            return _kind(files), list(sources)
+            return list(sources)
     if reason:
         _log.warning("%s: %s; its files are read one by one", path, reason)
     opened: list[Source] = []
@@ -175,11 +174,11 @@ def _open_folder(path: Path, stack: ExitStack) -> tuple[str, list[Source]]:
         raise refusals[0]
     for refusal in refusals:
         _log.warning("a file of the bag is skipped: %s", refusal)
-    return _kind(files), opened
+    return opened
 
 
 def _what_instead(folder: Path) -> str:
-    """What a folder without a rosbag2 lacks, and what its user may have meant."""
+    """What a folder without a rosbag2 lacks, and what to give instead."""
     bags = sorted(file.name for file in folder.iterdir() if file.name.endswith(_ROS1))
     if bags:
         return f"give the ROS 1 bag itself, {folder / bags[0]}"
@@ -190,7 +189,6 @@ def _what_instead(folder: Path) -> str:
 
 
 def _has_unknown_compression(metadata: Path) -> bool:
-    """Whether the recorder compressed in a way that nothing here can undo."""
     found = re.search(
         r"^\s*compression_format:[ '\"]*(\w+)", metadata.read_text(errors="replace"), re.MULTILINE
     )
@@ -198,14 +196,14 @@ def _has_unknown_compression(metadata: Path) -> bool:
 
 
 def _open_ros2(path: Path, stack: ExitStack) -> list[Source]:
-    """A file of a rosbag2."""
+    """Open a file of a rosbag2."""
     storage = storage_of(path)
     if not storage:
         raise BagError(f"{path} is not a bag: its name ends in {path.suffix!r}; {_ACCEPTED}")
     file = readable(path, stack)
     try:
         return list(ros2_sources(file))
-    except Exception as error:  # whatever the libraries make of a damaged file
+    except Exception as error:  # damage causes errors of many types
         return [_SCANS[storage](file, error, path)]
 
 
@@ -223,7 +221,7 @@ def _open_ros1(path: Path) -> Source:
         if is_recording({connection.topic for connection in reader.connections}):
             return RealSenseSource(reader)
         return Ros1Source(reader)
-    except Exception as error:  # whatever the library makes of a damaged file
+    except Exception as error:  # damage causes errors of many types
         raise BagError(
             f"{path} cannot be read: {error} (`rosbag reindex` of ROS 1 repairs truncated bags)"
         ) from error

@@ -1,8 +1,8 @@
-"""Recordings of the RealSense SDK (realsense-viewer, rs-record), translated into standard messages.
+"""Recordings of the RealSense SDK (realsense-viewer, rs-record), as standard messages.
 
-The SDK writes ROS 1 bags of its own kind: depth is `mono16` in units of the camera's, images carry
-no frame id but a number of a version, a float may stand behind them that the definition does not
-name, and the extrinsics are bare transforms on topics of their own.
+The SDK writes special ROS 1 bags: depth is `mono16` in the unit of the camera, the frame id of
+images is a version number, a float that the definition does not have may follow an image, and the
+extrinsics are plain transforms on their own topics.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Connection
+from rosbags.serde import SerdeError
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags.sources import Bytes, Ros1Source
 from cvdl.bags.topic import LATCHED, Topic, described
 from cvdl.bags.typestore import message_type, typestore
+from cvdl.messages.reading import stamp_ns as stamp_of
 from cvdl.messages.transform_tree import matrix_of
 
 __all__ = ["RealSenseSource", "is_recording"]
@@ -38,11 +40,11 @@ _STREAM = re.compile(
     r"/(?P<what>image/data|info/camera_info|tf/(?P<reference>\d+))"
 )
 _DEPTH_UNITS = re.compile(r"/(?P<sensor>device_\d+/sensor_\d+)/option/Depth[ _]Units/value")
-_DEFAULT_UNIT = 0.001  # metres: of every camera of the D400 family unless it was set
+_DEFAULT_UNIT = 0.001  # meters; of every D400 camera unless it is set
 _UNIT_TOLERANCE = 1e-3  # relative
 
-# The SDK's names of formats, where they are not those of ROS; 8UC1 and 16UC1 are pictures in grey,
-# not depth.
+# The format names of the SDK that differ from those of ROS; 8UC1 and 16UC1 are gray images, not
+# depth.
 _ENCODINGS = {
     "YUYV": "yuv422_yuy2",
     "8UC1": "mono8",
@@ -58,24 +60,21 @@ _DISTORTIONS = {
     "Inverse Brown Conrady": "plumb_bob",
     "Kannala Brandt4": "equidistant",
 }
-# Clocks of streams that differ by more, nanoseconds, are not the same clock.
+# Streams whose stamps differ by more, nanoseconds, have different clocks.
 _SAME_CLOCK_NS = 1_000_000_000
 
 
 def is_recording(names: Collection[str]) -> bool:
     """Whether these are the topics of a recording of the SDK."""
-    return any(
-        match is not None and match["what"] == "image/data"
-        for match in map(_STREAM.fullmatch, names)
-    )
+    return any(match and match["what"] == "image/data" for match in map(_STREAM.fullmatch, names))
 
 
 class RealSenseSource(Ros1Source):
     """A recording of the RealSense SDK.
 
-    Depth comes as 16UC1 in millimetres, or as 32FC1 in metres if the camera's unit is another one.
-    The frame of a stream is called like its topics, such as "device_0/sensor_0/Depth_0". The
-    extrinsics come as `/tf_static`. Infrared is taken for colour only where there is no colour.
+    Depth is converted to 16UC1 in millimeters, or to 32FC1 in meters if the camera has another
+    unit. The frame id of a stream is that of its topics, such as "device_0/sensor_0/Depth_0". The
+    extrinsics become `/tf_static`. Infrared becomes color only if there is no color.
     """
 
     def __init__(self, reader: Any) -> None:
@@ -98,7 +97,7 @@ class RealSenseSource(Ros1Source):
         self._is_one_clock = self._share_a_clock()
 
     def _depth_units(self) -> dict[str, float]:
-        """Metres a unit, by sensor."""
+        """Depth units in meters, by sensor."""
         found = {}
         for connection in self._connections.values():
             match = _DEPTH_UNITS.fullmatch(connection.topic)
@@ -109,13 +108,13 @@ class RealSenseSource(Ros1Source):
         return found
 
     def _share_a_clock(self) -> bool:
-        """Whether the stamps of all streams are of one clock, judged by the recorder's."""
+        """Whether the stamps of all streams have one clock, compared to that of the recorder."""
         ahead = []
         for key, match in self._streams.items():
             if match["what"] == "image/data":
                 for _, received_ns, data in self._firsts(self._connections[key]):
-                    with suppress(struct.error, ValueError):  # said when the image is used
-                        ahead.append(_RawImage(data).stamp_ns - received_ns)
+                    with suppress(SerdeError, struct.error):  # reported when the image is used
+                        ahead.append(stamp_of(self._decoded(key, data)[0]) - received_ns)
         if not ahead or max(ahead) - min(ahead) <= _SAME_CLOCK_NS:
             return True
         _log.warning(
@@ -131,92 +130,65 @@ class RealSenseSource(Ros1Source):
         if connection.msgcount:
             yield next(self._reader.messages([connection]))
 
+    def _decoded(self, key: int, data: Bytes) -> tuple[Any, float]:
+        """A message, and the depth unit in meters that may follow an image; 0 if it does not."""
+        unit = 0.0
+        try:
+            cdr = super()._converted(key, 0, data)
+        except SerdeError:
+            (unit,) = struct.unpack("<f", data[-4:])
+            cdr = super()._converted(key, 0, data[:-4])
+        return typestore().deserialize_cdr(cdr, self._connections[key].msgtype), unit
+
     def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
         match = self._streams.get(key)
-        kind = self._connections[key].msgtype
         if match is None:
             return super()._converted(key, stamp_ns, data)
+        message, unit = self._decoded(key, data)
+        kind = self._connections[key].msgtype
         if kind == _IMAGE:
-            return self._image(match, stamp_ns, data)
-        message = typestore().deserialize_cdr(super()._converted(key, stamp_ns, data), kind)
-        if kind == _CAMERA_INFO:
-            return typestore().serialize_cdr(_camera_info(match["frame"], message), kind)
-        return typestore().serialize_cdr(_static_transform(match, message), _TF)
+            stamp_ns = stamp_of(message) if self._is_one_clock else stamp_ns
+            message.header = _header(match["frame"], stamp_ns)
+            self._convert_image(match, message, unit)
+        elif kind == _CAMERA_INFO:
+            _complete_camera_info(match["frame"], message)
+        else:
+            message = _static_transform(match, message)
+        return typestore().serialize_cdr(message, self.topics[key].type)
 
-    def _image(self, match: re.Match[str], stamp_ns: int, data: Bytes) -> Bytes:
-        raw = _RawImage(data)
-        encoding, step, pixels = raw.encoding, raw.step, raw.pixels
-        if match["kind"] == "Depth" and encoding in _DEPTH_FORMATS:
-            unit = raw.depth_unit or self._units.get(match["frame"].rpartition("/")[0], 0.0)
-            if not unit:
-                unit = _DEFAULT_UNIT
-            encoding = "16UC1"
+    def _convert_image(self, match: re.Match[str], message: Any, unit: float) -> None:
+        """Convert the encoding, and depth to millimeters or meters."""
+        if match["kind"] == "Depth" and message.encoding in _DEPTH_FORMATS:
+            unit = unit or self._units.get(match["frame"].rpartition("/")[0], 0.0) or _DEFAULT_UNIT
+            message.encoding = "16UC1"
             if abs(unit / _DEFAULT_UNIT - 1) > _UNIT_TOLERANCE:
-                encoding, step = "32FC1", 4 * raw.width
-                pixels = _metres(raw, unit).reshape(-1).view(np.uint8)
+                rows = message.data.reshape(message.height, message.step)[:, : 2 * message.width]
+                values = rows.copy().view(">u2" if message.is_bigendian else "<u2")
+                meters = np.where(values == 0, np.float32(np.nan), values * np.float32(unit))
+                message.data = meters.astype("<f4").reshape(-1).view(np.uint8)
+                message.encoding, message.step = "32FC1", 4 * message.width
+                message.is_bigendian = 0
         elif match["kind"] != "Infrared" or not self._has_color:
-            encoding = _ENCODINGS.get(encoding, encoding)
-        elif encoding == "16UC1":  # not depth
-            encoding = "mono16"
-        message = message_type(_IMAGE)(
-            header=_header(match["frame"], raw.stamp_ns if self._is_one_clock else stamp_ns),
-            height=raw.height,
-            width=raw.width,
-            encoding=encoding,
-            is_bigendian=raw.is_bigendian if encoding != "32FC1" else 0,
-            step=step,
-            data=pixels,
-        )
-        return typestore().serialize_cdr(message, _IMAGE)
+            message.encoding = _ENCODINGS.get(message.encoding, message.encoding)
+        elif message.encoding == "16UC1":  # not depth
+            message.encoding = "mono16"
 
 
-class _RawImage:
-    """An Image as ROS 1 serialises it, and what the SDK may write behind it.
-
-    Attributes:
-        stamp_ns: of the capture, nanoseconds.
-        height, width, encoding, is_bigendian, step: as in the message.
-        pixels: (N,) uint8.
-        depth_unit: metres; 0 where it is not there.
-    """
-
-    def __init__(self, data: Bytes) -> None:
-        _, seconds, nanoseconds, length = struct.unpack_from("<4I", data)
-        self.stamp_ns = seconds * 1_000_000_000 + nanoseconds
-        place = 16 + length
-        self.height, self.width, length = struct.unpack_from("<3I", data, place)
-        place += 12
-        self.encoding = bytes(data[place : place + length]).decode()
-        self.is_bigendian, self.step, length = struct.unpack_from("<BII", data, place + length)
-        place += struct.calcsize("<BII") + len(self.encoding)
-        self.pixels = np.frombuffer(data, np.uint8, length, place)
-        rest = data[place + length :]
-        self.depth_unit = struct.unpack_from("<f", rest)[0] if len(rest) == 4 else 0.0
-
-
-def _metres(raw: _RawImage, unit: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(H, W) depth in metres, NaN where there is no reading."""
-    rows = raw.pixels.reshape(raw.height, raw.step)[:, : 2 * raw.width]
-    values = rows.copy().view(">u2" if raw.is_bigendian else "<u2")
-    return np.where(values == 0, np.float32(np.nan), values * np.float32(unit)).astype("<f4")
-
-
-def _camera_info(frame: str, message: Any) -> Any:
-    """With the frame, the names of ROS, and R and P, which the SDK leaves empty."""
+def _complete_camera_info(frame: str, message: Any) -> None:
+    """Set the frame id, the names of ROS, and R and P, which the SDK leaves empty."""
     message.header.frame_id = frame
     message.distortion_model = _DISTORTIONS.get(message.distortion_model, message.distortion_model)
     if not message.r.any():
         message.r = np.eye(3).reshape(-1)
     if not message.p.any():
         message.p = np.hstack([message.k.reshape(3, 3), np.zeros((3, 1))]).reshape(-1)
-    return message
 
 
 def _static_transform(match: re.Match[str], message: Any) -> Any:
-    """A stream's extrinsics as a TFMessage.
+    """The extrinsics of a stream as a TFMessage.
 
-    The SDK's lead from the coordinates of the reference to those of the stream; tf's lead from
-    those of the child, here the stream, to those of its parent.
+    Those of the SDK map coordinates of the reference to those of the stream; those of tf map
+    coordinates of the child, here the stream, to those of its parent.
     """
     to_reference = np.linalg.inv(matrix_of(message))
     x, y, z, w = map(float, Rotation.from_matrix(to_reference[:3, :3]).as_quat())

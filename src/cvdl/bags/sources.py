@@ -1,10 +1,9 @@
-"""Where a bag's messages come from: ROS 2 and ROS 1 files, read through the rosbags library."""
+"""Where the messages of a bag come from: ROS 2 and ROS 1 files, read with the rosbags library."""
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -40,10 +39,10 @@ class Source(ABC):
     """A file or a folder of messages.
 
     Attributes:
-        topics: by the keys that messages come with; one name may have several.
+        topics: by the key of their messages; one name may have several.
         start_ns: time of the first message, nanoseconds.
-        end_ns: time of the last message.
-        file_name: of the file in the folder of a bag, uncompressed; empty of a ROS 1 bag.
+        end_ns: time of the last message, nanoseconds.
+        file_name: of the file in the folder of a bag, uncompressed; empty for a ROS 1 bag.
     """
 
     topics: dict[int, Topic]
@@ -53,18 +52,18 @@ class Source(ABC):
 
     @abstractmethod
     def messages(self, keys: Collection[int]) -> Iterator[tuple[int, int, Bytes]]:
-        """Key, time (nanoseconds) and serialised message (CDR) of these topics, in order."""
+        """Yield key, time (nanoseconds) and serialized message (CDR) of these topics, in order."""
 
     def close(self) -> None:  # noqa: B027 (not every source has something to close)
-        """Let go of the files."""
+        """Close the files."""
 
 
 class _RosbagsSource(Source):
-    """What the sources that read through the library have in common.
+    """A source that reads with the library.
 
     Args:
-        reader: an open one of the library's: a ROS 1 reader, or one of a rosbag2's files.
-        close: lets go of the files; the reader's own method if not given.
+        reader: an open reader of the library: of a ROS 1 bag, or of a file of a rosbag2.
+        close: closes the files; default: the method of the reader.
     """
 
     def __init__(self, reader: Any, close: Callable[[], None] | None = None) -> None:
@@ -78,7 +77,7 @@ class _RosbagsSource(Source):
         """See the base class."""
         wanted = [self._connections[key] for key in keys if key in self._connections]
         for key, stamp_ns, data in self._raw(wanted) if wanted else ():
-            converted = self._guarded(key, stamp_ns, data)
+            converted = self._try_to_convert(key, stamp_ns, data)
             if converted is not None:
                 yield key, stamp_ns, converted
 
@@ -87,14 +86,14 @@ class _RosbagsSource(Source):
         self._close()
 
     def _raw(self, wanted: list[Connection]) -> Iterator[tuple[int, int, Bytes]]:
-        """Key, time and data of each message as it is in the file."""
+        """Yield key, time and data of each message as in the file."""
         for connection, stamp_ns, data in self._reader.messages(wanted):
             yield connection.id, stamp_ns, data
 
-    def _guarded(self, key: int, stamp_ns: int, data: Bytes) -> Bytes | None:
+    def _try_to_convert(self, key: int, stamp_ns: int, data: Bytes) -> Bytes | None:
         try:
             return self._converted(key, stamp_ns, data)
-        except Exception as error:  # whatever the library makes of a faulty message
+        except Exception as error:  # faulty messages cause errors of many types
             if key not in self._faulty:
                 name = self._connections[key].topic
                 _log.warning("%s: messages that cannot be converted are skipped: %s", name, error)
@@ -103,23 +102,23 @@ class _RosbagsSource(Source):
 
     @abstractmethod
     def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
-        """A message as ROS 2 serialises it."""
+        """A message in the serialization of ROS 2."""
 
 
 class Ros2Source(_RosbagsSource):
     """One file of a rosbag2.
 
-    The types of the bag are copied along, not parsed: a strange type on a topic that nobody
-    asks for must not keep the others from being read.
+    The types of the bag are copied without parsing: an unknown type on an unused topic does not
+    prevent reading the others.
 
     Args:
         reader: of the file, open.
-        announced: topics as the bag's metadata name them, where there are any: they have the
-            hashes of types, and topics without a message.
-        close: lets go of the files.
+        announced: topics in the metadata of the bag, if any: with hashes of types, and also topics
+            without messages.
+        close: closes the files.
 
     Raises:
-        BagError: if its index does not name all topics.
+        BagError: if the index does not list all topics.
     """
 
     def __init__(
@@ -155,8 +154,8 @@ class Ros2Source(_RosbagsSource):
         if getattr(self._reader, "chunks", True):
             yield from super()._raw(wanted)
             return
-        # An MCAP without chunks has no index. The library reads it only if its times never go
-        # back, which those of several publishers do, and from a position that readers share.
+        # An MCAP without chunks has no index. The library reads it only if times never go back,
+        # which happens with several publishers, and from a position that all readers share.
         keys = {connection.id for connection in wanted}
         with self._reader.path.open("rb") as file:
             for record in StreamReader(file).records:
@@ -174,7 +173,7 @@ def ros2_sources(path: Path) -> list[Ros2Source]:
     if not path.is_dir():
         return [Ros2Source(reader.storage)]
     folder: Any = reader.storage
-    # The files are the folder's to close, and it may have temporary copies of them.
+    # The folder closes all files, and removes its temporary copies.
     closers = [folder.close, *[lambda: None] * (len(folder.storages) - 1)]
     return [
         Ros2Source(storage, reader.connections, close)
@@ -183,9 +182,9 @@ def ros2_sources(path: Path) -> list[Ros2Source]:
 
 
 def _topic_of(connection: Connection, announcement: Connection) -> Topic:
-    """A topic as its file describes it, and the bag's metadata where the file says nothing."""
+    """A topic as in its file, or else as in the metadata of the bag."""
     definition, digest = connection.msgdef.data, connection.digest or announcement.digest
-    if not definition:  # SQLite bags of Humble and before hold none
+    if not definition:  # SQLite bags up to Humble have none
         definition, digest = described(connection.msgtype)
     profiles = [
         getattr(each.ext, "offered_qos_profiles", ()) for each in (connection, announcement)
@@ -201,7 +200,7 @@ def _topic_of(connection: Connection, announcement: Connection) -> Topic:
 
 
 class Ros1Source(_RosbagsSource):
-    """A ROS 1 bag, its messages converted to ROS 2's types and serialisation as they are read.
+    """A ROS 1 bag whose messages are converted to the types and serialization of ROS 2.
 
     Args:
         reader: of the bag, open.
@@ -214,24 +213,11 @@ class Ros1Source(_RosbagsSource):
         self._ros1 = get_typestore(Stores.EMPTY)
         self._ros2 = new_typestore()
         self._converters: dict[int, Callable[[Bytes], Bytes]] = {}
-        counts: Counter[int] = Counter()
-        for chunk in reader.chunk_infos:
-            counts.update(chunk.connection_counts)
         refused: dict[str, str] = {}
         for key, connection in self._connections.items():
-            kind = self._try_to_register(connection, refused)
-            if kind is None:
-                continue
-            publisher: Any = connection.ext
-            self._converters[key] = self._converter(connection.msgtype, kind)
-            self.topics[key] = Topic(
-                "/" + connection.topic.lstrip("/"),
-                kind,
-                self._ros2.generate_msgdef(kind, ros_version=2)[0],
-                self._ros2.hash_rihs01(kind),
-                (LATCHED,) if publisher.latching else (),
-                counts[key],
-            )
+            error = self._try_to_add(key, connection)
+            if error is not None:
+                refused[connection.msgtype] = str(error)
         if refused:
             _log.warning(
                 "%s: topics are skipped, because their types cannot be converted: %s",
@@ -239,16 +225,15 @@ class Ros1Source(_RosbagsSource):
                 "; ".join(f"{kind} ({reason})" for kind, reason in sorted(refused.items())),
             )
 
-    def _try_to_register(self, connection: Connection, refused: dict[str, str]) -> str | None:
-        """See `_register`; enters the reason where a type cannot be made known."""
+    def _try_to_add(self, key: int, connection: Connection) -> Exception | None:
         try:
-            return self._register(connection)
-        except Exception as error:  # the parser's own, and plenty of others
-            refused[connection.msgtype] = str(error)
-            return None
+            self._add(key, connection)
+        except Exception as error:  # the parser raises errors of many types
+            return error
+        return None
 
-    def _register(self, connection: Connection) -> str:
-        """Make the type known on both sides; its name in ROS 2."""
+    def _add(self, key: int, connection: Connection) -> None:
+        """Register the type of a topic on both sides, and add the topic."""
         name = connection.msgtype
         self._ros1.register(_definitions(connection))
         kind = STATIC_MSGTYPE_RENAMES.get(name, name)
@@ -256,26 +241,33 @@ class Ros1Source(_RosbagsSource):
             definition, _ = self._ros1.generate_msgdef(name, ros_version=2)
             found = get_types_from_msg(definition, kind)
             self._ros2.register({k: v for k, v in found.items() if k not in self._ros2.types})
-        return kind
-
-    def _converter(self, name: str, kind: str) -> Callable[[Bytes], Bytes]:
+        publisher: Any = connection.ext
         if is_same_wireformat(self._ros1, self._ros2, name, kind):
-            return partial(self._ros2.ros1_to_cdr, typename=kind)
-        migrate: Any = partial(migrate_bytes, self._ros1, self._ros2, name, kind, {})
-        return partial(migrate, src_is2=False, dst_is2=True)
+            self._converters[key] = partial(self._ros2.ros1_to_cdr, typename=kind)
+        else:
+            migrate: Any = partial(migrate_bytes, self._ros1, self._ros2, name, kind, {})
+            self._converters[key] = partial(migrate, src_is2=False, dst_is2=True)
+        self.topics[key] = Topic(
+            "/" + connection.topic.lstrip("/"),
+            kind,
+            self._ros2.generate_msgdef(kind, ros_version=2)[0],
+            self._ros2.hash_rihs01(kind),
+            (LATCHED,) if publisher.latching else (),
+            connection.msgcount,
+        )
 
     def _converted(self, key: int, stamp_ns: int, data: Bytes) -> Bytes:
         return self._converters[key](data)
 
 
 def _definitions(connection: Connection) -> Any:
-    """A ROS 1 type and those that it uses; of a standard type also if the bag tells nothing."""
+    """A ROS 1 type and those it uses; standard types are known even if the bag has none."""
     name, text = connection.msgtype, connection.msgdef.data
     reason: Exception = ValueError("the bag does not define it")
     if text.strip() or connection.digest == _DIGEST_OF_NO_FIELDS:
         try:
             return get_types_from_msg(text, name)
-        except Exception as error:  # the parser's own, and plenty of others
+        except Exception as error:  # the parser raises errors of many types
             reason = error
     standard = get_typestore(Stores.ROS1_NOETIC)
     if name not in standard.types:

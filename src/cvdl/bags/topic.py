@@ -1,4 +1,4 @@
-"""A topic of a bag, and what goes wrong with bags."""
+"""Topics of bags, and the error of bags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cvdl.core.errors import InputError
 __all__ = ["LATCHED", "BagError", "Topic", "described"]
 
 _FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
-#: What publishers offer that send once and serve late joiners: /tf_static, label_info.
+#: QoS of publishers that send once and serve late subscribers: /tf_static, label_info.
 LATCHED = Qos(
     history=QosHistory.KEEP_LAST,
     depth=1,
@@ -34,7 +34,7 @@ LATCHED = Qos(
 
 
 class BagError(InputError):
-    """A bag that cannot be read or written; the message says which one and why."""
+    """A bag cannot be read or written; the message has its path and the reason."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Topic:
     Attributes:
         name: such as "/camera/color/image_raw".
         type: of its messages, such as "sensor_msgs/msg/Image".
-        definition: of the type, as ROS 2 tools write it; empty where nobody knows it.
-        digest: the type's RIHS01 hash; empty where nobody knows it.
-        qos: what its publishers offered; empty for ROS 2's default.
+        definition: of the type, in the format of ROS 2; empty if unknown.
+        digest: RIHS01 hash of the type; empty if unknown.
+        qos: offered by its publishers; empty for the default of ROS 2.
         count: number of messages.
     """
 
@@ -59,7 +59,7 @@ class Topic:
 
 
 def described(kind: str) -> tuple[str, str]:
-    """Definition and hash of a type; both empty where it is not in `typestore`."""
+    """Definition and hash of a type; both empty if it is not in `typestore`."""
     store = typestore()
     if kind not in store.types:
         return "", ""

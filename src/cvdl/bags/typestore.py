@@ -1,4 +1,4 @@
-"""The message classes that bags are read and written with."""
+"""The message classes for reading and writing bags."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["message_type", "new_typestore", "typestore"]
 
 
 def new_typestore() -> Typestore:
-    """ROS 2's types and vision_msgs, in a store to which more may be added.
+    """Create a store with the types of ROS 2 and vision_msgs, to which more may be added.
 
-    Humble's: the fields of every type used here are the same from Humble to Lyrical.
+    The types are those of Humble: the ones in use have the same fields from Humble to Lyrical.
     """
     store = get_typestore(Stores.ROS2_HUMBLE)
     definitions = {}
@@ -28,7 +28,7 @@ def new_typestore() -> Typestore:
 
 @lru_cache(maxsize=1)
 def typestore() -> Typestore:
-    """The store that messages are built, written and decoded with."""
+    """The store with which messages are built, written and decoded."""
     return new_typestore()
 
 
@@ -36,6 +36,6 @@ def message_type(name: str) -> type[Any]:
     """The class of a message type, such as "sensor_msgs/msg/Image".
 
     Raises:
-        KeyError: if the type is neither ROS 2's nor of vision_msgs.
+        KeyError: if the type belongs neither to ROS 2 nor to vision_msgs.
     """
     return typestore().types[name]

@@ -1,4 +1,4 @@
-"""Writes a rosbag2 that ROS 2 tools and viewers read."""
+"""Write a rosbag2 for ROS 2 tools and viewers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from cvdl.bags.typestore import typestore
 
 __all__ = ["BagWriter", "check_output", "prepare_output"]
 
-# Left free on the disk, so that a bag that fills it can still be given its index.
+# Left free on the disk, for the index of a bag that fills it.
 _RESERVE_BYTES = 16 * 2**20
-# Messages that wait for the disk: some frames, so that a slow moment does not stop the stages.
+# Messages that wait for the disk: a few frames, so that a slow disk does not stop the stages.
 _QUEUE_LENGTH = 32
 
 
 def check_output(path: Path, overwrite: bool) -> None:
-    """Whether a bag may be written there; nothing is touched.
+    """Check that a bag may be written to a folder, without changing anything.
 
     Raises:
-        BagError: if something is there and must stay: an older bag unless it is to be replaced,
-            anything else always.
+        BagError: if something must stay there: an older bag unless ``overwrite``, anything else
+            always.
     """
     if path.suffix in {".bag", ".db3", ".mcap"}:
         raise BagError(f"cannot write {path}: the output is a folder (a rosbag2), not a file")
@@ -52,7 +52,7 @@ def check_output(path: Path, overwrite: bool) -> None:
 
 
 def prepare_output(path: Path, overwrite: bool) -> None:
-    """Make way for a bag: an older one is removed if that is asked for, anything else never is.
+    """Remove an older bag if ``overwrite``; nothing else is ever removed.
 
     Raises:
         BagError: see `check_output`.
@@ -63,36 +63,35 @@ def prepare_output(path: Path, overwrite: bool) -> None:
 
 
 def _own_files(bag: Path) -> set[str]:
-    """Names of the files that a folder has as a bag of its own, not as a place for other bags."""
+    """Names of the files of a bag in its folder; a folder may also hold other bags."""
     metadata = bag / "metadata.yaml"
-    own = {metadata.name, f"{bag.name}.mcap"}  # of one that was cut off there is no more
+    own = {metadata.name, f"{bag.name}.mcap"}  # all that a killed writer leaves
     try:
         content = yaml.safe_load(metadata.read_text(encoding="utf-8"))
         own.update(content["rosbag2_bagfile_information"]["relative_file_paths"])
     except (OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
-        pass  # no metadata, or nothing that can be read
+        pass  # no metadata, or damaged
     return own
 
 
 class BagWriter:
-    """A rosbag2 of one MCAP file, to be used in a with statement.
+    """A rosbag2 of one MCAP file, to use in a with statement.
 
-    A thread of its own writes, so that the caller goes on meanwhile and a Ctrl-C, which only
-    ever interrupts the main thread, cannot cut a message in two. Leaving the with statement,
-    through an exception too, completes the file: whatever was written is a whole bag.
+    A thread writes in the background. A Ctrl-C only interrupts the main thread and so cannot cut a
+    message in two. Leaving the with statement, also by an exception, completes the file.
 
     Args:
-        path: folder to make; must not exist (see `prepare_output`).
+        path: folder to create; must not exist (see `prepare_output`).
 
     Raises:
-        BagError: if the bag cannot be made or, from any method, written.
+        BagError: if the bag cannot be created or, from any method, written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         # Version 8 is the last one that Humble reads.
         self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-        # Not a Queue: that is Python code, which a Ctrl-C can cut in two, and a wake-up is lost.
+        # Not a Queue, which is Python code: a Ctrl-C in the middle of it loses a wake-up.
         self._queue: SimpleQueue[tuple[Topic, int, bytes | memoryview] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="bag writer")
         self._error: Exception | None = None
@@ -119,22 +118,18 @@ class BagWriter:
         Args:
             topic: its name.
             stamp_ns: time of reception, nanoseconds.
-            message: of one of the classes that `message_type` gives.
-            latched: whether late joiners get the last message (QoS transient local); the
+            message: of a class of `message_type`.
+            latched: whether late subscribers get the last message (QoS transient local); the
                 first message of a topic decides.
         """
+        kind = message.__msgtype__
         if topic not in self._topics:
-            kind = message.__msgtype__
             qos = (LATCHED,) if latched else ()
             self._topics[topic] = Topic(topic, kind, *described(kind), qos)
-        self.copy(
-            self._topics[topic],
-            stamp_ns,
-            typestore().serialize_cdr(message, message.__msgtype__),
-        )
+        self.copy(self._topics[topic], stamp_ns, typestore().serialize_cdr(message, kind))
 
     def copy(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
-        """Write a message that is serialised already, as it is."""
+        """Write a serialized message unchanged."""
         self._check()
         while self._queue.qsize() >= _QUEUE_LENGTH:
             sleep(0.001)
@@ -150,18 +145,18 @@ class BagWriter:
         raise BagError(f"cannot write {self.path}: {self._error}") from self._error
 
     def _work(self) -> None:
-        """The thread: writes until the end, then completes the bag."""
+        """Write until the end, then complete the bag; runs in the thread."""
         while (item := self._queue.get()) is not None:
             if self._error is None:
                 self._guarded(self._write, *item)
         self._guarded(self._writer.close)
         if self._error is not None:
-            self._guarded(self._writer.abort)  # lets go of a file that could not be completed
+            self._guarded(self._writer.abort)  # closes a file that could not be completed
 
     def _guarded(self, action: Any, *arguments: Any) -> None:
         try:
             action(*arguments)
-        except Exception as error:  # anything: it goes to the caller
+        except Exception as error:  # any error is raised in the main thread
             self._error = self._error or error
 
     def _write(self, topic: Topic, stamp_ns: int, data: bytes | memoryview) -> None:
@@ -181,7 +176,7 @@ class BagWriter:
             offered_qos_profiles=topic.qos,
         )
         if not topic.digest:
-            # The writer insists on a hash, but a reader takes an empty one for an unknown one.
+            # The writer requires a hash, but readers take an empty one for an unknown one.
             connection = connection._replace(digest="")
             self._writer.connections[-1] = connection
         return connection

@@ -1,21 +1,45 @@
-"""Puts the sub-commands together."""
+"""The command ``cvdl``: each sub-command is a module of this package, imported when needed."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from cvdl import __version__
-from cvdl.cli import bag, demo, evaluate, info, live, replay, simulate, train
 from cvdl.core.errors import InputError
 
 __all__ = ["app", "main"]
 
+#: The modules of the sub-commands; each has ``command`` or, with commands of its own, ``app``.
+_MODULES = ("demo", "replay", "live", "info", "simulate", "bag", "train", "evaluate")
+
+
+class _Commands(TyperGroup):
+    """Imports a sub-command when it is needed: the modules of some take longer than others run."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        if name not in _MODULES:
+            return None
+        module = import_module(f"cvdl.cli.{name}")
+        if hasattr(module, "app"):
+            group = typer.main.get_command(module.app)
+            group.name = name
+            return group
+        single = typer.Typer(pretty_exceptions_show_locals=False)
+        single.command(name)(module.command)
+        return typer.main.get_command(single)
+
+
 app = typer.Typer(
     name="cvdl",
-    help="RGB-D perception for robots: boxes, masks and grasp poses from colour and depth.",
+    cls=_Commands,
+    help="RGB-D perception for robots: boxes, masks and grasp poses from color and depth.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -23,6 +47,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from cvdl import __version__
+
         typer.echo(f"cvdl {__version__}")
         raise typer.Exit
 
@@ -35,16 +61,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command("demo")(demo.command)
-app.command("replay")(replay.command)
-app.command("live")(live.command)
-app.command("info")(info.command)
-app.command("simulate")(simulate.command)
-app.add_typer(bag.app, name="bag")
-app.add_typer(train.app, name="train")
-app.add_typer(evaluate.app, name="evaluate")
 
 
 def main() -> None:

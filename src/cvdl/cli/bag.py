@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import track
+
+from cvdl.bags import BagWriter, prepare_output, write_frames
+from cvdl.cli.console import status_console
+from cvdl.cli.options import ReplaceOutputs
+from cvdl.core.tally import counted
+from cvdl.datasets import DatasetError, ImageFolder
 
 __all__ = ["app"]
 
@@ -19,29 +27,18 @@ def _root() -> None:
 
 @app.command()
 def from_images(
-    folder: Annotated[Path, typer.Argument(help="Folder of colour and depth images.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of color and depth images.")],
     out: Annotated[Path, typer.Argument(help="Folder of the rosbag2 to write.")],
     fps: Annotated[
         float, typer.Option(min=0.01, max=1000, help="Frames per second of the bag.")
     ] = 15.0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing bag.")
-    ] = False,
+    overwrite: ReplaceOutputs = False,
 ) -> None:
     """Make a bag from a folder of RGB-D images.
 
     Either one sub-folder per frame with color.png and depth.png, and camera.json; or
     pairs NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
     """
-    import shutil
-
-    from rich.progress import track
-
-    from cvdl.bags import BagWriter, prepare_output, write_frames
-    from cvdl.cli.console import status_console
-    from cvdl.core.tally import counted
-    from cvdl.datasets import DatasetError, ImageFolder
-
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)
     progress = track(frames, "writing", len(frames), console=status_console(), transient=True)

@@ -1,22 +1,17 @@
-"""Where commands say what is under way, apart from their results."""
+"""The console for progress and warnings, apart from the results of a command."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console
+from rich.logging import RichHandler
 
 __all__ = ["status_console"]
 
 
 def status_console() -> Console:
-    """Console on stderr, for progress; the library's warnings go there too, between its lines."""
-    import logging
-
-    from rich.console import Console
-    from rich.logging import RichHandler
-
+    """A console on stderr for progress; the warnings of the library go there, too."""
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.getLogger("cvdl").handlers = [handler]

@@ -1,16 +1,22 @@
-"""``cvdl evaluate``: quality on labelled data."""
+"""``cvdl evaluate``: quality on labeled data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import track
 
-from cvdl.cli import evaluate_detector, evaluate_semantic, grasps
+from cvdl import __version__
+from cvdl.cli.console import status_console
 from cvdl.cli.options import (
     Config,
+    Data,
     Device,
     JsonFile,
     ReplaceOutputs,
@@ -19,16 +25,32 @@ from cvdl.cli.options import (
     StageSettings,
     UnseenSeed,
     Worst,
+    names_option,
     write_json,
 )
+from cvdl.cli.problems import DETECTION, GRASPING
+from cvdl.cli.tables import empty_table, figures_table
+from cvdl.core.errors import InputError
 from cvdl.core.files import keep_outputs
+from cvdl.core.tally import counted, latency_report
+from cvdl.datasets import OsdDataset
+from cvdl.datasets.dataset import tracked
+from cvdl.datasets.registry import datasets_of, open_dataset
+from cvdl.detection import DETECTORS
+from cvdl.grasping import GRASP_DETECTORS
+from cvdl.pipeline import Perception, load_config
+from cvdl.viz.pictures import write_png
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.table import Table
+
+    from cvdl.core.frame import RgbdFrame
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure quality on labelled data.", no_args_is_help=True)
+app = typer.Typer(help="Measure quality on labeled data.", no_args_is_help=True)
 
 _COLUMNS = {
     "overlap_f": "F",
@@ -41,18 +63,19 @@ _COLUMNS = {
 }
 
 
-class Dataset(str, Enum):
-    """Layouts of labelled data."""
-
-    osd = "osd"
-
-
 class Split(str, Enum):
     """Parts of a data set."""
 
     all = "all"
     tune = "tune"
     report = "report"
+
+
+class Proposals(str, Enum):
+    """Where the boxes to look at come from, besides the detector's own."""
+
+    none = "none"
+    segments = "segments"
 
 
 @app.callback()
@@ -62,8 +85,7 @@ def _root() -> None:
 
 @app.command()
 def segmentation(
-    data: Annotated[Path, typer.Option(help="Folder of the labelled frames.")],
-    dataset: Annotated[Dataset, typer.Option(help="Layout of the folder.")] = Dataset.osd,
+    data: Annotated[Path, typer.Option(help="Folder of the labeled frames, in the layout of OSD.")],
     split: Annotated[
         Split,
         typer.Option(help="Scenes with an even number are for tuning, odd ones for reporting."),
@@ -77,74 +99,69 @@ def segmentation(
 ) -> None:
     """Score the segmentation with the measures of unseen-object segmentation.
 
-    Predicted and labelled objects are matched one to one.
+    Predicted and labeled objects are matched one to one.
 
     P, R, F: precision, recall and F-measure of the pixels of objects.
 
     edge: the same for the outlines.
 
-    found: share of the labelled objects with F > 0.75.
+    found: share of the labeled objects with F > 0.75.
     """
-    from rich.console import Console
-    from rich.progress import track
 
-    from cvdl import __version__
-    from cvdl.cli.console import status_console
-    from cvdl.core.config import load_config
-    from cvdl.datasets import OsdDataset
-    from cvdl.evaluation.segmentation_data import evaluate_dataset, report, worst_sheet
-    from cvdl.pipeline import Perception
-    from cvdl.viz.pictures import write_png
+    from cvdl.evaluation.segmentation_dataset import (
+        evaluate_dataset,
+        segmentation_report,
+        worst_frames,
+    )
 
     keep_outputs((json_path, sheet), overwrite)
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
     perception = Perception(loaded.segmentation_only())
-    progress = track(
-        evaluate_dataset(frames, perception),
-        description="evaluating",
-        total=len(frames),
-        console=status_console(),
-        transient=True,
+    results = list(
+        track(
+            evaluate_dataset(frames, perception),
+            description="evaluating",
+            total=len(frames),
+            console=status_console(),
+            transient=True,
+        )
     )
-    results = list(progress)
     content = {
-        "version": __version__,
-        "dataset": dataset.value,
+        "dataset": "osd",
         "data": str(data),
         "split": split.value,
         "settings": loaded.model_dump(),
-        **report(results),
+        **segmentation_report(results),
     }
     console = Console()
-    console.print(_table(content))
+    console.print(_scenes_table(content))
     for stage, latency in content["latency_ms"].items():
         console.print(f"{stage}: median {latency['median']:.1f} ms, p95 {latency['p95']:.1f} ms")
-    if json_path is not None:
-        write_json(json_path, content)
-        typer.echo(f"figures: {json_path}")
-    if sheet is not None:
-        write_png(sheet, worst_sheet(frames, perception, results, worst))
-        typer.echo(f"worst frames: {sheet}")
-
-
-#: Data sets that the package's grasp detectors were trained on, in part.
-_LEARNT_FROM = (grasps.Dataset.cornell, grasps.Dataset.cornell_rgb)
+    _write(
+        json_path,
+        content,
+        {"worst frames": sheet},
+        {
+            "worst frames": lambda path: write_png(
+                path, worst_frames(frames, perception, results, worst)
+            )
+        },
+    )
 
 
 @app.command(no_args_is_help=True)
 def grasp(
-    data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
+    data: Data = None,
     dataset: Annotated[
-        grasps.Dataset, typer.Option(help="Layout of the folder.")
-    ] = grasps.Dataset.cornell,
+        str, names_option([each.name for each in datasets_of("grasps")], "Layout of the folder.")
+    ] = GRASPING.dataset,
     detector: Annotated[
-        grasps.Detector, typer.Option(help="Grasp detector.")
-    ] = grasps.Detector.cascade,
+        str, names_option(GRASP_DETECTORS.names, "Grasp detector.")
+    ] = GRASPING.default,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights of the detector (.safetensors); default: the package's."),
-    ] = None,
+        str, typer.Option(help="Weights of the detector (.safetensors); default: the package's.")
+    ] = "",
     scenes: Scenes = 100,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
@@ -162,62 +179,232 @@ def grasp(
     differs by at most 30 degrees and has a higher Jaccard index (intersection over
     union) with it than the one given.
 
-    recognition: share of the labelled rectangles, good and bad, that a score of
+    recognition: share of the labeled rectangles, good and bad, that a score of
     0.5 classifies correctly.
 
     In --sheet, good rectangles are thin and blue; the prediction is thick, green if
     right and red if wrong.
     """
-    from rich.console import Console
-
-    from cvdl import __version__
-    from cvdl.cli.console import status_console
-    from cvdl.core.errors import InputError
-    from cvdl.core.tally import counted
-    from cvdl.datasets.cornell import CornellDataset
-    from cvdl.evaluation.grasping import score_detector
-    from cvdl.grasping import load_detector
-
-    outputs = {"figures": json_path, "worst views": sheet, "curves": curves}
-    keep_outputs(outputs.values(), overwrite)
+    pictures = {"worst views": sheet, "curves": curves}
+    keep_outputs((json_path, *pictures.values()), overwrite)
     console = status_console()
-    views = grasps.open_dataset(dataset.value, data, scenes, seed)
-    scores = score_detector(load_detector(detector.value, weights, device), views, console)
+    views = open_dataset(dataset, "grasps", data, scenes, seed)
+    model = GRASP_DETECTORS[detector]
+    scores = GRASPING.score(model.load(weights, device), views, console)
     if not scores.results:
-        raise InputError(f"{data or dataset.value}: no view has a good rectangle to compare with")
-    content = {
-        "version": __version__,
-        "detector": detector.value,
-        "weights": None if weights is None else str(weights),
-        "dataset": dataset.value,
-        "data": None if data is None else str(data),
-        **scores.report(),
-    }
-    Console().print(grasps.scores_table(f"{detector.value} on {dataset.value}", scores))
-    if isinstance(views, CornellDataset) and views.skipped:
+        raise InputError(f"{data or dataset}: no view has a good rectangle to compare with")
+    Console().print(GRASPING.table(f"{detector} on {dataset}", scores))
+    if getattr(views, "skipped", 0):
         typer.echo(f"skipped, a number is missing: {counted(views.skipped, 'rectangle')}")
-    if weights is None and dataset in _LEARNT_FROM:
+    if not weights and dataset in model.trained_on:
         console.print(
-            "The package's weights were trained on Cornell's folder 01 and cornell_rgb, so "
-            "scores on these views are too high. docs/grasping.md has cross-validated scores.",
+            f"The package's weights were trained on {' and '.join(model.trained_on)}, so scores on "
+            "these views are too high. docs/grasping.md has cross-validated scores.",
             style="yellow",
             highlight=False,
         )
+    content = {
+        "detector": detector,
+        **_inputs(weights, dataset, data),
+        **scores.report(),
+    }
+    draw = GRASPING.pictures(scores, views, worst)
+    _write(json_path, content, pictures, {"worst views": draw["sheet"], "curves": draw["curves"]})
+
+
+@app.command(no_args_is_help=True)
+def detector(
+    data: Data = None,
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("boxes")], "Layout of the folder.")
+    ] = DETECTION.dataset,
+    name: Annotated[
+        str, names_option(DETECTORS.names, "Detector.", "--detector")
+    ] = DETECTION.default,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="File of the detector, or the name of torchvision's weights, such as COCO_V1; "
+            "default: the package's, for rgbd_rcnn and segnet."
+        ),
+    ] = "",
+    proposals: Annotated[
+        Proposals,
+        typer.Option(help="segments: the detector gets the boxes of the segmentation."),
+    ] = Proposals.none,
+    class_agnostic: Annotated[
+        bool,
+        typer.Option("--class-agnostic", help="Score boxes without their class names; for osd."),
+    ] = False,
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
+    sheet: Sheet = None,
+    worst: Worst = 48,
+    curves: Annotated[
+        Path | None,
+        typer.Option(help="Write precision over recall of each class to this PNG file."),
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Write the confusion matrix to this PNG file.")
+    ] = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score a detector on whole images, as COCO does.
+
+    AP50: average precision; a box is right at an overlap of 0.5 or more.
+
+    AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the mean
+    recall over the same overlaps. All are means over the classes that detector
+    and data have in common, by name.
+
+    Mistakes and confusion count the detections with at least the score of the best
+    F1. In --sheet, labeled boxes are blue and wrong detections red: "loose" ones
+    overlap an object of their class by less than 0.5, "second" ones repeat a
+    detection, "false" ones are near no such object.
+    """
+
+    from cvdl.evaluation.detection import score_detector
+
+    pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
+    keep_outputs((json_path, *pictures.values()), overwrite)
+    console = status_console()
+    views = open_dataset(dataset, "boxes", data, scenes, seed)
+    proposer = None
+    if proposals is Proposals.segments:
+        from cvdl.detection.proposals import TabletopProposals
+
+        proposer = TabletopProposals()
+    model = DETECTORS[name].load(weights, device)
+    samples = tracked(views, "detecting", console)
+    result = score_detector(model, samples, views.classes, proposer, class_agnostic)
+    if result.unknown:
+        console.print(
+            f"not scored, unknown to {name}: {', '.join(result.unknown)}",
+            style="yellow",
+            highlight=False,
+        )
+    report = result.scores.report()
+    if not report.boxes:
+        raise InputError(f"{data or dataset}: no view has a box to compare with")
+    table = DETECTION.table(f"{name} on {dataset}", report)
+    for stage, (median, p95) in result.latency_ms.items():
+        table.add_row(f"{stage}: median, p95", f"{median:.1f} ms, {p95:.1f} ms")
+    Console().print(table)
+    content = {
+        "detector": name,
+        **_inputs(weights, dataset, data),
+        "proposals": proposals.value,
+        "class_agnostic": class_agnostic,
+        "not_scored": list(result.unknown),
+        "latency_ms": latency_report(result.latency_ms),
+        **report.report(),
+    }
+    _write(json_path, content, pictures, DETECTION.pictures(report, views, worst))
+    if sheet is not None and not report.mistakes:
+        typer.echo(f"no mistakes: {sheet} is not written")
+
+
+@app.command(no_args_is_help=True)
+def semantic(
+    data: Data = None,
+    dataset: Annotated[
+        str,
+        names_option(
+            [each.name for each in datasets_of("masks")],
+            "Layout of the folder; its views need masks.",
+        ),
+    ] = "coco",
+    weights: Annotated[str, typer.Option(help="Weights of SegNet; default: the package's.")] = "",
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
+    sheet: Sheet = None,
+    worst: Worst = 8,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score SegNet's class map, pixel by pixel; cvdl evaluate detector scores its objects.
+
+    mean IoU: intersection over union of labeled and predicted pixels, the mean
+    over the classes; pixels without a class count as one more class.
+
+    class accuracy: share of each class's pixels that is right, the mean over the
+    classes; pixel accuracy: share of all pixels that is right.
+
+    outline F: share of the classes' outlines that lie within 0.75 % of the
+    image's diagonal of the other's, both ways; the mean over the images.
+    """
+    from cvdl.evaluation.semantic import score_class_maps
+    from cvdl.evaluation.semantic_pictures import worst_views
+    from cvdl.evaluation.shared_classes import SharedClasses
+
+    keep_outputs((json_path, sheet), overwrite)
+    views = open_dataset(dataset, "masks", data, scenes, seed)
+    model = DETECTORS["segnet"].load(weights, device)
+    shared = SharedClasses.between(model.classes, views.classes)
+    if shared.unknown:
+        raise InputError(
+            f"{data or dataset}: the weights do not know {', '.join(shared.unknown)}; they "
+            f"know {', '.join(model.classes)}"
+        )
+
+    def class_map(frame: RgbdFrame) -> NDArray[np.uint8]:
+        return shared.class_map(model.class_map(frame))
+
+    samples = tracked(views, "looking", status_console())
+    report = score_class_maps(class_map, samples, views.classes)
+    if not report.pixels[:-1].any():
+        raise InputError(f"{data or dataset}: no view has a labeled pixel to compare with")
+    words = {
+        "mean_iou": "mean IoU",
+        "class_accuracy": "class accuracy",
+        "pixel_accuracy": "pixel accuracy",
+        "outline_f": "outline F",
+    }
+    table = figures_table(f"segnet on {dataset}", words, report.figures(), (), "all views")
+    table.add_row("images", str(len(report.views)))
+    table.add_section()
+    for name, iou in zip((*report.classes, "no class"), report.iou, strict=True):
+        table.add_row(f"IoU of {name}", "-" if isnan(iou) else f"{iou:.3f}")
+    Console().print(table)
+    content = {
+        **_inputs(weights, dataset, data),
+        **report.report(),
+    }
+    _write(
+        json_path,
+        content,
+        {"worst views": sheet},
+        {"worst views": lambda path: write_png(path, worst_views(class_map, views, report, worst))},
+    )
+
+
+def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:
+    """What the figures are of, for JSON."""
+    path = None if data is None else str(data)
+    return {"weights": weights or None, "dataset": dataset, "data": path}
+
+
+def _write(
+    json_path: Path | None,
+    content: Mapping[str, Any],
+    pictures: Mapping[str, Path | None],
+    draw: Mapping[str, Callable[[Path], None]],
+) -> None:
+    """Write the figures and the pictures that are asked for, and report where they are."""
+
     if json_path is not None:
-        write_json(json_path, content)
-    grasps.write_pictures(scores, views, sheet, curves, worst)
-    for what, path in outputs.items():
-        if path is not None:
-            typer.echo(f"{what}: {path}")
+        write_json(json_path, {"version": __version__, **content})
+        typer.echo(f"figures: {json_path}")
+    for name, path in pictures.items():
+        if path is not None and name in draw:
+            draw[name](path)
+            typer.echo(f"{name}: {path}")
 
 
-app.command(no_args_is_help=True)(evaluate_detector.detector)
-app.command(no_args_is_help=True)(evaluate_semantic.semantic)
-
-
-def _table(content: dict[str, Any]) -> Table:
-    from cvdl.cli.tables import empty_table
-
+def _scenes_table(content: Mapping[str, Any]) -> Table:
     title = f"{content['data']}, {content['split']} scenes"
     table = empty_table(title, "scene", *_COLUMNS.values(), "objects")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
+from cvdl.cli.console import status_console
+from cvdl.core.tally import counted
 
 __all__ = ["command"]
 
@@ -16,12 +21,6 @@ def command(
     ],
 ) -> None:
     """Show what is in a bag, and which of its topics a replay uses."""
-    from datetime import datetime, timezone
-
-    from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
-    from cvdl.cli.console import status_console
-    from cvdl.core.tally import counted
-
     status_console()
     with BagReader(bag) as reader:
         images = image_topics(reader)
@@ -31,7 +30,7 @@ def command(
                 found.depth_info: "camera_info of depth",
                 found.camera_info: "camera_info",
                 found.depth: "depth",
-                found.color: "colour and depth" if found.is_cloud else "colour",
+                found.color: "color and depth" if found.is_cloud else "color",
             }
             verdict = "A replay uses the marked topics."
         except BagError as error:

@@ -1,14 +1,19 @@
-"""Options that several commands have, and what they have in common."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cvdl.core.files import write_atomically
+
 __all__ = [
     "Config",
+    "Data",
     "Device",
     "JsonFile",
     "ReplaceOutputs",
@@ -17,10 +22,15 @@ __all__ = [
     "StageSettings",
     "UnseenSeed",
     "Worst",
+    "names_option",
     "write_json",
 ]
 
 Config = Annotated[Path | None, typer.Option(help="YAML file of settings, or of ROS parameters.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the labeled views; for coco, also a file of annotations."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is one.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
@@ -45,11 +55,12 @@ UnseenSeed = Annotated[
 Worst = Annotated[int, typer.Option(min=1, help="Number of results in --sheet.")]
 
 
+def names_option(names: Iterable[str], help: str, *flags: str) -> Any:
+    """An option that takes a registered name; a wrong one is an error of the registry."""
+    return typer.Option(*flags, help=help, metavar=f"[{'|'.join(dict.fromkeys(names))}]")
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON for people and programs, making the folders above it."""
-    import json
-
-    from cvdl.core.files import write_atomically
-
+    """Write indented JSON; the folders above it are made."""
     text = json.dumps(content, indent=2, allow_nan=False)
     write_atomically(path, f"{text}\n".encode())

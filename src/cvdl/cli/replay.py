@@ -1,4 +1,4 @@
-"""``cvdl replay``: a bag through the perception."""
+"""``cvdl replay``: run the perception on a bag."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
-        str | None, typer.Option(help="Topic of colour images; default: found by type.")
+        str | None, typer.Option(help="Topic of color images; default: found by type.")
     ] = None,
     depth_topic: Annotated[
         str | None, typer.Option(help="Topic of depth images; default: found by type.")
     ] = None,
     camera_info_topic: Annotated[
-        str | None, typer.Option(help="Topic of colour's CameraInfo; default: found by type.")
+        str | None, typer.Option(help="Topic of the CameraInfo of color; default: found by type.")
     ] = None,
     points_topic: Annotated[
         str | None,
         typer.Option(
-            help="Topic of an organised PointCloud2 with colour, instead of colour and depth."
+            help="Topic of an organized PointCloud2 with color, instead of color and depth."
         ),
     ] = None,
     slop: Annotated[
@@ -44,7 +44,7 @@ def command(
         typer.Option(
             min=0,
             max=10,
-            help="Largest difference between the stamps of colour and depth, seconds.",
+            help="Largest difference between the stamps of color and depth, seconds.",
         ),
     ] = DEFAULT_SLOP_S,
     config: Config = None,
@@ -62,7 +62,7 @@ def command(
     """Find objects, their names and their grasps in each frame; write the results as a rosbag2.
 
     Topics that are not given are found by type. Depth in another coordinate frame is
-    registered to colour, with its own camera_info and the transform of tf. The output
+    registered to color, with its own camera_info and the transform of tf. The output
     holds the input's messages and the results, on topics below /perception.
     """
     from rich.console import Console
@@ -70,8 +70,7 @@ def command(
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     from cvdl.cli.console import status_console
-    from cvdl.core.config import load_config
-    from cvdl.pipeline import Perception
+    from cvdl.pipeline import Perception, load_config
     from cvdl.replay import ReplayOptions, replay
 
     perception = Perception(load_config(config, settings or []))
@@ -113,9 +112,12 @@ def command(
 
 
 def replay_table(summary: ReplaySummary) -> Table:
-    """What a replay did, for the screen."""
+    """A summary as a table."""
+    import numpy as np
+
     from cvdl.cli.tables import empty_table
     from cvdl.core.tally import counted
+    from cvdl.evaluation.figures import median_of_defined
 
     rate = summary.frames / max(summary.seconds, 1e-9)
     title = f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
@@ -123,26 +125,29 @@ def replay_table(summary: ReplaySummary) -> Table:
     for stage, (median, p95) in summary.latency_ms.items():
         table.add_row(stage, f"{median:.1f}", f"{p95:.1f}")
     table.add_section()
-    share = f" ({summary.without_plane / summary.frames:.0%})" if summary.without_plane else ""
-    table.add_row("frames without a support plane", f"{summary.without_plane}{share}", "")
-    if summary.without_plane:
-        if not isnan(summary.planeless_depth):
-            table.add_row("their median depth (m)", f"{summary.planeless_depth:.3g}", "")
-        for cause, count in summary.plane_causes.most_common():
+    found = summary.found
+    without_plane = found.plane_causes.total()
+    share = f" ({without_plane / summary.frames:.0%})" if without_plane else ""
+    table.add_row("frames without a support plane", f"{without_plane}{share}", "")
+    if without_plane:
+        median = median_of_defined(np.array(found.planeless_depths))
+        if not isnan(median):
+            table.add_row("their median depth (m)", f"{median:.3g}", "")
+        for cause, count in found.plane_causes.most_common():
             table.add_row(f"likely cause: {cause}", str(count), "")
     if "detect" in summary.latency_ms:
-        for name, count in summary.classes.most_common():
+        for name, count in found.objects.most_common():
             table.add_row(f"objects: {name or 'without a class'}", str(count), "")
-        table.add_row("detections without an object", str(summary.unmatched), "")
-        table.add_row("detections off the support", str(summary.off_support), "")
-        for reason, count in summary.refused_detections.most_common():
+        table.add_row("detections without an object", str(found.unmatched), "")
+        table.add_row("detections off the support", str(found.off_support), "")
+        for reason, count in found.refused_detections.most_common():
             table.add_row(f"detections refused: {reason}", str(count), "")
     else:
-        table.add_row("objects", str(summary.classes.total()), "")
+        table.add_row("objects", str(found.objects.total()), "")
     table.add_section()
     if "grasp" in summary.latency_ms:
-        table.add_row("grasps", str(summary.grasps), "")
-        for reason, count in summary.refused.most_common():
+        table.add_row("grasps", str(found.grasps), "")
+        for reason, count in found.refused.most_common():
             table.add_row(f"no grasp: {reason}", str(count), "")
         table.add_section()
     for cause, count in summary.dropped.items() or (("nothing", 0),):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
+from rich.progress import track
+
+from cvdl.cli.console import status_console
+from cvdl.core.tally import counted
+from cvdl.simulation import simulate_scenes
+from cvdl.simulation.export import EXPORTS
 
 __all__ = ["command"]
 
 
 class Format(str, Enum):
-    """What scenes are written as."""
+    """The formats of the output."""
 
     bag = "bag"
     images = "images"
@@ -33,20 +40,11 @@ def command(
         bool, typer.Option("--overwrite", help="Replace the output of an earlier run.")
     ] = False,
 ) -> None:
-    """Simulate tabletop scenes: colour, noisy depth and ground truth for every pixel.
+    """Simulate tabletop scenes: color, noisy depth and ground truth for every pixel.
 
     Household objects lie, stand, lean and are stacked on a table in a furnished
     room.
     """
-    from time import perf_counter
-
-    from rich.progress import track
-
-    from cvdl.cli.console import status_console
-    from cvdl.core.tally import counted
-    from cvdl.simulation import simulate_scenes
-    from cvdl.simulation.export import EXPORTS
-
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:
         sequence = simulate_scenes(seed, scenes)

@@ -1,86 +1,149 @@
-"""``cvdl train``: makes weights from labelled data."""
+"""``cvdl train``: makes weights from labeled data, the same way for every problem."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cvdl.cli import train_classifier, train_detector
-from cvdl.cli.grasps import Dataset, Detector
-from cvdl.cli.options import Device, Scenes
-from cvdl.cli.training import (
-    WORST,
-    By,
-    Epochs,
-    Folds,
-    Out,
-    Overwrite,
-    Resume,
-    Seed,
-    Settings,
-    Test,
-    Validation,
-    begin_run,
-    chosen_settings,
-    run_parts,
-    tell_end,
-)
+from cvdl.cli.options import Data, Device, Scenes, names_option, write_json
+from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, Problem
+from cvdl.datasets.registry import DATASETS, open_dataset
 
 if TYPE_CHECKING:
-    from cvdl.datasets.grasp_sample import GraspData
-    from cvdl.evaluation.grasping import GraspScores
+    from rich.console import Console
+
     from cvdl.training.splits import Split
 
-__all__ = ["app"]
+__all__ = ["command"]
 
-app = typer.Typer(help="Train on labelled data.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    pass
+_WORST = 48  # results on the sheet
 
 
-@app.command(no_args_is_help=True)
-def grasp(
-    out: Out,
-    data: Annotated[Path | None, typer.Option(help="Folder of the labelled views.")] = None,
-    dataset: Annotated[Dataset, typer.Option(help="Layout of the folder.")] = Dataset.cornell,
-    detector: Annotated[Detector, typer.Option(help="Detector to train.")] = Detector.cascade,
-    folds: Folds = 0,
+class Kind(str, Enum):
+    """What can be trained."""
+
+    detector = "detector"
+    grasp = "grasp"
+    classifier = "classifier"
+
+
+_PROBLEMS: dict[Kind, Problem[Any, Any]] = {
+    Kind.detector: DETECTION,
+    Kind.grasp: GRASPING,
+    Kind.classifier: CLASSIFICATION,
+}
+_NAMES = [problem.trainable for problem in (DETECTION, GRASPING)]
+
+
+class By(str, Enum):
+    """What the parts of the data never share."""
+
+    image = "image"
+    object = "object"
+
+
+def command(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
+            "the class of what is in a box, for the detector rcnn."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="New folder for the run.")],
+    data: Data = None,
+    dataset: Annotated[
+        str | None,
+        names_option(DATASETS.names, "Data set; default: coco, for grasp cornell."),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        names_option(
+            [name for names in _NAMES for name in names],
+            f"Model to train; default: {_NAMES[0][0]}, for grasp {_NAMES[1][0]}.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Cross-validate with this many folds: one model per fold, tested on that fold.",
+        ),
+    ] = 0,
     by: Annotated[
         By,
         typer.Option(
             help="object: all views of an object are in one part, so the test is on new objects; "
-            "image: they may be in several."
+            "image: they may be in several. Only data sets of grasps name their objects."
         ),
     ] = By.object,
-    test: Test = 0.1,
-    validation: Validation = 0.1,
+    test: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the views to test on, without folds.")
+    ] = 0.1,
+    validation: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of the other views to validate on, which selects the best epoch; 0: keep "
+            "the last.",
+        ),
+    ] = 0.1,
     extra: Annotated[
         list[str] | None,
         typer.Option(
             help="More training data, never tested on, such as cornell_rgb=DIR; repeatable.",
-            metavar="LAYOUT=DIR",
+            metavar="DATASET=DIR",
         ),
     ] = None,
     simulated: Annotated[
         int,
-        typer.Option(min=0, help="Also train on this many simulated scenes (2 MB of memory each)."),
+        typer.Option(
+            min=0, help="Also train on this many simulated scenes (2 to 3 MB of memory each)."
+        ),
     ] = 0,
     scenes: Scenes = 100,
-    epochs: Epochs = None,
-    seed: Seed = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Largest number of epochs. The default depends on the model; the progress shows "
+            "it.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Random seed of the split, the training and simulated scenes."),
+    ] = 0,
     device: Device = "auto",
-    settings: Settings = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="One setting, such as training.learning_rate=0.001; repeatable. A wrong key lists "
+            "all keys.",
+            metavar="K=V",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume this run after it was interrupted or killed.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
 ) -> None:
-    """Train a grasp detector and score it on new views.
+    """Train a model on labeled data and score it on new views.
 
-    With five folds, each with new objects, which takes a while:
+    A detector, on a folder in COCO's format (here of simulated scenes), tested on a tenth of it:
+
+        cvdl simulate scenes --format coco --scenes 4000 --seed 0
+
+        cvdl train detector --data scenes --out runs/detector
+
+    A grasp detector, with five folds, each with new objects, which takes a while:
 
         cvdl train grasp --data cornell/01 --folds 5 --out runs/folds
 
@@ -90,77 +153,174 @@ def grasp(
 
         cvdl evaluate grasp --data OTHER --weights runs/all/cascade.safetensors
 
+    The network of R-CNN, from ImageNet's weights, without training its first two stages:
+
+        cvdl train classifier --data scenes --out runs/tuned
+        --set weights=IMAGENET1K_V1 --set frozen_stages=2
+
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
-    foldN) and the results of the test: results.json, curves.png (precision over recall, and
-    ROC) and sheet.png: the worst views, with good rectangles thin and
-    blue, the prediction thick, green where right and red where wrong.
+    foldN) and the results of the test: results.json, curves.png, sheet.png (the
+    worst results) and, for boxes, confusion.png.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
-    tensorboard --logdir. Ctrl-C or a kill at any time loses one epoch at most
-    (of lenz2014, one network): the same command with --resume continues.
+    tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses one
+    epoch at most (of lenz2014, one network): the same command with --resume
+    continues.
     """
     from rich.console import Console
 
+    from cvdl import __version__
     from cvdl.cli.console import status_console
-    from cvdl.cli.grasps import open_dataset, scores_table, write_pictures
-    from cvdl.cli.options import write_json
-    from cvdl.training.grasp_experiment import TRAINERS, train_and_score
-    from cvdl.training.trainer import Trainer
+    from cvdl.training import splits
+    from cvdl.training.checkpoint import prepare_run
 
     console = status_console()
-    trainer = Trainer.of(detector.value, TRAINERS)
-    chosen = chosen_settings(trainer.settings, epochs, seed, device, settings)
-    views = open_dataset(dataset.value, data, scenes, seed)
-    more = [_extra(text, views.names) for text in extra or []]
-    what = {
-        "detector": detector.value,
-        "dataset": dataset.value,
+    problem = _PROBLEMS[kind]
+    name, dataset = detector or problem.default, dataset or problem.dataset
+    trainer = problem.trainer(name)
+    chosen = _chosen_settings(trainer.settings, epochs, seed, device, settings)
+    views = open_dataset(dataset, problem.labels, data, scenes, seed)
+    more = [_extra(problem, text, views.names) for text in extra or []]
+    if simulated:  # not the scenes to test on
+        more.append(open_dataset("simulated", problem.labels, None, simulated, seed + 1))
+    groups = getattr(views, "object_ids", None)
+    by = By.image if groups is None else by
+    groups = groups or views.names
+    if folds:
+        parts = splits.folds(groups, folds, by.value, validation, seed)
+    else:
+        parts = [splits.split(groups, validation, test, by.value, seed)]
+    record = {
+        "version": __version__,
+        "detector": name,
+        "dataset": dataset,
         "data": None if data is None else str(data),
         "extra": extra or [],
         "simulated": simulated,
+        "views": len(groups),
+        "folds": folds,
+        "by": by.value,
+        "validation": validation,
+        "test": 0 if folds else test,
+        "seed": seed,
+        # The device is not part of a run, which may go on elsewhere.
+        "settings": chosen.model_dump(
+            mode="json", exclude={"device": True, "training": {"device"}}
+        ),
     }
-    run = begin_run(
-        out, what, views.object_ids, by, folds, validation, test, seed, chosen, resume, overwrite
-    )
-    if simulated:
-        from cvdl.datasets.simulated_grasps import SimulatedGrasps
+    prepare_run(out, record, resume, overwrite)
 
-        more.append(SimulatedGrasps(seed + 1, simulated))  # not the scenes to test on
+    def train_and_score(part: Split, folder: Path) -> Any:
+        train = problem.part(views, part.train, more)
+        validate = problem.part(views, part.validation)
+        model = trainer.train(train, validate, chosen, folder / "training", resume, console)
+        scores = problem.score(model, problem.part(views, part.test), console)
+        counts = {"train_views": len(train), "test_views": len(part.test)}
+        figures = problem.report([scores]).figures() if len(part.test) else {}
+        model.save(folder / f"{name}.safetensors", _metadata(record, counts, figures))
+        return scores
 
-    def train(part: Split, folder: Path) -> GraspScores:
-        return train_and_score(
-            trainer, views, part, more, chosen, folder, resume, run.metadata, console
+    scores = _run_parts(parts, folds, out, console, [views, *more], train_and_score)
+    report = problem.report(scores)
+    if problem.count(report):
+        each = [problem.report([some]) for some in scores] if folds else []
+        write_json(out / "results.json", {**record, **problem.content(report, each)})
+        for picture, draw in problem.pictures(report, views, _WORST, each).items():
+            draw(out / f"{picture}.png")
+        tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
+        Console().print(problem.table(f"{name} on {dataset}: {tested}", report, each))
+    typer.echo(f"run: {out}")
+    if not folds:
+        weights = shlex.quote(f"{problem.section}.weights={out}/{name}.safetensors")
+        typer.echo(
+            f"to use it: cvdl replay BAG -o OUT --set {problem.section}.detector={name} "
+            f"--set {weights}"
         )
 
-    scored = run_parts(run.parts, folds, out, console, [views, *more], train)
-    first, *others = scored
-    whole = sum(others, first)
-    if whole.results:
-        from cvdl.evaluation.grasping import fold_report
 
-        content = {**run.record, **whole.report(), "folds": fold_report(scored if folds else ())}
-        write_json(out / "results.json", content)
-        each = scored if folds else []
-        write_pictures(whole, views, out / "sheet.png", out / "curves.png", WORST, each)
-        tested = f"{folds} folds, {by.value}-wise" if folds else f"{by.value}-wise test"
-        Console().print(scores_table(f"{detector.value} on {dataset.value}: {tested}", whole, each))
-    tell_end(out, folds, "grasp", trainer.name)
+def _chosen_settings(
+    model: type[Any], epochs: int | None, seed: int, device: str, settings: Iterable[str] | None
+) -> Any:
+    """The settings of a training, from --set and from the options with names of their own."""
+    from cvdl.core.config import ConfigError, load_settings
+
+    values: dict[str, Any] = {"seed": seed}
+    if device != "auto":
+        values["device"] = device
+    if epochs is not None:
+        values["epochs"] = epochs
+    # Models that the common loop trains have its settings one level deeper.
+    inner = model.model_fields.get("training")
+    for name in values:
+        if name not in (inner.annotation if inner else model).model_fields:
+            raise ConfigError(f"--{name} does not apply: this model has no such setting")
+    values = {"training": values} if inner else values
+    return load_settings(model, overrides=settings or (), values=values)
 
 
-app.command(no_args_is_help=True)(train_detector.detector)
-app.command(no_args_is_help=True)(train_classifier.classifier)
-
-
-def _extra(text: str, names: list[str]) -> GraspData:
-    """A data set to train on, from LAYOUT=DIR; none of its views may be in the one to test on."""
-    from cvdl.cli.grasps import open_dataset
+def _extra(problem: Problem[Any, Any], text: str, names: Sequence[str]) -> Any:
+    """A data set to train on, from DATASET=DIR; none of its views may be in the one to test on."""
     from cvdl.core.errors import InputError
 
-    layout, separator, folder = text.partition("=")
+    dataset, separator, folder = text.partition("=")
     if not separator:
-        raise InputError(f"--extra is {text!r}; expected LAYOUT=DIR, such as cornell_rgb=DIR")
-    data = open_dataset(layout, Path(folder))
+        raise InputError(f"--extra is {text!r}; expected DATASET=DIR, such as cornell_rgb=DIR")
+    data = open_dataset(dataset, problem.labels, Path(folder))
     both = sorted(set(data.names) & set(names))
     if both:
         raise InputError(f"--extra {text}: {both[0]} is also in the test data")
     return data
+
+
+def _metadata(
+    record: Mapping[str, Any], counts: Mapping[str, int], figures: Mapping[str, float]
+) -> dict[str, str]:
+    """What the weights say of the run and of its test."""
+    run = {key: str(value) for key, value in record.items() if key not in ("settings", "folds")}
+    tested = {f"test/{name}": f"{value:.4f}" for name, value in figures.items()}
+    return {**run, **{key: str(value) for key, value in counts.items()}, **tested}
+
+
+def _run_parts(
+    parts: Sequence[Split],
+    folds: int,
+    out: Path,
+    console: Console,
+    data: Iterable[object],
+    train_and_score: Callable[[Split, Path], Any],
+) -> list[Any]:
+    """Train on the one split in the run's folder, or fold by fold in sub-folders.
+
+    An earlier run that this one replaces is removed only when this one has trained something.
+    """
+    from cvdl.training.checkpoint import settle_run
+
+    scores = []
+    try:
+        for views in data:
+            _keep_simulated(views, console)
+        for number, part in enumerate(parts, 1):
+            if folds:
+                console.print(f"fold {number} of {folds}", highlight=False)
+            scores.append(train_and_score(part, out / f"fold{number}" if folds else out))
+    except KeyboardInterrupt:
+        goes_on = settle_run(out)
+        what = "the same command with --resume continues" if goes_on else "nothing is trained yet"
+        typer.echo(f"interrupted: {what}", err=True)
+        raise typer.Exit(130) from None
+    except BaseException:
+        settle_run(out)
+        raise
+    settle_run(out)
+    return scores
+
+
+def _keep_simulated(views: object, console: Console) -> None:
+    """Make simulated views once, on several processes, with a progress bar."""
+    from rich.progress import track
+
+    from cvdl.datasets.simulated import SimulatedDataset
+
+    if isinstance(views, SimulatedDataset):
+        total = len(views)
+        views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))

@@ -1,7 +1,7 @@
-"""The pinhole camera: pixels and depth to points, and back.
+"""The pinhole camera: from pixels and depth to points, and back.
 
-Frames follow REP 103's optical convention: z forward, x right, y down; metres.
-Pixel (u, v) is a column and a row; the centre of the top-left pixel is (0, 0).
+Frames follow REP 103's optical convention: z forward, x right, y down; meters.
+A pixel (u, v) is a column and a row; the center of the top left pixel is (0, 0).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Camera:
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
 
     def cropped(self, rows: slice, cols: slice) -> Camera:
-        """That of a part of the image.
+        """Return the camera of a part of the image.
 
         Args:
-            rows: of the part, start and stop given.
-            cols: likewise.
+            rows: slice with start and stop.
+            cols: slice with start and stop.
         """
         return replace(
             self,
@@ -61,7 +61,7 @@ class Camera:
         )
 
     def reduced(self, factor: int) -> Camera:
-        """That of the image whose pixels are blocks of factor x factor, without what is over."""
+        """Return the camera of the image downsampled by a factor, without incomplete blocks."""
         return Camera(
             self.width // factor,
             self.height // factor,
@@ -72,14 +72,14 @@ class Camera:
         )
 
     def rays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """x (1, W) and y (H, 1) of the viewing rays at z = 1, to be read only."""
+        """Return x (1, W) and y (H, 1) of the viewing rays at z = 1. Do not modify them."""
         return _rays(self)
 
     def deproject(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Depth image (H, W), metres along z, to points (H, W, 3); NaN stays NaN.
+        """Convert a depth image (H, W), meters along z, to points (H, W, 3); NaN stays NaN.
 
         Raises:
-            ValueError: if the image has not the camera's size.
+            ValueError: if the size of the image is not the camera's.
         """
         if depth.shape != (self.height, self.width):
             raise ValueError(
@@ -95,7 +95,7 @@ class Camera:
     def deproject_pixels(
         self, pixels: NDArray[np.floating], depth: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Pixels (..., 2) as (u, v) with depths (...), metres, to points (..., 3)."""
+        """Convert pixels (..., 2) as (u, v) with depths (...), meters, to points (..., 3)."""
         pixels = np.asarray(pixels, np.float64)
         depth = np.asarray(depth, np.float64)
         x = (pixels[..., 0] - self.cx) / self.fx * depth
@@ -103,7 +103,7 @@ class Camera:
         return np.stack([x, y, depth], axis=-1)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Points (..., 3) to pixels (..., 2) as (u, v); NaN for points not in front (z <= 0)."""
+        """Project points (..., 3) to pixels (..., 2) as (u, v); NaN where z <= 0."""
         points = np.asarray(points, np.float64)
         z = np.where(points[..., 2] > 0, points[..., 2], np.nan)
         u = points[..., 0] / z * self.fx + self.cx
@@ -113,7 +113,7 @@ class Camera:
 
 @lru_cache(maxsize=8)
 def _rays(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    # Once a camera: they are the same for every frame.
+    # The same for all frames of a camera.
     x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)[None, :]
     y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
     return x, y

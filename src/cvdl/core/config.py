@@ -1,4 +1,4 @@
-"""Settings from a YAML file and the command line."""
+"""Reads settings from a YAML file, a ROS parameter file and the command line."""
 
 from __future__ import annotations
 
@@ -14,37 +14,25 @@ from pydantic import BaseModel, ValidationError
 
 from cvdl.core import parameter_file
 from cvdl.core.errors import InputError
-from cvdl.pipeline import PerceptionConfig
 
-__all__ = ["NODE", "ConfigError", "load_config", "load_settings", "nested", "ros_parameters"]
+__all__ = ["NODE", "ConfigError", "load_settings", "nested", "ros_parameters"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 
-#: Full name of the node whose sections of a ROS parameter file are read.
+#: The node whose sections of a ROS parameter file are read by default.
 NODE = "/perception/perception_node"
 
-#: The nodes that take its place, one a stage.
+#: The nodes that replace it, one per stage.
 _SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
 
-#: Parameters that every node of ROS has, or the first part of their names.
+#: Parameters, or the first parts of their names, that every ROS node has.
 _OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 
 
 class ConfigError(InputError):
-    """Settings that cannot be used; the message names each key, its value and what is accepted."""
-
-
-def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:
-    """The settings of every stage: see ``load_settings``.
-
-    Of a ROS parameter file they are what the node `NODE` gets; its parameters that are not
-    settings of a stage, such as ``slop``, are ignored.
-    """
-    from cvdl.ros.parameters import NodeConfig  # imports this module, but needs no ROS
-
-    return load_settings(PerceptionConfig, path, overrides, ignored=NodeConfig.model_fields)
+    """Raised for invalid settings; the message names each key, its value and the accepted ones."""
 
 
 def load_settings(
@@ -55,22 +43,22 @@ def load_settings(
     node: str = NODE,
     ignored: Collection[str] = (),
 ) -> Model:
-    """Settings: the defaults, changed by values, by a file and by overrides, in this order.
+    """Load settings: the defaults, updated by ``values``, the file, then ``overrides``.
 
     Args:
-        model: of the settings; all its fields have defaults.
-        path: a YAML file with its keys, any of which may be left out; or a ROS parameter file, of
-            which the sections are read that ROS gives to the node.
+        model: class of the settings; all fields have defaults.
+        path: a YAML file with any of the keys; or a ROS parameter file, of which the sections that
+            apply to the node are read.
+        overrides: ``key=value`` with dots between the levels, such as
+            ``segmentation.max_range=2.5``; the value is YAML.
         values: some of the settings, nested as in the file.
-        overrides: ``key=value``, dots between the levels: ``segmentation.max_range=2.5``; the
-            value is read as YAML.
-        node: full name of the node that a ROS parameter file is read for.
-        ignored: parameters of that node that are not settings of the model.
+        node: full name of the node for ROS parameter files.
+        ignored: parameters of that node that are no settings of the model.
 
     Raises:
         ConfigError: if the file cannot be read, a key is unknown or a value is not accepted.
     """
-    # From all the defaults: those of an inner model may not be the ones it has by itself.
+    # All defaults are filled in first: an outer model may have other defaults for an inner one.
     settings = model().model_dump()
     _update(settings, values or {})
     if path is not None:
@@ -89,7 +77,7 @@ def load_settings(
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by names with dots, as ROS names its parameters, nested as settings are."""
+    """Nest values by dotted names, such as ROS parameters, as settings are nested."""
     settings: dict[str, Any] = {}
     for name, value in values.items():
         part: dict[str, Any] = {}
@@ -99,14 +87,14 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ros_parameters(path: Path, node: str = NODE) -> dict[str, Any]:
-    """The parameters of a ROS parameter file that every node of ROS has, as one node gets them.
+    """Read the parameters that every ROS node has from a parameter file.
 
     Args:
-        path: of the file; one that is not a parameter file of ROS has none.
-        node: the node's full name.
+        path: the file; one that is not a ROS parameter file has none.
+        node: full name of the node.
 
     Returns:
-        Values by names with dots, such as ``use_sim_time``.
+        Values by dotted names, such as ``use_sim_time``.
 
     Raises:
         ConfigError: if the file cannot be read.
@@ -122,7 +110,7 @@ def ros_parameters(path: Path, node: str = NODE) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, Any] | None]]:
-    """The text of a file, and its sections if it is a parameter file of ROS."""
+    """Read a file: its text, and its sections if it is a ROS parameter file."""
     try:
         text = Path(os.path.expanduser(path)).read_text(encoding="utf-8")
         return text, parameter_file.sections(text)
@@ -157,7 +145,7 @@ def _of_ros(
     node: str,
     ignored: Collection[str],
 ) -> dict[str, Any]:
-    """What the sections of a ROS parameter file say for a node, nested as settings are."""
+    """The settings for a node in the sections of a ROS parameter file, nested."""
     settings: dict[str, Any] = {}
     namespace = node.rpartition("/")[0]
     separate = [f"{namespace}/{name}" for name in _SEPARATE]
@@ -182,7 +170,7 @@ def _of_ros(
 
 
 def _meant(key: str, known: Iterable[str]) -> str:
-    """A question that names the known key that is most like another."""
+    """A hint at the most similar known key, or ""."""
     like = get_close_matches(key, list(known), 1, 0.75)
     return f" (did you mean {like[0]}?)" if like else ""
 
@@ -213,7 +201,7 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _problem(model: type[BaseModel], location: tuple[int | str, ...], detail: Any) -> str:
-    """One complaint in a line: the key, the value found and the values accepted."""
+    """One problem in a line: the key, its value and the accepted values."""
     accepted = ""
     field = None
     for depth, key in enumerate(location):
@@ -241,7 +229,7 @@ def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
 
 
 def _accepted(model: type[BaseModel], key: str) -> str:
-    """What a field takes, in words, from the same declaration that checks it; "" if unknown."""
+    """The accepted values of a field in words, from its JSON schema; "" if unknown."""
     schema = model.model_json_schema()["properties"].get(key, {})
     if "enum" in schema:
         return "accepted: " + ", ".join(map(str, schema["enum"]))

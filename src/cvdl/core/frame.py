@@ -1,19 +1,20 @@
-"""What the stages work on: a registered pair of color and depth.
+"""The input of all stages: a registered pair of color and depth.
 
-Points, planes and boxes are in the camera's optical frame (z forward, x right, y down), metres.
+Points, planes and boxes are in the camera's optical frame (z forward, x right, y down), meters.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 
-__all__ = ["IMAGE_SIDES", "RgbdFrame", "owned", "readings"]
+__all__ = ["IMAGE_SIDES", "RgbdFrame", "contiguous", "readings"]
 
 #: Direction of each side of the image in the camera's optical frame, (3,).
 IMAGE_SIDES = {
@@ -26,44 +27,45 @@ IMAGE_SIDES = {
     }.items()
 }
 
-_FARTHEST = 1000.0  # metres
+_FARTHEST = 1000.0  # meters
+
+_T = TypeVar("_T")
 
 
 def readings(depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Depth with NaN for whatever is no reading: 0, negative, infinite or beyond any sensor.
+    """Return depth with NaN in place of invalid values: 0, negative, infinite, beyond any sensor.
 
     Args:
-        depth: any shape, metres; copied where it holds such a value.
+        depth: any shape, meters; copied only if it contains an invalid value.
     """
-    real = (depth > 0) & (depth < _FARTHEST)
-    if (real | np.isnan(depth)).all():
+    valid = (depth > 0) & (depth < _FARTHEST)
+    if (valid | np.isnan(depth)).all():
         return depth
-    return np.where(real, depth, np.float32(np.nan))
+    return np.where(valid, depth, np.float32(np.nan))
 
 
-def owned(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, or a copy if it is read-only or does not lie in memory row by row."""
+def contiguous(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, or a copy if it is read-only or not C-contiguous."""
     return np.require(array, requirements=["C", "W"])
 
 
 @dataclass(frozen=True)
 class RgbdFrame:
-    """One registered pair of colour and depth.
+    """One registered pair of color and depth.
 
-    Arrays that do not lie in memory row by row (views of others, turned or mirrored) are copied,
-    and so are read-only ones: torch warns of them, and Numba compiles anew for them.
+    Arrays that are read-only or not C-contiguous are copied: torch warns about them, and Numba
+    compiles again for them.
 
     Attributes:
         color: (H, W, 3) uint8, RGB.
-        depth: (H, W) float32, metres along z; NaN where there is no reading, see ``readings``.
-        camera: intrinsics, of the same size.
+        depth: (H, W) float32, meters along z; NaN where there is no reading, see ``readings``.
+        camera: intrinsics of an image of the same size.
         stamp_ns: time of capture, nanoseconds.
         frame_id: name of the optical frame.
-        up: (3,) the direction against gravity in the camera's optical frame, of length 1; None
-            where it is not known.
+        up: (3,) unit vector against gravity in the camera's optical frame; None if unknown.
 
     Raises:
-        ValueError: if shapes or types are not these.
+        ValueError: if an array has another shape or dtype.
     """
 
     color: NDArray[np.uint8]
@@ -72,6 +74,9 @@ class RgbdFrame:
     stamp_ns: int = 0
     frame_id: str = "camera_color_optical_frame"
     up: NDArray[np.float64] | None = None
+    _derived: dict[Hashable, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)
@@ -83,5 +88,22 @@ class RgbdFrame:
             raise ValueError(
                 f"depth must be float32 {size}, got {self.depth.dtype} {self.depth.shape}"
             )
-        object.__setattr__(self, "color", owned(self.color))
-        object.__setattr__(self, "depth", readings(owned(self.depth)))
+        object.__setattr__(self, "color", contiguous(self.color))
+        object.__setattr__(self, "depth", readings(contiguous(self.depth)))
+
+    def derived(self, function: Callable[..., _T], *arguments: Hashable) -> _T:
+        """Return ``function(self, *arguments)``, computed once and kept with the frame.
+
+        Stages share what they derive from a frame, such as the input of the networks. A copy made
+        by ``dataclasses.replace`` starts without any results.
+
+        Args:
+            function: computes a result, which nobody modifies, from the frame. The result must
+                not be the frame itself: that would be a reference cycle.
+            arguments: more arguments of the function, part of the key.
+        """
+        key = (function, *arguments)
+        if key not in self._derived:
+            self._derived[key] = function(self, *arguments)
+        result: _T = self._derived[key]
+        return result

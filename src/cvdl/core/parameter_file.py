@@ -1,8 +1,8 @@
-"""Parameter files of ROS 2: what a file says for one node, as ROS itself reads it.
+"""Reads ROS 2 parameter files as ROS itself does.
 
-A file has sections by the names of nodes. In a name, ``*`` stands for one part between slashes
-and ``**`` for any number of them; parts may also be levels of the file. Every section that fits a
-node applies to it, in the order of the file: a later one wins.
+A file has sections by node name. In a name, ``*`` stands for one part between slashes and ``**``
+for any number of them; the parts may also be levels of the file. Every section that matches a
+node applies to it, in the order of the file: later ones win.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _TRUE = frozenset(["Y", "y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", 
 _FALSE = frozenset(["N", "n", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\.?inf|\.?nan)", re.IGNORECASE | re.ASCII)
-_LARGEST = 2**63 - 1  # of ROS's integers
+_LARGEST = 2**63 - 1  # ROS integers have 64 bits
 
 
 def sections(text: str) -> dict[str, dict[str, Any] | None]:
-    """The sections of a parameter file, in its order; none if it is no parameter file of ROS.
+    """Return the sections of a parameter file in order; empty for any other file.
 
     Args:
         text: of the file.
 
     Returns:
-        By the name of the node as the file has it: values by the parameters' names, with dots
-        between the levels; None where ``ros__parameters`` does not hold parameters.
+        For each node name, as written in the file, the values by dotted parameter name; None if
+        ``ros__parameters`` does not hold parameters.
 
     Raises:
         yaml.YAMLError: if the text is not YAML.
@@ -46,13 +46,13 @@ def sections(text: str) -> dict[str, dict[str, Any] | None]:
             if not isinstance(parameters, yaml.MappingNode):
                 found.setdefault(name, None)
                 continue
-            # ROS adds to a section that it has already, where that stands.
+            # ROS merges a repeated section into the first one.
             found[name] = {**(found.get(name) or {}), **dict(_values(parameters, ""))}
     return found
 
 
 def plain_keys(text: str) -> set[str]:
-    """The keys of a file's first level below which there is no section.
+    """Return the keys of the first level that have no section below them.
 
     Raises:
         yaml.YAMLError: if the text is not YAML.
@@ -66,16 +66,16 @@ def plain_keys(text: str) -> set[str]:
 
 
 def full_name(name: str) -> str:
-    """The name of a node or of a section, with the slash that it begins with."""
+    """Return the name of a node or of a section with a leading slash."""
     return f"/{name.removeprefix('/')}"
 
 
 def fits(section: str, node: str) -> bool:
-    """Whether a section's name is that of a node.
+    """Return whether a section applies to a node.
 
     Args:
-        section: as the file has it, perhaps with wildcards.
-        node: the node's full name, such as "/perception/perception_node".
+        section: name in the file, possibly with wildcards.
+        node: full name, such as "/perception/perception_node".
     """
     pattern = re.escape(full_name(section))
     pattern = pattern.replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
@@ -85,13 +85,13 @@ def fits(section: str, node: str) -> bool:
 def warn_of_unread(
     path: Path, names: Collection[str], node: str, others: Iterable[str] = ()
 ) -> None:
-    """Warn if no section of a parameter file fits a node, or if some look as if they should.
+    """Warn if no section applies to a node, or if some look as if they were meant to.
 
     Args:
         path: of the file.
         names: of its sections.
-        node: the node's full name.
-        others: full names of nodes whose sections a reader may take for the node's.
+        node: full name of the node.
+        others: full names of nodes whose sections may be mistaken for those of the node.
     """
     bare = node.rpartition("/")[2]
     if not any(fits(name, node) for name in names):
@@ -111,7 +111,7 @@ def warn_of_unread(
 
 
 def _nodes(level: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
-    """The value of each ``ros__parameters`` below a level, by the name of its node."""
+    """Yield each ``ros__parameters`` below a level with the name of its node."""
     for key, value in _items(level):
         if key == _PARAMETERS:
             yield name, value
@@ -128,16 +128,16 @@ def _values(level: yaml.Node, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _items(level: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
-    """Keys and values of a mapping, all of them: a key may be there twice."""
+    """Yield all keys and values of a mapping, repeated keys included."""
     if isinstance(level, yaml.MappingNode):
-        yaml.SafeLoader("").flatten_mapping(level)  # what << adds
+        yaml.SafeLoader("").flatten_mapping(level)  # resolves <<
         for key, value in level.value:
             if isinstance(key, yaml.ScalarNode):
                 yield key.value, value
 
 
 def _value(node: yaml.Node) -> Any:
-    """A value; ROS tells its type by rules of its own, not by those of YAML."""
+    """A value, typed by the rules of ROS, which differ from those of YAML."""
     if isinstance(node, yaml.SequenceNode):
         return [_value(each) for each in node.value]
     if not isinstance(node, yaml.ScalarNode):
@@ -145,7 +145,7 @@ def _value(node: yaml.Node) -> Any:
     text: str = node.value
     if node.style in ("'", '"'):
         return text
-    if not text:  # nothing stands there
+    if not text:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE

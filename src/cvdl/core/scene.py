@@ -1,4 +1,4 @@
-"""What the stages find in a frame: the scene.
+"""The output of all stages: the scene found in a frame.
 
 Points, planes and boxes are in the camera's optical frame (z forward, x right, y down), meters.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.frame import owned
+from cvdl.core.frame import contiguous
 
 __all__ = [
     "BOX_EDGES",
@@ -25,27 +25,27 @@ __all__ = [
     "Segmentation",
 ]
 
-#: Values of a label image: 0 nothing, 1 the support plane, 2... one number an object.
+#: Values of a label image: 0 for nothing, 1 for the support plane, from 2 on one for each object.
 PLANE_LABEL = 1
 FIRST_OBJECT_LABEL = 2
 
-#: Pairs of ``OrientedBox.corners`` that an edge joins.
+#: Pairs of indices of ``OrientedBox.corners``: the edges of a box.
 BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The plane normal . p + offset = 0; the normal has length 1 and points to the camera.
+    """The plane normal . p + offset = 0, with a unit normal that points to the camera's side.
 
-    So ``offset`` is the camera's distance from the plane (metres, positive), and
-    ``height`` is positive on the camera's side: above a table.
+    ``offset`` is the distance of the camera from the plane (meters, positive). ``height`` is
+    positive on the camera's side: above a table.
     """
 
     normal: NDArray[np.float64]  # (3,)
     offset: float
 
     def height(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Signed distance of points (..., 3) from the plane, (...), metres."""
+        """Return the signed distance of points (..., 3) from the plane, (...), meters."""
         return points @ self.normal.astype(points.dtype) + points.dtype.type(self.offset)
 
 
@@ -54,10 +54,10 @@ class OrientedBox:
     """An oriented 3-D box.
 
     Attributes:
-        center: (3,) metres.
-        rotation: (3, 3), its columns the box's axes, right-handed; the third column is the
-            support plane's normal for a box that stands on a plane.
-        size: (3,) full extents along those axes, metres.
+        center: (3,) meters.
+        rotation: (3, 3), right-handed; the columns are the axes of the box. For a box that stands
+            on a plane, the third column is the normal of the plane.
+        size: (3,) full extents along the axes, meters.
     """
 
     center: NDArray[np.float64]
@@ -65,7 +65,7 @@ class OrientedBox:
     size: NDArray[np.float64]
 
     def corners(self) -> NDArray[np.float64]:
-        """The eight corners, (8, 3); bit 0, 1, 2 of the index: + side of axis 0, 1, 2."""
+        """Return the corners (8, 3); bit k of an index is set on the positive side of axis k."""
         signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
         return self.center + (signs * self.size) @ self.rotation.T
 
@@ -75,11 +75,11 @@ class SceneObject:
     """One object on the support plane.
 
     Attributes:
-        label: its value in ``Scene.labels``.
+        label: value of its pixels in ``Scene.labels``.
         box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
         box3d: oriented box that stands on the support plane.
         area: number of pixels of its mask.
-        class_name: what it is; empty where nobody has said so.
+        class_name: empty if unknown.
         score: confidence in the class, 0 to 1.
     """
 
@@ -93,15 +93,14 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Detection:
-    """One thing that the detector found in the picture.
+    """One detection of the object detector.
 
     Attributes:
         box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
-        class_name: what it is.
+        class_name: name of the class.
         score: confidence in the class, 0 to 1.
-        label: of the object that it is, the value in ``Scene.labels``; 0 where the segmentation
-            has no such object.
-        track: the same number in every frame for the same thing; -1 where it is not tracked.
+        label: label of the segmented object that it matches; 0 if it matches none.
+        track: track id, constant over the frames; -1 if it is not tracked.
         off_support: whether the depth shows it behind, beside or under the support plane.
     """
 
@@ -115,32 +114,32 @@ class Detection:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the segmentation stage gives: ``labels``, ``plane`` and ``objects`` as of ``Scene``."""
+    """Result of the segmentation stage; see ``Scene`` for ``labels``, ``plane`` and ``objects``."""
 
     labels: NDArray[np.uint16]
     plane: Plane | None
     objects: tuple[SceneObject, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", owned(self.labels))
+        object.__setattr__(self, "labels", contiguous(self.labels))
 
 
 @dataclass(frozen=True)
 class Grasp:
-    """One way to grasp an object with a parallel gripper: in the picture, and in space.
+    """A grasp of an object with a parallel gripper: a rectangle in the image and a pose.
 
     Attributes:
-        center: (2,) of the rectangle, pixels (u, v).
-        angle: of the opening, along which the gripper closes, radians in [-pi/2, pi/2), from +u
-            towards +v; v points down, so it turns clockwise to the eye.
+        center: (2,) center of the rectangle, pixels (u, v).
+        angle: direction of the opening, along which the gripper closes, radians in
+            [-pi/2, pi/2), from +u to +v: clockwise in the image, as v points down.
         opening: length of the rectangle along that direction, pixels.
-        plate: length of the rectangle along the gripper's plates, pixels.
+        plate: length of the rectangle along the plates of the gripper, pixels.
         score: higher is better.
-        label: of the object, its value in ``Scene.labels``.
-        position: (3,) the middle between the tips of the plates, metres.
-        rotation: (3, 3), its columns the gripper's axes, right-handed: x along the opening, y
-            along the plates, z the approach, out of the gripper.
-        opening_m: distance between the plates before they close, metres.
+        label: label of the object.
+        position: (3,) midpoint between the tips of the plates, meters.
+        rotation: (3, 3), right-handed; the columns are the axes of the gripper: x along the
+            opening, y along the plates, z the approach direction.
+        opening_m: distance between the plates before they close, meters.
     """
 
     center: NDArray[np.float64]
@@ -154,10 +153,10 @@ class Grasp:
     opening_m: float
 
     def wireframe(self, length: float = 0.05) -> NDArray[np.float64]:
-        """A gripper drawn with four lines, (4, 2, 3): two plates, palm and wrist; metres.
+        """Return four lines (4, 2, 3) that draw a gripper: two plates, palm and wrist; meters.
 
         Args:
-            length: of the plates and of the wrist, metres.
+            length: length of the plates and of the wrist, meters.
         """
         half = self.opening_m / 2
         left, right = [-half, 0, -length], [half, 0, -length]
@@ -174,20 +173,20 @@ class Grasp:
 
 @dataclass(frozen=True)
 class Scene:
-    """What was found in one frame.
+    """What the stages found in one frame. Each stage adds its results to the scene it is given.
 
     Attributes:
-        labels: (H, W) uint16: 0 nothing, 1 support plane, 2... one number an object.
-        plane: the support plane, or None where none is in view; then nothing is segmented.
-        objects: in order of their labels.
-        latency_ms: wall time of each stage, by its name, milliseconds.
-        grasps: of all objects, best first.
-        refused: number of rectangles that became no grasp, by reason.
-        detections: what the detector found, best first; an object that it did not find has no
-            class name.
-        refused_detections: number of those left out because of what the depth shows, by reason.
-        classes: the names that the detector knows; empty where none ran.
-        doubts: what speaks against the results: a cause in a few words and a sentence each.
+        labels: (H, W) uint16: 0 for nothing, 1 for the support plane, from 2 on one for each
+            object.
+        plane: the support plane; None if none is in view. Then there are no objects.
+        objects: sorted by label.
+        latency_ms: wall time of each stage by name, milliseconds.
+        grasps: grasps of all objects, best first.
+        refused: number of rejected grasp rectangles by reason.
+        detections: detections, best first. An object without a detection has no class name.
+        refused_detections: number of detections that the depth contradicts, by reason.
+        classes: class names of the detector; empty without a detector.
+        doubts: reasons to doubt the results: for each a short cause and a sentence.
     """
 
     labels: NDArray[np.uint16]
@@ -202,21 +201,21 @@ class Scene:
     doubts: tuple[tuple[str, str], ...] = ()
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
-        """(H, W) bool: the pixels of one object."""
+        """Return the mask (H, W) bool of an object."""
         return self.labels == item.label
 
     def best_grasps(self) -> dict[int, Grasp]:
-        """The best grasp of each object that has one, by its label."""
+        """Return the best grasp of each object by label, for objects that have grasps."""
         best: dict[int, Grasp] = {}
         for grasp in self.grasps:
             best.setdefault(grasp.label, grasp)
         return best
 
     def caption(self, item: SceneObject | Detection) -> str:
-        """What is written beside an object or a detection: label, class, score and track.
+        """Return the text drawn beside an object or a detection: label, class, score and track.
 
-        Only what there is of these: "3 mug 0.87 #12", "3", "mug 0.87". A score of 1, as of a
-        truth, is left out.
+        Unknown parts are omitted: "3 mug 0.87 #12", "3", "mug 0.87". So is a score of 1, which
+        ground truth has.
         """
         words = [str(item.label)] if item.label else []
         if item.class_name:

@@ -1,4 +1,4 @@
-"""What all settings have in common."""
+"""The base class of all settings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-__all__ = ["Settings"]
+__all__ = ["LOAD_TIME", "Settings"]
+
+#: ``json_schema_extra`` of a field that is read only when a node is configured, as networks are
+#: loaded and topics subscribed to. All other fields can be changed while a node runs.
+LOAD_TIME: dict[str, Any] = {"load_time": True}
 
 
 class Settings(BaseModel):
-    """Settings: an unknown key is an error, and nothing changes once they are made.
+    """Base class of all settings. Unknown keys are errors; instances are immutable.
 
     A path may begin with ``~``, the user's home folder.
     """

@@ -1,10 +1,9 @@
-"""Folders of recorded data as frames and truth."""
+"""Readers of data sets: frames with ground truth."""
 
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.datasets.images import DatasetError
-from cvdl.datasets.osd import OsdDataset
-from cvdl.datasets.osd_detection import OsdDetection
+from cvdl.datasets.osd import OsdDataset, OsdDetection
+from cvdl.datasets.reading import DatasetError
 
 __all__ = [
     "CocoDataset",

@@ -1,12 +1,13 @@
-"""What a file of COCO's instances says, as COCO and labelling tools write it.
+"""Parses COCO instances as written by COCO and by annotation tools.
 
-What cannot be used is left out and counted; it never refuses the rest.
+Entries that cannot be used are skipped and counted; the others are used.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,11 @@ _log = logging.getLogger(__name__)
 Id = int | str
 Box = tuple[float, float, float, float]
 
-_MOSTLY_CROWD = 0.5  # of the annotations: labelled data has few crowds
-_WITHOUT_MASKS = 0.1  # of the annotations: with more, the set is taken for one of boxes
-_FEWEST_VALUES = 6  # of a polygon: three corners
+_MOSTLY_CROWD = 0.5  # share of the annotations; usual data has few crowds
+_WITHOUT_MASKS = 0.1  # share of the annotations; with more, only boxes are used
+_FEWEST_VALUES = 6  # of a polygon with three corners
 
-# What is wrong, and what becomes of it.
+# Each problem is what is wrong, and what is done about it.
 _SKIPPED = "they are skipped"
 _BOX_IS_MASK = "the box is the mask"
 _NO_BOX = "annotations without a box that has an area in the image", _SKIPPED
@@ -50,22 +51,17 @@ _ONE_ID = "ids of several images", "these images are skipped"
 
 
 class Problems:
-    """Counts what is wrong in a file, by cause."""
+    """Collects the problems in a file, by cause."""
 
     def __init__(self) -> None:
-        self._examples: dict[tuple[str, str], list[str]] = {}
+        self._examples: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     def add(self, problem: tuple[str, str], example: object) -> None:
-        """Count an entry.
+        """Count an entry that has a problem (what is wrong, and what is done about it)."""
+        self._examples[problem].append(str(example))
 
-        Args:
-            problem: what is wrong, and what becomes of it.
-            example: which entry it is.
-        """
-        self._examples.setdefault(problem, []).append(str(example))
-
-    def tell(self, file: Path) -> None:
-        """One warning a cause: how many, and the first one."""
+    def warn(self, file: Path) -> None:
+        """Log one warning for each cause, with the number of entries and the first one."""
         for (what, then), examples in self._examples.items():
             _log.warning(
                 "%s: %s: %d, the first is %s; %s", file, what, len(examples), examples[0], then
@@ -74,19 +70,21 @@ class Problems:
 
 @dataclass
 class CocoImage:
-    """What a file of annotations says about one image.
+    """One image with its annotations.
 
     Attributes:
+        number: its id.
         color: name of its file.
-        depth: of the file with its depth, where there is one.
+        depth: name of the file of its depth, if it has one.
         width: pixels.
         height: pixels.
-        boxes: x_min, y_min, x_max, y_max in the image, pixels.
-        labels: places in the classes.
-        crowd: whether a box is round many things.
+        boxes: x_min, y_min, x_max, y_max within the image, pixels.
+        labels: class indices.
+        crowd: whether a box is around many objects.
         masks: polygons or run lengths as pycocotools reads them; None where the box is the mask.
     """
 
+    number: Id
     color: str
     depth: str | None
     width: int
@@ -98,10 +96,10 @@ class CocoImage:
 
 
 def read_classes(categories: Any) -> tuple[tuple[str, ...], dict[Id, int]]:
-    """Names in label order, by ascending id, and the label of every category's id.
+    """Return the class names by ascending id, and the class index of every category id.
 
     Raises:
-        ValueError: if a category has no id or no name, or two names have one id.
+        ValueError: if a category has no id or no name, or two names have the same id.
     """
     names: dict[Id, str] = {}
     for entry in _list(categories, "categories"):
@@ -118,16 +116,13 @@ def read_classes(categories: Any) -> tuple[tuple[str, ...], dict[Id, int]]:
 def read_images(
     entries: Any, size_of: Callable[[str], tuple[int, int] | None], problems: Problems
 ) -> dict[Id, CocoImage]:
-    """The images by id, without annotations.
+    """Return the images by id, without annotations.
 
-    Args:
-        entries: the list in the file.
-        size_of: the width and height of an image's file, pixels; None where it cannot be read.
-            It is asked where the list does not tell.
-        problems: what cannot be used is counted there.
+    ``size_of`` returns width and height of an image file, pixels, or None if it cannot be read; it
+    is called for entries without a size.
 
     Raises:
-        ValueError: if it is no list.
+        ValueError: if ``entries`` is not a list.
     """
     images: dict[Id, CocoImage] = {}
     unclear: set[Id] = set()
@@ -145,7 +140,7 @@ def read_images(
             problems.add(_SIZE_OF_FILE, name)
             width, height = size
         depth = entry.get("depth_file_name")
-        image = CocoImage(name, None if depth is None else str(depth), width, height)
+        image = CocoImage(number, name, None if depth is None else str(depth), width, height)
         if images.setdefault(number, image) != image:
             unclear.add(number)
             problems.add(_ONE_ID, number)
@@ -155,26 +150,16 @@ def read_images(
 
 
 def add_annotations(
-    images: Mapping[Id, CocoImage], entries: Any, label_of: Mapping[Id, int], problems: Problems
+    images: Mapping[Id, CocoImage], entries: Any, class_of: Mapping[Id, int], problems: Problems
 ) -> bool:
-    """Adds to each image its annotations.
-
-    Args:
-        images: by id.
-        entries: the list in the file.
-        label_of: the label of each category's id.
-        problems: what cannot be used is counted there.
-
-    Returns:
-        Whether the annotations have masks.
+    """Add the annotations to the images (by id), and return whether they have masks.
 
     Raises:
-        ValueError: if it is no list.
+        ValueError: if ``entries`` is not a list.
     """
     known: dict[Id, dict[str, Any]] = {}
     added = 0
-    crowds: list[str] = []
-    without: list[str] = []
+    crowds, without = [], []
     for place, entry in enumerate(_list(entries, "annotations")):
         if not isinstance(entry, dict):
             problems.add(_NO_ENTRY, f"number {place}")
@@ -182,7 +167,7 @@ def add_annotations(
         number = _id(entry.get("id", f"number {place}"))
         before = known.setdefault(number, entry)
         image = images.get(_id(entry.get("image_id")))
-        label = label_of.get(_id(entry.get("category_id")))
+        label = class_of.get(_id(entry.get("category_id")))
         if before is not entry and before == entry:
             problems.add(_TWICE, number)
         elif image is None:
@@ -220,7 +205,7 @@ def add_annotations(
 
 
 def _mask(value: Any, image: CocoImage, where: str, problems: Problems) -> Any:
-    """Polygons or run lengths as pycocotools reads them; [] without any, None if not usable."""
+    """Polygons or run lengths as pycocotools reads them; [] for none, None for unusable ones."""
     if not value:
         return []
     if isinstance(value, dict):
@@ -236,7 +221,7 @@ def _mask(value: Any, image: CocoImage, where: str, problems: Problems) -> Any:
 
 
 def _polygons(value: Any) -> list[list[float]]:
-    """Polygons, x y x y..., of a list of them, a single one, or lists of corners."""
+    """Polygons, x y x y..., from a list of polygons, a single polygon, or lists of corners."""
     if not isinstance(value, list):
         return [[]]
     if not any(isinstance(each, list) for each in value):
@@ -252,20 +237,20 @@ def _polygons(value: Any) -> list[list[float]]:
 
 
 def _is_in(polygon: list[float], image: CocoImage) -> bool:
-    """Whether it has three corners or more, and some of it may be in the image."""
+    """Whether a polygon has at least three corners and its box is partly in the image."""
     if len(polygon) < _FEWEST_VALUES or len(polygon) % 2:
         return False
-    return _cut(_around([polygon]), image) is not None
+    return _clipped(_box_around([polygon]), image) is not None
 
 
-def _around(polygons: list[list[float]]) -> Box:
+def _box_around(polygons: list[list[float]]) -> Box:
     x = [number for polygon in polygons for number in polygon[::2]]
     y = [number for polygon in polygons for number in polygon[1::2]]
     return min(x), min(y), max(x), max(y)
 
 
 def _runs(value: dict[str, Any], image: CocoImage) -> Any:
-    """Run lengths with their counts as a short text; None if they are not of the image."""
+    """Compressed run lengths; None if they do not fill the image."""
     size = [image.height, image.width]
     counts = value.get("counts")
     if _numbers(value.get("size", size)) != size:
@@ -282,10 +267,10 @@ def _runs(value: dict[str, Any], image: CocoImage) -> Any:
 
 
 def _total(text: str) -> int:
-    """Sum of the run lengths in COCO's compressed text; -1 if it is none.
+    """Sum of the run lengths in COCO's compressed string; -1 if it is invalid.
 
-    A number takes characters of five bits each, the lowest first, and a sixth that says that more
-    follow; from the fourth on it is the difference from the number two before it.
+    A number is a sequence of characters with five bits each, lowest bits first; the sixth bit says
+    that more follow. From the fourth number on, it is the difference to the number two before.
     """
     runs: list[int] = []
     value = shift = 0
@@ -305,30 +290,30 @@ def _total(text: str) -> int:
 
 
 def _box(value: Any, mask: Any, image: CocoImage) -> Box | None:
-    """Two corners of [x, y, width, height] or, without an area in the image, of the mask."""
+    """Corners of [x, y, width, height] or, if that has no area in the image, of the mask's box."""
     numbers = _numbers(value)
     if numbers is not None and len(numbers) == 4:
         x, y, width, height = numbers
-        box = _cut((x, y, x + width, y + height), image)
+        box = _clipped((x, y, x + width, y + height), image)
         if box is not None:
             return box
     if isinstance(mask, list) and mask:
-        return _cut(_around(mask), image)
+        return _clipped(_box_around(mask), image)
     if mask:
         x, y, width, height = (float(number) for number in run_lengths.toBbox(mask))
-        return _cut((x, y, x + width, y + height), image)
+        return _clipped((x, y, x + width, y + height), image)
     return None
 
 
-def _cut(box: Box, image: CocoImage) -> Box | None:
-    """A box within its image; None without an area there."""
+def _clipped(box: Box, image: CocoImage) -> Box | None:
+    """Clip a box to the image; None if no area remains."""
     x_min, y_min = max(box[0], 0.0), max(box[1], 0.0)
     x_max, y_max = min(box[2], float(image.width)), min(box[3], float(image.height))
     return (x_min, y_min, x_max, y_max) if x_max > x_min and y_max > y_min else None
 
 
 def _numbers(value: Any) -> list[float] | None:
-    """Finite numbers of a list of numbers or of texts of such; None if it is no such list."""
+    """Finite numbers from a list of numbers or their strings; None for anything else."""
     try:
         numbers = [float(each) for each in value] if isinstance(value, list) else None
     except (TypeError, ValueError):
@@ -337,7 +322,7 @@ def _numbers(value: Any) -> list[float] | None:
 
 
 def _id(value: Any) -> Id:
-    """An id: a whole number, also where it is written as a text or with a fraction of 0."""
+    """An id: an integer, also if it is written as a string or a float; other ids as strings."""
     try:
         return int(value) if int(value) == float(value) else str(value)
     except (TypeError, ValueError, OverflowError):
@@ -345,7 +330,7 @@ def _id(value: Any) -> Id:
 
 
 def _whole(value: Any) -> int:
-    """A whole number; 0 for whatever is none."""
+    """An integer from a number or its string; 0 for anything else."""
     try:
         return int(float(value))
     except (TypeError, ValueError, OverflowError):

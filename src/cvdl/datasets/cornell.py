@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -15,61 +14,58 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.images import DatasetError, read_image
+from cvdl.datasets.reading import DatasetError, read_bytes, read_image
+from cvdl.datasets.registry import DATASETS, DatasetInfo
 from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["CornellDataset", "depth_from_distance"]
 
-#: The Kinect's factory intrinsics; the data set gives none.
+#: The Kinect's factory intrinsics; the data set has none.
 _CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 _OBJECTS = Path(__file__).with_name("cornell_objects.yaml")
 
-#: Where the point clouds' origin (the robot's base) lies in the camera's frame, metres, and the
-#: table, as 1/z = m . (x, y, 1): fitted to folder 01, where they fit the table to 0.5 mm.
+#: The origin of the point clouds (the robot's base) in the camera's frame, meters, and the table as
+#: 1/z = m . (x, y, 1): fitted to folder 01, where they fit the table to 0.5 mm.
 _ORIGIN = np.array([-0.2095, 0.826, 0.160])
 _TABLE = np.array([0.135, 0.811, 1.09])
 _FIT_STRIDE = 12  # pixels
-_FIT_TOLERANCE = 0.003  # metres
-_FITS = 0.005  # metres: a worse median residual is no fit
+_FIT_TOLERANCE = 0.003  # meters
+_FITS = 0.005  # largest median residual of a fit, meters
 
 
 class CornellDataset(GraspFolder):
-    """A folder of ``pcdNNNNr.png`` with depth and labelled rectangles.
+    """A folder of ``pcdNNNNr.png`` with depth and labeled rectangles.
 
-    Depth is ``pcdNNNNd.tiff`` (float32 metres), as GG-CNN's converter writes it from the point
-    clouds: the *distance of each point from the clouds' origin*, with holes filled, not the depth
-    along z. It is turned into depth (see ``depth_from_distance``). Without it, the point cloud
-    ``pcdNNNN.txt`` itself is read.
+    Depth is in ``pcdNNNNd.tiff`` (float32 meters), as written by GG-CNN's converter from the point
+    clouds: the *distance of each point from the origin of the clouds*, with holes filled, not the
+    depth along z. It is converted to depth (see `depth_from_distance`). If this file does not
+    exist, the point cloud ``pcdNNNN.txt`` is read.
 
-    ``pcdNNNNcpos.txt`` and ``pcdNNNNcneg.txt`` hold good and bad rectangles, four ``x y`` lines
-    each; those with a NaN are skipped and counted in ``skipped``.
+    ``pcdNNNNcpos.txt`` and ``pcdNNNNcneg.txt`` have good and bad rectangles, four ``x y`` lines
+    each; rectangles with a NaN are skipped and counted in ``skipped``.
 
     Args:
-        path: the folder; sub-folders are searched too.
-        objects: YAML, ``first-last`` or single image numbers for each object's name; the data
-            set's own views of one object have consecutive numbers. By default those of folder 01;
-            an image that is in none is an object of its own.
+        path: the folder; subfolders are searched too.
+        objects: YAML with ``first-last`` or a single image number for each object's name; images of
+            an object have consecutive numbers. Default: the objects of folder 01. An image that is
+            not listed is an object of its own.
 
     Raises:
-        DatasetError: naming what is missing or cannot be read.
+        DatasetError: naming the file that is missing or cannot be read.
     """
 
     def __init__(self, path: Path, objects: Path = _OBJECTS) -> None:
         super().__init__(path, r"(pcd\d+)r\.png", "pcdNNNNr.png")
-        self.object_ids = [_object_of(name, objects) for name in self._stems]
+        object_of = _object_of_number(objects)
+        self.object_ids = [object_of.get(int(name[3:]), name) for name in self._stems]
         self._skipped: dict[Path, int] = {}
 
     @property
     def skipped(self) -> int:
-        """Rectangles with a NaN in the views read so far."""
+        """Number of rectangles with a NaN in the samples read so far."""
         return sum(self._skipped.values())
 
     def __getitem__(self, index: int) -> GraspSample:
-        """One view.
-
-        Raises:
-            DatasetError: naming the file that is missing or cannot be read.
-        """
         base = self._beside(index, "")
         good, bad = (self._rectangles(Path(f"{base}{kind}.txt")) for kind in ("cpos", "cneg"))
         frame = RgbdFrame(self._color(index, _CAMERA), _depth(base), _CAMERA)
@@ -78,31 +74,32 @@ class CornellDataset(GraspFolder):
     def _rectangles(self, path: Path) -> GraspRectangles:
         if not path.exists():
             return GraspRectangles.none()
+        text = read_bytes(path)
         try:
-            numbers = np.array(path.read_text(encoding="ascii").split(), np.float64)
-        except (OSError, ValueError) as error:
+            numbers = np.array(text.decode("ascii").split(), np.float64)
+        except ValueError as error:
             raise DatasetError(f"{path}: cannot be read: {error}") from error
         if len(numbers) % 8:
             raise DatasetError(f"{path}: {len(numbers)} numbers; expected eight for each rectangle")
         corners = numbers.reshape(-1, 4, 2)
         whole = np.isfinite(corners).all(axis=(1, 2))
-        self._skipped[path] = int((~whole).sum())  # by file: a view may be read again
+        self._skipped[path] = int((~whole).sum())  # by file, because a sample may be read again
         return GraspRectangles.from_corners(corners[whole])
 
 
 def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Depth from the distance of each pixel's point to an unknown origin.
+    """Convert the distance of each pixel's point from an unknown origin to depth.
 
-    The origin is that of folder 01 where it makes the table flat. Elsewhere it is fitted together
-    with the plane that fills most of the lower half: the distances of a plane's points from a place
-    beside the camera tell that place. Then every ray is cut with its sphere.
+    The origin is that of folder 01 if this makes the table flat. Otherwise it is fitted together
+    with the plane that fills most of the lower half: the distances of a plane's points determine an
+    origin beside the camera. Then every ray is intersected with its sphere.
 
     Args:
-        distance: (H, W) float32, metres.
-        camera: its intrinsics.
+        distance: (H, W) float32, meters.
+        camera: the intrinsics.
 
     Returns:
-        (H, W) float32, metres along z; NaN where the ray does not reach the sphere.
+        (H, W) float32, meters along z; NaN where the ray does not reach the sphere.
     """
     rows, cols = np.mgrid[: camera.height, : camera.width]
     rays = np.stack(
@@ -118,11 +115,11 @@ def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArra
 
     start = np.concatenate([_ORIGIN, _TABLE])
     origin = _ORIGIN
-    if len(ray) and np.median(np.abs(residual(start))) > _FITS:  # another place of the camera
+    if len(ray) and np.median(np.abs(residual(start))) > _FITS:  # the camera is elsewhere
         fit = least_squares(residual, start, loss="soft_l1", f_scale=_FIT_TOLERANCE, max_nfev=50)
         if np.median(np.abs(residual(fit.x))) < _FITS:
             origin = fit.x[:3]
-    # |z r - o| = d, the far one of two solutions: the camera looks away from the origin.
+    # Solve |z r - o| = d; use the farther solution, because the camera looks away from the origin.
     along = rays @ origin
     square = (rays**2).sum(axis=2)
     root = along**2 - square * (origin @ origin - distance.astype(np.float64) ** 2)
@@ -142,10 +139,10 @@ def _depth(base: Path) -> NDArray[np.float32]:
 
 
 def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
-    """Depth (H, W) from an ASCII point cloud with the fields x y z rgb index, millimetres.
+    """Depth (H, W) from an ASCII point cloud with the fields x y z rgb index, millimeters.
 
-    The points are in the robot's frame; the camera's pose follows from the pixel that ``index``
-    (row * 640 + column) gives for each.
+    The points are in the robot's frame; the camera's pose follows from the pixels, which ``index``
+    (row * 640 + column) gives.
     """
     try:
         header, _, body = path.read_text(encoding="ascii").partition("DATA ascii")
@@ -154,7 +151,7 @@ def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
         raise DatasetError(f"{path}: not a point cloud with x y z rgb index: {error}") from error
     if "index" not in header or len(rows) < 6:
         raise DatasetError(f"{path}: not a point cloud with x y z rgb index")
-    rows = rows[np.isfinite(rows[:, [0, 1, 2, 4]]).all(axis=1)]  # colours may be anything
+    rows = rows[np.isfinite(rows[:, [0, 1, 2, 4]]).all(axis=1)]  # colors may be anything
     rows = rows[(rows[:, 4] >= 0) & (rows[:, 4] < _CAMERA.width * _CAMERA.height)]
     points, index = rows[:, :3] / 1000, rows[:, 4].astype(int)
     v, u = np.divmod(index, _CAMERA.width)
@@ -178,8 +175,7 @@ def _depth_of_cloud(path: Path) -> NDArray[np.float32]:
     return depth
 
 
-@lru_cache(maxsize=4)
-def _numbers_of_objects(path: Path) -> dict[int, str]:
+def _object_of_number(path: Path) -> dict[int, str]:
     ranges = yaml.safe_load(path.read_text(encoding="utf-8"))
     objects = {}
     for name, text in ranges.items():
@@ -189,5 +185,10 @@ def _numbers_of_objects(path: Path) -> dict[int, str]:
     return objects
 
 
-def _object_of(name: str, objects: Path) -> str:
-    return _numbers_of_objects(objects).get(int(name[3:]), name)
+DATASETS.register(
+    DatasetInfo(
+        "cornell",
+        "Cornell Grasping Dataset (Lenz et al. 2014): color, depth, grasps.",
+        grasps=CornellDataset,
+    )
+)

@@ -1,4 +1,4 @@
-"""What every data set of labelled boxes gives."""
+"""Samples with labeled boxes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.datasets.views import LabelledViews, Views
+from cvdl.datasets.dataset import Dataset, Subset
 
-__all__ = ["DetectionData", "DetectionSample", "DetectionViews", "check_boxes", "check_classes"]
+__all__ = ["DetectionData", "DetectionSample", "DetectionSubset", "check_boxes", "check_classes"]
 
 
 @dataclass(frozen=True)
 class DetectionSample:
-    """One labelled view.
+    """One sample with labeled boxes.
 
     Attributes:
-        name: of the view, unique in its data set.
-        frame: colour and depth; the depth is NaN everywhere where there is only colour.
+        name: unique in the data set.
+        frame: color and depth; the depth is NaN everywhere if there is only color.
         boxes: (N, 4) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
-        labels: (N,) int64, places in the data set's ``classes``.
-        crowd: (N,) bool: a box round many things of a class, which is neither to be found nor a
-            mistake to find (COCO's ``iscrowd``).
-        masks: (N, H, W) bool of what is visible, where the data set has them.
+        labels: (N,) int64, indices into the data set's ``classes``.
+        crowd: (N,) bool: whether a box is around many objects of a class; it counts neither as
+            an object to detect nor as a false detection (COCO's ``iscrowd``).
+        masks: (N, H, W) bool of the visible parts, if the data set has masks.
     """
 
     name: str
@@ -38,31 +38,31 @@ class DetectionSample:
     masks: NDArray[np.bool_] | None = None
 
 
-class DetectionData(LabelledViews[DetectionSample], Protocol):
-    """A data set of labelled boxes.
+class DetectionData(Dataset[DetectionSample], Protocol):
+    """A data set of labeled boxes.
 
     Attributes:
-        classes: names, in the order of the labels.
+        classes: class names, in order of class indices.
     """
 
     classes: tuple[str, ...]
 
 
 def check_boxes(data: DetectionData) -> None:
-    """That there is something to learn; no more views are read than it takes to know.
+    """Check that there is a box to train on; reading stops at the first one.
 
     Raises:
-        InputError: if no view has a labelled box that is no crowd.
+        InputError: if no sample has a labeled box that is not a crowd.
     """
-    if all(view.crowd.all() for view in data):
+    if all(sample.crowd.all() for sample in data):
         raise InputError("nothing to train on: no view has a labelled box")
 
 
 def check_classes(train: DetectionData, validation: DetectionData) -> None:
-    """That views to validate on, where there are any, have the classes of those to train on.
+    """Check that validation samples, if there are any, have the classes of the training samples.
 
     Raises:
-        InputError: if not.
+        InputError: if the classes differ.
     """
     if len(validation) and validation.classes != train.classes:
         raise InputError(
@@ -71,14 +71,17 @@ def check_classes(train: DetectionData, validation: DetectionData) -> None:
         )
 
 
-class DetectionViews(Views[DetectionSample]):
-    """Some views of a data set of labelled boxes, read one by one as they are asked for.
+class DetectionSubset(Subset[DetectionSample]):
+    """Some samples of a data set of labeled boxes.
 
     Args:
         data: the data set.
-        indices: which of its views.
+        indices: of its samples.
+        extra: data sets with the same classes, all of whose samples are added.
     """
 
-    def __init__(self, data: DetectionData, indices: Iterable[int]) -> None:
-        super().__init__([(data, indices)])
+    def __init__(
+        self, data: DetectionData, indices: Iterable[int], extra: Iterable[DetectionData] = ()
+    ) -> None:
+        super().__init__([(data, indices), *((more, range(len(more))) for more in extra)])
         self.classes = data.classes

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.natural_order import natural_key
-from cvdl.datasets.images import DatasetError, read_image
+from cvdl.datasets.reading import DatasetError, check_folder, read_color, read_depth, read_json
 
-__all__ = ["FRAME_INTERVAL_NS", "ImageFolder"]
+__all__ = ["ImageFolder"]
 
-#: Frames of a folder are stamped as if recorded at 30 a second, the first one interval in.
-FRAME_INTERVAL_NS = 1_000_000_000 // 30
+#: Frames are stamped as if recorded at 30 per second; the first stamp is one interval.
+_FRAME_INTERVAL_NS = 1_000_000_000 // 30
 
-#: What no depth camera's reading is beyond, metres; a 16-bit image in millimetres ends there.
-_FARTHEST = 65.535
+#: No depth camera measures further, meters; a 16-bit image in millimeters ends here.
+_FARTHEST = np.float32(65.535)
 
 _LAYOUTS = (
     "scene folders (SCENE/color.png and SCENE/depth.png, with camera.json in the folder "
@@ -32,7 +30,7 @@ _LAYOUTS = (
 
 @dataclass(frozen=True)
 class _Files:
-    """Where one frame lies."""
+    """The files of one frame."""
 
     name: str
     color: Path
@@ -46,25 +44,23 @@ class ImageFolder:
 
     Two layouts are read:
 
-    - a sub-folder a scene with ``color.png``, ``depth.png`` and, where there is truth,
-      ``labels.png``; the intrinsics in ``camera.json`` inside the sub-folder or beside it:
-      ``width``, ``height``, ``fx``, ``fy``, ``cx``, ``cy`` (pixels) and, optional,
+    - a subfolder for each scene with ``color.png``, ``depth.png`` and, if there is ground truth,
+      ``labels.png``; the intrinsics are in ``camera.json`` in the subfolder or beside it:
+      ``width``, ``height``, ``fx``, ``fy``, ``cx``, ``cy`` (pixels) and, optionally,
       ``depth_unit_m``;
     - pairs ``NNNNNN-color.png`` and ``NNNNNN-depth.png`` with ``camera_params.json``:
       ``img_width``, ``img_height``, ``fx``, ``fy``, ``x_offset``, ``y_offset``.
 
-    Colour is 8 bits a channel; depth is uint16, registered to the colour, in millimetres unless
+    Color has 8 bits per channel. Depth is uint16, registered to the color, in millimeters unless
     ``depth_unit_m`` says otherwise, 0 where there is no reading.
 
     Raises:
-        DatasetError: if the folder is missing, empty or of another layout; a frame's own files
-            are looked at only when it is read.
+        DatasetError: if the folder is missing, empty or has another layout. The files of a frame
+            are checked on access.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        if not self.path.is_dir():
-            raise DatasetError(f"{self.path}: no such folder; expected {_LAYOUTS}")
+        self.path = check_folder(path, _LAYOUTS)
         self._files = sorted(_find(self.path), key=lambda files: natural_key(files.name))
         if not self._files:
             content = sorted(item.name for item in self.path.iterdir())
@@ -79,14 +75,14 @@ class ImageFolder:
 
     @property
     def names(self) -> list[str]:
-        """One name a frame: its folder's, or its number."""
+        """The name of each frame: its folder's name, or its number."""
         return [files.name for files in self._files]
 
     def camera(self, index: int) -> Camera:
-        """The intrinsics of one frame.
+        """Read the intrinsics of one frame.
 
         Raises:
-            DatasetError: if their file is missing or bad.
+            DatasetError: if their file is missing or invalid.
         """
         return _read_camera(self._files[index].camera)[0]
 
@@ -94,61 +90,43 @@ class ImageFolder:
         """Read one frame.
 
         Raises:
-            DatasetError: naming the file that is missing, corrupt or unlike the others.
+            DatasetError: naming the file that is missing, corrupt or not as expected.
             IndexError: past the end.
         """
         files = self._files[index]
-        camera, depth_unit = _read_camera(files.camera)
+        camera, unit = _read_camera(files.camera)
         size = (camera.height, camera.width)
-        bgr = read_image(files.color, cv2.IMREAD_COLOR, (np.uint8,), size)
-        color = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        raw = read_image(files.depth, cv2.IMREAD_UNCHANGED, (np.uint16,), size)
-        depth = raw.astype(np.float32) / np.float32(1 / depth_unit)
-        depth[raw == 0] = np.nan
-        readings = raw[raw > 0]
-        if len(readings) and readings.min() * depth_unit > _FARTHEST:
+        color, depth = read_color(files.color, size), read_depth(files.depth, size, unit)
+        nearest = np.nanmin(depth, initial=np.inf)
+        if _FARTHEST < nearest < np.inf:
             raise DatasetError(
-                f"{files.depth}: the nearest reading is {readings.min() * depth_unit:g} m away; "
-                f"expected at most {_FARTHEST} m. A unit is depth_unit_m in {files.camera.name}, "
-                f"{depth_unit:g} m"
+                f"{files.depth}: the nearest reading is {nearest:g} m away; expected at most "
+                f"{_FARTHEST} m. A unit is depth_unit_m in {files.camera.name}, {unit:g} m"
             )
         position = index % len(self)
-        return RgbdFrame(color, depth, camera, stamp_ns=(position + 1) * FRAME_INTERVAL_NS)
+        return RgbdFrame(color, depth, camera, stamp_ns=(position + 1) * _FRAME_INTERVAL_NS)
 
     def __iter__(self) -> Iterator[RgbdFrame]:
         return (self[index] for index in range(len(self)))
 
 
 def _find(path: Path) -> Iterator[_Files]:
+    names = ("color.png", "depth.png", "labels.png")
     for folder in path.iterdir():
-        if (folder / "color.png").is_file() or (folder / "depth.png").is_file():
+        color, depth, labels = (folder / name for name in names)
+        if color.is_file() or depth.is_file():
             camera = folder / "camera.json"
-            yield _Files(
-                folder.name,
-                folder / "color.png",
-                folder / "depth.png",
-                folder / "labels.png",
-                camera if camera.is_file() else path / "camera.json",
-            )
-    for color in path.glob("*-color.png"):
-        name = color.name.removesuffix("-color.png")
-        yield _Files(
-            name,
-            color,
-            path / f"{name}-depth.png",
-            path / f"{name}-labels.png",
-            path / "camera_params.json",
-        )
+            camera = camera if camera.is_file() else path / "camera.json"
+            yield _Files(folder.name, color, depth, labels, camera)
+    for file in path.glob("*-color.png"):
+        stem = file.name.removesuffix("-color.png")
+        color, depth, labels = (path / f"{stem}-{name}" for name in names)
+        yield _Files(stem, color, depth, labels, path / "camera_params.json")
 
 
 def _read_camera(path: Path) -> tuple[Camera, float]:
-    """Intrinsics and metres a depth unit, in either file's spelling."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path}: intrinsics cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{path}: not JSON: {error}") from error
+    """Intrinsics, and meters per depth unit, with the keys of either layout."""
+    content = read_json(path)
     if path.name == "camera.json":
         keys = ("width", "height", "fx", "fy", "cx", "cy")
     else:

@@ -1,4 +1,4 @@
-"""What every pixel of a labelled view is, from its masks."""
+"""The object and class of every pixel of a labeled sample, from its masks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cvdl.datasets.detection_sample import DetectionSample
 
 __all__ = ["CROWD", "IGNORED", "NOTHING", "LabelledPixels"]
 
-#: In a map of classes: pixels that are neither to be learnt from nor to be scored.
+#: In a class map: pixels that neither training nor evaluation uses.
 IGNORED = 255
-#: In a map of things: pixels of none, and those of crowds.
+#: In a map of objects: pixels without an object, and pixels of crowds.
 NOTHING, CROWD = 0, 255
 
 
 @dataclass(frozen=True)
 class LabelledPixels:
-    """Which thing every pixel is of, and the things' classes.
+    """The object of every pixel, and the classes of the objects.
 
     Attributes:
-        things: (H, W) uint8: NOTHING, a thing's number from 1, or CROWD.
-        classes: (256,) uint8, the class of each of these numbers; of CROWD IGNORED.
+        things: (H, W) uint8: NOTHING, the number of an object from 1, or CROWD.
+        classes: (256,) uint8, class index of each of these numbers; IGNORED for CROWD.
     """
 
     things: NDArray[np.uint8]
@@ -32,14 +32,14 @@ class LabelledPixels:
 
     @classmethod
     def of(cls, sample: DetectionSample, background: int) -> LabelledPixels:
-        """Of a view; where masks overlap, the smaller lies on top.
+        """Convert the masks of a sample; where masks overlap, the smaller is on top.
 
         Args:
-            sample: the view.
-            background: class of the pixels of no thing.
+            sample: the sample.
+            background: class index of pixels without an object.
 
         Raises:
-            InputError: if the view has no masks, or more things or classes than bytes can number.
+            InputError: if the sample has no masks, or more objects or classes than fit in a byte.
         """
         if sample.masks is None:
             raise InputError(f"{sample.name} has boxes without masks; expected masks")
@@ -58,5 +58,5 @@ class LabelledPixels:
 
     @property
     def class_map(self) -> NDArray[np.uint8]:
-        """(H, W), the class of each pixel."""
+        """The class index of each pixel, (H, W)."""
         return self.classes[self.things]

@@ -1,4 +1,4 @@
-"""Frames with labelled objects, in the layout of the Object Segmentation Database (mOSD)."""
+"""The Object Segmentation Database, or other frames with labeled objects in its layout (mOSD)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.scene import PLANE_LABEL
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
+from cvdl.datasets.dataset import Dataset
+from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.datasets.images import DatasetError, read_image
+from cvdl.datasets.reading import DatasetError, read_image
+from cvdl.datasets.registry import DATASETS, DatasetInfo
+from cvdl.networks.boxes import masks_to_boxes
 
-__all__ = ["SPLITS", "OsdDataset", "split_of"]
+__all__ = ["SPLITS", "OsdDataset", "OsdDetection", "split_of"]
 
 SPLITS = ("all", "tune", "report")
 
@@ -21,17 +25,17 @@ SPLITS = ("all", "tune", "report")
 class OsdDataset(ImageFolder):
     """An image folder with ``labels.png`` for each frame.
 
-    Values of ``labels.png`` (8 or 16 bits): 0 not labelled, 1-9 parts of the table, 20-29 parts
+    Values of ``labels.png`` (8 or 16 bits): 0 not labeled, 1-9 parts of the table, 20-29 parts
     of object 1, 30-39 of object 2 and so on.
 
     Args:
-        path: the folder; see ``ImageFolder`` for the layouts.
-        split: ``all``; ``tune``, the scenes to choose settings on; ``report``, the others, kept
-            for the figures that are told. See ``split_of``.
+        path: the folder; see `ImageFolder` for the layouts.
+        split: ``all``; ``tune``, the scenes to choose settings on; or ``report``, the other
+            scenes, for reported figures. See `split_of`.
 
     Raises:
-        DatasetError: as ``ImageFolder``; or if no scene is in that split, or one has no labels.
-        ValueError: if there is no such split.
+        DatasetError: as `ImageFolder`; or if no scene is in the split, or one has no labels.
+        ValueError: if the split is unknown.
     """
 
     def __init__(self, path: Path, split: str = "all") -> None:
@@ -50,26 +54,57 @@ class OsdDataset(ImageFolder):
             )
 
     def truth(self, index: int) -> NDArray[np.uint16]:
-        """Labelled image (H, W) of one frame, numbered as ``Scene.labels``.
+        """Read the label image (H, W) of one frame, with the labels of ``Scene.labels``.
 
-        0 not labelled (no depth reading there), 1 table, 2... one number an object.
+        0 not labeled (no depth reading there), 1 table, 2... one label for each object.
 
         Raises:
-            DatasetError: naming the file that is missing, corrupt or unlike the others.
+            DatasetError: naming the file that is missing, corrupt or not as expected.
         """
         camera = self.camera(index)
-        raw = read_image(
-            self._files[index].labels,
-            cv2.IMREAD_UNCHANGED,
-            (np.uint8, np.uint16),
-            (camera.height, camera.width),
-        )
+        size = (camera.height, camera.width)
+        file = self._files[index].labels
+        raw = read_image(file, cv2.IMREAD_UNCHANGED, (np.uint8, np.uint16), size)
         labels = (raw // 10).astype(np.uint16)
         labels[(raw > 0) & (raw < 10)] = PLANE_LABEL
         return labels
 
 
 def split_of(name: str) -> str:
-    """Even numbers at a scene name's end are ``tune``, odd ones ``report``; none counts as 0."""
+    """Return ``report`` if a scene's name ends with an odd number, otherwise ``tune``."""
     number = re.search(r"(\d+)\D*$", name)
     return "report" if number and int(number[1]) % 2 else "tune"
+
+
+class OsdDetection(Dataset[DetectionSample]):
+    """Scenes of an `OsdDataset` with boxes and masks; all objects have the class "object".
+
+    Boxes and masks are of the labeled pixels, which are visible and have a depth reading.
+    """
+
+    classes: tuple[str, ...] = ("object",)
+
+    def __init__(self, path: Path) -> None:
+        self._scenes = OsdDataset(path)
+        self.names = self._scenes.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> DetectionSample:
+        truth = self._scenes.truth(index)
+        numbers = np.unique(truth[truth >= FIRST_OBJECT_LABEL])
+        masks = truth == numbers[:, None, None]
+        return DetectionSample(
+            self.names[index],
+            self._scenes[index],
+            masks_to_boxes(masks),
+            np.zeros(len(numbers), np.int64),
+            np.zeros(len(numbers), bool),
+            masks,
+        )
+
+
+DATASETS.register(
+    DatasetInfo("osd", "Object Segmentation Database (Richtsfeld et al. 2012).", boxes=OsdDetection)
+)

@@ -1,4 +1,4 @@
-"""Depth of one camera as another camera sees it: registers depth to color."""
+"""Registers depth to color: the depth of one camera from the view of another camera."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from cvdl.core.compiled import compiled
 
 __all__ = ["register"]
 
-# Neighbors whose depths differ by a smaller share are one surface.
-_SAME_SURFACE = 0.03
-# A pixel that is nearer to the color camera than to its own covers more pixels than others. So
-# many times as much as usual in each direction is an error, and would take long to draw.
-_LARGEST_FOOTPRINT = 4.0
-_FLAT = 1e-9  # pixels squared: a footprint that is seen edge-on
+_SAME_SURFACE = 0.03  # of the depth: neighbors on one surface differ by less
+# A reading that is nearer to the color camera than to its own camera covers more pixels. More than
+# this factor over the usual size in each direction is an error, and would be slow to draw.
+_MAX_FOOTPRINT = 4.0
+_FLAT = 1e-9  # square pixels: a footprint that is seen edge-on
 
 
 def register(
@@ -26,24 +25,23 @@ def register(
     color_camera: Camera,
     to_color: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Depth as the color camera sees it.
+    """Depth from the view of the color camera.
 
     Each reading is drawn over all pixels that it covers in the color image, so that a color image
-    of more pixels has no grid of gaps. The nearest reading wins. What only the color camera sees
-    (the shadows of objects) has no reading. Lens distortion is not applied.
+    with more pixels has no grid of gaps. The nearest reading wins. Surfaces that only the color
+    camera sees (the shadows of objects) have no reading. Lens distortion is not applied.
 
     Args:
-        depth: (H', W') float32, metres along z; NaN where there is no reading.
+        depth: (H', W') float32, meters along z; NaN for no reading.
         camera: intrinsics of depth, of the same size.
         color_camera: intrinsics of color.
-        to_color: (4, 4) from the depth camera's optical frame to the color camera's, metres.
+        to_color: (4, 4) from the depth camera's optical frame to the color camera's, meters.
 
     Returns:
-        (H, W) float32 of the color camera's size, metres along its z; NaN where there is no
-        reading.
+        (H, W) float32 of the size of the color camera, meters along its z; NaN for no reading.
 
     Raises:
-        ValueError: if a shape is not as said.
+        ValueError: if a shape is wrong.
     """
     if depth.shape != (camera.height, camera.width):
         raise ValueError(
@@ -53,26 +51,27 @@ def register(
         raise ValueError(f"to_color must have the shape (4, 4), got {to_color.shape}")
     scale = max(color_camera.fx / camera.fx, color_camera.fy / camera.fy)
     registered = np.full((color_camera.height, color_camera.width), np.inf, np.float32)
-    # Pixel (u, v) at the depth z is seen at turn @ (u, v, 1) * z + shift, homogeneous.
+    # Pixel (u, v) at depth z projects to turn @ (u, v, 1) * z + shift, homogeneous.
     turn = color_camera.matrix @ to_color[:3, :3] @ np.linalg.inv(camera.matrix)
     _draw(
         np.ascontiguousarray(depth, np.float32),
         turn,
         color_camera.matrix @ to_color[:3, 3],
-        _LARGEST_FOOTPRINT * max(scale, 1.0),
+        _MAX_FOOTPRINT * max(scale, 1.0),
         registered,
     )
+    registered[np.isinf(registered)] = np.nan
     return registered
 
 
 @compiled()
 def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-def]
-    """Draws all readings into ``registered``; infinite there before, NaN after where none is."""
+    """Draws all readings into ``registered``, which is infinite before."""
     rows, columns = depth.shape
     height, width = registered.shape
-    # A corner of pixels that are one surface lies at one place for all of them: their footprints
-    # meet there, without a gap or a step. These are the corners above and below a row of pixels:
-    # u, v and distance from the color camera.
+    # Pixels of one surface share their corners, so that their footprints meet without a gap or a
+    # step. These are the corners above and below a row of pixels: u, v and distance from the color
+    # camera.
     above, below = np.empty((columns + 1, 3)), np.empty((columns + 1, 3))
     corners = np.empty((4, 3))
     _find_corners(depth, 0, turn, shift, below)
@@ -85,7 +84,7 @@ def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-d
                 continue
             left, top, nearest = np.inf, np.inf, np.inf
             right, bottom, farthest = -np.inf, -np.inf, -np.inf
-            middle_u, middle_v = 0.0, 0.0
+            center_u, center_v = 0.0, 0.0
             for k in range(4):
                 row, column = k >> 1, j + (k & 1)
                 shared = below if row else above
@@ -95,9 +94,9 @@ def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-d
                 left, right = min(left, x), max(right, x)
                 top, bottom = min(top, y), max(bottom, y)
                 nearest, farthest = min(nearest, away), max(farthest, away)
-                middle_u, middle_v = middle_u + x / 4, middle_v + y / 4
+                center_u, center_v = center_u + x / 4, center_v + y / 4
                 corners[k, 0], corners[k, 1], corners[k, 2] = x, y, away
-            # False for NaN, of corners behind the camera, too.
+            # Also False for NaN, of corners behind the camera.
             if not (right - left <= largest and bottom - top <= largest):
                 continue
             first_u, last_u = max(math.ceil(left), 0), min(math.floor(right), width - 1)
@@ -107,23 +106,19 @@ def _draw(depth, turn, shift, largest, registered):  # type: ignore[no-untyped-d
             _, _, distance = _project(j, i, z, turn, shift)
             nearest, farthest = min(nearest, distance), max(farthest, distance)
             per_u, per_v = _slopes(corners)
-            # The pixels whose middles are covered.
+            # All pixels whose centers are covered.
             for v in range(first_v, last_v + 1):
                 for u in range(first_u, last_u + 1):
-                    away = distance + per_u * (u - middle_u) + per_v * (v - middle_v)
+                    away = distance + per_u * (u - center_u) + per_v * (v - center_v)
                     away = min(max(away, nearest), farthest)
                     if away < registered[v, u]:
                         registered[v, u] = away
-    for v in range(height):
-        for u in range(width):
-            if registered[v, u] == np.inf:
-                registered[v, u] = np.nan
 
 
 @compiled()
 def _slopes(corners):  # type: ignore[no-untyped-def]
-    """The change of distance a pixel to the right, and a pixel down, in a footprint."""
-    # From the left corners to the right ones, and from the upper ones to the lower ones.
+    """Change of distance per pixel to the right and down, in a footprint."""
+    # From the left to the right corners, and from the upper to the lower corners.
     u0 = corners[1, 0] + corners[3, 0] - corners[0, 0] - corners[2, 0]
     v0 = corners[1, 1] + corners[3, 1] - corners[0, 1] - corners[2, 1]
     z0 = corners[1, 2] + corners[3, 2] - corners[0, 2] - corners[2, 2]
@@ -139,7 +134,7 @@ def _slopes(corners):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _find_corners(depth, row, turn, shift, corners):  # type: ignore[no-untyped-def]
-    """The corners above a row of pixels in the color image; NaN where surfaces meet or none is."""
+    """Projects the corners above a row of pixels; NaN between surfaces and for no reading."""
     rows, columns = depth.shape
     for j in range(columns + 1):
         count, total, nearest, farthest = 0, 0.0, np.inf, 0.0
@@ -158,7 +153,7 @@ def _find_corners(depth, row, turn, shift, corners):  # type: ignore[no-untyped-
 
 @compiled()
 def _project(u, v, z, turn, shift):  # type: ignore[no-untyped-def]
-    """Where a place in the depth image is in the color image, u and v, and how far from the camera.
+    """Projects a place in the depth image: u, v and distance from the color camera.
 
     NaN if it is behind the camera.
     """

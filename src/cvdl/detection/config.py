@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cvdl.core.settings import Settings
-from cvdl.detection.names import DetectorName
+from cvdl.core.registry import NameIn
+from cvdl.core.settings import LOAD_TIME, Settings
+from cvdl.detection.registry import DETECTORS
 
 __all__ = ["DetectionConfig"]
 
@@ -15,17 +16,24 @@ __all__ = ["DetectionConfig"]
 class DetectionConfig(Settings):
     """Settings of the detection stage: YAML keys, ROS parameters and CLI options alike."""
 
-    enable: bool = Field(True, description="Whether to detect and name objects.")
-    detector: DetectorName = Field(
-        "rgbd_rcnn", description="Detector that finds and names objects."
+    enable: bool = Field(
+        True, description="Whether to detect and name objects.", json_schema_extra=LOAD_TIME
+    )
+    detector: Annotated[str, NameIn(DETECTORS)] = Field(
+        DETECTORS.default,
+        description="Detector that finds and names objects.",
+        json_schema_extra=LOAD_TIME,
     )
     weights: str = Field(
         "",
         description="File of the detector, or, for torchvision's detectors, the name of weights "
         "to download (COCO_V1); empty: the package's file.",
+        json_schema_extra=LOAD_TIME,
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device of the networks; auto: a GPU if there is one."
+        "auto",
+        description="Device of the networks; auto: a GPU if there is one.",
+        json_schema_extra=LOAD_TIME,
     )
     min_score: float = Field(
         0.4, ge=0.0, le=1.0, description="Detections with a lower score are ignored."
@@ -45,4 +53,5 @@ class DetectionConfig(Settings):
     track: bool = Field(
         False,
         description="Whether to track detections from frame to frame; needs cvdl[tracking].",
+        json_schema_extra=LOAD_TIME,
     )

@@ -1,4 +1,4 @@
-"""What a detector finds in one image."""
+"""The output of detectors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Detections"]
 
 @dataclass(frozen=True)
 class Detections:
-    """Things found in an image, best first.
+    """Detections in one image, best first.
 
     Attributes:
         boxes: (N, 4) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
-        labels: (N,) int64, places in the detector's ``classes``.
+        labels: (N,) int64, class indices: positions in the detector's ``classes``.
         scores: (N,) float64, confidence in the class, 0 to 1, descending.
-        masks: (N, H, W) bool, where the detector tells masks.
+        masks: (N, H, W) bool; None if the detector predicts no masks.
 
     Raises:
         ValueError: if the arrays differ in length.
@@ -40,13 +40,13 @@ class Detections:
 
     @classmethod
     def none(cls) -> Detections:
-        """Nothing found."""
+        """Return empty detections."""
         return cls(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Detections:
-        """Some of them: an index array, a mask or a slice."""
+        """Select detections by an index array, a mask or a slice."""
         masks = None if self.masks is None else self.masks[rows]
         return Detections(self.boxes[rows], self.labels[rows], self.scores[rows], masks)

@@ -1,4 +1,4 @@
-"""What every detector is to the rest of the stack."""
+"""The interface of all detectors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "FrameByFrame"]
 
 
 class Detector(Protocol):
-    """Frames in, boxes with classes and scores out.
+    """Finds boxes with classes and scores in frames.
 
     Attributes:
-        classes: names, in the order of the labels.
+        classes: class names, in the order of the class indices.
     """
 
     classes: tuple[str, ...]
@@ -28,12 +28,34 @@ class Detector(Protocol):
         frames: Sequence[RgbdFrame],
         proposals: Sequence[NDArray[np.float64]] | None = None,
     ) -> list[Detections]:
-        """What is in each frame.
+        """Detect objects in frames.
 
         Args:
-            frames: a batch, of one size or of several; depth may be NaN everywhere where the
-                detector does without.
-            proposals: for each frame, boxes (N, 4) where something may be, as of the
-                segmentation; detectors that find places by themselves do without.
+            frames: a batch, of any sizes. The depth may be NaN everywhere if the detector does
+                not use it.
+            proposals: for each frame, boxes (N, 4) that may contain an object, such as those of
+                the segmentation. Detectors with proposals of their own may ignore them.
         """
         ...
+
+
+class FrameByFrame:
+    """Base class of detectors that process one frame at a time."""
+
+    def __call__(
+        self,
+        frames: Sequence[RgbdFrame],
+        proposals: Sequence[NDArray[np.float64]] | None = None,
+    ) -> list[Detections]:
+        """Detect objects in frames; see ``Detector``."""
+        boxes = [None] * len(frames) if proposals is None else proposals
+        return [self.detect(*each) for each in zip(frames, boxes, strict=True)]
+
+    def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
+        """Detect objects in one frame.
+
+        Args:
+            frame: the frame.
+            proposals: boxes (N, 4) that may contain an object; None if there are none to use.
+        """
+        raise NotImplementedError

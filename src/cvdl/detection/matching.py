@@ -1,4 +1,4 @@
-"""Which detection is which segmented object."""
+"""Matching of detections with segmented objects."""
 
 from __future__ import annotations
 
@@ -10,59 +10,45 @@ from scipy.optimize import linear_sum_assignment
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, SceneObject
 from cvdl.detection.detections import Detections
+from cvdl.networks.boxes import box_iou
 
-__all__ = ["box_iou", "distinct", "match", "object_iou"]
-
-
-def box_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of upright boxes (N, 4) and (M, 4): (N, M), 0 to 1.
-
-    Args:
-        a: pixels: x_min, y_min, x_max, y_max.
-        b: likewise.
-    """
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    total = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return common / np.maximum(total - common, np.finfo(float).tiny)
+__all__ = ["distinct", "match", "object_iou"]
 
 
 def object_iou(
     detections: Detections, labels: NDArray[np.uint16], objects: Sequence[SceneObject]
 ) -> NDArray[np.float64]:
-    """Intersection over union of N detections and M segmented objects: (N, M), 0 to 1.
+    """Return the intersection over union of N detections and M segmented objects, (N, M).
 
-    Of the masks where the detector tells masks, else of the boxes.
+    It is computed from masks if the detector predicts masks, else from boxes.
 
     Args:
-        detections: of the frame.
-        labels: (H, W) as in `cvdl.core.scene.Scene`.
-        objects: of the same frame.
+        detections: detections of the frame.
+        labels: (H, W), see `cvdl.core.scene.Scene`.
+        objects: objects of the same frame.
     """
     if detections.masks is None:
         return box_iou(detections.boxes, np.array([o.box2d for o in objects]).reshape(-1, 4))
     numbers = [item.label for item in objects]
     areas = np.array([item.area for item in objects])
     iou = np.zeros((len(detections), len(objects)))
-    somewhere = np.flatnonzero(labels >= FIRST_OBJECT_LABEL)  # few: ten times as fast
-    label = labels.ravel()[somewhere]
+    pixels = np.flatnonzero(labels >= FIRST_OBJECT_LABEL)  # few: ten times as fast
+    label = labels.ravel()[pixels]
     for row, mask in enumerate(detections.masks):
-        common = np.bincount(label[mask.ravel()[somewhere]], minlength=max(numbers, default=0) + 1)[
-            numbers
-        ]
+        counts = np.bincount(label[mask.ravel()[pixels]], minlength=max(numbers, default=0) + 1)
+        common = counts[numbers]
         iou[row] = common / (np.count_nonzero(mask) + areas - common)
     return iou
 
 
 def distinct(detections: Detections, max_iou: float) -> Detections:
-    """The detections without those whose box nearly coincides with that of a better one.
+    """Return detections without those whose box nearly coincides with that of a better one.
 
-    Detectors suppress duplicates of one class only, and so may give one thing two names.
+    Detectors suppress duplicates within a class only, so an object can have two class names.
 
     Args:
         detections: best first.
-        max_iou: above this intersection over union, two boxes are of one thing.
+        max_iou: two boxes with a larger intersection over union are of one object.
     """
     iou = box_iou(detections.boxes, detections.boxes)
     kept: list[int] = []
@@ -73,16 +59,16 @@ def distinct(detections: Detections, max_iou: float) -> Detections:
 
 
 def match(iou: NDArray[np.float64], min_iou: float) -> list[tuple[int, int]]:
-    """Pairs of a row and a column, one to one, so that the sum of their overlaps is largest.
+    """Return the one-to-one pairs of rows and columns with the largest sum of overlaps.
 
-    The Hungarian method (Kuhn 1955). A pair that overlaps less than ``min_iou`` is none.
+    The Hungarian method (Kuhn 1955).
 
     Args:
         iou: (N, M), the overlaps.
-        min_iou: more than 0.
+        min_iou: least overlap of a pair, positive.
 
     Returns:
-        Pairs in order of their rows.
+        Pairs sorted by row.
     """
     enough = np.where(iou >= min_iou, iou, 0)
     rows, columns = linear_sum_assignment(enough, maximize=True)

@@ -1,4 +1,4 @@
-"""Where the depth shows a detection that is no segmented object: on the support, or elsewhere."""
+"""Places of detections that match no segmented object, by depth: on the support, or elsewhere."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.detection.matching import box_iou
+from cvdl.networks.boxes import box_areas, box_intersections, box_iou
 
 __all__ = ["REFUSALS", "Place", "Places"]
 
 Place = Literal["unknown", "on", "off", "bare support", "repeats a named object"]
-#: Of detections that are no things of their own.
+#: Places of detections that are no objects of their own.
 REFUSALS: tuple[Place, ...] = ("bare support", "repeats a named object")
 
 Mask = NDArray[np.bool_]
 
-_SAMPLES = 64  # pixels along the longer side of a box that are looked at
-_RING = 0.25  # of that side: as far round the box the support is looked at for comparison
+_SAMPLES = 64  # sampled pixels along the longer side of a box
+_RING = 0.25  # of that side: width of the ring around the box that is sampled for comparison
 _NOISE_SIGMAS = 3.0
-_LEAST_NOISE = 0.008  # metres: waves of stereo cameras over a flat plane
-_EDGE = 0.03  # metres: as far beyond what is seen of the support things may stand on it
-_DROP = 0.05  # metres: what is deeper under the plane is behind it, and no noise
-_SEEN = 0.5  # of a box: with fewer readings depth does not tell
+_LEAST_NOISE = 0.008  # meters: stereo cameras see waves on a flat plane
+_EDGE = 0.03  # meters: objects can stand on the support this far outside of its visible part
+_DROP = 0.05  # meters: deeper under the plane than noise
+_SEEN = 0.5  # of a box: with fewer readings, the place is unknown
 _ELSEWHERE = 0.5  # of the readings in a box, and of those at its foot
 _FOOT = 0.2  # of a box
-_STANDS = 0.1  # of the readings: with as many over the support, something stands on its edge
+_STANDS = 0.1  # of the readings: with as many over the support, an object stands on its edge
 _SLANTED = 0.3  # sine of the view's angle to the normal; seen from above, no side is the foot
-# A box that holds much of all that is seen of the support is round the support itself.
-_WHOLE, _WHOLE_FLAT = 0.3, 0.4  # of the support's pixels; of the box's
-# Depth hardly shows thin things, but these are small, and some of it is segmented or stands out.
+# A box with a large part of the visible support is a box of the support itself.
+_WHOLE, _WHOLE_FLAT = 0.3, 0.4  # of the pixels of the support; of those of the box
+# Depth hardly shows thin objects, but these are small, and a part is segmented or raised.
 _FLAT = 0.6  # of a box
-_LARGE = 0.03  # square metres: a box round a fork is smaller
-_FEW_SIGNS, _NO_SIGNS = 0.15, 0.05  # of the plane in a box, more than round it
+_LARGE = 0.03  # square meters: more than the box of a fork
+_FEW_SIGNS, _NO_SIGNS = 0.15, 0.05  # of the plane in a box, more than around it
 _NO_OBJECT = 0.03  # of a box
-_OWN = 0.5  # of an object, in the box: the others reach into it
-_RAISED, _UNUSUAL = 95, 99  # percentiles of the plane's heights and colours round a box
-_LIGHTNESS, _SHADE = 0.4, 12.0  # of 8-bit CIE L*a*b*: weight, and least distance of another colour
+_OWN = 0.5  # of an object in the box; other objects only reach into it
+_RAISED, _UNUSUAL = 95, 99  # percentiles of the plane's heights and colors around a box
+_LIGHTNESS, _SHADE = 0.4, 12.0  # of 8-bit CIE L*a*b*: weight, and least distance of two colors
 _FEWEST = 30  # samples
-_OF_ONE = 0.7  # of what stands in a box
-_COVERED, _SAME = 0.8, 0.5  # of the box by another; intersection over union
+_OF_ONE = 0.7  # of the pixels of objects in a box
+_COVERED, _SAME = 0.8, 0.5  # of the box by another one; intersection over union
 
 
 class Places:
-    """Judges detections of one frame that are none of its objects.
+    """Determines the places of detections of one frame that match no object.
 
     Args:
-        frame: colour and depth.
-        labels: (H, W) as in `cvdl.core.scene.Scene`.
+        frame: color and depth.
+        labels: (H, W), see `cvdl.core.scene.Scene`.
         plane: the support plane.
-        names: class name and box (4,) of the detection that names an object, by its label.
+        names: class name and box (4,) of the detection of each named object, by label.
     """
 
     def __init__(
@@ -74,18 +74,18 @@ class Places:
     def __call__(
         self, box: NDArray[np.float64], class_name: str, mask: Mask | None = None
     ) -> Place:
-        """Where a detection is.
+        """Return the place of a detection.
 
         Args:
             box: (4,) x_min, y_min, x_max, y_max, pixels.
-            class_name: what it is.
-            mask: (H, W) of the detection, where it has one.
+            class_name: its class.
+            mask: (H, W) mask of the detection, if it has one.
 
         Returns:
-            ``unknown``: it has few readings, as a transparent thing. ``off``: what it shows is
-            behind, beside or under the support. ``bare support``: it shows nothing else.
-            ``repeats a named object``: another detection of the same class has named the object
-            that it shows. ``on``: anything else, a thing on the support.
+            ``unknown``: there are few readings, as on transparent objects. ``off``: it is behind,
+            beside or under the support. ``bare support``: it shows only the support. ``repeats a
+            named object``: it shows an object that another detection of the same class names.
+            ``on``: anything else, an object on the support.
         """
         view = self._look(box, mask) if self._pixels[PLANE_LABEL] else None
         if view is None or view.share(view.seen) < _SEEN:
@@ -97,7 +97,7 @@ class Places:
         return "repeats a named object" if self._is_repeated(box, class_name, view) else "on"
 
     def _look(self, box: NDArray[np.float64], mask: Mask | None) -> _View | None:
-        """Samples of a box and of a ring round it; None where it has no pixel in the image."""
+        """Samples of a box and of a ring around it; None if it has no pixel in the image."""
         frame = self._frame
         height, width = self._labels.shape
         side = float(max(box[2] - box[0], box[3] - box[1]))
@@ -139,7 +139,7 @@ class Places:
     def _unnamed_parts(
         self, labels: NDArray[np.uint16], u: NDArray[np.intp], v: NDArray[np.intp]
     ) -> Mask:
-        """Pixels of named objects out of the naming box: of another thing in the same mask."""
+        """Pixels of named objects outside of the naming box: of another object in the same mask."""
         parts = np.zeros(labels.shape, bool)
         for label, (_, box) in self._names.items():
             within = (u >= box[0]) & (u < box[2]) & (v >= box[1]) & (v < box[3])
@@ -147,14 +147,14 @@ class Places:
         return parts
 
     def _is_whole(self, box: NDArray[np.float64], view: _View) -> bool:
-        """Whether it is round the support itself, with or without the things on it."""
+        """Whether it is a box of the support itself, with or without the objects on it."""
         x_min, y_min, x_max, y_max = (max(0, round(float(value))) for value in box)
         within = np.count_nonzero(self._labels[y_min:y_max, x_min:x_max] == PLANE_LABEL)
         much = within >= _WHOLE * self._pixels[PLANE_LABEL]
         return bool(much and view.share(view.flat) >= _WHOLE_FLAT)
 
     def _is_repeated(self, box: NDArray[np.float64], class_name: str, view: _View) -> bool:
-        """Whether what stands in it is an object that has this name already, from a like box."""
+        """Whether it shows an object with the same class name and a similar box."""
         numbers = view.labels[view.inside & (view.objects | view.over)]
         if not len(numbers):
             return False
@@ -162,27 +162,27 @@ class Places:
         name, other = self._names.get(label, ("", box))
         if name != class_name or np.mean(numbers == label) < _OF_ONE:
             return False
-        common = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
-        covered = np.prod(common.clip(0)) / np.prod(box[2:] - box[:2])
-        return bool(covered >= _COVERED or box_iou(box[None], other[None]).item() >= _SAME)
+        box, other = box[None], other[None]
+        covered = box_intersections(box, other) / box_areas(box)
+        return bool(covered >= _COVERED or box_iou(box, other) >= _SAME)
 
 
 @dataclass(frozen=True)
 class _View:
-    """Samples of a box and round it, arrays of one shape.
+    """Samples of a box and its surroundings, arrays of one shape.
 
     Attributes:
-        inside: those of the box.
-        foot: those of the box's foot, the side that is down.
-        own: those of objects that are for the most part in the box, or that the box of the
-            detection that names their object leaves out.
+        inside: whether they are in the box.
+        foot: whether they are at the foot of the box, its lower side.
+        own: whether they are of objects that are mostly in the box, or of parts of named objects
+            outside of the box that names them.
         colors: (..., 3) uint8 RGB.
-        labels: as in `cvdl.core.scene.Scene`.
-        heights: over the plane, metres; NaN where there is no reading.
-        noise: how far a reading of the plane may be off it, metres.
-        carried: whether what is there stands over what is seen of the support; without a reading,
-            whether the support would be seen there.
-        area: of the box, square metres.
+        labels: see `cvdl.core.scene.Scene`.
+        heights: above the plane, meters; NaN where there is no reading.
+        noise: largest distance of a reading of the plane from it, meters.
+        carried: whether they are above the visible support; without a reading, whether the support
+            would be visible there.
+        area: area of the box, square meters.
     """
 
     inside: Mask
@@ -196,38 +196,38 @@ class _View:
     area: float
 
     def share(self, of: Mask) -> float:
-        """Of the box's samples."""
+        """Return the share of the samples in the box."""
         return float(of[self.inside].mean())
 
     @property
     def objects(self) -> Mask:
-        """What is segmented."""
+        """Segmented objects."""
         return self.labels >= FIRST_OBJECT_LABEL
 
     @property
     def seen(self) -> Mask:
-        """What has a reading."""
+        """Samples with a reading."""
         return np.isfinite(self.heights) | (self.labels > 0)
 
     @property
     def over(self) -> Mask:
-        """What is over the support, and no object."""
+        """Samples above the support and of no object."""
         return (self.labels == 0) & self.carried & (self.heights > self.noise)
 
     @property
     def elsewhere(self) -> Mask:
-        """What is beside the support, or behind it."""
+        """Samples beside or behind the support."""
         free = np.isfinite(self.heights) & (self.labels == 0)
         return free & (~self.carried | (self.heights < -_DROP))
 
     @property
     def flat(self) -> Mask:
-        """What is on the plane."""
+        """Samples on the plane."""
         near = (self.labels == 0) & self.carried & (np.abs(self.heights) <= self.noise)
         return (self.labels == PLANE_LABEL) | near
 
     def is_elsewhere(self) -> bool:
-        """Whether most of it is elsewhere, and its foot, and nothing stands on the edge."""
+        """Whether most of it and of its foot are elsewhere, and nothing stands on the edge."""
         elsewhere, inside, foot = self.elsewhere, self.inside & self.seen, self.foot & self.seen
         return bool(
             elsewhere[inside].mean() >= _ELSEWHERE
@@ -237,7 +237,7 @@ class _View:
         )
 
     def is_bare(self) -> bool:
-        """Whether it shows the plane as it is round the box."""
+        """Whether it shows the plane as it is around the box."""
         if self.share(self.flat) < _FLAT:
             return False
         signs = self._excess(self._relief())
@@ -250,7 +250,7 @@ class _View:
         )
 
     def _relief(self) -> Mask:
-        """What is over the plane or under it, has no reading, or is higher than it is around."""
+        """Samples above or below the plane, without reading, or higher than the surroundings."""
         flat, around = self.flat, ~self.inside
         plane = self.heights[around & flat]
         plane = plane[np.isfinite(plane)]
@@ -258,7 +258,7 @@ class _View:
         return ~flat | (self.heights > usual)
 
     def _paint(self) -> Mask:
-        """What is on the plane, of a colour that the plane has nowhere round the box."""
+        """Samples on the plane with a color that the plane does not have around the box."""
         lab = cv2.cvtColor(self.colors, cv2.COLOR_RGB2Lab).astype(np.float32)
         lab[..., 0] *= _LIGHTNESS
         plane = lab[~self.inside & self.flat & ~self.objects]
@@ -269,9 +269,9 @@ class _View:
         return self.flat & (np.linalg.norm(lab - middle, axis=2) > max(usual, _SHADE))
 
     def _excess(self, signs: Mask) -> float:
-        """By how much the share of signs is larger inside than around.
+        """Difference of the shares of signs in the box and around it.
 
-        Objects, what is elsewhere and what stands around do not count.
+        Objects, samples elsewhere and, around the box, those above the support do not count.
         """
         around = ~self.inside
         counting = ~self.objects & self.carried
@@ -285,13 +285,13 @@ class _View:
 
 @dataclass(frozen=True)
 class _Support:
-    """What is seen of the support, things that hide it included: a convex region of the plane.
+    """Convex hull of the visible support, as a region of the plane.
 
     Attributes:
-        camera: the frame's.
+        camera: camera of the frame.
         plane: the support plane.
-        outward: (E, 3), of each edge of the region the direction in the plane that leads out.
-        limits: (E,) where the region ends in that direction, metres.
+        outward: (E, 3), outward normal in the plane of each edge of the region.
+        limits: (E,), end of the region in that direction, meters.
     """
 
     camera: Camera
@@ -306,7 +306,7 @@ class _Support:
         labels: NDArray[np.uint16],
         plane: Plane,
     ) -> _Support:
-        """The hull of what is labelled as the plane."""
+        """Return the hull of the pixels labeled as plane."""
         mask = cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ)
         lines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         pixels = np.concatenate([line[:, 0] for line in lines] or [np.zeros((0, 2))])
@@ -324,10 +324,9 @@ class _Support:
         return cls(frame.camera, plane, outward @ np.stack([right, along]), limits)
 
     def carries(self, feet: NDArray[np.float64]) -> Mask:
-        """Whether feet on the plane, at pixels (..., 2), lie in the region or on its edge.
+        """Return whether points on the plane, at pixels (..., 2), lie in the region.
 
-        What has its foot beyond the image's edge counts as standing at that edge: the support
-        may go on there.
+        Pixels outside of the image are moved to its edge, as the support may continue there.
         """
         limit = (self.camera.width - 1, self.camera.height - 1)
         points = _on_plane(self.camera, self.plane, np.clip(feet, 0, limit))
@@ -335,7 +334,7 @@ class _Support:
 
 
 def _on_plane(camera: Camera, plane: Plane, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Points (..., 3) of the plane at pixels (..., 2); NaN where it is not in view."""
+    """Points (..., 3) of the plane at pixels (..., 2); NaN where it is not visible."""
     rays = camera.deproject_pixels(pixels, np.ones(pixels.shape[:-1]))
     with np.errstate(divide="ignore"):
         depth = -plane.offset / (rays @ plane.normal)

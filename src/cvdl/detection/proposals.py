@@ -1,4 +1,4 @@
-"""Where something may be: boxes for a classifier to look at, whatever is in them."""
+"""Object proposals: class-agnostic boxes for a classifier."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from numpy.typing import NDArray
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Plane, SceneObject
-from cvdl.detection.matching import box_iou
+from cvdl.networks.boxes import box_iou
 from cvdl.segmentation.segmenter import TabletopSegmenter
 
 __all__ = ["Proposer", "SegmentsOrSearch", "SelectiveSearch", "TabletopProposals", "recall_at"]
 
 
 class Proposer(Protocol):
-    """A frame in, boxes out."""
+    """Finds boxes in a frame."""
 
     def __call__(self, frame: RgbdFrame) -> NDArray[np.float64]:
-        """Boxes (N, 4), pixels: x_min, y_min, x_max, y_max, the last two exclusive.
+        """Return boxes (N, 4), pixels: x_min, y_min, x_max, y_max, the last two exclusive.
 
-        The likeliest first, where the proposer knows.
+        Most likely ones first, if the proposer ranks them.
         """
         ...
 
 
 class SelectiveSearch:
-    """Selective search (Uijlings, van de Sande, Gevers & Smeulders 2013), of colour alone.
+    """Selective search (Uijlings, van de Sande, Gevers & Smeulders 2013) on color.
 
-    Small regions of even colour are joined, the most alike first, until the image is one; each
-    region on the way gives a box. This is done in several colour spaces, with regions of several
-    sizes to begin with and several measures of likeness, and the boxes are put together.
+    Small regions of uniform color are merged, the most similar first, until one is left. Each
+    region on the way is a proposal. This is repeated with several color spaces, initial region
+    sizes and similarity measures.
 
     Args:
-        mode: ``fast``: 2 colour spaces, 2 sizes, 2 measures; ``quality``: 5, 4 and 4.
-        width: the image is searched at this width, pixels, where it is wider: the time grows
-            faster than the number of pixels.
-        most: boxes, at most.
+        mode: ``fast``: 2 color spaces, 2 sizes, 2 measures; ``quality``: 5, 4 and 4.
+        width: larger images are searched at this width, pixels: the time grows faster than the
+            number of pixels.
+        most: largest number of boxes.
 
     Raises:
-        InputError: if OpenCV comes without its contrib modules.
+        InputError: if OpenCV is installed without its contrib modules.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SelectiveSearch:
         self.mode, self.width, self.most = mode, width, most
 
     def __call__(self, frame: RgbdFrame) -> NDArray[np.float64]:
-        """See `Proposer`; large boxes come early, as in the paper, but at random."""
+        """Return boxes; see `Proposer`. The order is random, with large boxes first on average."""
         rows, cols = frame.color.shape[:2]
         width = min(self.width, cols)
         height = max(1, round(rows * width / cols))
@@ -68,8 +68,8 @@ class SelectiveSearch:
             search.switchToSelectiveSearchFast()
         else:
             search.switchToSelectiveSearchQuality()
-        # OpenCV orders them by numbers that differ from call to call. The paper's order is the
-        # place in the hierarchy, in which larger regions are above, times a random number.
+        # OpenCV's order differs from call to call. That of the paper is the position in the
+        # hierarchy, with larger regions above, times a random number.
         found = np.unique(search.process(), axis=0)
         place = np.empty(len(found))
         place[np.argsort(-found[:, 2] * found[:, 3], kind="stable")] = np.arange(1, len(found) + 1)
@@ -79,29 +79,29 @@ class SelectiveSearch:
 
 
 class TabletopProposals:
-    """The objects that the plane-based segmentation finds: few boxes, each with its 3-D box."""
+    """The objects of the plane-based segmentation: few boxes, each with a 3-D box."""
 
     def __init__(self) -> None:
         self._segment = TabletopSegmenter()
 
     def __call__(self, frame: RgbdFrame) -> NDArray[np.float64]:
-        """See `Proposer`; none where the frame shows no support plane."""
+        """Return boxes; see `Proposer`. There are none without a support plane."""
         return _boxes(self.segment(frame)[1])
 
     def segment(self, frame: RgbdFrame) -> tuple[Plane | None, tuple[SceneObject, ...]]:
-        """The plane, and the objects whose boxes are proposed, in the same order."""
+        """Return the plane, and the objects of the proposed boxes in the same order."""
         _, plane, objects = self._segment(frame)
         return plane, objects
 
 
 class SegmentsOrSearch:
-    """`TabletopProposals` where a frame's depth shows a support plane, else `SelectiveSearch`."""
+    """`TabletopProposals` if the depth shows a support plane, else `SelectiveSearch`."""
 
     def __init__(self) -> None:
         self._tabletop, self._search = TabletopProposals(), SelectiveSearch()
 
     def __call__(self, frame: RgbdFrame) -> NDArray[np.float64]:
-        """See `Proposer`."""
+        """Return boxes; see `Proposer`."""
         if np.isfinite(frame.depth).any():
             plane, objects = self._tabletop.segment(frame)
             if plane is not None:
@@ -119,26 +119,26 @@ def recall_at(
     iou: float,
     counts: Sequence[int],
 ) -> NDArray[np.float64]:
-    """Share of the things that are among the first so many proposals of their image.
+    """Return the recall of the objects by the first proposals of each image.
 
     Args:
-        boxes: of each image, proposals (N, 4), in their order.
-        truth: of each image, boxes (M, 4) of what is there.
-        iou: a proposal has found a thing from this intersection over union on, 0 to 1.
+        boxes: for each image, proposals (N, 4), in order.
+        truth: for each image, boxes (M, 4) of the objects.
+        iou: least intersection over union of a proposal and its object, 0 to 1.
         counts: numbers of proposals.
 
     Returns:
-        (len(counts),), 0 to 1; NaN where there is nothing to be found.
+        Recall for each number of proposals, 0 to 1; NaN without objects.
 
     Raises:
-        ValueError: if there are not as many images of proposals as of truth.
+        ValueError: if the numbers of images differ.
     """
-    first: list[float] = []  # the place of the first proposal that has found a thing
-    for some, things in zip(boxes, truth, strict=True):
-        found = box_iou(things, some) >= iou
-        found = np.concatenate([found, np.ones((len(things), 1), bool)], axis=1)
-        places = found.argmax(axis=1)
-        first += np.where(places < len(some), places, np.inf).tolist()
+    first: list[float] = []  # for each object, the index of the first proposal that matches it
+    for some, objects in zip(boxes, truth, strict=True):
+        found = box_iou(objects, some) >= iou
+        found = np.concatenate([found, np.ones((len(objects), 1), bool)], axis=1)
+        index = found.argmax(axis=1)
+        first += np.where(index < len(some), index, np.inf).tolist()
     if not first:
         return np.full(len(counts), np.nan)
     return np.array([(np.array(first) < count).mean() for count in counts])

@@ -1,4 +1,4 @@
-"""The detection stage: a frame and its segmented objects in, named objects out."""
+"""The detection stage: adds detections to a scene, and class names to its objects."""
 
 from __future__ import annotations
 
@@ -6,40 +6,39 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Detection, Plane, SceneObject
-from cvdl.detection import load_detector
+from cvdl.core.scene import Detection, Scene
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
 from cvdl.detection.matching import distinct, match, object_iou
 from cvdl.detection.placing import REFUSALS, Place, Places
+from cvdl.detection.registry import load_detector
 from cvdl.detection.tracking import Tracker
 
 __all__ = ["DetectionStage"]
 
-# Two things of which a camera sees so nearly the same box are rarer than a thing with two names.
-_ONE_THING_IOU = 0.7
+# Two objects with nearly the same box are rarer than one object with two class names.
+_DUPLICATE_IOU = 0.7
 
 
 class DetectionStage:
-    """Names the segmented objects of a frame, and tells what else the detector sees.
+    """Adds ``detections`` to a scene, and the class names of its ``objects``.
 
-    Where there is a plane and depth, what else it sees must be more than the plane: see `Places`.
+    With a plane and depth, detections that show only the plane are dropped: see `Places`.
 
     Args:
         config: settings.
-        detector: what finds and names things; the one that the settings name if not given.
+        detector: the detector; by default it is loaded from the settings.
 
     Attributes:
-        detector: what finds and names things.
-        classes: the names that it knows.
+        detector: the detector.
+        classes: its class names.
 
     Raises:
-        InputError: if the detector's weights or device are not there, or what tracks is not
-            installed.
+        InputError: if the weights or the device of the detector are missing, or the tracker is
+            not installed.
     """
 
     def __init__(
@@ -52,48 +51,32 @@ class DetectionStage:
         self._track = Tracker(self.config.min_score) if self.config.track else None
         self.classes = tuple(self.detector.classes)
 
-    def __call__(
-        self,
-        frame: RgbdFrame,
-        labels: NDArray[np.uint16],
-        objects: tuple[SceneObject, ...],
-        plane: Plane | None = None,
-    ) -> tuple[tuple[Detection, ...], tuple[SceneObject, ...], dict[str, int]]:
-        """Detections of one frame, the objects with their classes, and what was refused.
+    def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
+        """Detect and name the objects of one frame.
 
         Args:
-            frame: colour and depth.
-            labels: (H, W) as in `cvdl.core.scene.Scene`.
-            objects: what the segmentation found.
-            plane: the support plane that it found; without one nothing is refused.
+            frame: color and depth.
+            scene: with the results of the segmentation. Without a plane, nothing is refused.
 
         Returns:
-            The detections, best first: ``label`` says which object each is, 0 where it is none.
-            The objects as they came, with class and score where a detection is theirs; no
-            detection is of two objects, and no object has two. The number of detections that
-            are left out, by reason.
+            The scene with its ``detections``, each with the label of the object that it matches,
+            and with class and score of the matched ``objects``. Matches are one to one. The
+            dropped detections are counted by reason in ``refused_detections``.
         """
-        config = self.config
+        config, objects = self.config, scene.objects
         proposals = None
         if config.use_segments:
             proposals = [np.array([item.box2d for item in objects]).reshape(-1, 4)]
         (found,) = self.detector([frame], proposals)
-        found = distinct(found, _ONE_THING_IOU)
+        found = distinct(found, _DUPLICATE_IOU)
         tracks = np.full(len(found), -1)
         if self._track is not None:
             tracks = self._track(found, frame.stamp_ns)
         certain = found.scores >= config.min_score
         found, tracks = found[certain], tracks[certain]
-        pairs = match(object_iou(found, labels, objects), config.min_overlap)
+        pairs = match(object_iou(found, scene.labels, objects), config.min_overlap)
         object_of = {row: objects[column] for row, column in pairs}
-        places: dict[int, Place] = {}
-        if plane is not None and len(object_of) < len(found):
-            names = {
-                item.label: (self.classes[found.labels[row]], found.boxes[row])
-                for row, item in object_of.items()
-            }
-            places = self._places(found, Places(frame, labels, plane, names), set(object_of))
-        refused = Counter[str](place for place in places.values() if place in REFUSALS)
+        places = self._places(frame, scene, found, {row: o.label for row, o in object_of.items()})
         detections = tuple(
             Detection(
                 box2d=found.boxes[row],
@@ -115,10 +98,22 @@ class DetectionStage:
             else item
             for item in objects
         )
-        return detections, named, dict(refused)
+        refused = Counter[str](place for place in places.values() if place in REFUSALS)
+        return replace(
+            scene, detections=detections, objects=named, refused_detections=dict(refused)
+        )
 
-    def _places(self, found: Detections, place_of: Places, matched: set[int]) -> dict[int, Place]:
-        """Where each detection is that is no object, by its row."""
+    def _places(
+        self, frame: RgbdFrame, scene: Scene, found: Detections, labels: dict[int, int]
+    ) -> dict[int, Place]:
+        """Place of each detection without an object, by row; ``labels`` are those of the others."""
+        if scene.plane is None or len(labels) == len(found):
+            return {}
+        names = {
+            label: (self.classes[found.labels[row]], found.boxes[row])
+            for row, label in labels.items()
+        }
+        place_of = Places(frame, scene.labels, scene.plane, names)
         return {
             row: place_of(
                 found.boxes[row],
@@ -126,5 +121,5 @@ class DetectionStage:
                 None if found.masks is None else found.masks[row],
             )
             for row in range(len(found))
-            if row not in matched
+            if row not in labels
         }

@@ -1,4 +1,4 @@
-"""Detections followed from frame to frame, so that the same thing keeps its number."""
+"""Tracking of detections over the frames."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from cvdl.detection.detections import Detections
 
 __all__ = ["Tracker"]
 
-# Frames for which a thing that is out of sight keeps its number (as Zhang et al. have it).
+# Frames for which the track of a hidden object is kept (as in Zhang et al.).
 _PATIENCE = 30
-# Largest 1 - IoU of a box and where the track expects it.
+# Largest 1 - IoU of a detection and the predicted box of its track.
 _MAX_DISTANCE = 0.8
 
 
 class Tracker:
     """ByteTrack (Zhang et al. 2022, "Multi-Object Tracking by Associating Every Detection Box").
 
-    A Kalman filter foretells where each thing will be. First the detections with a high score are
-    assigned to the things by the overlap of boxes, then those with a low score to what is left:
-    they can hold a thing's number, but begin none.
+    A Kalman filter predicts the box of each track. Detections with a high score are assigned to
+    tracks first, by the overlap of boxes; then those with a low score to the remaining tracks.
+    Detections with a low score start no tracks.
 
-    Numbers count from 1. They begin anew when the stamps jump back: another recording, or the
-    same once more.
+    Track ids count from 1. They start again when the stamps jump back, as when a recording is
+    played again.
 
     Args:
-        min_score: from this on a score is high.
+        min_score: least high score.
 
     Raises:
-        InputError: if the library that tracks is not installed.
+        InputError: if the tracking library is not installed.
     """
 
     def __init__(self, min_score: float) -> None:
@@ -45,11 +45,11 @@ class Tracker:
         self._stamp_ns: int | None = None
 
     def __call__(self, detections: Detections, stamp_ns: int) -> NDArray[np.int64]:
-        """The number of each detection, (N,); -1 for one that no number was given.
+        """Return the track id of each detection, (N,); -1 for untracked ones.
 
         Args:
-            detections: of the next frame; those with low scores help.
-            stamp_ns: the frame's, nanoseconds.
+            detections: detections of the next frame, including those with low scores.
+            stamp_ns: time of the frame, nanoseconds.
         """
         if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
             self._tracker = self._make()
@@ -57,8 +57,8 @@ class Tracker:
         boxes = detections.boxes.copy()
         boxes[:, 2:] -= boxes[:, :2]  # width and height
         values = boxes.tolist(), detections.scores.tolist(), detections.labels.tolist()
-        numbers = np.full(len(detections), -1, np.int64)
-        for number, _, _, _, row in self._tracker.update(list(zip(*values, strict=True))):
+        tracks = np.full(len(detections), -1, np.int64)
+        for track, _, _, _, row in self._tracker.update(list(zip(*values, strict=True))):
             if row is not None:
-                numbers[row] = number
-        return numbers
+                tracks[row] = track
+        return tracks

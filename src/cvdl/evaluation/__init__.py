@@ -1,11 +1,7 @@
-"""Measures of quality against truth."""
+"""Measures of quality against ground truth."""
 
-from cvdl.evaluation.scene import SceneScore, evaluate_scene
-from cvdl.evaluation.segmentation import (
-    SegmentationScore,
-    evaluate_segmentation,
-    mean_figures,
-)
+from cvdl.evaluation.scene_scores import SceneScore, evaluate_scene
+from cvdl.evaluation.segmentation import SegmentationScore, evaluate_segmentation, mean_figures
 
 __all__ = [
     "SceneScore",

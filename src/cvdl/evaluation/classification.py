@@ -1,38 +1,37 @@
-"""How well a classifier tells what crops show: accuracy, confusion, ROC of every class."""
+"""How well a classifier names crops: accuracy, confusion and the ROC of every class."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, isnan, nan, sqrt
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
 
-from cvdl.evaluation.confusion import draw_matrix
-from cvdl.evaluation.figures import mean_of_defined, or_none
-from cvdl.evaluation.grasping import BinaryScores
+from cvdl.evaluation.binary import BinaryScores
+from cvdl.evaluation.charts import confusion_chart, curve_panels
+from cvdl.evaluation.figures import as_json, confusion_matrix, mean_of_defined
 from cvdl.evaluation.mistakes import Mistake
-from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
+from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, write_figure
 
 __all__ = ["ClassificationScores", "draw_confusion", "draw_roc"]
 
 
 @dataclass(frozen=True)
 class ClassificationScores:
-    """What a classifier has said of some crops.
+    """The predictions of a classifier for labeled crops.
 
-    The label after the last class is *nothing*: no thing of any class, or not a whole one.
+    The index after the last class stands for *nothing*: no object, or only a part of one.
 
     Attributes:
-        classes: names, in the order of the labels.
-        names: (N,) str, the view of each crop.
-        boxes: (N, 4) the crops' boxes, pixels.
-        truth: (N,) int64 labels, of things and of nothing.
-        probabilities: (N, classes + 1) of every class and, last, of nothing.
+        classes: C names, by class index.
+        names: (N,) str, the image of each crop.
+        boxes: (N, 4) boxes of the crops, pixels.
+        truth: (N,) int64 class indices.
+        probabilities: (N, C + 1) of every class and, last, of nothing.
     """
 
     classes: tuple[str, ...]
@@ -45,148 +44,133 @@ class ClassificationScores:
     def of(
         cls, classes: Sequence[str], parts: Iterable[ClassificationScores]
     ) -> ClassificationScores:
-        """Several together, or none: views, or the folds of a cross-validation."""
-        count = len(classes)
-        nothing = cls(
+        """Join the scores of images, or of the folds of a cross-validation; there may be none."""
+        none = cls(
             tuple(classes),
             np.zeros(0, np.str_),
             np.zeros((0, 4)),
             np.zeros(0, np.int64),
-            np.zeros((0, count + 1)),
+            np.zeros((0, len(classes) + 1)),
         )
-        some = [nothing, *parts]
+        joined = [none, *parts]
         fields = ("names", "boxes", "truth", "probabilities")
-        joined = (np.concatenate([getattr(part, field) for part in some]) for field in fields)
-        return cls(tuple(classes), *joined)
+        return cls(
+            none.classes,
+            *(np.concatenate([getattr(part, field) for part in joined]) for field in fields),
+        )
 
     @property
-    def found(self) -> NDArray[np.int64]:
-        """(N,) the likeliest label of each crop."""
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the most probable class index of each crop."""
         return self.probabilities.argmax(axis=1)
 
     def top(self, count: int) -> float:
-        """Share of the things whose class is among the likeliest so many; NaN of no thing."""
-        things = self.truth < len(self.classes)
+        """Share of the objects whose class is among the ``count`` best; NaN without objects."""
+        objects = self.truth < len(self.classes)
         own = np.take_along_axis(self.probabilities, self.truth[:, None], axis=1)
-        place = (self.probabilities > own).sum(axis=1)
-        return mean_of_defined(place[things] < count)
+        rank = (self.probabilities > own).sum(axis=1)
+        return mean_of_defined(rank[objects] < count)
 
     def confusion(self) -> NDArray[np.int64]:
-        """(classes + 1, classes + 1) numbers; rows what is there, columns what was said."""
-        labels = range(len(self.classes) + 1)
-        if not len(self.truth):
-            return np.zeros((len(labels), len(labels)), np.int64)
-        counts: NDArray[np.int64] = confusion_matrix(self.truth, self.found, labels=labels)
-        return counts
+        """(C + 1, C + 1) numbers of crops; rows are true classes, columns predicted ones."""
+        return confusion_matrix(self.truth, self.predicted, len(self.classes) + 1)
 
-    def of_class(self, label: int) -> BinaryScores:
-        """One class, or nothing, against all the others."""
-        return BinaryScores(self.truth == label, self.probabilities[:, label])
+    def of_class(self, index: int) -> BinaryScores:
+        """One class, or nothing, against all others."""
+        return BinaryScores(self.truth == index, self.probabilities[:, index])
 
     def mistakes(self) -> list[Mistake]:
-        """Crops of which the likeliest label is wrong."""
-        found, score = self.found, self.probabilities.max(axis=1)
+        """The crops with a wrong prediction."""
         nothing = len(self.classes)
+        predicted, score = self.predicted, self.probabilities.max(axis=1)
+        truth = np.where(self.truth < nothing, self.truth, -1)
+        found = np.where(predicted < nothing, predicted, -1)
+        score = np.where(found < 0, 0.0, score)
         return [
             Mistake(
                 str(self.names[row]),
                 self.boxes[row],
-                int(self.truth[row]) if self.truth[row] < nothing else -1,
-                int(found[row]) if found[row] < nothing else -1,
-                float(score[row]) if found[row] < nothing else 0.0,
+                int(truth[row]),
+                int(found[row]),
+                float(score[row]),
             )
-            for row in np.flatnonzero(found != self.truth)
+            for row in np.flatnonzero(found != truth)
         ]
 
     def figures(self) -> dict[str, float]:
-        """The single figures by name; NaN where there is nothing to judge.
+        """The single figures by name; undefined ones are NaN.
 
-        ``top1`` and ``top3`` (shares of the things), ``class_mean`` (of the classes' top-1),
-        ``nothing`` (share of the crops of nothing that are told), ``roc_auc`` (mean of the
-        classes').
+        ``top1`` and ``top3`` (shares of the objects), ``class_mean`` (of top-1 by class),
+        ``nothing`` (recall of nothing), ``roc_auc`` (mean of the classes).
         """
         confusion = self.confusion()
         total = confusion.sum(axis=1)
-        right = np.diag(confusion) / np.where(total, total, 1)
-        there = total[:-1] > 0
-        areas = np.array([self.of_class(label).roc_auc() for label in range(len(self.classes))])
+        recall = np.divide(np.diag(confusion), total, out=np.full(len(total), nan), where=total > 0)
+        areas = np.array([self.of_class(index).roc_auc() for index in range(len(self.classes))])
         return {
             "top1": self.top(1),
             "top3": self.top(3),
-            "class_mean": mean_of_defined(right[:-1][there]),
-            "nothing": float(right[-1]) if total[-1] else nan,
+            "class_mean": mean_of_defined(recall[:-1]),
+            "nothing": float(recall[-1]),
             "roc_auc": mean_of_defined(areas),
         }
 
     def report(self) -> dict[str, Any]:
-        """All of it, as JSON takes it: None for what is undefined.
+        """All figures for JSON; undefined ones are None.
 
-        ``things`` and ``crops`` (numbers), the figures, ``confusion`` (rows of numbers) and
-        ``classes``: of each, ``count``, ``top1``, ``average_precision`` and ``roc_auc``.
+        ``things`` and ``crops`` (numbers), those of ``figures``, ``confusion`` (a list of rows)
+        and ``classes``: ``count``, ``top1``, ``average_precision`` and ``roc_auc`` of each.
         """
         confusion = self.confusion()
         classes = {}
-        for label, name in enumerate(self.classes):
-            scores, count = self.of_class(label), int(confusion[label].sum())
+        for index, name in enumerate(self.classes):
+            scores, count = self.of_class(index), int(confusion[index].sum())
             classes[name] = {
                 "count": count,
-                "top1": int(confusion[label, label]) / count if count else None,
-                "average_precision": or_none(scores.average_precision()),
-                "roc_auc": or_none(scores.roc_auc()),
+                "top1": int(confusion[index, index]) / count if count else nan,
+                "average_precision": scores.average_precision(),
+                "roc_auc": scores.roc_auc(),
             }
-        return {
-            "crops": len(self.truth),
-            "things": int((self.truth < len(self.classes)).sum()),
-            **{name: or_none(value) for name, value in self.figures().items()},
-            "classes": classes,
-            "confusion": confusion.tolist(),
-        }
+        return as_json(
+            {
+                "crops": len(self.truth),
+                "things": (self.truth < len(self.classes)).sum(),
+                **self.figures(),
+                "classes": classes,
+                "confusion": confusion,
+            }
+        )
 
 
 def draw_confusion(path: Path, scores: ClassificationScores) -> None:
-    """Write the confusion matrix, as PNG: rows what is there, columns what was said.
-
-    Args:
-        path: of the picture; the folders above it are made.
-        scores: of the crops.
+    """Write the confusion matrix as PNG: rows are true classes, columns predicted ones.
 
     Raises:
         OSError: if the file cannot be written.
     """
     top1 = scores.top(1)
     title = "" if isnan(top1) else f"{100 * top1:.1f} % of the objects are named right"
-    draw_matrix(path, scores.confusion(), [*scores.classes, "nothing"], title, "there", "said")
+    names = [*scores.classes, "nothing"]
+    confusion_chart(path, scores.confusion(), names, title, "there", "said")
 
 
 def draw_roc(path: Path, scores: ClassificationScores) -> None:
-    """Write the ROC curve of every class against all other crops, one panel a class, as PNG.
+    """Write the ROC curve of every class against all other crops as PNG, one panel a class.
 
-    The worst class comes first; those of which there is no crop have no panel.
-
-    Args:
-        path: of the picture; the folders above it are made.
-        scores: of the crops.
+    The worst class comes first; classes without crops have no panel.
 
     Raises:
         OSError: if the file cannot be written.
     """
     names = [*scores.classes, "nothing"]
-    areas = {label: scores.of_class(label).roc_auc() for label in range(len(names))}
-    shown = sorted((label for label in areas if not isnan(areas[label])), key=areas.__getitem__)
-    columns = ceil(sqrt(1.5 * max(len(shown), 1)))
-    rows = max(1, ceil(len(shown) / columns))
-    size = (max(1.9 * columns, 4.5), 1.9 * rows + 0.8)
-    figure = new_figure(*size)
+    each = [(name, scores.of_class(index)) for index, name in enumerate(names)]
+    shown = [(name, one.roc_auc(), one) for name, one in each if one.has_both]
+    shown.sort(key=lambda item: item[1])
+    figure, panels = curve_panels(len(shown), margin=0.8, least_size=(4.5, 0))
     figure.suptitle("true over false positives (class: area, crops)", fontsize=11)
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axes, label in zip(panels, shown, strict=False):
-        one = scores.of_class(label)
-        false, true = one.roc()
+    for axes, (name, area, one) in zip(panels, shown, strict=True):
         axes.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
-        axes.plot(false, true, color=LINE_COLOR, linewidth=1.6)
-        axes.set_title(f"{names[label]}: {areas[label]:.3f}, {one.truth.sum()}", fontsize=9)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        tidy(axes)
-    for axes in panels[len(shown) :]:
-        axes.set_visible(False)
+        axes.plot(*one.roc(), color=LINE_COLOR, linewidth=1.6)
+        axes.set_title(f"{name}: {area:.3f}, {one.truth.sum()}", fontsize=9)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     write_figure(path, figure)

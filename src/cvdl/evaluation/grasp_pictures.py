@@ -1,4 +1,4 @@
-"""Pictures of how good grasps are: predictions beside labels (uint8, RGB), and curves."""
+"""Pictures of how good grasps are: predictions and labels (uint8, RGB), and curves."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.evaluation.grasping import BinaryScores, GraspResult, GraspScores
+from cvdl.evaluation.binary import BinaryScores
+from cvdl.evaluation.grasping import GraspResult, GraspScores
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles
 from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 from cvdl.viz.pictures import contact_sheet
 
-__all__ = ["draw_curves", "draw_rectangles", "prediction_picture", "prediction_sheet"]
+__all__ = ["draw_curves", "prediction_picture", "prediction_sheet"]
 
 _LABEL = (40, 120, 255)
 _RIGHT, _WRONG = (20, 205, 60), (255, 40, 40)
@@ -26,23 +27,31 @@ _CELL = 360  # pixels wide
 _SUBPIXEL_BITS = 4
 
 
-def draw_rectangles(
+def prediction_picture(sample: GraspSample, result: GraspResult) -> NDArray[np.uint8]:
+    """An image with its good rectangles, thin and blue, and the best prediction, thick.
+
+    The prediction is green if it is right (see ``best_overlap``, at a Jaccard index of 0.25),
+    else red; the plates of the gripper are thicker than the opening. If all rectangles fit into
+    half the width and height of the image, the picture is that part of it.
+    """
+    unit = max(1, round(sample.frame.camera.width / 640))
+    labels = sample.frame.color.copy()
+    _draw_rectangles(labels, sample.good, _LABEL, unit, unit)
+    picture = cv2.addWeighted(labels, _FAINT, sample.frame.color, 1 - _FAINT, 0)
+    color = _RIGHT if result.overlap > RIGHT_OVERLAP else _WRONG
+    _draw_rectangles(picture, result.best, color, 3 * unit, unit)
+    return picture[_window(sample, result)]
+
+
+def _draw_rectangles(
     picture: NDArray[np.uint8],
     rectangles: GraspRectangles,
     color: tuple[int, int, int],
     plate: int,
     opening: int,
 ) -> None:
-    """Draw rectangles into a picture, the gripper's plates and the sides between them.
-
-    Args:
-        picture: (H, W, 3) uint8 RGB, changed.
-        rectangles: in its pixels.
-        color: RGB.
-        plate: width of the lines along the plates, pixels.
-        opening: width of the lines along the opening, pixels.
-    """
-    # OpenCV clips lines to the picture, but only those that fit its integers.
+    """Draw the plates of grippers and the sides between them; the line widths are in pixels."""
+    # OpenCV clips lines to the picture, but only if their ends fit its integers.
     corners = rectangles.corners().clip(-10_000, 10_000) * 2**_SUBPIXEL_BITS
     for points in corners.round().astype(np.int32):
         for width, ends in ((opening, ((0, 1), (2, 3))), (plate, ((1, 2), (3, 0)))):
@@ -51,24 +60,8 @@ def draw_rectangles(
                 cv2.line(picture, a, b, color, width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def prediction_picture(sample: GraspSample, result: GraspResult) -> NDArray[np.uint8]:
-    """A view with its good rectangles, thin and blue, and the best prediction, thick.
-
-    The prediction is green where it is right (see ``best_overlap``, at a Jaccard index of
-    0.25), red where it is not; the gripper's plates are drawn thicker than the opening. Where all
-    rectangles fit into half of the view's width and height, the picture is that part of it.
-    """
-    unit = max(1, round(sample.frame.camera.width / 640))
-    labels = sample.frame.color.copy()
-    draw_rectangles(labels, sample.good, _LABEL, unit, unit)
-    picture = cv2.addWeighted(labels, _FAINT, sample.frame.color, 1 - _FAINT, 0)
-    color = _RIGHT if result.overlap > RIGHT_OVERLAP else _WRONG
-    draw_rectangles(picture, result.best, color, 3 * unit, unit)
-    return picture[_window(sample, result)]
-
-
 def _window(sample: GraspSample, result: GraspResult) -> tuple[slice, slice]:
-    """Rows and columns of half the view's sides round all rectangles; all where they do not fit."""
+    """Rows and columns of half the image around all rectangles; all if they do not fit."""
     camera = sample.frame.camera
     corners = np.concatenate([sample.good.corners(), result.best.corners()]).reshape(-1, 2)
     sides = np.array([camera.width, camera.height])
@@ -83,7 +76,7 @@ def _window(sample: GraspSample, result: GraspResult) -> tuple[slice, slice]:
 def prediction_sheet(
     samples: Iterable[GraspSample], results: Sequence[GraspResult], columns: int = 6
 ) -> NDArray[np.uint8]:
-    """The pictures of some views in a grid, each under its name, overlap and score.
+    """The pictures of some images in a grid, each with its name, overlap and score.
 
     Args:
         samples: one for each result.
@@ -91,7 +84,7 @@ def prediction_sheet(
         columns: pictures side by side.
 
     Raises:
-        ValueError: if there is no view, or not one result for each.
+        ValueError: if there is no image, or not one result for each.
     """
     pictures, captions = [], []
     for sample, result in zip(samples, results, strict=True):
@@ -102,15 +95,15 @@ def prediction_sheet(
 
 
 def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = ()) -> None:
-    """Write the precision-recall and ROC curves of detection and recognition, as PNG.
+    """Write the precision-recall and ROC curves of detection and recognition as PNG.
 
-    Detection asks which of the views' best rectangles are right, recognition which labelled
+    Detection is about which of the best rectangles are right, recognition about which labeled
     rectangles are good, both as the threshold of the score varies.
 
     Args:
-        path: of the picture; the folders above it are made.
-        scores: of all views.
-        folds: of each fold of a cross-validation: drawn thin behind the whole.
+        path: of the file; missing folders are created.
+        scores: of all images.
+        folds: of each fold of a cross-validation, drawn thin behind the whole.
 
     Raises:
         OSError: if the file cannot be written.
@@ -123,30 +116,26 @@ def draw_curves(path: Path, scores: GraspScores, folds: Sequence[GraspScores] = 
     axes = figure.subplots(len(rows), 2, squeeze=False)
     for (left, right), (name, (whole, parts)) in zip(axes, rows.items(), strict=True):
         for part in parts:
-            _draw(left, right, part, FAINT_COLOR, 0.8)
-        _draw(left, right, whole, LINE_COLOR, 2.0)
+            _draw_curves(left, right, part, FAINT_COLOR, 0.8)
+        _draw_curves(left, right, whole, LINE_COLOR, 2.0)
         left.set(title=f"{name}: precision over recall", xlabel="recall", ylabel="precision")
         right.set(
             title=f"{name}: ROC", xlabel="rate of false positives", ylabel="rate of true positives"
         )
         right.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
-        for part, short, area, x in (
+        for panel, short, area, x in (
             (left, "AP", whole.average_precision(), 0.05),
             (right, "AUC", whole.roc_auc(), 0.6),
         ):
-            part.annotate(f"{short} {'undefined' if isnan(area) else f'{area:.3f}'}", (x, 0.05))
-        for part in (left, right):
-            part.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-            tidy(part)
+            panel.annotate(f"{short} {'undefined' if isnan(area) else f'{area:.3f}'}", (x, 0.05))
+            panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+            tidy(panel)
     write_figure(path, figure)
 
 
-def _draw(left: Axes, right: Axes, scores: BinaryScores, color: str, width: float) -> None:
-    """Nothing where a curve is undefined: all are true or none."""
-    if scores.truth.all() or not scores.truth.any():
-        return
-    precision, recall = scores.precision_recall()
-    # Precision of the examples so far holds until the next one: no slope between the points.
-    left.plot(recall, precision, color=color, linewidth=width, drawstyle="steps-post")
-    false, true = scores.roc()
-    right.plot(false, true, color=color, linewidth=width)
+def _draw_curves(left: Axes, right: Axes, scores: BinaryScores, color: str, width: float) -> None:
+    if scores.has_both:  # else the curves are undefined
+        precision, recall = scores.precision_recall()
+        # The precision holds until the next example: no slope between the points.
+        left.plot(recall, precision, color=color, linewidth=width, drawstyle="steps-post")
+        right.plot(*scores.roc(), color=color, linewidth=width)

@@ -1,127 +1,59 @@
-"""How good grasp rectangles are: the rectangle metric, and recognition of labelled rectangles.
+"""How good grasp rectangles are: the rectangle metric, and recognition of labeled rectangles.
 
 The metric of Jiang, Moseson & Saxena 2011 ("Efficient grasping from RGBD images", section V) as
 Lenz, Lee & Saxena 2014 ("Deep learning for detecting robotic grasps", section VI) use it: a
 predicted rectangle is right if one and the same good rectangle differs from it by at most 30
-degrees and has a Jaccard index above 0.25. *Detection* counts the views whose best rectangle is
-right; whole images go in, and nothing of the labels helps to find the object. *Recognition*
-counts the labelled rectangles, good and bad, that are told apart.
+degrees and has a Jaccard index above 0.25. *Detection* is the share of the images whose best
+rectangle is right; the detector sees the whole image and no labels. *Recognition* is the share of
+the labeled rectangles, good and bad, that the detector classifies correctly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import nan
+from operator import add
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_curve,
-    roc_auc_score,
-    roc_curve,
-)
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.dataset import Dataset, tracked
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.views import LabelledViews, tracked
-from cvdl.evaluation.figures import mean_of_defined, or_none
-from cvdl.evaluation.folds import spread
+from cvdl.evaluation.binary import BinaryScores
+from cvdl.evaluation.figures import as_json, mean_of_defined
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overlap
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = [
-    "JACCARDS",
-    "BinaryScores",
-    "GraspJudge",
-    "GraspResult",
-    "GraspScores",
-    "evaluate_detector",
-    "fold_report",
-    "recognise",
-    "score_detector",
-]
+__all__ = ["JACCARDS", "GraspJudge", "GraspResult", "GraspScores", "score_grasp_detector"]
 
-#: The literature's threshold of the Jaccard index, and stricter ones.
+#: The threshold of the Jaccard index in the literature, and stricter ones.
 JACCARDS = (RIGHT_OVERLAP, 0.30, 0.40, 0.50)
 
 
 @runtime_checkable
 class GraspJudge(Protocol):
-    """What can tell good rectangles from bad ones; a detector may be one too."""
+    """A classifier of rectangles; a detector may be one too."""
 
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.floating]:
-        """(N,) probability in [0, 1] of each rectangle's being good."""
+        """(N,) probabilities in [0, 1] that the rectangles are good."""
         ...
 
 
 @dataclass(frozen=True)
-class BinaryScores:
-    """What should be told from the rest, and how sure the model is of each.
-
-    Attributes:
-        truth: (N,) bool.
-        score: (N,) float, higher for what the model takes to be true.
-    """
-
-    truth: NDArray[np.bool_]
-    score: NDArray[np.floating]
-
-    def __add__(self, other: BinaryScores) -> BinaryScores:
-        """Both together: the folds of a cross-validation."""
-        return BinaryScores(
-            np.concatenate([self.truth, other.truth]), np.concatenate([self.score, other.score])
-        )
-
-    def accuracy(self) -> float:
-        """Share that lies on the right side of 0.5; NaN of nothing."""
-        return mean_of_defined((self.score > 0.5) == self.truth)
-
-    def average_precision(self) -> float:
-        """Mean precision over the recall; NaN where nothing is true."""
-        return float(average_precision_score(self.truth, self.score) if self.truth.any() else nan)
-
-    def roc_auc(self) -> float:
-        """Area under the ROC curve; NaN where all are true or none."""
-        if self.truth.all() or not self.truth.any():
-            return nan
-        return float(roc_auc_score(self.truth, self.score))
-
-    def precision_recall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Precision and recall, (K,) each, as the threshold rises."""
-        precision, recall, _ = precision_recall_curve(self.truth, self.score)
-        return precision, recall
-
-    def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rates of false and of true positives, (K,) each, as the threshold falls."""
-        false, true, _ = roc_curve(self.truth, self.score)
-        return false, true
-
-    def report(self) -> dict[str, Any]:
-        """The figures, as JSON takes them: None for what is undefined."""
-        return {
-            "count": len(self.truth),
-            "good": int(self.truth.sum()),
-            "accuracy": or_none(self.accuracy()),
-            "average_precision": or_none(self.average_precision()),
-            "roc_auc": or_none(self.roc_auc()),
-        }
-
-
-@dataclass(frozen=True)
 class GraspResult:
-    """One view's detection.
+    """The best rectangle of one image.
 
     Attributes:
-        name: of the view.
-        object_id: of what it shows.
-        best: the detector's best rectangle; empty where it found none.
+        name: of the image.
+        object_id: of the object in it.
+        best: the best rectangle of the detector; empty if it found none.
         overlap: largest Jaccard index of ``best`` with a good rectangle within 30 degrees.
         latency_ms: of the detector.
     """
@@ -133,50 +65,46 @@ class GraspResult:
     latency_ms: float
 
     def report(self) -> dict[str, Any]:
-        """The result, as JSON takes it; the rectangle's sides in pixels, its angle in radians."""
+        """The result for JSON; sides of the rectangle in pixels, its angle in radians."""
         best = None
         if len(self.best):
-            best = {
-                "center": self.best.center[0].tolist(),
-                "angle": float(self.best.angle[0]),
-                "opening": float(self.best.opening[0]),
-                "plate": float(self.best.plate[0]),
-                "score": float(self.best.score[0]),
+            fields = ("center", "angle", "opening", "plate", "score")
+            best = {field: getattr(self.best, field)[0] for field in fields}
+        return as_json(
+            {
+                "name": self.name,
+                "object": self.object_id,
+                "overlap": self.overlap,
+                "right": {f"{threshold:.2f}": self.overlap > threshold for threshold in JACCARDS},
+                "latency_ms": self.latency_ms,
+                "best": best,
             }
-        return {
-            "name": self.name,
-            "object": self.object_id,
-            "overlap": self.overlap,
-            "right": {_key(threshold): self.overlap > threshold for threshold in JACCARDS},
-            "latency_ms": self.latency_ms,
-            "best": best,
-        }
+        )
 
 
 @dataclass(frozen=True)
 class GraspScores:
-    """A detector's results on a data set.
+    """The results of a grasp detector on a data set.
 
     Attributes:
-        results: one for each view that has a good rectangle.
-        recognition: of the labelled rectangles; None for a detector that does not judge them.
+        results: one for each image with a good rectangle.
+        recognition: of the labeled rectangles; None for a detector that does not judge them.
     """
 
     results: tuple[GraspResult, ...]
     recognition: BinaryScores | None = None
 
     def __add__(self, other: GraspScores) -> GraspScores:
-        """Both together: the folds of a cross-validation."""
         mine, others = self.recognition, other.recognition
         both = None if mine is None or others is None else mine + others
         return GraspScores(self.results + other.results, both)
 
     def top1(self, threshold: float = RIGHT_OVERLAP) -> float:
-        """Share of the views whose best rectangle is right; NaN of no view."""
+        """Share of the images whose best rectangle is right; NaN without images."""
         return mean_of_defined(np.array([result.overlap > threshold for result in self.results]))
 
     def detection(self) -> BinaryScores:
-        """Which views' best rectangles are right, and their scores: does the score tell?"""
+        """Which of the best rectangles are right, and their scores."""
         found = [result for result in self.results if len(result.best)]
         return BinaryScores(
             np.array([result.overlap > RIGHT_OVERLAP for result in found], bool),
@@ -185,97 +113,67 @@ class GraspScores:
 
     def figures(self) -> dict[str, float]:
         """The single figures by name: ``top1@0.25`` and so on, ``recognition`` (accuracy)."""
-        figures = {f"top1@{_key(threshold)}": self.top1(threshold) for threshold in JACCARDS}
+        figures = {f"top1@{threshold:.2f}": self.top1(threshold) for threshold in JACCARDS}
         if self.recognition is not None:
             figures["recognition"] = self.recognition.accuracy()
         return figures
 
     def report(self) -> dict[str, Any]:
-        """All of it, as JSON takes it.
+        """All figures for JSON; undefined ones are None.
 
-        ``views`` (how many), ``found_nothing`` (views without a rectangle), ``top1`` (share right
-        by threshold of the Jaccard index), ``latency_ms`` (``median`` and ``p95``), ``detection``
-        and ``recognition`` (``count``, ``good``, ``accuracy``, ``average_precision``,
-        ``roc_auc``; detection's accuracy is of a score of 0.5 as the sign of a right rectangle;
-        recognition is None for a detector that does not judge), ``results`` (a list, see
-        ``GraspResult.report``). Undefined figures are None.
+        ``views`` (number), ``found_nothing`` (views without a rectangle), ``top1`` (share of right
+        ones by threshold of the Jaccard index), ``latency_ms`` (``median`` and ``p95``),
+        ``detection`` and ``recognition`` (see ``BinaryScores.report``; the accuracy of detection
+        takes a score of 0.5 as the sign of a right rectangle; recognition is None for a detector
+        that does not judge), ``results`` (see ``GraspResult.report``).
         """
         latency = [result.latency_ms for result in self.results] or [nan]
-        return {
-            "views": len(self.results),
-            "found_nothing": sum(not len(result.best) for result in self.results),
-            "top1": {_key(threshold): or_none(self.top1(threshold)) for threshold in JACCARDS},
-            "latency_ms": {
-                "median": or_none(float(np.median(latency))),
-                "p95": or_none(float(np.percentile(latency, 95))),
-            },
-            "detection": self.detection().report(),
-            "recognition": None if self.recognition is None else self.recognition.report(),
-            "results": [result.report() for result in self.results],
-        }
+        return as_json(
+            {
+                "views": len(self.results),
+                "found_nothing": sum(not len(result.best) for result in self.results),
+                "top1": {f"{threshold:.2f}": self.top1(threshold) for threshold in JACCARDS},
+                "latency_ms": {"median": np.median(latency), "p95": np.percentile(latency, 95)},
+                "detection": self.detection().report(),
+                "recognition": None if self.recognition is None else self.recognition.report(),
+                "results": [result.report() for result in self.results],
+            }
+        )
 
 
-def evaluate_detector(
-    detector: GraspDetector, samples: Iterable[GraspSample]
-) -> Iterator[GraspResult]:
-    """Score the best rectangle of every view, one after the other.
+def score_grasp_detector(
+    detector: GraspDetector, data: Dataset[GraspSample], console: Console | None = None
+) -> GraspScores:
+    """Score a detector on labeled images, and its recognition if it has ``judge``.
 
-    Views without a good rectangle are passed over: nothing would be right there.
+    Images without a good rectangle are skipped in detection: no rectangle would be right there.
 
     Args:
-        detector: is given the whole image, and nothing of where the object lies.
-        samples: labelled views.
+        detector: gets the whole images.
+        data: labeled images.
+        console: shows the progress.
 
     Raises:
-        DatasetError: if a view cannot be read.
+        DatasetError: if an image cannot be read.
     """
-    for sample in samples:
+    results = []
+    for sample in tracked(data, "detecting", console):
         if not len(sample.good):
             continue
         start = perf_counter()
         best = detector(sample.frame, count=1)[:1]
         latency = 1000 * (perf_counter() - start)
-        overlap = best_overlap(best, sample.good)
-        yield GraspResult(
-            sample.name, sample.object_id, best, float(overlap.max(initial=0)), latency
-        )
-
-
-def recognise(judge: GraspJudge, samples: Iterable[GraspSample]) -> Iterator[BinaryScores]:
-    """Judge the labelled rectangles of every view, good and bad, one view after the other.
-
-    Raises:
-        DatasetError: if a view cannot be read.
-    """
-    for sample in samples:
-        scores = [judge.judge(sample.frame, some) for some in (sample.good, sample.bad)]
-        truth = np.repeat([True, False], [len(sample.good), len(sample.bad)])
-        yield BinaryScores(truth, np.concatenate(scores))
-
-
-def score_detector(
-    detector: GraspDetector, data: LabelledViews[GraspSample], console: Console | None = None
-) -> GraspScores:
-    """A detector's scores on some views; of recognition too if it has ``judge``."""
-    results = tuple(evaluate_detector(detector, tracked(data, "detecting", console)))
+        overlap = float(best_overlap(best, sample.good).max(initial=0))
+        results.append(GraspResult(sample.name, sample.object_id, best, overlap, latency))
     recognition = None
     if isinstance(detector, GraspJudge) and len(data):
-        first, *others = recognise(detector, tracked(data, "recognising", console))
-        recognition = sum(others, first)
-    return GraspScores(results, recognition)
+        views = tracked(data, "recognising", console)
+        recognition = reduce(add, (_recognition(detector, sample) for sample in views))
+    return GraspScores(tuple(results), recognition)
 
 
-def fold_report(folds: Sequence[GraspScores]) -> dict[str, Any]:
-    """Mean and deviation of every figure over the folds of a cross-validation, as JSON takes it.
-
-    Each of ``GraspScores.figures`` has ``mean`` and ``deviation`` (of a sample: divided by one
-    less than the number of folds), ``pooled`` (all views together) and ``folds`` (a list).
-    """
-    if not folds:
-        return {}
-    first, *others = folds
-    return spread(sum(others, first).figures(), [fold.figures() for fold in folds])
-
-
-def _key(threshold: float) -> str:
-    return f"{threshold:.2f}"
+def _recognition(judge: GraspJudge, sample: GraspSample) -> BinaryScores:
+    """Judge the labeled rectangles of an image, good and bad."""
+    scores = [judge.judge(sample.frame, some) for some in (sample.good, sample.bad)]
+    truth = np.repeat([True, False], [len(sample.good), len(sample.bad)])
+    return BinaryScores(truth, np.concatenate(scores))

@@ -1,23 +1,23 @@
-"""How well objects were told apart: the measures of unseen-object instance segmentation.
+"""How well objects are segmented: the measures of unseen-object instance segmentation.
 
-Labelled and predicted objects are matched one to one so that the sum of the pairs' F is largest
-(Hungarian method; Dave et al., "Towards Segmenting Anything That Moves", 2019). Then, as Xie et
-al. have it ("Unseen Object Instance Segmentation for Robotic Environments", 2021):
+Labeled and predicted objects are matched one to one so that the sum of the pairs' F is largest
+(Hungarian method; Dave et al., "Towards Segmenting Anything That Moves", 2019). The measures are
+those of Xie et al. ("Unseen Object Instance Segmentation for Robotic Environments", 2021):
 
 - overlap: precision is the pixels on which matched pairs agree, divided by all pixels of
-  predicted objects; recall the same, divided by all pixels of labelled objects;
+  predicted objects; recall the same, divided by all pixels of labeled objects;
 - boundary: the same of the objects' outlines, where a pixel agrees if it lies within 0.3 % of
-  the picture's diagonal (rounded up: 3 pixels at 640x480) of its partner's outline;
-- detected: the share of labelled objects whose pair has an overlap F above 0.75.
+  the image's diagonal (rounded up: 3 pixels at 640x480) of its partner's outline;
+- detected: the share of labeled objects whose pair has an overlap F above 0.75.
 
-0 / 0 counts as 1 (nothing predicted: no wrong pixel), and F is 0 where precision and recall are.
+0 / 0 counts as 1 (nothing predicted: no wrong pixel), and F is 0 if precision and recall are.
 Only pairs that share a pixel count as matched. The literature reports the mean over frames of
 each figure (``mean_figures``); adding scores pools their pixels and objects instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,67 +26,26 @@ from scipy.ndimage import find_objects
 from scipy.optimize import linear_sum_assignment
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.evaluation.outlines import agreeing, outline, tolerance
+from cvdl.evaluation.outlines import Counts, compare_outlines, tolerance
 
 __all__ = [
     "DETECTED_F",
-    "Counts",
-    "Match",
+    "ObjectMatch",
     "SegmentationScore",
     "evaluate_segmentation",
     "mean_figures",
 ]
 
-#: A labelled object counts as detected above this overlap F.
+#: A labeled object counts as detected above this overlap F.
 DETECTED_F = 0.75
-#: Tolerance of the boundary measure, as a share of the picture's diagonal.
+#: Tolerance of the boundary measure, as a share of the image's diagonal.
 _BOUNDARY_TOLERANCE = 0.003
+_NO_LABEL = -1  # of an object without a partner
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Counts behind a precision and a recall.
-
-    Attributes:
-        predicted_right: predicted pixels that agree with their partner.
-        predicted: all predicted pixels.
-        labelled_right: labelled pixels that agree with their partner.
-        labelled: all labelled pixels.
-    """
-
-    predicted_right: int = 0
-    predicted: int = 0
-    labelled_right: int = 0
-    labelled: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.predicted_right + other.predicted_right,
-            self.predicted + other.predicted,
-            self.labelled_right + other.labelled_right,
-            self.labelled + other.labelled,
-        )
-
-    @property
-    def precision(self) -> float:
-        """Share of the predicted that is right; 1 where nothing was predicted."""
-        return self.predicted_right / self.predicted if self.predicted else 1.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the labelled that was found; 1 where nothing was labelled."""
-        return self.labelled_right / self.labelled if self.labelled else 1.0
-
-    @property
-    def f(self) -> float:
-        """Harmonic mean of precision and recall."""
-        total = self.precision + self.recall
-        return 2 * self.precision * self.recall / total if total else 0.0
-
-
-@dataclass(frozen=True)
-class Match:
-    """One labelled object and its prediction, by their numbers; ``f`` is their overlap's."""
+class ObjectMatch:
+    """The labels of a labeled object and of its prediction, and the F of their overlap."""
 
     truth: int
     predicted: int
@@ -100,14 +59,14 @@ class SegmentationScore:
     Attributes:
         overlap: of the objects' pixels.
         boundary: of their outlines.
-        objects: number of labelled objects.
-        matches: the pairs, in order of the labelled numbers, frame after frame.
+        objects: number of labeled objects.
+        matches: the pairs, in order of the true labels, frame after frame.
     """
 
     overlap: Counts
     boundary: Counts
     objects: int
-    matches: tuple[Match, ...]
+    matches: tuple[ObjectMatch, ...]
 
     def __add__(self, other: SegmentationScore) -> SegmentationScore:
         return SegmentationScore(
@@ -119,13 +78,13 @@ class SegmentationScore:
 
     @property
     def detected(self) -> float:
-        """Share of the labelled objects whose overlap F is above 0.75."""
+        """Share of the labeled objects whose overlap F is above 0.75."""
         if not self.objects:
             return 0.0 if self.overlap.predicted else 1.0
         return sum(match.f > DETECTED_F for match in self.matches) / self.objects
 
     def figures(self) -> dict[str, float]:
-        """The seven figures that are reported, each from 0 to 1."""
+        """The seven reported figures, each from 0 to 1."""
         return {
             "overlap_f": self.overlap.f,
             "overlap_precision": self.overlap.precision,
@@ -138,7 +97,7 @@ class SegmentationScore:
 
 
 def mean_figures(scores: Sequence[SegmentationScore]) -> dict[str, float]:
-    """Mean over frames of each figure, as the literature reports them; empty without frames."""
+    """Mean over frames of each figure, as in the literature; empty without frames."""
     rows = [score.figures() for score in scores]
     return {key: float(np.mean([row[key] for row in rows])) for key in (rows[0] if rows else ())}
 
@@ -151,10 +110,10 @@ def evaluate_segmentation(
     """Compare two label images (H, W), both numbered as ``Scene.labels``.
 
     Args:
-        truth: labelled objects from 2 on; 0 and 1 are no objects.
+        truth: labels of objects from 2 on; 0 and 1 are no objects.
         predicted: the same of the prediction.
-        valid: (H, W), the pixels that count: a prediction elsewhere is neither right nor wrong.
-            For truth that says nothing where there was no depth reading. All count by default.
+        valid: (H, W), the pixels that count; a prediction elsewhere is neither right nor wrong.
+            For truth that has no labels where there is no depth. Default: all.
 
     Raises:
         ValueError: if the images differ in size.
@@ -163,9 +122,9 @@ def evaluate_segmentation(
         raise ValueError(f"truth is {truth.shape}, the prediction {predicted.shape}")
     if valid is not None:
         truth, predicted = np.where(valid, truth, 0), np.where(valid, predicted, 0)
-    truth_numbers, truth = _compact(truth)
-    predicted_numbers, predicted = _compact(predicted)
-    shape = (len(truth_numbers) + 1, len(predicted_numbers) + 1)
+    truth_labels, truth = _compact(truth)
+    predicted_labels, predicted = _compact(predicted)
+    shape = (len(truth_labels) + 1, len(predicted_labels) + 1)
     pairs = np.bincount((truth * shape[1] + predicted).ravel(), minlength=shape[0] * shape[1])
     pairs = pairs.reshape(shape)
     truth_area, predicted_area = pairs.sum(1)[1:], pairs.sum(0)[1:]
@@ -177,58 +136,39 @@ def evaluate_segmentation(
     agreed = int(common[rows, columns].sum())
     return SegmentationScore(
         Counts(agreed, int(predicted_area.sum()), agreed, int(truth_area.sum())),
-        _boundary(truth, predicted, dict(zip(rows.tolist(), columns.tolist(), strict=True))),
-        len(truth_numbers),
+        _boundary(truth, predicted, dict(zip(rows + 1, columns + 1, strict=True))),
+        len(truth_labels),
         tuple(
-            Match(int(truth_numbers[i]), int(predicted_numbers[j]), float(f[i, j]))
+            ObjectMatch(int(truth_labels[i]), int(predicted_labels[j]), float(f[i, j]))
             for i, j in zip(rows, columns, strict=True)
         ),
     )
 
 
 def _compact(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """The object numbers in use, and the image with 1... in their place and 0 elsewhere."""
-    numbers = np.flatnonzero(np.bincount(labels.ravel()))
-    numbers = numbers[numbers >= FIRST_OBJECT_LABEL]
+    """The labels of objects in use, and the image with 1... in their place and 0 elsewhere."""
+    used = np.flatnonzero(np.bincount(labels.ravel()))
+    used = used[used >= FIRST_OBJECT_LABEL]
     table = np.zeros(int(labels.max()) + 1, np.int32)
-    table[numbers] = np.arange(1, len(numbers) + 1)
-    return numbers, table[labels]
+    table[used] = np.arange(1, len(used) + 1)
+    return used, table[labels]
 
 
 def _boundary(
     truth: NDArray[np.integer], predicted: NDArray[np.integer], partners: dict[int, int]
 ) -> Counts:
-    """Counts of the outlines; ``partners`` by index, the images numbered by index + 1."""
+    """Counts of the outlines; ``partners`` by the labels of ``_compact``."""
     radius = tolerance(truth.shape, _BOUNDARY_TOLERANCE)
-    truth_boxes, predicted_boxes = find_objects(truth), find_objects(predicted)
+    truth_boxes = dict(enumerate(find_objects(truth), start=1))
+    predicted_boxes = dict(enumerate(find_objects(predicted), start=1))
+    pairs = [(i, partners.get(i, _NO_LABEL)) for i in truth_boxes]
+    pairs += [(_NO_LABEL, j) for j in predicted_boxes if j not in partners.values()]
     counts = Counts()
-    for i, truth_box in enumerate(truth_boxes):
-        j = partners.get(i)
-        window = _window([truth_box] if j is None else [truth_box, predicted_boxes[j]], radius)
-        labelled = outline(truth[window] == i + 1)
-        if j is None:
-            counts += Counts(labelled=_count(labelled))
-            continue
-        found = outline(predicted[window] == j + 1)
-        counts += Counts(
-            agreeing(found, labelled, radius),
-            _count(found),
-            agreeing(labelled, found, radius),
-            _count(labelled),
+    for i, j in pairs:
+        boxes = [box for box in (truth_boxes.get(i), predicted_boxes.get(j)) if box]
+        window = tuple(
+            slice(max(min(s.start for s in sides) - radius, 0), max(s.stop for s in sides) + radius)
+            for sides in zip(*boxes, strict=True)
         )
-    for j in set(range(len(predicted_boxes))) - set(partners.values()):
-        found = outline(predicted[_window([predicted_boxes[j]], radius)] == j + 1)
-        counts += Counts(predicted=_count(found))
+        counts += compare_outlines(truth[window] == i, predicted[window] == j, radius)
     return counts
-
-
-def _window(boxes: Iterable[tuple[slice, slice]], margin: int) -> tuple[slice, ...]:
-    """What holds all boxes and a margin."""
-    return tuple(
-        slice(max(min(s.start for s in sides) - margin, 0), max(s.stop for s in sides) + margin)
-        for sides in zip(*boxes, strict=True)
-    )
-
-
-def _count(pixels: NDArray[np.uint8]) -> int:
-    return int(np.count_nonzero(pixels))

@@ -1,9 +1,9 @@
-"""How good maps of classes are: the measures of semantic segmentation.
+"""How good class maps are: the measures of semantic segmentation.
 
-As Badrinarayanan et al. have them (SegNet, IEEE PAMI 2017, section 3.3): the share of all pixels
-that are right, the mean of that share over the classes, the mean intersection over union, and the
-F1 of the classes' outlines after Csurka et al. 2013, where a pixel of an outline is right within
-0.75 % of the picture's diagonal.
+Those of Badrinarayanan et al. (SegNet, IEEE PAMI 2017, section 3.3): the share of all pixels that
+are right, the mean of that share over the classes, the mean intersection over union, and the F1 of
+the classes' outlines after Csurka et al. 2013, where a pixel of an outline is right within 0.75 %
+of the image's diagonal.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
-from cvdl.evaluation.figures import mean_of_defined, or_none
-from cvdl.evaluation.outlines import agreeing, outline, tolerance
+from cvdl.evaluation.figures import as_json, confusion_matrix, mean_of_defined
+from cvdl.evaluation.outlines import compare_outlines, tolerance
 
-__all__ = ["SemanticReport", "score_class_maps"]
+__all__ = ["ClassMapReport", "score_class_maps"]
 
-_TOLERANCE = 0.0075  # of the picture's diagonal, for outlines
+_TOLERANCE = 0.0075  # of the image's diagonal, for outlines
 
 
 @dataclass(frozen=True)
-class SemanticReport:
-    """Figures of maps of classes; NaN where nothing is labelled.
+class ClassMapReport:
+    """The figures of class maps; NaN where nothing is labeled.
 
     Attributes:
         classes: C names.
-        pixels: (C + 1, C + 1) int64, how many pixels of the row's class were taken for the
-            column's; the last of no class.
-        views: their names, each with the mean intersection over union and the mean F1 of the
-            outlines, of the classes labelled in it.
+        pixels: (C + 1, C + 1) int64 numbers of pixels; rows are true classes, columns predicted
+            ones; the last ones are of no class.
+        views: by name of the image, the mean intersection over union and the mean F1 of the
+            outlines, both of the classes that are labeled in it.
     """
 
     classes: tuple[str, ...]
@@ -45,12 +45,12 @@ class SemanticReport:
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
-        """(C + 1,): of each class's pixels, the share that is right."""
+        """(C + 1,) the share of the pixels of each class that is right."""
         return _shares(self.pixels.diagonal(), self.pixels.sum(axis=1))
 
     @property
     def iou(self) -> NDArray[np.float64]:
-        """(C + 1,): intersection over union; NaN for what is neither labelled nor told."""
+        """(C + 1,) intersection over union; NaN for classes neither labeled nor predicted."""
         return _iou(self.pixels)
 
     def figures(self) -> dict[str, float]:
@@ -64,71 +64,62 @@ class SemanticReport:
         }
 
     def report(self) -> dict[str, Any]:
-        """All figures as JSON takes them: None for what is undefined."""
-        each = [
-            {"pixels": int(count), "accuracy": or_none(share), "iou": or_none(iou)}
-            for count, share, iou in zip(
-                self.pixels.sum(axis=1), self.accuracy, self.iou, strict=True
-            )
-        ]
-        return {
-            "images": len(self.views),
-            **{name: or_none(value) for name, value in self.figures().items()},
-            "classes": dict(zip(self.classes, each, strict=False)),
-            "no_class": each[-1],
-            "confusion": self.pixels.tolist(),
-        }
+        """All figures for JSON; undefined ones are None."""
+        rows = zip(self.pixels.sum(axis=1), self.accuracy, self.iou, strict=True)
+        each = [{"pixels": count, "accuracy": share, "iou": iou} for count, share, iou in rows]
+        return as_json(
+            {
+                "images": len(self.views),
+                **self.figures(),
+                "classes": dict(zip(self.classes, each, strict=False)),
+                "no_class": each[-1],
+                "confusion": self.pixels,
+            }
+        )
 
 
 def score_class_maps(
     class_map: Callable[[RgbdFrame], NDArray[np.uint8]],
     samples: Iterable[DetectionSample],
     classes: Sequence[str],
-) -> SemanticReport:
-    """Score maps of classes on labelled views, which are read once and not kept.
+) -> ClassMapReport:
+    """Score the class maps of labeled images, one after the other.
 
     Args:
-        class_map: gives each pixel (H, W) of a frame a place in ``classes``, or their number for
-            none.
-        samples: views with masks; their labels are places in ``classes``.
+        class_map: gives each pixel (H, W) of a frame a class index, or the number of classes for
+            no class.
+        samples: images with masks, of the same classes.
         classes: C names.
 
     Raises:
-        InputError: if a view has no masks, or cannot be read.
+        InputError: if an image has no masks or cannot be read.
     """
     count = len(classes) + 1
     total, views = np.zeros((count, count), np.int64), {}
     for sample in samples:
         truth = LabelledPixels.of(sample, len(classes)).class_map
+        radius = tolerance(truth.shape, _TOLERANCE)
         counted = truth != IGNORED
-        told = np.where(counted, class_map(sample.frame), IGNORED)
-        pairs = count * truth[counted].astype(np.intp) + told[counted]
-        pixels = np.bincount(pairs, minlength=count**2).reshape(count, count)
+        predicted = np.where(counted, class_map(sample.frame), IGNORED)
+        pixels = confusion_matrix(truth[counted], predicted[counted], count)
         total += pixels
-        labels = np.unique(truth[truth < len(classes)])
-        outlines = [_outline_f(truth == label, told == label) for label in labels]
+        labeled = np.unique(truth[truth < len(classes)])
+        outlines = [
+            compare_outlines(truth == index, predicted == index, radius) for index in labeled
+        ]
+        # A class that fills the image has no outline.
+        f = [each.f if each.labeled or each.predicted else nan for each in outlines]
         views[sample.name] = (
-            mean_of_defined(_iou(pixels)[labels]),
-            mean_of_defined(np.array(outlines)),
+            mean_of_defined(_iou(pixels)[labeled]),
+            mean_of_defined(np.array(f)),
         )
-    return SemanticReport(tuple(classes), total, views)
+    return ClassMapReport(tuple(classes), total, views)
 
 
 def _iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Of each class, from a confusion matrix."""
     right = pixels.diagonal()
     return _shares(right, pixels.sum(axis=0) + pixels.sum(axis=1) - right)
-
-
-def _outline_f(truth: NDArray[np.bool_], told: NDArray[np.bool_]) -> float:
-    """NaN where neither has an outline, as what fills the picture."""
-    labelled, found = outline(truth), outline(told)
-    if not labelled.any() and not found.any():
-        return nan
-    radius = tolerance(truth.shape, _TOLERANCE)
-    right = agreeing(found, labelled, radius) / max(1, int(np.count_nonzero(found)))
-    met = agreeing(labelled, found, radius) / max(1, int(np.count_nonzero(labelled)))
-    return 2 * right * met / (right + met) if right + met else 0.0
 
 
 def _shares(some: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The classes that a detector and a data set have in common, by their names."""
+"""The classes that a detector and a data set have in common, by name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ __all__ = ["SharedClasses"]
 
 @dataclass(frozen=True)
 class SharedClasses:
-    """Which labels of a detector and of a data set mean the same.
+    """Class indices of a detector and of a data set, mapped to the classes of both.
 
-    Names are the same whatever their case, and whether words are parted by spaces, hyphens or
-    underscores.
+    Names are compared without case, and spaces, hyphens and underscores are equal.
 
     Attributes:
-        names: those in common, as the data set writes them and in its order.
-        unknown: the data set's classes that the detector does not know.
+        names: the common classes, as in the data set and in its order.
+        unknown: the classes of the data set that the detector does not know.
     """
 
     names: tuple[str, ...]
@@ -34,13 +33,13 @@ class SharedClasses:
 
     @classmethod
     def between(cls, detector: Sequence[str], data: Sequence[str]) -> SharedClasses:
-        """Of the classes of a detector and of a data set.
+        """Match the classes of a detector and of a data set.
 
         Raises:
-            InputError: if they have none in common.
+            InputError: if they have no class in common.
         """
-        theirs = {_plain(name) for name in detector}
-        names = tuple(name for name in data if _plain(name) in theirs)
+        known = {_plain(name) for name in detector}
+        names = tuple(name for name in data if _plain(name) in known)
         if not names:
             raise InputError(
                 "the detector and the data set have no class in common: it finds "
@@ -48,10 +47,10 @@ class SharedClasses:
                 "class names, use --class-agnostic"
             )
         unknown = tuple(name for name in data if name not in names)
-        return cls(names, unknown, _labels(data, names), _labels(detector, names))
+        return cls(names, unknown, _indices(data, names), _indices(detector, names))
 
     def sample(self, sample: DetectionSample) -> DetectionSample:
-        """A view of the data set with the boxes of these classes, and their labels."""
+        """A sample of the data set with only the boxes of these classes."""
         labels = self._of_data[sample.labels]
         rows = labels >= 0
         return replace(
@@ -63,28 +62,28 @@ class SharedClasses:
         )
 
     def found(self, found: Detections) -> Detections:
-        """The detector's detections of these classes, with their labels."""
-        some = found[self._of_detector[found.labels] >= 0]
-        return replace(some, labels=self._of_detector[some.labels])
+        """The detections of these classes."""
+        known = found[self._of_detector[found.labels] >= 0]
+        return replace(known, labels=self._of_detector[known.labels])
 
-    def class_map(self, told: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The detector's map of classes (H, W) with these classes' labels, the rest their number.
+    def class_map(self, predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A class map (H, W) of the detector in these classes; other pixels get their number.
 
         Args:
-            told: places in the detector's classes, or their number for none.
+            predicted: class indices of the detector, or its number of classes for no class.
         """
-        labels = np.append(self._of_detector, -1)
-        return np.where(labels < 0, len(self.names), labels).astype(np.uint8)[told]
+        indices = np.append(self._of_detector, -1)
+        return np.where(indices < 0, len(self.names), indices).astype(np.uint8)[predicted]
 
 
 def _plain(name: str) -> str:
     return name.casefold().replace("_", " ").replace("-", " ").strip()
 
 
-def _labels(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
-    """(len(classes),) places in ``names``; -1 for those that are not among them."""
-    places = {_plain(name): place for place, name in reversed(list(enumerate(names)))}
-    return np.array([places.get(_plain(name), -1) for name in classes], np.int64)
+def _indices(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
+    """(len(classes),) indices into ``names``; -1 for other classes."""
+    index_of = {_plain(name): index for index, name in reversed(list(enumerate(names)))}
+    return np.array([index_of.get(_plain(name), -1) for name in classes], np.int64)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cvdl.core.settings import Settings
-from cvdl.grasping.names import DetectorName
+from cvdl.core.registry import NameIn
+from cvdl.core.settings import LOAD_TIME, Settings
+from cvdl.grasping.registry import GRASP_DETECTORS
 
 __all__ = ["GraspConfig"]
 
@@ -15,13 +16,25 @@ __all__ = ["GraspConfig"]
 class GraspConfig(Settings):
     """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
 
-    enable: bool = Field(True, description="Whether to find grasps.")
-    detector: DetectorName = Field("cascade", description="Detector that ranks the rectangles.")
+    enable: bool = Field(
+        True,
+        description="Whether to find grasps.",
+        json_schema_extra=LOAD_TIME,
+    )
+    detector: Annotated[str, NameIn(GRASP_DETECTORS)] = Field(
+        GRASP_DETECTORS.default,
+        description="Detector that ranks the rectangles.",
+        json_schema_extra=LOAD_TIME,
+    )
     weights: str = Field(
-        "", description="Weights file (.safetensors) of the detector; empty: the package's file."
+        "",
+        description="Weights file (.safetensors) of the detector; empty: the package's file.",
+        json_schema_extra=LOAD_TIME,
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device of the networks; auto: a GPU if there is one."
+        "auto",
+        description="Device of the networks; auto: a GPU if there is one.",
+        json_schema_extra=LOAD_TIME,
     )
     candidates: int = Field(
         64, ge=1, le=5000, description="Number of rectangles requested from the detector."

@@ -1,4 +1,4 @@
-"""What every grasp detector is to the rest of the stack."""
+"""The interface of all grasp detectors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["GraspDetector"]
 
 
 class GraspDetector(Protocol):
-    """A frame in, ranked grasp rectangles out."""
+    """Finds grasp rectangles in a frame."""
 
     def __call__(
         self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
     ) -> GraspRectangles:
-        """The best rectangles, best first.
+        """Return the best rectangles, best first.
 
         Args:
-            frame: colour and depth.
-            mask: (H, W) bool, where centres may lie: the objects and their rim; None: anywhere.
-            count: at most so many.
+            frame: color and depth.
+            mask: (H, W) bool, where centers may be: on objects and their rim; None for anywhere.
+            count: largest number of rectangles.
         """
         ...

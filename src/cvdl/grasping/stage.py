@@ -1,65 +1,62 @@
-"""The grasp stage: a frame and its objects in, grasps out."""
+"""The grasp stage: adds grasps to a scene."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Plane, SceneObject
-from cvdl.grasping import load_detector
+from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.poses import grasp_poses, nearest_labels
+from cvdl.grasping.registry import load_grasp_detector
 
 __all__ = ["GraspStage", "select_grasps"]
 
-_RIM = 8 / 640  # of the picture's width: so far beside an object may a rectangle's centre lie
+_RIM = 8 / 640  # of the image width: largest distance of a rectangle's center from its object
 
 
 class GraspStage:
-    """Finds grasps of every object.
+    """Adds ``grasps`` of all objects to a scene.
 
     Args:
         config: settings.
-        detector: what finds rectangles; the one that the settings name if not given.
+        detector: the grasp detector; by default it is loaded from the settings.
 
     Attributes:
-        detector: what finds rectangles.
+        detector: the grasp detector.
 
     Raises:
-        InputError: if the detector's weights or device are not there.
+        InputError: if the weights or the device of the detector are missing.
     """
 
     def __init__(
         self, config: GraspConfig | None = None, detector: GraspDetector | None = None
     ) -> None:
         self.config = config or GraspConfig()
-        weights = Path(self.config.weights) if self.config.weights else None
-        self.detector = detector or load_detector(self.config.detector, weights, self.config.device)
+        self.detector = detector or load_grasp_detector(
+            self.config.detector, self.config.weights, self.config.device
+        )
 
-    def __call__(
-        self,
-        frame: RgbdFrame,
-        labels: NDArray[np.uint16],
-        plane: Plane | None,
-        objects: tuple[SceneObject, ...],
-    ) -> tuple[tuple[Grasp, ...], dict[str, int]]:
-        """Grasps of the objects of one frame, best first; the refused rectangles by reason.
+    def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
+        """Find grasps of the objects of one frame.
 
         Args:
-            frame: colour and depth.
-            labels: (H, W) as in `cvdl.core.scene.Scene`.
-            plane: the support plane; without one nothing is grasped.
-            objects: what to grasp.
+            frame: color and depth.
+            scene: with the results of the segmentation. Without a plane there are no grasps.
+
+        Returns:
+            The scene with its ``grasps``, best first, and the number of ``refused`` rectangles by
+            reason.
         """
-        config = self.config
-        if plane is None or not objects:
-            return (), {}
+        config, labels, plane = self.config, scene.labels, scene.plane
+        if plane is None or not scene.objects:
+            return scene
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         mask = cv2.dilate((labels >= FIRST_OBJECT_LABEL).view(np.uint8), ellipse) > 0
@@ -85,7 +82,7 @@ class GraspStage:
             )
             for i in chosen
         )
-        return grasps, dict(poses.refused)
+        return replace(scene, grasps=grasps, refused=dict(poses.refused))
 
 
 def select_grasps(
@@ -94,13 +91,13 @@ def select_grasps(
     label: NDArray[np.integer],
     config: GraspConfig,
 ) -> NDArray[np.intp]:
-    """Which grasps stay: no near-duplicates of better ones, no more than the caps allow.
+    """Select grasps without near-duplicates of better ones, up to the maximum numbers.
 
     Args:
-        position: (N, 3), metres, best first.
-        direction: (N, 3), unit vectors along the openings; their sign does not matter.
-        label: (N,) of the objects.
-        config: distances, angles and caps.
+        position: (N, 3), meters, best first.
+        direction: (N, 3), unit vectors along the openings; the sign is irrelevant.
+        label: (N,) labels of the objects.
+        config: distances, angles and maximum numbers.
 
     Returns:
         Indices, best first.

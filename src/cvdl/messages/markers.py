@@ -1,84 +1,112 @@
-"""What RViz is to draw of a scene: the plane, boxes with their names, grippers."""
+"""Markers for RViz: the plane, boxes with their names, grippers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import BOX_EDGES, PLANE_LABEL, Scene, SceneObject
+from cvdl.core.scene import BOX_EDGES, PLANE_LABEL, Plane, Scene
+from cvdl.messages.factory import MessageFactory
 from cvdl.viz.pictures import PLATE_COLOR, object_color
 
-__all__ = ["Marker", "scene_markers"]
+__all__ = ["marker_array"]
 
-_TEXT_HEIGHT = 0.025  # metres
-_OUTLINE_STRIDE = 8  # pixels; the plane's outline is for the eye, and this is much faster
+_TEXT_HEIGHT = 0.025  # meters
+_OUTLINE_STRIDE = 8  # pixels; the outline of the plane need not be exact, and this is much faster
 
 
-@dataclass(frozen=True)
-class Marker:
-    """What becomes a visualization_msgs/Marker.
+def marker_array(make: MessageFactory, frame: RgbdFrame, scene: Scene) -> Any:
+    """MarkerArray: deletes all earlier markers, then shows plane, boxes, names and grippers.
 
-    Attributes:
-        namespace: with the number, the marker's identity.
-        number: see there.
-        kind: name of a constant of the message, as "LINE_LIST".
-        scale: metres; what of depends on the kind.
-        rgba: each 0 to 1.
-        points: (N, 3) in the camera's optical frame, metres.
-        position: (3,) the same, where the kind has one place.
-        text: what is written there.
+    The best grasp of each object is opaque, the others are faint. Points are in the camera's
+    optical frame, meters.
     """
-
-    namespace: str
-    number: int
-    kind: str
-    scale: tuple[float, float, float]
-    rgba: tuple[float, float, float, float]
-    points: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
-    position: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
-    text: str = ""
-
-
-def scene_markers(frame: RgbdFrame, scene: Scene) -> Iterator[Marker]:
-    """Plane, boxes, names and grippers; each object's best grasp opaque, its others faint."""
+    add = _Markers(make, frame)
+    add("", 0, "ARROW", (0, 0, 0), action="DELETEALL")
     if scene.plane is not None:
         rgba = _rgba(object_color(PLANE_LABEL), 0.35)
-        triangles = _plane_triangles(frame, scene)
-        yield Marker("plane", PLANE_LABEL, "TRIANGLE_LIST", (1, 1, 1), rgba, points=triangles)
+        triangles = _plane_triangles(frame, scene.labels, scene.plane)
+        add("plane", PLANE_LABEL, "TRIANGLE_LIST", (1, 1, 1), rgba, triangles)
     for item in scene.objects:
-        yield from _box_markers(item, scene.caption(item))
+        box = item.box3d
+        edges = box.corners()[BOX_EDGES].reshape(-1, 3)
+        rgba = _rgba(object_color(item.label), 1.0)
+        add("boxes", item.label, "LINE_LIST", (0.003, 0, 0), rgba, edges)
+        above = box.center + box.rotation[:, 2] * (box.size[2] / 2 + _TEXT_HEIGHT)
+        add(
+            "names",
+            item.label,
+            "TEXT_VIEW_FACING",
+            scale=(0, 0, _TEXT_HEIGHT),
+            rgba=(1, 1, 1, 1),
+            position=above,
+            text=scene.caption(item),
+        )
     best = scene.best_grasps()
     for number, grasp in enumerate(scene.grasps):
         is_best = grasp is best[grasp.label]
-        yield Marker(
-            "grasps",
-            number,
-            "LINE_LIST",
-            scale=(0.004 if is_best else 0.0015, 0, 0),
-            rgba=_rgba(PLATE_COLOR, 1.0 if is_best else 0.4),
-            points=grasp.wireframe().reshape(-1, 3),
+        width, alpha = (0.004, 1.0) if is_best else (0.0015, 0.4)
+        lines = grasp.wireframe().reshape(-1, 3)
+        add("grasps", number, "LINE_LIST", (width, 0, 0), _rgba(PLATE_COLOR, alpha), lines)
+    return make.new("visualization_msgs/msg/MarkerArray", markers=add.markers)
+
+
+class _Markers:
+    """Builds markers and collects them in ``markers``."""
+
+    def __init__(self, make: MessageFactory, frame: RgbdFrame) -> None:
+        self.markers: list[Any] = []
+        self._make, self._header = make, make.header(frame)
+        self._type = make.type("visualization_msgs/msg/Marker")
+
+    def __call__(
+        self,
+        namespace: str,
+        number: int,
+        kind: str,
+        scale: tuple[float, float, float],
+        rgba: tuple[float, float, float, float] = (0, 0, 0, 0),
+        points: NDArray[np.float64] | tuple[()] = (),
+        position: NDArray[np.float64] | tuple[float, float, float] = (0, 0, 0),
+        text: str = "",
+        action: str = "ADD",
+    ) -> None:
+        """Add a marker; kind and action are names of constants of the message."""
+        new, xyz = self._make.new, self._make.xyz
+        red, green, blue, alpha = (float(channel) for channel in rgba)
+        no_bytes = self._make.sequence(np.empty(0, np.uint8))
+        marker = self._type(
+            header=self._header,
+            ns=namespace,
+            id=number,
+            type=getattr(self._type, kind),
+            action=getattr(self._type, action),
+            pose=new(
+                "geometry_msgs/msg/Pose",
+                position=xyz("Point", position),
+                orientation=new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+            ),
+            scale=xyz("Vector3", scale),
+            color=new("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=alpha),
+            lifetime=new("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
+            frame_locked=False,
+            points=[xyz("Point", point) for point in points],
+            colors=[],
+            texture_resource="",
+            texture=new(
+                "sensor_msgs/msg/CompressedImage", header=self._header, format="", data=no_bytes
+            ),
+            uv_coordinates=[],
+            text=text,
+            mesh_resource="",
+            mesh_file=new("visualization_msgs/msg/MeshFile", filename="", data=no_bytes),
+            mesh_use_embedded_materials=False,
         )
-
-
-def _box_markers(item: SceneObject, caption: str) -> Iterator[Marker]:
-    box = item.box3d
-    edges = box.corners()[BOX_EDGES].reshape(-1, 3)
-    rgba = _rgba(object_color(item.label), 1.0)
-    yield Marker("boxes", item.label, "LINE_LIST", (0.003, 0, 0), rgba, points=edges)
-    yield Marker(
-        "names",
-        item.label,
-        "TEXT_VIEW_FACING",
-        scale=(0, 0, _TEXT_HEIGHT),
-        rgba=(1, 1, 1, 1),
-        position=box.center + box.rotation[:, 2] * (box.size[2] / 2 + _TEXT_HEIGHT),
-        text=caption,
-    )
+        self.markers.append(marker)
 
 
 def _rgba(color: tuple[int, int, int], alpha: float) -> tuple[float, float, float, float]:
@@ -86,16 +114,17 @@ def _rgba(color: tuple[int, int, int], alpha: float) -> tuple[float, float, floa
     return red / 255, green / 255, blue / 255, alpha
 
 
-def _plane_triangles(frame: RgbdFrame, scene: Scene) -> NDArray[np.float64]:
-    """The convex outline of what is seen of the plane, as a fan of triangles: (3 n, 3), metres."""
-    assert scene.plane is not None
-    rows, columns = np.nonzero(scene.labels[::_OUTLINE_STRIDE, ::_OUTLINE_STRIDE] == PLANE_LABEL)
+def _plane_triangles(
+    frame: RgbdFrame, labels: NDArray[np.uint16], plane: Plane
+) -> NDArray[np.float64]:
+    """The convex outline of the visible plane as a fan of triangles: (3 n, 3), meters."""
+    rows, columns = np.nonzero(labels[::_OUTLINE_STRIDE, ::_OUTLINE_STRIDE] == PLANE_LABEL)
     if len(rows) < 3:
         return np.empty((0, 3))
     hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
     pixels = cv2.approxPolyDP(hull, 0.5, True)[:, 0] * _OUTLINE_STRIDE
     rays = frame.camera.deproject_pixels(pixels, np.ones(len(pixels)))
-    slope = rays @ scene.plane.normal
-    corners = (rays * (-scene.plane.offset / slope)[:, None])[slope < 0]
+    slope = rays @ plane.normal
+    corners = (rays * (-plane.offset / slope)[:, None])[slope < 0]
     fan = [(0, i, i + 1) for i in range(1, len(corners) - 1)]
     return corners[np.array(fan, int).reshape(-1)]

@@ -1,33 +1,370 @@
-"""The messages of the topics that somebody listens to."""
+"""The result topics: one table with the type, the content and the builder of each.
+
+Everything about a topic follows from its row: the publishers of the nodes, what a replay writes,
+which stages run for its subscribers, the transformation to the target frame, and the docs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Scene
+from cvdl.core.scene import Detection, Scene, SceneObject
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.markers import marker_array
 from cvdl.viz.pictures import overlay
 
-__all__ = ["SPATIAL", "scene_messages"]
+__all__ = [
+    "DIAGNOSTICS_TOPIC",
+    "LABELS_TOPIC",
+    "LABEL_INFO_TOPIC",
+    "OBJECTS_TOPIC",
+    "PLANE_TOPIC",
+    "REPORTER",
+    "SCENE_TOPICS",
+    "TOPICS",
+    "ResultTopic",
+    "Results",
+    "needs_of",
+    "object_boxes",
+    "scene_messages",
+    "topics_of",
+]
 
-#: Topics whose content is in space, and so in the target frame where there is one.
-SPATIAL = frozenset(
-    {"segmentation/objects", "segmentation/plane", "grasp/poses", "grasp/detections"}
-)
+DIAGNOSTICS_TOPIC = "/diagnostics"
+#: The prefix of the names in our diagnostics.
+REPORTER = "cvdl: "
+
+#: The topics of a segmentation, and that of the class names.
+LABELS_TOPIC = "segmentation/labels"
+OBJECTS_TOPIC = "segmentation/objects"
+PLANE_TOPIC = "segmentation/plane"
+LABEL_INFO_TOPIC = "detection/label_info"
+
+#: The ``id`` of a detection without an object that is not on the support.
+_OFF_SUPPORT = "off_support"
+_GRASP_CLASS = "grasp"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A frame and the scene found in it."""
+
+    frame: RgbdFrame
+    scene: Scene
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """The overlay, (H, W, 3) uint8 RGB; drawn at first use."""
+        return overlay(self.frame, self.scene)
+
+
+@dataclass(frozen=True)
+class ResultTopic:
+    """One result topic.
+
+    Attributes:
+        name: relative to the namespace.
+        type: message type.
+        node: the node that publishes it where each stage has its own node.
+        content: what its messages hold, in Markdown.
+        build: makes the message of a frame, or None where there is none; None for the class
+            names, which are sent once and not per frame.
+        needs: what has to run for it besides the segmentation: "detect", "grasp", "draw".
+        spatial: whether its content is in 3-D, and so in the target frame if there is one.
+    """
+
+    name: str
+    type: str
+    node: str
+    content: str
+    build: Callable[[MessageFactory, Results], Any] | None
+    needs: frozenset[str] = frozenset()
+    spatial: bool = False
+
+
+def _labels(make: MessageFactory, results: Results) -> Any:
+    return make.image(results.frame, results.scene.labels, "mono16")
+
+
+def _objects(make: MessageFactory, results: Results) -> Any:
+    header, objects = make.header(results.frame), results.scene.objects
+    detections = [
+        make.detection3d(
+            header,
+            _class_of(make, item, pose),
+            pose,
+            item.box3d.size,
+            str(item.label),
+        )
+        for item, pose in zip(objects, _object_poses(make, results.scene), strict=True)
+    ]
+    return make.new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
+
+
+def _plane(make: MessageFactory, results: Results) -> Any:
+    plane = results.scene.plane
+    if plane is None:
+        return None
+    return make.new("shape_msgs/msg/Plane", coef=np.append(plane.normal, plane.offset))
+
+
+def _boxes(make: MessageFactory, results: Results) -> Any:
+    detections = results.scene.detections
+    off = (_OFF_SUPPORT if item.off_support else "" for item in detections)
+    names = [str(item.label or name) for item, name in zip(detections, off, strict=True)]
+    return _upright(make, results, names, detections)
+
+
+def _tracks(make: MessageFactory, results: Results) -> Any:
+    detections = results.scene.detections
+    names = [str(item.track) if item.track >= 0 else "" for item in detections]
+    return _upright(make, results, names, detections) if any(names) else None
+
+
+def object_boxes(make: MessageFactory, results: Results) -> Any:
+    """Detection2DArray of the objects' upright 2-D boxes; ``id`` is the label number."""
+    objects = results.scene.objects
+    return _upright(make, results, [str(item.label) for item in objects], objects)
+
+
+def _upright(
+    make: MessageFactory,
+    results: Results,
+    names: Sequence[str],
+    items: Sequence[Detection | SceneObject],
+) -> Any:
+    """Detection2DArray of items with their ids and the poses of their objects.
+
+    Without an object the pose is the identity. Pixel (u, v) covers [u, u + 1) x [v, v + 1): the
+    first column of a box is center - size / 2.
+    """
+    header, scene = make.header(results.frame), results.scene
+    labels = [item.label for item in scene.objects]
+    poses = dict(zip(labels, _object_poses(make, scene), strict=True))
+    (identity,) = make.poses([np.zeros(3)], [np.eye(3)])
+    detections = []
+    for name, item in zip(names, items, strict=True):
+        x_min, y_min, x_max, y_max = (float(value) for value in item.box2d)
+        detections.append(
+            make.detection2d(
+                header,
+                _class_of(make, item, poses.get(item.label, identity)),
+                ((x_min + x_max) / 2, (y_min + y_max) / 2),
+                0.0,
+                (x_max - x_min, y_max - y_min),
+                name,
+            )
+        )
+    return make.new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+
+
+def _class_of(make: MessageFactory, item: Detection | SceneObject, pose: Any) -> list[Any]:
+    """One hypothesis if the item has a class, else none."""
+    return [make.hypothesis(item.class_name, item.score, pose)] if item.class_name else []
+
+
+def _rectangles(make: MessageFactory, results: Results) -> Any:
+    """The center is in pixels with (0, 0) in the middle of the top-left pixel.
+
+    ``theta`` turns the image's x axis towards its y axis: clockwise as seen, because y points
+    down. The plates are at center +- size_x / 2 * (cos theta, sin theta).
+    """
+    header, scene = make.header(results.frame), results.scene
+    detections = [
+        make.detection2d(
+            header,
+            [make.hypothesis(_GRASP_CLASS, grasp.score, pose)],
+            grasp.center,
+            grasp.angle,
+            (grasp.opening, grasp.plate),
+            str(grasp.label),
+        )
+        for grasp, pose in zip(scene.grasps, _grasp_poses(make, scene), strict=True)
+    ]
+    return make.new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
+
+
+def _poses(make: MessageFactory, results: Results) -> Any:
+    return make.new(
+        "geometry_msgs/msg/PoseArray",
+        header=make.header(results.frame),
+        poses=_grasp_poses(make, results.scene),
+    )
+
+
+def _grasps(make: MessageFactory, results: Results) -> Any:
+    """``bbox.size.x`` is the opening, ``bbox.size.y`` the length of the plates; meters."""
+    header, scene = make.header(results.frame), results.scene
+    detections = [
+        make.detection3d(
+            header,
+            [make.hypothesis(_GRASP_CLASS, grasp.score, pose)],
+            pose,
+            (grasp.opening_m, grasp.plate * grasp.opening_m / grasp.opening, 0),
+            str(grasp.label),
+        )
+        for grasp, pose in zip(scene.grasps, _grasp_poses(make, scene), strict=True)
+    ]
+    return make.new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
+
+
+def _object_poses(make: MessageFactory, scene: Scene) -> list[Any]:
+    boxes = [item.box3d for item in scene.objects]
+    return make.poses([box.center for box in boxes], [box.rotation for box in boxes])
+
+
+def _grasp_poses(make: MessageFactory, scene: Scene) -> list[Any]:
+    return make.poses(
+        [grasp.position for grasp in scene.grasps], [grasp.rotation for grasp in scene.grasps]
+    )
+
+
+_GRASPS = frozenset({"grasp"})
+_DETECTIONS = frozenset({"detect"})
+
+#: The result topics by name, in the order in which the messages of a frame are sent.
+TOPICS: dict[str, ResultTopic] = {
+    topic.name: topic
+    for topic in (
+        ResultTopic(
+            LABEL_INFO_TOPIC,
+            "vision_msgs/msg/LabelInfo",
+            "detection_node",
+            "names of the detector's classes, sent once; transient local, so late joiners get "
+            "them too; absent without a detector",
+            None,
+        ),
+        ResultTopic(
+            LABELS_TOPIC,
+            "sensor_msgs/msg/Image",
+            "segmentation_node",
+            "label image, `mono16`: 0 nothing, 1 the support plane, from 2 on one number per "
+            "object",
+            _labels,
+        ),
+        ResultTopic(
+            OBJECTS_TOPIC,
+            "vision_msgs/msg/Detection3DArray",
+            "segmentation_node",
+            "oriented 3-D box of each object, the third axis along the plane's normal; `id` is "
+            "the label number; class and score where the detector has recognized it",
+            _objects,
+            needs=_DETECTIONS,
+            spatial=True,
+        ),
+        ResultTopic(
+            PLANE_TOPIC,
+            "shape_msgs/msg/Plane",
+            "segmentation_node",
+            "support plane a x + b y + c z + d = 0, in the frame of `segmentation/objects`, its "
+            "normal towards the camera; absent where none is in view",
+            _plane,
+            spatial=True,
+        ),
+        ResultTopic(
+            "detection/boxes",
+            "vision_msgs/msg/Detection2DArray",
+            "detection_node",
+            "class, score and upright box of each detection, best first; `id` is the label number "
+            "of its object, empty without an object, `off_support` where it has none and the depth "
+            "shows it off the support",
+            _boxes,
+            needs=_DETECTIONS,
+        ),
+        ResultTopic(
+            "detection/tracks",
+            "vision_msgs/msg/Detection2DArray",
+            "detection_node",
+            "with `detector.track`: the same detections in the same order; `id` is the track "
+            "number, the same in every message for the same thing",
+            _tracks,
+            needs=_DETECTIONS,
+        ),
+        ResultTopic(
+            "grasp/rectangles",
+            "vision_msgs/msg/Detection2DArray",
+            "grasp_node",
+            "grasps in the image, best first: `size_x` the opening, `size_y` the plates, `theta` "
+            "from right to down (clockwise as seen); `id` is the object's label number",
+            _rectangles,
+            needs=_GRASPS,
+        ),
+        ResultTopic(
+            "grasp/poses",
+            "geometry_msgs/msg/PoseArray",
+            "grasp_node",
+            "the same grasps in 3-D, in the same order: the middle between the tips, z the "
+            "approach, x the opening",
+            _poses,
+            needs=_GRASPS,
+            spatial=True,
+        ),
+        ResultTopic(
+            "grasp/detections",
+            "vision_msgs/msg/Detection3DArray",
+            "grasp_node",
+            "the same poses with score, opening in meters (`bbox.size.x`) and `id`",
+            _grasps,
+            needs=_GRASPS,
+            spatial=True,
+        ),
+        ResultTopic(
+            "markers",
+            "visualization_msgs/msg/MarkerArray",
+            "grasp_node",
+            "plane, boxes, names and grippers, for RViz and Foxglove",
+            lambda make, results: marker_array(make, results.frame, results.scene),
+            needs=_DETECTIONS | _GRASPS,
+        ),
+        ResultTopic(
+            "overlay",
+            "sensor_msgs/msg/Image",
+            "grasp_node",
+            "`rgb8`: the color image with all results drawn on it",
+            lambda make, results: make.image(results.frame, results.picture, "rgb8"),
+            needs=_DETECTIONS | _GRASPS | {"draw"},
+        ),
+    )
+}
+#: The types of the topics with messages of each frame, by name.
+SCENE_TOPICS = {name: topic.type for name, topic in TOPICS.items() if topic.build}
+
+
+def topics_of(node: str) -> list[ResultTopic]:
+    """The topics that a node publishes: its own, or all for perception_node."""
+    return [topic for topic in TOPICS.values() if node in (topic.node, "perception_node")]
+
+
+def needs_of(topics: Collection[str]) -> frozenset[str]:
+    """What has to run for these topics besides the segmentation."""
+    return frozenset().union(*(TOPICS[name].needs for name in topics))
 
 
 def scene_messages(
-    make: MessageFactory, frame: RgbdFrame, scene: Scene, topics: Collection[str]
+    make: MessageFactory,
+    results: Results,
+    topics: Collection[str] = TOPICS.keys(),
+    in_target: Results | None = None,
 ) -> dict[str, Any]:
-    """What `MessageFactory.scene` gives, of these topics only.
+    """The messages of a frame by topic; all have its stamp and frame id.
 
     Args:
         make: builds the messages.
-        frame: what the scene was found in: every message carries its stamp and frame id.
-        scene: what was found.
-        topics: of `SCENE_TOPICS`.
+        results: the frame and its scene.
+        topics: names of the topics to build.
+        in_target: the results in the target frame, for the spatial topics; the same if not given.
     """
-    picture = overlay(frame, scene) if "overlay" in topics else None
-    return make.scene(frame, scene, picture, topics)
+    messages = {}
+    for topic in TOPICS.values():
+        if topic.name in topics and topic.build:
+            message = topic.build(make, (in_target or results) if topic.spatial else results)
+            if message is not None:
+                messages[topic.name] = message
+    return messages

@@ -1,4 +1,8 @@
-"""Upright boxes of masks."""
+"""Upright boxes as arrays: (N, 4) pixels, x_min, y_min, x_max, y_max, the last two exclusive.
+
+Imports no torch, as the stages do without it until they load a network. Boxes as tensors are in
+``cvdl.networks.box_tensors``.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,40 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["boxes_of"]
+__all__ = ["box_areas", "box_intersections", "box_iou", "masks_to_boxes"]
+
+_Array = NDArray[np.float64]
 
 
-def boxes_of(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The smallest boxes round masks.
+def masks_to_boxes(masks: NDArray[np.bool_]) -> _Array:
+    """Return the bounding boxes (N, 4) of masks.
+
+    Unlike torchvision's, the maxima are exclusive.
 
     Args:
         masks: (N, H, W), none empty.
-
-    Returns:
-        (N, 4), pixels: x_min, y_min, x_max, y_max, the last two exclusive.
     """
     boxes = np.zeros((len(masks), 4))
     for row, mask in enumerate(masks):
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
         boxes[row] = x, y, x + width, y + height
     return boxes
+
+
+def box_areas(boxes: _Array) -> _Array:
+    """Return the areas (N,) of boxes (N, 4)."""
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+
+
+def box_intersections(a: _Array, b: _Array) -> _Array:
+    """Return the areas (N, M) that boxes (N, 4) and (M, 4) have in common."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return np.prod(np.clip(high - low, 0, None), axis=2)
+
+
+def box_iou(a: _Array, b: _Array) -> _Array:
+    """Return the intersection over union (N, M) of boxes (N, 4) and (M, 4); 0 without any area."""
+    common = box_intersections(a, b)
+    total = box_areas(a)[:, None] + box_areas(b)
+    return common / np.maximum(total - common, np.finfo(float).tiny)

@@ -1,8 +1,8 @@
-"""What our networks see: colour, relief and surface normals, at half resolution.
+"""The input of our networks: color, relief and surface normals, at half resolution.
 
-Nothing here is absolute: the relief is the depth less its mean round about, so that neither the
-camera's distance nor the table's tilt matters. Two channels say where colour and depth are known,
-so that either may be missing.
+No channel is absolute: the relief is the depth relative to its local mean, so neither the distance
+of the camera nor the tilt of the table matters. Two channels mark where color and depth are known,
+so either may be missing.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ __all__ = [
     "relief_window",
 ]
 
-#: Red, green, blue; relief and normal x, y, z; whether there is colour; whether there is depth.
+#: Red, green, blue; relief and normal x, y, z; whether color is known; whether depth is known.
 CHANNELS = 9
 COLOR, GEOMETRY = slice(0, 3), slice(3, 7)
 NORMAL_XY = slice(4, 6)
 HAS_COLOR, HAS_DEPTH = 7, 8
-#: An 8-bit colour less the first, over the second, is what the networks see.
+#: Color channels are 8-bit values minus the first, divided by the second.
 COLOR_MIDDLE, COLOR_SPREAD = 128.0, 64.0
 
-#: Pixels of the window that normals are fitted to, at half resolution.
+#: Window that normals are fitted to, pixels at half resolution.
 NORMAL_WINDOW = 5
-#: Metres of relief that are 1, and the highest relief in that scale.
+#: Meters of relief per unit, and the largest relief in that unit.
 RELIEF_SCALE, HIGHEST_RELIEF = 0.02, 3.0
 
-_RELIEF_WINDOW = 51  # pixels of 320 columns
+_RELIEF_WINDOW = 51  # pixels, of 320 columns
 
 
 def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
-    """Channels (9, H / 2, W / 2) float32 of a frame, about zero mean and unit deviation each.
+    """Return the channels (9, H / 2, W / 2) float32 of a frame, each about standardized.
 
     Args:
-        frame: colour and depth; depth may be NaN anywhere or everywhere.
+        frame: color and depth; the depth may be NaN anywhere or everywhere.
     """
     height, width = frame.depth.shape[0] // 2, frame.depth.shape[1] // 2
     channels = np.zeros((CHANNELS, height, width), np.float32)
@@ -75,7 +75,7 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
 
 
 def relief_window(width: int) -> int:
-    """Pixels round about that the relief is against, of an image ``width`` pixels wide."""
+    """Return the window, in pixels, whose mean is 0 relief in an image ``width`` pixels wide."""
     return max(3, round(_RELIEF_WINDOW * width / 320))
 
 
@@ -89,11 +89,11 @@ def _halved_depth(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArr
 
 
 def _relief(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each pixel (h, w) lies before what is round about; 0 where unknown."""
+    """Distance of each pixel (h, w) in front of its surroundings, scaled; 0 where unknown."""
     window = relief_window(depth.shape[1])
     inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
     share = cv2.blur(known.astype(np.float32), (window, window))
     mean = cv2.blur(inverse, (window, window))
-    round_about = np.divide(share, mean, out=np.zeros_like(mean), where=known & (mean > 0))
-    relief = np.where(known, (round_about - depth) / np.float32(RELIEF_SCALE), np.float32(0))
+    surroundings = np.divide(share, mean, out=np.zeros_like(mean), where=known & (mean > 0))
+    relief = np.where(known, (surroundings - depth) / np.float32(RELIEF_SCALE), np.float32(0))
     return np.clip(relief, -HIGHEST_RELIEF, HIGHEST_RELIEF, out=relief)

@@ -1,10 +1,12 @@
-"""``cvdl.networks.input`` where the networks are on a GPU: the same channels, computed there.
+"""The channels of ``cvdl.networks.input`` on the device of the networks, computed once a frame.
 
-A frame's bytes take less time to get there than its channels, and a GPU makes these of those
-sooner than a CPU. On a CPU this takes several times as long as ``network_input``.
+On a GPU they are computed there, to rounding the same: the upload of a frame takes less time than
+that of its channels. On a CPU, ``gpu_input`` would take several times as long as ``network_input``.
 """
 
 from __future__ import annotations
+
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -12,33 +14,45 @@ from torch.nn.functional import avg_pool2d, pad
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.depth.normals import FEWEST, FLATTEST
+from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input import (
     COLOR_MIDDLE,
     COLOR_SPREAD,
     HIGHEST_RELIEF,
     NORMAL_WINDOW,
     RELIEF_SCALE,
+    network_input,
     relief_window,
 )
 
-__all__ = ["gpu_input", "uploaded"]
+__all__ = ["gpu_input", "input_tensor", "uploaded"]
+
+
+def input_tensor(frame: RgbdFrame, device: torch.device) -> Tensor:
+    """Return the channels of a frame (1, 9, H / 2, W / 2) float32 on a device; see `network_input`.
+
+    They are kept with the frame: do not modify them.
+    """
+    if device.type == "cuda":
+        return frame.derived(_channels, device)
+    return torch.from_numpy(frame.derived(network_input)[None])
 
 
 def uploaded(frame: RgbdFrame, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """A frame on a device.
+    """Copy a frame to a device.
 
     Returns:
-        Colour (H, W, 3) uint8, depth (H, W) float32, and fx, fy, cx, cy (4,) float32.
+        Color (H, W, 3) uint8, depth (H, W) float32, and fx, fy, cx, cy (4,) float32.
     """
     camera = frame.camera
     values = camera.fx, camera.fy, camera.cx, camera.cy
-    intrinsics = torch.tensor(values, dtype=torch.float32)  # also where they are of numpy
+    intrinsics = torch.tensor(values, dtype=torch.float32)  # also where they are NumPy numbers
     color, depth = torch.from_numpy(frame.color), torch.from_numpy(frame.depth)
     return color.to(device), depth.to(device), intrinsics.to(device)
 
 
 def gpu_input(color: Tensor, depth: Tensor, intrinsics: Tensor) -> Tensor:
-    """What ``network_input`` gives of a frame, (1, 9, H / 2, W / 2) float32, to rounding.
+    """Return the channels of ``network_input``, (1, 9, H / 2, W / 2) float32, to rounding.
 
     Args:
         color, depth, intrinsics: see ``uploaded``.
@@ -54,8 +68,28 @@ def gpu_input(color: Tensor, depth: Tensor, intrinsics: Tensor) -> Tensor:
     return torch.cat(channels)[None]
 
 
+class _Channels:
+    """``gpu_input`` as CUDA graphs. All networks and threads share them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def __call__(self, frame: RgbdFrame, device: torch.device) -> Tensor:
+        uploads = frame.derived(uploaded, device)
+        with self._lock:
+            (channels,) = self._input(*uploads)
+            return channels.clone()  # the next replay overwrites them
+
+    @captured
+    def _input(self, color: Tensor, depth: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
+        return (gpu_input(color, depth, intrinsics),)
+
+
+_channels = _Channels()
+
+
 def _halved_depth(depth: Tensor) -> tuple[Tensor, Tensor]:
-    """Half the resolution (h, w), by the mean of the inverse; and where there is a reading."""
+    """Depth at half resolution (h, w), by the mean of the inverse, and whether it is known."""
     seen = depth > 0  # False for NaN too
     inverse = torch.where(seen, 1 / depth, 0)
     share, mean = avg_pool2d(torch.stack([seen.float(), inverse]), 2)
@@ -65,14 +99,14 @@ def _halved_depth(depth: Tensor) -> tuple[Tensor, Tensor]:
 def _normals(
     depth: Tensor, known: Tensor, fx: Tensor, fy: Tensor, cx: Tensor, cy: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Normals (3, h, w), 0 where there are none, and where there are; see ``surface_normals``."""
+    """Normals (3, h, w), 0 where unknown, and whether they are known; see ``surface_normals``."""
     height, width = depth.shape
     inverse = torch.where(known, 1 / depth, 0)
     ramp = torch.arange(NORMAL_WINDOW, device=depth.device) - NORMAL_WINDOW // 2.0
     powers = torch.stack([torch.ones_like(ramp), ramp, ramp**2])
     half = NORMAL_WINDOW // 2
     around = pad(torch.stack([inverse, known.float()]), (half, half, half, half))
-    # Moments [i, j] about each pixel's window, (2, 3, 3, h, w): of x to the j, y to the i.
+    # Moments [i, j] of each pixel's window, (2, 3, 3, h, w): of y to the power i, x to the power j.
     rows = (around.unfold(2, NORMAL_WINDOW, 1)[:, None] * powers[:, None, None]).sum(-1)
     sums = (rows.unfold(2, NORMAL_WINDOW, 1)[:, None] * powers[:, None, None, None]).sum(-1)
     (q, qx), qy = sums[0, 0, :2], sums[0, 1, 0]
@@ -93,7 +127,7 @@ def _normals(
 
 
 def _relief(depth: Tensor, known: Tensor) -> Tensor:
-    """How far each pixel (h, w) lies before what is round about; 0 where unknown."""
+    """Distance of each pixel (h, w) in front of its surroundings, scaled; 0 where unknown."""
     window = relief_window(depth.shape[1])
     images = torch.stack([known.float(), torch.where(known, 1 / depth, 0)])[None]
     row, column = (_reflected(size, window, depth.device) for size in depth.shape)
@@ -104,7 +138,7 @@ def _relief(depth: Tensor, known: Tensor) -> Tensor:
 
 
 def _reflected(size: int, window: int, device: torch.device) -> Tensor:
-    """Which of ``size`` pixels stand in a row that a window has room on: mirrored at both ends."""
+    """Indices of ``size`` pixels padded for a window, by reflection without the edge pixel."""
     index = torch.arange(size + window - 1, device=device) - window // 2
     period = max(1, 2 * (size - 1))
     index = index.abs() % period

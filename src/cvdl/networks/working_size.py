@@ -1,8 +1,7 @@
-"""Frames brought to the size that our networks have learnt from.
+"""Resizing of frames to the apparent object size that our networks are trained on.
 
-A network knows things by how large they are in the picture. All that ours have seen came from
-cameras of 640 columns and a focal length of 525 to 615 pixels; what another camera sees is made as
-large or as small as they would see it.
+The networks recognize objects at the size they have in images of 640 columns with a focal length
+of 525 to 615 pixels. Frames of other cameras are resized to match.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from cvdl.core.frame import RgbdFrame
 __all__ = ["to_working_size"]
 
 _FOCAL = 570.0  # pixels
-_TOLERANCE = 1.25  # on the size, either way: training zooms by more
-_WIDEST = 640  # pixels, of a picture that is enlarged
-_LEAST_SIDE = 64  # pixels, of one that is reduced
+_TOLERANCE = 1.25  # ratio of sizes, either way; training zooms by more
+_WIDEST = 640  # pixels, of an enlarged image
+_LEAST_SIDE = 64  # pixels, of a reduced image
 
 
 def to_working_size(frame: RgbdFrame) -> tuple[RgbdFrame, NDArray[np.float64]]:
-    """A frame as the networks are to see it.
+    """Return a frame at the working size of the networks.
 
     Args:
-        frame: of any camera.
+        frame: frame of any camera. The resized frame is kept with it.
 
     Returns:
-        The frame itself where its size is about right, else it and its camera resampled; and the
-        factors (2,) that x and y have been multiplied by (a pixel's middle is at a half).
+        The frame itself if its size is within the tolerance, else the frame and its camera
+        resized; and the factors (2,) by which x and y are multiplied (pixel centers are at .5).
     """
     camera = frame.camera
     size = np.array([camera.width, camera.height])
@@ -40,14 +39,18 @@ def to_working_size(frame: RgbdFrame) -> tuple[RgbdFrame, NDArray[np.float64]]:
     if 1 / _TOLERANCE < factor < _TOLERANCE:
         return frame, np.ones(2)
     width, height = (int(side) for side in np.rint(size * factor))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    resized = frame.derived(_resized, width, height, interpolation)
+    return resized, np.array([width / camera.width, height / camera.height])
+
+
+def _resized(frame: RgbdFrame, width: int, height: int, interpolation: int) -> RgbdFrame:
+    camera = frame.camera
     x, y = width / camera.width, height / camera.height
-    resampled = RgbdFrame(
-        cv2.resize(
-            frame.color,
-            (width, height),
-            interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
-        ).reshape(height, width, 3),
-        # No mean of what lies in front and what behind.
+    color = cv2.resize(frame.color, (width, height), interpolation=interpolation)
+    return RgbdFrame(
+        color.reshape(height, width, 3),
+        # Nearest: a mean of foreground and background is no depth.
         cv2.resize(frame.depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT),
         Camera(
             width,
@@ -60,4 +63,3 @@ def to_working_size(frame: RgbdFrame) -> tuple[RgbdFrame, NDArray[np.float64]]:
         frame.stamp_ns,
         frame.frame_id,
     )
-    return resampled, np.array([x, y])

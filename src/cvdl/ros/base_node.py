@@ -1,16 +1,13 @@
-"""What the nodes share: frames in, stages off the executor's thread, topics out.
-
-A node says which stages it has and which topics it publishes; see the modules beside this one.
-"""
+"""The base of the nodes: a managed node that runs stages on matched frames."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
-from time import monotonic, perf_counter
+from time import monotonic, monotonic_ns
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,20 +17,26 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from std_srvs.srv import SetBool, Trigger
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Scene, Segmentation
-from cvdl.messages.depth_registration import NotRegisteredYetError
-from cvdl.messages.factory import LABEL_INFO_TOPIC, REPORTER, SCENE_TOPICS, MessageFactory
-from cvdl.messages.reading import MessageError, doubts, read_frame, stamp_ns
-from cvdl.messages.segments import read_segmentation
+from cvdl.core.worker import LatestWorker
+from cvdl.detection.config import DetectionConfig
+from cvdl.grasping.config import GraspConfig
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.sync import Match
-from cvdl.messages.topics import SPATIAL, scene_messages
-from cvdl.messages.up import with_up
-from cvdl.pipeline import PerceptionConfig
-from cvdl.ros.health import Health
-from cvdl.ros.inputs import OVERRIDABLE, CameraInput, SegmentationInput
+from cvdl.messages.topics import (
+    DIAGNOSTICS_TOPIC,
+    LABEL_INFO_TOPIC,
+    LABELS_TOPIC,
+    Results,
+    topics_of,
+)
+from cvdl.networks.device import pick_device
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.parameters import (
     NodeConfig,
@@ -42,30 +45,29 @@ from cvdl.ros.parameters import (
     descriptor,
     parameters_of,
 )
-from cvdl.ros.stages import Stages
-from cvdl.ros.tf_input import TfInput
-from cvdl.ros.transforms import Transformer, TransformMissingError, transformed
-from cvdl.ros.worker import LatestWorker
-from cvdl.segmentation.doubts import tilt_deg
-from cvdl.segmentation.missing_plane import missing_plane
+from cvdl.ros.subscriptions import OVERRIDABLE
+from cvdl.ros.transforms import Transformer
+from cvdl.ros.warm_up import warmed_up
+from cvdl.runner import Runner
 
 __all__ = ["BaseNode"]
 
 _log = logging.getLogger("cvdl.ros")
 
-_TICK_S = 1.0  # of diagnostics and of the watch over the inputs
-_LAST_S = 2.0  # after which a pair without a follower is taken for the last one
-_STOP_S = 2.0  # that an end of the work, by Ctrl-C say, waits for the frame under way
+_TICK_S = 1.0  # period of the diagnostics and of the checks of the inputs
+_LAST_S = 2.0  # after which a match without a follower counts as the last one
+_STOP_S = 2.0  # longest wait for the current frame when the work ends, e.g. by Ctrl-C
+_WINDOW = 100  # frames that diagnostics report latencies and planes of
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A frame to work on.
+    """A match to process.
 
     Attributes:
-        match: its messages.
-        wanted: the topics that somebody listens to.
-        segmentation: labels and objects of another node, where there is one.
+        match: color, depth and camera_info.
+        wanted: result topics with subscribers.
+        segmentation: labels and objects of another node, if there is one.
     """
 
     match: Match
@@ -74,25 +76,21 @@ class _Job:
 
 
 class BaseNode(LifecycleNode):
-    """A managed node that runs stages on synchronised frames.
+    """A managed node that runs stages on matched frames.
 
-    Unconfigured it has only parameters; configured, networks and publishers; active, it
-    subscribes, works and publishes.
+    Unconfigured it has only parameters. Configured it has networks and publishers. Active, it
+    subscribes, processes and publishes.
 
     Class attributes:
-        NAME: of the node, unless it is remapped.
+        NAME: node name, unless remapped.
         CONFIG: model of its parameters.
-        TOPICS: of `SCENE_TOPICS`, those that it publishes.
-        BUILDS_ON_SEGMENTATION: whether it takes another node's segmentation where there is one.
 
     Args:
-        kwargs: as of rclpy.node.Node.
+        kwargs: see rclpy.node.Node.
     """
 
     NAME: ClassVar[str]
     CONFIG: ClassVar[type[NodeConfig]]
-    TOPICS: ClassVar[Sequence[str]]
-    BUILDS_ON_SEGMENTATION: ClassVar[bool] = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(self.NAME, **{"namespace": "perception", **kwargs})
@@ -104,111 +102,107 @@ class BaseNode(LifecycleNode):
         self._warn_of_unknown()
         self.add_on_set_parameters_callback(self._on_parameters)
         self._settings = self.CONFIG()
-        self._stages: Stages | None = None
+        self._perceive: Perception | None = None
         self._transformer: Transformer | None = None
         self._tf: TfInput | None = None
-        self._scene_publishers: dict[str, Any] = {}
-        self._label_info: Any = None
+        self._result_publishers: dict[str, Any] = {}
         self._diagnostics: Any = None
         self._worker: LatestWorker[_Job] | None = None
-        self._health: Health | None = None
+        self._runner: Runner | None = None
         self._camera: CameraInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
         self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
-        services = (
-            ("enable", "SetBool", self._on_enable),
-            ("detect_once", "Trigger", self._on_detect_once),
-        )
-        for name, kind, callback in services:
-            self.create_service(_service_type(kind), f"~/{name}", callback)
-
-    # Which stages -------------------------------------------------------------------------------
-
-    def stages_of(self, settings: Any) -> PerceptionConfig:
-        """The stages that the node has, with their settings; a subclass says."""
-        raise NotImplementedError
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        self.create_service(Trigger, "~/detect_once", self._on_detect_once)
 
     # Transitions --------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the networks and make the publishers; failing leaves the node unconfigured."""
+        """Load the networks and create the publishers; on failure the node stays unconfigured."""
         try:
             self._settings = assemble(self.CONFIG, self._values())
             self._worker = LatestWorker(self._work, self._on_overrun)
-            config = self.stages_of(self._settings)
+            config = _stages_of(self._settings)
             start = monotonic()
-            self._stages = self._worker.call(lambda: Stages.ready(config), self.context.ok)
+            self._perceive = self._worker.call(lambda: warmed_up(config), self.context.ok)
             if self._settings.target_frame:
                 self._transformer = Transformer(self, self._settings.target_frame)
-            for topic in self.TOPICS:
-                self._scene_publishers[topic] = self._publisher(topic, SCENE_TOPICS[topic])
-            if LABEL_INFO_TOPIC.partition("/")[0] in {t.partition("/")[0] for t in self.TOPICS}:
-                latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-                kind = "vision_msgs/msg/LabelInfo"
-                self._label_info = self._publisher(LABEL_INFO_TOPIC, kind, latched)
-            self._diagnostics = self._publisher(
-                "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray"
-            )
+            for topic in topics_of(self.NAME):
+                qos = QoSProfile(depth=10)
+                if topic.name == LABEL_INFO_TOPIC:  # late joiners get the class names too
+                    qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+                self._result_publishers[topic.name] = self._publisher(topic.name, topic.type, qos)
+            kind = "diagnostic_msgs/msg/DiagnosticArray"
+            self._diagnostics = self._publisher(DIAGNOSTICS_TOPIC, kind, QoSProfile(depth=10))
         except CancelledError:  # Ctrl-C
             self._release()
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            # An unforeseen one too must not end the process: the state machine swallows it.
+            # No exception may end the process: the state machine swallows even unknown ones.
             known = isinstance(error, InputError)
             self.get_logger().error(f"cannot be configured: {error}" if known else repr(error))
             _log.debug("configure", exc_info=error)
             self._release()
             return TransitionCallbackReturn.FAILURE
-        self._told_classes = False
+        self._has_sent_classes = False
         self.get_logger().info(
-            f"configured in {monotonic() - start:.1f} s: networks on {self._stages.device}"
+            f"configured in {monotonic() - start:.1f} s: networks on {_devices_of(config)}"
         )
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and work."""
-        assert self._stages
+        """Subscribe and process."""
+        assert self._perceive
         self._due = 0.0
-        self._health = Health(self._stages.device)
-        if self.BUILDS_ON_SEGMENTATION:
-            self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
         self._tf = TfInput(self)
-        self._camera = CameraInput(self, self._settings, self._on_match, self._tf)
+        source = camera_source(self, self._settings, self._tf)
+        transformer = self._transformer
+        self._runner = Runner(
+            self._perceive,
+            source,
+            self._factory,
+            window=_WINDOW,
+            device=_devices_of(self._perceive.config),
+            target_frame=transformer.target_frame if transformer else "",
+            to_target=self._to_target if transformer else None,
+            # After a shutdown nothing can be published.
+            ends_run=lambda error: not self.context.ok(),
+        )
+        if LABELS_TOPIC not in self._result_publishers:
+            self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
+        self._camera = CameraInput(self, self._settings, source, self._on_match)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop listening; the frame under way is let go of."""
+        """Unsubscribe; the results of the current frame are not published."""
         result = super().on_deactivate(state)  # first: nothing is published from here on
         self._stop()
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of networks and publishers."""
+        """Release networks and publishers."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of everything."""
+        """Release everything."""
         self._stop()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a transition that failed halfway: unconfigured again."""
-        self._stop()
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
+    # After a transition that failed halfway the node is unconfigured again.
+    on_error = on_shutdown
 
     def destroy_node(self) -> None:
-        """Let go of everything, and of the node."""
+        """Release everything, and the node."""
         self._stop()
         self._release()
         super().destroy_node()
         # It holds the node's handle, and a stage that has not ended holds this object: the node
-        # would stay in the graph until the middleware takes it for dead, 10 s later.
+        # would stay in the graph until the middleware gives it up 10 s later.
         self._state_machine = None
 
     def _stop(self) -> None:
@@ -218,25 +212,26 @@ class BaseNode(LifecycleNode):
         if self._timer is not None:
             self.destroy_timer(self._timer)
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
+        self._runner = None
         if self._worker is not None and not self._worker.clear(_STOP_S):
             self.get_logger().warning(f"a stage did not end within {_STOP_S:g} s")
 
     def _release(self) -> None:
-        for publisher in (*self._scene_publishers.values(), self._label_info, self._diagnostics):
+        for publisher in (*self._result_publishers.values(), self._diagnostics):
             if publisher is not None:
                 self.destroy_lifecycle_publisher(publisher)
-        self._scene_publishers, self._label_info, self._diagnostics = {}, None, None
+        self._result_publishers, self._diagnostics = {}, None
         if self._transformer is not None:
             self._transformer.close()
         if self._worker is not None:
             self._worker.stop()
-        self._transformer = self._stages = self._worker = None
+        self._transformer = self._perceive = self._worker = None
 
-    def _publisher(self, topic: str, kind: str, qos: QoSProfile | None = None) -> Any:
+    def _publisher(self, topic: str, kind: str, qos: QoSProfile) -> Any:
         return self.create_lifecycle_publisher(
             message_type(kind),
             topic,
-            qos or QoSProfile(depth=10),
+            qos,
             qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
         )
 
@@ -246,9 +241,9 @@ class BaseNode(LifecycleNode):
         return {name: self.get_parameter(name).value for name in self._specs}
 
     def _warn_of_unknown(self) -> None:
-        """Of names in files and on the command line that are no parameters: rclpy says nothing.
+        """Warn of unknown parameters in files and on the command line, which rclpy ignores.
 
-        Those of another of our nodes are none to warn of: all nodes may have one file.
+        Parameters of our other nodes are accepted: all nodes may share one file.
         """
         ours = {spec.name for spec in parameters_of(PerceptionNodeConfig)}
         for name in self._parameter_overrides:  # rclpy has no public name for them
@@ -265,20 +260,21 @@ class BaseNode(LifecycleNode):
         new = {each.name: each.value for each in changes if each.name in self._specs}
         if not new:  # only those that rclpy declares for itself
             return result(successful=True)
-        if self._stages is not None:
+        if self._perceive is not None:
             for name, value in new.items():
                 if not self._specs[name].live and value != values[name]:
                     reason = f"{name} can be set only while the node is unconfigured"
                     return result(successful=False, reason=reason)
         try:
             settings = assemble(self.CONFIG, {**values, **new})
-            if self._stages is not None:
-                # In one step: the worker takes the stages once a frame.
-                self._stages = Stages(self.stages_of(settings), self._stages)
+            if self._perceive is not None:
+                self._perceive = Perception(_stages_of(settings), self._perceive)
+                if self._runner is not None:
+                    self._runner.perceive = self._perceive
         except InputError as error:
             return result(successful=False, reason=str(error))
         self._settings = settings
-        if "enable" in new:  # whoever said so wants more, or less, than a single frame
+        if "enable" in new:  # an explicit setting replaces the single frame of detect_once
             self._once = False
         if new.keys() & {"enable", "max_rate"}:  # the next frame is due by the new settings
             self._due = 0.0
@@ -302,14 +298,25 @@ class BaseNode(LifecycleNode):
     # Input --------------------------------------------------------------------------------------
 
     def _on_match(self, match: Match) -> None:
-        self._tell_classes(match)
+        self._publish_classes(match)
         if self._segmented is not None and self._segmented.is_published:
             self._segmented.wait(stamp_ns(match.color), match)
         else:
             self._choose(match)
 
+    def _publish_classes(self, match: Match) -> None:
+        """Publish the class names once, even if no frame is wanted."""
+        publisher = self._result_publishers.get(LABEL_INFO_TOPIC)
+        if self._has_sent_classes or publisher is None or not self._perceive or not self._runner:
+            return
+        self._has_sent_classes = True
+        stamp, frame_id = stamp_ns(match.color), match.color.header.frame_id
+        message = self._runner.class_names(self._perceive.classes, stamp, frame_id)
+        if message is not None:
+            publisher.publish(message)
+
     def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
-        """Has a pair worked on if it is wanted and does not come too soon."""
+        """Submit a match to the worker if it is wanted and due."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
         self._unwanted = None
         if not settings.enable:
@@ -320,7 +327,7 @@ class BaseNode(LifecycleNode):
         if settings.max_rate:
             if now < self._due:
                 return
-            # A camera at just this rate, a little early and a little late, must not lose frames.
+            # A camera at exactly this rate, with some jitter, must not lose frames.
             period = 1 / settings.max_rate
             self._due = max(self._due, now - period / 2) + period
         if self._once:
@@ -329,9 +336,9 @@ class BaseNode(LifecycleNode):
             self._worker.submit(_Job(match, wanted, segmentation))
 
     def _choose_unwanted(self) -> None:
-        """Has the last pair worked on, if somebody wants it now and none has come since.
+        """Submit the last match if it is wanted only now and none has come since.
 
-        Who publishes a single picture publishes it once, perhaps before anybody listens to results.
+        A source of a single image publishes it once, perhaps before anybody subscribes to results.
         """
         if self._unwanted is not None and self._wanted():
             since, match, segmentation = self._unwanted
@@ -339,191 +346,80 @@ class BaseNode(LifecycleNode):
                 self._choose(match, segmentation)
 
     def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
-        if self._health is None or not self._settings.enable:
+        if self._runner is None or not self._settings.enable:
             return
-        if is_skipped:  # as one that is slower than the camera does
-            self._health.count("not segmented")
+        if is_skipped:  # as by a segmentation node that is slower than the camera
+            self._runner.tally.count("not segmented")
         else:
-            topic = self.resolve_topic_name("segmentation/labels")
-            self._health.drop("no segmentation", f"no messages on {topic}")
+            topic = self.resolve_topic_name(LABELS_TOPIC)
+            self._runner.tally.drop("no segmentation", f"no messages on {topic}")
 
     def _on_overrun(self, job: _Job) -> None:
-        if self._health is not None:
-            self._health.count("a newer frame arrived")
+        if self._runner is not None:
+            self._runner.tally.count("a newer frame arrived")
 
     def _wanted(self) -> frozenset[str]:
+        """The result topics with subscribers; the class names are sent anyway."""
         return frozenset(
             topic
-            for topic, publisher in self._scene_publishers.items()
-            if publisher.get_subscription_count()
+            for topic, publisher in self._result_publishers.items()
+            if topic != LABEL_INFO_TOPIC and publisher.get_subscription_count()
         )
 
-    # Work, on the worker's thread ---------------------------------------------------------------
+    # Processing, on the worker's thread -----------------------------------------------------------
 
     def _work(self, job: _Job) -> None:
-        stages, health, camera = self._stages, self._health, self._camera
-        if stages is None or health is None or camera is None:  # the node has just stopped
+        runner = self._runner
+        if runner is None:  # the node has just stopped
             return
-        start = perf_counter()
+
+        def publish(messages: dict[str, Any], results: Results) -> None:
+            if self._runner is not runner:  # stopped meanwhile, and perhaps activated again
+                return
+            for topic, message in messages.items():
+                publisher = self._result_publishers.get(topic)
+                if publisher is not None:
+                    publisher.publish(message)
+
         try:
-            match = camera.unpacked(job.match)
-            frame = read_frame(
-                match.color,
-                match.depth,
-                match.camera_info,
-                camera.is_rectified,
-                camera.registration,
-            )
-            if job.segmentation is None:
-                frame = self._with_up(frame, stages, health)
-            read = perf_counter()
-            scene = stages(frame, job.wanted, self._segmentation(job, frame))
-            found = perf_counter()
-            if self._camera is not camera:  # stopped meanwhile, and perhaps set up anew
-                return
-            self._publish(frame, scene, job.wanted, health)
-            end = perf_counter()
-        except NotRegisteredYetError as error:  # as at every start, so no warning
-            health.count(error.cause)
-            self.get_logger().info(str(error), once=True)
-        except MessageError as error:
-            health.drop(error.cause, f"{', '.join(camera.topics)}: {error}")
-        except TransformMissingError as error:
-            health.drop("no transform", f"segmentation/objects: {error}")
-        except Exception as error:  # a stage that fails on one frame must not end the node
-            if not self.context.ok():  # the end came between the stages and the publishing
-                return
-            cause = _cause_of(error)
-            _log.debug("frame with stamp %d ns", stamp_ns(job.match.color), exc_info=error)
-            health.drop(cause, f"{cause}, at stamp {stamp_ns(job.match.color)} ns: {error}")
-        else:
-            health.add(
-                {
-                    "read": (read - start) * 1e3,
-                    **scene.latency_ms,
-                    "publish": (end - found) * 1e3,
-                    "total": (end - start) * 1e3,
-                }
-            )
-            of_messages = doubts(
-                match.color,
-                match.depth,
-                match.camera_info,
-                camera.is_rectified,
-                camera.registration,
-                (frame.camera.width, frame.camera.height),
-            )
-            for cause, sentence in (*of_messages, *scene.doubts):
-                health.warn(cause, sentence)
-            if "segment" in scene.latency_ms:
-                health.saw_plane(scene.plane is not None)
-                if scene.plane is not None and frame.up is not None:
-                    health.tilt_deg = tilt_deg(scene.plane, frame.up)
-                if scene.plane is None:
-                    max_range = stages.config.segmentation.max_range
-                    missing = missing_plane(frame.depth, max_range)
-                    health.warn(f"no support plane: {missing.cause}", missing.sentence)
+            runner(job.match, publish, job.wanted, job.segmentation)
+        except Exception:
+            if self.context.ok():
+                raise
 
-    def _with_up(self, frame: RgbdFrame, stages: Stages, health: Health) -> RgbdFrame:
-        """Where tf knows it; see `cvdl.messages.up`."""
-        tf = self._tf
-        if tf is None:  # the node has just stopped
-            return frame
-        config = stages.config.segmentation
-        if tf.problem and config.up == "tf":
-            raise MessageError("no up direction", f"segmentation.up is tf, but {tf.problem}")
-        return with_up(frame, tf.tree, config, health.warn)
-
-    def _segmentation(self, job: _Job, frame: RgbdFrame) -> Segmentation | None:
-        """Of another node, in the camera's frame."""
-        if job.segmentation is None:
-            return None
-        found, frame_id = read_segmentation(*job.segmentation)
-        if found.labels.shape != frame.depth.shape:
-            height, width = found.labels.shape
-            raise MessageError(
-                "sizes differ",
-                f"segmentation/labels {width}x{height}, colour {frame.camera.width}x"
-                f"{frame.camera.height}",
-            )
-        if not found.objects or frame_id == frame.frame_id:
-            return found
-        if self._transformer is None or frame_id != self._transformer.target_frame:
-            raise MessageError(
-                "segmentation/objects in another frame",
-                f"{frame_id!r}; accepted: the camera's, {frame.frame_id!r}, and this node's "
-                "target_frame",
-            )
-        from_target = np.linalg.inv(self._to_target(frame, self._transformer)).astype(np.float64)
-        return transformed(found, from_target)
-
-    def _to_target(self, frame: RgbdFrame, transformer: Transformer) -> NDArray[np.float64]:
+    def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
+        assert self._transformer
         timeout = self._settings.transform_timeout
-        return transformer(frame.frame_id, frame.stamp_ns, timeout)
+        return self._transformer(frame.frame_id, frame.stamp_ns, timeout)
 
-    def _publish(
-        self, frame: RgbdFrame, scene: Scene, wanted: frozenset[str], health: Health
-    ) -> None:
-        messages = scene_messages(self._factory, frame, scene, wanted - SPATIAL)
-        spatial = wanted & SPATIAL
-        if self._transformer is None:
-            messages.update(scene_messages(self._factory, frame, scene, spatial))
-        elif spatial:
-            try:
-                matrix = self._to_target(frame, self._transformer)
-            except TransformMissingError as error:
-                health.count("no transform")
-                health.warn("no transform", f"3-D results are skipped: {error}")
-            else:
-                turned = transformed(scene, matrix)
-                target = replace(frame, frame_id=self._transformer.target_frame)
-                messages.update(scene_messages(self._factory, target, turned, spatial))
-        for topic in SCENE_TOPICS:  # in their order
-            publisher = self._scene_publishers.get(topic)
-            if topic in messages and publisher is not None:
-                publisher.publish(messages[topic])
-
-    # What is told beside the results ------------------------------------------------------------
-
-    def _tell_classes(self, match: Match) -> None:
-        """The names of the classes, once; late joiners get them too."""
-        if self._told_classes or self._label_info is None or self._stages is None:
-            return
-        self._told_classes = True
-        if self._stages.classes:
-            stamp, frame_id = stamp_ns(match.color), match.color.header.frame_id
-            self._label_info.publish(
-                self._factory.label_info(stamp, frame_id, self._stages.classes)
-            )
+    # Reports ------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Diagnostics, and a word where nothing comes."""
-        if self._camera is None or self._health is None:
+        """Publish diagnostics, and log why no frames arrive."""
+        if self._camera is None or self._runner is None:
             return
         self._camera.watch()
         self._choose_unwanted()
-        summary, values, wrong = self._health.report(self._camera, not self._settings.enable)
         self._diagnostics.publish(
-            self._factory.diagnostics(
+            self._runner.report(
                 self.get_clock().now().nanoseconds,
-                f"{REPORTER}{self.get_fully_qualified_name()}",
-                summary,
-                values,
-                wrong,
+                monotonic_ns(),
+                self.get_fully_qualified_name(),
+                idle=not self._settings.enable,
+                silence=self._camera.silence(),
+                doubt=self._camera.doubt(),
             )
         )
 
 
-def _service_type(kind: str) -> Any:
-    import std_srvs.srv
+def _stages_of(settings: NodeConfig) -> PerceptionConfig:
+    """The stages of a node: those in its parameters, the others disabled."""
+    stages = {"detector": DetectionConfig(enable=False), "grasp": GraspConfig(enable=False)}
+    own = {name for name in PerceptionConfig.model_fields if hasattr(settings, name)}
+    return PerceptionConfig(**stages | {name: getattr(settings, name) for name in own})
 
-    return getattr(std_srvs.srv, kind)
 
-
-def _cause_of(error: Exception) -> str:
-    import torch
-
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        torch.cuda.empty_cache()
-        return "out of GPU memory"
-    return f"{type(error).__name__} in a stage"
+def _devices_of(config: PerceptionConfig) -> str:
+    """The devices of the networks."""
+    stages = [stage for stage in (config.detector, config.grasp) if stage.enable]
+    return ", ".join(sorted({str(pick_device(stage.device)) for stage in stages})) or "cpu"

@@ -1,7 +1,7 @@
-"""Entry points of the nodes' executables.
+"""Entry points of the node executables.
 
-Light to import: a Ctrl-C while the libraries come in, which takes seconds, ends a node as quietly
-as any later one.
+Importing this module is cheap, so that a Ctrl-C while the libraries load, which takes seconds,
+ends a node as quietly as a later one.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ __all__ = ["detection", "grasp", "perception", "segmentation"]
 
 
 def perception() -> None:
-    """All stages in one process."""
-    _run("perception_node", "PerceptionNode")
+    """Run the node with all stages."""
+    _run("PerceptionNode")
 
 
 def segmentation() -> None:
-    """The support plane and the objects on it."""
-    _run("segmentation_node", "SegmentationNode")
+    """Run the segmentation node."""
+    _run("SegmentationNode")
 
 
 def detection() -> None:
-    """What the objects are."""
-    _run("detection_node", "DetectionNode")
+    """Run the detection node."""
+    _run("DetectionNode")
 
 
 def grasp() -> None:
-    """How to grasp them."""
-    _run("grasp_node", "GraspNode")
+    """Run the grasp node."""
+    _run("GraspNode")
 
 
-def _run(module: str, name: str) -> None:
+def _run(name: str) -> None:
     raise_first_interrupt()
     try:
         run = import_module("cvdl.ros.process").run
-        node = getattr(import_module(f"cvdl.ros.{module}"), name)
+        node = getattr(import_module("cvdl.ros.nodes"), name)
     except KeyboardInterrupt:
         sys.exit(0)
     sys.exit(run(node))

@@ -1,32 +1,25 @@
-"""Scenes in another frame than the camera's, by tf2."""
+"""Transforms from tf2, for results in another frame than the camera's."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.errors import InputError
-from cvdl.core.scene import Plane, Scene, Segmentation
+from cvdl.messages.target_frame import TransformMissingError
 from cvdl.messages.transform_tree import matrix_of
 
-__all__ = ["TransformMissingError", "Transformer", "transformed"]
-
-Found = TypeVar("Found", Scene, Segmentation)
-
-
-class TransformMissingError(Exception):
-    """tf2 does not know a transform, or did not learn of it in time."""
+__all__ = ["Transformer"]
 
 
 class Transformer:
-    """Looks up where the camera was, with a bounded wait.
+    """Looks up transforms to the target frame, with a timeout.
 
     Args:
-        node: whose executor hears /tf and /tf_static; not to be called from its thread.
-        target_frame: name of the frame to transform to.
+        node: node whose executor receives /tf and /tf_static; call this from another thread.
+        target_frame: frame to transform to.
 
     Raises:
         InputError: if tf2_ros is not installed.
@@ -46,10 +39,10 @@ class Transformer:
         self._listener = TransformListener(self._buffer, node)
 
     def __call__(self, source_frame: str, stamp_ns: int, timeout_s: float) -> NDArray[np.float64]:
-        """(4, 4) from the source frame's coordinates to the target frame's, metres.
+        """(4, 4) from the source frame's coordinates to the target frame's, meters.
 
         Raises:
-            TransformMissingError: if it is not known within so many seconds.
+            TransformMissingError: if it is not known within the timeout.
         """
         from rclpy.duration import Duration
         from rclpy.time import Time
@@ -69,37 +62,5 @@ class Transformer:
         return matrix_of(found)
 
     def close(self) -> None:
-        """No longer hear transforms."""
+        """Stop receiving transforms."""
         self._listener.unregister()
-
-
-def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
-    """Plane, 3-D boxes and grasps in another frame; the picture's part stays.
-
-    Args:
-        found: a scene, or a segmentation alone.
-        matrix: (4, 4), a rigid motion to the other frame's coordinates, metres.
-    """
-    turn, shift = matrix[:3, :3], matrix[:3, 3]
-    plane = None
-    if found.plane is not None:
-        normal = turn @ found.plane.normal
-        plane = Plane(normal, float(found.plane.offset - normal @ shift))
-    objects = tuple(
-        replace(
-            item,
-            box3d=replace(
-                item.box3d,
-                center=turn @ item.box3d.center + shift,
-                rotation=turn @ item.box3d.rotation,
-            ),
-        )
-        for item in found.objects
-    )
-    if isinstance(found, Segmentation):
-        return replace(found, plane=plane, objects=objects)
-    grasps = tuple(
-        replace(grasp, position=turn @ grasp.position + shift, rotation=turn @ grasp.rotation)
-        for grasp in found.grasps
-    )
-    return replace(found, plane=plane, objects=objects, grasps=grasps)

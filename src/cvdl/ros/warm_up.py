@@ -1,7 +1,7 @@
-"""A made-up frame, for what is compiled or loaded at first use to be so before it is in need.
+"""Runs the stages once on an artificial frame, so that no real frame waits for compilation.
 
-The kernels of segmentation and poses are compiled by numba once a machine, which takes half a
-minute; PyTorch chooses its own at a network's first run.
+Numba compiles the kernels of segmentation and poses once per machine, which takes half a minute.
+PyTorch chooses its own kernels at the first run of a network.
 """
 
 from __future__ import annotations
@@ -10,24 +10,41 @@ import numpy as np
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
+from cvdl.depth.registration import register
+from cvdl.pipeline import Perception, PerceptionConfig
 
-__all__ = ["made_up_frame"]
+__all__ = ["made_up_frame", "warmed_up"]
+
+
+def warmed_up(config: PerceptionConfig) -> Perception:
+    """Load the stages and run them once.
+
+    Raises:
+        InputError: see `Perception`.
+    """
+    # The artificial frame must not start a track.
+    untracked = config.detector.model_copy(update={"track": False})
+    perceive = Perception(config.model_copy(update={"detector": untracked}))
+    frame = made_up_frame()
+    perceive(frame)
+    register(frame.depth, frame.camera, frame.camera, np.eye(4))
+    return Perception(config, perceive)
 
 
 def made_up_frame() -> RgbdFrame:
-    """Two red blocks on a grey table, 640 x 480, seen from 45 degrees at about 0.8 m."""
+    """Two red blocks on a gray table, 640 x 480, seen from 45 degrees at about 0.8 m."""
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     ray = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], -1)
     down, away = np.array([0, 1, 1]) / np.sqrt(2), np.array([0, -1, 1]) / np.sqrt(2)
-    table = 0.55  # metres below the camera
+    table = 0.55  # meters below the camera
     depth = table / np.maximum(ray @ down, 1e-3)
-    # The blocks' tops, and their sides that face the camera.
+    # The tops of the blocks, and the sides that face the camera.
     top = (table - 0.06) / np.maximum(ray @ down, 1e-3)
     side = (table - 0.05) / np.maximum(ray @ away, 1e-3)
     on_top, on_side = ray * top[..., None], ray * side[..., None]
     half = 0.03
-    # Their middles stand at x = 0 and 0.14: two, for objects are compared with each other, too.
+    # Their centers are at x = 0 and 0.14. Two, because objects are compared with each other too.
     from_top, from_side = (np.abs(np.abs(some[..., 0] - 0.07) - 0.07) for some in (on_top, on_side))
     upper = (from_top < half) & (np.abs(on_top @ away - table + 0.02) < half)
     front = (from_side < half) & (np.abs(on_side @ down - table + 0.03) < half)

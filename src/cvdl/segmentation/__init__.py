@@ -1,4 +1,4 @@
-"""Plane-based segmentation: the support plane, and the objects that stand on it."""
+"""Plane-based segmentation: the support plane and the objects on it."""
 
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.segmenter import TabletopSegmenter

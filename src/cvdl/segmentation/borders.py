@@ -1,41 +1,42 @@
-"""Who borders on whom, and the joining of regions across weak borders."""
+"""Borders between regions, and the joining of regions across weak borders."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.paint import Paint, compare_paint
+from cvdl.segmentation.colors import ColorMatch, compare_colors
+from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.surface import Surface
 
-__all__ = ["Border", "find_borders", "join_weak_borders"]
+__all__ = ["Border", "Borders", "find_borders", "join_weak_borders"]
 
-#: Concave angles that count nothing and fully towards a border's strength, degrees.
+#: Concave angles that count 0 and 1 towards the strength of a border, degrees.
 _SMOOTH = 15.0
 _SHARP = 50.0
-#: Borders weaker than this, on average, join: about half of a border may be a sharp cut.
+#: Borders with a lower strength are removed: about half of a border may be a sharp cut.
 _WEAK = 0.67
-#: Factors on the strength of a border between regions of two colours, and of one plain colour where
-#: one has fewer pixels than this (a part, not a box on a box). A print on a smooth face stays one
-#: with it: its border has no strength to begin with.
-_OTHER_PAINT, _SAME_PAINT = 1.8, 0.67
+#: Factors on the strength of a border between two colors, and between regions of one plain color
+#: where one has fewer pixels than this (a part, not a box on a box). A print on a smooth face stays
+#: joined to the face: its border has no strength.
+_DIFFERENT_COLOR, _SAME_COLOR = 1.8, 0.67
 _PART_PIXELS = 600
-#: The factor of the shortest border; less, the greater its share of a region's outline: things that
-#: touch have a little of their outlines in common, parts of one thing much.
+#: Factor of the shortest border; it falls with the share of the border in the outline of a region:
+#: objects that touch share little of their outlines, parts of one object share much.
 _SHORT = 1.25
 
 
-@dataclass
+@dataclass(frozen=True)
 class Border:
-    """Pixel pairs along the border from one region to another, by what separates them."""
+    """Pixel pairs along the border from one region to another, by their kind."""
 
     length: int = 0
-    in_front: int = 0  # pairs where this region's side of a depth step is the nearer
+    in_front: int = 0  # pairs at a depth step where this region is nearer
     behind: int = 0
 
     def __add__(self, other: Border) -> Border:
@@ -46,84 +47,88 @@ class Border:
         )
 
     def reversed(self) -> Border:
-        """The same border seen from the other region."""
+        """The same border from the other region."""
         return Border(self.length, self.behind, self.in_front)
 
 
-def find_borders(
-    labels: NDArray[np.int32], surface: Surface
-) -> tuple[dict[int, dict[int, Border]], dict[int, int]]:
-    """Borders between regions.
+class Borders(NamedTuple):
+    """All borders between regions, one row per border.
+
+    Attributes:
+        pairs: (N, 2) int32, the two regions, the lower label first.
+        measures: (N, 4) float64, sums over the pixel pairs: 1, strength of the crease, 1 where the
+            first region is in front of a step, 1 where the second region is.
+        perimeter: (M,) int32, pixel pairs along the outline of each region, by label.
+    """
+
+    pairs: NDArray[np.int32]
+    measures: NDArray[np.float64]
+    perimeter: NDArray[np.int32]
+
+    def by_region(self) -> dict[int, dict[int, Border]]:
+        """``borders[a][b]`` from a to b, in both directions, by increasing label."""
+        borders: dict[int, dict[int, Border]] = {}
+        order = np.lexsort(self.pairs.T[::-1])
+        rows = (array[order].tolist() for array in (self.pairs, self.measures))
+        for (a, b), (length, _, front, behind) in zip(*rows, strict=True):
+            border = Border(int(length), int(front), int(behind))
+            borders.setdefault(a, {})[b] = border
+            borders.setdefault(b, {})[a] = border.reversed()
+        return borders
+
+
+def find_borders(labels: Labels, surface: Surface) -> Borders:
+    """The borders between regions.
 
     Args:
-        labels: (h, w) int32, 0 for none.
-        surface: the geometry, of the same size.
-
-    Returns:
-        borders[a][b] from a to b, both ways; and each region's perimeter in pixel pairs.
+        labels: of the regions, (h, w).
+        surface: their geometry.
     """
     pairs, measures, perimeter = _border_pairs(labels, surface.concavity, surface.steps)
-    borders: dict[int, dict[int, Border]] = defaultdict(dict)
-    for (a, b), (length, _, front, behind) in zip(
-        *(array.tolist() for array in _total(pairs, measures)), strict=True
-    ):
-        borders[a][b] = Border(int(length), int(front), int(behind))
-        borders[b][a] = borders[a][b].reversed()
-    return borders, dict(enumerate(perimeter.tolist()))
-
-
-def join_weak_borders(labels: NDArray[np.int32], surface: Surface) -> NDArray[np.int32]:
-    """Joins regions, the weakest border first, until all that are left are strong.
-
-    A pair of pixels along a border counts 1 if there is a depth step between them, else 0 to 1 by
-    the sharpness of the concave crease they lie on; a border's strength is the mean, by factors for
-    the colours on both sides and for its share of the outlines.
-
-    Args:
-        labels: (h, w) int32, 0 for none.
-        surface: the geometry and colour, of the same size.
-
-    Returns:
-        (h, w) int32, 0 for none, the other numbers not consecutive.
-    """
-    pairs, measures, perimeter = _border_pairs(labels, surface.concavity, surface.steps)
-    pairs, measures = _total(pairs, measures)
-    where = np.flatnonzero(labels)
-    label, paint = labels.ravel()[where], surface.lab.reshape(-1, 3)[where]
-    count = int(labels.max()) + 1
-    sums = np.stack([np.bincount(label, paint[:, c], count) for c in range(3)], axis=1)
-    squares = np.bincount(label, (paint * paint).sum(axis=1), count)
-    area = np.bincount(label, minlength=count).astype(np.float64)
-    parent = _join(pairs, measures, perimeter, area, sums, squares)
-    return parent[labels]
-
-
-def _total(
-    pairs: NDArray[np.int32], measures: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Sums the measures (N, 4) of equal pairs (N, 2)."""
     if not len(pairs):
-        return pairs, np.zeros((0, 4))
+        return Borders(pairs, np.zeros((0, 4)), perimeter)
     code = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     sums = np.stack([np.bincount(inverse, measures[:, c]) for c in range(4)], axis=1)
-    return pairs[first], sums.astype(np.float64)
+    return Borders(pairs[first], sums.astype(np.float64), perimeter)
+
+
+def join_weak_borders(
+    labels: Labels, borders: Borders, lab: NDArray[np.float32]
+) -> tuple[Labels, Borders]:
+    """Joins regions across the weakest border until all borders are strong.
+
+    A pixel pair along a border counts 1 at a depth step, otherwise 0 to 1 by the angle of the
+    concave crease. The strength of a border is the mean, times factors for the colors of both
+    regions and for the share of the border in their outlines.
+
+    Args:
+        labels: of the regions, (h, w).
+        borders: the borders between them.
+        lab: (h, w, 3) colors.
+
+    Returns:
+        The labels of the joined regions, and the borders between them.
+    """
+    where = np.flatnonzero(labels)
+    label, color = labels.ravel()[where], lab.reshape(-1, 3)[where]
+    count = int(labels.max()) + 1
+    sums = np.stack([np.bincount(label, color[:, c], count) for c in range(3)], axis=1)
+    squares = np.bincount(label, (color * color).sum(axis=1), count)
+    area = np.bincount(label, minlength=count).astype(np.float64)
+    perimeter = borders.perimeter.copy()
+    parent, pairs, measures = _join(
+        borders.pairs.copy(), borders.measures.copy(), perimeter, area, sums, squares
+    )
+    return parent[labels], Borders(pairs, measures, perimeter)
 
 
 @compiled()
 def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
-    """Every pair of neighbouring pixels in two regions.
-
-    Returns pairs (N, 2) of low and high label; measures (N, 4): 1, crease strength, 1 if the low
-    label is in front of a step, 1 if the high label is; and the perimeter of each label.
-    """
+    """Every pair of neighboring pixels in two regions: pairs and measures as in ``Borders``."""
     rows, cols = labels.shape
     perimeter = np.zeros(labels.max() + 1, np.int32)
-    most = 0
-    for i in range(rows):
-        for j in range(cols):
-            if labels[i, j] != 0:
-                most += 2
+    most = 2 * np.count_nonzero(labels)
     pairs = np.empty((most, 2), np.int32)
     measures = np.zeros((most, 4), np.float32)
     n = 0
@@ -155,7 +160,7 @@ def _border_pairs(labels, concavity, steps):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
+def _color_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
     difference = 0.0
     variance_a = squares[a] / area[a]
     variance_b = squares[b] / area[b]
@@ -164,17 +169,20 @@ def _paint_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
         difference += (mean_a - mean_b) ** 2
         variance_a -= mean_a * mean_a
         variance_b -= mean_b * mean_b
-    paint = compare_paint(math.sqrt(difference), math.sqrt(max(variance_a, variance_b, 0.0)))
-    if paint == Paint.OTHER:
-        return _OTHER_PAINT
-    if paint == Paint.SAME and min(area[a], area[b]) < _PART_PIXELS:
-        return _SAME_PAINT
+    match = compare_colors(math.sqrt(difference), math.sqrt(max(variance_a, variance_b, 0.0)))
+    if match == ColorMatch.DIFFERENT:
+        return _DIFFERENT_COLOR
+    if match == ColorMatch.SAME and min(area[a], area[b]) < _PART_PIXELS:
+        return _SAME_COLOR
     return 1.0
 
 
 @compiled()
 def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-untyped-def]
-    """Greedy joining; the arrays are used up. Returns the region that each has become a part of."""
+    """Greedy joining, in place.
+
+    Returns the region that each region is a part of, and the remaining pairs and measures.
+    """
     count = len(area)
     parent = np.arange(count).astype(np.int32)
     strength = np.empty(len(pairs))
@@ -188,7 +196,7 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
                 m = measures[e]
                 strength[e] = (m[1] + m[2] + m[3]) / m[0] if m[0] > 1 else np.inf
                 strength[e] *= _SHORT - m[0] / min(perimeter[low], perimeter[high])
-                strength[e] *= _paint_factor(low, high, area, sums, squares)
+                strength[e] *= _color_factor(low, high, area, sums, squares)
                 stale[e] = False
             if strength[e] < weakest:
                 best, weakest = e, strength[e]
@@ -200,12 +208,11 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
         area[a] += area[b]
         sums[a] += sums[b]
         squares[a] += squares[b]
-        # b's borders become a's; two borders with one neighbour become one.
+        # The borders of b become borders of a; two borders with one neighbor become one.
         slot[:] = -1
         kept = 0
         for e in range(len(pairs)):
             low, high = pairs[e, 0], pairs[e, 1]
-            front, behind = measures[e, 2], measures[e, 3]
             touched = low in (a, b) or high in (a, b)
             if touched:
                 low = a if low == b else low
@@ -213,19 +220,15 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
                 if low == high:
                     continue
                 if low > high:
-                    low, high, front, behind = high, low, behind, front
+                    low, high = high, low
+                    measures[e, 2], measures[e, 3] = measures[e, 3], measures[e, 2]
                 other = high if low == a else low
                 if slot[other] >= 0:
-                    into = slot[other]
-                    measures[into, 0] += measures[e, 0]
-                    measures[into, 1] += measures[e, 1]
-                    measures[into, 2] += front
-                    measures[into, 3] += behind
+                    measures[slot[other]] += measures[e]
                     continue
                 slot[other] = kept
             pairs[kept, 0], pairs[kept, 1] = low, high
-            measures[kept, 0], measures[kept, 1] = measures[e, 0], measures[e, 1]
-            measures[kept, 2], measures[kept, 3] = front, behind
+            measures[kept] = measures[e]
             strength[kept] = strength[e]
             stale[kept] = touched
             kept += 1
@@ -235,4 +238,4 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
         while parent[root] != root:
             root = parent[root]
         parent[r] = root
-    return parent
+    return parent, pairs, measures

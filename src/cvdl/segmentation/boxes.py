@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import OrientedBox, Plane
-from cvdl.segmentation.labels import rank
+from cvdl.segmentation.labels import quantile
 
 __all__ = ["plane_axes", "standing_box"]
 
 _ANGLES = np.deg2rad(np.arange(0, 90, 3))
-_NEAR = 0.005  # metres: nearer to a side makes no difference
+_NEAR = 0.005  # meters: shorter distances from a side do not count more
 _TRIM = 0.015  # share of the points at each end
-_RESTING = 0.03  # what begins lower than this rests on the plane itself, metres
+_RESTING = 0.03  # an object that begins lower rests on the plane itself, meters
 
 
 def plane_axes(plane: Plane) -> NDArray[np.float64]:
     """Right-handed axes (3, 3), in columns; the third is the plane's normal."""
-    # The image's x axis, unless the camera lies on its side.
+    # The x axis of the image, unless the camera lies on its side.
     x = np.array([1.0, 0.0, 0.0] if abs(plane.normal[0]) < 0.9 else [0.0, 1.0, 0.0])
     x -= (x @ plane.normal) * plane.normal
     x /= np.linalg.norm(x)
@@ -27,28 +27,28 @@ def plane_axes(plane: Plane) -> NDArray[np.float64]:
 
 
 def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> OrientedBox:
-    """A box on the plane round the seen points of one object, along its upright faces.
+    """A box on the plane around the visible points of one object, along its upright faces.
 
     Args:
-        points: (N, 3) in the camera frame, metres; N >= 3.
+        points: (N, 3) in the camera frame, meters; N >= 3.
         plane: the support plane.
-        is_lowest: whether it touches no object in the image that begins lower.
+        is_lowest: whether the object touches no other object that begins lower.
 
     Returns:
-        A box whose third axis is the plane's normal. It reaches down to the plane, unless the
-        object begins higher and may rest on one that it touches.
+        A box whose third axis is the normal of the plane. It extends down to the plane, unless the
+        object begins higher and may rest on an object that it touches.
     """
     axes = plane_axes(plane)
     ground = points @ axes[:, :2]
     height = plane.height(points)
-    low, high = rank(height, 0.01), rank(height, 0.99)
+    low, high = quantile(height, 0.01), quantile(height, 0.99)
     low = 0.0 if is_lowest or low < _RESTING else low
     angle = _angle_of_faces(ground)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    # Flying pixels at the outline would make the box too large: the outermost points are left out.
+    # Flying pixels at the outline would enlarge the box: the outermost points are ignored.
     sides = (ground @ turn).T
-    least = np.array([rank(side, _TRIM) for side in sides])
-    most = np.array([rank(side, 1 - _TRIM) for side in sides])
+    least = np.array([quantile(side, _TRIM) for side in sides])
+    most = np.array([quantile(side, 1 - _TRIM) for side in sides])
     rotation = axes @ np.block([[turn, np.zeros((2, 1))], [np.zeros((1, 2)), np.ones((1, 1))]])
     middle = turn @ ((least + most) / 2)
     center = axes @ np.array([*middle, (low + high) / 2 - plane.offset])
@@ -57,11 +57,11 @@ def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> 
 
 @compiled()
 def _angle_of_faces(ground: NDArray[np.float64]) -> float:
-    """Turn of the rectangle whose sides most points (N, 2) lie close to, radians in [0, pi / 2).
+    """Angle of the rectangle whose sides are closest to points (N, 2), radians in [0, pi / 2).
 
     The closeness criterion of Zhang et al. 2017, "Efficient L-shape fitting for vehicle detection
-    using laser scanners", section III: a camera, too, sees two upright faces of a box at most, and
-    the smallest rectangle round those lies askew.
+    using laser scanners", section III: a camera also sees at most two upright faces of a box, and
+    the smallest rectangle around these is rotated.
     """
     best, found = -1.0, 0.0
     for angle in _ANGLES:

@@ -12,28 +12,27 @@ __all__ = ["SegmentationConfig"]
 
 
 class SegmentationConfig(Settings):
-    """Settings of the tabletop segmentation: YAML keys, ROS parameters and CLI options alike."""
+    """Settings of the tabletop segmentation: keys in YAML, ROS parameters and CLI options."""
 
     max_range: float = Field(
-        3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, metres."
+        3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, meters."
     )
     min_plane_area: float = Field(
         0.0,
         ge=0.0,
         le=10.0,
-        description="Smallest visible area of the support plane, square metres; 0: only its "
+        description="Smallest visible area of the support plane, square meters; 0: only its "
         "share of the view counts.",
     )
     min_height: float = Field(
-        0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, metres."
+        0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, meters."
     )
     max_height: float = Field(
-        0.6, ge=0.02, le=3.0, description="Points higher above the plane are ignored, metres."
+        0.6, ge=0.02, le=3.0, description="Points higher above the plane are ignored, meters."
     )
     min_pixels: int = Field(
         150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
     )
-
     up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
         "auto",
         description="Up direction: a side of the image, or tf, by a frame whose z axis points "

@@ -1,4 +1,4 @@
-"""What speaks against the results of a frame, in words: for the log, once a cause."""
+"""Doubts about the results of a frame, in words. The log reports each cause once."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cvdl.core.scene import Plane
 
 __all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
 
-#: Cause in a few words, the same in every frame, and a sentence about this frame.
+#: A cause in a few words, the same for all frames, and a sentence about this frame.
 Doubt = tuple[str, str]
 
-_SMALL_GAPS = 0.1  # of the surfaces seen; fewer are bridged as well
+_SMALL_GAPS = 0.1  # of the visible surfaces
 _EMPTY = 0.5  # of the pixels
 _TILTED_DEG = 15.0
-_POINTS_DOWN = 0.3  # sine of the angle by which a normal points to the lower side of the image
+_POINTS_DOWN = 0.3  # sine of the angle of a normal towards the lower side of the image
 
 
 def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doubt]:
-    """Whether much of the depth is missing, and what is likely to be the cause.
+    """Whether much of the depth is missing, with likely causes.
 
     Args:
-        depth: (H, W) float32, metres, NaN where there is no reading.
-        small_gaps: share of the surfaces seen that small gaps hide, of ``cvdl.depth.gaps``.
+        depth: (H, W) float32, meters, NaN for no reading.
+        small_gaps: share of the visible surfaces that small gaps hide, see ``bridge_gaps``.
     """
     empty = float(np.isnan(depth).mean())
     if small_gaps >= _SMALL_GAPS:
@@ -37,7 +37,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
             "decimation filter or lost lines: use depth of the resolution of the colour image, "
             "or a hole-filling filter",
         )
-    elif _EMPTY < empty < 1:  # without any there is no support plane, which is told with its cause
+    elif _EMPTY < empty < 1:  # an empty image has no support plane, which has its own message
         yield (
             "little depth",
             f"{empty:.0%} of the pixels have no depth. Likely causes are surfaces that are too "
@@ -52,8 +52,8 @@ def support_doubts(
 
     Args:
         plane: the support plane, in the camera frame.
-        up: (3,) direction against gravity in the camera frame, where it is known.
-        setting: ``segmentation.up``: a side of the image is taken before ``up``.
+        up: (3,) direction against gravity in the camera frame, or None if it is not known.
+        setting: ``segmentation.up``; a side of the image takes precedence over ``up``.
     """
     if plane is None:
         return
@@ -82,5 +82,5 @@ def support_doubts(
 
 
 def tilt_deg(plane: Plane, up: NDArray[np.float64]) -> float:
-    """Angle between the plane's normal and up, a unit vector (3,) of the same frame, degrees."""
+    """Angle between the normal of a plane and up, a unit vector (3,) of its frame, degrees."""
     return float(np.rad2deg(np.arccos(np.clip(plane.normal @ up, -1, 1))))

@@ -1,7 +1,7 @@
-"""Strips of the plane along an object's outline that have the object's depth.
+"""Halos: strips of the plane along the outline of an object that have the depth of the object.
 
-A stereo camera compares windows of pixels, so what is beside an object in the picture gets its
-depth too. In colour the outline is where it should be.
+A stereo camera compares windows of pixels, so pixels beside an object get its depth too. In color
+the outline is correct.
 """
 
 from __future__ import annotations
@@ -13,85 +13,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.surface import Surface
+from cvdl.segmentation.labels import Labels, connected_parts
+from cvdl.segmentation.tabletop import Tabletop
 
 __all__ = ["find_halos"]
 
-_WIDEST = 6  # pixels of the reduced image
-_CORE = 4  # pixels from the outline at which an object is itself
-_REACH = 8  # pixels within which the colours of the plane and of the object are asked
-_FEWEST = 12  # pixels that tell a colour
-#: Differences of colour (as in Surface.lab): a halo's from the plane is smaller, and its
-#: difference from the object is greater by more than the margin.
-_PLANE_COLOR, _MARGIN = 8.0, 10.0
-_NARROWEST = np.ones((2, 2), np.uint8)  # narrower is what mixes both colours
+_MAX_WIDTH = 6  # pixels of the reduced image
+_CORE = 4  # pixels from the outline to the core of an object
+_REACH = 8  # pixels: radius for the local colors of the plane and of the object
+_MIN_PIXELS = 12  # pixels that define a color
+#: Color differences (of ``Surface.lab``): a halo differs less from the plane, and it differs from
+#: the object by at least this margin more.
+_HALO_COLOR, _MARGIN = 8.0, 10.0
+_NARROWEST = np.ones((2, 2), np.uint8)  # the colors mix in narrower strips
 _AROUND = np.ones((3, 3), np.uint8)
 
 
-def find_halos(
-    groups: NDArray[np.int32], surface: Surface, on_plane: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Pixels of objects that are the plane beside them, told by the colours of both.
-
-    Args:
-        groups: (h, w) int32, 0 for none, else one number an object.
-        surface: their colour.
-        on_plane: (h, w), pixels on the plane.
+def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
+    """Pixels of objects that belong to the plane beside them, by the colors of both.
 
     Returns:
-        (h, w): strips along the outlines, with the crumbs of an object that they cut off. An
-        object without a core, a fork say, has none.
+        (h, w): strips along the outlines, with the scraps of an object that they cut off. An
+        object without a core, for example a fork, has no halo.
     """
-    standing = groups > 0
-    plane = on_plane & ~standing
-    inwards = _distance_inwards(groups)
-    count, total = _sums_around(surface.lab, plane)
-    like_plane = _like_plane(groups, inwards, surface.lab, count, total)
+    objects, lab = labels > 0, table.surface.lab
+    plane = table.on_plane & ~objects
+    inwards = _distance_inwards(labels)
+    weight = plane.astype(np.float32)
+    count, total = _sum_around(weight), _sum_around(lab * weight[..., None])
+    like_plane = _like_plane(labels, inwards, lab, count, total)
     strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
     strips = cv2.dilate(strips, _AROUND) & like_plane
-    (halos,) = _parts_beside(strips > 0, plane)
+    halos = _parts_beside(connected_parts(strips)[0], plane)
     if not halos.any():
         return halos
-    cut_off, whole = _parts_beside(standing & ~halos, halos, inwards > _CORE)
-    return halos | (cut_off & ~whole)
+    parts, _ = connected_parts(objects & ~halos)
+    return halos | (_parts_beside(parts, halos) & ~_parts_beside(parts, inwards > _CORE))
 
 
-def _sums_around(
-    lab: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How many masked pixels are round each place, (h, w), and the sum of their colours."""
-    weight = mask.astype(np.float32)
-    return tuple(
-        cv2.boxFilter(
-            values,
-            -1,
-            (2 * _REACH + 1, 2 * _REACH + 1),
-            normalize=False,
-            borderType=cv2.BORDER_CONSTANT,
-        )
-        for values in (weight, lab * weight[..., None])
-    )
+def _sum_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sum of the values (h, w) or (h, w, 3) around each pixel."""
+    size = (2 * _REACH + 1,) * 2
+    border = cv2.BORDER_CONSTANT
+    total: NDArray[np.float32] = cv2.boxFilter(values, -1, size, normalize=False, borderType=border)
+    return total
 
 
-def _parts_beside(mask: NDArray[np.bool_], *others: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The connected parts of a mask (h, w) that overlap or adjoin each of other pixels."""
-    number, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
-    found = []
-    for other in others:
-        is_beside = np.zeros(number, bool)
-        is_beside[parts[cv2.dilate(other.view(np.uint8), _AROUND) > 0]] = True
-        is_beside[0] = False
-        found.append(is_beside[parts])
-    return found
+def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels (h, w) of all connected parts that overlap or touch a mask."""
+    is_beside = np.zeros(parts.max() + 1, bool)
+    is_beside[parts[cv2.dilate(mask.view(np.uint8), _AROUND) > 0]] = True
+    is_beside[0] = False
+    return is_beside[parts]
 
 
 @compiled()
-def _distance_inwards(groups: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How far each object's pixels are from its outline, pixels: 1 for the first, 0 outside.
-
-    Diagonal steps count 1.4; the image's edge is no outline.
-    """
-    rows, cols = groups.shape
+def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
+    """Distance of each pixel from the outline of its object: 1 at the outline, 0 outside."""
+    rows, cols = labels.shape
     far = np.float32(rows + cols)
     distance = np.empty((rows, cols), np.float32)
     for forwards in (True, False):
@@ -101,58 +80,44 @@ def _distance_inwards(groups: NDArray[np.int32]) -> NDArray[np.float32]:
             for place in range(cols):
                 col = place if forwards else cols - 1 - place
                 least = far if forwards else distance[row, col]
-                for i, j, length in (
+                for i, j, length in (  # the edge of the image is no outline
                     (before, col, 1.0),
                     (before, col - 1, 1.4),
                     (before, col + 1, 1.4),
                     (row, col - 1 if forwards else col + 1, 1.0),
                 ):
                     if 0 <= i < rows and 0 <= j < cols:
-                        same = groups[i, j] == groups[row, col]
+                        same = labels[i, j] == labels[row, col]
                         least = min(least, np.float32((distance[i, j] if same else 0.0) + length))
-                distance[row, col] = least if groups[row, col] else 0.0
+                distance[row, col] = least if labels[row, col] else 0.0
     return distance
 
 
 @compiled()
-def _like_plane(
-    groups: NDArray[np.int32],
-    inwards: NDArray[np.float32],
-    lab: NDArray[np.float32],
-    count: NDArray[np.float32],
-    total: NDArray[np.float32],
-) -> NDArray[np.uint8]:
-    """Pixels near an object's outline with the colour of the plane round them, not the object's.
-
-    Args:
-        groups: (h, w), 0 for none.
-        inwards: (h, w), see ``_distance_inwards``.
-        lab: (h, w, 3) colours.
-        count: (h, w), pixels of the plane round each.
-        total: (h, w, 3), the sum of their colours.
-    """
-    rows, cols = groups.shape
+def _like_plane(labels, inwards, lab, count, total):  # type: ignore[no-untyped-def]
+    """Pixels near the outline with the color of the plane around them: of its count and total."""
+    rows, cols = labels.shape
     found = np.zeros((rows, cols), np.uint8)
     for row in range(rows):
         for col in range(cols):
-            group, pixels = groups[row, col], count[row, col]
-            if group == 0 or inwards[row, col] > _WIDEST or pixels < _FEWEST:
+            label, pixels = labels[row, col], count[row, col]
+            if label == 0 or inwards[row, col] > _MAX_WIDTH or pixels < _MIN_PIXELS:
                 continue
             square = 0.0
             for channel in range(3):
                 square += (lab[row, col, channel] - total[row, col, channel] / pixels) ** 2
             off_plane = math.sqrt(square)
-            if off_plane >= _PLANE_COLOR:
+            if off_plane >= _HALO_COLOR:
                 continue
             core, lightness, a, b = 0, 0.0, 0.0, 0.0
             for i in range(max(0, row - _REACH), min(rows, row + _REACH + 1)):
                 for j in range(max(0, col - _REACH), min(cols, col + _REACH + 1)):
-                    if groups[i, j] == group and inwards[i, j] > _CORE:
+                    if labels[i, j] == label and inwards[i, j] > _CORE:
                         core += 1
                         lightness += lab[i, j, 0]
                         a += lab[i, j, 1]
                         b += lab[i, j, 2]
-            if core < _FEWEST:
+            if core < _MIN_PIXELS:
                 continue
             off_core = math.sqrt(
                 (lab[row, col, 0] - lightness / core) ** 2

@@ -1,43 +1,39 @@
-"""Pixels without a reading that an object surrounds: dark, shiny and transparent parts of it."""
+"""Holes: pixels without a reading within an object, on dark, shiny and transparent parts."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
+from cvdl.segmentation.labels import Labels, connected_parts
 
 __all__ = ["fill_holes"]
 
-_SURROUNDED = 0.75  # of a hole's outline
-_LARGEST = 0.5  # of the object's area
+_MIN_CONTACT = 0.75  # of the outline of a hole
+_MAX_AREA = 0.5  # of the area of the object
 
 
-def fill_holes(groups: NDArray[np.int32], seen: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Gives each hole in the depth to the object that surrounds it.
+def fill_holes(labels: Labels, measured: NDArray[np.bool_]) -> Labels:
+    """Adds each hole in the depth to the object that surrounds it.
 
     Args:
-        groups: (H, W) int32, 0 for none, else one number an object.
-        seen: (H, W) bool, where there is a reading.
-
-    Returns:
-        (H, W) int32, as ``groups``, with the numbers in the holes.
+        labels: of the objects, (H, W).
+        measured: (H, W) bool, pixels with a reading.
     """
-    empty = (~seen & (groups == 0)).view(np.uint8)
-    count, holes, stats, _ = cv2.connectedComponentsWithStats(empty, connectivity=4)
-    size = np.bincount(groups.ravel())
-    votes = _votes(holes, groups, np.zeros((count, len(size)), np.int32))
-    owner = votes.argmax(axis=1)
-    surrounded = votes.max(axis=1) >= _SURROUNDED * votes.sum(axis=1)
-    small = stats[:, cv2.CC_STAT_AREA] < _LARGEST * size[owner]
+    holes, hole_areas = connected_parts(~measured & (labels == 0))
+    areas = np.bincount(labels.ravel())
+    contact = _contact(holes, labels, np.zeros((len(hole_areas), len(areas)), np.int32))
+    owner = contact.argmax(axis=1)
+    surrounded = contact.max(axis=1) >= _MIN_CONTACT * contact.sum(axis=1)
+    small = hole_areas < _MAX_AREA * areas[owner]
     owner[~(surrounded & small)] = 0
-    return _filled(holes, groups, owner)
+    return np.where(holes > 0, owner[holes], labels).astype(np.int32)
 
 
 @compiled()
-def _votes(holes, groups, votes):  # type: ignore[no-untyped-def]
-    """How many pixels along each hole's outline each group has."""
+def _contact(holes, labels, contact):  # type: ignore[no-untyped-def]
+    """Counts the pixels of each object along the outline of each hole."""
     rows, cols = holes.shape
     for i in range(rows):
         for j in range(cols):
@@ -45,16 +41,5 @@ def _votes(holes, groups, votes):  # type: ignore[no-untyped-def]
                 continue
             for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
                 if 0 <= a < rows and 0 <= b < cols and not holes[a, b]:
-                    votes[holes[i, j], groups[a, b]] += 1
-    return votes
-
-
-@compiled()
-def _filled(holes, groups, owner):  # type: ignore[no-untyped-def]
-    filled = groups.copy()
-    rows, cols = holes.shape
-    for i in range(rows):
-        for j in range(cols):
-            if holes[i, j]:
-                filled[i, j] = owner[holes[i, j]]
-    return filled
+                    contact[holes[i, j], labels[a, b]] += 1
+    return contact

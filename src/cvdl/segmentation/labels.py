@@ -1,35 +1,81 @@
-"""Small tools for labels, their pixels and reduced images."""
+"""Operations on label images, masks and reduced images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["enlarged", "pixels_by_label", "rank"]
+__all__ = [
+    "Labels",
+    "connected_parts",
+    "enlarged",
+    "pixels_by_label",
+    "quantile",
+    "window_around",
+    "without",
+]
 
 
-def pixels_by_label(labels: NDArray[np.int32]) -> dict[int, NDArray[np.intp]]:
-    """Flat indices of each label's pixels, by label; 0 is left out.
+#: A label image (H, W): 0 for none, one label per region, not necessarily consecutive.
+Labels = NDArray[np.int32]
 
-    Args:
-        labels: (H, W) int32.
-    """
+
+def pixels_by_label(labels: Labels) -> dict[int, NDArray[np.intp]]:
+    """Flat indices of the pixels of each label, by label; 0 is skipped."""
     where = np.flatnonzero(labels)
     if not len(where):
         return {}
     values = labels.ravel()[where]
     if values.max() < 1 << 16:
-        values = values.astype(np.uint16)  # numpy sorts these by radix, several times faster
+        values = values.astype(np.uint16)  # numpy uses a radix sort, several times faster
     order = np.argsort(values, kind="stable")
     names, first = np.unique(values[order], return_index=True)
     return dict(zip(names.tolist(), np.split(where[order], first[1:]), strict=True))
 
 
-def rank(values: NDArray[np.floating], share: float) -> float:
-    """The value (N,) that the given share of the others lies under: a percentile, much faster."""
+def without(labels: Labels, is_removed: Callable[[int, NDArray[np.intp]], bool]) -> Labels:
+    """A copy with 0 for removed labels; ``is_removed`` gets a label and its flat pixel indices."""
+    kept = labels.copy()
+    for label, pixels in pixels_by_label(labels).items():
+        if is_removed(label, pixels):
+            kept.ravel()[pixels] = 0
+    return kept
+
+
+def connected_parts(mask: NDArray[Any], connectivity: int = 4) -> tuple[Labels, NDArray[np.intp]]:
+    """The connected parts of a mask (H, W), bool or uint8.
+
+    Returns:
+        The part of each pixel, (H, W), 0 outside the mask; and the pixels of each part, (N + 1,),
+        0 for part 0.
+    """
+    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
+    areas = np.bincount(parts.ravel())
+    areas[0] = 0
+    return parts, areas
+
+
+def window_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice] | None:
+    """Rows and columns around a mask (H, W), bool or uint8, within the image; None if empty."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return None
+    rows, cols = mask.shape
+    return (
+        slice(max(0, y - margin), min(rows, y + height + margin)),
+        slice(max(0, x - margin), min(cols, x + width + margin)),
+    )
+
+
+def quantile(values: NDArray[np.floating], share: float) -> float:
+    """The value in (N,) that is greater than the given share of the values.
+
+    It is much faster than ``np.quantile``, and does not interpolate.
+    """
     k = min(len(values) - 1, int(share * len(values)))
     return float(np.partition(values, k)[k])
 
@@ -38,9 +84,9 @@ def enlarged(image: NDArray[Any], factor: int, shape: tuple[int, int]) -> NDArra
     """A reduced image in full size: each pixel becomes a block.
 
     Args:
-        image: (h, w), of a type that OpenCV takes.
+        image: (h, w), of a type that OpenCV accepts.
         factor: side of a block, pixels.
-        shape: (H, W) of the full image. Rows and columns that are no whole block repeat the last.
+        shape: (H, W) of the full image. Rows and columns beyond the last whole block repeat it.
     """
     full = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
     down, right = (max(0, size - have) for size, have in zip(shape, full.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Why a frame may show no support plane."""
+"""Causes of a missing support plane."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 __all__ = ["MissingPlane", "missing_plane"]
 
-# In the median, metres: nobody looks at a table from so far, or so near.
-_TOO_FAR_FOR_METRES = 50.0
-_TOO_NEAR_FOR_METRES = 0.05
+# Median depths, meters.
+_MAX_METERS = 50.0  # farther than any table: the unit is wrong
+_MIN_METERS = 0.05  # nearer than any table
 _NEAR = 0.2  # nearer than most sensors measure
 _FEW = 0.1  # share of pixels with a reading
-_SOME = 0.2  # share of the readings that are within the range
+_SOME = 0.2  # share of the readings within the range
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class MissingPlane:
     """A frame without a support plane.
 
     Attributes:
-        cause: the likeliest one, in a few words.
-        share: of the pixels that have a depth.
-        median: of the depth, metres; NaN where there is none.
+        cause: the likeliest cause, in a few words.
+        share: of the pixels with a depth.
+        median: of the depth, meters; NaN for an empty image.
     """
 
     cause: str
@@ -33,7 +33,7 @@ class MissingPlane:
 
     @property
     def sentence(self) -> str:
-        """What to warn of, once a cause."""
+        """A warning, to be reported once per cause."""
         seen = f"{self.share:.0%} of its pixels have a depth"
         if self.share:
             seen += f", with a median of {self.median:.3g} m"
@@ -44,19 +44,19 @@ class MissingPlane:
 
 
 def missing_plane(depth: NDArray[np.float32], max_range: float) -> MissingPlane:
-    """The likeliest cause why depth shows no support plane.
+    """The likeliest cause of a missing support plane.
 
     Args:
-        depth: (H, W), metres, NaN where there is no reading.
-        max_range: readings farther than this are ignored, metres.
+        depth: (H, W), meters, NaN for no reading.
+        max_range: readings farther than this are ignored, meters.
     """
     readings = depth[np.isfinite(depth)]
     if not len(readings):
         return MissingPlane("no depth", 0.0, float("nan"))
     share, median = len(readings) / depth.size, float(np.median(readings))
-    if median > _TOO_FAR_FOR_METRES:
+    if median > _MAX_METERS:
         cause = "wrong unit of depth, perhaps millimetres in 32FC1, which is in metres"
-    elif median < _TOO_NEAR_FOR_METRES:
+    elif median < _MIN_METERS:
         cause = "wrong unit of depth, perhaps metres in 16UC1, which is in millimetres"
     elif np.count_nonzero(readings <= max_range) < _SOME * len(readings):
         cause = f"too far, most of it beyond segmentation.max_range, {max_range:g} m"

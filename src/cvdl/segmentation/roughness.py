@@ -1,7 +1,7 @@
-"""How noisy a frame's depth is, measured on the frame itself, and depth that is smoothed for it.
+"""The noise of a frame's depth, measured on the frame itself, and smoothing of noisy depth.
 
-The noise model is that of a Kinect. A stereo camera near its limits, on a surface without texture,
-is off by several times as much, in grains of some pixels.
+The noise model is for a Kinect. The noise of a stereo camera near its limits, on a surface without
+texture, is several times larger, in grains of some pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cvdl.segmentation.labels import enlarged
 
 __all__ = ["roughness", "smoothed"]
 
-_COLUMNS = 160  # samples in a row: apart by more than the grains of the noise
+_COLUMNS = 160  # samples per row: farther apart than the grains of the noise
 _QUANTILE = 0.4  # of the patches: the others may lie on edges
 _WORKING_WIDTH = 320
 _RADIUS, _PASSES = 6, 2  # of the filter: pixels of the reduced image
@@ -23,12 +23,12 @@ _RANGE_SIGMAS = 4.0
 
 
 def roughness(depth: NDArray[np.float32]) -> float:
-    """By what factor the depth is noisier than the noise model says; at least 1.
+    """Factor of the noise over the noise model; at least 1.
 
-    Measured on patches of 3 x 3 samples: how far these are from a plane each.
+    Measured as the distance of patches of 3 x 3 samples from a plane each.
 
     Args:
-        depth: (H, W) float32, metres, NaN where there is no reading.
+        depth: (H, W) float32, meters, NaN for no reading.
     """
     stride = max(1, depth.shape[1] // _COLUMNS)
     grid = depth[stride // 2 :: stride, stride // 2 :: stride].astype(np.float64)
@@ -41,28 +41,28 @@ def roughness(depth: NDArray[np.float32]) -> float:
 
     valid = summed(np.isfinite(grid).astype(np.float64), kernel, kernel) == 9
     filled = np.nan_to_num(inverse)
-    # What a plane leaves of the sum of squares: six degrees of freedom.
-    left = (
+    # The sum of squared residuals of a plane: six degrees of freedom.
+    residuals = (
         summed(filled**2, kernel, kernel)
         - summed(filled, kernel, kernel) ** 2 / 9
         - summed(filled, ramp, kernel) ** 2 / 6
         - summed(filled, kernel, ramp) ** 2 / 6
     )[valid]
-    if not len(left):
+    if not len(residuals):
         return 1.0
     z = grid[1:-1, 1:-1][valid]
-    ratio = np.sqrt(np.maximum(left, 0) / 6) * z**2 / depth_noise(z)
+    ratio = np.sqrt(np.maximum(residuals, 0) / 6) * z**2 / depth_noise(z)
     return max(1.0, float(np.quantile(ratio, _QUANTILE)))
 
 
 def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
-    """Depth with the noise averaged out within surfaces, by a bilateral filter.
+    """Depth with less noise within surfaces, by a bilateral filter.
 
-    The noise of inverse depth is the same near and far.
+    The noise of inverse depth does not depend on the distance.
 
     Args:
-        depth: (H, W) float32, metres, NaN where there is no reading.
-        factor: of `roughness`.
+        depth: (H, W) float32, meters, NaN for no reading.
+        factor: the ``roughness`` of the depth.
     """
     block = max(1, depth.shape[1] // _WORKING_WIDTH)
     rows, cols = (size // block for size in depth.shape)

@@ -1,4 +1,4 @@
-"""The segmentation stage: a frame in; labels, the support plane and objects out."""
+"""The segmentation stage: labels, the support plane and the objects of a frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, SceneObject
-from cvdl.segmentation.borders import find_borders, join_weak_borders
+from cvdl.segmentation.borders import find_borders
 from cvdl.segmentation.boxes import standing_box
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.dishes import dish_bottoms, join_rims
@@ -17,22 +17,32 @@ from cvdl.segmentation.filtering import keep_objects, remove_lifted_plane, remov
 from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
-from cvdl.segmentation.labels import enlarged, pixels_by_label, rank
-from cvdl.segmentation.plane import Up, find_support_plane
-from cvdl.segmentation.plane_color import plane_color, plane_parts
-from cvdl.segmentation.regions import watershed_regions
+from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile, window_around
+from cvdl.segmentation.plane import find_support_plane
 from cvdl.segmentation.roughness import roughness, smoothed
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
+from cvdl.segmentation.tabletop import Rule, Tabletop
+from cvdl.segmentation.watershed import watershed_regions
 
 __all__ = ["TabletopSegmenter"]
 
-_MARGIN = 32  # pixels
-_ROUGH = 2.0  # from which factor of roughness the depth is smoothed
-_LOW = 0.6  # of the least height of an object: its pixels are higher
-_SMOOTHED = 0.45  # of the noise beyond the model's stays after that, in slow waves
-_NEAREST = 0.02  # metres: nearer than any depth camera measures
+#: The rules, in order.
+_RULES: tuple[Rule, ...] = (
+    remove_lifted_plane,
+    group_regions,
+    remove_lifted_plane,
+    keep_objects,
+    remove_smears,
+    join_rims,
+)
+
+_MARGIN = 32  # pixels of the plane around the objects
+_ROUGH = 2.0  # roughness from which the depth is smoothed
+_LOW = 0.6  # of the minimum height of an object: its pixels are higher
+_SMOOTHED = 0.45  # of the excess noise remains after smoothing, in slow waves
+_NEAREST = 0.02  # meters: no depth camera measures at a shorter distance
 _BOX_POINTS = 400  # of an object: enough for its box
-_libraries = ThreadpoolController()  # of products, those that are loaded by now
+_libraries = ThreadpoolController()  # of matrix products; finds the libraries that are loaded
 
 
 class TabletopSegmenter:
@@ -49,115 +59,114 @@ class TabletopSegmenter:
         Returns:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
         """
-        # NumPy's products are small here. In threads they take as long, and the threads go on
-        # waiting in loops: on two cores a network that ran next took twice its time.
+        # NumPy's products are small here. Threads do not speed them up, and idle threads spin: on
+        # two cores they double the time of a network that runs next.
         with _libraries.limit(limits=1, user_api="blas"):
             return self._segment(frame)
 
     def _segment(
         self, frame: RgbdFrame
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        config = self.config
+        config, camera = self.config, frame.camera
         in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
         depth = np.where(in_range, frame.depth, np.float32(np.nan))
-        rough = roughness(depth)
-        if rough < _ROUGH:
-            rough = 1.0  # the thresholds are made for it
+        noise = roughness(depth)
+        if noise < _ROUGH:
+            noise = 1.0  # the thresholds are made for it
         else:
-            depth = smoothed(depth, rough)
-        low = _LOW * config.min_height * (1 + _SMOOTHED * (rough - 1))
-        up = _up(frame, config.up)
-        support = find_support_plane(depth, frame.camera, config.min_plane_area, up, rough)
+            depth = smoothed(depth, noise)
+
+        # The support plane, and the pixels on it and above it.
+        side = IMAGE_SIDES.get(config.up)
+        support = find_support_plane(
+            depth,
+            camera,
+            config.min_plane_area,
+            up=frame.up if side is None else side,
+            up_is_exact=side is None,
+            roughness=noise,
+        )
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
-        heights = height_classes(depth, frame.camera, support.plane, low, config.max_height)
-        carrying = heights == ON_PLANE
-        labels = (carrying & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
-        above = (heights == ABOVE_PLANE).view(np.uint8)
-        above = cv2.morphologyEx(above, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        window = _window_of(above)
+        min_height = _LOW * config.min_height * (1 + _SMOOTHED * (noise - 1))
+        heights = height_classes(depth, camera, support.plane, min_height, config.max_height)
+        on_plane = heights == ON_PLANE
+        labels = (on_plane & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
+        opened = (heights == ABOVE_PLANE).view(np.uint8)
+        opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        window = window_around(opened, _MARGIN)
         if window is None:
             return labels, support.plane, ()
-        surface = surface_of(frame.color, depth, above, frame.camera, window)
-        plane_lab = plane_color(surface.lab, surface.reduce(carrying))
-        regions = remove_lifted_plane(watershed_regions(surface), surface, support.plane, plane_lab)
-        groups = group_regions(join_weak_borders(regions, surface), surface, support.plane)
-        groups = remove_lifted_plane(groups, surface, support.plane, plane_lab)
-        lowest = max(config.min_height, low)
-        groups = keep_objects(groups, surface, support, frame.camera, lowest)
-        groups = remove_smears(groups, surface, plane_lab)
-        flat = (heights > 0) & (above == 0)  # the plane, with the specks of noise above it
-        on_plane, standing = surface.reduce(flat), surface.reduce(above > 0)
-        parts = plane_parts(on_plane)
-        groups = join_rims(groups, surface, support.plane, parts, standing, plane_lab)
-        halos = find_halos(groups, surface, surface.reduce(carrying))
-        instances = _enlarge(np.where(halos, -1, groups), surface, above > 0)
-        plane_area = np.count_nonzero(carrying) / surface.factor**2
-        bottoms = dish_bottoms(groups, surface, on_plane, parts, plane_area, support.size)
+
+        # Regions on the reduced grid.
+        surface = surface_of(frame.color, depth, opened, camera, window)
+        above = opened > 0
+        low = (heights > 0) & ~above
+        table = Tabletop(
+            surface=surface,
+            support=support,
+            camera=camera,
+            min_height=max(config.min_height, min_height),
+            on_plane=surface.reduce(on_plane),
+            low=surface.reduce(low),
+            above=surface.reduce(above),
+            plane_area=np.count_nonzero(on_plane) / surface.factor**2,
+        )
+        regions = watershed_regions(surface)
+        for rule in _RULES:
+            regions = rule(regions, table)
+
+        # Masks in the full image.
+        masks = _full_size(np.where(find_halos(regions, table), -1, regions), surface, above)
+        bottoms = dish_bottoms(regions, table)
         if bottoms.any():
-            instances += _enlarge(bottoms, surface, flat)
-        seen = np.isfinite(depth)
-        instances = fill_holes(instances, seen[window])
+            masks += _full_size(bottoms, surface, low)
+        masks = fill_holes(masks, np.isfinite(depth[window]))
+
+        # Objects with their boxes.
         objects: list[SceneObject] = []
-        borders, _ = find_borders(groups, surface)
-        lows = _lows(groups, surface, support.plane)
-        for group, pixels in pixels_by_label(instances).items():
-            if len(pixels) < config.min_pixels * rough:
+        lowest = _lowest_regions(regions, table)
+        for region, pixels in pixels_by_label(masks).items():
+            if len(pixels) < config.min_pixels * noise:
                 continue
             label = FIRST_OBJECT_LABEL + len(objects)
-            rows, cols = np.divmod(pixels, instances.shape[1])
+            rows, cols = np.divmod(pixels, masks.shape[1])
             rows, cols = rows + window[0].start, cols + window[1].start
             labels[rows, cols] = label
             box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            measured = seen[rows, cols]
+            measured = np.isfinite(depth[rows, cols])
             rows, cols = rows[measured], cols[measured]
             some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
             uv = np.stack([cols[some], rows[some]], axis=1)
-            points = frame.camera.deproject_pixels(uv, depth[rows[some], cols[some]])
-            is_lowest = all(lows[other] >= lows[group] for other in borders.get(group, ()))
-            box3d = standing_box(points, support.plane, is_lowest)
+            points = camera.deproject_pixels(uv, depth[rows[some], cols[some]])
+            box3d = standing_box(points, support.plane, region in lowest)
             objects.append(SceneObject(label, box2d, box3d, len(pixels)))
         return labels, support.plane, tuple(objects)
 
 
-def _up(frame: RgbdFrame, setting: str) -> Up | None:
-    """What the setting and the frame tell of the direction against gravity."""
-    if setting in IMAGE_SIDES:
-        return Up(IMAGE_SIDES[setting], is_exact=False)
-    return None if frame.up is None else Up(frame.up, is_exact=True)
+def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
+    """Labels of the reduced grid on the window of the full image, within the mask (H, W).
 
-
-def _lows(groups: NDArray[np.int32], surface: Surface, plane: Plane) -> dict[int, float]:
-    """How high each object begins above the plane, metres, but for the lowest of its points."""
-    points = surface.points.reshape(-1, 3)
-    return {
-        group: rank(plane.height(points[pixels]), 0.01)
-        for group, pixels in pixels_by_label(groups).items()
-    }
-
-
-def _window_of(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
-    """Rows and columns round what is set, with a margin that shows the plane beside it."""
-    x, y, width, height = cv2.boundingRect(mask)
-    if not width:
-        return None
-    rows, cols = mask.shape
-    return (
-        slice(max(0, y - _MARGIN), min(rows, y + height + _MARGIN)),
-        slice(max(0, x - _MARGIN), min(cols, x + width + _MARGIN)),
-    )
-
-
-def _enlarge(
-    groups: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
-) -> NDArray[np.int32]:
-    """Labels of the reduced grid on the window of the full image, within the mask.
-
-    Edge pixels have no group of their own, 0, and get a neighbour's; -1 stays without.
+    Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.
     """
-    own = groups.astype(np.float32)
-    grown = np.where(groups == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
+    own = regions.astype(np.float32)
+    grown = np.where(regions == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
     grown = np.maximum(grown, 0)
     mask = mask[surface.window]
     full = enlarged(grown, surface.factor, mask.shape)
     return (full * mask).astype(np.int32)
+
+
+def _lowest_regions(regions: Labels, table: Tabletop) -> set[int]:
+    """The regions that touch no region that begins lower above the plane."""
+    points, plane = table.surface.points.reshape(-1, 3), table.support.plane
+    lower_end = {
+        region: quantile(plane.height(points[pixels]), 0.01)
+        for region, pixels in pixels_by_label(regions).items()
+    }
+    neighbors = find_borders(regions, table.surface).by_region()
+    return {
+        region
+        for region, low in lower_end.items()
+        if all(lower_end[other] >= low for other in neighbors.get(region, ()))
+    }

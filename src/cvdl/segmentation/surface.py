@@ -1,8 +1,8 @@
-"""Local geometry of what stands above the plane: normals, creases and depth steps.
+"""Local geometry of everything above the plane: normals, creases and depth steps.
 
-Works on a reduced image (320 to 639 pixels wide, where the full one is as wide): depth noise is
-wider than a pixel, and the mask's outline comes from the full image afterwards. The kernels are
-compiled by numba on first use and kept in its cache.
+Works on a reduced image (320 to 639 pixels wide, where the full image is as wide): depth noise is
+wider than a pixel, and the outline of a mask comes from the full image later. The kernels are
+compiled by numba on first use and cached.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
-from cvdl.depth.noise import NOISE_AT_1M, depth_noise
+from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
 
 __all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "height_classes", "surface_of"]
 
-#: Of a pixel, by its height; see ``height_classes``.
+#: Classes of pixels by height, see ``height_classes``.
 ON_PLANE, ABOVE_PLANE = 1, 2
 
 _WORKING_WIDTH = 320
-#: Shade changes the lightness within one object: it counts this much of a colour difference.
-LIGHTNESS = 0.3
-#: Radius of the window in which a normal is fitted, metres; at least 2, at most 5 pixels.
+#: Weight of a lightness difference in a color difference: shade varies within one object.
+_LIGHTNESS = 0.3
+#: Radius of the window of a normal, meters; at least 2, at most 5 pixels.
 _NORMAL_RADIUS = 0.010
-#: Normals on both sides of a pixel are compared over this distance each, metres: two windows
-#: that barely overlap, so a right-angled crease shows at nearly its full angle.
+#: Distance of a pixel from the two normals that are compared, meters: their windows barely overlap,
+#: so a right-angled crease shows nearly its full angle.
 _CREASE_REACH = 0.012
-#: A neighbour off the local surface by this much, metres and standard deviations, is a step.
+#: Smallest distance of a neighbor from the local surface at a step: meters, plus a number of
+#: standard deviations.
 _STEP = 0.0035
-_GRAZING = 0.2  # cosine to the surface's normal from which a ray only grazes it
 _STEP_SIGMAS = 4.0
+_GRAZING = 0.2  # cosine to the normal: a ray at a lower cosine only grazes the surface
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,17 @@ class Surface:
 
     Attributes:
         camera: intrinsics of the reduced image.
-        factor: full-image pixels a reduced pixel, along each axis.
+        factor: pixels of the full image per reduced pixel, along each axis.
         window: rows and columns of the full image.
-        points: (h, w, 3) float32, metres.
-        valid: uint8, 1 where something stands above the plane and is not seen edge-on.
-        everything: float32, metres: the depth of the whole window, NaN where there is no reading.
-        lab: (h, w, 3) float32, CIE L*a*b* colour, its lightness weighed down by LIGHTNESS.
-        normals: (h, w, 3) float32, towards the camera; zero where none could be fitted.
+        points: (h, w, 3) float32, meters.
+        valid: uint8, 1 for pixels above the plane that are not seen edge-on.
+        depth: float32, meters: the depth of the whole window, NaN for no reading.
+        lab: (h, w, 3) float32, CIE L*a*b* color with weighted lightness.
+        normals: (h, w, 3) float32, towards the camera; zero where the fit fails.
         concavity: float32, degrees: the sharpest concave crease through a pixel.
         curvature: float32, degrees over twice the crease reach: positive where convex.
-        steps: (h, w, 2) int8, between a pixel and its right and its lower neighbour: 0 where the
-            surface goes on, 1 where this pixel is in front, -1 where the neighbour is.
+        steps: (h, w, 2) int8, between a pixel and its right and its lower neighbor: 0 on a
+            continuous surface, 1 where this pixel is in front, -1 where the neighbor is.
     """
 
     camera: Camera
@@ -62,7 +63,7 @@ class Surface:
     window: tuple[slice, slice]
     points: NDArray[np.float32]
     valid: NDArray[np.uint8]
-    everything: NDArray[np.float32]
+    depth: NDArray[np.float32]
     lab: NDArray[np.float32]
     normals: NDArray[np.float32]
     concavity: NDArray[np.float32]
@@ -85,10 +86,10 @@ def surface_of(
 
     Args:
         color: (H, W, 3) uint8, RGB.
-        depth: (H, W) float32, metres, NaN where there is no reading.
-        mask: (H, W) uint8, 1 where something stands above the plane.
+        depth: (H, W) float32, meters, NaN for no reading.
+        mask: (H, W) uint8, 1 for pixels above the plane.
         camera: intrinsics of the images.
-        window: rows and columns of the images outside which nothing is set in the mask.
+        window: rows and columns of the images that contain the mask.
     """
     factor = max(1, camera.width // _WORKING_WIDTH)
     color, depth, mask = color[window], depth[window], mask[window]
@@ -106,7 +107,7 @@ def surface_of(
         window=window,
         points=small.deproject(reduced),
         valid=valid,
-        everything=_middles(depth, factor, small),
+        depth=_middles(depth, factor, small),
         lab=_reduced_lab(color, factor, small),
         normals=normals,
         concavity=concavity,
@@ -125,31 +126,28 @@ def _reduced_lab(color: NDArray[np.uint8], factor: int, small: Camera) -> NDArra
     reduced = cv2.resize(color, (small.width, small.height), interpolation=cv2.INTER_AREA)
     # 8-bit Lab: lightness is scaled by 255 / 100.
     lab = cv2.cvtColor(reduced, cv2.COLOR_RGB2Lab).astype(np.float32)
-    lab[..., 0] *= LIGHTNESS * 100 / 255
+    lab[..., 0] *= _LIGHTNESS * 100 / 255
     return lab
 
 
 def height_classes(
     depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float, high: float
 ) -> NDArray[np.uint8]:
-    """Which pixels lie on the plane, and which above it by more than noise.
+    """Classifies pixels by their height over the plane.
 
     Args:
-        depth: (H, W) float32, metres, NaN where there is no reading.
-        camera: its intrinsics.
+        depth: (H, W) float32, meters, NaN for no reading.
+        camera: intrinsics of the depth.
         plane: the support plane.
-        low: lowest height that counts, metres; raised where the noise is larger.
-        high: greatest height that counts, metres.
+        low: smallest height above the plane, meters; larger where the noise is larger.
+        high: greatest height above the plane, meters.
 
     Returns:
-        (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere or unknown.
+        (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere and for no reading.
     """
     return _classify_height(
         depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
     )
-
-
-_sigma = compiled()(depth_noise)
 
 
 @compiled()
@@ -168,7 +166,7 @@ def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type:
             if -2.0 * low < h <= low:
                 mask[i, j] = ON_PLANE
                 continue
-            tolerance = max(low, 2.0 * _sigma(z) * abs(cosine))
+            tolerance = max(low, 2.0 * compiled_depth_noise(z) * abs(cosine))
             if h > tolerance:
                 if h < high:
                     mask[i, j] = ABOVE_PLANE
@@ -208,7 +206,7 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
 
 @compiled(fastmath=True)
 def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
-    """Least-squares planes in windows, linear in inverse depth (see plane.py).
+    """Least-squares planes in windows, linear in inverse depth (see plane_fitting.py).
 
     Returns the normals, and 1 where a ray only grazes the surface.
     """
@@ -223,12 +221,12 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
                 continue
             z = one / inverse
             radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
-            # Another surface behind or in front must not pull on the fit, nor a missing reading.
+            # Excludes other surfaces behind or in front, and missing readings.
             tolerance = np.float32(0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
             first, last = max(0, j - radius), min(cols, j + radius + 1)
             n = su = sv = sd = suu = svv = suv = sud = svd = zero
             for a in range(max(0, i - radius), min(rows, i + radius + 1)):
-                # Sums over a row, free of branches: the compiler makes vector code of them.
+                # Sums over a row without branches: the compiler vectorizes them.
                 row_n = row_u = row_d = row_uu = row_ud = zero
                 for b in range(first, last):
                     d = inverse_depth[a, b] - inverse
@@ -262,8 +260,8 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
             nx, ny = du * fx, dv * fy
             nz = inverse + sd - du * su - dv * sv - nx * (j - cx) / fx - ny * (i - cy) / fy
             length = math.sqrt(nx * nx + ny * ny + nz * nz)
-            # Rays graze hardly any real surface; what a camera smears between two surfaces,
-            # one behind the other, lies along the ray. dot(normal, ray) = -inverse / length.
+            # Rays graze hardly any real surface, but a smear between two surfaces, one behind
+            # the other, lies along the ray. dot(normal, ray) = -inverse / length.
             x, y = (j - cx) / fx, (i - cy) / fy
             if inverse < _GRAZING * length * math.sqrt(x * x + y * y + 1):
                 smeared[i, j] = 1
@@ -294,7 +292,7 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                     dx = (b - cx) / fx * z1 - (j - cx) / fx * z
                     dy = (a - cy) / fy * z1 - (i - cy) / fy * z
                     dz = z1 - z
-                    # Off both planes: a crease leaves one of the two distances small.
+                    # The distance from both planes: on a crease, one of the two is small.
                     off = min(
                         abs(normals[i, j, 0] * dx + normals[i, j, 1] * dy + normals[i, j, 2] * dz),
                         abs(normals[a, b, 0] * dx + normals[a, b, 1] * dy + normals[a, b, 2] * dz),
@@ -314,7 +312,7 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                 dy = (i1 - cy) / fy * z1 - (i0 - cy) / fy * z0
                 dz = z1 - z0
                 if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / min(fx, fy):
-                    continue  # across a depth step: not one surface
+                    continue  # across a depth step
                 cosine = 0.0
                 opening = 0.0
                 for c in range(3):

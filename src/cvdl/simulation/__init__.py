@@ -1,8 +1,12 @@
-"""The simulated tabletop: seeded scenes with colour, depth and the truth about them."""
+"""The simulated tabletop: seeded scenes with color, depth and ground truth."""
 
 from cvdl.simulation.config import SimulationConfig
-from cvdl.simulation.generate import simulate_scenes
-from cvdl.simulation.scene import PlacedObject, SimulatedScene, simulate_scene
+from cvdl.simulation.generate import (
+    PlacedObject,
+    SimulatedScene,
+    simulate_scene,
+    simulate_scenes,
+)
 from cvdl.simulation.shapes import CATEGORIES
 
 __all__ = [

@@ -23,16 +23,10 @@ class SimulationConfig(Settings):
     )
     max_objects: int = Field(8, ge=1, le=20, description="Largest number of objects on the table.")
     min_elevation: float = Field(
-        20.0,
-        ge=10,
-        le=90,
-        description="Lowest elevation of the camera above the table's plane, degrees.",
+        20.0, ge=10, le=90, description="Lowest elevation of the camera above the table, degrees."
     )
     max_elevation: float = Field(
-        90.0,
-        ge=10,
-        le=90,
-        description="Highest elevation of the camera above the table's plane, degrees.",
+        90.0, ge=10, le=90, description="Highest elevation of the camera above the table, degrees."
     )
 
     @model_validator(mode="after")

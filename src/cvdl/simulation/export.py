@@ -1,4 +1,4 @@
-"""Simulated scenes as files: a rosbag2, an image folder or COCO."""
+"""Writes simulated scenes as a rosbag2, an image folder or COCO instances."""
 
 from __future__ import annotations
 
@@ -22,15 +22,23 @@ from cvdl.core.files import write_atomically
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, SceneObject
 from cvdl.messages.factory import MessageFactory
-from cvdl.simulation.scene import SimulatedScene
+from cvdl.messages.topics import (
+    LABELS_TOPIC,
+    OBJECTS_TOPIC,
+    PLANE_TOPIC,
+    Results,
+    object_boxes,
+    scene_messages,
+)
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 from cvdl.simulation.solid import inverse
 
 __all__ = ["EXPORTS", "BagExport", "CocoExport", "Export", "ImageExport"]
 
-#: In every folder of images made here: how it came about. What has no such file is not replaced.
+#: Marks a folder of images as exported; only such a folder is replaced.
 _RECIPE = "simulation.json"
-#: Files and folders in such a folder, by their paths in it.
+#: Paths of files and folders in such a folder.
 _OURS = re.compile(
     r"((simulation|camera|annotations)\.json"
     r"|scene\d{6,}(/(color|depth|labels)\.png|/truth\.json)?"
@@ -41,16 +49,16 @@ _OPTICAL_IN_LINK = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 
 
 
 class Export(AbstractContextManager["Export"]):
-    """Takes scenes; the files are complete when its with statement is left, by Ctrl-C too.
+    """Writes scenes; leaving the with statement, by Ctrl-C too, completes the files.
 
     Args:
         path: folder to make.
-        overwrite: whether an older export of the same kind may be replaced.
+        overwrite: whether an older export of the same kind is replaced.
         seed: of the scenes, for the record.
 
     Raises:
-        InputError: if something is at ``path`` that must stay.
-        OSError: if it cannot be written.
+        InputError: if ``path`` exists and is not to be replaced.
+        OSError: if the files cannot be written.
     """
 
     @abstractmethod
@@ -61,15 +69,15 @@ class Export(AbstractContextManager["Export"]):
         """Write a scene."""
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Nothing to complete, unless a subclass has."""
+        """Complete the files."""
 
 
 class ImageExport(Export):
-    """A folder a scene, in the layout of the OSD data set, and the whole truth beside it.
+    """One folder for each scene in the layout of the OSD data set, with complete ground truth.
 
-    ``camera.json`` (intrinsics, the same for all scenes) and, for each scene, ``color.png``,
-    ``depth.png`` (uint16 millimetres, 0 no reading), ``labels.png`` (uint8: 0 no depth reading or
-    background, 1 table, 20 object 1, 30 object 2, ...) and ``truth.json``.
+    ``camera.json`` has the intrinsics of all scenes. Each scene has ``color.png``, ``depth.png``
+    (uint16 millimeters, 0 no reading), ``labels.png`` (uint8: 0 no depth reading or background,
+    1 table, 20 object 1, 30 object 2, ...) and ``truth.json``.
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
@@ -77,15 +85,13 @@ class ImageExport(Export):
         self._path = path
 
     def add(self, scene: SimulatedScene) -> None:
-        """Write a scene's folder."""
+        """Write the folder of a scene."""
         folder = self._path / f"scene{scene.index:06d}"
         folder.mkdir()
-        depth = _millimetres(scene.frame)
         labels = (scene.truth.labels * 10).astype(np.uint8)
         labels[scene.truth.labels == PLANE_LABEL] = PLANE_LABEL
-        labels[depth == 0] = 0
-        _write_png(folder / "color.png", cv2.cvtColor(scene.frame.color, cv2.COLOR_RGB2BGR))
-        _write_png(folder / "depth.png", depth)
+        labels[_millimeters(scene.frame) == 0] = 0
+        _write_frame(scene.frame, folder / "color.png", folder / "depth.png")
         _write_png(folder / "labels.png", labels)
         _write_json(folder / "truth.json", _truth(scene))
         camera = self._path / "camera.json"
@@ -96,68 +102,54 @@ class ImageExport(Export):
 class CocoExport(Export):
     """COCO instances: ``annotations.json``, ``images/NNNNNN.png``, ``depth/NNNNNN.png``.
 
-    Masks are uncompressed run lengths; they and the boxes are of what is visible. An image's entry
-    names its depth image (uint16 millimetres, 0 no reading) as ``depth_file_name``.
+    Masks are uncompressed run lengths; masks and boxes are of the visible parts. The entry of an
+    image has its depth image (uint16 millimeters, 0 no reading) as ``depth_file_name``.
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
         _make_folder(path, overwrite, seed)
         self._path = path
-        (path / "images").mkdir()
-        (path / "depth").mkdir()
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
-        self._info: dict[str, Any] = {
-            "description": f"Simulated tabletop, seed {seed}",
-            "version": __version__,
+        self._content: dict[str, Any] = {
+            "info": {"description": f"Simulated tabletop, seed {seed}", "version": __version__},
+            "images": [],
+            "annotations": [],
+            "categories": [
+                {"id": number, "name": name, "supercategory": "household"}
+                for number, name in enumerate(CATEGORIES, start=1)
+            ],
         }
 
     def add(self, scene: SimulatedScene) -> None:
-        """Write a scene's images; its annotations wait for the end."""
-        name = f"{scene.index:06d}.png"
-        _write_png(self._path / "images" / name, cv2.cvtColor(scene.frame.color, cv2.COLOR_RGB2BGR))
-        _write_png(self._path / "depth" / name, _millimetres(scene.frame))
-        self._info["camera"] = _intrinsics(scene.frame.camera)
-        height, width = scene.truth.labels.shape
-        self._images.append(
-            {
-                "id": scene.index + 1,
-                "file_name": f"images/{name}",
-                "depth_file_name": f"depth/{name}",
-                "width": width,
-                "height": height,
-            }
-        )
+        """Write the images of a scene; its annotations are written at the end."""
+        color, depth = (f"{folder}/{scene.index:06d}.png" for folder in ("images", "depth"))
+        _write_frame(scene.frame, self._path / color, self._path / depth)
+        image = {
+            "id": scene.index + 1,
+            "file_name": color,
+            "depth_file_name": depth,
+            "width": scene.frame.camera.width,
+            "height": scene.frame.camera.height,
+        }
+        self._content["info"]["camera"] = _intrinsics(scene.frame.camera)
+        self._content["images"].append(image)
+        annotations = self._content["annotations"]
         for item in scene.truth.objects:
             x_min, y_min, x_max, y_max = item.box2d.tolist()
-            self._annotations.append(
+            mask = scene.truth.mask(item)
+            annotations.append(
                 {
-                    "id": len(self._annotations) + 1,
-                    "image_id": scene.index + 1,
+                    "id": len(annotations) + 1,
+                    "image_id": image["id"],
                     "category_id": CATEGORIES.index(item.class_name) + 1,
                     "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
                     "area": item.area,
                     "iscrowd": 0,
-                    "segmentation": {
-                        "size": [height, width],
-                        "counts": _run_lengths(scene.truth.mask(item)),
-                    },
+                    "segmentation": {"size": list(mask.shape), "counts": _run_lengths(mask)},
                 }
             )
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Write the annotations of the images written so far."""
-        categories = [
-            {"id": i, "name": name, "supercategory": "household"}
-            for i, name in enumerate(CATEGORIES, start=1)
-        ]
-        content = {
-            "info": self._info,
-            "images": self._images,
-            "annotations": self._annotations,
-            "categories": categories,
-        }
-        _write_json(self._path / "annotations.json", content, indent=None)
+        _write_json(self._path / "annotations.json", self._content, indent=None)
 
 
 class BagExport(Export):
@@ -175,11 +167,10 @@ class BagExport(Export):
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Complete the bag."""
         self._bag.__exit__(kind, error, trace)
 
     def add(self, scene: SimulatedScene) -> None:
-        """Write a scene's messages."""
+        """Write the messages of a scene."""
         frame, truth, stamp = scene.frame, scene.truth, scene.frame.stamp_ns
         bag, make = self._bag, self._messages
         if self._is_first:
@@ -191,11 +182,13 @@ class BagExport(Export):
         link = scene.camera_pose @ inverse(_OPTICAL_IN_LINK)
         bag.write("/tf", stamp, make.tf(stamp, "world", "camera_link", link))
         write_frame(bag, frame)
-        bag.write("/ground_truth/labels", stamp, make.labels(frame, truth))
-        bag.write("/ground_truth/objects", stamp, make.objects(frame, truth))
-        bag.write("/ground_truth/boxes", stamp, make.boxes(frame, truth))
-        if truth.plane is not None:
-            bag.write("/ground_truth/plane", stamp, make.plane(truth.plane))
+        results = Results(frame, truth)
+        messages = scene_messages(make, results, (LABELS_TOPIC, OBJECTS_TOPIC, PLANE_TOPIC))
+        bag.write("/ground_truth/labels", stamp, messages[LABELS_TOPIC])
+        bag.write("/ground_truth/objects", stamp, messages[OBJECTS_TOPIC])
+        bag.write("/ground_truth/boxes", stamp, object_boxes(make, results))
+        if PLANE_TOPIC in messages:
+            bag.write("/ground_truth/plane", stamp, messages[PLANE_TOPIC])
 
 
 EXPORTS: dict[str, type[Export]] = {"bag": BagExport, "images": ImageExport, "coco": CocoExport}
@@ -212,18 +205,24 @@ def _make_folder(path: Path, overwrite: bool, seed: int) -> None:
                 raise InputError(f"cannot replace {path}: {item} is not a file of simulated images")
         if not overwrite:
             raise InputError(f"{path} already exists; use --overwrite to replace it")
-        for item in path.iterdir():  # not the folder, which may be the working one or a link to one
+        # Keep the folder itself, which may be the working folder or behind a link.
+        for item in path.iterdir():
             shutil.rmtree(item) if item.is_dir() else item.unlink()
     path.mkdir(parents=True, exist_ok=True)
     _write_json(path / _RECIPE, {"seed": seed, "version": __version__})
 
 
-def _millimetres(frame: RgbdFrame) -> NDArray[np.uint16]:
+def _millimeters(frame: RgbdFrame) -> NDArray[np.uint16]:
     return np.rint(np.nan_to_num(frame.depth) * 1000).astype(np.uint16)
 
 
+def _write_frame(frame: RgbdFrame, color: Path, depth: Path) -> None:
+    _write_png(color, cv2.cvtColor(frame.color, cv2.COLOR_RGB2BGR))
+    _write_png(depth, _millimeters(frame))
+
+
 def _write_png(path: Path, image: NDArray[Any]) -> None:
-    # Noisy pictures hold few repetitions, so looking for none but runs loses little and is fast.
+    # Noisy images have few repetitions, so searching only for runs loses little and is fast.
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     _, data = cv2.imencode(".png", image, fast)
     write_atomically(path, data.tobytes())
@@ -238,7 +237,7 @@ def _intrinsics(camera: Camera) -> dict[str, float]:
 
 
 def _truth(scene: SimulatedScene) -> dict[str, Any]:
-    """Everything about a scene but its images; metres."""
+    """The ground truth of a scene except its images; meters."""
     plane, table = scene.truth.plane, scene.table
     seen = {item.label: item for item in scene.truth.objects}
     return {
@@ -264,23 +263,15 @@ def _truth(scene: SimulatedScene) -> dict[str, Any]:
 
 
 def _boxes(item: SceneObject | None) -> dict[str, Any]:
-    """An object's visible area and its boxes, in the camera's frame; nothing if it is hidden."""
+    """The visible area and the boxes of an object, in the camera's frame; None for a hidden one."""
     if item is None:
         return {"area": 0}
-    box = item.box3d
-    return {
-        "area": item.area,
-        "box2d": item.box2d.tolist(),
-        "box3d": {
-            "center": box.center.tolist(),
-            "rotation": box.rotation.tolist(),
-            "size": box.size.tolist(),
-        },
-    }
+    box = {key: getattr(item.box3d, key).tolist() for key in ("center", "rotation", "size")}
+    return {"area": item.area, "box2d": item.box2d.tolist(), "box3d": box}
 
 
 def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """COCO's run lengths: down the columns, zeros first."""
+    """Run lengths in the order of COCO: along columns, starting with zeros."""
     flat = mask.ravel(order="F")
     ends = np.flatnonzero(np.diff(flat)) + 1
     runs = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()

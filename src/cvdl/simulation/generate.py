@@ -1,39 +1,156 @@
-"""Many scenes, on several processes."""
+"""Makes simulated scenes: one, or many on several processes."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, Scene, SceneObject
+from cvdl.core.threads import usable_cores
 from cvdl.simulation.config import SimulationConfig
-from cvdl.simulation.scene import SimulatedScene, simulate_scene
+from cvdl.simulation.mesh import Mesh
+from cvdl.simulation.placement import Table, arrange, random_table
+from cvdl.simulation.render import Stage, random_lights
+from cvdl.simulation.room import Surface, furnish_room, furnish_table
+from cvdl.simulation.sensor import KINECT, REALSENSE, measure_depth
+from cvdl.simulation.solid import inverse
+from cvdl.simulation.view import choose_view, random_camera
 
-__all__ = ["in_order", "simulate_scenes"]
+__all__ = [
+    "FRAME_RATE",
+    "PlacedObject",
+    "SimulatedScene",
+    "in_order",
+    "simulate_scene",
+    "simulate_scenes",
+]
 
-#: Fewer scenes than this a process are sooner done than a process is started.
+Array = NDArray[np.float64]
+_Made = TypeVar("_Made")
+
+#: Scenes are stamped like frames at 15 Hz; the first stamp is one interval.
+FRAME_RATE = 15
+#: With fewer scenes per process, starting the process takes longer than making them.
 _WORTH_A_PROCESS = 8
 
-_Made = TypeVar("_Made")
+
+@dataclass(frozen=True)
+class PlacedObject:
+    """An object on the table.
+
+    Attributes:
+        label: its value in the label image.
+        category: one of ``CATEGORIES``.
+        mesh: closed surfaces in the object's own frame, meters.
+        pose: (4, 4) from the object's frame to the world.
+    """
+
+    label: int
+    category: str
+    mesh: Mesh
+    pose: Array
+
+
+@dataclass(frozen=True)
+class SimulatedScene:
+    """A frame with its complete ground truth.
+
+    The world frame is in meters, z up; its origin is the center of the table top.
+
+    Attributes:
+        index: number of the scene in the sequence.
+        frame: color, and depth with noise and holes.
+        truth: labels (also where depth has holes), plane, and the objects with at least one
+            visible pixel, with boxes of their whole shape; in the camera's frame.
+        objects: all objects on the table, visible or not, in order of labels.
+        table: the table.
+        camera_pose: (4, 4) from the optical frame to the world.
+        sensor: name of the depth camera's model.
+    """
+
+    index: int
+    frame: RgbdFrame
+    truth: Scene
+    objects: tuple[PlacedObject, ...]
+    table: Table
+    camera_pose: Array
+    sensor: str
+
+
+def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None) -> SimulatedScene:
+    """Make scene ``index`` of the sequence ``seed``; it depends on nothing else.
+
+    Args:
+        seed: not negative.
+        index: not negative; also determines the frame's stamp, at 15 frames per second.
+        config: what the scene is drawn from.
+    """
+    config = config or SimulationConfig()
+    camera = random_camera(seed, config)
+    rng = np.random.default_rng([seed, 1, index])
+    sensor = KINECT if rng.uniform() < 0.5 else REALSENSE
+    table = random_table(rng)
+    bodies = arrange(rng, table, int(rng.integers(config.min_objects, config.max_objects + 1)))
+    surfaces = furnish_table(rng, table) + [
+        Surface(body.solid.mesh.moved(body.pose), body.thing.materials, label)
+        for label, body in enumerate(bodies, FIRST_OBJECT_LABEL)
+    ]
+    pose = choose_view(rng, camera, config, bodies, Stage(surfaces))
+    stage = Stage(surfaces + furnish_room(rng, table, pose[:3, 3]))
+    rendering = stage.render(camera, pose, random_lights(rng), rng)
+    depth = measure_depth(rendering, camera.fx, sensor, rng)
+    frame = RgbdFrame(rendering.color, depth, camera, round((index + 1) * 1e9 / FRAME_RATE))
+    objects = tuple(
+        PlacedObject(label, body.thing.category, body.thing.mesh, body.pose)
+        for label, body in enumerate(bodies, FIRST_OBJECT_LABEL)
+    )
+    truth = _truth(rendering.labels, objects, pose)
+    return SimulatedScene(index, frame, truth, objects, table, pose, sensor.name)
+
+
+def _truth(labels: NDArray[np.uint16], placed: tuple[PlacedObject, ...], pose: Array) -> Scene:
+    back = inverse(pose)
+    objects = []
+    for item in placed:
+        mask = (labels == item.label).astype(np.uint8)
+        x, y, width, height = cv2.boundingRect(mask)
+        if width:
+            box2d = np.array([x, y, x + width, y + height], np.float64)
+            box3d = _standing_box(item.mesh.moved(item.pose).vertices, back)
+            area = cv2.countNonZero(mask)
+            objects.append(SceneObject(item.label, box2d, box3d, area, item.category))
+    return Scene(labels, Plane(back[:3, 2].copy(), float(pose[2, 3])), tuple(objects))
+
+
+def _standing_box(vertices: Array, back: Array) -> OrientedBox:
+    """The smallest upright box of world points, in the camera's frame ``back`` (4, 4)."""
+    _, _, angle = cv2.minAreaRect(vertices[:, :2].astype(np.float32))
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    # Fit again along the rectangle's axes in double precision.
+    local = vertices @ rotation
+    low, high = local.min(axis=0), local.max(axis=0)
+    center = rotation @ ((low + high) / 2)
+    return OrientedBox(back[:3, :3] @ center + back[:3, 3], back[:3, :3] @ rotation, high - low)
 
 
 def simulate_scenes(
     seed: int, count: int, config: SimulationConfig | None = None, processes: int | None = None
 ) -> Iterator[SimulatedScene]:
-    """Scenes 0 to ``count`` - 1 of a sequence, in order; the same on any number of processes.
+    """Make scenes 0 to ``count`` - 1 of a sequence in order; see `simulate_scene` and `in_order`.
 
-    Args:
-        seed: not negative.
-        count: not negative.
-        config: what to draw from.
-        processes: as of ``in_order``.
+    The scenes are the same on any number of processes.
     """
     return in_order(partial(simulate_scene, seed, config=config), count, processes)
 
@@ -41,22 +158,21 @@ def simulate_scenes(
 def in_order(
     make: Callable[[int], _Made], count: int, processes: int | None = None
 ) -> Iterator[_Made]:
-    """What ``make`` gives for 0 to ``count`` - 1, in order, made on several processes.
+    """Yield ``make(0)`` to ``make(count - 1)`` in order, made on several processes.
 
     Args:
-        make: can be pickled; works for about as long as a scene takes.
+        make: can be pickled; takes about as long as making a scene.
         count: not negative.
-        processes: to work on; by default one a core, and none besides this for few scenes. As
-            ever with processes, a script that asks for more than one guards its main part with
+        processes: number of processes; default: one per core, and only this one for few scenes. A
+            script that uses more than one guards its main part with
             ``if __name__ == "__main__"``.
     """
     if processes is None:
-        processes = min(_usable_cores(), count // _WORTH_A_PROCESS)
+        processes = min(usable_cores(), count // _WORTH_A_PROCESS)
     if processes <= 1:
-        for index in range(count):
-            yield make(index)
+        yield from map(make, range(count))
         return
-    # Not by fork: the ray caster's threads do not survive one.
+    # A fork would not have the threads of the ray caster.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _start_worker) as pool:
         waiting: deque[Future[_Made]] = deque()
@@ -71,13 +187,6 @@ def in_order(
             pool.shutdown(cancel_futures=True)
 
 
-def _usable_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1
-
-
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     cv2.setNumThreads(1)

@@ -1,14 +1,17 @@
-"""Grasp rectangles for simulated scenes, from the exact shapes.
+"""Grasp rectangles of simulated scenes, from the exact shapes.
 
-A parallel gripper holds a thing at two contacts that are antipodal: the line between them lies
-inside both cones of friction (Nguyen 1988, "Constructing force-closure grasps", theorem 5). Such
-pairs are searched on each thing's mesh; a pair is a good grasp if the opened gripper gets there
-without meeting anything, its plates close on the contacts, and the camera sees the place.
+A parallel gripper holds an object at two antipodal contacts: the line between them lies inside
+both friction cones (Nguyen 1988, "Constructing force-closure grasps", theorem 5). Pairs of
+contacts are searched on each object's mesh. A pair is a good grasp if the opened gripper reaches
+it without a collision, its plates close on the contacts, and the camera sees the place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import open3d as o3d
@@ -21,8 +24,8 @@ from cvdl.grasping.rectangles import (
     angle_difference,
     best_overlap,
 )
+from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.mesh import Mesh, merge
-from cvdl.simulation.scene import SimulatedScene
 from cvdl.simulation.solid import inverse, ray_scene
 
 __all__ = ["GraspLabels", "ParallelGripper", "label_grasps"]
@@ -31,26 +34,26 @@ Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rng = np.random.Generator
 
-_SAMPLES = 500  # surface points of a thing
-_TESTED = 60  # pairs of a thing that are tested for collisions
-_KEPT = 12  # good ones, and bad ones, of a thing
+_SAMPLES = 500  # surface points of an object
+_TESTED = 60  # pairs of an object that are tested for collisions
+_KEPT = 12  # good grasps, and bad ones, of an object
 _STEEPEST = np.sin(np.radians(50))  # of the opening to the image plane
-_SLIPPERY = np.cos(np.radians(40))  # a contact beyond this angle is surely no contact
-_LEVELLER = np.sin(np.radians(20))  # so much nearer to the image plane is better
-#: A rectangle whose contacts are shifted more along the plates looks like none; plates.
+_SLIPPERY = np.cos(np.radians(40))  # a contact beyond this angle slips
+_MORE_LEVEL = np.sin(np.radians(20))  # a grasp that is this much nearer to the image plane wins
+#: Largest shift of the contacts along the plates, in plates; more does not look like a rectangle.
 _SHEAR = 0.5
-_SEEN_PLATE = 0.012  # metres from the contact back, where the camera must see the opened plate
-_SLACK = 0.006  # metres: the first touch of a plate and the contact in its middle
-_FREE = 0.0005  # metres over the table
-#: Approaches tried for a pair, in turn: the share of the table's normal, the rest is the view's.
+_SEEN_PLATE = 0.012  # meters behind the contact, where the camera sees the opened plate
+_SLACK = 0.006  # meters between the first touch of a plate and the contact in its center
+_FREE = 0.0005  # meters above the table
+#: Approaches tried in turn: the share of the table's normal; the rest is the viewing direction.
 _APPROACHES = (0.0, 0.5, 1.0)
-#: Places across the rectangle where the picture is looked up, as shares of the contacts' distance.
+#: Samples of the label image across the rectangle, as shares of the contact distance.
 _ACROSS = np.linspace(-0.45, 0.45, 9)
 
 
 @dataclass(frozen=True)
 class ParallelGripper:
-    """Two plates that close towards each other, metres.
+    """Two plates that close towards each other, meters.
 
     Attributes:
         max_opening: between the opened plates.
@@ -58,9 +61,9 @@ class ParallelGripper:
         plate: width of the plates, across opening and approach.
         thickness: of a plate along the opening.
         finger: from the contact back to the hand.
-        tip: from the contact to the plate's end.
-        reach: from the contact back to where the gripper's way must be free.
-        friction: coefficient between plates and things.
+        tip: from the contact to the end of the plate.
+        reach: from the contact back to the start of the collision-free approach.
+        friction: coefficient between plates and objects.
     """
 
     max_opening: float = 0.10
@@ -75,17 +78,17 @@ class ParallelGripper:
 
 @dataclass(frozen=True)
 class GraspLabels:
-    """What is known about grasping in a scene; poses in the camera's optical frame, metres.
+    """Grasps of a scene; poses are in the camera's optical frame, meters.
 
     Attributes:
         good: G rectangles where a gripper can close.
-        bad: B rectangles on things where it cannot.
+        bad: B rectangles on objects where it cannot.
         good_label: (G,) int, the object's value in the label image.
         bad_label: (B,) int, likewise.
-        position: (G, 3) middle between the contacts.
-        rotation: (G, 3, 3), its columns x along the opening (to the right in the image), y along
+        position: (G, 3) center between the contacts.
+        rotation: (G, 3, 3), with columns x along the opening (to the right in the image), y along
             the plates, z the approach.
-        contact_distance: (G,) between the contacts; the rectangle's opening has clearance too.
+        contact_distance: (G,) between the contacts; the rectangle's opening includes clearance.
     """
 
     good: GraspRectangles
@@ -99,51 +102,73 @@ class GraspLabels:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """N pairs of opposite surface points in the world."""
+    """N pairs of opposite surface points in the world frame, with the gripper's approach.
+
+    The frame of a gripper has x along the closing direction, y along the plates, z the approach.
+    """
 
     middle: Array  # (N, 3)
     closing: Array  # (N, 3) unit, from one to the other
     distance: Array  # (N,)
-    grip: Array  # (N,) the smaller cosine between the closing and a contact's normal
+    grip: Array  # (N,) smaller cosine between closing and contact normals
+    view: Array  # (N, 3) unit, from the camera
+    approach: Array  # (N, 3) unit, at right angles to the closing
 
     def __getitem__(self, index: NDArray) -> _Pairs:
-        return _Pairs(
-            self.middle[index], self.closing[index], self.distance[index], self.grip[index]
-        )
+        return _Pairs(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.middle)
 
+    def approached(self, share: float | Array) -> _Pairs:
+        """Approach along the view with a share, also (N, 1), of the table's normal."""
+        way = (1 - share) * self.view + share * np.array([0.0, 0.0, -1.0])
+        return replace(self, approach=_across(way, self.closing))
+
+    @cached_property
+    def plates(self) -> Array:
+        """Direction (N, 3) of the plates."""
+        return np.cross(self.approach, self.closing)
+
+    @property
+    def tilt(self) -> Array:
+        """Sine (N,) of the angle between closing direction and image plane."""
+        return np.abs((self.view * self.closing).sum(axis=1))
+
+    def at(self, x: Array, y: float, z: float) -> Array:
+        """Convert gripper coordinates to world points (N, 3)."""
+        return self.middle + x[:, None] * self.closing + y * self.plates + z * self.approach
+
 
 def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) -> GraspLabels:
-    """Good and bad grasp rectangles of everything in view; the same each time.
+    """Return good and bad grasp rectangles of all visible objects, the same at each call.
 
-    A rectangle's centre is the middle between the contacts, two of its sides are the opened
-    plates (the contacts' distance and the gripper's clearance apart), all projected. The opening
-    lies within 50 degrees of the image plane; the approach is the view's
-    direction, the table's normal or between them, as one is free. Bad ones have contacts that
-    slip, are too far apart, or are out of the gripper's reach, and resemble no good one.
-
-    Args:
-        scene: the scene.
-        gripper: what is to grasp; None: the default one.
+    The center of a rectangle is the center between the contacts; two of its sides are the opened
+    plates, which are the contact distance and the gripper's clearance apart; all are projected to
+    the image. The opening is within 50 degrees of the image plane. The approach is the viewing
+    direction if it is free, else half way to the table's normal, else the normal. Bad rectangles
+    have contacts that slip, are too far apart or are out of reach, and match no good rectangle.
     """
     gripper = gripper or ParallelGripper()
     rng = np.random.default_rng([scene.index, 2])
     meshes = {item.label: item.mesh.moved(item.pose) for item in scene.objects}
-    if not meshes:
-        return _joined([])
-    everything = ray_scene(merge(*meshes.values()))
-    return _joined(
-        [
-            _Labeller(scene, gripper, everything, item.label).label(meshes[item.label], rng)
-            for item in scene.truth.objects
-        ]
-    )
+    none, no_label = GraspRectangles.none(), np.empty(0, np.int64)
+    labels = [
+        GraspLabels(
+            none, none, no_label, no_label, np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0)
+        )
+    ]
+    if meshes:
+        everything = ray_scene(merge(*meshes.values()))
+        for item in scene.truth.objects:
+            labeler = _Labeler(scene, gripper, everything, item.label, meshes[item.label])
+            labels.append(labeler.label(rng))
+    result: GraspLabels = _joined(labels)
+    return result
 
 
-class _Labeller:
-    """One thing of a scene."""
+class _Labeler:
+    """Finds the grasps of one object of a scene."""
 
     def __init__(
         self,
@@ -151,40 +176,37 @@ class _Labeller:
         gripper: ParallelGripper,
         everything: o3d.t.geometry.RaycastingScene,
         label: int,
+        mesh: Mesh,
     ) -> None:
         self._scene, self._gripper, self._everything = scene, gripper, everything
-        self._label = label
+        self._label, self._mesh, self._own = label, mesh, ray_scene(mesh)
         self._eye = scene.camera_pose[:3, 3]
         self._to_camera = inverse(scene.camera_pose)
 
-    def label(self, mesh: Mesh, rng: Rng) -> GraspLabels:
-        """Its grasps; ``mesh`` is in the world."""
+    def label(self, rng: Rng) -> GraspLabels:
         gripper = self._gripper
-        own = ray_scene(mesh)
-        pairs = self._candidates(own, mesh, rng)
+        pairs = self._candidates(rng)
         pairs = pairs[self._in_view(pairs)]
         limit = np.cos(np.arctan(gripper.friction))
         fits = pairs.distance + 2 * gripper.clearance <= gripper.max_opening
         holds = (pairs.grip >= limit) & fits
         slips = pairs[(pairs.grip < _SLIPPERY) | ~fits]
-        # The firmest first, so that of near-equal ones the best stays.
+        # Sort by grip, so that the best of similar pairs is kept.
         pairs = pairs[holds]
         pairs = pairs[np.argsort(-pairs.grip)]
-        first = self._approach(pairs, _APPROACHES[0])
-        pairs = pairs[_spread(self._rectangles(pairs, first), _TESTED, close=0.4)]
-        approach = np.zeros((len(pairs), 3))
+        pairs = pairs[_spread(self._rectangles(pairs), _TESTED, close=0.4)]
         is_good = np.zeros(len(pairs), bool)
         for share in _APPROACHES:
             left = np.flatnonzero(~is_good)
-            tried = self._approach(pairs[left], share)
-            free = self._is_free(pairs[left], tried)
-            free[free] = self._closes(own, pairs[left[free]], tried[free])
-            approach[left[free]] = tried[free]
+            tried = pairs[left].approached(share)
+            free = self._is_free(tried)
+            free[free] = self._closes(tried[free])
+            pairs.approach[left[free]] = tried.approach[free]
             is_good[left[free]] = True
-        good, blocked, approach = pairs[is_good], pairs[~is_good], approach[is_good]
-        rectangles = self._rectangles(good, approach)
-        chosen = np.flatnonzero(self._looks_right(good, approach))
-        chosen = chosen[_levellest(rectangles[chosen], self._tilt(good[chosen]))]
+        good, blocked = pairs[is_good], pairs[~is_good]
+        rectangles = self._rectangles(good)
+        chosen = np.flatnonzero(self._looks_right(good))
+        chosen = chosen[_most_level(rectangles[chosen], good[chosen].tilt)]
         chosen = chosen[_spread(rectangles[chosen], _KEPT, close=0.5)]
         bad = self._bad(rectangles, blocked, slips, max(4, len(chosen)), rng)
         return GraspLabels(
@@ -192,43 +214,39 @@ class _Labeller:
             bad,
             np.full(len(chosen), self._label),
             np.full(len(bad), self._label),
-            *self._poses(good[chosen], approach[chosen]),
+            *self._poses(good[chosen]),
             good.distance[chosen],
         )
 
-    def _candidates(self, own: o3d.t.geometry.RaycastingScene, mesh: Mesh, rng: Rng) -> _Pairs:
-        """Surface points and what lies opposite, both the next surface and the outermost."""
-        points, normals = _surface_points(mesh, _SAMPLES, rng)
+    def _candidates(self, rng: Rng) -> _Pairs:
+        """Pairs of surface points with both the next and the outermost opposite surface."""
+        points, normals = _surface_points(self._mesh, _SAMPLES, rng)
         view = _unit(points - self._eye)
         up = np.broadcast_to([0.0, 0.0, 1.0], view.shape)
         inward = -np.concatenate([normals, normals])
         points = np.concatenate([points, points])
-        # A gripper closes across its approach: along the normal's part across view or vertical.
+        # A gripper closes at right angles to its approach (view or vertical), along the normal.
         closing = _across(inward, np.concatenate([view, up]))
-        near = _opposite(own, points, closing)
+        near = _opposite(self._own, points, closing)
         reach = np.full(len(points), self._gripper.max_opening)
-        far = _outermost(own, points, closing, reach)
+        far = _outermost(self._own, points, closing, reach)
         pairs = []
         for distance, normal in (near, far):
             known = np.isfinite(distance) & (distance > 0.002)
             start = (inward * closing).sum(axis=1)
             end = (normal * closing).sum(axis=1)
-            pairs.append(
-                _Pairs(
-                    points + closing * np.where(known, distance, 0)[:, None] / 2,
-                    closing,
-                    distance,
-                    np.minimum(start, end),
-                )[known]
-            )
-        fields = ("middle", "closing", "distance", "grip")
-        return _Pairs(*(np.concatenate([getattr(p, name) for p in pairs]) for name in fields))
+            middle = points + closing * np.where(known, distance, 0)[:, None] / 2
+            grip = np.minimum(start, end)
+            view = _unit(middle - self._eye)
+            pairs.append(_Pairs(middle, closing, distance, grip, view, view)[known])
+        joined: _Pairs = _joined(pairs)
+        return joined.approached(_APPROACHES[0])
 
     def _in_view(self, pairs: _Pairs) -> Bools:
-        """Whether the picture shows the thing between the contacts, and the whole rectangle."""
+        """Whether the image shows the object between the contacts, and the whole rectangle."""
         camera, labels = self._scene.frame.camera, self._scene.truth.labels
-        seen = self._tilt(pairs) < _STEEPEST
-        corners = self._rectangles(pairs, self._approach(pairs, _APPROACHES[0])).corners()
+        seen = pairs.tilt < _STEEPEST
+        corners = self._rectangles(pairs).corners()
         edge = np.array([camera.width - 1, camera.height - 1])
         seen &= ((corners >= 0) & (corners <= edge)).all(axis=(1, 2))
         line = pairs.middle[:, None] + (
@@ -239,36 +257,26 @@ class _Labeller:
         there = labels[pixel[..., 1], pixel[..., 0]]
         is_own = there == self._label
         is_other = (there >= FIRST_OBJECT_LABEL) & ~is_own
-        # A ring's middle shows the table.
+        # The center of a ring shows the table.
         return seen & (is_own.mean(axis=1) > 0.3) & (is_other.sum(axis=1) <= 1)
 
-    def _tilt(self, pairs: _Pairs) -> Array:
-        """(N,) sine of the angle between the closing and the image plane there."""
-        return np.abs((_unit(pairs.middle - self._eye) * pairs.closing).sum(axis=1))
-
-    def _approach(self, pairs: _Pairs, share: float | Array) -> Array:
-        """(N, 3) unit, across the closing; ``share`` of the table's normal, (N, 1) or one."""
-        view = _unit(pairs.middle - self._eye)
-        return _across((1 - share) * view + share * np.array([0.0, 0.0, -1.0]), pairs.closing)
-
-    def _is_free(self, pairs: _Pairs, approach: Array) -> Bools:
-        """Whether the opened gripper, on its way and at its end, meets no thing and no table."""
+    def _is_free(self, pairs: _Pairs) -> Bools:
+        """Whether the opened gripper, on its approach and at its end, hits no object or table."""
         gripper, half = self._gripper, self._gripper.plate / 2
         inner = pairs.distance / 2 + gripper.clearance
         outer = inner + gripper.thickness
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         sides, widths = (-outer, -inner, inner, outer), (-half, 0.0, half)
-        tip = [frame.at(x, y, gripper.tip) for x in sides for y in widths]
-        back = [frame.at(x, y, -gripper.reach) for x in sides for y in widths]
-        # Across the plates, for what is too thin to meet the rays along them.
+        tip = [pairs.at(x, y, gripper.tip) for x in sides for y in widths]
+        back = [pairs.at(x, y, -gripper.reach) for x in sides for y in widths]
+        # Across the plates, for objects that are too thin for the rays along the plates.
         depths = (gripper.tip, -gripper.finger / 3)
-        left, right = ([frame.at(x, y, z) for x in sides for z in depths] for y in (-half, half))
+        left, right = ([pairs.at(x, y, z) for x in sides for z in depths] for y in (-half, half))
         # The hand.
         depths = (-gripper.finger, -0.8 * gripper.reach)
-        low, high = ([frame.at(x, y, z) for y in widths for z in depths] for x in (-outer, outer))
+        low, high = ([pairs.at(x, y, z) for y in widths for z in depths] for x in (-outer, outer))
         inside = (-inner / 2, 0 * inner, inner / 2)
         hand, rear = (
-            [frame.at(x, y, -z) for x in inside for y in widths]
+            [pairs.at(x, y, -z) for x in inside for y in widths]
             for z in (gripper.finger, gripper.reach)
         )
         start, end = np.array(back + left + low + rear), np.array(tip + right + high + hand)
@@ -277,20 +285,21 @@ class _Labeller:
         is_on_table = (tips[..., 2] < _FREE) & self._scene.table.carries(tips)
         return np.asarray(~np.concatenate([is_hit, is_on_table]).any(axis=0))
 
-    def _closes(self, own: o3d.t.geometry.RaycastingScene, pairs: _Pairs, approach: Array) -> Bools:
-        """Whether closing plates touch first at the contacts, and along most of their width."""
+    def _closes(self, pairs: _Pairs) -> Bools:
+        """Whether closing plates touch first at the contacts and along most of their width."""
         gripper = self._gripper
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         widths = np.linspace(-0.45, 0.45, 5) * gripper.plate
         depths = (0.0, gripper.tip, -0.01, -0.02)
         start = pairs.distance / 2 + gripper.clearance
         fits = np.ones(len(pairs), bool)
         for side in (-1, 1):
-            origin = np.array([[frame.at(side * start, y, z) for y in widths] for z in depths])
-            rays = np.concatenate([origin, np.broadcast_to(-side * frame.x, origin.shape)], -1)
-            hit = own.cast_rays(rays.astype(np.float32), nthreads=1)["t_hit"].numpy()
+            origin = np.array([[pairs.at(side * start, y, z) for y in widths] for z in depths])
+            rays = np.concatenate(
+                [origin, np.broadcast_to(-side * pairs.closing, origin.shape)], -1
+            )
+            hit = self._own.cast_rays(rays.astype(np.float32), nthreads=1)["t_hit"].numpy()
             first = hit.min(axis=(0, 1))
-            # Beside the thing a ray meets nothing, infinitely far away.
+            # A ray beside the object has an infinite distance.
             touches = np.isfinite(hit[0]) & (hit[0] <= first + _SLACK)
             fits &= touches[2] & (touches.sum(axis=0) >= 3)
         return fits
@@ -299,15 +308,15 @@ class _Labeller:
         camera = self._scene.frame.camera
         return camera.project(points @ self._to_camera[:3, :3].T + self._to_camera[:3, 3])
 
-    def _rectangles(self, pairs: _Pairs, approach: Array) -> GraspRectangles:
-        """What a person would draw: two sides along the plates as they are seen.
+    def _rectangles(self, pairs: _Pairs) -> GraspRectangles:
+        """Rectangles as a person draws them: two sides along the visible plates.
 
-        Seen aslant, the closing is not quite at right angles to the plates in the picture; then
-        the rectangle lies along the plates, which lie along the thing's outline.
+        In an oblique view the closing is not at right angles to the plates in the image; then the
+        rectangle is aligned with the plates, which are parallel to the object's outline.
         """
         wide = pairs.distance + 2 * self._gripper.clearance
-        line = self._seen(pairs, pairs.closing, np.minimum(wide, self._gripper.max_opening))
-        plate = self._seen(pairs, np.cross(approach, pairs.closing), self._gripper.plate)
+        line = self._projected(pairs, pairs.closing, np.minimum(wide, self._gripper.max_opening))
+        plate = self._projected(pairs, pairs.plates, self._gripper.plate)
         length = np.hypot(plate[:, 0], plate[:, 1])
         across = np.stack([plate[:, 1], -plate[:, 0]], axis=1) / np.maximum(length, 1e-9)[:, None]
         return GraspRectangles(
@@ -317,58 +326,47 @@ class _Labeller:
             length,
         )
 
-    def _looks_right(self, pairs: _Pairs, approach: Array) -> Bools:
-        """Whether the picture shows both plates beside the thing, and they make a rectangle."""
-        line = self._seen(pairs, pairs.closing, pairs.distance)
-        plate = self._seen(pairs, np.cross(approach, pairs.closing), self._gripper.plate)
+    def _looks_right(self, pairs: _Pairs) -> Bools:
+        """Whether the image shows both plates beside the object, and they form a rectangle."""
+        line = self._projected(pairs, pairs.closing, pairs.distance)
+        plate = self._projected(pairs, pairs.plates, self._gripper.plate)
         shear = np.abs((line * plate).sum(axis=1)) / np.maximum((plate**2).sum(axis=1), 1e-9)
-        frame = _Frame(pairs.middle, pairs.closing, approach)
         x = pairs.distance / 2 + self._gripper.clearance
-        plates = np.array([frame.at(side * x, 0.0, -_SEEN_PLATE) for side in (-1, 1)])
+        plates = np.array([pairs.at(side * x, 0.0, -_SEEN_PLATE) for side in (-1, 1)])
         eye = np.broadcast_to(self._eye, plates.shape)
         return (shear < _SHEAR) & ~_is_blocked(self._everything, eye, plates).any(axis=0)
 
-    def _seen(self, pairs: _Pairs, way: Array, length: float | Array) -> Array:
-        """Pixels (N, 2) from one end to the other of lines about the pairs' middles."""
+    def _projected(self, pairs: _Pairs, way: Array, length: float | Array) -> Array:
+        """Image vectors (N, 2), pixels, of lines (direction, length) centered on the pairs."""
         half = way * (np.ones(len(way)) * length)[:, None] / 2
         return self._project(pairs.middle + half) - self._project(pairs.middle - half)
 
-    def _poses(self, pairs: _Pairs, approach: Array) -> tuple[Array, Array]:
-        """Middle (N, 3) and rotation (N, 3, 3) in the camera's frame."""
+    def _poses(self, pairs: _Pairs) -> tuple[Array, Array]:
+        """Position (N, 3) and rotation (N, 3, 3) in the camera's frame."""
         turn = self._to_camera[:3, :3]
         position = pairs.middle @ turn.T + self._to_camera[:3, 3]
-        x, z = pairs.closing @ turn.T, approach @ turn.T
-        line = self._seen(pairs, pairs.closing, pairs.distance)
+        x, z = pairs.closing @ turn.T, pairs.approach @ turn.T
+        line = self._projected(pairs, pairs.closing, pairs.distance)
         x = np.where(line[:, :1] < 0, -x, x)
         return position, np.stack([x, np.cross(z, x), z], axis=2)
 
     def _bad(
         self, good: GraspRectangles, blocked: _Pairs, slips: _Pairs, count: int, rng: Rng
     ) -> GraspRectangles:
-        """At most ``count``, half of them blocked if there are so many."""
+        """Up to ``count`` bad rectangles, half of them blocked if there are enough."""
         kinds = []
         for pairs in (blocked, slips[rng.permutation(len(slips))[:200]]):
             share = rng.choice(_APPROACHES, (len(pairs), 1))
-            rectangles = self._rectangles(pairs, self._approach(pairs, share))
+            rectangles = self._rectangles(pairs.approached(share))
             rectangles = rectangles[_spread(rectangles, 2 * count, close=0.7)]
-            kinds.append(rectangles[~_resemble(rectangles, good)])
+            kinds.append(rectangles[best_overlap(rectangles, good) <= RIGHT_OVERLAP])
         some = min(len(kinds[0]), max(count // 2, count - len(kinds[1])))
-        return _joined_rectangles([kinds[0][:some], kinds[1][: count - some]])
-
-
-class _Frame:
-    """N grippers: x along the opening, y along the plates, z the approach."""
-
-    def __init__(self, origin: Array, x: Array, z: Array) -> None:
-        self._origin, self.x, self._y, self._z = origin, x, np.cross(z, x), z
-
-    def at(self, x: Array, y: float, z: float) -> Array:
-        """World points (N, 3) of gripper coordinates."""
-        return self._origin + x[:, None] * self.x + y * self._y + z * self._z
+        joined: GraspRectangles = _joined([kinds[0][:some], kinds[1][: count - some]])
+        return joined
 
 
 def _surface_points(mesh: Mesh, count: int, rng: Rng) -> tuple[Array, Array]:
-    """Points (N, 3) evenly over the surface, and its outward normals there."""
+    """Points (N, 3) evenly distributed over the surface, and their outward normals."""
     a, b, c = mesh.vertices[mesh.triangles.T]
     normal = np.cross(b - a, c - a)
     area = np.linalg.norm(normal, axis=1)
@@ -390,32 +388,32 @@ def _opposite(
 def _outermost(
     own: o3d.t.geometry.RaycastingScene, points: Array, way: Array, reach: Array
 ) -> tuple[Array, Array]:
-    """Distance (N,) along ``way`` to the last surface, looking back from ``reach`` away."""
+    """Distance (N,) along ``way`` to the last surface within ``reach``, and its normal."""
     back, normal = _opposite(own, points + way * reach[:, None], -way)
     return np.where(back < reach, reach - back, np.inf), normal
 
 
 def _is_blocked(scene: o3d.t.geometry.RaycastingScene, start: Array, end: Array) -> Bools:
-    """Whether something lies between points (..., 3), (...)."""
+    """Whether an object is between points (..., 3)."""
     rays = np.concatenate([start, end - start], axis=-1).astype(np.float32)
     return scene.test_occlusions(rays, 0.0, 1.0, nthreads=1).numpy()
 
 
-def _levellest(rectangles: GraspRectangles, tilt: Array) -> NDArray[np.int64]:
-    """Indices of those that no other at the same place beats in lying in the image plane.
+def _most_level(rectangles: GraspRectangles, tilt: Array) -> NDArray[np.int64]:
+    """Indices of rectangles without a more level one at the same place.
 
-    An upright handle seen from the side can be held from above by plates one behind the other;
-    a person who looks at the picture sees only those side by side.
+    Plates one behind the other can hold an upright handle that is seen from the side; a person who
+    looks at the image only sees the grasps with plates side by side.
     """
     away = np.linalg.norm(rectangles.center[:, None] - rectangles.center, axis=2)
-    beaten = (away < 0.7 * rectangles.plate) & (tilt[:, None] > tilt + _LEVELLER)
+    beaten = (away < 0.7 * rectangles.plate) & (tilt[:, None] > tilt + _MORE_LEVEL)
     return np.flatnonzero(~beaten.any(axis=1))
 
 
 def _spread(rectangles: GraspRectangles, count: int, close: float) -> NDArray[np.int64]:
-    """Indices of the first ``count`` of which no two are alike.
+    """Indices of the first ``count`` rectangles of which no two are alike.
 
-    Alike: centres nearer than ``close`` plates, and less than 20 degrees apart.
+    Alike: centers nearer than ``close`` plates, and less than 20 degrees apart.
     """
     chosen: list[int] = []
     left = np.arange(len(rectangles))
@@ -429,39 +427,13 @@ def _spread(rectangles: GraspRectangles, count: int, close: float) -> NDArray[np
     return np.array(chosen, np.int64)
 
 
-def _resemble(some: GraspRectangles, good: GraspRectangles) -> Bools:
-    """Whether the rectangle metric takes each for one of ``good``."""
-    return best_overlap(some, good) > RIGHT_OVERLAP
-
-
-def _joined(parts: list[GraspLabels]) -> GraspLabels:
-    nothing = GraspLabels(
-        GraspRectangles.none(),
-        GraspRectangles.none(),
-        np.empty(0, np.int64),
-        np.empty(0, np.int64),
-        np.empty((0, 3)),
-        np.empty((0, 3, 3)),
-        np.empty(0),
-    )
-    parts = [nothing, *parts]
-    return GraspLabels(
-        _joined_rectangles([part.good for part in parts]),
-        _joined_rectangles([part.bad for part in parts]),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("good_label", "bad_label", "position", "rotation", "contact_distance")
-        ),
-    )
-
-
-def _joined_rectangles(parts: list[GraspRectangles]) -> GraspRectangles:
-    return GraspRectangles(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("center", "angle", "opening", "plate", "score")
-        )
-    )
+def _joined(parts: Sequence[Any]) -> Any:
+    """Concatenate arrays, or the arrays of dataclasses field by field."""
+    first = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)
+    names = [field.name for field in fields(first)]
+    return type(first)(*(_joined([getattr(part, name) for part in parts]) for name in names))
 
 
 def _across(vectors: Array, axis: Array) -> Array:

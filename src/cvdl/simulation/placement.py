@@ -1,11 +1,11 @@
-"""Where things lie: seeded arrangements on a table that could stand still in the real world.
+"""Seeded arrangements of objects on a table that could stand still in the real world.
 
-World frame: metres, z up, the origin on the table top's centre; the table top is z = 0.
+World frame: meters, z up, the origin at the center of the table top; the table top is z = 0.
 
-Contact is found by moving a thing (a slide, a drop, a tilt) from a free place until it is blocked,
-so that what remains is a gap of about ``GAP`` and never an overlap. A place is kept only if the
-thing then rests: its centre of mass stands over the convex hull of the points where it touches the
-table or its neighbours.
+A contact is found by moving an object (a slide, a drop, a tilt) from a free place until it is
+blocked, which leaves a gap of about ``GAP`` and never an overlap. A place is kept only if the
+object rests there: its center of mass is above the convex hull of the points where it touches the
+table or its neighbors.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["CONTACT", "GAP", "Body", "Table", "arrange", "random_table", "rest_m
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
-#: A thing brought into contact keeps about this distance, metres.
+#: Gap between objects that are in contact, meters.
 GAP = 1e-4
-#: Points nearer than this to a surface touch it, metres.
+#: Points nearer than this to a surface touch it, meters.
 CONTACT = 1e-3
-#: A centre of mass stands at least this far inside its support, metres.
+#: A center of mass is at least this far inside its support, meters.
 _STABLE = 1e-3
 
 
@@ -39,10 +39,10 @@ class Table:
     """A table whose top is z = 0.
 
     Attributes:
-        round: a disc (an ellipse of the two half sizes) rather than a rectangle.
-        half_size: (2,) along x and y, metres.
-        height: of the top above the floor, metres.
-        thickness: of the top, metres.
+        round: whether the top is an ellipse of the two half sizes instead of a rectangle.
+        half_size: (2,) along x and y, meters.
+        height: of the top above the floor, meters.
+        thickness: of the top, meters.
     """
 
     round: bool
@@ -51,14 +51,14 @@ class Table:
     thickness: float
 
     def carries(self, points: Array) -> NDArray[np.bool_]:
-        """Whether points (..., 2 or 3) are over the top, (...)."""
+        """Return whether points (..., 2 or 3) are above the top, (...)."""
         share = np.abs(points[..., :2]) / self.half_size
         if self.round:
             return np.hypot(share[..., 0], share[..., 1]) <= 1
         return share.max(axis=-1) <= 1
 
     def rim(self, angle: float) -> Array:
-        """(2,): where the ray from the centre at ``angle`` (radians) leaves the top."""
+        """Return where (2,) the ray from the center at ``angle`` (radians) leaves the top."""
         direction = np.array([np.cos(angle), np.sin(angle)])
         share = direction / self.half_size
         return direction / (np.hypot(*share) if self.round else np.abs(share).max())
@@ -66,12 +66,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Body:
-    """A thing in its place.
+    """A placed object.
 
     Attributes:
         thing: category, mesh and materials.
-        solid: the same mesh, for geometric questions.
-        pose: (4, 4) from the thing's frame to the world.
+        solid: the same mesh, for geometric tests.
+        pose: (4, 4) from the object's frame to the world.
     """
 
     thing: Thing
@@ -80,17 +80,17 @@ class Body:
 
     @cached_property
     def center(self) -> Array:
-        """(3,) the centre of mass in the world."""
+        """The center of mass (3,) in the world."""
         return self.pose[:3, :3] @ self.solid.com + self.pose[:3, 3]
 
     @cached_property
     def vertices(self) -> Array:
-        """(V, 3) the mesh's vertices in the world."""
+        """The vertices (V, 3) of the mesh in the world."""
         return self.solid.mesh.vertices @ self.pose[:3, :3].T + self.pose[:3, 3]
 
 
 def random_table(rng: Rng) -> Table:
-    """A table of usual size, from a side table to a desk."""
+    """Draw a table of usual size, from a side table to a desk."""
     is_round = bool(rng.uniform() < 0.35)
     if is_round:
         half_size = np.full(2, rng.uniform(0.28, 0.6))
@@ -100,7 +100,7 @@ def random_table(rng: Rng) -> Table:
 
 
 def arrange(rng: Rng, table: Table, count: int) -> list[Body]:
-    """Puts up to ``count`` random things on a table; one that finds no place is left out."""
+    """Put up to ``count`` random objects on a table; an object that finds no place is skipped."""
     bodies: list[Body] = []
     focus = table.rim(rng.uniform(0, 2 * np.pi)) * rng.uniform(0, 0.45)
     spread = rng.uniform(0.06, 0.16)
@@ -120,7 +120,7 @@ def arrange(rng: Rng, table: Table, count: int) -> list[Body]:
 
 
 def rest_margin(body: Body, table: Table, others: list[Body]) -> float:
-    """How far a body's centre of mass stands inside its support, metres; negative: it falls."""
+    """Return how far a body's center of mass is inside its support, meters; negative: it falls."""
     points = body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
     touching = points[:, 2] < CONTACT
     touching[touching] = table.carries(points[touching])
@@ -147,10 +147,9 @@ def _until_contact(
     travel: float,
     blocked_at: float = 1.0,
 ) -> Array | None:
-    """The last free pose of ``place(t)`` between t = 0 and ``blocked_at``, where it is blocked.
+    """The last free pose ``place(t)`` from t = 0 to ``blocked_at``; None if no tried one is free.
 
-    ``travel`` bounds how far any point of the solid moves from t = 0 to 1, metres. None if no
-    place before is free.
+    ``travel`` bounds how far any point of the solid moves from t = 0 to 1, meters.
     """
     free, hit = 0.0, blocked_at
     while (hit - free) * travel > GAP:
@@ -165,7 +164,7 @@ def _until_contact(
 def _shifted_until_contact(
     solid: Solid, pose: Array, way: Array, bodies: list[Body]
 ) -> Array | None:
-    """Shifted from a free pose along ``way`` (3,), metres; None if it meets nothing."""
+    """Shift from a free pose along ``way`` (3,), meters, until contact; None without contact."""
     share = min(free_share(solid, pose, body.solid, body.pose, way) for body in bodies)
     if share >= 1:
         return None
@@ -179,23 +178,23 @@ def _shifted_until_contact(
     nearly = place(share - GAP / travel)
     if not _blocked(solid, nearly, bodies):
         return nearly
-    return _until_contact(place, solid, bodies, travel, share)  # edges had met before
+    return _until_contact(place, solid, bodies, travel, share)  # edges met earlier
 
 
 def _free(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
-    """On the table, where it happens to be."""
+    """At a random place on the table."""
     return _grounded(solid, _resting_rotation(rng, solid), at)
 
 
 def _overhang(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
-    """On the table's edge, part of it beyond."""
+    """Over the edge of the table."""
     rim = table.rim(np.arctan2(at[1], at[0]))
     inward = rng.uniform(0.005, 0.03)
     return _grounded(solid, _resting_rotation(rng, solid), rim * (1 - inward / np.hypot(*rim)))
 
 
 def _touch(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
-    """On the table, pushed against another thing."""
+    """On the table, pushed against another object."""
     if not bodies:
         return None
     other = bodies[rng.integers(len(bodies))]
@@ -207,7 +206,7 @@ def _touch(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) 
 
 
 def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
-    """Let down onto another thing."""
+    """Lowered onto another object."""
     if not bodies:
         return None
     other = bodies[rng.integers(len(bodies))]
@@ -219,7 +218,7 @@ def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) 
 
 
 def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
-    """A flat or long thing: one end on the table, tilted down until it meets another thing."""
+    """A flat or long object with one end on the table, tilted down until it meets another one."""
     resting = solid.resting
     flat = _turned_down(resting.down[np.argmin(resting.height)])
     vertices = solid.mesh.vertices @ flat.T
@@ -236,7 +235,7 @@ def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -
     along = (solid.mesh.vertices @ rotation.T)[:, :2] @ heading
     length = float(np.ptp(along))
     start = other.center[:2] - heading * (rng.uniform(0.3, 0.8) * length + 0.02)
-    axis = np.array([heading[1], -heading[0], 0.0])  # turns the far end up
+    axis = np.array([heading[1], -heading[0], 0.0])  # lifts the far end
     steepest, shallowest = np.radians(75), np.radians(2)
 
     def tilted(t: float) -> Array:
@@ -254,7 +253,7 @@ _WAY_SHARES = (0.34, 0.23, 0.2, 0.18, 0.05)
 
 
 def _resting_rotation(rng: Rng, solid: Solid) -> Array:
-    """A random way to rest, (3, 3): upright most often, rarely on a narrow foot or its head."""
+    """A random rotation (3, 3) to rest in: mostly upright, rarely on a narrow side or the head."""
     down, margin, height = solid.resting
     steadiness = np.minimum(margin / (0.12 * height), 1) ** 2
     upright, head = down[:, 2] < -0.98, down[:, 2] > 0.98
@@ -269,12 +268,12 @@ def _resting_rotation(rng: Rng, solid: Solid) -> Array:
 def _grounded(solid: Solid, rotation: Array, at: Array, about_com: bool = True) -> Array:
     """The pose with this rotation whose lowest point is on z = 0.
 
-    ``at`` (2,) is where the centre of mass goes, or the frame's origin.
+    ``at`` (2,) is the place of the center of mass, or of the frame's origin.
     """
     pose = np.eye(4)
     pose[:3, :3] = rotation
     pose[:2, 3] = at - (rotation @ solid.com)[:2] if about_com else at
-    pose[2, 3] = -solid.lowest(rotation)
+    pose[2, 3] = -(solid.mesh.vertices @ rotation[2]).min()
     return pose
 
 
@@ -287,7 +286,7 @@ def _yaw(angle: float) -> Array:
 
 
 def _turned_down(direction: Array) -> Array:
-    """The smallest rotation (3, 3) that takes a unit direction to -z."""
+    """The smallest rotation (3, 3) that turns a unit direction to -z."""
     axis = np.cross(direction, [0.0, 0.0, -1.0])
     sine = np.linalg.norm(axis)
     if sine < 1e-9:

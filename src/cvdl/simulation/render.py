@@ -1,4 +1,4 @@
-"""Ray casting: surfaces in, a picture and its exact geometry out."""
+"""Ray casting: renders surfaces as a color image with its exact geometry."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import open3d as o3d
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.simulation.mesh import Mesh, merge
-from cvdl.simulation.noise import normal_field
+from cvdl.simulation.random_fields import normal_field
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shading import (
     Hits,
-    Lighting,
+    Lights,
     Look,
     View,
     add_noise,
@@ -25,8 +24,9 @@ from cvdl.simulation.shading import (
     shadow_rays,
     view_rays,
 )
+from cvdl.simulation.solid import ray_scene
 
-__all__ = ["Lights", "Rendering", "Stage", "random_lights"]
+__all__ = ["Rendering", "Stage", "random_lights"]
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -37,33 +37,16 @@ _TO_SRGB = (255 * np.linspace(0, 1, 4096) ** (1 / 2.2)).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Lights:
-    """A lamp that casts shadows, a sky (or ceiling) that does so softly, and a fill light.
-
-    Positions and directions are in the world; colours are linear RGB.
-    """
-
-    key_at: Array
-    key_radius: float
-    key_color: Array
-    sky_color: Array
-    fill_from: Array
-    fill_color: Array
-    exposure: float
-    noise: float
-
-
-@dataclass(frozen=True)
 class Rendering:
-    """What a noiseless sensor would see.
+    """What a noiseless sensor sees.
 
     Attributes:
         color: (H, W, 3) uint8, RGB.
-        depth: (H, W) float32, metres along z; infinite where nothing is.
-        labels: (H, W) uint16, the surfaces' labels.
-        cosine: (H, W) float32, of the angle between the view and the surface's normal.
+        depth: (H, W) float32, meters along z; infinite where no surface is.
+        labels: (H, W) uint16, labels of the surfaces.
+        cosine: (H, W) float32, of the angle between the ray and the surface normal.
         albedo: (H, W) float32, share of white light that the surface reflects, 0 to 1.
-        glare: (H, W) float32, mirror-like reflection of the lamp, 0 to 1.
+        glare: (H, W) float32, specular reflection of the lamp, 0 to 1.
     """
 
     color: NDArray[np.uint8]
@@ -75,7 +58,7 @@ class Rendering:
 
 
 def random_lights(rng: np.random.Generator) -> Lights:
-    """Lamps and windows of a room."""
+    """Draw the lamps and windows of a room."""
     azimuth, height = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(35, 85))
     away = rng.uniform(1.2, 2.6)
     level = np.array([np.cos(azimuth), np.sin(azimuth)]) * np.cos(height)
@@ -83,52 +66,44 @@ def random_lights(rng: np.random.Generator) -> Lights:
     tint = np.array([1 + warmth, 1, 1 - warmth])
     fill_azimuth = rng.uniform(0, 2 * np.pi)
     share = rng.uniform(0.35, 0.75)
+    fill_from = np.array([np.cos(fill_azimuth) * 0.8, np.sin(fill_azimuth) * 0.8, 0.6])
     return Lights(
-        key_at=away * np.append(level, np.sin(height)),
+        key_at=(away * np.append(level, np.sin(height))).astype(np.float32),
         key_radius=rng.uniform(0.04, 0.35),
-        key_color=tint * share * away**2,
-        sky_color=(tint + 1) / 2 * (1 - share),
-        fill_from=np.array([np.cos(fill_azimuth) * 0.8, np.sin(fill_azimuth) * 0.8, 0.6]),
-        fill_color=np.full(3, rng.uniform(0, 0.2)),
+        key_color=(tint * share * away**2).astype(np.float32),
+        sky_color=((tint + 1) / 2 * (1 - share)).astype(np.float32),
+        fill_from=fill_from.astype(np.float32),
+        fill_color=np.full(3, rng.uniform(0, 0.2), np.float32),
         exposure=rng.uniform(0.16, 0.34),
         noise=rng.uniform(0.5, 3.0),
     )
 
 
 class Stage:
-    """Surfaces in the world, ready to be looked at."""
+    """Surfaces in the world, ready for ray casting."""
 
     def __init__(self, surfaces: Sequence[Surface]) -> None:
         self._surfaces = surfaces
         self._mesh = merge(*(surface.mesh for surface in surfaces))
-        # In the world's axes, where the boxes round floor, walls and table are thin: rays turned
-        # into a scene take half the time of a scene turned to the rays.
-        self._scene = o3d.t.geometry.RaycastingScene()
-        self._scene.add_triangles(
-            self._mesh.vertices.astype(np.float32), self._mesh.triangles.astype(np.uint32)
-        )
+        # In the world's axes the bounding boxes of floor, walls and table are thin: casting turned
+        # rays into this scene takes half the time of turning the scene.
+        self._scene = ray_scene(self._mesh)
         labels = np.array([surface.label for surface in surfaces], np.uint16)
         counts = [len(surface.mesh.triangles) for surface in surfaces]
-        # One more entry, for rays that hit nothing.
+        # The last entry is for rays that hit nothing.
         self._label_of = np.append(np.repeat(labels, counts), np.uint16(0))
 
     def labels(self, camera: Camera, pose: Array) -> NDArray[np.uint16]:
-        """Only the labels (H, W) of what is seen from ``pose`` (4, 4), optical frame to world."""
+        """Render the labels (H, W) from ``pose`` (4, 4), optical frame to world."""
         return self._labels(self._cast(camera, _view(camera, pose)))
 
     def render(
         self, camera: Camera, pose: Array, lights: Lights, rng: np.random.Generator
     ) -> Rendering:
-        """Everything that is seen from ``pose`` (4, 4), optical frame to world."""
+        """Render everything from ``pose`` (4, 4), optical frame to world."""
         view = _view(camera, pose)
         hits = self._cast(camera, view)
-        lighting = Lighting(
-            *(
-                getattr(lights, name).astype(np.float32)
-                for name in ("key_at", "key_color", "sky_color", "fill_from", "fill_color")
-            )
-        )
-        lit = self._visible(view, hits, 3, 1.0, lighting.key_at, lights.key_radius, 1.0)
+        lit = self._visible(view, hits, 3, 1.0, lights.key_at, lights.key_radius, 1.0)
         sky = self._visible(view, hits, 4, 0.0, _UP, 0.9, 0.6)
 
         shape = (camera.height, camera.width)
@@ -138,11 +113,11 @@ class Stage:
 
         def shaded(step: int, gain: float) -> float:
             return shade(
-                view, hits, look, lighting, lit, sky, step, np.float32(gain),
+                view, hits, look, lights, lit, sky, step, np.float32(gain),
                 _TO_LINEAR, _TO_SRGB, image, cosine, albedo, glare,
             )  # fmt: skip
 
-        # The exposure fits the picture's mean brightness; then lens and demosaicing blur.
+        # Scale the mean brightness to the exposure; then blur like lens and demosaicing.
         shaded(1, lights.exposure / max(shaded(8, 1.0), 1e-6))
         image = cv2.GaussianBlur(image, (0, 0), 0.6)
         add_noise(image, normal_field(rng, shape), np.float32(lights.noise))
@@ -152,7 +127,7 @@ class Stage:
         rays = np.empty((camera.height, camera.width, 6), np.float32)
         view_rays(view, rays)
         hit = self._scene.cast_rays(rays, nthreads=1)
-        # The rays are 1 long along the optical axis, so their lengths are depths.
+        # The rays have length 1 along the optical axis, so hit distances are depths.
         return Hits(*(hit[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")))
 
     def _labels(self, hits: Hits) -> NDArray[np.uint16]:
@@ -169,11 +144,11 @@ class Stage:
         radius: float,
         reach: float,
     ) -> Floats:
-        """How much of a light each pixel sees, (H, W) 0 to 1.
+        """The share (H, W) of a light that reaches each pixel, 0 to 1.
 
-        Asked for every ``step``-th pixel, by one ray to a random point of the light: free for
-        ``reach`` ray lengths or not; a blur makes soft shadows of that. The other arguments are
-        those of ``shadow_rays``.
+        Every ``step``-th pixel casts one ray to a random point of the light, which is blocked or
+        free for ``reach`` ray lengths; a blur turns that into soft shadows. The other arguments
+        are those of ``shadow_rays``.
         """
         height, width = hits.depth.shape
         rays = np.empty((-(-height // step), -(-width // step), 6), np.float32)
@@ -184,7 +159,7 @@ class Stage:
 
 
 def _look(surfaces: Sequence[Surface], mesh: Mesh) -> Look:
-    """How the triangles of surfaces merged to ``mesh`` look."""
+    """The look of the triangles of surfaces merged to ``mesh``."""
     textures: list[NDArray[np.uint8]] = []
     gloss: list[float] = []
     material = []
@@ -205,14 +180,14 @@ def _look(surfaces: Sequence[Surface], mesh: Mesh) -> Look:
 
 
 def _view(camera: Camera, pose: Array) -> View:
-    # Pixel to direction: the pose's rotation after the inverse of the camera matrix.
+    # Pixel to direction: the inverse of the camera matrix, then the pose's rotation.
     to_world = pose[:3, :3] @ np.linalg.inv(camera.matrix)
     return View(pose[:3, 3].astype(np.float32), to_world.astype(np.float32))
 
 
 @lru_cache(maxsize=4)
 def _jitter(height: int, width: int) -> Floats:
-    """(H, W, 3): points in the unit ball, the same for every frame; blurring averages them."""
+    """Points (H, W, 3) in the unit ball, the same for every frame; blurring averages them."""
     rng = np.random.default_rng(0)
     points = rng.standard_normal((height, width, 3), np.float32)
     points /= np.linalg.norm(points, axis=2, keepdims=True)

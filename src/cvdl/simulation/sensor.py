@@ -1,21 +1,21 @@
-"""From exact depth to what an RGB-D camera delivers: noise, steps and holes.
+"""Turns exact depth into the depth image of an RGB-D camera: noise, steps and holes.
 
 Models and sources:
 
 - Axial noise: C. V. Nguyen, S. Izadi, D. Lovell, "Modeling Kinect Sensor Noise for Improved 3D
-  Reconstruction and Tracking", 3DIMPVT 2012: sigma_z = 0.0012 + 0.0019 (z - 0.4)^2 metres, plus
+  Reconstruction and Tracking", 3DIMPVT 2012: sigma_z = 0.0012 + 0.0019 (z - 0.4)^2 meters, plus
   0.0001 / sqrt(z) * theta^2 / (pi/2 - theta)^2 beyond 60 degrees of incidence theta.
 - Lateral noise at edges, same source: sigma_L = 0.8 + 0.035 theta / (pi/2 - theta) pixels.
-- Steps: depth comes from disparity in fixed fractions of a pixel, so a step is proportional to
-  z^2: 2.85 mm at 1 m for the Kinect (K. Khoshelham, S. O. Elberink, "Accuracy and Resolution of
-  Kinect Depth Data for Indoor Mapping Applications", Sensors 12(2), 2012).
+- Steps: disparity has a resolution of a fixed fraction of a pixel, so a step in depth is
+  proportional to z^2: 2.85 mm at 1 m for the Kinect (K. Khoshelham, S. O. Elberink, "Accuracy and
+  Resolution of Kinect Depth Data for Indoor Mapping Applications", Sensors 12(2), 2012).
 - RealSense D415: sigma_z = z^2 * s / (f * b), with s = 0.08 pixel the noise of the disparity, f the
   focal length in pixels and b the baseline (A. Grunnet-Jepsen, J. N. Sweetser, J. Woodfill, "Tuning
   depth cameras for best performance", Intel); disparity in 1/32 pixel.
-- Shadow holes: what the second eye (projector or imager, one baseline aside) does not see has no
-  reading; geometry, not statistics.
-- Dropout at grazing incidence, on dark and on mirror-like surfaces, and in a band along depth
-  edges: shares chosen by eye against real Kinect and RealSense frames.
+- Shadow holes: points that the second eye (projector or imager, one baseline aside) does not see
+  have no reading; geometry, not statistics.
+- Dropout at grazing incidence, on dark and on specular surfaces, and in a band along depth edges:
+  shares chosen by eye against real Kinect and RealSense frames.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.simulation.noise import normal_field, uniform_field
+from cvdl.simulation.random_fields import normal_field, uniform_field
+from cvdl.simulation.render import Rendering
 
 __all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
 
@@ -36,7 +37,7 @@ Floats = NDArray[np.float32]
 
 #: Spatial blur of the field that makes holes: blobs of about four pixels.
 _HOLE_GRAIN = 1.5
-#: Angles of incidence where readings begin to drop out and where none is left, radians.
+#: Angles of incidence where readings begin to drop out and where all are lost, radians.
 _GRAZING, _LOST = math.radians(75), math.radians(89)
 
 
@@ -45,13 +46,13 @@ class DepthSensor:
     """A triangulating depth camera.
 
     Attributes:
-        name: for people.
+        name: to display.
         focal: of the depth imager, pixels.
-        baseline: between its two eyes, metres; positive: the second eye sits to the right.
-        disparity_step: smallest difference of disparity it tells apart, pixels.
-        disparity_sigma: noise of the disparity, pixels; 0: Nguyen's axial noise instead.
-        grain: standard deviation of the noise's spatial blur, pixels.
-        nearest, farthest: range, metres.
+        baseline: between the two eyes, meters; positive: the second eye is on the right.
+        disparity_step: resolution of the disparity, pixels.
+        disparity_sigma: noise of the disparity, pixels; 0: use Nguyen's axial noise.
+        grain: standard deviation of the spatial blur of the noise, pixels.
+        nearest, farthest: range, meters.
     """
 
     name: str
@@ -64,7 +65,7 @@ class DepthSensor:
     farthest: float
 
     def inverse_depth(self, disparity: float) -> float:
-        """The difference in 1 / depth (1 / metres) that makes a difference in disparity."""
+        """Convert a difference in disparity (pixels) to one in 1 / depth (1 / meters)."""
         return disparity / (self.focal * abs(self.baseline))
 
 
@@ -73,65 +74,46 @@ REALSENSE = DepthSensor("realsense", 665.0, -0.055, 1 / 32, 0.08, 1.5, 0.3, 10.0
 
 
 def measure_depth(
-    depth: Floats,
-    cosine: Floats,
-    albedo: Floats,
-    glare: Floats,
-    focal: float,
-    sensor: DepthSensor,
-    rng: np.random.Generator,
+    rendering: Rendering, focal: float, sensor: DepthSensor, rng: np.random.Generator
 ) -> Floats:
-    """A noisy depth image in metres, NaN where there is no reading.
+    """Return a noisy depth image in meters, NaN where there is no reading.
 
     Args:
-        depth: (H, W) float32 metres, exact; infinite where nothing is.
-        cosine: (H, W) of the angle of incidence.
-        albedo, glare: (H, W) 0 to 1, see ``Rendering``.
-        focal: of the image, pixels; scales the second eye's parallax.
-        sensor: which camera.
+        rendering: the noiseless image.
+        focal: of the image, pixels; scales the parallax of the second eye.
+        sensor: the camera.
         rng: source of the noise.
 
     Returns:
-        (H, W) float32, whole millimetres.
+        (H, W) float32, whole millimeters.
     """
-    shape = (depth.shape[0], depth.shape[1])
-    measured = np.empty(shape, np.float32)
-    _measure(
-        depth,
-        cosine,
-        albedo,
-        glare,
-        _near_edge(depth),
-        normal_field(rng, shape),
-        normal_field(rng, shape),
-        normal_field(rng, shape, sensor.grain),
-        uniform_field(rng, shape, _HOLE_GRAIN),
-        focal * sensor.baseline,
-        sensor.inverse_depth(sensor.disparity_step),
-        sensor.inverse_depth(sensor.disparity_sigma),
-        sensor.nearest,
-        sensor.farthest,
-        measured,
-    )
-    return measured
-
-
-def _near_edge(depth: Floats) -> NDArray[np.bool_]:
-    """Pixels next to a jump in depth."""
-    finite = np.minimum(depth, np.float32(100))
+    shape = rendering.labels.shape
+    finite = np.minimum(rendering.depth, np.float32(100))
     kernel = np.ones((3, 3), np.uint8)
     low, high = cv2.erode(finite, kernel), cv2.dilate(finite, kernel)
-    return high - low > 0.02 + 0.02 * low
+    edge = high - low > 0.02 + 0.02 * low
+    wobble_x, wobble_y = normal_field(rng, shape), normal_field(rng, shape)
+    noise = normal_field(rng, shape, sensor.grain)
+    blobs = uniform_field(rng, shape, _HOLE_GRAIN)
+    step = sensor.inverse_depth(sensor.disparity_step)
+    spread = sensor.inverse_depth(sensor.disparity_sigma)
+    measured = np.empty(shape, np.float32)
+    _measure(
+        rendering.depth, rendering.cosine, rendering.albedo, rendering.glare, edge,
+        wobble_x, wobble_y, noise, blobs,
+        focal * sensor.baseline, step, spread, sensor.nearest, sensor.farthest, measured,
+    )  # fmt: skip
+    return measured
 
 
 @compiled()
 def axial_sigma(z, theta, spread):  # type: ignore[no-untyped-def]
-    """Standard deviation of depth, metres.
+    """Return the standard deviation of depth, meters.
 
     Args:
-        z: depth, metres.
+        z: depth, meters.
         theta: angle of incidence, radians.
-        spread: the noise's standard deviation in inverse depth; 0: Nguyen's formula instead.
+        spread: standard deviation of the noise in inverse depth; 0: use Nguyen's formula.
     """
     if spread > 0:
         return spread * z * z
@@ -146,11 +128,11 @@ def _measure(  # type: ignore[no-untyped-def]
     depth, cosine, albedo, glare, edge, wobble_x, wobble_y, noise, blobs,
     parallax, step, spread, nearest, farthest, measured,
 ):  # fmt: skip
-    """The model, pixel by pixel; see the module and ``measure_depth``.
+    """Apply the model to each pixel; see the module and ``measure_depth``.
 
-    ``wobble_x``, ``wobble_y`` and ``noise`` are standard normal, ``blobs`` is uniform in [0, 1];
-    ``parallax`` is focal length times signed baseline; ``step`` and ``spread`` are the sensor's
-    step and noise in inverse depth.
+    ``edge`` marks pixels next to a jump in depth; ``wobble_x``, ``wobble_y`` and ``noise`` are
+    standard normal, ``blobs`` is uniform in [0, 1]; ``parallax`` is focal length times signed
+    baseline; ``step`` and ``spread`` are the sensor's step and noise in inverse depth.
     """
     height, width = depth.shape
     hidden = np.empty(width, np.bool_)
@@ -161,12 +143,12 @@ def _measure(  # type: ignore[no-untyped-def]
             if hidden[x]:
                 continue
 
-            # The angle matters at edges and beyond 60 degrees; elsewhere its time is spared.
+            # The angle matters only at edges and beyond 60 degrees; skipping it saves time.
             theta = 0.0
             if edge[y, x] or cosine[y, x] < 0.5:
                 theta = math.acos(min(cosine[y, x], 1.0))
 
-            # Holes come in blobs: one smooth random field against the chance of a hole.
+            # Holes come in blobs: compare a smooth random field with the chance of a hole.
             chance = 0.25 if edge[y, x] else 0.0005
             if theta > _GRAZING:
                 chance = max(chance, ((theta - _GRAZING) / (_LOST - _GRAZING)) ** 2)
@@ -174,7 +156,7 @@ def _measure(  # type: ignore[no-untyped-def]
             if blobs[y, x] < chance:
                 continue
 
-            # Edges wobble: near them a pixel takes its reading from a neighbour.
+            # Edges wobble: near them a pixel takes the reading of a neighbor.
             z = depth[y, x]
             if edge[y, x]:
                 sigma = min(0.8 + 0.035 * theta / max(math.pi / 2 - theta, 0.05), 2.0)
@@ -184,21 +166,21 @@ def _measure(  # type: ignore[no-untyped-def]
             if not nearest < z < farthest:
                 continue
 
-            # Noise before the steps, so that both together have the published deviation.
+            # Add noise before the steps, so that both together have the published deviation.
             total, quantum = axial_sigma(z, theta, spread), step * z * z
             extra = math.sqrt(max(total * total - quantum * quantum / 12, 0.0))
             noisy = max(z + extra * noise[y, x], 0.05)
             steps = max(math.floor(1 / (noisy * step) + 0.5), 1.0)
-            millimetres = np.float32(math.floor(1000 / (steps * step) + 0.5))
-            measured[y, x] = millimetres / np.float32(1000)
+            millimeters = np.float32(math.floor(1000 / (steps * step) + 0.5))
+            measured[y, x] = millimeters / np.float32(1000)
 
 
 @compiled()
 def _hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
-    """Marks what a second eye does not see of a row of depths (W,).
+    """Mark the pixels of a row of depths (W,) that the second eye does not see.
 
-    A pixel at column u lands in the second eye's column u - parallax / z. A nearer point lands
-    more to one side, on what lies beside it there in the first eye's image, and hides it.
+    A pixel at column u appears in column u - parallax / z of the second eye. A nearer point moves
+    further to one side and hides its neighbors on that side.
     """
     width = depth.size
     if parallax > 0:

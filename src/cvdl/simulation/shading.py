@@ -1,4 +1,4 @@
-"""The pixel loops of the renderer, compiled. Everything is in the world, z up, metres."""
+"""The compiled pixel loops of the renderer. Everything is in the world frame, z up, meters."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from cvdl.core.compiled import compiled
 
-__all__ = ["Hits", "Lighting", "Look", "View", "add_noise", "shade", "shadow_rays", "view_rays"]
+__all__ = ["Hits", "Lights", "Look", "View", "add_noise", "shade", "shadow_rays", "view_rays"]
 
 
 class View(NamedTuple):
-    """Where rays start, (3,) float32, and their directions: to_world (3, 3) times (u, v, 1)."""
+    """Origin (3,) float32 of the rays, and their directions: to_world (3, 3) times (u, v, 1)."""
 
     eye: Any
     to_world: Any
 
 
 class Hits(NamedTuple):
-    """What the rays met.
+    """Where the rays hit.
 
     Attributes:
-        depth: (H, W) float32, in ray lengths; infinite where nothing was hit.
+        depth: (H, W) float32, in ray lengths; infinite for a miss.
         primitive: (H, W) uint32, index of the triangle.
-        barycentric: (H, W, 2) float32, weights of its second and third corner.
+        barycentric: (H, W, 2) float32, weights of the second and third corner.
     """
 
     depth: Any
@@ -33,16 +33,16 @@ class Hits(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What the triangles look like.
+    """The look of the triangles.
 
     Attributes:
         normals: (T, 3, 3) float32, at the corners.
         uvs: (T, 3, 2) float32, at the corners.
         material: (T,) int32.
         gloss: (M,) float32.
-        texels: (N, 3) uint8 sRGB, all materials' square textures, one after the other.
-        first: (M,) first texel of each.
-        size: (M,) width of each.
+        texels: (N, 3) uint8 sRGB, the square textures of all materials, one after the other.
+        first: (M,) first texel of each texture.
+        size: (M,) width of each texture.
     """
 
     normals: Any
@@ -54,14 +54,28 @@ class Look(NamedTuple):
     size: Any
 
 
-class Lighting(NamedTuple):
-    """Position of the key light, direction of the fill light, linear colours: (3,) float32."""
+class Lights(NamedTuple):
+    """A lamp that casts shadows, a sky (or ceiling) with soft shadows, and a fill light.
+
+    Attributes:
+        key_at: (3,) float32, position of the lamp.
+        key_radius: of the lamp.
+        key_color: (3,) float32, linear RGB.
+        sky_color: likewise.
+        fill_from: (3,) float32, direction of the fill light.
+        fill_color: (3,) float32, linear RGB.
+        exposure: mean brightness of the image, linear, 0 to 1.
+        noise: standard deviation of the camera's noise, gray values.
+    """
 
     key_at: Any
+    key_radius: float
     key_color: Any
     sky_color: Any
     fill_from: Any
     fill_color: Any
+    exposure: float
+    noise: float
 
 
 # NaN and infinity keep their meaning.
@@ -80,7 +94,7 @@ def _direction(to_world, u, v):  # type: ignore[no-untyped-def]
 
 @_compiled
 def view_rays(view, rays):  # type: ignore[no-untyped-def]
-    """Writes origin and direction of every pixel's ray to ``rays`` (H, W, 6)."""
+    """Write origin and direction of every pixel's ray to ``rays`` (H, W, 6)."""
     for y in range(rays.shape[0]):
         for x in range(rays.shape[1]):
             direction = _direction(view.to_world, x, y)
@@ -91,16 +105,16 @@ def view_rays(view, rays):  # type: ignore[no-untyped-def]
 
 @_compiled
 def shadow_rays(view, depth, step, offset, target, radius, jitter, rays):  # type: ignore[no-untyped-def]
-    """Writes rays from visible points towards a light to ``rays``.
+    """Write rays from visible points towards a light to ``rays``.
 
     ``offset`` is 1 for a light at the point ``target`` (3,), jittered within a ball of ``radius``,
-    and 0 for a sky: the direction ``target`` jittered likewise. Every ``step``-th pixel of both
-    directions is taken: rays is (ceil(H / step), ceil(W / step), 6).
+    and 0 for a sky in the direction ``target``, jittered likewise. Every ``step``-th pixel of both
+    axes is used: rays is (ceil(H / step), ceil(W / step), 6).
     """
     for i in range(rays.shape[0]):
         for j in range(rays.shape[1]):
             y, x = i * step, j * step
-            # A thousandth short of the surface: on the camera's side, so outside.
+            # A thousandth in front of the surface, on the camera's side.
             z = depth[y, x] * np.float32(0.999)
             if not np.isfinite(z):
                 z = np.float32(0)
@@ -113,29 +127,29 @@ def shadow_rays(view, depth, step, offset, target, radius, jitter, rays):  # typ
 
 @_compiled
 def shade(  # type: ignore[no-untyped-def]
-    view, hits, look, lighting, lit, sky, step, gain, to_linear, to_srgb,
+    view, hits, look, lights, lit, sky, step, gain, to_linear, to_srgb,
     image, cosine, albedo, glare,
 ):  # fmt: skip
-    """Colour of every ``step``-th pixel of both directions; the others are left alone.
+    """Shade every ``step``-th pixel of both axes; the other pixels stay unchanged.
 
     Args:
-        view, hits, look, lighting: see there.
-        lit, sky: (H, W), visible share of the key light and of the sky.
+        view, hits, look, lights: see there.
+        lit, sky: (H, W), visible share of the lamp and of the sky.
         step: 1 for all pixels.
         gain: of the camera.
         to_linear: (256,) float32, sRGB to linear.
         to_srgb: float32, linear to sRGB (0 to 255) at values evenly spaced in [0, 1].
-        image: (H, W, 3) uint8 out, sRGB.
-        cosine: (H, W) out, of the angle of incidence of the view.
-        albedo: (H, W) out, what the surface reflects of white light, linear.
-        glare: (H, W) out, mirror-like reflection towards the camera.
+        image: (H, W, 3) uint8 output, sRGB.
+        cosine: (H, W) output, of the angle of incidence of the view.
+        albedo: (H, W) output, reflected share of white light, linear.
+        glare: (H, W) output, specular reflection towards the camera.
 
     Returns:
-        The mean of the linear radiance before the gain.
+        The mean linear radiance before the gain.
     """
     height, width = hits.depth.shape
     zero, one = np.float32(0), np.float32(1)
-    key_at, fill_from = lighting.key_at, lighting.fill_from
+    key_at, fill_from = lights.key_at, lights.fill_from
     top = np.float32(to_srgb.size - 1)
     normal = np.empty(3, np.float32)
     color = np.empty(3, np.float32)
@@ -192,9 +206,9 @@ def shade(  # type: ignore[no-untyped-def]
             ambient = (np.float32(0.6) + np.float32(0.4) * n2) * sky[y, x]
             fill = max(n0 * fill_from[0] + n1 * fill_from[1] + n2 * fill_from[2], zero)
             for k in range(3):
-                light = key * lighting.key_color[k] + ambient * lighting.sky_color[k]
-                light += fill * lighting.fill_color[k]
-                radiance = color[k] * light + shine * key * lighting.key_color[k]
+                light = key * lights.key_color[k] + ambient * lights.sky_color[k]
+                light += fill * lights.fill_color[k]
+                radiance = color[k] * light + shine * key * lights.key_color[k]
                 total += radiance
                 image[y, x, k] = to_srgb[int(min(radiance * gain, one) * top)]
     return total * step * step / (3 * height * width)
@@ -202,9 +216,9 @@ def shade(  # type: ignore[no-untyped-def]
 
 @_compiled
 def add_noise(image, noise, strength):  # type: ignore[no-untyped-def]
-    """The camera's own noise on an image (H, W, 3) uint8, in place.
+    """Add the camera's noise to an image (H, W, 3) uint8, in place.
 
-    ``noise`` (H, W) is standard normal; the channels take it from different rows.
+    ``noise`` (H, W) is standard normal; the channels use different rows of it.
     """
     height, width, channels = image.shape
     for y in range(height):

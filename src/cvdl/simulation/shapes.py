@@ -1,12 +1,11 @@
-"""Household-like things of random size and look.
+"""Household objects of random size and look.
 
-Each maker draws from the generator it is handed, so a thing depends on nothing else. All are made
-upright, z up, in metres, with sizes of things found in shops.
+Each maker draws only from the generator it gets, so an object depends on nothing else. All objects
+are made upright, z up, in meters, with sizes of objects found in shops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +16,12 @@ from cvdl.simulation.mesh import (
     Mesh,
     box,
     circle,
+    creased,
+    loft,
     merge,
     polyhedron,
-    rounded,
-    skin,
+    revolve,
     sweep,
-    turn,
 )
 from cvdl.simulation.textures import Material, plain, printed, random_color, ripe
 
@@ -35,12 +34,12 @@ Made = tuple[Mesh, list[Material]]
 
 @dataclass(frozen=True)
 class Thing:
-    """An object before it has a place.
+    """An object that has no pose yet.
 
     Attributes:
         category: one of ``CATEGORIES``.
-        mesh: closed surfaces in the thing's own frame, metres.
-        materials: what ``mesh.material`` indexes.
+        mesh: closed surfaces in the object's own frame, meters.
+        materials: indexed by ``mesh.material``.
     """
 
     category: str
@@ -49,26 +48,23 @@ class Thing:
 
 
 def make_thing(category: str, rng: Rng) -> Thing:
-    """A random thing of one category.
+    """Make a random object of one category.
 
     Raises:
-        KeyError: if there is no such category.
+        KeyError: if the category is unknown.
     """
     mesh, materials = _MAKERS[category](rng)
     return Thing(category, mesh, tuple(materials))
 
 
-def _curve(knots: list[tuple[float, float]], count: int) -> Array:
-    """(count, 2): a smooth line through (x, y) knots, evenly sampled in the knots' number."""
-    points = np.array(knots)
-    if len(points) < 3:
-        return np.linspace(points[0], points[-1], count)
-    t = np.arange(len(points))
-    return PchipInterpolator(t, points)(np.linspace(0, t[-1], count))
+def _curve(count: int, *knots: tuple[float, float]) -> Array:
+    """A smooth line (count, 2) through three or more knots, sampled evenly between knots."""
+    t = np.arange(len(knots))
+    return PchipInterpolator(t, np.array(knots))(np.linspace(0, t[-1], count))
 
 
 def _arc(center: tuple[float, float], radius: float, start: float, end: float, count: int) -> Array:
-    """(count, 2) points of a circle from ``start`` to ``end`` degrees."""
+    """Points (count, 2) of a circle from ``start`` to ``end`` degrees."""
     angle = np.radians(np.linspace(start, end, count))
     return np.stack(
         [center[0] + radius * np.cos(angle), center[1] + radius * np.sin(angle)], axis=1
@@ -113,16 +109,10 @@ def _carton(rng: Rng) -> Made:
 def _can(rng: Rng) -> Made:
     r, h = rng.uniform([0.026, 0.05], [0.05, 0.16])
     rim = 0.003
-    mesh = turn(
-        [
-            ([(0, 0), (r - rim, 0)], 1),
-            ([(r - rim, 0), (r, rim)], 1),
-            ([(r, rim), (r, h - rim)], 0),
-            ([(r, h - rim), (r - rim, h)], 1),
-            ([(r - rim, h), (r - 2 * rim, h)], 1),
-            ([(r - 2 * rim, h), (r - 2 * rim, h - rim)], 1),
-            ([(r - 2 * rim, h - rim), (0, h - rim)], 1),
-        ]
+    low, high = (r, rim), (r, h - rim)
+    lid = [(r - rim, h), (r - 2 * rim, h), (r - 2 * rim, h - rim), (0, h - rim)]
+    mesh = revolve(
+        [*creased(1, (0, 0), (r - rim, 0), low), *creased(0, low, high), *creased(1, high, *lid)]
     )
     return mesh, [printed(rng, 0.5), plain(rng, (190, 190, 195), 0.9)]
 
@@ -132,21 +122,17 @@ def _bottle(rng: Rng) -> Made:
     neck, shoulder = rng.uniform(0.011, 0.016), rng.uniform(0.55, 0.75)
     low, high = h * rng.uniform(0.1, 0.2), h * shoulder * 0.92
     cap = h - 0.025
-    mesh = turn(
+    top = [(r, high), (r * 0.97, h * shoulder), (neck, cap - 0.02), (neck, cap)]
+    mesh = revolve(
         [
-            ([(0, 0), (r * 0.9, 0)], 0),
-            (_curve([(r * 0.9, 0), (r, r * 0.2), (r, low)], 5), 0),
-            ([(r, low), (r, high)], 1),
-            (
-                _curve([(r, high), (r * 0.97, h * shoulder), (neck, cap - 0.02), (neck, cap)], 12),
-                0,
-            ),
-            ([(neck, cap), (neck + 0.003, cap)], 2),
-            ([(neck + 0.003, cap), (neck + 0.003, h)], 2),
-            ([(neck + 0.003, h), (0, h)], 2),
+            *creased(0, (0, 0), (r * 0.9, 0)),
+            (_curve(5, (r * 0.9, 0), (r, r * 0.2), (r, low)), 0),
+            *creased(1, (r, low), (r, high)),
+            (_curve(12, *top), 0),
+            *creased(2, (neck, cap), (neck + 0.003, cap), (neck + 0.003, h), (0, h)),
         ]
     )
-    if rng.uniform() < 0.4:  # a detergent-like, flattened one
+    if rng.uniform() < 0.4:  # flattened, like a detergent bottle
         mesh = mesh.scaled(rng.uniform(1.1, 1.5), rng.uniform(0.7, 1), 1)
     gloss = rng.uniform(0.3, 0.9)
     body, cap_color = random_color(rng), random_color(rng)
@@ -157,16 +143,15 @@ def _bowl(rng: Rng) -> Made:
     r, foot, h, wall = rng.uniform([0.055, 0.35, 0.04, 0.003], [0.095, 0.55, 0.085, 0.005])
     foot *= r
     bulge = (r * rng.uniform(0.82, 0.95), h * rng.uniform(0.35, 0.5))
-    outer = _curve([(foot, 0.004), bulge, (r, h)], 10)
-    inner = _curve([(r - wall, h), (bulge[0] - wall, bulge[1] + wall), (foot, 0.01)], 10)
-    mesh = turn(
+    outer = _curve(10, (foot, 0.004), bulge, (r, h))
+    inner = _curve(10, (r - wall, h), (bulge[0] - wall, bulge[1] + wall), (foot, 0.01))
+    mesh = revolve(
         [
-            ([(0, 0), (foot, 0)], 0),
-            ([(foot, 0), (foot, 0.004)], 0),
+            *creased(0, (0, 0), (foot, 0), (foot, 0.004)),
             (outer, 0),
             ([(r, h), (r - wall / 2, h + wall / 2), (r - wall, h)], 0),
             (inner, 1),
-            ([(foot, 0.01), (0, 0.01)], 1),
+            *creased(1, (foot, 0.01), (0, 0.01)),
         ],
         circle(32),
     )
@@ -179,14 +164,13 @@ def _bowl(rng: Rng) -> Made:
 def _vessel(low: float, high: float, h: float, wall: float) -> Mesh:
     """A cup with radius ``low`` at its foot and ``high`` at its mouth."""
     inner = low - wall
-    return turn(
+    return revolve(
         [
-            ([(0, 0), (low - 0.003, 0)], 0),
-            ([(low - 0.003, 0), (low, 0.003)], 0),
-            (_curve([(low, 0.003), (high, h)], 4), 0),
+            *creased(0, (0, 0), (low - 0.003, 0), (low, 0.003)),
+            (np.linspace((low, 0.003), (high, h), 4), 0),
             ([(high, h), (high - wall / 2, h + wall / 2), (high - wall, h)], 0),
-            (_curve([(high - wall, h), (inner, wall)], 4), 1),
-            ([(inner, wall), (0, wall)], 1),
+            (np.linspace((high - wall, h), (inner, wall), 4), 1),
+            *creased(1, (inner, wall), (0, wall)),
         ]
     )
 
@@ -217,13 +201,13 @@ def _cup(rng: Rng) -> Made:
 def _plate(rng: Rng) -> Made:
     r, h = rng.uniform([0.08, 0.014], [0.13, 0.026])
     foot, wall = 0.6 * r, 0.004
-    mesh = turn(
+    mesh = revolve(
         [
-            ([(0, 0), (foot, 0)], 0),
-            (_curve([(foot, 0), (0.75 * r, 0.3 * h), (r, h - wall)], 6), 0),
-            ([(r, h - wall), (r, h)], 0),
-            (_curve([(r, h), (0.75 * r, 0.3 * h + wall), (foot, wall)], 6), 0),
-            ([(foot, wall), (0, wall)], 1),
+            *creased(0, (0, 0), (foot, 0)),
+            (_curve(6, (foot, 0), (0.75 * r, 0.3 * h), (r, h - wall)), 0),
+            *creased(0, (r, h - wall), (r, h)),
+            (_curve(6, (r, h), (0.75 * r, 0.3 * h + wall), (foot, wall)), 0),
+            *creased(1, (foot, wall), (0, wall)),
         ],
         circle(40),
     )
@@ -234,7 +218,7 @@ def _plate(rng: Rng) -> Made:
 
 def _ball(rng: Rng) -> Made:
     r = rng.uniform(0.022, 0.055)
-    mesh = turn([(_arc((0, r), r, -90, 90, 13), 0)])
+    mesh = revolve([(_arc((0, r), r, -90, 90, 13), 0)])
     gloss = rng.uniform(0, 0.8)
     skin = printed(rng, gloss) if rng.uniform() < 0.3 else plain(rng, random_color(rng), gloss)
     return mesh, [skin]
@@ -243,29 +227,15 @@ def _ball(rng: Rng) -> Made:
 def _apple(rng: Rng) -> Made:
     r, h = rng.uniform([0.03, 1.6], [0.043, 1.95])
     h *= r
-    profile = _curve(
-        [
-            (0, 0.09 * h),
-            (0.3 * r, 0),
-            (0.8 * r, 0.25 * h),
-            (r, 0.6 * h),
-            (0.5 * r, h),
-            (0, 0.84 * h),
-        ],
-        16,
-    )
-    stem = turn(
-        [
-            ([(0, 0.8 * h), (0.0018, 0.8 * h)], 1),
-            ([(0.0018, 0.8 * h), (0.0018, 1.08 * h)], 1),
-            ([(0.0018, 1.08 * h), (0, 1.08 * h)], 1),
-        ],
-        circle(8),
+    lower = [(0, 0.09 * h), (0.3 * r, 0), (0.8 * r, 0.25 * h), (r, 0.6 * h)]
+    flesh = revolve([(_curve(16, *lower, (0.5 * r, h), (0, 0.84 * h)), 0)])
+    thick = 0.0018
+    stem = revolve(
+        creased(1, (0, 0.8 * h), (thick, 0.8 * h), (thick, 1.08 * h), (0, 1.08 * h)), circle(8)
     )
     color = [(190, 30, 35), (120, 170, 50), (215, 190, 60), (225, 120, 30)][rng.integers(4)]
-    blush = [c * f for c, f in zip(color, rng.uniform(0.75, 1.1, 3), strict=True)]
-    skin = ripe(color, (min(blush[0], 255), min(blush[1], 255), min(blush[2], 255)))
-    return merge(turn([(profile, 0)]), stem), [skin, plain(rng, (70, 50, 30), 0)]
+    red, green, blue = np.minimum(color * rng.uniform(0.75, 1.1, 3), 255)
+    return merge(flesh, stem), [ripe(color, (red, green, blue)), plain(rng, (70, 50, 30), 0)]
 
 
 def _banana(rng: Rng) -> Made:
@@ -281,30 +251,26 @@ def _banana(rng: Rng) -> Made:
 
 
 def _tube(rng: Rng) -> Made:
-    """A toothpaste-like tube standing on its cap."""
+    """A toothpaste tube that stands on its cap."""
     r, h = rng.uniform([0.014, 0.10], [0.026, 0.19])
     cap = 0.02
-    t = np.linspace(0, 1, 8)[:, None]
     section = circle()
-    # Starts inside the cap, so that no two faces coincide.
-    shoulder = np.concatenate([0.6 * r * section, np.full((len(section), 1), cap - 0.002)], 1)
-    rings = [shoulder]
-    for f, z in zip(t[:, 0], cap + 0.006 + t[:, 0] * (h - cap - 0.006), strict=True):
+
+    def ring(half: float | list[float], z: float) -> Array:
+        return np.concatenate([half * section, np.full((len(section), 1), z)], 1)
+
+    # The shoulder starts inside the cap, so that no two faces coincide.
+    rings = [ring(0.6 * r, cap - 0.002)]
+    for f in np.linspace(0, 1, 8):
         half = [r * (1 + 0.45 * f), r * (1 - f) + 0.0012 * f]
-        rings.append(np.concatenate([half * section, np.full((len(section), 1), z)], 1))
+        rings.append(ring(half, cap + 0.006 + f * (h - cap - 0.006)))
     body = np.stack(rings)
     top, bottom = body[-1], body[0]
     mesh = merge(
-        turn(
-            [
-                ([(0, 0), (0.75 * r, 0)], 1),
-                ([(0.75 * r, 0), (0.7 * r, cap)], 1),
-                ([(0.7 * r, cap), (0, cap)], 1),
-            ]
-        ),
-        skin(np.stack([np.broadcast_to(bottom.mean(0), bottom.shape), bottom]), closed=True),
-        skin(body, closed=True),
-        skin(np.stack([top, np.broadcast_to(top[:-1].mean(0), top.shape)]), closed=True),
+        revolve(creased(1, (0, 0), (0.75 * r, 0), (0.7 * r, cap), (0, cap))),
+        loft(np.stack([np.broadcast_to(bottom.mean(0), bottom.shape), bottom]), closed=True),
+        loft(body, closed=True),
+        loft(np.stack([top, np.broadcast_to(top[:-1].mean(0), top.shape)]), closed=True),
     )
     return mesh, [printed(rng, 0.3), plain(rng, random_color(rng))]
 
@@ -313,114 +279,93 @@ def _tape(rng: Rng) -> Made:
     """A roll of tape: a ring."""
     r, h = rng.uniform([0.035, 0.012], [0.06, 0.05])
     hole = r * rng.uniform(0.55, 0.8)
-    mesh = turn(
-        [
-            ([(hole, 0), (r, 0)], 0),
-            ([(r, 0), (r, h)], 0),
-            ([(r, h), (hole, h)], 0),
-            ([(hole, h), (hole, 0)], 1),
-        ]
-    )
+    outside = creased(0, (hole, 0), (r, 0), (r, h), (hole, h))
+    mesh = revolve([*outside, *creased(1, (hole, h), (hole, 0))])
     return mesh, [plain(rng, random_color(rng), 0.5), plain(rng, (180, 150, 110), 0.0)]
 
 
 def _handle_material(rng: Rng) -> list[Material]:
-    """Steel and a handle of steel, wood or plastic."""
+    """Steel, and a handle of steel, wood or plastic."""
     steel = (185.0, 187.0, 190.0)
     handle = [steel, (120.0, 80.0, 45.0), random_color(rng)][rng.integers(3)]
     return [plain(rng, handle), plain(rng, steel, 0.9)]
 
 
-def _bar(xs: Array, width: Array, thick: Array, rise: Array, material: int, *, flat: bool) -> Mesh:
-    """A bar along x whose lower face follows ``rise``; all in metres, sampled at ``xs``."""
-    path = np.stack([xs, np.zeros_like(xs), rise + thick / 2], axis=1)
-    half = np.stack([width, thick], axis=1) / 2
+def _bar(
+    xs: Array,
+    width: Array,
+    thick: Array | float,
+    rise: Array | float,
+    material: int = 0,
+    *,
+    flat: bool = False,
+) -> Mesh:
+    """A bar along x whose lower face is at height ``rise``; meters, sampled at ``xs``."""
+    half = np.stack([width, np.full_like(xs, thick)], axis=1) / 2
+    path = np.stack([xs, np.zeros_like(xs), rise + half[:, 1]], axis=1)
     return sweep(path, half, material=material, flat=flat)
 
 
 def _knife(rng: Rng) -> Made:
     grip, blade = rng.uniform([0.08, 0.09], [0.12, 0.15])
     thick, wide = rng.uniform([0.0085, 0.014], [0.014, 0.022])
-    x = np.linspace(0, grip, 8)
     swell = 1 - 0.15 * np.cos(np.linspace(0, 2 * np.pi, 8))
-    handle = _bar(x, wide * swell, np.full(8, thick), np.zeros(8), 0, flat=False)
+    handle = _bar(np.linspace(0, grip, 8), wide * swell, thick, 0)
+    width = wide * 1.3 * np.sqrt(1 - np.linspace(0, 1, 8) ** 3) + 0.001
     x = np.linspace(grip - 0.01, grip + blade, 8)
-    t = np.linspace(0, 1, 8)
-    width = wide * 1.3 * np.sqrt(1 - t**3) + 0.001
-    steel = _bar(x, width, np.full(8, 0.002), np.full(8, thick / 2 - 0.001), 1, flat=True)
+    steel = _bar(x, width, 0.002, thick / 2 - 0.001, 1, flat=True)
     return merge(handle, steel), _handle_material(rng)
-
-
-def _stem(rng: Rng, length: float, thick: float, wide: float) -> Mesh:
-    """A cutlery handle from x = 0: broad and thick at its end, narrow and raised at the neck."""
-    t = np.linspace(0, 1, 10)
-    width = wide * (1 - 0.6 * t)
-    height = thick * (1 - 0.55 * t)
-    rise = 0.012 * np.sin(np.pi * t**1.5) * rng.uniform(0.2, 1) + 0.004 * t
-    return _bar(t * length, width, height, rise, 0, flat=bool(rng.uniform() < 0.5))
 
 
 def _spoon(rng: Rng) -> Made:
     length, thick, wide = rng.uniform([0.10, 0.006, 0.012], [0.16, 0.011, 0.020])
-    half_width, stretch, deep = rng.uniform([0.017, 1.3, 0.009], [0.026, 1.6, 0.014])
+    r, stretch, deep = rng.uniform([0.017, 1.3, 0.009], [0.026, 1.6, 0.014])
     wall = 0.002
-    r = half_width
-    outer = _curve([(0.3 * r, 0), (0.7 * r, 0.3 * deep), (r, deep)], 8)
-    inner = _curve([(r - wall, deep), (0.7 * r - wall, 0.3 * deep + wall), (0, wall)], 8)
-    head = turn(
+    head = revolve(
         [
-            ([(0, 0), (0.3 * r, 0)], 1),
-            (outer, 1),
-            ([(r, deep), (r - wall, deep)], 1),
-            (inner, 1),
+            *creased(1, (0, 0), (0.3 * r, 0)),
+            (_curve(8, (0.3 * r, 0), (0.7 * r, 0.3 * deep), (r, deep)), 1),
+            *creased(1, (r, deep), (r - wall, deep)),
+            (_curve(8, (r - wall, deep), (0.7 * r - wall, 0.3 * deep + wall), (0, wall)), 1),
         ]
     )
     head = head.scaled(stretch, 1, 1).shifted(x=length + stretch * r - 0.004)
     t = np.linspace(0, 1, 10)
     rise = np.interp(t, [0, 0.6, 1], [0, 0.008, deep - 0.003])
-    handle = _bar(t * length, wide * (1 - 0.6 * t), thick * (1 - 0.6 * t), rise, 0, flat=False)
+    handle = _bar(t * length, wide * (1 - 0.6 * t), thick * (1 - 0.6 * t), rise)
     return merge(handle, head), _handle_material(rng)
 
 
 def _fork(rng: Rng) -> Made:
     length, thick, wide = rng.uniform([0.11, 0.006, 0.012], [0.15, 0.010, 0.018])
     head, gap = rng.uniform([0.055, 0.006], [0.075, 0.008])
-    parts = [_stem(rng, length, thick, wide)]
+    # Wide and thick at the end of the handle, narrow and raised at the neck.
+    t = np.linspace(0, 1, 10)
+    rise = 0.012 * np.sin(np.pi * t**1.5) * rng.uniform(0.2, 1) + 0.004 * t
+    is_flat = bool(rng.uniform() < 0.5)
+    handle = _bar(t * length, wide * (1 - 0.6 * t), thick * (1 - 0.55 * t), rise, flat=is_flat)
+    x = np.linspace(length - 0.01, length + 0.4 * head, 6)
+    palm = _bar(x, np.linspace(0.4 * wide, 4 * gap, 6), 0.002, 0.004, 1, flat=True)
     t = np.linspace(0, 1, 8)
-    palm = np.linspace(length - 0.01, length + 0.4 * head, 6)
-    parts.append(
-        _bar(
-            palm,
-            np.linspace(0.4 * wide, 4 * gap, 6),
-            np.full(6, 0.002),
-            np.full(6, 0.004),
-            1,
-            flat=True,
-        )
-    )
-    x = length + head * (0.35 + 0.65 * t)
-    rise = 0.004 + 0.010 * t**2
-    for i in range(4):
-        tine = _bar(x, gap * np.linspace(0.6, 0.35, 8), np.full(8, 0.002), rise, 1, flat=True)
-        parts.append(tine.shifted(y=gap * (i - 1.5)))
-    return merge(*parts), _handle_material(rng)
+    x, rise = length + head * (0.35 + 0.65 * t), 0.004 + 0.010 * t**2
+    tine = _bar(x, gap * np.linspace(0.6, 0.35, 8), 0.002, rise, 1, flat=True)
+    tines = [tine.shifted(y=gap * (i - 1.5)) for i in range(4)]
+    return merge(handle, palm, *tines), _handle_material(rng)
 
 
 def _screwdriver(rng: Rng) -> Made:
     grip, shaft, r = rng.uniform([0.08, 0.07, 0.012], [0.12, 0.15, 0.017])
     rod = rng.uniform(0.0025, 0.0045)
     h = grip + shaft
-    profile = [(r * 0.8, 0), (r, 0.15 * grip), (r, 0.9 * grip), (0.6 * r, grip)]
-    mesh = turn(
+    neck = (0.6 * r, grip)
+    mesh = revolve(
         [
-            ([(0, 0), (r * 0.8, 0)], 0),
-            (_curve(profile, 10), 0),
-            ([(0.6 * r, grip), (rod, grip)], 0),
-            ([(rod, grip), (rod, h - 0.008)], 1),
-            ([(rod, h - 0.008), (rod * 0.3, h)], 1),
-            ([(rod * 0.3, h), (0, h)], 1),
+            *creased(0, (0, 0), (r * 0.8, 0)),
+            (_curve(10, (r * 0.8, 0), (r, 0.15 * grip), (r, 0.9 * grip), neck), 0),
+            *creased(0, neck, (rod, grip)),
+            *creased(1, (rod, grip), (rod, h - 0.008), (rod * 0.3, h), (0, h)),
         ],
-        rounded(2.6),
+        circle(power=2.6),
     )
     return mesh, [plain(rng, random_color(rng, (0.5, 1)), 0.5), plain(rng, (180, 180, 185), 0.9)]
 
@@ -430,47 +375,36 @@ def _hammer(rng: Rng) -> Made:
     t = np.linspace(0, 1, 10)
     width = 0.026 - 0.008 * np.sin(np.pi * t)
     path = np.stack([t * length, np.zeros(10), np.zeros(10)], axis=1)
-    handle = sweep(path, np.stack([width / 2, width * 0.4], axis=1), material=0)
+    handle = sweep(path, np.stack([width / 2, width * 0.4], axis=1))
     block = box(face, head, face, (1, 1, 1)).shifted(x=length - face / 2, z=-face / 2)
-    return merge(handle, block), [
-        plain(rng, random_color(rng, (0.3, 0.9)), 0.2),
-        plain(rng, (90, 92, 98), 0.6),
-    ]
+    wood, steel = plain(rng, random_color(rng, (0.3, 0.9)), 0.2), plain(rng, (90, 92, 98), 0.6)
+    return merge(handle, block), [wood, steel]
 
 
 def _marker(rng: Rng) -> Made:
     length, r = rng.uniform([0.11, 0.005], [0.145, 0.010])
     split = length * rng.uniform(0.6, 0.7)
-    mesh = turn(
-        [
-            ([(0, 0), (0.8 * r, 0)], 0),
-            ([(0.8 * r, 0), (r, 0.003)], 0),
-            ([(r, 0.003), (r, split)], 0),
-            ([(r, split), (1.1 * r, split)], 1),
-            ([(1.1 * r, split), (1.1 * r, length)], 1),
-            ([(1.1 * r, length), (0, length)], 1),
-        ],
-        circle(16),
-    )
+    body = creased(0, (0, 0), (0.8 * r, 0), (r, 0.003), (r, split))
+    cap = creased(1, (r, split), (1.1 * r, split), (1.1 * r, length), (0, length))
     color = random_color(rng)
-    body = color if rng.uniform() < 0.5 else (230, 230, 230)
-    return mesh, [plain(rng, body, 0.3), plain(rng, color, 0.3)]
+    body_color = color if rng.uniform() < 0.5 else (230, 230, 230)
+    return revolve([*body, *cap], circle(16)), [
+        plain(rng, body_color, 0.3),
+        plain(rng, color, 0.3),
+    ]
 
 
-def _slab(half_y: float, h: float, aspect: float, edge: float, power: float) -> Mesh:
-    """A rounded block ``aspect`` times as long in x as in y, with rounded edges."""
-    e, r = edge, half_y
-    lower = _arc((r - e, e), e, -90, 0, 4)
-    upper = _arc((r - e, h - e), e, 0, 90, 4)
-    mesh = turn(
+def _slab(r: float, h: float, aspect: float, edge: float, power: float) -> Mesh:
+    """A block with rounded edges, ``r`` half its size in y and ``aspect`` times as long in x."""
+    mesh = revolve(
         [
-            ([(0, 0), (r - e, 0)], 0),
-            (lower, 0),
-            ([(r, e), (r, h - e)], 0),
-            (upper, 0),
-            ([(r - e, h), (0, h)], 1),
+            *creased(0, (0, 0), (r - edge, 0)),
+            (_arc((r - edge, edge), edge, -90, 0, 4), 0),
+            *creased(0, (r, edge), (r, h - edge)),
+            (_arc((r - edge, h - edge), edge, 0, 90, 4), 0),
+            *creased(1, (r - edge, h), (0, h)),
         ],
-        rounded(power, 32),
+        circle(32, power),
     )
     return mesh.scaled(aspect, 1, 1)
 
@@ -489,30 +423,27 @@ def _remote(rng: Rng) -> Made:
 
 def _sponge(rng: Rng) -> Made:
     half_y, h, aspect = rng.uniform([0.03, 0.02, 1.2], [0.04, 0.045, 1.8])
-    color = random_color(rng, (0.4, 1))
-    return _slab(half_y, h, aspect, 0.004, 8), [
-        plain(rng, color, 0.0),
-        plain(rng, random_color(rng), 0),
-    ]
+    materials = [plain(rng, random_color(rng, (0.4, 1)), 0.0), plain(rng, random_color(rng), 0.0)]
+    return _slab(half_y, h, aspect, 0.004, 8), materials
 
 
 def _brick(rng: Rng) -> Made:
     """A toy building brick with studs."""
     unit, rows = rng.uniform(0.016, 0.026), int(rng.integers(2, 5))
     h = unit * rng.uniform(0.9, 1.2)
-    parts = [box(rows * unit, 2 * unit, h)]
-    r, top = 0.3 * unit, h + 0.25 * unit
-    stud = turn([([(r, h - 0.001), (r, top)], 0), ([(r, top), (0, top)], 0)], circle(16))
-    closed = turn([([(0, h - 0.001), (r, h - 0.001)], 0)], circle(16))
-    parts += [
-        merge(closed, stud).shifted(x=unit * (i - (rows - 1) / 2), y=unit * j)
+    r, low, top = 0.3 * unit, h - 0.001, h + 0.25 * unit
+    bottom = revolve(creased(0, (0, low), (r, low)), circle(16))
+    stud = merge(bottom, revolve(creased(0, (r, low), (r, top), (0, top)), circle(16)))
+    studs = [
+        stud.shifted(x=unit * (i - (rows - 1) / 2), y=unit * j)
         for i in range(rows)
         for j in (-0.5, 0.5)
     ]
-    return merge(*parts), [plain(rng, random_color(rng, (0.6, 1)), 0.5)]
+    color = random_color(rng, (0.6, 1))
+    return merge(box(rows * unit, 2 * unit, h), *studs), [plain(rng, color, 0.5)]
 
 
-_MAKERS: dict[str, Callable[[Rng], Made]] = {
+_MAKERS = {
     "apple": _apple,
     "ball": _ball,
     "banana": _banana,
@@ -538,5 +469,5 @@ _MAKERS: dict[str, Callable[[Rng], Made]] = {
     "tube": _tube,
 }
 
-#: Names of everything that can lie on the table, sorted.
+#: Names of all kinds of objects, sorted.
 CATEGORIES: tuple[str, ...] = tuple(_MAKERS)

@@ -1,7 +1,7 @@
-"""Exact questions about solid things: do two intersect, where do they touch, how can one rest.
+"""Exact geometry of solids: whether two intersect, where they touch, how one can rest.
 
 Two closed meshes intersect if and only if an edge of one pierces a triangle of the other or one
-lies wholly inside the other; both are asked of Open3D's ray caster.
+lies wholly inside the other. Open3D's ray caster tests both.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-#: A thing that a tilt (radians) smaller than this would topple does not stand by itself.
+#: An object that a smaller tilt (radians) topples does not stand by itself.
 _LEAST_TILT = 0.11
-#: Weights that give planes different sums, so that equal planes are found by one number.
+#: Weights that give different planes different sums, so that one number finds equal planes.
 _PLANE_KEY = np.array([1.0, 3.1415, 9.8696, 31.006])
 
 
 def ray_scene(mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
-    """A mesh for rays, which are cast on one thread: scenes are made on several processes."""
+    """Prepare a mesh for ray casting on one thread: scenes are made on several processes."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.uint32))
     return scene
@@ -47,9 +47,9 @@ class Resting(NamedTuple):
 
     Attributes:
         down: (N, 3) unit directions that may point down.
-        margin: (N,) metres from the foot of the centre of mass to the nearest edge of what it
-            stands on; at least a tilt of ``_LEAST_TILT`` away from toppling.
-        height: (N,) metres from the plane to the highest point.
+        margin: (N,) meters from below the center of mass to the nearest edge of the facet that
+            touches the plane; toppling takes a tilt of more than ``_LEAST_TILT``.
+        height: (N,) meters from the plane to the highest point.
     """
 
     down: Array
@@ -58,14 +58,14 @@ class Resting(NamedTuple):
 
 
 class Solid:
-    """A mesh with the derived data that placement asks for, in the mesh's own frame.
+    """A mesh with the derived data that placement needs, in the mesh's own frame.
 
     Attributes:
-        mesh: its surface.
-        com: (3,) centre of mass.
-        radius: of the sphere round ``com`` that holds the mesh, metres.
+        mesh: the surface.
+        com: (3,) center of mass.
+        radius: of the sphere about ``com`` that contains the mesh, meters.
         low, high: (3,) corners of the bounding box.
-        edges: (E, 6) float32, start and extent of each of the mesh's edges.
+        edges: (E, 6) float32, start and extent of each edge of the mesh.
     """
 
     def __init__(self, mesh: Mesh) -> None:
@@ -78,12 +78,12 @@ class Solid:
 
     @cached_property
     def scene(self) -> o3d.t.geometry.RaycastingScene:
-        """The mesh alone, for rays."""
+        """The mesh alone, for ray casting."""
         return ray_scene(self.mesh)
 
     @cached_property
     def samples(self) -> Array:
-        """(S, 3) points of the surface: vertices, and points every 5 mm along longer edges."""
+        """Points (S, 3) of the surface: vertices, and points every 5 mm along longer edges."""
         start, extent = np.split(self.edges.astype(np.float64), 2, axis=1)
         counts = (np.linalg.norm(extent, axis=1) / 0.005).astype(int)
         index = np.repeat(np.arange(len(counts)), counts)
@@ -93,31 +93,26 @@ class Solid:
 
     @cached_property
     def resting(self) -> Resting:
-        """Ways to rest on a plane: on the facets of the convex hull under the centre of mass."""
+        """Ways to rest on a plane: on facets of the convex hull below the center of mass."""
         equations = ConvexHull(self.mesh.vertices).equations
         _, first = np.unique(np.round(equations @ _PLANE_KEY, 9), return_index=True)
         normals, offsets = equations[first, :3], equations[first, 3]
         low = -(normals @ self.com + offsets)
         feet = self.com + normals * low[:, None]
-        # Inside a facet's plane, the distance to the line where each other facet cuts it.
+        # In each facet's plane, the distance to the lines where the other facets cut it.
         slack = -(feet @ normals.T + offsets)
         sine = np.sqrt(np.maximum(1 - (normals @ normals.T) ** 2, 0))
         beside = np.where(sine > 1e-3, slack / np.maximum(sine, 1e-3), np.inf)
         margin = beside.min(axis=1)
         stable = margin > _LEAST_TILT * low
-        if not stable.any():  # on facets that are hardly one: it rests on the best
+        if not stable.any():  # it rests on the best of its small facets
             stable[(margin / low).argmax()] = True
         down = normals[stable]
-        along = down @ self.mesh.vertices.T
-        return Resting(down, margin[stable], np.ptp(along, axis=1))
-
-    def lowest(self, rotation: Array) -> float:
-        """Smallest z of the mesh turned by ``rotation`` (3, 3)."""
-        return float((self.mesh.vertices @ rotation[2]).min())
+        return Resting(down, margin[stable], np.ptp(down @ self.mesh.vertices.T, axis=1))
 
 
 def intersects(a: Solid, pose_a: Array, b: Solid, pose_b: Array) -> bool:
-    """Whether two solids at world poses (4, 4) share volume; touching surfaces do not count."""
+    """Return whether two solids at world poses (4, 4) share volume; contact does not count."""
     a_in_b = inverse(pose_b) @ pose_a
     b_in_a = inverse(a_in_b)
     if not (_boxes_overlap(a, a_in_b, b) and _boxes_overlap(b, b_in_a, a)):
@@ -131,14 +126,14 @@ def intersects(a: Solid, pose_a: Array, b: Solid, pose_b: Array) -> bool:
 
 
 def _boxes_overlap(a: Solid, pose: Array, b: Solid) -> bool:
-    """Whether ``a``'s bounding box, at ``pose`` in ``b``'s frame, can reach ``b``'s."""
+    """Whether the bounding box of ``a``, at ``pose`` in ``b``'s frame, may reach that of ``b``."""
     center = pose[:3, :3] @ (a.low + a.high) / 2 + pose[:3, 3]
     half = np.abs(pose[:3, :3]) @ (a.high - a.low) / 2
     return bool(((center - half < b.high) & (center + half > b.low)).all())
 
 
 def _pierces(a: Solid, pose: Array, b: Solid) -> bool:
-    """Whether an edge of ``a``, at ``pose`` in ``b``'s frame, goes through ``b``'s surface."""
+    """Whether an edge of ``a``, at ``pose`` in ``b``'s frame, crosses the surface of ``b``."""
     rotation, translation = pose[:3, :3].astype(np.float32), pose[:3, 3].astype(np.float32)
     rays = np.empty((len(a.edges), 6), np.float32)
     rays[:, :3] = a.edges[:, :3] @ rotation.T + translation
@@ -147,7 +142,7 @@ def _pierces(a: Solid, pose: Array, b: Solid) -> bool:
 
 
 def _inside(a: Solid, pose: Array, b: Solid) -> bool:
-    """Whether ``a``'s first vertex, at ``pose`` in ``b``'s frame, lies inside ``b``."""
+    """Whether the first vertex of ``a``, at ``pose`` in ``b``'s frame, lies inside ``b``."""
     point = pose[:3, :3] @ a.mesh.vertices[0] + pose[:3, 3]
     if not ((point > b.low) & (point < b.high)).all():
         return False
@@ -155,9 +150,9 @@ def _inside(a: Solid, pose: Array, b: Solid) -> bool:
 
 
 def free_share(a: Solid, pose_a: Array, b: Solid, pose_b: Array, way: Array) -> float:
-    """How much of a shift of ``a`` by ``way`` (3,) passes before a vertex of one meets the other.
+    """Return the share of a shift of ``a`` by ``way`` (3,) until a vertex of one meets the other.
 
-    Infinite if none ever does. Edges that cross meet unnoticed: ask ``intersects`` afterwards.
+    It is infinite if none does. Crossing edges are not detected: check with `intersects`.
     """
     return min(
         _first_hit(a.mesh.vertices, inverse(pose_b) @ pose_a, pose_b[:3, :3].T @ way, b),
@@ -174,7 +169,7 @@ def _first_hit(points: Array, pose: Array, way: Array, b: Solid) -> float:
 
 
 def touches(points: Array, b: Solid, pose_b: Array, reach: float) -> NDArray[np.bool_]:
-    """Which world points (N, 3) are nearer than ``reach`` to the surface of a solid: (N,)."""
+    """Return which world points (N, 3) are nearer than ``reach`` to the surface of a solid."""
     back = inverse(pose_b)
     local = points @ back[:3, :3].T + back[:3, 3]
     x, y, z = ((local > b.low - reach) & (local < b.high + reach)).T
@@ -186,16 +181,16 @@ def touches(points: Array, b: Solid, pose_b: Array, reach: float) -> NDArray[np.
 
 
 def hull_margin(points: Array, at: Array) -> float:
-    """How far ``at`` (2,) lies inside the convex hull of points (N, 2); negative outside."""
+    """Return how far ``at`` (2,) lies inside the convex hull of points (N, 2); negative outside."""
     if len(points) == 0:
         return -np.inf
-    # About the point itself, in millimetres: OpenCV's single precision is then ample.
+    # Relative to the point and in millimeters, single precision is sufficient for OpenCV.
     hull = cv2.convexHull((1000 * (points - at)).astype(np.float32))
     return cv2.pointPolygonTest(hull, (0.0, 0.0), True) / 1000
 
 
 def inverse(pose: Array) -> Array:
-    """The inverse of a rigid motion (4, 4)."""
+    """Return the inverse of a rigid motion (4, 4)."""
     result = np.eye(4)
     result[:3, :3] = pose[:3, :3].T
     result[:3, 3] = -pose[:3, :3].T @ pose[:3, 3]

@@ -1,4 +1,4 @@
-"""The camera, and where it looks from."""
+"""The simulated camera and its pose."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rng = np.random.Generator
 
 
 def random_camera(seed: int, config: SimulationConfig) -> Camera:
-    """The camera of all scenes of a seed, like a Kinect's or a RealSense's."""
+    """Draw the camera of all scenes of a seed, similar to a Kinect or a RealSense."""
     rng = np.random.default_rng([seed, 0])
     scale = config.width / 640
     focal = rng.uniform(525, 615) * scale
@@ -30,10 +30,10 @@ def random_camera(seed: int, config: SimulationConfig) -> Camera:
 def choose_view(
     rng: Rng, camera: Camera, config: SimulationConfig, bodies: list[Body], stage: Stage
 ) -> Array:
-    """A camera pose (4, 4), optical frame to world, that shows every body.
+    """Return a camera pose (4, 4), optical frame to world, that shows every body.
 
-    If none of a few tries does, the best of them; ``stage`` holds the table and the bodies, these
-    labelled in order.
+    If no tried pose does, return the best one. ``stage`` holds the table and the bodies, labeled in
+    order.
     """
     shrink = camera.width / 80
     small = Camera(
@@ -50,13 +50,8 @@ def choose_view(
         away = min(near * rng.uniform(0.95, 1.45), 1.6)
         azimuth = rng.uniform(0, 2 * np.pi)
         target = middle + rng.normal(0, 0.05, 3) * [1, 1, 0.3]
-        offset = away * np.array(
-            [
-                np.cos(elevation) * np.cos(azimuth),
-                np.cos(elevation) * np.sin(azimuth),
-                np.sin(elevation),
-            ]
-        )
+        level = np.cos(elevation) * np.array([np.cos(azimuth), np.sin(azimuth)])
+        offset = away * np.append(level, np.sin(elevation))
         pose = _looking(target + offset, target, azimuth, rng.normal(0, np.radians(3)))
         pixels = np.bincount(stage.labels(small, pose).ravel())
         seen = int((pixels[FIRST_OBJECT_LABEL:] >= 4).sum())
@@ -68,9 +63,9 @@ def choose_view(
 
 
 def _looking(eye: Array, target: Array, azimuth: float, roll: float) -> Array:
-    """The optical pose (4, 4) at ``eye`` towards ``target``, which lies at ``azimuth`` + 180 deg.
+    """The optical pose (4, 4) at ``eye`` towards ``target``, which is at ``azimuth`` + 180 degrees.
 
-    The image's up is the world's up, or, from straight above, away from the azimuth.
+    Up in the image is up in the world or, from straight above, away from the azimuth.
     """
     z = (target - eye) / np.linalg.norm(target - eye)
     right = np.array([-np.sin(azimuth), np.cos(azimuth), 0])

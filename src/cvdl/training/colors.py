@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.datasets.dataset import Dataset
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.views import LabelledViews
 
 __all__ = ["color_statistics"]
 
@@ -17,7 +17,7 @@ _MOST_VIEWS = 200
 
 
 def color_statistics(
-    data: LabelledViews[DetectionSample],
+    data: Dataset[DetectionSample],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and deviation of red, green and blue, (3,), 0 to 255.
 

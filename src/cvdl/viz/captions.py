@@ -1,4 +1,4 @@
-"""Texts on dark plates, beside what they name, none upon another while there is room."""
+"""Text on dark plates, which do not overlap while there is room."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["DARK_COLOR", "FONT", "Captions"]
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DARK_COLOR = (24, 24, 28)
-_MARGIN = 3  # of a plate round its text, pixels
-#: Where a text may go, nearest first: (steps to the right, steps down), of half a plate each.
+_MARGIN = 3  # of a plate around its text, pixels
+#: Offsets of a text, nearest first: (steps right, steps down) of half a plate each.
 _STEPS = sorted(
     ((right, down) for right in range(-2, 3) for down in range(-6, 7)),
     key=lambda step: (step[0] ** 2 * 4 + step[1] ** 2, step),
@@ -19,11 +19,7 @@ _STEPS = sorted(
 
 
 class Captions:
-    """Writes on one picture.
-
-    Args:
-        picture: (H, W, 3) uint8; written on in place.
-    """
+    """Writes captions on one picture (H, W, 3) uint8, in place."""
 
     def __init__(self, picture: NDArray[np.uint8]) -> None:
         self._picture = picture
@@ -31,12 +27,12 @@ class Captions:
         self._plates = np.zeros((0, 4), int)
 
     def write(self, text: str, u: float, v: float, align: float) -> None:
-        """Text on a dark plate, inside the picture; moved a little if a plate is there already.
+        """Writes text on a dark plate in the picture, beside plates that are already there.
 
         Args:
-            text: what.
-            u: column of the text's left end (``align`` 0) or middle (0.5).
-            v: row of its lower end or middle.
+            text: one line.
+            u: column of the left end (``align`` 0) or of the center (0.5) of the text.
+            v: row of the lower end or of the center.
             align: 0 or 0.5.
         """
         (width, height), _ = cv2.getTextSize(text, FONT, self._scale, 1)
@@ -55,7 +51,7 @@ class Captions:
         cv2.putText(self._picture, text, place, FONT, self._scale, (255, 255, 255), 1, cv2.LINE_AA)
 
     def _plate(self, left: float, base: float, width: int, height: int) -> NDArray[np.int_]:
-        """(x_min, y_min, x_max, y_max) of the plate, both ends in it, moved into the picture."""
+        """(x_min, y_min, x_max, y_max), all inclusive, of a plate moved into the picture."""
         rows, columns = self._picture.shape[:2]
         x = min(max(int(left), _MARGIN), max(columns - width - _MARGIN, _MARGIN))
         y = min(max(int(base), height + _MARGIN), rows - _MARGIN - 1)

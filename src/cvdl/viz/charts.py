@@ -1,4 +1,4 @@
-"""What all charts have in common."""
+"""Common parts of all charts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LINE_COLOR, FAINT_COLOR, ACCENT_COLOR = "#1f6fb4", "#9aa7b5", "#d9541e"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of hundreds of pixels; what is put into it makes room for its labels."""
+    """An empty figure, its size in hundreds of pixels, with a layout that fits its labels."""
     return Figure(figsize=(width, height), layout="constrained", dpi=100)
 
 
 def tidy(axes: Axes) -> None:
-    """No frame on the upper right, and a faint grid."""
+    """Removes the frame on the upper right and adds a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, making the folders above it; a kill leaves the old one or this.
+    """Writes a figure as PNG, atomically, and creates its folder.
 
     Raises:
         OSError: if the file cannot be written.

@@ -1,4 +1,4 @@
-"""Pictures for people: overlays, depth in colours, contact sheets. All are (H, W, 3) uint8, RGB."""
+"""Pictures of results: overlays, colored depth, contact sheets. All are (H, W, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -36,26 +36,24 @@ __all__ = [
 
 Picture = NDArray[np.uint8]
 
-_TABLE_SHARE = 0.15  # of the tint in the mixture
-_OBJECT_SHARE = 0.45
-#: Of a gripper's plates, and of what lies between them: the sides along the opening.
-PLATE_COLOR = (255, 255, 255)
-#: Of a detection that is no segmented object.
-UNMATCHED_COLOR = (225, 225, 225)
+PLATE_COLOR = (255, 255, 255)  #: Of the plates of a gripper.
+_OPENING_COLOR = (255, 225, 0)  # of the sides between the plates
+UNMATCHED_COLOR = (225, 225, 225)  #: Of a detection without a segmented object.
 _OFF_SUPPORT_COLOR = (130, 130, 130)
-_OPENING_COLOR = (255, 225, 0)
+_PLANE_SHARE, _OBJECT_SHARE = 0.15, 0.45  # of the tint in the mixture
 _FAINT_SHARE = 0.55
 _DASH = 6  # pixels
-_GAP = 4  # pixels: of the plane's outline; what is narrower than two of them is bridged
+_GAP = 4  # pixels: gaps in the plane narrower than two of these have no outline
 _PIECE_SHARE = 0.002  # of the picture: smaller pieces of the plane have no outline
-_SHIFT = 4  # OpenCV's lines end at sixteenths of a pixel
+_SHIFT = 4  # lines of OpenCV end at sixteenths of a pixel
+_FAR = 10_000  # pixels: OpenCV clips lines to the picture, but only in the range of its integers
 
 
 def _palette() -> Picture:
-    """(256, 1, 3) RGB, one colour a label number, as OpenCV's colour maps are.
+    """(256, 1, 3) RGB, one color per label, as a color map of OpenCV.
 
-    Hues advance by the golden angle, so that neighbouring numbers never look alike; saturation
-    and lightness alternate so that the hues that do come back differ.
+    Hues advance by the golden angle, so that neighboring labels never look alike; saturation and
+    lightness alternate, so that hues that recur differ.
     """
     number = np.arange(256)
     hue = (5 + (number - FIRST_OBJECT_LABEL) * 180 * 0.618034) % 180
@@ -68,30 +66,29 @@ def _palette() -> Picture:
 
 
 _PALETTE = _palette()
-#: The colour of lines: dark where there is no object.
+#: Colors of lines: dark outside of objects.
 _LINES = _PALETTE.copy()
 _LINES[:FIRST_OBJECT_LABEL] = DARK_COLOR
-#: The palette's row of every uint16 label: the objects past the last colour start again.
+#: Row of the palette for every uint16 label: labels above the last color start again.
 _ROW = np.arange(65536)
 _ROW[256:] = FIRST_OBJECT_LABEL + (_ROW[256:] - 256) % (256 - FIRST_OBJECT_LABEL)
 _ROW = _ROW.astype(np.uint8)
 
 
 def object_color(label: int) -> tuple[int, int, int]:
-    """The RGB colour that every picture gives to a label number."""
+    """The RGB color of a label in all pictures."""
     red, green, blue = _PALETTE[_ROW[label], 0]
     return int(red), int(green), int(blue)
 
 
 def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
-    """The frame's colour picture with the scene drawn on it, (H, W, 3) uint8 RGB.
+    """Draws a scene on the color image of its frame, (H, W, 3) uint8 RGB.
 
-    The support plane is tinted faintly, in an outline of its own; where there is none, the picture
-    says so, and how much depth there is. Each object has its own colour and outline, its box drawn
-    thin, and its caption (see `Scene.caption`) where its mask is thickest. A detection that is none
-    of the objects has a dashed box, grey where it is off the support, with its caption above. Of an
-    object's best grasp both plates are drawn thick and the sides along the opening thin; of the
-    others, faintly, only the plates.
+    The support plane is tinted faintly and outlined; without a plane, the picture says so, with the
+    amount of depth. Each object has its own color and outline, its box drawn thin, and its caption
+    (see `Scene.caption`) at the thickest place of its mask. A detection without an object has a
+    dashed box, gray if it is off the support, with its caption above. The best grasp of an object
+    has thick plates and thin sides along the opening; the other grasps have faint plates only.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -108,7 +105,7 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     for detection in unmatched:
         _draw_dashed(picture, detection)
     _draw_grasps(picture, scene)
-    captions = Captions(picture)  # after every line, so that none crosses them
+    captions = Captions(picture)  # after all lines, so that no line crosses them
     if not scene.labels.any():
         captions.write("no support plane: no masks, no grasps", 0, 0, align=0)
         captions.write(_depth_in_words(frame.depth), 0, 0, align=0)
@@ -121,9 +118,9 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
 
 
 def depth_picture(depth: NDArray[np.float32]) -> Picture:
-    """Depth (H, W), metres, as colours from near (red) to far (blue); no reading is dark.
+    """Depth (H, W), meters, in colors from near (red) to far (blue); dark for no reading.
 
-    The colours span the 1st to the 99th percentile of the readings.
+    The colors span the 1st to the 99th percentile of the readings.
     """
     valid = np.isfinite(depth)
     if not valid.any():
@@ -141,16 +138,16 @@ def depth_picture(depth: NDArray[np.float32]) -> Picture:
 def contact_sheet(
     pictures: Sequence[Picture], captions: Sequence[str], columns: int = 4, width: int = 480
 ) -> Picture:
-    """Pictures in a grid, row by row, each under its caption.
+    """Arranges pictures in a grid, row by row, each below its caption.
 
     Args:
-        pictures: (H, W, 3) uint8 RGB each, of any sizes; scaled to fit the first one's shape.
-        captions: one line for each picture; long ones are written smaller, then cut.
-        columns: pictures side by side; fewer where there are not so many.
-        width: of one cell, pixels; captions in smaller ones can hardly be read.
+        pictures: (H, W, 3) uint8 RGB each, of any sizes; scaled to fit the shape of the first.
+        captions: one line per picture; long captions are written smaller, then cut.
+        columns: largest number of pictures in a row.
+        width: of one cell, pixels.
 
     Raises:
-        ValueError: if there is no picture, or not one caption for each.
+        ValueError: if there are no pictures, or not as many captions.
     """
     if not pictures or len(pictures) != len(captions):
         raise ValueError(
@@ -168,7 +165,7 @@ def contact_sheet(
         x, y = gap + column * step_x, gap + row * step_y
         (text_width, _), _ = cv2.getTextSize(caption, FONT, 0.45, 1)
         size = 0.45 * min(max((width - 8) / max(text_width, 1), 0.7), 1.0)
-        strip = sheet[y : y + bar, x : x + width]  # cuts off what is still too long
+        strip = sheet[y : y + bar, x : x + width]  # cuts captions that are still too long
         cv2.putText(strip, caption, (4, 15), FONT, size, (235,) * 3, 1, cv2.LINE_AA)
         fit = min(width / picture.shape[1], height / picture.shape[0])
         w, h = max(1, round(picture.shape[1] * fit)), max(1, round(picture.shape[0] * fit))
@@ -178,25 +175,23 @@ def contact_sheet(
 
 
 def tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
-    """A picture (H, W, 3) with the pixels of each label in its colour, and outlined.
+    """A picture (H, W, 3) with the pixels of each label tinted and outlined.
 
-    Args:
-        color: the picture.
-        labels: (H, W) as in `cvdl.core.scene.Scene`, up to 255.
+    Labels (H, W) are as in ``Scene``, up to 255.
     """
     picture = color.copy()
-    if labels.size == 1:  # OpenCV takes a single pixel for a number
+    if labels.size == 1:  # OpenCV treats a single pixel as a number
         return picture
     tint = cv2.applyColorMap(labels, _PALETTE)
     for mask, share in (
-        (cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ), _TABLE_SHARE),
+        (cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ), _PLANE_SHARE),
         (cv2.compare(labels, FIRST_OBJECT_LABEL, cv2.CMP_GE), _OBJECT_SHARE),
     ):
         cv2.copyTo(cv2.addWeighted(color, 1 - share, tint, share, 0), mask, picture)
     if (labels == PLANE_LABEL).any():
         _outline_plane(picture, labels)
-    # A line in the object's colour just inside its rim and a dark one just outside: one of
-    # the two stands out on any background.
+    # A line in the color of the object just inside its rim and a dark line just outside: one of
+    # the two is visible on any background.
     lowest, highest = cv2.erode(labels, None), cv2.dilate(labels, None)
     rim = cv2.bitwise_and(
         cv2.compare(lowest, highest, cv2.CMP_NE),
@@ -207,15 +202,15 @@ def tinted(color: Picture, labels: NDArray[np.uint8]) -> Picture:
 
 
 def thickest_place(mask: NDArray[np.uint8]) -> tuple[int, int]:
-    """Column and row of the pixel of a mask (H, W) that is farthest from any outside of it."""
-    # A border of zeros: the picture's edge bounds the mask too.
+    """Column and row of the pixel of a mask (H, W) that is farthest from its outline."""
+    # A border of zeros: the edge of the picture is also an outline.
     bordered = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     _, _, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(bordered, cv2.DIST_L2, 3))
     return x - 1, y - 1
 
 
 def write_png(path: Path, picture: Picture) -> None:
-    """Write an RGB picture, making the folders above it.
+    """Writes an RGB picture as PNG, atomically, and creates its folder.
 
     Raises:
         OSError: if the file cannot be written.
@@ -224,8 +219,12 @@ def write_png(path: Path, picture: Picture) -> None:
     write_atomically(path, data.tobytes())
 
 
+def _line_width(picture: Picture) -> int:
+    return max(1, round(picture.shape[1] / 640))
+
+
 def _depth_in_words(depth: NDArray[np.float32]) -> str:
-    """How many pixels of (H, W), metres, have a depth, and its median."""
+    """The share of pixels (H, W) with a depth, and the median depth."""
     some = depth[::2, ::2]
     readings = some[np.isfinite(some)]
     if not len(readings):
@@ -234,24 +233,23 @@ def _depth_in_words(depth: NDArray[np.float32]) -> str:
 
 
 def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
-    """A line round what the plane covers with what stands on it, past gaps in the depth."""
+    """Outlines the plane together with its objects, across gaps in the depth."""
     covered = cv2.compare(labels, PLANE_LABEL, cv2.CMP_GE)
     gap = np.ones((2 * _GAP + 1,) * 2, np.uint8)
     covered = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, gap)
     outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     large = [line for line in outlines if cv2.contourArea(line) > _PIECE_SHARE * labels.size]
-    width = max(1, round(picture.shape[1] / 640))
+    width = _line_width(picture)
     cv2.polylines(picture, large, True, DARK_COLOR, 3 * width)
     cv2.polylines(picture, large, True, object_color(PLANE_LABEL), width)
 
 
 def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
-    """The 3-D box, or the 2-D one where a corner is not in front of the camera."""
+    """Draws the 3D box, or the 2D box if a corner is not in front of the camera."""
     color = object_color(item.label)
     corners = frame.camera.project(item.box3d.corners())
     if np.isfinite(corners).all():
-        # OpenCV clips lines to the picture, but only those that fit its integers.
-        points = corners.clip(-10_000, 10_000).round().astype(np.int32)
+        points = corners.clip(-_FAR, _FAR).round().astype(np.int32)
         lines = [points[list(edge)] for edge in BOX_EDGES]
         cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
     else:
@@ -260,27 +258,27 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
 
 
 def _draw_dashed(picture: Picture, detection: Detection) -> None:
-    """The 2-D box in dashes, light in a dark rim: one of the two stands out on any background."""
-    box = detection.box2d.clip(-10_000, 10_000)
+    """Draws the 2D box in dashes, light with a dark rim: visible on any background."""
+    box = detection.box2d.clip(-_FAR, _FAR)
     x_min, y_min, x_max, y_max = box - [0, 0, 1, 1]  # to the last pixels
     corners = np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
     dashes = []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        # An odd number of pieces, every second of them drawn: each side ends in dashes.
+        # An odd number of pieces, every second one drawn: each side begins and ends with a dash.
         count = 2 * int(np.linalg.norm(end - start) // (2 * _DASH)) + 1
         cuts = start + np.linspace(0, 1, count + 1)[:, None] * (end - start)
         dashes += list(np.stack([cuts[:-1], cuts[1:]], axis=1)[::2].round().astype(np.int32))
-    width = max(1, round(picture.shape[1] / 640))
+    width = _line_width(picture)
     cv2.polylines(picture, dashes, False, DARK_COLOR, 3 * width)
     color = _OFF_SUPPORT_COLOR if detection.off_support else UNMATCHED_COLOR
     cv2.polylines(picture, dashes, False, color, width)
 
 
 def _draw_grasps(picture: Picture, scene: Scene) -> None:
-    """Grasp rectangles: the best one of each object above all others."""
+    """Draws grasp rectangles: the best grasp of each object above all others."""
     best = scene.best_grasps()
     others = [grasp for grasp in scene.grasps if grasp is not best[grasp.label]]
-    width = max(1, round(picture.shape[1] / 640))
+    width = _line_width(picture)
     if others:
         faint = picture.copy()
         for grasp in others:
@@ -309,12 +307,12 @@ def _sides(grasp: Grasp) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _draw_lines(
     picture: Picture, lines: NDArray[np.float64], color: tuple[int, int, int], width: int
 ) -> None:
-    points = (lines.clip(-10_000, 10_000) * 2**_SHIFT).round().astype(np.int32)
+    points = (lines.clip(-_FAR, _FAR) * 2**_SHIFT).round().astype(np.int32)
     cv2.polylines(picture, list(points), False, color, width, cv2.LINE_AA, _SHIFT)
 
 
 def _write_inside(captions: Captions, scene: Scene, item: SceneObject) -> None:
-    """The caption, centred where the mask is thickest: inside even a bent object."""
+    """Writes the caption at the thickest place of the mask: inside even a bent object."""
     x_min, y_min, x_max, y_max = (max(int(value), 0) for value in item.box2d)
     mask = (scene.labels[y_min:y_max, x_min:x_max] == item.label).view(np.uint8)
     if mask.any():

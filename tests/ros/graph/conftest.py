@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from cvdl.messages.factory import SCENE_TOPICS, MessageFactory
+from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
+from cvdl.messages.topics import SCENE_TOPICS, Results, scene_messages
 from cvdl.ros.interfaces import message_type
 from cvdl.simulation import SimulationConfig, simulate_scene
 
@@ -114,6 +115,10 @@ class Wire:
         """Colour, depth and camera_info of a frame, as the camera sends them."""
         make = self.factory
         return make.color(frame), make.depth(frame), make.camera_info(frame)
+
+    def results(self, frame, scene):
+        """The messages of a scene by topic."""
+        return scene_messages(self.factory, Results(frame, scene))
 
     def send(self, messages, camera="/perception"):
         color, depth, info = messages

@@ -16,10 +16,10 @@ from rosidl_runtime_py import message_to_yaml
 
 from cvdl.bags import BagReader, BagWriter, write_frame
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
-from cvdl.messages.factory import SCENE_TOPICS
+from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.replay import ReplayOptions, replay
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.nodes import PerceptionNode
 from cvdl.simulation import SimulationConfig, simulate_scenes
 from cvdl.simulation.export import BagExport
 

@@ -17,10 +17,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.messages.reading import read_frame
+from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.viz.pictures import overlay
 
 from .background import background, ros2
 from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_plane, stamp_of, wait_until
@@ -149,7 +148,7 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
         expected = {}
         for perception in (nameless, whole):
             scene = perception(frame)
-            messages = wire.factory.scene(frame, scene, overlay(frame, scene))
+            messages = wire.results(frame, scene)
             for topic, message in messages.items():
                 if topic.startswith("detection") or perception is nameless:
                     expected[topic] = deserialized(message)

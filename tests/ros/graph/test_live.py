@@ -11,7 +11,6 @@ import pytest
 
 from cvdl.messages.reading import read_frame
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.viz.pictures import overlay
 
 from .conftest import TOPICS, deserialized, is_plane, stamp_of, wait_until
 
@@ -66,7 +65,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
         wire.send(messages, camera="/eye")
         # Those of earlier frames may still come before.
         assert wait_until(lambda: are_of(heard, frame))  # noqa: B023
-        for topic, message in wire.factory.scene(read, scene, overlay(read, scene)).items():
+        for topic, message in wire.results(read, scene).items():
             assert heard[topic][-1] == deserialized(message), topic
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()

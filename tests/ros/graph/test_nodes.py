@@ -20,17 +20,12 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import SetBool, Trigger
 
-from cvdl.messages.factory import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
+from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.detection_node import DetectionNode
-from cvdl.ros.grasp_node import GraspNode
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.perception_node import PerceptionNode
-from cvdl.ros.segmentation_node import SegmentationNode
-from cvdl.ros.stages import Stages
-from cvdl.viz.pictures import overlay
+from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 
 from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 
@@ -43,7 +38,7 @@ def offline(wire, messages, config=None):
     """What the offline pipeline makes of the camera's messages, as messages by topic."""
     frame = read_frame(*messages)
     scene = Perception(config or PerceptionConfig(detector={"enable": False}))(frame)
-    return wire.factory.scene(frame, scene, overlay(frame, scene))
+    return wire.results(frame, scene)
 
 
 def same(received, expected):
@@ -148,7 +143,7 @@ def test_a_topic_that_says_rect_is_seen_with_the_projection(
     perceive = Perception(PerceptionConfig(detector={"enable": False}, grasp={"enable": False}))
     by_p, by_k = (read_frame(*messages, is_rectified=choice) for choice in (True, False))
     expected, other = (
-        wire.factory.objects(frame, perceive(frame))
+        wire.results(frame, perceive(frame))["segmentation/objects"]
         for frame in ((by_p, by_k) if is_rectified else (by_k, by_p))
     )
     assert expected != other
@@ -275,16 +270,16 @@ def test_nothing_is_computed_that_nobody_listens_to(start, wire, tabletops):
 def test_networks_are_loaded_on_the_thread_that_runs_them(start, wire, tabletop, monkeypatch):
     threads = []
 
-    class Watched(Stages):
+    class Watched(Perception):
         def __init__(self, *args):
             threads.append(threading.get_ident())
             super().__init__(*args)
 
-        def __call__(self, *args):
+        def __call__(self, *args, **options):
             threads.append(threading.get_ident())
-            return super().__call__(*args)
+            return super().__call__(*args, **options)
 
-    monkeypatch.setattr("cvdl.ros.base_node.Stages", Watched)
+    monkeypatch.setattr("cvdl.ros.warm_up.Perception", Watched)
     start(SegmentationNode)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     wire.send(wire.messages(tabletop))
@@ -432,7 +427,7 @@ def test_a_clock_that_starts_again_lets_go_of_what_waits_for_a_segmentation(star
     assert dropped == [("old", True)]
     scene = Perception(PerceptionConfig().segmentation_only())(tabletop)
     labels, objects = (
-        wire.factory.scene(tabletop, scene, None, {name})[name]
+        wire.results(tabletop, scene)[name]
         for name in ("segmentation/labels", "segmentation/objects")
     )
     segmented._on_message("segmentation/labels", labels)
@@ -536,7 +531,7 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     frames = iter(tabletops(9))
-    healthy = node._stages._perceive._segment
+    healthy = node._perceive._segment
     for error, cause in (
         (IndexError("broken"), "IndexError in a stage"),
         (torch.cuda.OutOfMemoryError("full"), "out of GPU memory"),
@@ -545,14 +540,14 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
         def fail(frame, error=error):
             raise error
 
-        node._stages._perceive._segment = fail
+        node._perceive._segment = fail
         for _ in range(2):
             wire.send(wire.messages(next(frames)))
             time.sleep(0.1)
         key = f"dropped: {cause}"
         assert wait_until(lambda: report and diagnosed(report).get(key) == "2")  # noqa: B023
         assert sum(cause in sentence for sentence in said) == 1
-    node._stages._perceive._segment = healthy
+    node._perceive._segment = healthy
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: labels)
 
@@ -561,13 +556,13 @@ def test_overload(start, wire, tabletop):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
     node = start(SegmentationNode)
     busy = 0.2
-    found = node._stages._perceive._segment(read_frame(*wire.messages(tabletop)))
+    found = node._perceive._segment(read_frame(*wire.messages(tabletop)))
 
     def slow(frame):
         time.sleep(busy)
         return found
 
-    node._stages._perceive._segment = slow
+    node._perceive._segment = slow
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     sent, waits = {}, {}
 

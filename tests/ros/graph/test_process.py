@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from cvdl.messages.factory import SCENE_TOPICS
+from cvdl.messages.topics import SCENE_TOPICS
 
 from .background import background
 from .conftest import PATIENCE_S, wait_until
@@ -58,7 +58,7 @@ import rclpy.node
 old = ModuleType("rclpy.qos_event")
 old.SubscriptionEventCallbacks = "of Humble"
 sys.modules |= {"rclpy.event_handler": None, "rclpy.qos_event": old}
-from cvdl.ros.inputs import SubscriptionEventCallbacks
+from cvdl.ros.subscriptions import SubscriptionEventCallbacks
 assert SubscriptionEventCallbacks == "of Humble"
 """
 
@@ -101,7 +101,7 @@ def end_by_signal(processes, number=signal.SIGINT):
 MAKING = """
 import signal
 import rclpy
-from cvdl.ros.perception_node import PerceptionNode
+from cvdl.ros.nodes import PerceptionNode
 from cvdl.ros.process import run
 
 def make():
@@ -124,7 +124,7 @@ REPEATED = """
 import os
 import subprocess
 from cvdl.ros.process import run
-from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.ros.nodes import SegmentationNode
 
 class Node(SegmentationNode):
     def on_activate(self, state):

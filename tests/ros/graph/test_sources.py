@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
-from rclpy.logging import LoggingSeverity
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from cvdl.core.camera import Camera
@@ -18,7 +18,7 @@ from cvdl.messages.reading import read_frame
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.interfaces import message_type, missing_messages
-from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import deserialized, wait_until
 from .test_nodes import LOG, diagnosed
@@ -41,7 +41,7 @@ def labels(wire, frame):
     """What the offline pipeline publishes of a frame."""
     scene = Perception(PerceptionConfig().segmentation_only())(frame)
     assert scene.objects
-    return deserialized(wire.factory.scene(frame, scene, None, [LABELS])[LABELS])
+    return deserialized(wire.results(frame, scene)[LABELS])
 
 
 def halved(tabletop, frame_id):
@@ -89,19 +89,19 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     assert sum("is registered to colour here" in each.msg for each in log) == 1
 
 
-def test_waiting_for_what_registers_depth_is_no_warning(start, wire, tabletop):
+def test_waiting_for_what_registers_depth_is_no_warning(start, wire, tabletop, caplog):
+    caplog.set_level(logging.INFO, logger="cvdl")
     start(WithDepthInfo)
     wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
-    log = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
     color, _, info = wire.messages(tabletop)
     wire.send((color, wire.factory.depth(halved(tabletop, tabletop.frame_id)), info))
     words = "waiting for the camera_info of depth (no messages on /depth/camera_info)"
 
     def levels():
-        return [LoggingSeverity(each.level) for each in log if words in each.msg]
+        return [each.levelno for each in caplog.records if words in each.getMessage()]
 
     assert wait_until(levels)
-    assert levels() == [LoggingSeverity.INFO]
+    assert levels() == [logging.INFO]
 
 
 def test_point_clouds(start, wire, tabletop, cloud_of):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvdl.messages.factory import SCENE_TOPICS
 from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.target_frame import TransformMissingError
+from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.grasp_node import GraspNode
-from cvdl.ros.perception_node import PerceptionNode
-from cvdl.ros.segmentation_node import SegmentationNode
-from cvdl.ros.transforms import TransformMissingError
+from cvdl.ros.nodes import GraspNode, PerceptionNode, SegmentationNode
 
 from .conftest import STAMP_NS, wait_until
 

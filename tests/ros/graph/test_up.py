@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs: cvdl live --setup, or a ROS installation")
 
-from cvdl.ros.segmentation_node import SegmentationNode
+from cvdl.pipeline import Perception
+from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import STAMP_NS, wait_until
 
@@ -21,16 +22,13 @@ LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 def seen(monkeypatch):
     """The frames that the stages see."""
     frames = []
-    call = "cvdl.ros.stages.Stages.__call__"
-    from cvdl.ros.stages import Stages
+    original = Perception.__call__
 
-    original = Stages.__call__
-
-    def watch(self, frame, *others):
+    def watch(self, frame, **options):
         frames.append(frame)
-        return original(self, frame, *others)
+        return original(self, frame, **options)
 
-    monkeypatch.setattr(call, watch)
+    monkeypatch.setattr(Perception, "__call__", watch)
     return frames
 
 

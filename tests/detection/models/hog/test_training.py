@@ -9,7 +9,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.models.hog.training import HogTraining, train_hog
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import DetectionScores
 from cvdl.networks.weights import load_weights
 
 SETTINGS = HogTraining(negatives=10, hard_negatives=10)
@@ -45,7 +45,10 @@ def ap50(detector, data, proposals=False):
     samples = [data[index] for index in range(len(data))]
     given = [sample.boxes for sample in samples] if proposals else None
     found = detector([sample.frame for sample in samples], given)
-    return evaluate_detections(samples, found, data.classes).ap50
+    scores = DetectionScores(data.classes)
+    for sample, detections in zip(samples, found, strict=True):
+        scores.add(sample, detections)
+    return scores.report().ap50
 
 
 def test_it_learns_two_shapes_slid_over_images_and_in_given_boxes(tmp_path):

@@ -21,7 +21,7 @@ from cvdl.detection.models.overfeat.training import (
     train_overfeat,
     window_targets,
 )
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings
 
 CLASSES = ("disc", "square")
@@ -160,11 +160,11 @@ def test_it_learns_two_shapes(tmp_path):
     how = settings(epochs=8, windows=16, batch_size=1)
     detector = train_overfeat(data, Shapes(1), how, tmp_path / "run")
     samples = [data[index] for index in range(len(data))]
-    found = detector([sample.frame for sample in samples])
-    assert evaluate_detections(samples, found, CLASSES).ap50 > 0.9
+    assert report_on(detector, samples).ap50 > 0.9
     detector.save(tmp_path / "w.safetensors", {})
     loaded = OverfeatDetector.load(tmp_path / "w.safetensors", torch.device("cpu"))
-    np.testing.assert_allclose(loaded([samples[0].frame])[0].boxes, found[0].boxes, atol=1e-2)
+    (found,) = detector([samples[0].frame])
+    np.testing.assert_allclose(loaded([samples[0].frame])[0].boxes, found.boxes, atol=1e-2)
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):

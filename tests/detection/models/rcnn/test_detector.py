@@ -14,7 +14,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.detection import load_detector
 from cvdl.detection.models.rcnn.backbones import MODEL
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
-from cvdl.networks.crops import box_deltas, cut_crops, moved_boxes
+from cvdl.networks.crops import box_deltas, cut_crops, refined_boxes
 from cvdl.networks.weights import save_weights
 
 CLASSES = ("cup", "book")
@@ -98,9 +98,9 @@ def test_deltas_move_boxes_to_where_they_should_be():
     boxes = torch.tensor([[10.0, 20, 30, 60], [50, 50, 60, 54]])
     wanted = torch.tensor([[12.0, 18, 40, 50], [45, 49, 63, 55]])
     deltas = box_deltas(boxes, wanted)
-    torch.testing.assert_close(moved_boxes(boxes, deltas, (100, 100)), wanted)
+    torch.testing.assert_close(refined_boxes(boxes, deltas, (100, 100)), wanted)
     assert deltas[0, 0] == pytest.approx((26 - 20) / 20 / 0.1)
-    assert moved_boxes(boxes, deltas, (30, 100))[0, 3] == 30  # the image ends there
+    assert refined_boxes(boxes, deltas, (30, 100))[0, 3] == 30  # the image ends there
 
 
 def test_detections_of_hand_made_outputs():
@@ -151,7 +151,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert other.classes == CLASSES
     assert other.crop == 64
     for mine, theirs in zip(
-        model.recognise(frame(), boxes), other.recognise(frame(), boxes), strict=True
+        model.classify(frame(), boxes), other.classify(frame(), boxes), strict=True
     ):
         np.testing.assert_allclose(theirs, mine, atol=1e-6)
 

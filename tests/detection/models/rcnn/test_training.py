@@ -17,7 +17,7 @@ from cvdl.detection.models.rcnn.training import (
     score_classifier,
     train_classifier,
 )
-from cvdl.networks.crops import moved_boxes
+from cvdl.networks.crops import refined_boxes
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings
 
@@ -150,7 +150,7 @@ def test_a_mirrored_crop_is_moved_the_other_way():
     torch.testing.assert_close(changed.deltas[mirrored, 1:], plain.deltas[mirrored, 1:])
     one, other = changed.crops[mirrored][0], changed.crops[~mirrored][0]
     torch.testing.assert_close(one.flip(2), other)  # of one view, the same colours
-    moved = moved_boxes(torch.tensor(box).float(), plain.deltas[:1], (ROWS, COLS))
+    moved = refined_boxes(torch.tensor(box).float(), plain.deltas[:1], (ROWS, COLS))
     np.testing.assert_allclose(moved, box + 5, atol=1e-4)
 
 

@@ -11,12 +11,10 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection import load_detector
-from cvdl.detection.models.rgbd_rcnn import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.boxes import decode_cells
-from cvdl.detection.models.rgbd_rcnn.inputs import detail, gpu_input_of, input_of
-from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.inputs import detail
+from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.networks.input import HAS_DEPTH
-from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.weights import save_weights
 from cvdl.networks.working_size import to_working_size
 
@@ -104,7 +102,7 @@ def test_proposals_are_those_of_greedy_suppression(detector):
     logits, deltas = torch.randn(2, 3, 12, 16), torch.randn(2, 3, 4, 12, 16) / 4
     proposed = detector.propose(logits, deltas, 400)
     for row in range(2):
-        boxes = decode_cells(deltas, STRIDE, SIZES)[row].flatten(0, 2)
+        boxes = decode_cells(deltas)[row].flatten(0, 2)
         scores = logits[row].flatten()
         best = scores.topk(400).indices
         kept = boxes[best][nms(boxes[best], scores[best], 0.7)]
@@ -112,24 +110,14 @@ def test_proposals_are_those_of_greedy_suppression(detector):
         assert 50 < len(kept) < 350
 
 
-def test_the_scale_is_metres_a_pixel():
+def test_the_scale_is_meters_per_pixel(detector):
     frame = make_frame()
     frame.depth[:20] = np.nan
-    image, scale = (some[0].numpy() for some in input_of(frame))
+    image, scale = (some[0].numpy() for some in detector.input_of(frame))
     assert image.shape[1:] == scale.shape[1:] == (60, 80)
     np.testing.assert_allclose(scale[0, 20:], 0.8 / 560, rtol=1e-6)
     assert not scale[:, :9].any()
     assert not image[HAS_DEPTH, :8].any()
-
-
-def test_a_gpu_is_given_the_same():
-    frame = make_frame(163, 121)
-    frame.depth[:20, :30] = np.nan
-    expected = input_of(frame)
-    for found, wanted in zip(
-        gpu_input_of(*uploaded(frame, torch.device("cpu"))), expected, strict=True
-    ):
-        torch.testing.assert_close(found, wanted, rtol=0, atol=0.01)
 
 
 def test_mean_and_detail_are_the_whole_picture():

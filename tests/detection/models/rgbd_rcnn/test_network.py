@@ -1,10 +1,32 @@
-"""The networks' shapes, and how boxes are cut out."""
+"""Outputs of the networks, boxes of the cells, and cropping of boxes."""
 
+import pytest
 import torch
 from torchvision.ops import roi_align
 
 from cvdl.detection.models.rgbd_rcnn.inputs import INPUTS
-from cvdl.detection.models.rgbd_rcnn.network import Backbone, ProposalHead, RegionHead, _cut
+from cvdl.detection.models.rgbd_rcnn.network import (
+    Backbone,
+    ProposalHead,
+    RegionHead,
+    _cut,
+    decode_cells,
+)
+
+
+def test_deltas_of_zero_are_the_anchors_around_the_centers_of_the_cells():
+    boxes = decode_cells(torch.zeros(1, 3, 4, 3, 5))
+    assert boxes.shape == (1, 3, 3, 5, 4)
+    assert boxes[0, 0, 2, 4].tolist() == [20, 4, 52, 36]  # center of the cell: 36, 20
+    assert boxes[0, 1, 0, 0].tolist() == [-32, -32, 40, 40]
+
+
+def test_deltas_shift_by_the_size_of_the_anchor_and_scale_by_their_exponential():
+    deltas = torch.zeros(1, 3, 4, 2, 2)
+    deltas[0, 0, :, 1, 0] = torch.tensor([0.5, -0.25, 0.6931472, -0.6931472])
+    x_min, y_min, x_max, y_max = decode_cells(deltas)[0, 0, 1, 0].tolist()
+    assert ((x_min + x_max) / 2, (y_min + y_max) / 2) == pytest.approx((4 + 16, 12 - 8))
+    assert (x_max - x_min, y_max - y_min) == pytest.approx((64, 16))
 
 
 def test_boxes_are_cut_out_as_by_roi_align():

@@ -11,17 +11,17 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.models.rgbd_rcnn import views as rgbd_views
-from cvdl.detection.models.rgbd_rcnn.inputs import input_of
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
 from cvdl.detection.models.rgbd_rcnn.targets import (
-    _things_of_cells,
+    _objects_of_cells,
     proposal_loss,
     region_loss,
     regions,
 )
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
 from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.training.augment import Augmentation
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
@@ -64,8 +64,7 @@ def settings(epochs, steps=2, **more):
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
-    found = [model([view.frame])[0] for view in views]
-    assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
+    assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
@@ -110,7 +109,7 @@ def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
     view = sample(3)
     torch.manual_seed(1)
     images, scales, boxes, _ = random_views(*stacked([LabelledPicture.of(view)] * 8))
-    image, scale = (some[0] for some in input_of(view.frame))
+    image, scale = (some[0] for some in RgbdRcnn(("box", "bar"), 8).input_of(view.frame))
     straight = [
         row for row in range(8) if torch.allclose(boxes[row, 0], boxes.new_tensor(view.boxes[0]))
     ]
@@ -171,7 +170,7 @@ def test_a_thin_thing_has_a_cell():
 
 def test_of_two_things_that_want_a_cell_the_nearer_has_it():
     truth = torch.tensor([[[20.0, 20, 50, 50], [28, 20, 58, 50]]])  # middles at 35 and 43
-    thing, has = _things_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
+    thing, has = _objects_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
     assert has[0, 0, 4, 4]
     assert thing[0, 0, 4, 4] == 0  # its middle is at 36
     assert thing[0, 0, 4, 5] == 1  # at 44

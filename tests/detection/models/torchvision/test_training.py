@@ -9,6 +9,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
+from cvdl.detection.models.torchvision import DESCRIPTIONS
 from cvdl.detection.models.torchvision.detector import TorchvisionDetector
 from cvdl.detection.models.torchvision.training import (
     TorchvisionDetectorTask,
@@ -16,8 +17,7 @@ from cvdl.detection.models.torchvision.training import (
     augmented,
     train_torchvision,
 )
-from cvdl.detection.names import TORCHVISION_DETECTORS
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings
 
 WIDTH, HEIGHT = 160, 120
@@ -73,8 +73,7 @@ def test_a_detector_learns_four_images(tmp_path):
         settings(epochs=8, learning_rate=3e-3, more=same, clip=5),
         tmp_path / "run",
     )
-    found = [detector([view.frame])[0] for view in views]
-    assert evaluate_detections(views, found, views.classes).ap50 == 1
+    assert report_on(detector, views).ap50 == 1
     detector.save(tmp_path / "weights.safetensors", {"train_views": "4"})
     again = TorchvisionDetector.load(detector.name, tmp_path / "weights.safetensors")
     (one,), (other,) = detector([views[2].frame]), again([views[2].frame])
@@ -103,7 +102,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
         torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", TORCHVISION_DETECTORS)
+@pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128

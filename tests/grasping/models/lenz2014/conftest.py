@@ -8,7 +8,7 @@ import torch
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping.models.lenz2014 import GraspNetwork
+from cvdl.grasping.models.lenz2014.network import GraspNetwork
 
 
 @pytest.fixture

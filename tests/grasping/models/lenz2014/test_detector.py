@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping.models.lenz2014 import LenzConfig, LenzDetector
 from cvdl.grasping.models.lenz2014.candidates import ANGLES, SIZES, candidates
+from cvdl.grasping.models.lenz2014.detector import LenzConfig, LenzDetector
 
 MASK = np.zeros((120, 160), bool)
 MASK[50:70, 48:112] = True

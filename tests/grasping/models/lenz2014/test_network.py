@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvdl.grasping.models.lenz2014 import GraspNetwork
+from cvdl.grasping.models.lenz2014.network import GraspNetwork
 from cvdl.grasping.models.lenz2014.patches import Patches, channel_image, extract, mirror, mirrored
 from cvdl.grasping.rectangles import GraspRectangles
 

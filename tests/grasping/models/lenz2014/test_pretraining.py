@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from cvdl.grasping.models.lenz2014 import GraspNetwork, PretrainingConfig
-from cvdl.grasping.models.lenz2014.pretraining import group_penalty, pretrain
+from cvdl.grasping.models.lenz2014.network import GraspNetwork
+from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, group_penalty, pretrain
 
 
 def test_gradient_of_the_group_penalty_agrees_with_finite_differences():

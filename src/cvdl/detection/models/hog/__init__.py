@@ -1,1 +1,13 @@
-"""HOG."""
+"""Linear scores of histograms of oriented gradients, window by window.
+
+Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005.
+"""
+
+from cvdl.detection.registry import DETECTORS
+
+DETECTORS.declare(
+    __name__,
+    "Linear scores of histograms of oriented gradients (Dalal & Triggs 2005).",
+    "detector:HogDetector.load",
+    "training:trainer",
+)

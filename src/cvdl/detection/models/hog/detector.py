@@ -1,14 +1,13 @@
 """The classical baseline: histograms of oriented gradients and a linear classifier.
 
-After Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005. Theirs is
-one class of one shape; here there are many, so the classifier is multinomial logistic regression,
-and a window may be stretched: each window, of five aspect ratios, is seen as a square.
+After Dalal & Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005. The paper
+detects one class of one shape. Here, there are many: the classifier is a multinomial logistic
+regression, and windows of five aspect ratios are resized to squares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,101 +15,85 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import conv2d
-from torchvision.ops import batched_nms
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.detection.trained import TrainedDetector
+from cvdl.detection.trained import TrainedDetector, best_of_each_class
 
-__all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "load", "window_places"]
+__all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "window_places"]
 
-#: Cells of 8 x 8 pixels, blocks of 2 x 2 cells at every cell, 9 orientations: the paper's.
+#: Cells of 8 x 8 pixels, blocks of 2 x 2 cells at every cell, 9 orientations, as in the paper.
 _CELL, _BLOCK_LENGTH = 8, 36
-_CONTEXT = 8  # pixels of a window beside the object, which the paper found to help
-_OBJECT = 48  # pixels of a window that the object has
+_CONTEXT = 8  # pixels of a window beside the object, which help, as in the paper
+_OBJECT = 48  # pixels of a window that the object covers
 _WINDOW = _OBJECT + 2 * _CONTEXT
-_BLOCKS = _WINDOW // _CELL - 1  # of a window, a side
-#: Length of a window's descriptor.
+_BLOCKS = _WINDOW // _CELL - 1  # along a side of a window
+#: Length of the descriptor of a window.
 FEATURES = _BLOCKS**2 * _BLOCK_LENGTH
 
-_ASPECTS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of windows, width by height
-_SMALLEST = 34.0  # pixels: root of the area of the objects that the smallest windows are for
+_ASPECTS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of windows, width over height
+_SMALLEST = 34.0  # pixels: root of the area of the objects of the smallest windows
 _STEP = 2**0.5  # between the sizes of windows
-_LEAST = 0.05  # probability of what is told
-_OVERLAP = 0.3  # intersection over union from which the weaker of two of a class is left out
-_MOST = 100  # told of an image
+_LEAST = 0.05  # probability of a detection
+_OVERLAP = 0.3  # largest IoU of two detections of a class
 
 _HISTOGRAMS = cv2.HOGDescriptor((16, 16), (16, 16), (_CELL, _CELL), (_CELL, _CELL), 9)
 
 
-def load(name: str, weights: str, device: torch.device) -> HogDetector:
-    """A trained detector; see ``cvdl.detection.load_detector``.
-
-    Args:
-        name: "hog".
-        weights: safetensors file.
-        device: where windows are scored; gradients are computed on the CPU.
-
-    Raises:
-        WeightsError: if the file is missing, damaged or holds another model's weights.
-    """
-    return HogDetector.load(Path(weights), device)
-
-
 class HogDetector(TrainedDetector):
-    """Finds objects by linear scores of their gradients.
+    """Detects objects in color images by linear scores of their gradients.
 
     Args:
-        classes: names.
+        classes: class names, in the order of the class indices.
 
     Attributes:
-        weight: (C + 1, FEATURES) float32, the background last; of a new one, zeros.
-        bias: (C + 1,) float32, likewise.
+        weight: (C + 1, FEATURES) float32, the background last; zeros before training.
+        bias: (C + 1,) float32, as above.
     """
 
     weight: Tensor
     bias: Tensor
 
     def __init__(self, classes: Sequence[str]) -> None:
-        super().__init__()
-        self.classes = tuple(classes)
+        super().__init__(classes)
         self.register_buffer("weight", torch.zeros(len(classes) + 1, FEATURES))
         self.register_buffer("bias", torch.zeros(len(classes) + 1))
 
-    def __call__(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
-    ) -> list[Detections]:
-        """What is in each frame; see ``Detector``. Depth is not looked at.
+    def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
+        """Detect objects in the color of one frame.
 
-        With proposals each of them is classified as it is; else windows of all places and sizes.
+        With proposals, these are classified; otherwise windows of all places and sizes.
         """
         if proposals is None:
-            return [_best(*self.windows(frame.color)) for frame in frames]
-        return [
-            _best(boxes, self.classify(describe(frame.color, boxes)))
-            for frame, boxes in zip(frames, proposals, strict=True)
-        ]
+            boxes, probabilities = self.windows(frame.color)
+        else:
+            boxes = proposals
+            probabilities = self.classify(describe(frame.color, boxes))
+        return best_of_each_class(
+            torch.from_numpy(boxes), torch.from_numpy(probabilities[:, :-1]), _LEAST, _OVERLAP
+        )
 
     def classify(self, descriptors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities (N, C + 1), the background last, of descriptors (N, FEATURES)."""
-        given = torch.from_numpy(descriptors).to(self.weight.device)
-        logits = torch.addmm(self.bias, given, self.weight.T)
+        """Return probabilities (N, C + 1), the background last, of descriptors (N, FEATURES)."""
+        inputs = torch.from_numpy(descriptors).to(self.weight.device)
+        logits = torch.addmm(self.bias, inputs, self.weight.T)
         return logits.double().softmax(1).cpu().numpy()
 
     def windows(self, color: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """All windows of an image (H, W, 3): boxes (N, 4), cut at its edges; probabilities.
+        """Classify all windows of an image (H, W, 3).
 
-        A window's score is linear in its blocks, so those of a level are one convolution over the
-        grid of blocks, which neighbouring windows share.
+        The score of a window is linear in its blocks, so the scores of a level are one convolution
+        over the grid of blocks, which neighboring windows share.
+
+        Returns:
+            Boxes (N, 4), clipped to the image, and probabilities (N, C + 1).
         """
         height, width, _ = color.shape
         kernel = self.weight.view(-1, _BLOCKS, _BLOCKS, _BLOCK_LENGTH).permute(0, 3, 1, 2)
-        chances = []
+        probabilities = []
         for cols, rows in _levels(height, width):
             level = cv2.resize(color, (cols, rows), interpolation=cv2.INTER_AREA)
-            # The margin is the context of what lies at the edge, and fills the last window.
+            # The margin is the context of objects at the edge, and completes the last window.
             below, right = (
                 _CELL * grid + _WINDOW - _CELL - _CONTEXT - side
                 for grid, side in zip(_grid(cols, rows), (rows, cols), strict=True)
@@ -120,18 +103,18 @@ class HogDetector(TrainedDetector):
             )
             blocks = torch.from_numpy(block_grid(level)).to(kernel.device).permute(2, 0, 1)
             logits = conv2d(blocks[None], kernel, self.bias)[0]
-            chances.append(logits.double().softmax(0).flatten(1).T.cpu().numpy())
-        return window_places(height, width), np.concatenate(chances)
+            probabilities.append(logits.double().softmax(0).flatten(1).T.cpu().numpy())
+        return window_places(height, width), np.concatenate(probabilities)
 
 
 def block_grid(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Normalised blocks of an image (H, W, 3), 16 pixels a side, at every 8: (h, w, 36)."""
+    """Return the normalized blocks of an image (H, W, 3), 16 x 16 at every 8 pixels: (h, w, 36)."""
     rows, cols = (side // _CELL - 1 for side in image.shape[:2])
     return _HISTOGRAMS.compute(np.ascontiguousarray(image)).reshape(rows, cols, _BLOCK_LENGTH)
 
 
 def window_places(height: int, width: int) -> NDArray[np.float64]:
-    """Boxes (N, 4) of the objects that the windows of an image are for, cut at its edges."""
+    """Return the boxes (N, 4) of the objects of all windows of an image, clipped to it."""
     boxes = []
     for cols, rows in _levels(height, width):
         row, col = np.indices(_grid(cols, rows)).reshape(2, -1) * float(_CELL)
@@ -141,13 +124,13 @@ def window_places(height: int, width: int) -> NDArray[np.float64]:
 
 
 def describe(color: NDArray[np.uint8], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Descriptors (N, FEATURES) of what is in boxes of an image, each seen as a square.
+    """Return the descriptors (N, FEATURES) of boxes of an image, resized to squares.
 
     Args:
         color: (H, W, 3).
-        boxes: (N, 4) pixels, that meet the image.
+        boxes: (N, 4) pixels; they overlap the image.
     """
-    spare = _CONTEXT + _CELL  # gradients at a cut are wrong: a cell more is cut out and dropped
+    spare = _CONTEXT + _CELL  # one more cell: gradients at the border of a crop are wrong
     side = _OBJECT + 2 * spare
     height, width, _ = color.shape
     found = np.zeros((len(boxes), FEATURES), np.float32)
@@ -157,14 +140,14 @@ def describe(color: NDArray[np.uint8], boxes: NDArray[np.float64]) -> NDArray[np
         high = np.maximum(np.ceil(box[2:] + margin).astype(int), low + 1)
         x = np.arange(low[0], high[0]).clip(0, width - 1)
         y = np.arange(low[1], high[1]).clip(0, height - 1)
-        # The rest of a pixel that the whole ones are too large by is left to the scaling.
+        # Whole pixels are a fraction too large; the resizing absorbs it.
         square = cv2.resize(color[np.ix_(y, x)], (side, side), interpolation=cv2.INTER_AREA)
         found[row] = block_grid(square)[1:-1, 1:-1].ravel()
     return found
 
 
 def _levels(height: int, width: int) -> list[tuple[int, int]]:
-    """Columns and rows that an image is scaled to, for each size and aspect ratio of windows."""
+    """Columns and rows that an image is resized to, for each size and aspect ratio of windows."""
     levels = []
     size = _SMALLEST
     while True:
@@ -178,14 +161,5 @@ def _levels(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _grid(cols: int, rows: int) -> tuple[int, int]:
-    """Rows and columns of windows in a level, each side of it seen to its end."""
+    """Rows and columns of windows that cover a level completely."""
     return 1 + -(-max(0, rows - _OBJECT) // _CELL), 1 + -(-max(0, cols - _OBJECT) // _CELL)
-
-
-def _best(boxes: NDArray[np.float64], chances: NDArray[np.float64]) -> Detections:
-    """The classes of boxes that are probable, one of those that overlap, best first."""
-    row, label = np.nonzero(chances[:, :-1] > _LEAST)
-    score = chances[row, label]
-    kept = batched_nms(*map(torch.from_numpy, (boxes[row], score, label)), _OVERLAP)
-    kept = kept[:_MOST].numpy()
-    return Detections(boxes[row[kept]], label[kept].astype(np.int64), score[kept])

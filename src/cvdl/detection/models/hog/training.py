@@ -16,14 +16,15 @@ from sklearn.linear_model import LogisticRegression
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import Subset, tracked
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
-from cvdl.datasets.views import Views, tracked
-from cvdl.detection.matching import box_iou
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
+from cvdl.networks.boxes import box_iou
 from cvdl.training.checkpoint import prepare_run
+from cvdl.training.trainer import Trainer
 
-__all__ = ["HogTraining", "train_hog"]
+__all__ = ["HogTraining", "train_hog", "trainer"]
 
 _FREE = 0.3  # intersection over union up to which a box is background
 _JITTER = 0.08  # of a box's sides: how far a near copy's edges are moved
@@ -87,7 +88,7 @@ def train_hog(
     if last.exists():
         return HogDetector.load(last, torch.device("cpu"))
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
-    some = Views([(train, picks)])
+    some = Subset([(train, picks)])
     learnt = [
         _labelled_and_free(view, len(train.classes), settings)
         for view in tracked(some, "describing", console)
@@ -181,3 +182,8 @@ def _keep(
         if console is not None:
             console.print(f"{name}: AP50 {ap50:.3f} in validation", highlight=False)
     detector.save(file, metadata)
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(HogTraining, train_hog)

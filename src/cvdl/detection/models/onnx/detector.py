@@ -1,4 +1,4 @@
-"""Detectors from elsewhere: any ONNX file whose outputs have a layout that is known."""
+"""Detectors in ONNX files with outputs of a known layout."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.threads import usable_cores
 from cvdl.detection.detections import Detections
+from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.onnx.declaration import LayoutName, OnnxLayout
 from cvdl.detection.models.onnx.layouts import LAYOUTS
 from cvdl.detection.models.onnx.outputs import Candidates, OutputsError
@@ -30,7 +31,7 @@ __all__ = ["OnnxDetector", "load"]
 
 _log = logging.getLogger(__name__)
 
-# These have suppressed overlaps themselves, or their queries do not repeat each other.
+# These models suppress overlaps themselves, or predict each object once.
 _NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
 _SIDECARS = (".yaml", ".yml", ".json")
 _DTYPES = {
@@ -39,8 +40,8 @@ _DTYPES = {
     "tensor(uint8)": np.uint8,
 }
 _NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
-#: What models that take the image's size, too, are given for it, from width and height: RT-DETR and
-#: its kin (Zhao et al. 2024), and those of PaddleDetection. Boxes are then in pixels of the input.
+#: Additional inputs of RT-DETR and its variants (Zhao et al. 2024) and of PaddleDetection: the size
+#: of the image, from its width and height. Boxes are then in pixels of the input.
 _SIZES: dict[str, Callable[[int, int], tuple[float, float]]] = {
     "orig_target_sizes": lambda width, height: (width, height),
     "im_shape": lambda width, height: (height, width),
@@ -48,18 +49,18 @@ _SIZES: dict[str, Callable[[int, int], tuple[float, float]]] = {
 }
 
 
-class OnnxDetector:
-    """A detector in an ONNX file, from frames to detections; one image a run.
+class OnnxDetector(FrameByFrame):
+    """A detector in an ONNX file.
 
     Args:
         path: the ONNX file.
-        layout: what its outputs mean and what it takes.
-        classes: names, in the order of the labels.
-        session: the file, loaded.
+        layout: description of its input and outputs.
+        classes: class names, in the order of the class indices.
+        session: the loaded file.
 
     Raises:
-        InputError: if the model does not take one image, or its outputs are not of the layout:
-            it is tried on an empty image.
+        InputError: if the input is not one image, or the outputs do not have the layout. This is
+            tested with an empty image.
     """
 
     def __init__(
@@ -75,14 +76,14 @@ class OnnxDetector:
         empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
         try:
             outputs = self._run(empty)
-        except Exception as error:  # ONNX Runtime's have no class in common
+        except Exception as error:  # ONNX Runtime's errors have no common class
             raise InputError(
                 f"{path}: fails on an image of {width}x{height}: {_line(error)}"
             ) from error
         shapes = {name: output.shape for name, output in outputs.items()}
         try:
             if layout.layout is None:
-                layout = _told(layout, outputs, self.classes, self._input.size)
+                layout = _inferred(layout, outputs, self.classes, self._input.size)
             self._layout = layout
             self._decode(outputs)
         except OutputsError as error:
@@ -90,16 +91,9 @@ class OnnxDetector:
             raise InputError(_unknown_outputs(path, shapes, why)) from error
         self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(self._name, 0.45)
 
-    def __call__(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
-    ) -> list[Detections]:
-        """What is in each frame, by its colour alone; see ``Detector``."""
-        return [self._detect(frame.color) for frame in frames]
-
-    def _detect(self, color: NDArray[np.uint8]) -> Detections:
-        tensor, to_image = self._input.prepare(color)
+    def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
+        """Detect objects in the color of one frame; proposals are ignored."""
+        tensor, to_image = self._input.prepare(frame.color)
         try:
             found = self._decode(self._run(tensor))
         except OutputsError as error:
@@ -112,19 +106,19 @@ class OnnxDetector:
             torch.from_numpy(labels),
             self._overlap,
         ).numpy()
-        places = to_image(boxes[best])
-        # Not those wholly in the padding.
-        seen = np.flatnonzero((places[:, 2:] > places[:, :2]).all(axis=1))
-        detections = Detections(places, labels[best], scores[best].astype(np.float64))[seen]
+        in_image = to_image(boxes[best])
+        # Without boxes in the padding.
+        seen = np.flatnonzero((in_image[:, 2:] > in_image[:, :2]).all(axis=1))
+        detections = Detections(in_image, labels[best], scores[best].astype(np.float64))[seen]
         return detections[: self._layout.max_detections]
 
     @property
     def _name(self) -> LayoutName:
-        assert self._layout.layout is not None  # told when it was made
+        assert self._layout.layout is not None  # set by the constructor
         return self._layout.layout
 
     def _run(self, tensor: NDArray) -> dict[str, NDArray[Any]]:
-        """The model's outputs by name, in their order."""
+        """Outputs of the model by name, in their order."""
         names = [output.name for output in self._session.get_outputs()]
         given = {self._input.name: tensor, **self._input.sizes}
         outputs = self._session.run(names, given)
@@ -135,17 +129,16 @@ class OnnxDetector:
         return decode(outputs, self._layout, len(self.classes), self._input.size)
 
 
-def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
-    """A detector from a file; see ``cvdl.detection.load_detector``.
+def load(weights: str, device: torch.device) -> OnnxDetector:
+    """Load a detector from a file; see ``cvdl.detection.load_detector``.
 
     Args:
-        name: ``onnx``.
-        weights: an ONNX file, with a file of the same name and ending ``.yaml``, ``.yml`` or
-            ``.json`` beside it, whose keys are those of `OnnxLayout`; or that file, wherever it
-            lies. Without one, only exports that name their classes in their metadata, as those
-            of Ultralytics do, are understood.
-        device: where it runs: a GPU needs the package onnxruntime-gpu, without which it runs on
-            the CPU, saying so.
+        weights: an ONNX file beside a file of the same name with the suffix ``.yaml``, ``.yml`` or
+            ``.json`` and the keys of `OnnxLayout`; or the latter file, in any place. Without it,
+            only exports with class names in their metadata, such as those of Ultralytics, are
+            accepted.
+        device: device of the model. A GPU needs the package onnxruntime-gpu; without it, the model
+            runs on the CPU, with a warning.
 
     Raises:
         InputError: if a file is missing or damaged, a key is unknown or not accepted, or the
@@ -158,32 +151,32 @@ def load(name: str, weights: str, device: torch.device) -> OnnxDetector:
         path, sidecar = given.with_suffix(".onnx"), given
     else:
         raise InputError(
-            f"weights of {name} are {weights!r}; accepted: a file that ends in .onnx, or the file "
+            f"weights of onnx are {weights!r}; accepted: a file that ends in .onnx, or the file "
             f"of its layout, which ends in {', '.join(_SIDECARS)}"
         )
     if sidecar is None:
         session = _open(path, device)
-        layout, classes = _recognised(path, session)
+        layout, classes = _from_metadata(path, session)
         return OnnxDetector(path, layout, classes, session)
     layout = _read_layout(sidecar)
     if given is sidecar and layout.model is not None:
-        path = sidecar.parent / layout.model  # an absolute one stays as it is
+        path = sidecar.parent / layout.model  # absolute paths are kept
     classes = _read_classes(sidecar, layout)
     return OnnxDetector(path, layout, classes, _open(path, device))
 
 
 @dataclass(frozen=True)
 class _ImageInput:
-    """What a model takes: one image.
+    """The input of a model: one image.
 
     Attributes:
-        name: of the model's input.
+        name: name of the input.
         size: (width, height), pixels.
-        batch: (1, 3, H, W) rather than (3, H, W).
-        channels_last: (1, H, W, 3) rather than (1, 3, H, W).
-        dtype: of its elements.
-        layout: how images are made to it.
-        sizes: the other inputs, by name: the image's size, so that boxes are in its pixels.
+        batch: whether the shape is (1, 3, H, W), not (3, H, W).
+        channels_last: whether the shape is (1, H, W, 3), not (1, 3, H, W).
+        dtype: type of its elements.
+        layout: description of the preprocessing.
+        sizes: the other inputs by name: the size of the image, so that boxes are in its pixels.
     """
 
     name: str
@@ -199,9 +192,9 @@ class _ImageInput:
         cls, path: Path, layout: OnnxLayout, session: onnxruntime.InferenceSession
     ) -> _ImageInput:
         inputs = session.get_inputs()
-        told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        found = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
         wrong = (
-            f"{path}: takes {told}; accepted: one image, [1, 3, height, width] or "
+            f"{path}: takes {found}; accepted: one image, [1, 3, height, width] or "
             f"[1, height, width, 3], with or without the first axis, of {', '.join(_DTYPES)}; "
             f"and optionally its size, as {', '.join(_SIZES)}"
         )
@@ -235,14 +228,14 @@ class _ImageInput:
     def prepare(
         self, color: NDArray[np.uint8]
     ) -> tuple[NDArray, Callable[[NDArray[np.float32]], NDArray[np.float64]]]:
-        """The model's input of an image, and what maps boxes in it back to the image.
+        """Prepare the input of the model for an image.
 
         Args:
             color: (H, W, 3) uint8 RGB.
 
         Returns:
             The input, and a function from boxes (N, 4) in pixels of the input to boxes (N, 4) in
-            pixels of the image, cut at its border.
+            pixels of the image, clipped to it.
         """
         (wide, high), (height, width) = self.size, color.shape[:2]
         inner_wide, inner_high = wide, high
@@ -255,7 +248,7 @@ class _ImageInput:
         image[top : top + inner_high, left : left + inner_wide] = cv2.resize(
             color, (inner_wide, inner_high), interpolation=cv2.INTER_LINEAR
         )
-        # Not the scale: the inner size is rounded, and differently in its two directions.
+        # Not the scale: width and height are rounded differently.
         factor = np.array([inner_wide / width, inner_high / height] * 2)
         shift, limit = np.array([left, top] * 2), np.array([width, height] * 2)
 
@@ -290,14 +283,14 @@ def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
                 "to use a GPU",
                 path.name,
             )
-    onnxruntime.set_default_logger_severity(3)  # what no session says
+    onnxruntime.set_default_logger_severity(3)  # messages outside of sessions
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors: its warnings are about the graph, not the input
+    options.log_severity_level = 3  # errors: warnings are about the graph, not the input
     options.intra_op_num_threads = usable_cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see core/threads.py
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime's have no class in common
+    except Exception as error:  # ONNX Runtime's errors have no common class
         raise InputError(
             f"{path}: damaged, not an ONNX model, or made for another engine: {_line(error)}"
         ) from error
@@ -347,13 +340,13 @@ def _read_classes(path: Path, layout: OnnxLayout) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _recognised(
+def _from_metadata(
     path: Path, session: onnxruntime.InferenceSession
 ) -> tuple[OnnxLayout, tuple[str, ...]]:
-    """The layout of a YOLO export that names its classes in its metadata.
+    """Layout and classes of a YOLO export with class names in its metadata.
 
-    Ultralytics' package writes the task, YOLOv5's own exporter does not. Both take RGB, 0 to 1,
-    letterboxed; Ultralytics' RT-DETR is stretched.
+    Ultralytics' package writes the task, YOLOv5's exporter does not. Both take RGB, 0 to 1, with
+    letterboxing; for Ultralytics' RT-DETR, the image is stretched.
     """
     metadata = session.get_modelmeta().custom_metadata_map
     shapes = {output.name: output.shape for output in session.get_outputs()}
@@ -366,8 +359,7 @@ def _recognised(
     if classes and task == "detect":
         kind: LayoutName = "yolov5"
         if "task" in metadata:
-            told = metadata.get("description", "")
-            kind = _exported(list(shapes.values()), len(classes), told)
+            kind = _exported(list(shapes.values()), len(classes), metadata.get("description", ""))
         values = {
             "layout": kind,
             "classes": classes,
@@ -383,7 +375,7 @@ def _recognised(
 
 
 def _exported(shapes: Sequence[Sequence[object]], classes: int, description: str) -> LayoutName:
-    """Which of its layouts Ultralytics' package has written; axes of any length are names."""
+    """Layout of an export of Ultralytics' package; axes of any length are strings."""
     if len(shapes) > 1:
         return "nms"
     (shape,) = shapes
@@ -394,16 +386,16 @@ def _exported(shapes: Sequence[Sequence[object]], classes: int, description: str
     return "nms" if shape[2] == 6 else "yolov8"
 
 
-def _told(
+def _inferred(
     layout: OnnxLayout,
     outputs: Mapping[str, NDArray[Any]],
     classes: Sequence[str],
     size: tuple[int, int],
 ) -> OnnxLayout:
-    """The declaration with the one layout that fits the outputs.
+    """Description completed with the only layout that fits the outputs.
 
     Raises:
-        OutputsError: if none fits, or more than one.
+        OutputsError: if none fits, or several do.
     """
     fitting: list[LayoutName] = []
     for name, known in LAYOUTS.items():
@@ -413,7 +405,7 @@ def _told(
             continue
         fitting.append(name)
     if "nms" in fitting:
-        fitting = ["nms"]  # the only one whose labels are whole numbers
+        fitting = ["nms"]  # the only layout with integer labels
     if len(fitting) == 1:
         return layout.model_copy(update={"layout": fitting[0]})
     if not fitting:
@@ -424,7 +416,7 @@ def _told(
 
 
 def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
-    """Width and height that Ultralytics' package has written: where the model takes any."""
+    """Width and height in the metadata of Ultralytics' package, for models that take any."""
     try:
         height, width = (int(side) for side in ast.literal_eval(metadata.get("imgsz", "")))
         return (width, height) if min(width, height) > 0 else None
@@ -433,9 +425,9 @@ def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def _unknown_outputs(path: Path, shapes: Mapping[str, Sequence[object]], why: str) -> str:
-    told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    found = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     accepted = "; ".join(f"{name}: {layout.outputs}" for name, layout in LAYOUTS.items())
-    return f"{path}: the outputs are {told}: {why}; accepted: {accepted}"
+    return f"{path}: the outputs are {found}: {why}; accepted: {accepted}"
 
 
 def _line(error: Exception) -> str:

@@ -1,26 +1,27 @@
-"""From the boxes that many windows tell to one box an object (section 4.3 of the paper)."""
+"""Merging of the boxes that many windows predict to one box per object (section 4.3)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.networks.boxes import box_areas, box_intersections
+
 __all__ = ["match_scores", "merge_boxes"]
 
 
 def match_scores(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How little a box (4,) and each of others (N, 4) are the same, (N,); 0: they are equal.
+    """Return how much a box (4,) differs from each of others (N, 4), (N,); 0 for equal boxes.
 
-    The paper's sum of "the distance between centers" and "the intersection area". It is to be
-    small for boxes that are to be merged, and its threshold is to suit boxes of all sizes, so
-    the distance is taken in mean diagonals, and the intersection as what it lacks of the union.
+    The paper sums "the distance between centers" and "the intersection area", and merges boxes
+    with a small sum, below one threshold for all sizes. So the distance is divided by the mean
+    diagonal here, and the intersection is 1 minus the intersection over union.
     """
-    sizes, others = box[2:] - box[:2], boxes[:, 2:] - boxes[:, :2]
+    size, sizes = box[2:] - box[:2], boxes[:, 2:] - boxes[:, :2]
     shift = (boxes[:, :2] + boxes[:, 2:] - box[:2] - box[2:]) / 2
-    diagonals = (np.hypot(*sizes) + np.hypot(*others.T)) / 2
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=1)
-    union = sizes.prod() + others.prod(axis=1) - shared
+    diagonals = (np.hypot(*size) + np.hypot(*sizes.T)) / 2
+    shared = box_intersections(box[None], boxes)[0]
+    union = size.prod() + box_areas(boxes) - shared
     distance: NDArray[np.float64] = np.hypot(*shift.T) / diagonals + 1 - shared / union
     return distance
 
@@ -32,11 +33,11 @@ def merge_boxes(
 
     Args:
         boxes: (N, 4), of positive size.
-        scores: (N,) positive: the class's probability in the window that told the box.
-        threshold: merge up to this match score.
+        scores: (N,) positive: probability of the class in the window that predicted the box.
+        threshold: largest match score of boxes that are merged.
 
     Returns:
-        Boxes (M, 4): means of those merged, weighted by their scores so that the order of
+        Boxes (M, 4): means of the merged boxes, weighted by their scores so that the order of
         merging does not matter; and (M,) the sums of their scores, which reward windows that
         agree. Highest sum first.
     """

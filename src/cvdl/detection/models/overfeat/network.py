@@ -1,7 +1,7 @@
 """A classifier of windows, and the same classifier slid over whole images in one pass.
 
-No convolution is padded. Padding would show the classifier of a single window zeros where the
-sliding one sees the neighbourhood, and the two would differ; so they agree to rounding.
+Convolutions have no padding, so the results for a window and for the image are equal to rounding:
+padding would replace the surroundings of a window by zeros.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ __all__ = ["STRIDE", "WINDOW", "WindowNetwork", "as_convolution", "pooled_at_all
 
 _Head = Callable[[Tensor], Tensor]
 
-#: Sides of a window, and steps between windows of the sliding network, in pixels.
+#: Side of a window, and distance between the windows of the sliding network, in pixels.
 WINDOW, STRIDE = 79, 8
 
-#: The last pooling: cells a side that become one, and how far it steps. The paper pools 3 x 3;
-#: 2 x 2 keeps more of the place, which objects as thin as a fork need.
+#: Size and stride of the last pooling. The paper pools 3 x 3; 2 x 2 localizes better, which
+#: objects as thin as a fork need.
 _POOL = 2
 _SIDE = 3  # of the pooled features of a window
 _CHANNELS = 160
 
 
 class WindowNetwork(nn.Module):
-    """Features of a window, a classifier and a regressor of the box on them.
+    """Features of a window, a classifier and a box regressor on them.
 
-    As in the paper (table 1, sections 3.3 and 4.2) the regressor shares the features with the
-    classifier and all classes share the regressor; the network is as small as windows of 79
-    pixels allow, and has batch normalisation, which came a year later.
+    As in the paper (table 1, sections 3.3 and 4.2), the regressor shares the features with the
+    classifier, and all classes share the regressor. The network is as small as windows of 79
+    pixels allow, and has batch normalization, which is a year younger than the paper.
 
     Args:
-        classes: without the background.
+        classes: number of classes, without the background.
     """
 
     def __init__(self, classes: int) -> None:
@@ -55,45 +55,45 @@ class WindowNetwork(nn.Module):
         self.regressor = nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, 4))
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """What is in each window.
+        """Classify windows.
 
         Args:
-            windows: (N, 3, WINDOW, WINDOW) float32, normalised.
+            windows: (N, 3, WINDOW, WINDOW) float32, normalized.
 
         Returns:
             Logits (N, C + 1), the background last; boxes (N, 4), x_min, y_min, x_max, y_max
-            from the window's centre, in sides of the window.
+            relative to the center of the window, in sides of the window.
         """
         pooled = max_pool2d(self.features(windows), _POOL).flatten(1)
         return self.classifier(pooled), self.regressor(pooled)
 
     def slide(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What is in each window of whole images, in evaluation mode as ``forward`` tells it.
+        """Classify all windows of images; in evaluation mode equal to ``forward``.
 
         Args:
-            images: (N, 3, H, W) float32, normalised, WINDOW a side at least.
+            images: (N, 3, H, W) float32, normalized, at least WINDOW on each side.
 
         Returns:
             Logits (N, C + 1, h, w) and boxes (N, 4, h, w): at (i, j) those of the window whose
-            upper left corner is at row STRIDE i, column STRIDE j.
+            top left corner is at row STRIDE i, column STRIDE j.
         """
         heads = [_as_convolutions(head, _CHANNELS) for head in (self.classifier, self.regressor)]
 
         def both(pooled: Tensor) -> Tensor:
             return torch.cat([head(pooled) for head in heads], dim=1)
 
-        told = pooled_at_all_offsets(self.features(images), both)
-        return told[:, :-4], told[:, -4:]
+        outputs = pooled_at_all_offsets(self.features(images), both)
+        return outputs[:, :-4], outputs[:, -4:]
 
 
 def pooled_at_all_offsets(features: Tensor, head: _Head) -> Tensor:
-    """A head's results on features pooled at every offset (section 3.3, figure 3).
+    """Return the results of a head on features pooled at every offset (section 3.3, figure 3).
 
-    A pooling that steps by P leaves a result only every P cells. It is done P x P times, each
-    time begun (dy, dx) cells further, and the results are interleaved: one every cell.
+    Pooling with stride P has a result at every P-th cell only. It is repeated with P x P offsets
+    (dy, dx), and the results are interleaved, so there is one for every cell.
 
     Args:
-        features: (N, C, H, W), before the last pooling; _POOL _SIDE cells a side at least.
+        features: (N, C, H, W), before the last pooling; at least _POOL * _SIDE on each side.
         head: from pooled features (N, C, h, w) to (N, D, h - 2, w - 2).
 
     Returns:
@@ -102,7 +102,7 @@ def pooled_at_all_offsets(features: Tensor, head: _Head) -> Tensor:
     rows, cols = (size - _POOL * _SIDE + 1 for size in features.shape[-2:])
     offsets = [
         (dy, dx)
-        for dy in range(min(_POOL, rows))  # where there is one row of windows, only that
+        for dy in range(min(_POOL, rows))  # there may be a single row of windows
         for dx in range(min(_POOL, cols))
     ]
     parts = [head(max_pool2d(features[..., dy:, dx:], _POOL)) for dy, dx in offsets]
@@ -113,16 +113,16 @@ def pooled_at_all_offsets(features: Tensor, head: _Head) -> Tensor:
 
 
 def as_convolution(layer: nn.Linear, channels: int) -> _Head:
-    """A linear layer on flattened square maps as a convolution that slides over larger ones.
+    """Return a linear layer on flattened square maps as a convolution, for larger maps.
 
-    The weights are the layer's own, only seen in another shape.
+    The convolution shares the weights of the layer.
 
     Args:
-        layer: on (N, channels side side).
-        channels: of the maps.
+        layer: with inputs (N, channels * side * side).
+        channels: channels of the maps.
 
     Returns:
-        From (N, channels, H, W) to (N, outputs, H - side + 1, W - side + 1).
+        Function from (N, channels, H, W) to (N, outputs, H - side + 1, W - side + 1).
     """
     side = math.isqrt(layer.in_features // channels)
     weight = layer.weight.view(layer.out_features, channels, side, side)

@@ -22,10 +22,11 @@ from cvdl.datasets.detection_sample import (
 )
 from cvdl.detection.models.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import WINDOW
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
 __all__ = [
     "OverfeatTask",
@@ -266,3 +267,8 @@ def _drawn(sample: DetectionSample, count: int, rng: np.random.Generator) -> NDA
         center = ((box[:, :2] + box[:, 2:]) / 2 + shift).clip(0, [width, height])
         drawn[:at] = np.column_stack([center, side])
     return rng.permutation(drawn)
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(OverfeatTraining, train_overfeat)

@@ -1,4 +1,4 @@
-"""Classification networks by name, of one form: five stages of convolutions, then a head.
+"""Classification networks by name, in a common form: five stages of convolutions, then a head.
 
 The networks are torchvision's: AlexNet (Krizhevsky 2014), VGG (Simonyan & Zisserman 2015), ResNet
 (He et al. 2016), DenseNet (Huang et al. 2017) and MobileNetV3 (Howard et al. 2019).
@@ -32,22 +32,22 @@ Backbone = Literal[
     "mobilenet_v3_large",
 ]
 BACKBONES: tuple[str, ...] = get_args(Backbone)
-#: Of every network: its resolution halves from one to the next (AlexNet's are its convolutions).
+#: Stages of every network: each halves the resolution (those of AlexNet are its convolutions).
 STAGES = 5
-#: What the weights of a `Classifier` say that they are of.
+#: Name of the model in the metadata of the weights of a `Classifier`.
 MODEL = "classifier"
 
 
 class Classifier(nn.Module):
-    """A classification network that knows how its input is normalised.
+    """A classification network that normalizes its input.
 
     Attributes:
         name: one of `BACKBONES`.
         features: the five stages, each a ``Sequential``.
-        head: a ``Sequential`` from the last stage's channels to the outputs; it begins with the
-            pooling and ends with a ``Linear``.
-        mean: buffer (3,), of the RGB values 0 to 1 that the network is trained on.
-        deviation: buffer (3,), their standard deviation.
+        head: a ``Sequential`` from the channels of the last stage to the outputs; it begins with
+            the pooling and ends with a ``Linear``.
+        mean: buffer (3,), mean RGB of the training set, 0 to 1.
+        deviation: buffer (3,), its standard deviation.
     """
 
     mean: Tensor
@@ -66,17 +66,14 @@ class Classifier(nn.Module):
         self.features[:frozen_stages].requires_grad_(False)
         self.train()
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """RGB (N, 3, H, W), 0 to 1, to mean 0 and deviation 1 over the training's images."""
-        return (image - self.mean[:, None, None]) / self.deviation[:, None, None]
-
     def forward(self, image: Tensor) -> Tensor:
-        """RGB (N, 3, H, W), 0 to 1, of at least 64 pixels a side, to outputs (N, classes)."""
-        logits: Tensor = self.head(self.features(self.normalise(image)))
+        """Return the outputs (N, classes) of RGB images (N, 3, H, W), 0 to 1, at least 64 x 64."""
+        normalized = (image - self.mean[:, None, None]) / self.deviation[:, None, None]
+        logits: Tensor = self.head(self.features(normalized))
         return logits
 
     def train(self, mode: bool = True) -> Classifier:
-        """Training mode for what is not frozen: batch statistics of frozen stages stay too."""
+        """Set the mode; frozen stages stay in evaluation mode, with their batch statistics."""
         super().train(mode)
         self.features[: self._frozen].eval()
         return self
@@ -85,15 +82,15 @@ class Classifier(nn.Module):
 def build_classifier(
     name: str, classes: int, weights: str = "", frozen_stages: int = 0
 ) -> Classifier:
-    """A network with as many outputs as there are classes.
+    """Return a network with one output per class.
 
     Args:
         name: one of `BACKBONES`.
-        classes: outputs of the network.
-        weights: what to start from, in all layers but the last: the name of torchvision's weights
-            (``IMAGENET1K_V1``; downloaded), or a safetensors file of a classifier of that name;
-            empty: random weights.
-        frozen_stages: the first stages that training leaves as they are, 0 to 5.
+        classes: number of outputs.
+        weights: initial weights of all layers except the last one: the name of torchvision's
+            weights (``IMAGENET1K_V1``; downloaded), or a safetensors file of a classifier with
+            that backbone; empty for random weights.
+        frozen_stages: number of first stages that are not trained, 0 to 5.
 
     Raises:
         InputError: if there is no such network or weights, the weights cannot be read or
@@ -133,7 +130,7 @@ def _pretrained(name: str, weights: str) -> nn.Module:
 
 
 def _read(model: Classifier, path: Path) -> None:
-    """All weights but those of the last layer, which is of other classes."""
+    """Load all weights except those of the last layer, which is for other classes."""
     state, metadata = load_weights(path, MODEL)
     found = metadata.get("backbone", "no name")
     if found != model.name:
@@ -146,7 +143,7 @@ def _read(model: Classifier, path: Path) -> None:
 
 
 def _grouped(layers: Sequence[nn.Module], starts: Sequence[bool]) -> nn.Sequential:
-    """The layers as stages: a new one at each layer that starts one."""
+    """Layers as stages; ``starts`` marks the first layer of each."""
     first = [number for number, is_first in enumerate(starts) if is_first]
     ends = [*first[1:], len(layers)]
     return nn.Sequential(

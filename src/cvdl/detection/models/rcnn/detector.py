@@ -1,61 +1,59 @@
-"""R-CNN: proposals, each recognised by a classification network on its crop.
+"""R-CNN: proposals, each classified and refined by a network that sees its crop.
 
 Girshick, Donahue, Darrell & Malik 2014, with the multi-task network of Fast R-CNN (Girshick 2015,
-section 2.3) in place of the support vector machines and the separate regression: one last layer
-tells the class, with one more for *nothing*, and how the box must move. The move is the same for
-all classes (as of R-FCN, Dai et al. 2016, section 2): tabletop objects are few, and so are their
-labelled boxes.
+section 2.3) instead of the support vector machines and the separate regression: one last layer
+predicts the class, with one more for the background, and the deltas of the box. The deltas are
+shared by all classes (as in R-FCN, Dai et al. 2016, section 2), as there are few labeled boxes.
 
-Given the boxes of the segmentation, this is "segment, then recognise": they tell where, the
-network what.
+With the boxes of the segmentation, the segmentation localizes and the network classifies.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
+from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.rcnn.backbones import MODEL, Classifier, build_classifier
 from cvdl.detection.proposals import Proposer, SegmentsOrSearch
-from cvdl.networks.crops import cut_crops, frame_image, moved_boxes
+from cvdl.detection.trained import best_of_each_class
+from cvdl.networks.crops import color_tensor, cut_crops, refined_boxes
 from cvdl.networks.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
 __all__ = ["Rcnn", "load", "rcnn_network"]
 
-_SCORE = 0.05  # below, a class is not told
-_OVERLAP = 0.3  # intersection over union of two boxes of a class that are of one thing: the paper's
-_MOST = 100  # detections in an image
-_BATCH = 256  # crops: bounds the memory
-_MOVES = 4
+_SCORE = 0.05  # lowest score of a detection
+_OVERLAP = 0.3  # largest IoU of two detections of a class, as in the paper
+_BATCH = 256  # crops: limits the memory
+_DELTAS = 4
 
 
 def rcnn_network(
     backbone: str, classes: int, weights: str = "", frozen_stages: int = 0
 ) -> Classifier:
-    """A network with an output for each class, one for nothing, and four that move the box.
+    """Return a network with an output per class, one for the background, and four deltas.
 
-    Args and errors as of `build_classifier`.
+    See `build_classifier` for arguments and errors.
     """
-    return build_classifier(backbone, classes + 1 + _MOVES, weights, frozen_stages)
+    return build_classifier(backbone, classes + 1 + _DELTAS, weights, frozen_stages)
 
 
-class Rcnn:
-    """Recognises what is in boxes that are given, or that a proposer finds.
+class Rcnn(FrameByFrame):
+    """Classifies and refines boxes: given ones, or those of a proposer.
 
     Args:
-        network: of `rcnn_network`.
-        classes: names, in the order of the labels.
-        crop: side of the squares that the network is given, pixels.
-        proposer: what finds boxes where none are given.
+        network: see `rcnn_network`.
+        classes: class names, in the order of the class indices.
+        crop: side of the network's input, pixels.
+        proposer: finds the boxes where none are given.
     """
 
     def __init__(
@@ -70,61 +68,45 @@ class Rcnn:
         self.crop = crop
         self._proposer = proposer or SegmentsOrSearch()
 
-    def __call__(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
-    ) -> list[Detections]:
-        """What is in each frame; see `Detector`.
+    def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
+        """Detect objects in one frame.
 
-        Where no proposals are given: the objects on the support plane where the frame's depth
-        shows one, else selective search.
+        Without proposals it uses the objects on the support plane; if the depth shows no plane,
+        selective search.
         """
-        boxes = [self._proposer(frame) for frame in frames] if proposals is None else proposals
-        return [
-            _detections(*found, frame.depth.shape)
-            for frame, found in zip(frames, self._outputs(frames, boxes), strict=True)
-        ]
+        boxes = self._proposer(frame) if proposals is None else proposals
+        refined, probabilities = self._predict(frame, boxes)
+        return best_of_each_class(refined, probabilities[:, :-1], _SCORE, _OVERLAP)
 
-    def recognise(
+    def classify(
         self, frame: RgbdFrame, boxes: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What is in some boxes.
+        """Classify and refine boxes.
 
         Args:
-            frame: colour alone is looked at.
+            frame: only the color is used.
             boxes: (N, 4) pixels.
 
         Returns:
-            Probabilities (N, classes + 1) of every class and, last, of nothing; and the boxes
-            (N, 4) as the network corrects them.
+            Probabilities (N, classes + 1), the background last; and the refined boxes (N, 4).
         """
-        given, logits, deltas = self._outputs([frame], [boxes])[0]
-        moved = moved_boxes(given, deltas, frame.depth.shape)
-        return logits.softmax(1).double().numpy(), moved.double().numpy()
+        refined, probabilities = self._predict(frame, boxes)
+        return probabilities.double().numpy(), refined.double().numpy()
 
     @torch.no_grad()
-    def _outputs(
-        self, frames: Sequence[RgbdFrame], boxes: Sequence[NDArray[np.float64]]
-    ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Of each frame its boxes, logits and deltas, on the CPU; the crops of all in one pass."""
+    def _predict(self, frame: RgbdFrame, boxes: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Refined boxes (N, 4) and probabilities (N, classes + 1), on the CPU."""
         device, outside = self.network.mean.device, self.network.mean
-        given = [torch.from_numpy(np.array(some, np.float32).reshape(-1, 4)) for some in boxes]
-        crops = torch.cat(
-            [
-                cut_crops(frame_image(frame, device), some.to(device), self.crop, outside)
-                for frame, some in zip(frames, given, strict=True)
-            ]
-        ).contiguous(memory_format=torch.channels_last)
+        given = torch.from_numpy(np.array(boxes, np.float32).reshape(-1, 4))
+        crops = cut_crops(color_tensor(frame, device), given.to(device), self.crop, outside)
+        crops = crops.contiguous(memory_format=torch.channels_last)
         outputs = torch.cat([self.network(some) for some in crops.split(_BATCH)]).cpu()
-        parts = outputs.split([len(some) for some in given])
-        return [
-            (some, part[:, :-_MOVES], part[:, -_MOVES:])
-            for some, part in zip(given, parts, strict=True)
-        ]
+        height, width = frame.depth.shape
+        refined = refined_boxes(given, outputs[:, -_DELTAS:], (height, width))
+        return refined, outputs[:, :-_DELTAS].softmax(1)
 
-    def save(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write the weights, with what they are of.
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the weights with the names of the model and of the classes.
 
         Raises:
             OSError: if the file cannot be written.
@@ -138,8 +120,8 @@ class Rcnn:
         save_weights(path, self.network.state_dict(), {**metadata, **own})
 
 
-def load(name: str, weights: str, device: torch.device) -> Rcnn:
-    """The detector of a file that `Rcnn.save` wrote.
+def load(weights: str, device: torch.device) -> Rcnn:
+    """Load a detector from a file that `Rcnn.save` wrote.
 
     Raises:
         WeightsError: if the file is missing, damaged or of another model or number of classes.
@@ -151,7 +133,7 @@ def load(name: str, weights: str, device: torch.device) -> Rcnn:
         backbone, crop = metadata["backbone"], int(metadata["crop"])
     except (KeyError, ValueError) as error:
         raise WeightsError(
-            f"{path}: names no backbone and crop; expected weights of {name} written by cvdl train"
+            f"{path}: names no backbone and crop; expected weights of rcnn written by cvdl train"
         ) from error
     network = rcnn_network(backbone, len(classes))
     check_state(path, state, network.state_dict())
@@ -159,17 +141,3 @@ def load(name: str, weights: str, device: torch.device) -> Rcnn:
     on_device: nn.Module = network.to(device).to(memory_format=torch.channels_last)
     assert isinstance(on_device, Classifier)
     return Rcnn(on_device, classes, crop)
-
-
-def _detections(
-    boxes: Tensor, logits: Tensor, deltas: Tensor, shape: tuple[int, ...]
-) -> Detections:
-    """Every likely class of every box, moved, without those that a better one of it overlaps."""
-    scores = logits.softmax(1)[:, :-1]
-    rows, labels = (scores > _SCORE).nonzero(as_tuple=True)
-    moved = moved_boxes(boxes, deltas, (shape[0], shape[1]))[rows]
-    likely = scores[rows, labels]
-    kept = batched_nms(moved, likely, labels, _OVERLAP)[:_MOST]
-    return Detections(
-        moved[kept].double().numpy(), labels[kept].numpy(), likely[kept].double().numpy()
-    )

@@ -1,4 +1,4 @@
-"""Labelled crops to train and to test a classifier on: things, and what is no thing."""
+"""Labeled crops to train and to test a classifier on: objects and background."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as colors
 
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.matching import box_iou
-from cvdl.networks.crops import box_deltas, cut_crops, frame_image
+from cvdl.networks.boxes import box_areas, box_intersections, box_iou
+from cvdl.networks.crops import box_deltas, color_tensor, cut_crops
 
 __all__ = ["LabelledBoxes", "LabelledCrops", "labelled_crops", "sample_boxes"]
 
-_FITS = 0.5  # intersection over union from which a box shows the thing: Fast R-CNN, section 2.3
-_CROWDED = 0.5  # share of a box within a crowd from which nobody can say what it shows
+_FITS = 0.5  # least IoU of a box and its object: Fast R-CNN, section 2.3
+_CROWDED = 0.5  # share of a box in a crowd from which its class is ambiguous
 _SMALLEST = 6.0  # side of a box, pixels
-_TRIES = 6  # boxes drawn for each that is kept
+_TRIES = 6  # boxes drawn for each one that is kept
 
 
 @dataclass(frozen=True)
 class LabelledBoxes:
-    """Boxes of one image and what they show.
+    """Boxes of one image and their labels.
 
     Attributes:
         boxes: (N, 4) float64, pixels, the last two exclusive.
-        labels: (N,) int64; the number of classes for a box that shows nothing.
-        wanted: (N, 4) float64, the labelled box of the thing; ``boxes`` where there is none.
+        labels: (N,) int64, class indices; the number of classes for the background.
+        wanted: (N, 4) float64, the labeled box of the object; ``boxes`` for the background.
     """
 
     boxes: NDArray[np.float64]
@@ -39,12 +39,12 @@ class LabelledBoxes:
 
 @dataclass(frozen=True)
 class LabelledCrops:
-    """Crops and what a network should say of them.
+    """Crops and the targets of the network.
 
     Attributes:
         crops: (N, 3, side, side) float32 RGB, 0 to 1.
-        labels: (N,) int64, as of `LabelledBoxes`.
-        deltas: (N, 4) float32, how the box must move: see ``box_deltas``.
+        labels: (N,) int64, see `LabelledBoxes`.
+        deltas: (N, 4) float32, see ``box_deltas``.
     """
 
     crops: Tensor
@@ -55,17 +55,17 @@ class LabelledCrops:
 def sample_boxes(
     sample: DetectionSample, classes: int, count: int, rng: np.random.Generator
 ) -> LabelledBoxes:
-    """Boxes about the labelled ones, half of them on the thing, and boxes elsewhere.
+    """Draw boxes near labeled ones, half of them on the object, and boxes elsewhere.
 
-    A box shows the thing that it overlaps most, from an intersection over union of 0.5 on; any
-    other shows nothing: parts of things, things with their surroundings, several things, and the
-    background.
+    A box has the class of the object that it overlaps most, with an intersection over union of at
+    least 0.5. All others are background: parts of objects, objects with their surroundings,
+    several objects, and empty places.
 
     Args:
-        sample: a labelled view.
-        classes: of the data set: also the label of nothing.
-        count: boxes N, at most: fewer where a crowd or a tiny image leaves no room.
-        rng: where they lie is random.
+        sample: a labeled view.
+        classes: number of classes of the data set: the label of the background.
+        count: largest number of boxes; there are fewer if a crowd or a tiny image leaves no room.
+        rng: random generator.
     """
     rows, cols = sample.frame.depth.shape
     truth, labels = sample.boxes[~sample.crowd], sample.labels[~sample.crowd]
@@ -100,17 +100,17 @@ def labelled_crops(
     outside: Tensor,
     augmented: np.random.Generator | None = None,
 ) -> LabelledCrops:
-    """The crops of boxes, as they are or with other colours and half of them mirrored.
+    """Return the crops of boxes, optionally recolored and half of them mirrored.
 
     Args:
-        sample: of which the boxes are.
-        labelled: the boxes.
-        side: of the crops, pixels.
-        outside: (3,) the colour past the image.
-        augmented: the source of the changes; None: as they are.
+        sample: the view.
+        labelled: the boxes in it.
+        side: side of the crops, pixels.
+        outside: (3,) color outside of the image.
+        augmented: random generator of the augmentation; None for no augmentation.
     """
     boxes = torch.from_numpy(labelled.boxes).float()
-    crops = cut_crops(frame_image(sample.frame), boxes, side, outside)
+    crops = cut_crops(color_tensor(sample.frame), boxes, side, outside)
     deltas = box_deltas(boxes, torch.from_numpy(labelled.wanted).float())
     if augmented is not None:
         brightness, contrast, saturation = augmented.uniform(0.6, 1.4, 3)
@@ -123,9 +123,9 @@ def labelled_crops(
 
 
 def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Boxes of any size and shape within an image."""
+    """Boxes of any size and shape in an image."""
     least = 2 * _SMALLEST
-    most = max(0.6 * min(rows, cols), least)  # a tiny image has no room: none will fit
+    most = max(0.6 * min(rows, cols), least)  # no box fits in a tiny image
     size = np.exp(rng.uniform(np.log(least), np.log(most), (count, 1)))
     shape = np.exp(rng.uniform(-1, 1, (count, 1)) * np.log(2))
     sides = np.concatenate([size * shape, size / shape], axis=1)
@@ -136,9 +136,9 @@ def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDA
 def _near(
     truth: NDArray[np.float64], count: int, reach: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Labelled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
+    """Labeled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
 
-    Most are shifted and changed by much less.
+    Most are shifted and scaled by much less.
     """
     chosen = truth[rng.integers(len(truth), size=count)]
     reaches = reach * rng.random((count, 1))
@@ -151,17 +151,13 @@ def _near(
 def _unions(
     truth: NDArray[np.float64], count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Boxes round two things each."""
+    """Boxes around two objects each."""
     first, second = truth[rng.integers(len(truth), size=(2, count))]
     low, high = np.minimum(first[:, :2], second[:, :2]), np.maximum(first[:, 2:], second[:, 2:])
     return np.concatenate([low, high], axis=1)
 
 
 def _in_crowd(boxes: NDArray[np.float64], crowds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which boxes (N,) lie mostly within a crowd."""
-    low = np.maximum(boxes[:, None, :2], crowds[:, :2])
-    high = np.minimum(boxes[:, None, 2:], crowds[:, 2:])
-    shared = (high - low).clip(0).prod(axis=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    inside: NDArray[np.bool_] = (shared > _CROWDED * area[:, None]).any(axis=1)
-    return inside
+    """Whether boxes lie mostly in a crowd, (N,)."""
+    shared, area = box_intersections(boxes, crowds), box_areas(boxes)
+    return np.asarray((shared > _CROWDED * area[:, None]).any(axis=1), bool)

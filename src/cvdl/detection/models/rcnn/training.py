@@ -14,19 +14,19 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
     check_boxes,
     check_classes,
 )
-from cvdl.datasets.views import tracked
 from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
 from cvdl.detection.models.rcnn.samples import labelled_crops, sample_boxes
-from cvdl.detection.models.rgbd_rcnn.boxes import paired_overlaps
 from cvdl.evaluation.classification import ClassificationScores
-from cvdl.networks.crops import moved_boxes
+from cvdl.networks.box_tensors import paired_iou
+from cvdl.networks.crops import refined_boxes
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
@@ -34,7 +34,15 @@ from cvdl.training.prefetch import Prefetched
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["ClassifierTask", "ClassifierTraining", "score_classifier", "train_classifier"]
+from cvdl.training.trainer import Trainer
+
+__all__ = [
+    "ClassifierTask",
+    "ClassifierTraining",
+    "score_classifier",
+    "train_classifier",
+    "trainer",
+]
 
 
 class ClassifierTraining(Settings):
@@ -220,7 +228,7 @@ def score_classifier(
         empty = drawn.boxes[drawn.labels == nothing][: count // 2]
         boxes = np.concatenate([sample.boxes[things], empty])
         truth = np.concatenate([sample.labels[things], np.full(len(empty), nothing, np.int64)])
-        probabilities, _ = detector.recognise(sample.frame, boxes)
+        probabilities, _ = detector.classify(sample.frame, boxes)
         names = np.full(len(boxes), sample.name)
         return ClassificationScores(data.classes, names, boxes, truth, probabilities)
 
@@ -231,5 +239,10 @@ def score_classifier(
 def _overlap(moves: Tensor, deltas: Tensor) -> Tensor:
     """Mean intersection over union of a box moved as told and as wanted; NaN of no box."""
     middle = torch.tensor([[450.0, 450, 550, 550]]).expand(len(deltas), 4)
-    told, wanted = (moved_boxes(middle, some, (1000, 1000)) for some in (moves, deltas))
-    return paired_overlaps(told, wanted).mean()
+    told, wanted = (refined_boxes(middle, some, (1000, 1000)) for some in (moves, deltas))
+    return paired_iou(told, wanted).mean()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(ClassifierTraining, train_classifier)

@@ -1,7 +1,7 @@
-"""The two networks: one that proposes boxes anywhere, one that names and mends them.
+"""The two networks: one proposes boxes, the other one classifies and refines them.
 
-As Faster R-CNN (Ren et al. 2015): both share the features of one backbone; here a small residual
-one (He et al. 2016) with a top-down path (Lin et al. 2017), at a cost that two CPU cores bear.
+As in Faster R-CNN (Ren et al. 2015), both share the features of one backbone: here a small
+residual one (He et al. 2016) with a top-down path (Lin et al. 2017) that runs on two CPU cores.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ import torch
 from torch import Tensor, nn
 
 from cvdl.detection.models.rgbd_rcnn.inputs import INPUTS
+from cvdl.networks.box_tensors import decode_boxes
 from cvdl.networks.layers import ResidualBlock, convolution, doubled, start_at_zero
 
-__all__ = ["MULTIPLE", "SIZES", "STRIDE", "Backbone", "ProposalHead", "RegionHead"]
+__all__ = ["MULTIPLE", "SIZES", "STRIDE", "Backbone", "ProposalHead", "RegionHead", "decode_cells"]
 
-#: Sides of the square anchors that the proposals are told against, pixels.
+#: Sides of the square anchors, the reference boxes of the proposals, pixels of the full image.
 SIZES = (32.0, 72.0, 160.0)
-#: Pixels between the cells that propose.
+#: Distance of the cells that propose, pixels of the full image.
 STRIDE = 8
-#: The input's sides are multiples of this.
+#: The sides of the input are multiples of this.
 MULTIPLE = 16
 
 _FINE_STRIDE = 4
-_BINS = 7  # of a region, each way
+_BINS = 7  # of a region, in each direction
 _WIDTH, _HIDDEN = 128, 384  # of the second network
-_PRIOR = 0.01  # of an object, where nothing has been learnt
-_TYPICAL_SIDE = 0.1  # metres
+_PRIOR = 0.01  # probability of an object before training
+_TYPICAL_SIDE = 0.1  # meters
 
 
 class Backbone(nn.Module):
-    """Features of the picture.
+    """Features of the image.
 
-    Input (B, 18, H, W), see ``input_of``; H and W multiples of ``MULTIPLE``. Outputs: fine (B,
-    1.5 width, H / 2, W / 2); wide (B, 3 width, H / 4, W / 4), which sees far round.
+    Input (B, 18, H, W), see ``with_detail``; H and W multiples of ``MULTIPLE``. Outputs: fine (B,
+    1.5 width, H / 2, W / 2), and wide (B, 3 width, H / 4, W / 4) with a large receptive field.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -70,10 +71,10 @@ class Backbone(nn.Module):
 
 
 class ProposalHead(nn.Module):
-    """Where something is, whatever it be.
+    """Proposes boxes of objects of any class.
 
     Input (B, C, h, w), the wide features. Outputs: logits (B, len(SIZES), h, w) of how well the
-    cell's box fits something; deltas (B, len(SIZES), 4, h, w), see ``decode_cells``.
+    box of a cell fits an object; deltas (B, len(SIZES), 4, h, w), see ``decode_cells``.
     """
 
     def __init__(self, inputs: int) -> None:
@@ -91,15 +92,15 @@ class ProposalHead(nn.Module):
 
 
 class RegionHead(nn.Module):
-    """What is in a box, and where exactly.
+    """Classifies and refines boxes.
 
-    It sees the box's features, fine and wide, and how large the box is: in pixels and, where
-    there is depth, in metres, for a marker and a tube differ in size alone.
+    It uses the fine and wide features of a box and its size: in pixels and, with depth, in
+    meters, as a marker and a tube differ in size only.
 
-    Inputs: fine and wide features; ``scale`` (B, 2, H, W): metres a pixel, and whether that is
-    known; boxes (B, N, 4), pixels of the full picture. Outputs for all boxes, picture after
-    picture: logits (B N, classes) of the overlap that the mended box will have with a thing of
-    the class; deltas (B N, 4), see ``mend``.
+    Inputs: fine and wide features; ``scale`` (B, 2, H, W): meters per pixel, and whether it is
+    known; boxes (B, N, 4), pixels of the full image. Outputs for all boxes, image after image:
+    logits (B N, classes) of the IoU of the refined box with an object of the class; deltas
+    (B N, 4), see ``decode_boxes``.
     """
 
     def __init__(self, fine: int, wide: int, classes: int) -> None:
@@ -135,16 +136,29 @@ class RegionHead(nn.Module):
         return self.scores(x), self.deltas(x)
 
 
-def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
-    """The features in boxes, one bilinear sample a bin (He et al. 2017, section 3).
+def decode_cells(deltas: Tensor) -> Tensor:
+    """Return the boxes of all cells and anchors, (B, S, h, w, 4), pixels of the full image.
 
-    torchvision's ``roi_align`` gives the same; on a CPU it takes three times as long to learn.
+    Args:
+        deltas: (B, S, 4, h, w), of ``ProposalHead``; see ``decode_boxes``.
+    """
+    rows, cols = deltas.shape[-2:]
+    x, y = ((torch.arange(n, device=deltas.device) + 0.5) * STRIDE for n in (cols, rows))
+    centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (h, w, 2)
+    anchors = torch.stack([torch.cat([centers - s / 2, centers + s / 2], dim=-1) for s in SIZES])
+    return decode_boxes(anchors, deltas.float().movedim(2, -1))
+
+
+def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
+    """Features in boxes, one bilinear sample per bin (He et al. 2017, section 3).
+
+    Equal to torchvision's ``roi_align``, whose gradient takes three times as long on a CPU.
 
     Args:
         features: (B, C, H, W).
         boxes: (B, N, 4), pixels.
-        bins: of a box, each way.
-        stride: pixels between the features.
+        bins: of a box, in each direction.
+        stride: distance of the features, pixels.
 
     Returns:
         (B N, C, bins, bins) float32.
@@ -162,15 +176,18 @@ def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
 
 
 def _sides(scale: Tensor, boxes: Tensor) -> Tensor:
-    """Logs of the boxes' sides in pixels and in metres, and whether these are known: (B N, 5)."""
+    """Logarithms of the sides of boxes in pixels and in meters, and whether these are known.
+
+    (B N, 5).
+    """
     in_pixels = (boxes[..., 2:] - boxes[..., :2]).flatten(0, 1)
     both = _cut(scale, boxes, 3, 2).mean(dim=(2, 3))
     known = both[:, 1:] > 0.05
-    metres = in_pixels * both[:, :1] / both[:, 1:].clamp(min=0.05)
+    meters = in_pixels * both[:, :1] / both[:, 1:].clamp(min=0.05)
     return torch.cat(
         [
             (in_pixels.clamp(min=1) / SIZES[1]).log(),
-            torch.where(known, (metres.clamp(min=1e-3) / _TYPICAL_SIDE).log(), 0.0),
+            torch.where(known, (meters.clamp(min=1e-3) / _TYPICAL_SIDE).log(), 0.0),
             known.float(),
         ],
         dim=1,

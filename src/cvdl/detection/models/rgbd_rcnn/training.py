@@ -12,19 +12,19 @@ from torch import Tensor
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
-from cvdl.datasets.views import tracked
-from cvdl.detection.models.rgbd_rcnn.boxes import decode_cells
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
+from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
 from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
-__all__ = ["RgbdTask", "RgbdTraining", "train_rgbd"]
+__all__ = ["RgbdTask", "RgbdTraining", "train_rgbd", "trainer"]
 
 _PROPOSALS = 96  # of a view that regions to learn from are chosen among
 
@@ -86,7 +86,7 @@ class RgbdTask:
         view = view.contiguous(memory_format=torch.channels_last)
         fine, wide = self.model.backbone(view)
         logits, deltas = self.model.first(wide)
-        told = decode_cells(deltas, STRIDE, SIZES)
+        told = decode_cells(deltas)
         objectness, place = proposal_loss(logits, told, truth, labels)
         with torch.no_grad():
             proposals = self.model.propose(logits, deltas, _PROPOSALS)
@@ -143,3 +143,8 @@ def train_rgbd(
     task = RgbdTask(model, train, validation, settings, console)
     fit(task, settings.training, out, resume, console)
     return model.eval()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(RgbdTraining, train_rgbd)

@@ -1,4 +1,4 @@
-"""Random views for the default detector to learn from, a batch at a time, where it learns."""
+"""Random views to train the default detector on, made in batches on the device of the training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rgbd_rcnn.inputs import detail, scale_of
+from cvdl.detection.models.rgbd_rcnn.inputs import detail, input_scale
 from cvdl.networks.input import (
     CHANNELS,
     COLOR,
@@ -22,24 +22,25 @@ from cvdl.networks.input import (
     NORMAL_XY,
     network_input,
 )
+from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.working_size import to_working_size
 from cvdl.training.augment import TABLETOP
 
 __all__ = ["LabelledPicture", "random_views", "stacked"]
 
-_VIEW = (192, 256)  # height and width of a view, pixels of half resolution
-_SHIFT = 0.2  # of the view's sides: how far its middle may lie from the picture's
-_LEAST_IN_VIEW = 0.3  # share of a box that must be in the view, or nothing is there to be found
+_VIEW = (192, 256)  # height and width of a view, pixels at half resolution
+_SHIFT = 0.2  # of the sides of the view: largest distance of its center from that of the image
+_LEAST_IN_VIEW = 0.3  # share of a box that must be in the view; others are no targets
 
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """A sample as the training keeps it.
+    """A sample in memory.
 
     Attributes:
         color: (3, H, W) uint8, H and W even.
-        rest: (8, H / 2, W / 2) float16: ``network_input``'s channels after the colour, and the
-            scale.
+        rest: (8, H / 2, W / 2) float16: the channels of ``network_input`` after the color, and
+            ``input_scale``.
         boxes: (N, 4) float32, pixels.
         labels: (N,) int64.
     """
@@ -51,12 +52,13 @@ class LabelledPicture:
 
     @classmethod
     def of(cls, sample: DetectionSample) -> LabelledPicture:
-        """Of a labelled view; crowds are left out."""
+        """Return the picture of a labeled view, without crowds."""
         frame, factors = to_working_size(sample.frame)
         image = network_input(frame)
         height, width = image.shape[1:]
         color = frame.color[: 2 * height, : 2 * width].transpose(2, 0, 1)
-        rest = np.concatenate([image[COLOR.stop :], scale_of(frame)])
+        _, depth, intrinsics = uploaded(frame, torch.device("cpu"))
+        rest = np.concatenate([image[COLOR.stop :], input_scale(depth, intrinsics).numpy()])
         one = ~sample.crowd
         return cls(
             np.ascontiguousarray(color),
@@ -67,12 +69,12 @@ class LabelledPicture:
 
 
 def stacked(pictures: list[LabelledPicture]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Pictures as a batch.
+    """Stack pictures to a batch.
 
     Returns:
-        Colour (B, 3, H, W) and the rest (B, 8, H / 2, W / 2), smaller pictures with zeros on the
-        right and below; the pictures' widths and heights (B, 2) at half resolution; boxes
-        (B, N, 4) and labels (B, N), -1 for padding.
+        Color (B, 3, H, W) and the rest (B, 8, H / 2, W / 2), padded with zeros on the right and
+        below; widths and heights (B, 2) of the pictures at half resolution; boxes (B, N, 4) and
+        labels (B, N), -1 for padding.
     """
     shapes = np.array([item.rest.shape[1:] for item in pictures])
     height, width = shapes.max(axis=0)
@@ -95,14 +97,14 @@ def stacked(pictures: list[LabelledPicture]) -> tuple[Tensor, Tensor, Tensor, Te
 def random_views(
     color: Tensor, rest: Tensor, sizes: Tensor, boxes: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Parts of the pictures, mirrored or not, zoomed, in other colours, noisier.
+    """Return random parts of pictures: mirrored, zoomed, recolored, with noise.
 
     Args:
         color, rest, sizes, boxes, labels: see ``stacked``; all on one device.
 
     Returns:
-        Views (B, 18, 192, 256), see ``input_of``; their scales (B, 2, 192, 256); boxes (B, N, 4)
-        and labels (B, N), -1 for what is not in view, too.
+        Views (B, 18, 192, 256), see ``with_detail``; their scales (B, 2, 192, 256); boxes
+        (B, N, 4) and labels (B, N), -1 also for boxes that are not in the view.
     """
     count, device = len(color), color.device
     view = torch.tensor(_VIEW[::-1], device=device, dtype=torch.float32)
@@ -112,8 +114,8 @@ def random_views(
     middle = sizes / 2 + _SHIFT * view * _uniform(count, 2, device=device)
 
     def part(image: Tensor, factor: int) -> Tensor:
-        # Where along each axis, from -1 to 1 in the picture, as grid_sample has them. Not by
-        # affine_grid: that is a product of matrices, which mixed precision rounds, to a pixel off.
+        # Positions along each axis, from -1 to 1 in the picture, as grid_sample takes them. Not by
+        # affine_grid: its matrix product in mixed precision is off by up to a pixel.
         at = []
         for axis, side in enumerate(_VIEW[::-1]):
             off = (torch.arange(factor * side, device=device) + 0.5) / factor - side / 2
@@ -125,7 +127,7 @@ def random_views(
     seen = part(rest.float(), 1)
     image = torch.cat([seen.new_zeros(count, 3, *_VIEW), seen[:, :-2]], dim=1)
     image[:, NORMAL_XY.start] *= mirror[:, :, None]
-    # In place, here and below: on a CPU half of the time went into getting memory.
+    # In place, here and below: on a CPU, half of the time would be memory allocation.
     fine = part(color.float().sub_(COLOR_MIDDLE).div_(COLOR_SPREAD), 2)
     _disturb(fine, image)
     image[:, COLOR] = nn.functional.avg_pool2d(fine, 2) * image[:, HAS_COLOR, None]
@@ -142,10 +144,10 @@ def random_views(
 
 
 def _disturb(color: Tensor, image: Tensor) -> None:
-    """In place, other colours (B, 3, H, W), and noise on the geometry of ``image``.
+    """Change colors (B, 3, H, W) and add noise to the geometry of ``image``, in place.
 
-    Of some views that have both ``image`` loses its colour, of some its depth. As in
-    ``cvdl.training.augment``, which does it view by view.
+    Some views that have both lose the color or the depth in ``image``. The same as
+    ``cvdl.training.augment.disturb``, for a batch.
     """
     count, device = len(image), image.device
     has = image[:, [HAS_COLOR, HAS_DEPTH]].amax((2, 3)) > 0
@@ -161,11 +163,11 @@ def _disturb(color: Tensor, image: Tensor) -> None:
     gain = 1 + TABLETOP.color_gain * alike + 0.1 * each
     alike, each = (_uniform(count, some, 1, 1, device=device) for some in (1, 3))
     color.mul_(gain).add_(TABLETOP.color_shift * alike + 0.2 * each)
-    grey = torch.rand(count, 1, 1, 1, device=device) < 0.2
-    torch.where(grey, color.mean(dim=1, keepdim=True), color, out=color)
+    gray = torch.rand(count, 1, 1, 1, device=device) < 0.2
+    torch.where(gray, color.mean(dim=1, keepdim=True), color, out=color)
     color.add_(torch.randn_like(color), alpha=0.05)
 
 
 def _uniform(*shape: int, device: torch.device) -> Tensor:
-    """Random numbers from -1 to 1."""
+    """Random numbers in [-1, 1]."""
     return 2 * torch.rand(shape, device=device) - 1

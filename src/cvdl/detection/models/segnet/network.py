@@ -1,13 +1,12 @@
-"""SegNet: every pixel's class, by an encoder and a decoder that mirrors it.
+"""SegNet: an encoder and a mirrored decoder that classify every pixel.
 
 Badrinarayanan, Kendall & Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for
-Image Segmentation", IEEE PAMI 2017, section 3. Each decoder puts the features that it is given
-where its encoder's pooling had found the largest, so that outlines stay sharp without the
-encoder's own features being kept.
+Image Segmentation", IEEE PAMI 2017, section 3. Each decoder unpools its input with the indices of
+the maxima of its encoder's pooling. This keeps outlines sharp without the encoder's features.
 
-As in their SegNet-Basic an encoder has one convolution; the decoders have ReLUs, as those of the
-full SegNet. Its thirteen convolutions, VGG16's, which the paper starts from weights of ImageNet,
-learn little in the hour that a CPU takes for these.
+An encoder has one convolution, as in SegNet-Basic; the decoders have ReLUs, as in the full SegNet.
+The full SegNet has the thirteen convolutions of VGG16, initialized from ImageNet. From scratch they
+learn little in the hour that this network trains on a CPU.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from cvdl.networks.layers import convolution
 
 __all__ = ["SegNet"]
 
-#: Channels of each encoder, in units of the first one's. The paper has four encoders of as many
-#: channels each, and kernels of 7: a fifth, and more channels where pixels are few, cost less than
-#: such kernels and see as far.
+#: Channels of each encoder, relative to the first one. The paper has four encoders with the same
+#: number of channels and kernels of 7. A fifth encoder, and more channels at low resolution, have
+#: the same receptive field at lower cost.
 _CHANNELS = (1, 1, 2, 4, 4)
 _KERNEL = 5
 _POOL = 2
 
 
 class SegNet(nn.Module):
-    """Encoders of a convolution, batch norm, ReLU and pooling each, and their mirror image.
+    """Encoders of convolution, batch norm, ReLU and pooling, and the mirrored decoders.
 
     Args:
         inputs: channels of the images.
@@ -43,7 +42,7 @@ class SegNet(nn.Module):
         widths = [width * channels for channels in _CHANNELS]
         steps = list(pairwise([inputs, *widths]))
         self.encoders = nn.ModuleList(convolution(*step, size=_KERNEL) for step in steps)
-        steps[0] = width, width  # the last decoder gives features, not an image
+        steps[0] = width, width  # the last decoder returns features, not an image
         self.decoders = nn.ModuleList(
             convolution(after, before, size=_KERNEL) for before, after in reversed(steps)
         )
@@ -53,7 +52,7 @@ class SegNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, outputs, H, W) of images (N, inputs, H, W), 32 pixels a side at least."""
+        """Return logits (N, outputs, H, W) of images (N, inputs, H, W) of at least 32 x 32."""
         features, pooled = images, []
         for encoder in self.encoders:
             features = encoder(features)

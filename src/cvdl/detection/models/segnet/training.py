@@ -13,17 +13,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
 from cvdl.datasets.labelled_pixels import IGNORED
-from cvdl.datasets.views import tracked
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.detection.models.segnet.views import MaskedPicture, class_weights, random_view
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.picks import random_picks
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
-__all__ = ["SegNetTask", "SegNetTraining", "train_segnet"]
+__all__ = ["SegNetTask", "SegNetTraining", "train_segnet", "trainer"]
 
 
 class SegNetTraining(Settings):
@@ -133,3 +134,8 @@ def train_segnet(
     task = SegNetTask(model, train, validation, settings, console)
     fit(task, settings.training, out, resume, console)
     return model.eval()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(SegNetTraining, train_segnet)

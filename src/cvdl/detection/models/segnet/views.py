@@ -1,4 +1,4 @@
-"""Random views for SegNet to learn from, and how much each class counts."""
+"""Random views to train SegNet on, and the weights of the classes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cvdl.training.augment import TABLETOP, disturb, warped
 
 __all__ = ["MaskedPicture", "class_weights", "random_view"]
 
-_VIEW = 160  # pixels of half resolution, each side of a view
-_SHIFT = 0.3  # of the picture's sides: how far a view's middle may lie from its own
+_VIEW = 160  # pixels at half resolution, each side of a view
+_SHIFT = 0.3  # of the sides of the picture: largest distance of the center of a view from its own
 _AROUND = np.ones((3, 3), np.uint8)
-_BALANCE = 0.5  # power of the weights: with 1 whole objects are seen where there is background
+_BALANCE = 0.5  # power of the weights: with 1, whole objects are predicted in the background
 
 
 @dataclass(frozen=True)
 class MaskedPicture:
-    """A sample as the training keeps it.
+    """A sample in memory.
 
     Attributes:
-        image: (9, h, w) float16, the networks' input.
-        truth: of all pixels (2 h, 2 w).
+        image: (9, h, w) float16, the input of the network.
+        truth: labels of all pixels (2 h, 2 w).
     """
 
     image: NDArray[np.float16]
@@ -37,14 +37,14 @@ class MaskedPicture:
 
     @classmethod
     def of(cls, sample: DetectionSample, background: int) -> MaskedPicture:
-        """Of a labelled view.
+        """Return the picture of a labeled view.
 
         Args:
             sample: the view.
-            background: class of the pixels of no thing.
+            background: class index of pixels without an object.
 
         Raises:
-            InputError: as ``LabelledPixels.of``.
+            InputError: see ``LabelledPixels.of``.
         """
         truth = LabelledPixels.of(sample, background)
         frame, _ = to_working_size(sample.frame)
@@ -61,11 +61,12 @@ class MaskedPicture:
 def random_view(
     picture: MaskedPicture, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
-    """A part of a picture, mirrored or not, zoomed, in other colours, noisier.
+    """Return a random part of a picture: mirrored, zoomed, recolored, with noise.
 
     Returns:
-        The view (9, 160, 160); the class of each pixel (160, 160), IGNORED in crowds and outside
-        of the picture; and 1 where two things meet, 0 elsewhere on things, IGNORED on none.
+        The view (9, 160, 160); the class index of each pixel (160, 160), IGNORED in crowds and
+        outside of the picture; and 1 where two objects meet, 0 on the rest of the objects,
+        IGNORED elsewhere.
     """
     image, truth = picture.image, picture.truth
     size = np.array(image.shape[:0:-1])
@@ -74,7 +75,7 @@ def random_view(
     view = warped(image.astype(np.float32), linear, middle, _VIEW)
     view[NORMAL_XY.start] *= np.sign(linear[0, 0])
     disturb(view, rng, TABLETOP)
-    # The middle of every pixel, looked up at full resolution.
+    # From the center of each pixel of the view to full resolution.
     matrix = np.column_stack([linear / 2, (_VIEW - 1) / 2 - linear / 2 @ (2 * middle + 0.5)])
     things = cv2.warpAffine(
         truth.things,
@@ -88,11 +89,11 @@ def random_view(
 
 
 def class_weights(pictures: Sequence[MaskedPicture], classes: int) -> NDArray[np.float32]:
-    """What a pixel of each class counts in the loss, (classes,); 0: the class is in no picture.
+    """Return the weight of each class in the loss, (classes,); 0 if it is in no picture.
 
-    The root of median frequency balancing (the paper's section 3.2, after Eigen & Fergus 2015,
-    section 6.3.2): a class's frequency is its pixels over all pixels of the pictures that it is
-    in, and it counts the median of all frequencies over its own.
+    The square root of median frequency balancing (section 3.2 of the paper, after Eigen & Fergus
+    2015, section 6.3.2): the frequency of a class is its share of the pixels of the pictures that
+    contain it; its weight is the median of all frequencies over its own.
     """
     pixels, seen = np.zeros(classes), np.zeros(classes)
     for picture in pictures:
@@ -109,7 +110,7 @@ def class_weights(pictures: Sequence[MaskedPicture], classes: int) -> NDArray[np
 
 
 def _meeting(things: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """1 on the pixels of things next to another thing's, 0 on others, IGNORED on none's."""
+    """1 on pixels of objects next to another object, 0 on other pixels of objects, else IGNORED."""
     something = (things != NOTHING) & (things != CROWD)
     highest = cv2.dilate(np.where(something, things, NOTHING), _AROUND)
     lowest = cv2.erode(np.where(something, things, CROWD), _AROUND)

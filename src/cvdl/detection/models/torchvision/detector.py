@@ -1,4 +1,4 @@
-"""The detectors of torchvision, by name: with its own weights, or with ours.
+"""The detectors of torchvision by name, with its weights or with your own.
 
 Faster R-CNN (Ren et al. 2015), Mask R-CNN (He et al. 2017), RetinaNet (Lin et al. 2017), FCOS
 (Tian et al. 2019), SSD (Liu et al. 2016) and SSDLite (Sandler et al. 2018; Howard et al. 2019).
@@ -7,7 +7,7 @@ Faster R-CNN (Ren et al. 2015), Mask R-CNN (He et al. 2017), RetinaNet (Lin et a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
+from cvdl.detection.detector import FrameByFrame
+from cvdl.detection.models.torchvision import DESCRIPTIONS
 from cvdl.detection.models.torchvision.downloads import downloaded
-from cvdl.detection.names import TORCHVISION_DETECTORS
-from cvdl.networks.crops import frame_image
+from cvdl.networks.crops import color_tensor
 from cvdl.networks.weights import WeightsError, check_state, classes_of, load_weights, save_weights
 
 __all__ = ["IMAGE_SIZES", "TorchvisionDetector", "load"]
 
-#: The image's shorter side that each detector's anchors are made for, pixels.
+#: Shorter side of the image that the anchors of each detector are made for, pixels.
 _OWN_SIZES = {
     "fasterrcnn_resnet50_fpn": 800,
     "fasterrcnn_mobilenet_v3_large_320_fpn": 320,
@@ -39,33 +40,34 @@ _OWN_SIZES = {
     "ssd300_vgg16": 300,
     "ssdlite320_mobilenet_v3_large": 320,
 }
-#: Those whose every image is made one square.
+#: Detectors that resize every image to a square.
 _SQUARE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
-#: Bounds of ``image_size``: below, the coarsest feature maps have no room; above, no gain.
+#: Range of ``image_size``: smaller ones leave no room for the coarsest feature maps, larger ones
+#: gain nothing.
 IMAGE_SIZES = (128, 1600)
-_DEFAULT_SIZE = 320  # a 640x480 frame becomes 427x320: a sixth of the work of COCO's 800
-_LONGEST = 1333 / 800  # of the shorter side: torchvision's, and Faster R-CNN's 1000 / 600
-#: Of those with two stages: of COCO's 2000 proposals an image to learn from, 512 of which are, and
-#: 1000 when tested, the second stage's work would be most of a small image's. Of 300 an image
-#: nearly as much is found (Ren et al. 2015); 128 are learnt from in Girshick 2015, section 2.3.
+_DEFAULT_SIZE = 320  # 640x480 becomes 427x320: a sixth of the work of COCO's 800
+_LONGEST = 1333 / 800  # times the shorter side: torchvision's; 1000 / 600 in Faster R-CNN
+#: Two-stage detectors. With the numbers for COCO, 2000 proposals in training, of which 512 are
+#: sampled, and 1000 in testing, the second stage dominates the time of a small image. 300
+#: proposals are nearly as good (Ren et al. 2015); Girshick 2015, section 2.3, samples 128.
 _LIGHTER: dict[str, Any] = {"rpn_post_nms_top_n_train": 600, "box_batch_size_per_image": 128}
-_LIGHTER_TEST: dict[str, Any] = {"rpn_post_nms_top_n_test": 300}  # the MobileNet's own are 150
-#: SSDLite's running means, at torchvision's momentum of 0.03, would lag behind short trainings.
+_LIGHTER_TEST: dict[str, Any] = {"rpn_post_nms_top_n_test": 300}  # 150 with MobileNet by default
+#: With torchvision's momentum of 0.03, SSDLite's running means lag behind in a short training.
 _SSDLITE: dict[str, Any] = {"norm_layer": partial(nn.BatchNorm2d, eps=1e-3, momentum=0.1)}
-_PARAMETERS = ("classes", "image_mean", "image_std", "image_size")  # in a file's metadata
+_PARAMETERS = ("classes", "image_mean", "image_std", "image_size")  # in the metadata of a file
 
 
-class TorchvisionDetector(nn.Module):
-    """One of torchvision's detectors, from frames to detections.
+class TorchvisionDetector(FrameByFrame, nn.Module):
+    """A detector of torchvision.
 
-    Training (``network`` in training mode) takes what torchvision takes, with label 0 for the
-    background: a class's label is one more than its place in ``classes``.
+    In training mode, ``network`` takes torchvision's targets, with label 0 for the background:
+    the label of a class is its index in ``classes`` plus one.
 
     Args:
-        name: one of `TORCHVISION_DETECTORS`.
+        name: one of ``DESCRIPTIONS``.
         network: torchvision's module.
-        classes: names, in the order of the labels of the detections.
-        labels: (L,) the place in ``classes`` of each label of the network; -1: none.
+        classes: class names, in the order of the class indices of the detections.
+        labels: (L,) index in ``classes`` of each label of the network; -1 for none.
     """
 
     network: Any
@@ -86,21 +88,21 @@ class TorchvisionDetector(nn.Module):
         std: Sequence[float],
         image_size: int | None = None,
     ) -> TorchvisionDetector:
-        """A detector with random weights, to be trained from scratch: nothing is downloaded.
+        """Return a detector with random weights, to train from scratch. Nothing is downloaded.
 
-        Batch normalisation learns (it is frozen where torchvision's weights are loaded), and all
-        of the backbone is trained. Anchors are scaled with the image size.
+        Batch normalization is trained (with torchvision's weights it is frozen), and so is the
+        whole backbone. Anchors are scaled with the image size.
 
         Args:
-            name: one of `TORCHVISION_DETECTORS`.
-            classes: names of what is to be found.
-            mean: (3,) of red, green and blue, 0 to 1, over the images to train on.
-            std: (3,) their deviation.
-            image_size: pixels: frames are scaled until their shorter side has so many, or their
-                longer one 5/3 of it. None: 320, or what an SSD is made for, which is fixed.
+            name: one of ``DESCRIPTIONS``.
+            classes: class names.
+            mean: (3,) mean red, green and blue of the training set, 0 to 1.
+            std: (3,) their standard deviation.
+            image_size: pixels. Frames are resized so that the shorter side is that long, or the
+                longer one 5/3 of it. None: 320, or the fixed size of an SSD.
 
         Raises:
-            InputError: if there is no such detector, no class, or the size cannot be had.
+            InputError: if there is no such detector, no class, or the size is not accepted.
         """
         size = _image_size(name, image_size)
         if not classes:
@@ -118,11 +120,11 @@ class TorchvisionDetector(nn.Module):
 
     @classmethod
     def load(cls, name: str, path: Path) -> TorchvisionDetector:
-        """A detector with weights that ``save`` wrote.
+        """Load a detector from a file that ``save`` wrote.
 
         Raises:
             InputError: if there is no such detector, the file is missing, damaged or of another
-                model, or its classes are not as many as its weights are for.
+                model, or the number of its classes does not match its weights.
         """
         _check_name(name)
         state, metadata = load_weights(path, name)
@@ -146,11 +148,11 @@ class TorchvisionDetector(nn.Module):
 
     @classmethod
     def from_torchvision(cls, name: str, weights: str) -> TorchvisionDetector:
-        """A detector with torchvision's own weights, downloaded unless they have been before.
+        """Return a detector with torchvision's weights, which are downloaded once.
 
         Args:
-            name: one of `TORCHVISION_DETECTORS`.
-            weights: their name, as ``COCO_V1``; ``DEFAULT``: the best.
+            name: one of ``DESCRIPTIONS``.
+            weights: their name, such as ``COCO_V1``; ``DEFAULT`` for the best.
 
         Raises:
             InputError: if there are no such weights, or they cannot be downloaded or read.
@@ -174,41 +176,32 @@ class TorchvisionDetector(nn.Module):
         return cls(name, network, real, labels).eval()
 
     @torch.no_grad()
-    def forward(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
-    ) -> list[Detections]:
-        """What is in each frame, by its colour alone; see ``Detector``.
-
-        Args:
-            frames: of any sizes.
-            proposals: not needed; ignored.
+    def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
+        """Detect objects in the color of one frame; proposals are ignored.
 
         Raises:
-            InputError: if a frame is so narrow that nothing of it is left when it is scaled.
+            InputError: if the frame is so narrow that it has no pixels when it is resized.
         """
-        for frame in frames:
-            self._check_shape(frame)
-        device = next(self.parameters()).device
-        detections = [Detections.none()] * len(frames)
-        # Together only what is of one size: beside a larger one, an image is padded, which changes
-        # what is found near its border.
-        sizes: dict[tuple[int, ...], list[int]] = {}
-        for place, frame in enumerate(frames):
-            sizes.setdefault(frame.depth.shape, []).append(place)
-        for places in sizes.values():
-            found = self.network([frame_image(frames[place], device) for place in places])
-            for place, some in zip(places, found, strict=True):
-                detections[place] = self._detections(some)
-        return detections
+        self._check_shape(frame)
+        (found,) = self.network([color_tensor(frame, next(self.parameters()).device)])
+        found = {key: value.cpu() for key, value in found.items()}
+        labels = self._labels[found["labels"].numpy()]
+        scores = found["scores"].double().numpy()
+        order = np.argsort(-scores, kind="stable")
+        order = order[labels[order] >= 0]
+        masks = None
+        if "masks" in found:
+            masks = (found["masks"][:, 0] >= 0.5).numpy()[order]
+        return Detections(
+            found["boxes"].double().numpy()[order], labels[order], scores[order], masks
+        )
 
-    def save(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write the weights of a detector that is ``new``, with all that ``load`` needs.
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the weights of a ``new`` detector, with the parameters that ``load`` needs.
 
         Args:
-            path: a safetensors file, to write.
-            metadata: more to write into it.
+            path: safetensors file.
+            metadata: more metadata of the file.
         """
         transform = self.network.transform
         size = _OWN_SIZES[self.name] if self.name in _SQUARE else transform.min_size[0]
@@ -229,27 +222,14 @@ class TorchvisionDetector(nn.Module):
                 f"{transform.max_size} at most"
             )
 
-    def _detections(self, found: dict[str, Tensor]) -> Detections:
-        found = {key: value.cpu() for key, value in found.items()}
-        labels = self._labels[found["labels"].numpy()]
-        scores = found["scores"].double().numpy()
-        order = np.argsort(-scores, kind="stable")
-        order = order[labels[order] >= 0]
-        masks = None
-        if "masks" in found:
-            masks = (found["masks"][:, 0] >= 0.5).numpy()[order]
-        return Detections(
-            found["boxes"].double().numpy()[order], labels[order], scores[order], masks
-        )
-
 
 def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
-    """A trained detector; see ``cvdl.detection.load_detector``.
+    """Load a trained detector; see ``cvdl.detection.load_detector``.
 
     Args:
-        name: one of `TORCHVISION_DETECTORS`.
-        weights: a file that `TorchvisionDetector.save` wrote, or the name of torchvision's.
-        device: where it runs.
+        name: one of ``DESCRIPTIONS``.
+        weights: a file that `TorchvisionDetector.save` wrote, or the name of torchvision's weights.
+        device: device of the network.
 
     Raises:
         InputError: see `TorchvisionDetector.load` and `TorchvisionDetector.from_torchvision`.
@@ -258,13 +238,13 @@ def load(name: str, weights: str, device: torch.device) -> TorchvisionDetector:
         detector = TorchvisionDetector.load(name, Path(weights))
     else:
         detector = TorchvisionDetector.from_torchvision(name, weights)
-    # With channels last, as convolutions are fastest: a tenth of the time on the CPU.
+    # Channels last: saves a tenth of the time on a CPU.
     return detector.to(device).to(memory_format=torch.channels_last)
 
 
 def _check_name(name: str) -> None:
-    if name not in TORCHVISION_DETECTORS:
-        raise InputError(f"detector is {name!r}; accepted: {', '.join(TORCHVISION_DETECTORS)}")
+    if name not in DESCRIPTIONS:
+        raise InputError(f"detector is {name!r}; accepted: {', '.join(DESCRIPTIONS)}")
 
 
 def _image_size(name: str, size: int | None) -> int:
@@ -281,7 +261,7 @@ def _image_size(name: str, size: int | None) -> int:
 
 
 def _options(name: str) -> dict[str, Any]:
-    """What is other than torchvision has it for training on COCO."""
+    """Options that differ from torchvision's for COCO."""
     if name.startswith("ssdlite"):
         return _SSDLITE
     if "rcnn_resnet50" in name:
@@ -290,7 +270,7 @@ def _options(name: str) -> dict[str, Any]:
 
 
 def _scale_anchors(network: Any, scale: float) -> None:
-    """Make the anchors as large in the scaled image as they are in one of the detector's size."""
+    """Scale the anchors with the image."""
     holder = network.rpn if hasattr(network, "rpn") else network
     old = holder.anchor_generator
     sizes = tuple(tuple(size * scale for size in level) for level in old.sizes)

@@ -1,4 +1,4 @@
-"""torchvision's own weights: downloaded once, then read from its cache."""
+"""torchvision's weights: downloaded once, then read from its cache."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _Network = TypeVar("_Network")
 
 
 def downloaded(build: Callable[[], _Network], weights: WeightsEnum) -> _Network:
-    """A network with torchvision's weights.
+    """Return a network with torchvision's weights.
 
     Args:
-        build: makes it, with these weights.
-        weights: which.
+        build: makes the network with these weights.
+        weights: the weights.
 
     Raises:
-        InputError: if they cannot be downloaded, or the file that has been is damaged; it says
-            what to do.
+        InputError: if they cannot be downloaded, or the downloaded file is damaged. The message
+            explains what to do.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     was_there = file.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,15 @@ from cvdl.datasets.detection_sample import (
     check_classes,
 )
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
-from cvdl.evaluation.detector import report_on
+from cvdl.evaluation.detection import report_on
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+from cvdl.training.trainer import Trainer
 
 __all__ = [
     "TorchvisionDetectorTask",
@@ -177,7 +180,7 @@ def train_torchvision(
     Colours are normalised by the training set's own mean and deviation.
 
     Args:
-        name: of the detector, one of ``TORCHVISION_DETECTORS``.
+        name: of the detector, as torchvision names it.
         train: labelled views; crowds are left out.
         validation: the same; without any, the last epoch is kept.
         settings: see there; one seed gives one result on one machine.
@@ -282,3 +285,8 @@ def _check(model: TorchvisionDetector, train: DetectionData, validation: Detecti
     check_classes(train, validation)
     if model.name.startswith("maskrcnn") and train[0].masks is None:
         raise InputError(f"{train.names[0]} has no masks; {model.name} accepts views with masks")
+
+
+def trainer(name: str) -> Trainer:
+    """What trains one of torchvision's detectors."""
+    return Trainer(TorchvisionDetectorTraining, partial(train_torchvision, name))

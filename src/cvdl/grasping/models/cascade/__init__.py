@@ -1,5 +1,11 @@
 """The default grasp detector: a dense network and a refining one."""
 
-from cvdl.grasping.models.cascade.detector import CascadeDetector
+from cvdl.grasping.registry import GRASP_DETECTORS
 
-__all__ = ["CascadeDetector"]
+GRASP_DETECTORS.declare(
+    __name__,
+    "A dense network and a refining one, after Lenz et al. 2014; the default.",
+    "detector:CascadeDetector.load",
+    "training:trainer",
+    trained_on=("cornell", "cornell_rgb"),
+)

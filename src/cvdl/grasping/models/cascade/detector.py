@@ -1,4 +1,4 @@
-"""The default grasp detector: dense scores, then a second look at the survivors."""
+"""The default grasp detector: dense scores, then a second network for the best candidates."""
 
 from __future__ import annotations
 
@@ -12,67 +12,64 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping import packaged_weights
 from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
 from cvdl.grasping.models.cascade.network import STRIDE, DenseNetwork, RefineNetwork
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, jaccard
 from cvdl.networks.cuda_graphs import captured
-from cvdl.networks.input import network_input
-from cvdl.networks.input_gpu import gpu_input, uploaded
+from cvdl.networks.input_gpu import input_tensor
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.networks.working_size import to_working_size
 
 __all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
 
-FEWEST_SURVIVORS = 48  # candidates of the dense network that the second one looks at
+FEWEST_SURVIVORS = 48  # least number of candidates that the second network scores
 
-#: Weight of the dense network's logit in the final score, beside 1 for the second network's: of 0
-#: to 2 the best on held-out views of the pre-training. (A second look was worse there than one.)
-_FIRST_SAY = 0.25
-_MARGIN = 16  # cells round the allowed ones that the dense network sees too
-_MULTIPLE = 8  # of the dense network's input sides
+#: Weight of the dense network's logit in the final score, relative to that of the second network:
+#: the best of 0 to 2 on held-out views of the pre-training. (A second iteration was worse there.)
+_FIRST_WEIGHT = 0.25
+_MARGIN = 16  # cells around the allowed ones in the input of the dense network
+_MULTIPLE = 8  # of the sides of that input
 
 
 class CascadeDetector(nn.Module):
-    """Two networks in a cascade, after Lenz, Lee & Saxena 2014, with today's means."""
+    """A cascade of two networks, as in Lenz, Lee & Saxena 2014, with a modern architecture."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dense, self.second = DenseNetwork(), RefineNetwork()
 
     @classmethod
-    def load(cls, path: Path | None = None, device: str = "cpu") -> CascadeDetector:
-        """A trained detector.
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> CascadeDetector:
+        """Load a trained detector.
 
         Args:
-            path: safetensors file; None: the weights of the package.
+            path: safetensors file.
             device: "cpu" or "cuda".
 
         Raises:
             WeightsError: if the file is missing, damaged or holds another model's weights.
         """
         detector = cls()
-        path = path or packaged_weights("cascade")
         state, _ = load_weights(path, cls.__name__, detector.state_dict())
         detector.load_state_dict(state)
         return detector.eval().to(device).to(memory_format=torch.channels_last)
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Writes the weights, with what they are of."""
+        """Write the weights with the name of the model."""
         save_weights(path, self.state_dict(), {"model": type(self).__name__, **metadata})
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device that the networks are on."""
         return next(self.parameters()).device
 
     @torch.inference_mode()
     def __call__(
         self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
     ) -> GraspRectangles:
-        """The best rectangles of a frame, best first; see ``GraspDetector``.
+        """Return the best rectangles of a frame, best first; see ``GraspDetector``.
 
-        The second network looks at ``count`` of them, and at ``FEWEST_SURVIVORS`` at least.
+        The second network scores ``count`` candidates, and at least ``FEWEST_SURVIVORS``.
         """
         if min(frame.depth.shape) < STRIDE:
             return GraspRectangles.none()
@@ -81,11 +78,11 @@ class CascadeDetector(nn.Module):
         if mask is not None:
             size = frame.depth.shape
             mask = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-            # Cells are whole: what is over at the right and below has none.
+            # Without incomplete cells on the right and below.
             rows, cols = (side // STRIDE for side in size)
             cells = mask[: STRIDE * rows : STRIDE, : STRIDE * cols : STRIDE]
             allowed = torch.from_numpy(cells > 0)
-        image = self._input(frame)
+        image = input_tensor(frame, self.device)
         survivors = max(count, FEWEST_SURVIVORS)
         rectangles, scores = self.search(image, allowed, survivors)
         order = torch.argsort(scores, descending=True)[:count]
@@ -93,55 +90,45 @@ class CascadeDetector(nn.Module):
 
     @torch.inference_mode()
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
-        """How good given rectangles are, (N,) in [0, 1].
+        """Return the scores of given rectangles, (N,) in [0, 1].
 
-        The second network says what Jaccard index a rectangle will have once it is mended; what
-        the given one has is about that, times its own index with the mended one. 0.5 stands for
-        an index of 0.25, from which a rectangle counts as right (Jiang 2011).
+        The second network predicts the Jaccard index of the refined rectangle. That of the given
+        one is about the product with the Jaccard index of the two. A score of 0.5 stands for an
+        index of 0.25, from which a rectangle is correct (Jiang 2011).
         """
         frame, factors = to_working_size(frame)
         rectangles = rectangles.resized(factors)
-        image = self._input(frame)
+        image = input_tensor(frame, self.device)
         values = np.column_stack(
             [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
         )
         given = torch.from_numpy(values.astype(np.float32)).to(self.device)
         logits, deltas = self.second(cut_patches(image, given[None])[0])
-        mended = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
-        index = mended.score * np.diag(jaccard(rectangles, mended))
+        refined = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
+        index = refined.score * np.diag(jaccard(rectangles, refined))
         return index / (index + RIGHT_OVERLAP)
-
-    def _input(self, frame: RgbdFrame) -> Tensor:
-        """``network_input`` (1, 9, H / 2, W / 2), on the networks' device."""
-        if self.device.type == "cuda":
-            return self._make_input(*uploaded(frame, self.device))[0]
-        return torch.from_numpy(network_input(frame)[None])
-
-    @captured
-    def _make_input(self, color: Tensor, depth: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
-        return (gpu_input(color, depth, intrinsics),)
 
     def search(
         self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
     ) -> tuple[Tensor, Tensor]:
-        """Rectangles (N, 5) and their scores (N,) in one input (1, 9, H, W).
+        """Return rectangles (N, 5) and their scores (N,).
 
         Args:
-            image: (1, 9, H, W).
-            allowed: (H / 2, W / 2) bool on the CPU, cells that may be a centre; None: all.
-            survivors: at most so many.
+            image: (1, 9, H, W), the input of the networks.
+            allowed: (H / 2, W / 2) bool on the CPU, cells that may be centers; None for all.
+            survivors: largest number of rectangles.
         """
         rows, cols = image.shape[-2] // 2, image.shape[-1] // 2
         if allowed is None:
             allowed = torch.ones(rows, cols, dtype=torch.bool)
-        # A GPU is faster with one shape and everything than with less of ever another shape.
+        # A GPU is faster with the whole image than with windows of changing shapes.
         top, left, bottom, right = (0, 0, rows, cols) if image.is_cuda else _window(allowed)
         window = image[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
         inside = allowed[top:bottom, left:right].to(image.device)
         rectangles, first = self.propose(window, inside, survivors=survivors)
         rectangles = rectangles + rectangles.new_tensor([STRIDE * left, STRIDE * top, 0, 0, 0])
         is_maximum = first > -torch.inf
-        if image.is_cuda:  # a graph has one number of them: the others are judged in vain
+        if image.is_cuda:  # the number of rectangles in a graph is fixed
             rectangles, scores = self._judge(image, rectangles, first)
             return rectangles[is_maximum], scores[is_maximum]
         rectangles, scores = self._judge(image, rectangles[is_maximum], first[is_maximum])
@@ -149,23 +136,23 @@ class CascadeDetector(nn.Module):
 
     @captured
     def _judge(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, ...]:
-        """Rectangles (N, 5), mended, and their scores (N,) by both networks."""
+        """Refined rectangles (N, 5), and their scores (N,) by both networks."""
         logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
-        scores = (logits.float() + _FIRST_SAY * first).sigmoid()
+        scores = (logits.float() + _FIRST_WEIGHT * first).sigmoid()
         return refine(rectangles, deltas.float()), scores
 
     @captured
     def propose(self, image: Tensor, allowed: Tensor, *, survivors: int) -> tuple[Tensor, ...]:
-        """The dense network's best local maxima.
+        """Return the best local maxima of the dense network.
 
         Args:
             image: (1, 9, H, W).
-            allowed: (H / 2, W / 2) bool, cells that may be a centre.
-            survivors: so many; fewer where there are not so many cells and orientations.
+            allowed: (H / 2, W / 2) bool, cells that may be centers.
+            survivors: number of rectangles; fewer if there are fewer cells and orientations.
 
         Returns:
-            Rectangles (N, 5) and logits (N,), best first; the logits are -inf past the last
-            maximum.
+            Rectangles (N, 5) and logits (N,), best first; after the last maximum, the logits are
+            -inf.
         """
         height, width = image.shape[-2:]
         rows, cols = allowed.shape
@@ -181,7 +168,7 @@ class CascadeDetector(nn.Module):
 
 
 def _window(allowed: Tensor) -> tuple[int, int, int, int]:
-    """First row and column, and the ones past the last, round the allowed cells (h, w)."""
+    """Window around the allowed cells (h, w): first row, first column, and both ends, exclusive."""
     edges = []
     for across in (1, 0):
         some = allowed.any(across).nonzero()[:, 0]
@@ -192,6 +179,6 @@ def _window(allowed: Tensor) -> tuple[int, int, int, int]:
 
 
 def _neighbourhood_maximum(scores: Tensor) -> Tensor:
-    """Largest of the 3 x 3 cells and neighbouring orientations, round the circle: (A, h, w)."""
+    """Maximum over 3 x 3 cells and the neighboring orientations, which are cyclic: (A, h, w)."""
     near = nn.functional.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
     return torch.maximum(near, torch.maximum(near.roll(1, 0), near.roll(-1, 0)))

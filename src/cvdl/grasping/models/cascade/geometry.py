@@ -1,7 +1,7 @@
-"""Rectangles as tensors: cut out of the networks' input, mended by deltas, read off the cells.
+"""Rectangles as tensors: patches of them, their deltas, and those of the cells.
 
 A tensor of rectangles is (..., 5): u, v, angle (radians), opening, plate; pixels of the full image.
-The networks' input has half of its resolution: its pixel i has its middle at 2 i + 0.5.
+The input of the networks has half of its resolution: its pixel i has its center at 2 i + 0.5.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ __all__ = [
 ]
 
 PATCH = 32  # pixels, each side
-#: A patch shows this much of the longer side of its rectangle, but at least so many pixels.
+#: Span of a patch, relative to the longer side of its rectangle, and the least one in pixels.
 _CONTEXT, _SMALLEST_SPAN = 2.0, 36.0
 _LARGEST_LOG = 1.0  # of a factor on a size
 MIDDLE_OPENING = math.sqrt(OPENINGS[0] * OPENINGS[-1])
 
 
 def half_turn(angle: Tensor) -> Tensor:
-    """Radians, to [-pi/2, pi/2): a gripper turned by half a turn is the same."""
+    """Wrap an angle in radians to [-pi/2, pi/2): half a turn of a gripper changes nothing."""
     return torch.remainder(angle + math.pi / 2, math.pi) - math.pi / 2
 
 
 def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
-    """Patches turned upright: the opening along x, the plates along y.
+    """Return patches rotated so that the opening is along x and the plates are along y.
 
     Args:
-        image: (B, C, H, W), the networks' input.
+        image: (B, C, H, W), the input of the networks.
         rectangles: (B, N, 5).
 
     Returns:
-        (B, N, C, PATCH, PATCH); outside of the image 0; the normals turned too.
+        (B, N, C, PATCH, PATCH); 0 outside of the image; the normals are rotated, too.
     """
     u, v, angle, opening, plate = rectangles.to(image.dtype).unbind(-1)
     half_span = (_CONTEXT / 2 * torch.maximum(opening, plate)).clamp(min=_SMALLEST_SPAN / 2)
@@ -56,7 +56,7 @@ def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
     x = u[..., None, None] + span * (cos * along - sin * across)
     y = v[..., None, None] + span * (sin * along + cos * across)
     batch, channels, height, width = image.shape
-    # Middles of pixels of the input, then grid_sample's -1 to 1 between the image's edges.
+    # From pixels of the input to grid_sample's range, -1 to 1 between the edges of the image.
     grid = torch.stack([((x - 0.5) / 2 + 0.5) / width, ((y - 0.5) / 2 + 0.5) / height], -1) * 2 - 1
     count = rectangles.shape[1]
     flat = nn.functional.grid_sample(
@@ -69,7 +69,7 @@ def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
 
 
 def refine(rectangles: Tensor, deltas: Tensor) -> Tensor:
-    """Rectangles (..., 5) mended by the refining network's deltas (..., 5)."""
+    """Return rectangles (..., 5) refined by deltas (..., 5) of the second network."""
     u, v, angle, opening, plate = rectangles.unbind(-1)
     along, across, turn, log_opening, log_plate = deltas.to(rectangles.dtype).unbind(-1)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -86,7 +86,7 @@ def refine(rectangles: Tensor, deltas: Tensor) -> Tensor:
 
 
 def encode_refined(rectangles: Tensor, wanted: Tensor) -> Tensor:
-    """The deltas (..., 5) by which ``refine`` makes wanted rectangles of these."""
+    """Return the deltas (..., 5) with which ``refine`` turns rectangles into the wanted ones."""
     u, v, angle, opening, plate = rectangles.unbind(-1)
     du, dv = wanted[..., 0] - u, wanted[..., 1] - v
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -103,11 +103,11 @@ def encode_refined(rectangles: Tensor, wanted: Tensor) -> Tensor:
 
 
 def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) -> Tensor:
-    """Rectangles (N, 5) of cells, from the dense network's deltas (N, 5) there.
+    """Return the rectangles (N, 5) of cells from the deltas (N, 5) of the dense network.
 
     Args:
-        deltas: (N, 5), as ``DenseNetwork`` gives them.
-        angle_bin, row, col: (N,) int, which orientation and cell each is of.
+        deltas: (N, 5), see ``DenseNetwork``.
+        angle_bin, row, col: (N,) int, orientation and cell of each rectangle.
     """
     along, across, turn, log_opening, log_plate = deltas.float().unbind(-1)
     reference = angle_bin * (math.pi / ANGLES) - math.pi / 2
@@ -125,7 +125,7 @@ def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) ->
 
 
 def to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:
-    """Rectangles (N, 5) and their scores (N,), on any device, as the rest of the stack has them."""
+    """Convert rectangles (N, 5) and their scores (N,), on any device."""
     values = rectangles.double().cpu().numpy()
     angle, opening, plate = values[:, 2:].T
     return GraspRectangles(values[:, :2], angle, opening, plate, scores.double().cpu().numpy())

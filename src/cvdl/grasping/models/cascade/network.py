@@ -1,8 +1,8 @@
-"""The two networks: a dense one that scores everything, a small one that looks again.
+"""The two networks: a dense one scores all rectangles, a small one refines the best.
 
-The division of labour is that of Lenz, Lee & Saxena 2014; dense prediction by one fully
-convolutional pass is OverFeat's (Sermanet et al. 2014), regression against reference boxes that
-of Faster R-CNN (Ren et al. 2015, eq. 2).
+The two stages are those of Lenz, Lee & Saxena 2014; dense prediction by one fully convolutional
+pass is that of OverFeat (Sermanet et al. 2014), regression relative to reference boxes that of
+Faster R-CNN (Ren et al. 2015, eq. 2).
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from cvdl.networks.layers import ResidualBlock, convolution, doubled, start_at_z
 
 __all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
 
-#: Orientations of the opening that the dense network scores: k pi / ANGLES - pi / 2.
+#: Number of orientations of the opening that the dense network scores: k pi / ANGLES - pi / 2.
 ANGLES = 12
-#: Openings that it scores, pixels of a 640-column image, a factor of 1.6 apart.
+#: Openings that it scores, pixels of a 640-column image, in steps of a factor of 1.6.
 OPENINGS = (18.0, 29.0, 46.0, 74.0)
-#: Plate length that sizes are told against, pixels.
+#: Reference of plate lengths and shifts, pixels.
 PLATE = 22.0
-#: Pixels between its cells.
+#: Distance of its cells, pixels.
 STRIDE = 4
 
 _WIDTH = 32  # channels of the first layers
-_PRIOR = 0.01  # of a good grasp, where nothing has been learnt
+_PRIOR = 0.01  # probability of a good grasp before training
 
 
 class DenseNetwork(nn.Module):
-    """Scores every position, orientation and opening in one pass.
+    """Scores all positions, orientations and openings in one pass.
 
     Input (B, 9, H, W), the channels of ``network_input`` at half resolution; H and W multiples
     of 8. Outputs, for cells of ``STRIDE`` pixels of the full image:
 
-    - logits (B, ANGLES, len(OPENINGS), H / 2, W / 2): of a good grasp;
-    - deltas (B, ANGLES, 5, H / 2, W / 2): of a good grasp of about that orientation: shift along
-      and across the opening over PLATE, turn in steps of orientation, log of the opening over the
-      middle one, log of the plate over PLATE.
+    - logits (B, ANGLES, len(OPENINGS), H / 2, W / 2) of a good grasp;
+    - deltas (B, ANGLES, 5, H / 2, W / 2) of a good grasp of about that orientation: shift along
+      and across the opening over PLATE, rotation in steps of the orientations, logarithm of the
+      opening over the middle one, logarithm of the plate over PLATE.
     """
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class DenseNetwork(nn.Module):
 
 
 class RefineNetwork(nn.Module):
-    """Judges a rectangle by its patch, turned upright, and mends it.
+    """Scores and refines a rectangle from its patch.
 
-    Input (B, 9, 32, 32). Outputs: logit (B,) of the Jaccard index that the mended rectangle
-    will have; deltas (B, 5): shift along and across the opening over the opening, turn in
-    radians, log factors of opening and plate.
+    Input (B, 9, 32, 32). Outputs: logit (B,) of the Jaccard index of the refined rectangle;
+    deltas (B, 5): shift along and across the opening over the opening, rotation in radians,
+    logarithms of the factors of opening and plate.
     """
 
     def __init__(self) -> None:

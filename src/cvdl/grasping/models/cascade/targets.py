@@ -1,4 +1,4 @@
-"""What the cascade's networks should say, and how wrong they are."""
+"""Targets and losses of the networks of the cascade."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ __all__ = [
     "second_loss",
 ]
 
-_LARGEST = 80.0  # pixels from a rectangle's middle where cells may belong to it
-_JITTERED, _PROPOSED = 6, 12  # rectangles a view for the second network, of each kind
-#: Deviations of jittered rectangles: shift along and across over the opening, turn in radians, log
-#: of opening and of plate; half of them go further by the second factor.
+_LARGEST = 80.0  # pixels from the center of a rectangle to its cells
+_JITTERED, _PROPOSED = 6, 12  # rectangles per view for the second network, of each kind
+#: Standard deviations of jittered rectangles: shift along and across over the opening, rotation in
+#: radians, logarithms of opening and plate; those of the second half have the second factor.
 _JITTER = (0.15, 0.15, 0.25, 0.2, 0.2)
 _JITTER_FACTORS = (1.0, 2.5)
-_CHANCE = 0.5  # deviation of what is added to the logits of proposals
-_LEARN_FROM = 0.1  # Jaccard index from which a rectangle's deltas count
-_DELTA_WEIGHTS = (2.0, 2.0, 2.0, 1.0, 1.0)  # shifts and turn matter more than sizes
+_CHANCE = 0.5  # standard deviation of the noise on the logits of proposals
+_LEARN_FROM = 0.1  # Jaccard index from which the deltas of a rectangle count
+_DELTA_WEIGHTS = (2.0, 2.0, 2.0, 1.0, 1.0)  # shifts and rotation matter more than sizes
 
 
 def dense_targets(
     rectangles: NDArray[np.float32], cells: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """What the dense network should say.
+    """Return the targets of the dense network.
 
     Args:
         rectangles: (N, 5), good ones, pixels of the full image.
@@ -51,9 +51,9 @@ def dense_targets(
 
     Returns:
         Scores (ANGLES, len(OPENINGS), cells, cells); deltas (ANGLES, 5, cells, cells); and the
-        weights of the deltas (ANGLES, cells, cells). Scores fall off linearly with the shift (to
-        nothing at half the opening and two thirds of the plate), the turn and the log of the
-        opening: what a Jaccard index does, roughly.
+        weights of the deltas (ANGLES, cells, cells). Scores decrease linearly with the shift (to
+        zero at half the opening and two thirds of the plate), the rotation and the logarithm of
+        the opening, which approximates the Jaccard index.
     """
     scores = np.zeros((ANGLES, len(OPENINGS), cells, cells), np.float32)
     deltas = np.zeros((ANGLES, 5, cells, cells), np.float32)
@@ -103,14 +103,19 @@ def dense_targets(
 def dense_loss(
     logits: Tensor, deltas: Tensor, scores: Tensor, wanted: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Quality focal loss and smooth L1 of the deltas."""
+    """Return the quality focal loss of the scores and the smooth L1 loss of the deltas."""
     focal = quality_focal_loss(logits, scores).sum() / scores.sum().clamp(min=1)
     off = nn.functional.smooth_l1_loss(deltas.float(), wanted, reduction="none", beta=0.1).sum(2)
     return focal, (off * weights).sum() / weights.sum().clamp(min=1)
 
 
 def sampled_jaccard(a: Tensor, b: Tensor, side: int = 16) -> Tensor:
-    """Jaccard index (..., N, M) of a (..., N, 5) and b (..., M, 5), by side^2 points in each a."""
+    """Return Jaccard indices (..., N, M) of a (..., N, 5) and b (..., M, 5), from samples in a.
+
+    Args:
+        a, b: rectangles.
+        side: a has side x side samples.
+    """
     steps = (torch.arange(side, device=a.device) + 0.5) / side - 0.5
     x = steps[None, :].expand(side, side).reshape(-1) * a[..., 3:4]  # (..., N, P)
     y = steps[:, None].expand(side, side).reshape(-1) * a[..., 4:5]
@@ -128,7 +133,7 @@ def sampled_jaccard(a: Tensor, b: Tensor, side: int = 16) -> Tensor:
 
 
 def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The labelled rectangle that fits each best, and how well.
+    """Match each rectangle with the labeled one that fits best.
 
     Args:
         rectangles: (B, N, 5).
@@ -136,7 +141,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
         valid: (B, M) bool.
 
     Returns:
-        The labelled rectangle (B, N, 5); Jaccard index (B, N), 0 where none is within 30 degrees.
+        Labeled rectangles (B, N, 5); Jaccard indices (B, N), 0 if none is within 30 degrees.
     """
     turn = rectangles[..., :, None, 2] - good[..., None, :, 2]
     fit = sampled_jaccard(rectangles, good) * (half_turn(turn).abs() < math.pi / 6) * valid[:, None]
@@ -145,7 +150,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
 
 
 def jittered(good: Tensor, valid: Tensor, side: float) -> Tensor:
-    """Rectangles (B, N, 5) about the labelled ones; without any, from all over the view's side."""
+    """Return rectangles (B, N, 5) near labeled ones; without any, random ones in the view."""
     batch = len(good)
     chosen = torch.multinomial(valid.float() + 1e-6, 2 * _JITTERED, replacement=True)
     near = torch.gather(good, 1, chosen[..., None].expand(-1, -1, 5))
@@ -158,7 +163,7 @@ def jittered(good: Tensor, valid: Tensor, side: float) -> Tensor:
 
 
 def proposed(logits: Tensor, deltas: Tensor) -> Tensor:
-    """Rectangles (B, N, 5) that the dense network scores high, chosen with some chance."""
+    """Return random rectangles (B, N, 5) among those with high scores of the dense network."""
     scores = logits.amax(2)
     scores = scores + _CHANCE * torch.randn(scores.shape).to(scores.device)
     batch, _, rows, cols = scores.shape
@@ -173,16 +178,16 @@ def proposed(logits: Tensor, deltas: Tensor) -> Tensor:
 
 
 def second_loss(
-    rectangles: Tensor, judged: Tensor, mended: Tensor, good: Tensor, valid: Tensor
+    rectangles: Tensor, logits: Tensor, deltas: Tensor, good: Tensor, valid: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy of the judgement, smooth L1 of the deltas."""
+    """Return the cross entropy of the scores and the smooth L1 loss of the deltas."""
     with torch.no_grad():
         wanted, fit = matched(rectangles, good, valid)
         target = encode_refined(rectangles, wanted).clamp(-2, 2)
-        _, after = matched(refine(rectangles, mended), good, valid)
-    # What a rectangle is worth is what it will be worth when it is mended.
-    quality = nn.functional.binary_cross_entropy_with_logits(judged, after.clamp(0, 1))
-    off = nn.functional.smooth_l1_loss(mended, target, reduction="none", beta=0.1)
+        _, after = matched(refine(rectangles, deltas), good, valid)
+    # The target of the score is the Jaccard index of the refined rectangle.
+    quality = nn.functional.binary_cross_entropy_with_logits(logits, after.clamp(0, 1))
+    off = nn.functional.smooth_l1_loss(deltas, target, reduction="none", beta=0.1)
     learn = (fit > _LEARN_FROM).float()
     off = (off * torch.tensor(_DELTA_WEIGHTS, device=off.device)).sum(-1)
     return quality, (off * learn).sum() / learn.sum().clamp(min=1)

@@ -37,8 +37,9 @@ from cvdl.networks.working_size import to_working_size
 from cvdl.training.augment import Augmentation, augmented_view
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.prefetch import Prefetched
+from cvdl.training.trainer import Trainer
 
-__all__ = ["CascadeTask", "CascadeTraining", "train_cascade"]
+__all__ = ["CascadeTask", "CascadeTraining", "train_cascade", "trainer"]
 
 _VIEW = 128  # pixels of half resolution, each side of a training view
 _CELLS = 2 * _VIEW // STRIDE
@@ -217,3 +218,8 @@ def _batch(items: Sequence[_Prepared], rng: np.random.Generator) -> tuple[Tensor
         valid[row, : len(some)] = True
     arrays = (np.stack(views), *map(np.stack, targets), good, valid)
     return tuple(torch.from_numpy(array) for array in arrays)
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(CascadeTraining, train_cascade)

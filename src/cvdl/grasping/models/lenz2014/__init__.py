@@ -1,7 +1,11 @@
-"""The grasp detector of Lenz, Lee & Saxena 2014, "Deep Learning for Detecting Robotic Grasps"."""
+"""The grasp detector of Lenz, Lee & Saxena, "Deep Learning for Detecting Robotic Grasps", 2014."""
 
-from cvdl.grasping.models.lenz2014.detector import LenzConfig, LenzDetector
-from cvdl.grasping.models.lenz2014.network import GraspNetwork
-from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig
+from cvdl.grasping.registry import GRASP_DETECTORS
 
-__all__ = ["GraspNetwork", "LenzConfig", "LenzDetector", "PretrainingConfig"]
+GRASP_DETECTORS.declare(
+    __name__,
+    "The two networks of Lenz, Lee & Saxena 2014.",
+    "detector:LenzDetector.load",
+    "training:trainer",
+    trained_on=("cornell", "cornell_rgb"),
+)

@@ -47,6 +47,8 @@ from cvdl.training.progress import epoch_bar, summary_writer
 if TYPE_CHECKING:
     from rich.console import Console
 
+from cvdl.training.trainer import Trainer
+
 __all__ = ["LearningSet", "LenzTraining", "learning_set", "train_lenz", "train_network"]
 
 _OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect: what is searched
@@ -346,3 +348,8 @@ def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:
             some = (data.labelled == labelled) & (data.good == good)
             weight[some] = share / 2 / max(1, int(some.sum()))
     return weight / weight.mean()
+
+
+def trainer() -> Trainer:
+    """What trains the model."""
+    return Trainer(LenzTraining, train_lenz)

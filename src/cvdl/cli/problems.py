@@ -1,0 +1,298 @@
+"""The problems that models are trained for and scored on: their models, data and measures.
+
+``cvdl train`` and ``cvdl evaluate`` are the same commands for each of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from cvdl.cli.tables import figures_table
+from cvdl.core.registry import Model, Registry
+from cvdl.datasets.registry import Labels
+from cvdl.detection.registry import DETECTORS
+from cvdl.grasping.registry import GRASP_DETECTORS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cvdl.evaluation.classification import ClassificationScores
+    from cvdl.evaluation.detection import DetectionReport, DetectionScores
+    from cvdl.evaluation.grasping import GraspScores
+    from cvdl.evaluation.mistakes import Mistake
+    from cvdl.training.trainer import Trainer
+
+__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "Problem"]
+
+#: Takes the path of a picture.
+Draw = Callable[[Path], None]
+
+Scores = TypeVar("Scores")
+Report = TypeVar("Report")
+
+
+class Problem(ABC, Generic[Scores, Report]):
+    """What a model is trained for.
+
+    A *report* has ``figures()``, single figures by name, and ``report()``, all of them for JSON.
+
+    Attributes:
+        models: by name.
+        default: name of the default model.
+        section: of the settings that name the model and its weights.
+        labels: what it is trained on.
+        dataset: name of the default data set.
+        measured: heading of the figures of all samples.
+    """
+
+    models: Registry[Model]
+    default: str
+    section: str
+    labels: Labels
+    dataset: str
+    measured = "all views"
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """Names of the models that can be trained for it, the default first."""
+        return tuple(model.name for model in self.models if model.trainer)
+
+    def trainer(self, name: str) -> Trainer:
+        """What trains a model for it.
+
+        Raises:
+            InputError: if there is no such model; the message lists the names.
+        """
+        model = self.models.among((m for m in self.models if m.name in self.trainable), name)
+        assert model.trainer is not None
+        trainer: Trainer = model.trainer()
+        return trainer
+
+    @abstractmethod
+    def score(self, model: Any, views: Any, console: Console | None) -> Scores:
+        """The scores of a model on labeled views."""
+
+    @abstractmethod
+    def report(self, scores: Sequence[Scores]) -> Report:
+        """The report on the scores of one fold or of several together."""
+
+    @abstractmethod
+    def count(self, report: Report) -> int:
+        """Number of labels that the report is about."""
+
+    @abstractmethod
+    def measures(self, report: Report) -> dict[str, str]:
+        """What to call each figure on the screen."""
+
+    @abstractmethod
+    def pictures(
+        self, report: Report, data: Any, worst: int, folds: Sequence[Report] = ()
+    ) -> dict[str, Draw]:
+        """What draws each kind of picture: "sheet" (of the worst results), "curves", ...
+
+        Args:
+            report: on all scores.
+            data: has the views.
+            worst: number of results on the sheet.
+            folds: the reports on the single folds.
+        """
+
+    def part(self, data: Any, indices: Iterable[int], extra: Sequence[Any] = ()) -> Any:
+        """Some views of a data set, and all of the extra ones."""
+        from cvdl.datasets.dataset import Subset
+
+        return Subset([(data, indices), *((more, range(len(more))) for more in extra)])
+
+    def content(self, report: Any, folds: Sequence[Any] = ()) -> dict[str, Any]:
+        """All figures for JSON, with their spread over the folds."""
+        from cvdl.evaluation.figures import spread
+
+        spreads = spread(report.figures(), [fold.figures() for fold in folds])
+        return {**report.report(), "folds": spreads}
+
+    def table(self, title: str, report: Any, folds: Sequence[Any] = ()) -> Table:
+        """The figures for the screen: of all views, and with folds their mean and deviation."""
+        each = [fold.figures() for fold in folds]
+        words = self.measures(report)
+        return figures_table(title, words, report.figures(), each, self.measured, self.number)
+
+    def number(self, value: float) -> str:
+        """How a figure is written."""
+        return f"{value:.3f}"
+
+
+class _Boxes(Problem[Scores, Report]):
+    models, default = DETECTORS, DETECTORS.default
+    section, labels, dataset = "detector", "boxes", "coco"
+
+    def part(self, data: Any, indices: Iterable[int], extra: Sequence[Any] = ()) -> Any:
+        from cvdl.datasets.detection_sample import DetectionSubset, check_classes
+
+        for more in extra:
+            check_classes(data, more)
+        return DetectionSubset(data, indices, extra)
+
+
+class _Detection(_Boxes["DetectionScores", "DetectionReport"]):
+    """Objects in boxes, with a class."""
+
+    def score(self, model: Any, views: Any, console: Console | None) -> DetectionScores:
+        from cvdl.datasets.dataset import tracked
+        from cvdl.evaluation.detection import score_detector
+
+        samples = tracked(views, "detecting", console)
+        return score_detector(model, samples, views.classes).scores
+
+    def report(self, scores: Sequence[DetectionScores]) -> DetectionReport:
+        first, *others = scores
+        return sum(others, first).report()
+
+    def count(self, report: DetectionReport) -> int:
+        return report.boxes
+
+    def measures(self, report: DetectionReport) -> dict[str, str]:
+        from math import isnan
+
+        threshold = "-" if isnan(report.threshold) else f"{report.threshold:.3f}"
+        return {
+            "ap50": "AP50",
+            "ap": "AP50:95",
+            "ar": "AR, 100 detections",
+            "f1": f"best F1, at score {threshold}",
+            "mask_ap50": "masks: AP50",
+            "mask_ap": "masks: AP50:95",
+            "mask_ar": "masks: AR, 100 detections",
+        }
+
+    def table(
+        self, title: str, report: DetectionReport, folds: Sequence[DetectionReport] = ()
+    ) -> Table:
+        table = super().table(title, report, folds)
+        table.add_row("images", str(report.images))
+        table.add_row("boxes", str(report.boxes))
+        return table
+
+    def pictures(
+        self, report: DetectionReport, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        from cvdl.evaluation import detection_pictures as draw
+
+        pictures = _sheet(data, report.mistakes, worst, report.classes)
+        pictures["curves"] = lambda path: draw.draw_precision_recall(path, report)
+        pictures["confusion"] = lambda path: draw.draw_confusion(path, report)
+        return pictures
+
+
+class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):
+    """The class of what is in a box: the network of R-CNN alone."""
+
+    default, trainable = "rcnn", ("rcnn",)
+    measured = "all crops"
+
+    def score(self, model: Any, views: Any, console: Console | None) -> ClassificationScores:
+        from cvdl.detection.models.rcnn.training import score_classifier
+
+        return score_classifier(model, views, console)
+
+    def report(self, scores: Sequence[ClassificationScores]) -> ClassificationScores:
+        from cvdl.evaluation.classification import ClassificationScores
+
+        return ClassificationScores.of(scores[0].classes, scores)
+
+    def count(self, report: ClassificationScores) -> int:
+        return len(report.truth)
+
+    def measures(self, report: ClassificationScores) -> dict[str, str]:
+        return {
+            "top1": "top-1 accuracy",
+            "top3": "top-3 accuracy",
+            "class_mean": "top-1 accuracy, mean of the classes",
+            "nothing": "recall of background",
+            "roc_auc": "area under ROC, mean of the classes",
+        }
+
+    def pictures(
+        self, report: ClassificationScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        from cvdl.evaluation.classification import draw_confusion, draw_roc
+
+        return {
+            "curves": lambda path: draw_roc(path, report),
+            "confusion": lambda path: draw_confusion(path, report),
+            **_sheet(data, report.mistakes(), worst, report.classes),
+        }
+
+
+class _Grasping(Problem["GraspScores", "GraspScores"]):
+    """Grasp rectangles."""
+
+    models, default = GRASP_DETECTORS, GRASP_DETECTORS.default
+    section, labels, dataset = "grasp", "grasps", "cornell"
+
+    def score(self, model: Any, views: Any, console: Console | None) -> GraspScores:
+        from cvdl.evaluation.grasping import score_grasp_detector
+
+        return score_grasp_detector(model, views, console)
+
+    def report(self, scores: Sequence[GraspScores]) -> GraspScores:
+        first, *others = scores
+        return sum(others, first)
+
+    def count(self, report: GraspScores) -> int:
+        return len(report.results)
+
+    def measures(self, report: GraspScores) -> dict[str, str]:
+        words = {}
+        for name in report.figures():
+            measure, _, threshold = name.partition("@")
+            words[name] = f"top-1, Jaccard > {threshold}" if threshold else f"{measure}: accuracy"
+        return words
+
+    def number(self, value: float) -> str:
+        return f"{100 * value:.1f} %"
+
+    def table(self, title: str, report: GraspScores, folds: Sequence[Any] = ()) -> Table:
+        table, content = super().table(title, report, folds), report.report()
+        recognition = content["recognition"] or {}
+        areas = {"average_precision": "average precision", "roc_auc": "area under ROC"}
+        for name, measure in areas.items():
+            if recognition.get(name) is not None:
+                table.add_row(f"recognition: {measure}", f"{recognition[name]:.3f}")
+        table.add_section()
+        table.add_row("views", str(content["views"]))
+        table.add_row("nothing found", str(content["found_nothing"]))
+        table.add_row("median latency", f"{content['latency_ms']['median']:.1f} ms")
+        return table
+
+    def pictures(
+        self, report: GraspScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        from cvdl.evaluation.grasp_pictures import draw_curves, prediction_sheet
+        from cvdl.viz.pictures import write_png
+
+        def sheet(path: Path) -> None:
+            some = sorted(report.results, key=lambda result: result.overlap)[:worst]
+            samples = (data[data.names.index(result.name)] for result in some)
+            write_png(path, prediction_sheet(samples, some))
+
+        return {"sheet": sheet, "curves": lambda path: draw_curves(path, report, folds)}
+
+
+def _sheet(
+    data: Any, mistakes: Sequence[Mistake], worst: int, classes: Sequence[str]
+) -> dict[str, Draw]:
+    """What draws the sheet of the worst mistakes; nothing if there are none."""
+    from cvdl.evaluation.detection_pictures import mistake_sheet, worst_mistakes
+    from cvdl.viz.pictures import write_png
+
+    if not mistakes:
+        return {}
+    some = worst_mistakes(mistakes, worst)
+    return {"sheet": lambda path: write_png(path, mistake_sheet(data, some, classes))}
+
+
+DETECTION, CLASSIFICATION, GRASPING = _Detection(), _Classification(), _Grasping()

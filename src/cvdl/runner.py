@@ -1,0 +1,358 @@
+"""Runs the stages on matched messages, for live nodes and replays alike.
+
+Matched messages go in; result messages, counts, warnings, latencies and diagnostics come out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Set
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene, Segmentation
+from cvdl.core.tally import Tally, summary_of, timed
+from cvdl.messages.depth_registration import NotRegisteredYetError
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import MessageError, stamp_ns
+from cvdl.messages.segments import read_segmentation
+from cvdl.messages.source import RgbdSource
+from cvdl.messages.sync import Match
+from cvdl.messages.target_frame import TransformMissingError, transformed
+from cvdl.messages.topics import (
+    LABEL_INFO_TOPIC,
+    REPORTER,
+    TOPICS,
+    Results,
+    needs_of,
+    scene_messages,
+)
+from cvdl.messages.up import with_up
+from cvdl.pipeline import Perception
+from cvdl.segmentation import SegmentationConfig
+from cvdl.segmentation.doubts import tilt_deg
+from cvdl.segmentation.missing_plane import missing_plane
+
+__all__ = ["Findings", "Runner"]
+
+_log = logging.getLogger(__name__)
+
+_PLANELESS = 0.5  # share of frames without a support plane that is worth a warning
+_SPATIAL = frozenset(name for name, topic in TOPICS.items() if topic.spatial)
+
+
+class Findings:
+    """What was found in the frames of a run.
+
+    Args:
+        window: number of frames of which `has_plane` and `planeless_depths` are kept; all if not
+            given.
+
+    Attributes:
+        objects: number of objects by class; those without a class under "".
+        unmatched: number of detections without an object.
+        off_support: number of these that are off the support.
+        refused_detections: number of refused detections, by reason.
+        grasps: number of grasps.
+        refused: number of grasp rectangles that became no grasp, by reason.
+        plane_causes: number of frames without a support plane, by the likeliest cause.
+        planeless_depths: median depth of each of these frames, meters.
+        has_plane: whether each segmented frame shows a support plane.
+        tilt_deg: tilt of the support against gravity, degrees; None if up is not known.
+    """
+
+    def __init__(self, window: int | None = None) -> None:
+        self.objects: Counter[str] = Counter()
+        self.unmatched = 0
+        self.off_support = 0
+        self.refused_detections: Counter[str] = Counter()
+        self.grasps = 0
+        self.refused: Counter[str] = Counter()
+        self.plane_causes: Counter[str] = Counter()
+        self.planeless_depths: deque[float] = deque(maxlen=window)
+        self.has_plane: deque[bool] = deque(maxlen=window)
+        self.tilt_deg: float | None = None
+
+    def add(self, scene: Scene) -> None:
+        """Count objects, detections and grasps."""
+        self.objects.update(item.class_name for item in scene.objects)
+        self.unmatched += sum(not detection.label for detection in scene.detections)
+        self.off_support += sum(detection.off_support for detection in scene.detections)
+        self.refused_detections.update(scene.refused_detections)
+        self.grasps += len(scene.grasps)
+        self.refused.update(scene.refused)
+
+
+class Runner:
+    """Reads matched messages as frames, runs the stages, and builds the messages of the results.
+
+    A frame that cannot be processed is dropped, counted and reported once per cause. The latencies
+    are "read" (messages to a frame), those of the stages, "draw" (the overlay), "write" (building
+    and sending messages) and "total".
+
+    Args:
+        perceive: the stages; any function of a frame serves where all topics are wanted.
+        source: reads the matches.
+        make: builds the messages.
+        window: number of latest frames that latencies and planes are reported of; all if not given.
+        device: device of the networks, for the diagnostics.
+        target_frame: frame of the spatial topics; empty for the camera's.
+        to_target: the (4, 4) transform from a frame's camera to the target frame, meters; may
+            raise `TransformMissingError`.
+        ends_run: whether an exception ends the run instead of only dropping a frame.
+
+    Attributes:
+        perceive: may be replaced between two frames.
+        tally: counts and latencies.
+        found: what was found.
+    """
+
+    def __init__(
+        self,
+        perceive: Callable[..., Scene],
+        source: RgbdSource,
+        make: MessageFactory,
+        *,
+        window: int | None = None,
+        device: str = "",
+        target_frame: str = "",
+        to_target: Callable[[RgbdFrame], NDArray[np.float64]] | None = None,
+        ends_run: Callable[[Exception], bool] = lambda error: False,
+    ) -> None:
+        self.perceive = perceive
+        self.tally = Tally(window)
+        self.found = Findings(window)
+        self._source, self._make = source, make
+        self._device = device
+        self._target_frame, self._to_target = target_frame, to_target
+        self._ends_run = ends_run
+        self._classes: tuple[str, ...] = ()
+        self._reported: tuple[int, int] | None = None  # time and frames at the last report
+        self._reported_drops = 0
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Number of dropped messages and frames, by cause."""
+        with self.tally.lock:
+            return self._source.dropped + self.tally.dropped
+
+    def __call__(
+        self,
+        match: Match,
+        write: Callable[[dict[str, Any], Results], None],
+        wanted: Set[str] = TOPICS.keys(),
+        segmentation: tuple[Any, Any] | None = None,
+    ) -> None:
+        """Process one match.
+
+        Args:
+            match: color, depth and camera_info.
+            write: called with the messages by topic, and what they were built of.
+            wanted: names of the topics to build; only the stages that they need run.
+            segmentation: messages of `segmentation/labels` and `segmentation/objects` for this
+                match; the frame is segmented here if not given.
+        """
+        stamp = stamp_ns(match.color)
+        latency_ms: dict[str, float] = {}
+        options: dict[str, Any] = {}
+        perceive, settings = self.perceive, SegmentationConfig()
+        if isinstance(perceive, Perception):
+            settings = perceive.config.segmentation
+        try:
+            with timed(latency_ms, "total"):
+                with timed(latency_ms, "read"):
+                    match = self._source.unpacked(match)
+                    frame = self._source.read(match)
+                    if segmentation is None:
+                        source, warn = self._source, self.tally.warn
+                        frame = with_up(frame, source.transforms, settings, warn, source.tf_problem)
+                    else:
+                        options["segmentation"] = self._read_segmentation(segmentation, frame)
+                needs = needs_of(wanted)
+                options |= {stage: False for stage in ("detect", "grasp") if stage not in needs}
+                scene = perceive(frame, **options)
+                latency_ms |= scene.latency_ms
+                results = Results(frame, scene)
+                if "draw" in needs:
+                    with timed(latency_ms, "draw"):
+                        _ = results.picture
+                with timed(latency_ms, "write"):
+                    write(self._messages(results, wanted), results)
+        except NotRegisteredYetError as error:  # usual at every start, so no warning
+            if not self.tally.dropped[error.cause]:
+                _log.info("%s", error)
+            self.tally.count(error.cause)
+        except MessageError as error:
+            self.tally.drop(error.cause, f"{', '.join(self._source.topics)}: {error}")
+        except TransformMissingError as error:
+            self.tally.drop("no transform", f"segmentation/objects: {error}")
+        except Exception as error:  # a stage that fails on one frame must not end the run
+            # A Ctrl-C while compiled code returns becomes the cause of a SystemError.
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise error.__cause__ from None
+            if self._ends_run(error):
+                raise
+            cause = _cause_of(error)
+            _log.debug("frame with stamp %d ns", stamp, exc_info=error)
+            self.tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
+        else:
+            for cause, sentence in (*self._source.doubts(match, frame), *scene.doubts):
+                self.tally.warn(cause, sentence)
+            with self.tally.lock:
+                self.found.add(scene)
+                if segmentation is None:
+                    self._note_plane(frame, scene, settings.max_range)
+                self.tally.add(latency_ms)
+
+    def class_names(self, classes: tuple[str, ...], stamp: int, frame_id: str) -> Any:
+        """The message of the class names if they have changed since the last call, else None."""
+        if classes == self._classes:
+            return None
+        self._classes = classes
+        return self._make.label_info(stamp, frame_id, classes)
+
+    def report(
+        self,
+        stamp: int,
+        now_ns: int,
+        name: str,
+        idle: bool = False,
+        silence: str = "",
+        doubt: str = "",
+    ) -> Any:
+        """The diagnostics since the last report.
+
+        Args:
+            stamp: stamp of the message, nanoseconds.
+            now_ns: time for the rate, nanoseconds.
+            name: name of the component.
+            idle: whether frames are skipped.
+            silence: why no frames arrive; empty if they do.
+            doubt: what is wrong with the input; empty if nothing is.
+        """
+        with self.tally.lock:
+            frames, dropped, found = self.tally.frames, self.dropped, self.found
+            values = {"frames": str(frames)}
+            if self._reported is not None and now_ns > self._reported[0]:
+                since_ns, frames_before = self._reported
+                rate = (frames - frames_before) / (now_ns - since_ns) * 1e9
+                values["rate (Hz)"] = f"{rate:.2f}"
+            latency_ms = self.tally.latency_ms()
+            for stage, (median, p95) in latency_ms.items():
+                values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
+            values["pairs"] = str(self._source.pairs)
+            values["objects"] = str(found.objects.total())
+            if self._classes:
+                values["objects without a class"] = str(found.objects[""])
+                values["detections without an object"] = str(found.unmatched)
+                values["detections off the support"] = str(found.off_support)
+                for reason, count in found.refused_detections.items():
+                    values[f"detections refused: {reason}"] = str(count)
+            if found.grasps or "grasp" in latency_ms:
+                values["grasps"] = str(found.grasps)
+                for reason, count in found.refused.items():
+                    values[f"no grasp: {reason}"] = str(count)
+            for cause, count in dropped.items():
+                values[f"dropped: {cause}"] = str(count)
+            if found.tilt_deg is not None:
+                values["tilt of the support (deg)"] = f"{found.tilt_deg:.1f}"
+            planeless = 0.0
+            if found.has_plane:
+                planeless = 1 - sum(found.has_plane) / len(found.has_plane)
+                values["frames without a support plane (%)"] = f"{100 * planeless:.0f}"
+        if self._source.registration.note:
+            values["depth"] = "registered to colour here"
+        if self._device:
+            values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
+        if doubt:
+            values["input"] = doubt
+        is_planeless = planeless > _PLANELESS and not idle
+        if silence:
+            summary = f"no frame: {silence}"
+        elif idle:
+            summary = "idle"
+        elif is_planeless:
+            summary = (
+                f"no support plane in {planeless:.0%} of the frames: no masks, no grasps there"
+            )
+        else:
+            summary = doubt or summary_of(dropped)
+        has_dropped = dropped.total() > self._reported_drops
+        self._reported, self._reported_drops = (now_ns, frames), dropped.total()
+        is_wrong = bool(silence or doubt) or is_planeless or has_dropped
+        return self._make.diagnostics(stamp, f"{REPORTER}{name}", summary, values, is_wrong)
+
+    def _read_segmentation(self, messages: tuple[Any, Any], frame: RgbdFrame) -> Segmentation:
+        """The segmentation of another node, in the camera's frame."""
+        found, frame_id = read_segmentation(*messages)
+        if found.labels.shape != frame.depth.shape:
+            height, width = found.labels.shape
+            raise MessageError(
+                "sizes differ",
+                f"segmentation/labels {width}x{height}, colour {frame.camera.width}x"
+                f"{frame.camera.height}",
+            )
+        if not found.objects or frame_id == frame.frame_id:
+            return found
+        if self._to_target is None or frame_id != self._target_frame:
+            raise MessageError(
+                "segmentation/objects in another frame",
+                f"{frame_id!r}; accepted: the camera's, {frame.frame_id!r}, and this node's "
+                "target_frame",
+            )
+        return transformed(found, np.linalg.inv(self._to_target(frame)).astype(np.float64))
+
+    def _messages(self, results: Results, wanted: Set[str]) -> dict[str, Any]:
+        frame, scene = results.frame, results.scene
+        messages: dict[str, Any] = {}
+        if LABEL_INFO_TOPIC in wanted:
+            names = self.class_names(scene.classes, frame.stamp_ns, frame.frame_id)
+            if names is not None:
+                messages[LABEL_INFO_TOPIC] = names
+        in_target = None
+        if self._to_target is not None and not _SPATIAL.isdisjoint(wanted):
+            try:
+                turned = transformed(scene, self._to_target(frame))
+                in_target = Results(replace(frame, frame_id=self._target_frame), turned)
+            except TransformMissingError as error:
+                self.tally.count("no transform")
+                self.tally.warn("no transform", f"3-D results are skipped: {error}")
+                wanted = wanted - _SPATIAL
+        return messages | scene_messages(self._make, results, wanted, in_target)
+
+    def _note_plane(self, frame: RgbdFrame, scene: Scene, max_range: float) -> None:
+        self.found.has_plane.append(scene.plane is not None)
+        if scene.plane is None:
+            missing = missing_plane(frame.depth, max_range)
+            self.found.plane_causes[missing.cause] += 1
+            self.found.planeless_depths.append(missing.median)
+            self.tally.warn(f"no support plane: {missing.cause}", missing.sentence)
+        elif frame.up is not None:
+            self.found.tilt_deg = tilt_deg(scene.plane, frame.up)
+
+
+def _cause_of(error: Exception) -> str:
+    import torch
+
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        torch.cuda.empty_cache()
+        return "out of GPU memory"
+    return f"{type(error).__name__} in a stage"
+
+
+def _memory_mb(device: str) -> str:
+    """Memory of this process, and on the GPU if it uses one."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    text = f"{resident / 1e6:.0f}"
+    if "cuda" in device:
+        import torch
+
+        text += f", GPU {torch.cuda.memory_allocated() / 1e6:.0f}"
+    return text

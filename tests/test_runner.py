@@ -1,0 +1,227 @@
+"""The runner of live nodes and replays: which stages run, what is dropped, and the diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cvdl.bags import message_type
+from cvdl.core.scene import Scene
+from cvdl.messages.factory import MessageFactory
+from cvdl.messages.reading import MessageError
+from cvdl.messages.segments import read_segmentation
+from cvdl.messages.source import RgbdSource
+from cvdl.messages.sync import Match
+from cvdl.messages.target_frame import TransformMissingError, transformed
+from cvdl.messages.topics import (
+    LABELS_TOPIC,
+    OBJECTS_TOPIC,
+    SCENE_TOPICS,
+    TOPICS,
+    Results,
+    scene_messages,
+)
+from cvdl.messages.transform_tree import TransformTree
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.runner import Runner
+from cvdl.segmentation.doubts import tilt_deg
+from cvdl.simulation import SimulationConfig, simulate_scene
+
+FACTORY = MessageFactory(message_type)
+WITHOUT = PerceptionConfig(detector={"enable": False})
+LOOK_DOWN = np.array([[0, -1.0, 0, 0.1], [1, 0, 0, 0.2], [0, 0, 1, 0.3], [0, 0, 0, 1]])
+
+
+@pytest.fixture(scope="module")
+def table():
+    config = SimulationConfig(width=320, height=240, min_objects=3, max_objects=4)
+    return simulate_scene(3, 0, config=config).frame
+
+
+def runner_of(perceive, **options):
+    source = RgbdSource("/color", "/depth", "/info", "", TransformTree())
+    return Runner(perceive, source, FACTORY, **options)
+
+
+def match_of(frame):
+    return Match(FACTORY.color(frame), FACTORY.depth(frame), FACTORY.camera_info(frame))
+
+
+def written(runner, frame, *arguments):
+    """The messages that a runner writes for a frame, and the scene."""
+    outputs = []
+    runner(match_of(frame), lambda *output: outputs.append(output), *arguments)
+    ((messages, results),) = outputs
+    return messages, results.scene
+
+
+def values_of(report):
+    return {value.key: value.value for value in report.status[0].values}
+
+
+def test_all_stages_are_the_pipeline(table):
+    _, scene = written(runner_of(Perception(WITHOUT)), table)
+    expected = Perception(WITHOUT)(table)
+    assert list(scene.latency_ms) == list(expected.latency_ms)
+    np.testing.assert_array_equal(scene.labels, expected.labels)
+    assert [g.score for g in scene.grasps] == [g.score for g in expected.grasps]
+    assert scene.refused == expected.refused
+
+
+@pytest.mark.parametrize(
+    ("topic", "stages"),
+    [
+        ("segmentation/labels", ["segment"]),
+        ("detection/boxes", ["segment", "detect"]),
+        ("segmentation/objects", ["segment", "detect"]),
+        ("grasp/poses", ["segment", "grasp"]),
+        ("markers", ["segment", "detect", "grasp"]),
+        ("overlay", ["segment", "detect", "grasp", "draw"]),
+    ],
+)
+def test_only_wanted_stages_run(table, quick_detector, topic, stages):
+    runner = runner_of(Perception())
+    messages, _ = written(runner, table, {topic})
+    assert list(messages) == [topic]
+    assert list(runner.tally.latency_ms()) == ["read", *stages, "write", "total"]
+
+
+def test_messages_of_some_topics(frame, scene):
+    results = Results(frame, scene)
+    everything = scene_messages(FACTORY, results)
+    assert list(everything) == list(SCENE_TOPICS)
+    for topic, message in everything.items():
+        assert {topic: str(message)} == {
+            name: str(found) for name, found in scene_messages(FACTORY, results, [topic]).items()
+        }
+
+
+def test_class_names_are_written_when_they_change(frame, scene):
+    scenes = iter([scene, scene, replace(scene, classes=("cup",)), replace(scene, classes=())])
+    runner = runner_of(lambda frame: next(scenes))
+    infos = [written(runner, frame)[0].get("detection/label_info") for _ in range(4)]
+    names = [info and [each.class_name for each in info.class_map] for info in infos]
+    assert names == [["mug", "can"], None, ["cup"], []]
+
+
+def test_a_segmentation_crosses_the_wire(table):
+    runner = runner_of(Perception(WITHOUT))
+    messages, scene = written(runner, table)
+    labels, objects = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
+    found, frame_id = read_segmentation(labels, objects)
+    assert frame_id == table.frame_id
+    np.testing.assert_array_equal(found.labels, scene.labels)
+    np.testing.assert_allclose(found.plane.normal, scene.plane.normal, atol=1e-9)
+    assert found.plane.offset == pytest.approx(scene.plane.offset, abs=1e-9)
+    for item, expected in zip(found.objects, scene.objects, strict=True):
+        assert (item.label, item.area) == (expected.label, expected.area)
+        assert item.box2d.tolist() == expected.box2d.tolist()
+        np.testing.assert_allclose(item.box3d.corners(), expected.box3d.corners(), atol=1e-9)
+    _, again = written(runner, table, {"grasp/poses"}, (labels, objects))
+    assert list(again.latency_ms) == ["grasp"]
+    assert len(again.grasps) == len(scene.grasps)
+
+
+def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):
+    messages = scene_messages(FACTORY, Results(frame, scene))
+    labels, objects = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
+    objects.detections[0].id = "77"
+    with pytest.raises(MessageError, match="id '77' is not a label"):
+        read_segmentation(labels, objects)
+    labels.encoding = "mono8"
+    with pytest.raises(MessageError, match=r"mono8.*accepted: mono16"):
+        read_segmentation(labels, objects)
+
+
+def test_spatial_topics_are_in_the_target_frame(frame, scene):
+    runner = runner_of(lambda frame: scene, target_frame="base", to_target=lambda frame: LOOK_DOWN)
+    messages, _ = written(runner, frame)
+    frames = {
+        name: message.header.frame_id
+        for name, message in messages.items()
+        if hasattr(message, "header")
+    }
+    assert set(frames.values()) == {"base", "optical"}
+    assert {name for name, frame_id in frames.items() if frame_id == "base"} == {
+        name for name in frames if TOPICS[name].spatial
+    }
+    position = messages["grasp/poses"].poses[0].position
+    x, y, z = scene.grasps[0].position
+    assert [position.x, position.y, position.z] == pytest.approx([-y + 0.1, x + 0.2, z + 0.3])
+
+
+def test_without_the_transform_only_spatial_topics_are_missing(frame, scene):
+    def unknown(frame):
+        raise TransformMissingError("optical to base: no such frame")
+
+    runner = runner_of(lambda frame: scene, target_frame="base", to_target=unknown)
+    messages, _ = written(runner, frame)
+    assert set(messages) == {name for name, topic in TOPICS.items() if not topic.spatial}
+    assert runner.dropped == {"no transform": 1}
+
+
+def test_an_error_may_end_the_run(frame, scene):
+    def fail(messages, results):
+        raise OSError("disk full")
+
+    runner = runner_of(lambda frame: scene)
+    runner(match_of(frame), fail)
+    assert runner.dropped == {"OSError in a stage": 1}
+    runner = runner_of(lambda frame: scene, ends_run=lambda error: isinstance(error, OSError))
+    with pytest.raises(OSError, match="disk full"):
+        runner(match_of(frame), fail)
+
+
+@pytest.mark.parametrize(("without", "is_wrong"), [(1, False), (5, False), (6, True), (10, True)])
+def test_frames_without_a_plane_are_reported(frame, scene, without, is_wrong):
+    bare = Scene(np.zeros_like(scene.labels), None)
+    scenes = [bare] * without + [scene] * (10 - without)
+    runner = runner_of(lambda frame: scenes.pop())
+    for _ in range(10):
+        written(runner, frame)
+    report = runner.report(0, 0, "test")
+    (status,) = report.status
+    assert values_of(report)["frames without a support plane (%)"] == str(10 * without)
+    assert (status.level == status.WARN) == is_wrong
+    words = f"no support plane in {without * 10}% of the frames: no masks, no grasps there"
+    assert status.message == (words if is_wrong else "no frame dropped")
+    (status,) = runner.report(0, 0, "test", idle=True).status
+    assert (status.level, status.message) == (status.OK, "idle")
+
+
+def test_a_run_without_segmentation_reports_no_planes():
+    report = runner_of(Perception(WITHOUT)).report(0, 0, "test")
+    assert not any("plane" in key for key in values_of(report))
+    assert report.status[0].level == report.status[0].OK
+
+
+def test_problems_of_the_input_are_reported():
+    runner = runner_of(Perception(WITHOUT))
+    report = runner.report(0, 0, "test", doubt="the stamps are 0")
+    (status,) = report.status
+    assert status.message == values_of(report)["input"] == "the stamps are 0"
+    assert status.level == status.WARN
+    (status,) = runner.report(0, 0, "test", silence="no messages on /c").status
+    assert (status.message, status.level) == ("no frame: no messages on /c", status.WARN)
+
+
+def test_a_scene_in_another_frame(scene):
+    # The camera looks along the world's x axis, tilted down by 60 degrees, 1 m up.
+    down = np.deg2rad(60)
+    forward = np.array([np.cos(down), 0, -np.sin(down)])
+    right = np.array([0, -1.0, 0])
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+    matrix[:3, 3] = 0, 0, 1
+    turned = transformed(scene, matrix)
+    for new, old in zip(turned.objects, scene.objects, strict=True):
+        expected = old.box3d.corners() @ matrix[:3, :3].T + matrix[:3, 3]
+        np.testing.assert_allclose(new.box3d.corners(), expected, atol=1e-12)
+        height = turned.plane.height(new.box3d.center)
+        assert height == pytest.approx(scene.plane.height(old.box3d.center))
+    for new, old in zip(turned.grasps, scene.grasps, strict=True):
+        expected = old.wireframe() @ matrix[:3, :3].T + matrix[:3, 3]
+        np.testing.assert_allclose(new.wireframe(), expected, atol=1e-12)
+    assert tilt_deg(turned.plane, np.array([0, 0, 1])) == pytest.approx(0, abs=1e-5)
