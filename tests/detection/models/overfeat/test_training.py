@@ -154,6 +154,7 @@ def test_the_same_epoch_has_the_same_batches():
             torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_it_learns_two_shapes(tmp_path):
     data = Shapes(8)
     how = settings(epochs=8, windows=16, batch_size=1)

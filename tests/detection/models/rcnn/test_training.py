@@ -154,6 +154,7 @@ def test_a_mirrored_crop_is_moved_the_other_way():
     np.testing.assert_allclose(moved, box + 5, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_four_shapes_and_where_they_are(tmp_path):
     data, new = Shapes(24), Shapes(16, seed=1)
     chosen = settings(10, mixed_precision=True).model_copy(update={"backbone": "resnet18"})

@@ -61,6 +61,7 @@ def settings(epochs, steps=2, **more):
     return RgbdTraining(training=training, steps=steps)
 
 
+@pytest.mark.slow
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     how = settings(1, 120, mixed_precision=True)

@@ -68,6 +68,7 @@ def settings(epochs, steps=2, **more):
     return SegNetTraining(training=training, steps=steps)
 
 
+@pytest.mark.slow
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     model = trainer().train(views, Views(), settings(1, 60), tmp_path / "run")

@@ -63,6 +63,7 @@ def settings(epochs=1, batch_size=4, size=None, more=None, **training):
     return TorchvisionDetectorTraining(training=loop, image_size=size, **(more or {}))
 
 
+@pytest.mark.slow
 def test_a_detector_learns_four_images(tmp_path):
     views = four()
     same = {"zoom": 1, "color": 0, "mirror": 0}

@@ -99,6 +99,7 @@ def test_rectangles_follow_the_view():
         assert plate == pytest.approx(20 * float(zoom), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_where_a_bar_is_grasped(tmp_path):
     views = [sample(number, depth) for number, depth in ((0, 0.8), (20, np.nan), (-20, 0.8))]
     training = TrainingSettings(
