@@ -1,42 +1,48 @@
-# Everything runs in .venv, which the first target that needs it makes.
+# Everything runs in .venv, which the first target that needs it creates.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs format benchmark clean
+.PHONY: help install demo test quick lint generate docs format benchmark clean
 
-help: ## List what make can do
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
 		awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-install: $(VENV)/.installed ## Make .venv and install cvdl into it
+install: $(VENV)/.installed ## Create .venv and install cvdl into it
 
-demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline, show the results
+demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline and show the results
 	$(BIN)/cvdl demo
 
-test: lint ## Lint, then run the tests
-	scripts/with-ros.sh $(BIN)/python -m pytest
+test: lint ## Lint, then run all tests
+	scripts/with-ros.sh $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+quick: lint ## Lint, then run the tests that are fast and need neither ROS nor recordings
+	$(BIN)/python -m pytest -m 'not slow and not ros and not real' -n 2 --dist loadgroup
 
 lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
+generate: $(VENV)/.developing ## Write config/perception.yaml and the tables of README and docs
+	$(BIN)/python scripts/generate.py
+
 docs: $(VENV)/.developing ## Build the site of the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-format: $(VENV)/.developing ## Mend what ruff can mend by itself
+format: $(VENV)/.developing ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-benchmark: $(VENV)/.installed ## Measure the segmentation on real scenes, beside two baselines
+benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on real scenes
 	$(BIN)/python benchmarks/segmentation.py
 	$(BIN)/python benchmarks/clicks.py
 	$(BIN)/python benchmarks/outlines.py
 
-clean: ## Remove .venv and everything that was built
+clean: ## Remove .venv and all build results
 	find src -name '*.nb[ci]' -delete
 	rm -rf $(VENV) build dist demo site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

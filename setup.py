@@ -68,7 +68,7 @@ LIVE = [
 ]
 DEV = [
     "hypothesis>=6.100",
-    "lark-parser>=0.12",  # for `ros2 launch` of an installation, which a .venv sees nothing else of
+    "lark-parser>=0.12",  # `ros2 launch` of an installation needs it inside .venv
     "mcap-ros2-support>=0.5.5",
     "mkdocs-material>=9.5",
     "mkdocstrings[python]>=0.26",
@@ -77,6 +77,8 @@ DEV = [
     "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",
+    "pytest-cov>=6",
+    "pytest-xdist>=3.6",
     "ruff>=0.6",
     "types-PyYAML",
 ]

@@ -51,7 +51,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "color_topic",
                 default_value="",
-                description="Topic of colour images, Image or CompressedImage; empty: the preset's "
+                description="Topic of color images, Image or CompressedImage; empty: the preset's "
                 "(default: /camera/color/image_raw).",
             ),
             DeclareLaunchArgument(
@@ -63,19 +63,19 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "camera_info_topic",
                 default_value="",
-                description="Topic of colour's CameraInfo; empty: the preset's (default: "
+                description="Topic of color's CameraInfo; empty: the preset's (default: "
                 "/camera/color/camera_info).",
             ),
             DeclareLaunchArgument(
                 "depth_camera_info_topic",
                 default_value="",
-                description="Topic of the CameraInfo of depth that is not registered to colour; "
+                description="Topic of the CameraInfo of depth that is not registered to color; "
                 "empty: camera_info beside the depth topic.",
             ),
             DeclareLaunchArgument(
                 "points_topic",
                 default_value="",
-                description="Topic of an organised PointCloud2 with colour, instead of colour "
+                description="Topic of an organized PointCloud2 with color, instead of color "
                 "and depth; empty: none.",
             ),
             DeclareLaunchArgument(

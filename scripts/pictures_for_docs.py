@@ -1,8 +1,8 @@
-"""Draws the pictures of frames in docs/images, real ones and simulated ones.
+"""Draw the pictures of real and simulated frames in docs/images.
 
     python scripts/pictures_for_docs.py [--data DIR]
 
-The data are `osd` and `tabletop_demo`, in the layouts of docs/data.md.
+DIR holds the folders `osd` and `tabletop_demo`, in the layouts of docs/data.md.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ SHOWN_SEED, SHOWN, SHOWN_IN_COLOR = 0, (2, 12, 26, 16), (22, 30, 8, 46)
 
 
 def write_sheet(name: str, frames: Iterable[tuple[str, RgbdFrame]], draw: Draw) -> None:
-    """Pictures of frames side by side, three in a row, as JPEG."""
+    """Write pictures of frames, three in a row, as JPEG."""
     captions, shown = zip(*frames, strict=True)
     write_jpeg(name, contact_sheet([draw(frame) for frame in shown], captions, columns=3))
 
 
 def overlays(config: PerceptionConfig) -> Draw:
-    """What the pipeline finds."""
+    """Overlays of the pipeline's results."""
     perception = Perception(config)
     return lambda frame: overlay(frame, perception(frame))
 
 
 def class_maps() -> Draw:
-    """What SegNet takes every pixel for."""
+    """The class that SegNet predicts for each pixel."""
     detector = load_detector("segnet")
     assert isinstance(detector, SegNetDetector)
     return lambda frame: class_picture(frame.color, detector.class_map(frame), detector.classes)
 
 
 def write_simulated(name: str) -> None:
-    """Colour, depth and truth of some scenes, and colour of others."""
+    """Write color, depth and truth of some scenes, and color of others."""
     scenes = [simulate_scene(SHOWN_SEED, index) for index in (*SHOWN, *SHOWN_IN_COLOR)]
     some = scenes[: len(SHOWN)]
     pictures = [scene.frame.color for scene in some]
@@ -70,14 +70,14 @@ def write_simulated(name: str) -> None:
 
 
 def write_jpeg(name: str, picture: NDArray[np.uint8]) -> None:
-    """Into the folder of the documentation's images."""
+    """Write a picture into the folder of the documentation's images."""
     path = IMAGES / f"{name}.jpg"
     cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(path.relative_to(ROOT))
 
 
 def main() -> None:
-    """Draws all of them."""
+    """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     data = parser.parse_args().data

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Sees to the system libraries that Open3D's wheels need but do not bring, and to the part of
-# Python that makes virtual environments where the distribution packs it apart.
+# Installs the system libraries that Open3D's wheels need but do not contain, and Python's venv
+# module where the distribution has it in a package of its own.
 #
 #     scripts/system-libraries.sh [PYTHON]
 #
-# Installs what is missing when root on Debian or Ubuntu; otherwise says what to install.
+# As root on Debian or Ubuntu it installs what is missing; otherwise it prints what to install.
 set -eu
 
 python="${1:-python3}"
-PATH="$PATH:/usr/sbin:/sbin" # where ldconfig lies, for those who are not root
+PATH="$PATH:/usr/sbin:/sbin" # ldconfig is here, also for other users than root
 
-[ "$(uname -s)" = Linux ] || exit 0 # the wheels of other systems bring all they need
+[ "$(uname -s)" = Linux ] || exit 0 # the wheels of other systems contain all libraries
 
 missing="" packages=""
 need() { # library, package
@@ -43,5 +43,5 @@ fi
 echo "installing system libraries:$packages"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# shellcheck disable=SC2086 # one word a package
+# shellcheck disable=SC2086 # one word per package
 apt-get install -y -qq --no-install-recommends $packages >/dev/null

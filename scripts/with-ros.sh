@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command with a ROS 2 installation sourced, where there is one whose Python is the
-# command's; else as it is.
+# Runs a command with a ROS 2 installation sourced, if there is one for the command's Python.
 #
 #     scripts/with-ros.sh .venv/bin/python ...
 set -eu
 
-# ROS 2 from wheels puts its libraries first; they must not mix with those of an installation.
+# The wheels of ROS 2 put their libraries first, which must not mix with those of an installation.
 works() { _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 "$1" -c 'import rclpy.impl.implementation_singleton' 2>/dev/null; }
 
 if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
@@ -13,7 +12,7 @@ if [ -z "${AMENT_PREFIX_PATH:-}" ]; then
         [ -r "$setup" ] || continue
         if (set +u && source "$setup" && works "$1"); then
             set +u
-            # shellcheck disable=SC1090 # whichever there is
+            # shellcheck disable=SC1090 # the path is not constant
             source "$setup"
             set -u
             break

@@ -1,4 +1,4 @@
-"""A frame and a scene whose every number is known, and bags of them."""
+"""Fixtures for all tests: a frame and a scene with known values, and bags of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import array
 import os
 from contextlib import ExitStack
 from dataclasses import replace
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -17,8 +20,9 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Grasp, OrientedBox, Plane, Scene, SceneObject
 from cvdl.detection import Detections
 from cvdl.messages.factory import MessageFactory
+from helpers.paths import DATA
 
-# A check of a change fails because of the change: the search for new examples is for people.
+# In CI a test fails because of the change under test; the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("people", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "people")
@@ -27,9 +31,24 @@ _STAMP_NS = 1_700_000_000_000_000_123
 _PERIOD_NS = 33_333_333
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark tests of ROS graphs, skip tests without their data, and group tests for workers."""
+    for item in items:
+        if item.path.parent.name == "graph":
+            item.add_marker(pytest.mark.ros)
+        for mark in item.iter_markers("real"):
+            for name in mark.args:
+                if not (DATA / name).is_dir():
+                    item.add_marker(pytest.mark.skip(reason=f"needs ../shared/data/{name}"))
+        # The fixtures of a module are made once; two ROS graphs at once would share the cores.
+        group = "ros" if item.get_closest_marker("ros") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def one_thread():
-    """Has torch use one thread: more are slower on networks as small as those of tests."""
+    """Make torch use one thread: more are slower on the small networks of tests."""
     import torch
 
     threads = torch.get_num_threads()
@@ -40,7 +59,7 @@ def one_thread():
 
 @pytest.fixture
 def frame() -> RgbdFrame:
-    """64 x 48; depth in whole millimetres, with holes."""
+    """64 x 48; depth in whole millimeters, with holes."""
     rng = np.random.default_rng(0)
     color = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
     depth = (rng.integers(500, 2000, (48, 64)) / 1000).astype(np.float32)
@@ -51,10 +70,10 @@ def frame() -> RgbdFrame:
 
 @pytest.fixture
 def scene() -> Scene:
-    """A table seen from 30 degrees above it, and on it a box, turned, and a named cylinder.
+    """A table seen from 30 degrees above it, with a turned box and a cylinder with a class.
 
-    The box has one grasp, between the two of the cylinder. A mug was found where nothing was
-    segmented.
+    In order of score, the grasp of the box is between the two of the cylinder. A mug is detected
+    where nothing is segmented.
     """
     normal = np.array([0, -np.cos(np.pi / 3), -np.sin(np.pi / 3)])
     right = np.array([1.0, 0, 0])
@@ -105,7 +124,7 @@ def scene() -> Scene:
 
 @pytest.fixture
 def cloud_of():
-    """A function: a frame's points as a PointCloud2, as depth_image_proc lays them out."""
+    """A function that makes a PointCloud2 of a frame, in the layout of depth_image_proc."""
 
     def make(
         frame,
@@ -145,7 +164,7 @@ def cloud_of():
             )
         ]
         data = rows.reshape(-1)
-        if types is not message_type:  # as rclpy wants it
+        if types is not message_type:  # rclpy takes only arrays
             data = array.array("B", data.tobytes())
         return types("sensor_msgs/msg/PointCloud2")(
             header=MessageFactory(types).color(frame).header,
@@ -164,7 +183,7 @@ def cloud_of():
 
 @pytest.fixture
 def frames(frame):
-    """A function: so many copies of the frame, 30 a second."""
+    """A function that returns copies of the frame, 30 a second."""
 
     def make(count: int) -> list[RgbdFrame]:
         return [replace(frame, stamp_ns=_STAMP_NS + i * _PERIOD_NS) for i in range(count)]
@@ -183,7 +202,7 @@ def bag(tmp_path, frames):
 
 
 class NamesSegments:
-    """A stand-in for a detector: whatever was segmented is a thing."""
+    """A stand-in for a detector: every segmented object is a thing."""
 
     classes = ("thing",)
 
@@ -196,31 +215,31 @@ class NamesSegments:
 
 @pytest.fixture
 def quick_detector(monkeypatch):
-    """Has every perception use the stand-in, whatever its settings name."""
+    """Make every perception use the stand-in instead of the detector in its settings."""
     monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: NamesSegments())
 
 
 @pytest.fixture
 def interrupting():
-    """Makes views of others: Ctrl-C comes when they are looked through a second time."""
+    """A function that wraps views: the second iteration over them raises KeyboardInterrupt."""
 
     def make(views):
-        looks = []
+        iterations = []
 
-        def look(self):
-            looks.append(self)
-            if len(looks) == 2:
+        def iterate(self):
+            iterations.append(self)
+            if len(iterations) == 2:
                 raise KeyboardInterrupt
             return list.__iter__(self)
 
-        return type("Interrupting", (type(views),), {"__iter__": look})(views)
+        return type("Interrupting", (type(views),), {"__iter__": iterate})(views)
 
     return make
 
 
 @pytest.fixture
 def resumes(tmp_path, interrupting):
-    """Asserts that a training which Ctrl-C ends and which is resumed gives the same weights."""
+    """A function that checks that an interrupted and resumed training gives the same weights."""
 
     def check(train, views, validation, settings):
         part = tmp_path / "part"

@@ -1,22 +1,21 @@
-"""The commands in README and docs are commands that there are."""
+"""The commands in README and docs exist."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer.main
 
 from cvdl.cli.app import app
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 
 
 def commands(page):
-    """Those in blocks of code and between backticks, without remarks and marks of options."""
+    """Commands in code blocks and between backticks, without comments and option brackets."""
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     blocks = re.findall(r"```[a-z]*\n(.*?)```", text, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
@@ -49,15 +48,15 @@ def complaint(line):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_their_commands_and_options_exist(page):
+def test_documented_commands_and_options_exist(page):
     said = {line: complaint(line) for line in commands(page)}
     assert {line: words for line, words in said.items() if words} == {}
 
 
-def test_commands_are_found_at_all():
+def test_commands_are_found():
     assert sum(len(list(commands(page))) for page in PAGES) > 40
 
 
-def test_wrong_ones_would_be_noticed():
+def test_wrong_commands_are_detected():
     assert "No such option" in complaint("cvdl info bag --bag")
     assert complaint("cvdl bake cake") == "no command bake"

@@ -24,14 +24,14 @@ def grasps():
     return [data[index] for index in range(VIEWS)]
 
 
-def test_the_detector_names_things():
+def test_the_detector_detects_objects():
     data = SimulatedDetection(UNSEEN, VIEWS)
     views = [data[index] for index in range(VIEWS)]
     scored = score_detector(load_object_detector(device="cpu"), views, data.classes)
     assert scored.scores.report().ap50 > 0.8
 
 
-def test_segnet_tells_the_class_of_pixels():
+def test_segnet_predicts_the_class_of_pixels():
     """Of which there are 24; 95 % of the pixels are of none."""
     data = SimulatedDetection(UNSEEN, VIEWS)
     views = [data[index] for index in range(VIEWS)]
@@ -49,7 +49,7 @@ def test_the_cascade_finds_grasps(grasps):
 
 
 @pytest.mark.parametrize("name", ["cascade", "lenz2014"])
-def test_both_grasp_detectors_tell_good_from_bad(grasps, name):
+def test_both_grasp_detectors_score_good_grasps_higher_than_bad_ones(grasps, name):
     detector = load_grasp_detector(name, device="cpu")
     good, bad = (
         np.concatenate([detector.judge(view.frame, rectangles(view)) for view in grasps])

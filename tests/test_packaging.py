@@ -1,4 +1,4 @@
-"""What a wheel and a ROS package hold."""
+"""Contents of the wheel and of the ROS package."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 import setuptools
 
-ROOT = Path(__file__).parents[1]
+from helpers.paths import ROOT
 
 
 @pytest.fixture
 def metadata(monkeypatch):
-    """What setup.py tells setuptools."""
-    told = {}
-    monkeypatch.setattr(setuptools, "setup", told.update)
+    """The arguments that setup.py passes to setuptools."""
+    arguments = {}
+    monkeypatch.setattr(setuptools, "setup", arguments.update)
     monkeypatch.chdir(ROOT)
     runpy.run_path("setup.py")
-    return told
+    return arguments
 
 
 @pytest.fixture
 def tracked():
-    """The files of the checkout."""
+    """The files under version control."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -34,7 +34,7 @@ def tracked():
     return [Path(line) for line in listed.stdout.splitlines()]
 
 
-def test_the_package_holds_all_its_data(metadata, tracked):
+def test_the_package_contains_all_its_data(metadata, tracked):
     inside = [path for path in tracked if path.is_relative_to("src/cvdl")]
     data = {path for path in inside if path.suffix != ".py"}
     package = ROOT / "src" / "cvdl"
@@ -57,14 +57,14 @@ def test_every_folder_of_modules_is_a_package(metadata, tracked):
     assert wanted == set(metadata["packages"])
 
 
-def test_ros_gets_all_launch_and_configuration_files(metadata, tracked):
+def test_all_launch_and_configuration_files_are_installed_for_ros(metadata, tracked):
     shared = {path for path in tracked if path.parts[0] in ("launch", "config")}
     installed = {Path(file) for _, files in metadata["data_files"] for file in files}
     assert shared
     assert shared <= installed
 
 
-def test_both_package_files_name_one_version(metadata):
+def test_both_package_files_have_the_same_version(metadata):
     found = re.search(r"<version>(.*)</version>", (ROOT / "package.xml").read_text())
     assert found
     assert found[1] == metadata["version"]

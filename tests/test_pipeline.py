@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
+from helpers.paths import DATA
 
 SEGMENTATION = PerceptionConfig().segmentation_only()
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 # --- One plain frame ----------------------------------------------------------------------------
@@ -224,18 +223,15 @@ def recorded(dataset, name):
 
 @pytest.fixture(scope="module")
 def osd():
-    if not (DATA / "osd").is_dir():
-        pytest.skip(f"the Object Segmentation Database is not at {DATA / 'osd'}")
     return OsdDataset(DATA / "osd")
 
 
 @pytest.fixture(scope="module")
 def demo():
-    if not (DATA / "tabletop_demo").is_dir():
-        pytest.skip(f"the recorded round table is not at {DATA / 'tabletop_demo'}")
     return ImageFolder(DATA / "tabletop_demo")
 
 
+@pytest.mark.real("osd")
 @pytest.mark.parametrize("name", ["learn0", "learn10", "learn16", "learn26", "learn35", "learn44"])
 def test_boxes_stacks_and_cylinders_of_osd(osd, name):
     truth = osd.truth(osd.names.index(name))
@@ -252,6 +248,7 @@ def heights(frame, plane, pixels):
     return plane.height(frame.camera.deproject_pixels(pixels, depth))
 
 
+@pytest.mark.real("tabletop_demo")
 def test_the_round_table_wins_over_the_floor(demo):
     frame, scene = recorded(demo, "000004")
     table = [(110, 300), (330, 420), (340, 200), (580, 400), (320, 300), (150, 220), (560, 180)]
@@ -262,6 +259,7 @@ def test_the_round_table_wins_over_the_floor(demo):
         assert scene.labels[v, u] == PLANE_LABEL
 
 
+@pytest.mark.real("tabletop_demo")
 def test_there_are_four_objects_on_the_round_table(demo):
     assert len(recorded(demo, "000004")[1].objects) == 4
 
@@ -275,6 +273,7 @@ OBJECTS = {
 }
 
 
+@pytest.mark.real("tabletop_demo")
 @pytest.mark.parametrize("name", list(OBJECTS))
 def test_each_object_on_the_round_table_is_one_mask(demo, name):
     _, scene = recorded(demo, "000004")

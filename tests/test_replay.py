@@ -34,6 +34,7 @@ from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
 from cvdl.viz.pictures import overlay
+from helpers.paths import DATA
 
 FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"
@@ -198,13 +199,11 @@ def test_only_results(bag, out, stage):
     assert len(raw(out)[LABELS]) == 5
 
 
+@pytest.mark.real("osd")
 @pytest.mark.usefixtures("quick_detector")
 def test_results_are_those_of_the_perception_on_the_frame_itself(tmp_path, out):
     """Down to the bit, on a real view."""
-    osd = Path(__file__).parents[1] / "../shared/data/osd"
-    if not osd.is_dir():
-        pytest.skip("needs the real data in ../shared/data/osd")
-    frame = ImageFolder(osd)[0]
+    frame = ImageFolder(DATA / "osd")[0]
     with BagWriter(tmp_path / "osd") as bag:
         write_frame(bag, frame)
     perception = Perception()

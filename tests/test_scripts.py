@@ -1,4 +1,4 @@
-"""What the scripts round ROS call, with stand-ins for what they find under /opt and on the path."""
+"""The scripts for ROS and Docker, with stand-ins for the programs that they call."""
 
 import os
 import subprocess
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SETUP = 'echo "$_NOBODY_SET_THIS" >/dev/null\n'  # ROS's own use such variables, too
+from helpers.paths import ROOT
+
+SETUP = 'echo "$_NOBODY_SET_THIS" >/dev/null\n'  # ROS's setup files use unset variables, too
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the scripts are for bash")
 
 
 @pytest.fixture
 def write(tmp_path):
-    """A function: a file below the folder that stands for /opt, executable."""
+    """A function that writes an executable file in the folder used as /opt."""
 
     def write(name: str, content: str) -> Path:
         path = tmp_path / "opt" / name
@@ -28,7 +29,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, write):
-    """A function: runs a script in that place, on a path with stand-ins first."""
+    """A function that runs a script with this /opt and with the stand-ins first on the path."""
 
     def run(script: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess:
         text = (ROOT / script).read_text().replace("/opt/", f"{tmp_path}/opt/")
@@ -48,7 +49,7 @@ def run(tmp_path, write):
 
 @pytest.fixture
 def python(write):
-    """A Python that only fits the ROS called "new"; run, it says what it finds."""
+    """A Python that fits only the ROS "new" and prints its environment."""
     return write(
         "venv/python",
         """#!/bin/sh
@@ -77,7 +78,7 @@ def install_ros(write, *names):
     ],
     ids=["none", "none that fits", "one that fits", "one sourced before"],
 )
-def test_a_command_runs_with_the_ros_that_its_python_fits(
+def test_a_command_runs_with_the_ros_that_fits_its_python(
     run, write, python, installed, variables, found
 ):
     install_ros(write, *installed)
@@ -91,7 +92,7 @@ def test_a_command_runs_with_the_ros_that_its_python_fits(
 
 @pytest.fixture
 def image(write):
-    """What the image has, each part of which says that it is sourced."""
+    """The parts of the image; each prints its name when it is sourced."""
     parts = "ros/jazzy/setup.bash", "cvdl/install/setup.bash", "cvdl/venv/bin/activate"
     return [write(name, f"{SETUP}echo {name}\n") for name in parts]
 
@@ -108,7 +109,7 @@ def test_a_container_sources_ros_before_its_own_and_runs_the_command(run, image)
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_container_that_lacks_a_part_says_which_and_runs_nothing(run, image, number):
+def test_a_container_with_a_missing_part_names_it_and_runs_nothing(run, image, number):
     image[number].unlink()
     done = run("docker/entrypoint.sh", "echo", "started", ROS_DISTRO="jazzy")
     assert done.returncode != 0
@@ -127,7 +128,7 @@ def test_a_container_that_lacks_a_part_says_which_and_runs_nothing(run, image, n
     ],
 )
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_container_is_as_healthy_as_its_nodes(run, write, variables, nodes, status):
+def test_a_container_is_healthy_if_its_nodes_are(run, write, variables, nodes, status):
     write("bin/python3", f'#!/bin/sh\nIFS="|"; echo "$*"; exit {status}\n')
     done = run("docker/healthcheck.sh", **variables)
     assert (done.returncode, done.stderr) == (status, "")

@@ -47,12 +47,12 @@ def run(tmp_path):
     return run
 
 
-def test_nothing_missing_is_nothing_done(run):
+def test_nothing_is_installed_if_nothing_is_missing(run):
     result, log = run()
     assert (result.returncode, result.stdout, result.stderr, log) == (0, "", "", "")
 
 
-def test_root_on_debian_installs_what_is_missing(run):
+def test_root_on_debian_installs_missing_libraries(run):
     result, log = run(libraries="libGL.so.1 libgomp.so.1 libX11.so.6 libEGL.so.10", user=0)
     assert result.returncode == 0
     assert "libusb-1.0-0 libegl1" in result.stdout
@@ -60,7 +60,7 @@ def test_root_on_debian_installs_what_is_missing(run):
     assert log.splitlines()[1].endswith(" libusb-1.0-0 libegl1")
 
 
-def test_others_are_told_the_command(run):
+def test_other_users_get_the_command_to_run(run):
     result, log = run(libraries="", user=1000)
     assert result.returncode == 1
     wanted = "sudo apt-get install libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
@@ -68,13 +68,13 @@ def test_others_are_told_the_command(run):
     assert log == ""
 
 
-def test_other_systems_are_told_the_libraries(run):
+def test_other_systems_get_the_list_of_libraries(run):
     result, _ = run(libraries="libGL.so.1", user=0, apt=False)
     assert result.returncode == 1
     assert "libusb-1.0.so.0 libEGL.so.1 libgomp.so.1 libX11.so.6" in result.stderr
 
 
-def test_python_without_venv(run):
+def test_a_python_without_venv_is_missing_a_package(run):
     result, _ = run(venv=False)
     assert result.returncode == 1
     assert "sudo apt-get install python3.10-venv" in result.stderr

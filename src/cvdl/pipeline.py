@@ -19,6 +19,7 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
+from cvdl.messages.config import NodeConfig
 from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
 from cvdl.segmentation.stage import SegmentationStage
@@ -53,8 +54,6 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Perc
     In a ROS parameter file, parameters of the node that are no settings of a stage, such as
     ``slop``, are ignored.
     """
-    from cvdl.ros.parameters import NodeConfig  # imports this module, but needs no ROS
-
     return load_settings(PerceptionConfig, path, overrides, ignored=NodeConfig.model_fields)
 
 

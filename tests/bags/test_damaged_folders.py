@@ -13,13 +13,13 @@ import pytest
 import yaml
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
-from rosbags.rosbag2 import Writer as Writer2
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.members import zstd
 from cvdl.bags.typestore import typestore
 from cvdl.messages.factory import MessageFactory
+from helpers.bags import write_rosbag2
 
 STRING = "std_msgs/msg/String"
 COUNT = 30
@@ -35,13 +35,7 @@ def _all_warnings(caplog):
 
 
 def write(path, messages=MESSAGES, storage=StoragePlugin.MCAP, compression=CompressionMode.NONE):
-    writer = Writer2(path, version=8, storage_plugin=storage)
-    writer.set_compression(compression, CompressionFormat.ZSTD)
-    with writer:
-        connection = writer.add_connection("/words", STRING, typestore=typestore())
-        for stamp, data in messages:
-            writer.write(connection, stamp, data)
-    return path
+    return write_rosbag2(path, "/words", STRING, messages, storage, compression)
 
 
 def contents(path):

@@ -10,7 +10,7 @@ import pytest
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from rosbags.rosbag1 import Writer as Writer1
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -18,6 +18,7 @@ from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.typestore import new_typestore, typestore
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import MessageError, read_camera, read_color, read_depth
+from helpers.bags import write_rosbag2
 
 IMAGE = "sensor_msgs/msg/Image"
 FACTORY = MessageFactory(message_type)
@@ -32,14 +33,8 @@ def serialised(frames):
         yield frame.stamp_ns, bytes(typestore().serialize_cdr(message, IMAGE))
 
 
-def write_rosbag2(path, messages, storage=StoragePlugin.MCAP, compression=CompressionMode.NONE):
-    writer = Writer2(path, version=9, storage_plugin=storage)
-    writer.set_compression(compression, CompressionFormat.ZSTD)
-    with writer:
-        connection = writer.add_connection("/color", IMAGE, typestore=typestore())
-        for stamp, data in messages:
-            writer.write(connection, stamp, data)
-    return path
+def write(path, messages, storage=StoragePlugin.MCAP, compression=CompressionMode.NONE):
+    return write_rosbag2(path, "/color", IMAGE, messages, storage, compression)
 
 
 def contents(path):
@@ -308,7 +303,7 @@ def test_a_folder_without_metadata_is_read_file_by_file(tmp_path, messages):
     folder.mkdir()
     for number in (2, 10):
         part = messages[:20] if number == 2 else messages[20:]
-        whole = write_rosbag2(tmp_path / f"part_{number}", part)
+        whole = write(tmp_path / f"part_{number}", part)
         shutil.copy(whole / f"part_{number}.mcap", folder / f"bag_{number}.mcap")
     with BagReader(folder) as bag:
         assert [topic.count for topic in bag.topics] == [COUNT]

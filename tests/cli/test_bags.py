@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
-from cvdl.cli.app import app
 from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_color, read_depth, stamp_ns
-
-DATA = Path(__file__).parents[2] / "../shared/data"
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, list(map(str, arguments)))
-    if result.exception:
-        raise result.exception
-    return result.output
+from helpers.cli import run_command
+from helpers.paths import DATA
 
 
 def test_info(bag):
-    lines = run("info", bag).splitlines()
+    lines = run_command("info", bag).splitlines()
     assert lines[0] == f"{bag}: rosbag2 (MCAP)"
     assert lines[1] == "15 messages in 0.13 s from 2023-11-14 22:13:20 UTC"
     rows = [" ".join(line.split()) for line in lines[2:5]]
@@ -42,7 +32,7 @@ def test_info(bag):
 def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/only", 0, MessageFactory(message_type).color(frame))
-    text = run("info", tmp_path / "bag")
+    text = run_command("info", tmp_path / "bag")
     assert "/only" in text
     assert "there is no depth topic in it" in text
     assert not text.rstrip().endswith("Its topics:")
@@ -52,19 +42,24 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
 def test_info_of_a_bag_without_images(tmp_path):
     with BagWriter(tmp_path / "bag.bag_out") as bag:
         bag.write("/tf", 0, MessageFactory(message_type).tf(0, "a", "b", np.eye(4)))
-    lines = run("info", tmp_path / "bag.bag_out").splitlines()
+    lines = run_command("info", tmp_path / "bag.bag_out").splitlines()
     assert lines[0].endswith("bag.bag_out: rosbag2 (MCAP)")
     assert lines[-1] == "There is nothing to replay: no topic holds images."
 
 
-@pytest.fixture(params=["simulated", "pairs", "osd", "tabletop_demo"])
+@pytest.fixture(
+    params=[
+        "simulated",
+        "pairs",
+        pytest.param("osd", marks=pytest.mark.real("osd")),
+        pytest.param("tabletop_demo", marks=pytest.mark.real("tabletop_demo")),
+    ]
+)
 def image_folder(request, tmp_path):
-    """Folders in both layouts, real ones where they are at hand."""
+    """Folders in both layouts, simulated and real."""
     if request.param in ("osd", "tabletop_demo"):
-        if not (DATA / request.param).is_dir():
-            pytest.skip(f"needs the real data in ../shared/data/{request.param}")
         return DATA / request.param
-    run("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
+    run_command("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
     if request.param == "simulated":
         return tmp_path / "images"
     pairs = tmp_path / "pairs"
@@ -81,7 +76,7 @@ def image_folder(request, tmp_path):
 
 def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     folder = ImageFolder(image_folder)
-    text = run("bag", "from-images", image_folder, tmp_path / "bag", "--fps", 10)
+    text = run_command("bag", "from-images", image_folder, tmp_path / "bag", "--fps", 10)
     assert f"{len(folder)} frames in {tmp_path / 'bag'}" in text
     with BagReader(tmp_path / "bag") as bag:
         topics = find_topics(bag)
@@ -97,13 +92,13 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     np.testing.assert_array_equal(read_color(images[COLOR_TOPIC][-1]), last.color)
     np.testing.assert_array_equal(read_depth(images[DEPTH_TOPIC][-1]), last.depth)
     with pytest.raises(BagError, match="bag already exists; use --overwrite"):
-        run("bag", "from-images", image_folder, tmp_path / "bag")
-    run("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
+        run_command("bag", "from-images", image_folder, tmp_path / "bag")
+    run_command("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
 
 
 def test_of_a_folder_that_cannot_be_read_to_its_end_there_is_no_bag(tmp_path):
-    run("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
+    run_command("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
     (tmp_path / "images" / "scene000001" / "color.png").write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"scene000001/color\.png"):
-        run("bag", "from-images", tmp_path / "images", tmp_path / "bag")
+        run_command("bag", "from-images", tmp_path / "images", tmp_path / "bag")
     assert not (tmp_path / "bag").exists()

@@ -1,20 +1,22 @@
 """``cvdl evaluate segmentation`` on two made-up scenes with a known answer."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from cvdl.cli import main
-from cvdl.cli.app import app
+from cvdl.core.camera import Camera
+from helpers.cli import error_of, run_command
+from helpers.datasets import write_scenes
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A table seen from above; scene 1 with one box, scene 2 with two but only one labelled."""
+    scenes = {}
     for number in (1, 2):
         depth = np.full((240, 320), 1000, np.uint16)
         depth[60:120, 60:140] = 900
@@ -22,21 +24,12 @@ def data(tmp_path: Path) -> Path:
         labels[60:120, 60:140] = 20
         if number == 2:
             depth[150:200, 200:260] = 880
-        folder = tmp_path / "data" / f"scene{number}"
-        folder.mkdir(parents=True)
-        cv2.imwrite(str(folder / "color.png"), np.full((240, 320, 3), 90, np.uint8))
-        cv2.imwrite(str(folder / "depth.png"), depth)
-        cv2.imwrite(str(folder / "labels.png"), labels)
-    camera = {"width": 320, "height": 240, "fx": 300, "fy": 300, "cx": 159.5, "cy": 119.5}
-    (tmp_path / "data" / "camera.json").write_text(json.dumps(camera))
-    return tmp_path / "data"
+        scenes[f"scene{number}"] = (np.full((240, 320, 3), 90, np.uint8), depth, labels)
+    camera = Camera(320, 240, 300, 300, 159.5, 119.5)
+    return write_scenes(tmp_path / "data", scenes, camera)
 
 
-def run(*args: object) -> str:
-    result = CliRunner().invoke(app, ["evaluate", "segmentation", *map(str, args)])
-    if result.exception:
-        raise result.exception
-    return result.stdout
+run = partial(run_command, "evaluate", "segmentation")
 
 
 def test_scores_table_json_and_sheet(data, tmp_path):
@@ -86,12 +79,6 @@ def test_split_and_settings_are_used(data, tmp_path):
         (["--data", "{data}", "--json", "{data}"], "is a folder; expected a file"),
     ],
 )
-def test_bad_input_is_one_line_and_status_1(args, words, data, monkeypatch, capsys):
-    command = ["cvdl", "evaluate", "segmentation", *(arg.format(data=data) for arg in args)]
-    monkeypatch.setattr("sys.argv", command)
-    with pytest.raises(SystemExit) as stop:
-        main()
-    message = str(stop.value.code)
-    assert message.startswith("error: ")
-    assert words in message
-    assert "\n" not in message
+def test_bad_input_is_an_error_in_one_line(args, words, data, monkeypatch):
+    options = [arg.format(data=data) for arg in args]
+    assert words in error_of(monkeypatch, "evaluate", "segmentation", *options)

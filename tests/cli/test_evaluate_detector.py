@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from cvdl.cli import main
-from cvdl.cli.app import app
+from cvdl.core.camera import Camera
 from cvdl.core.registry import Model
 from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
+from helpers.cli import error_of, run_command
+from helpers.datasets import write_coco, write_scenes
 
 BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
 
@@ -58,26 +59,15 @@ def data(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, names: list[str]) -> Path:
-    folder.mkdir()
-    images, annotations = [], []
-    for number, (name, (x, y, width, height)) in enumerate(BOXES.items()):
+    images = {}
+    for name, (x, y, width, height) in BOXES.items():
         color = np.zeros((80, 100, 3), np.uint8)
         color[y : y + height, x : x + width] = 200
-        cv2.imwrite(str(folder / f"{name}.png"), color)
-        images.append({"id": number, "file_name": f"{name}.png", "width": 100, "height": 80})
-        box = [x, y, width, height]
-        annotations.append({"id": number, "image_id": number, "category_id": 0, "bbox": box})
-    categories = [{"id": label, "name": name} for label, name in enumerate(names)]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(content))
-    return folder
+        images[name] = (color, [(0, BOXES[name])])
+    return write_coco(folder, names, images)
 
 
-def run(*args: object) -> tuple[str, str]:
-    result = CliRunner().invoke(app, ["evaluate", "detector", *map(str, args)])
-    if result.exception:
-        raise result.exception
-    return result.stdout, result.stderr
+run = partial(run_command, "evaluate", "detector")
 
 
 def test_table_json_and_pictures(data, detector, tmp_path):
@@ -85,11 +75,11 @@ def test_table_json_and_pictures(data, detector, tmp_path):
     outputs = [
         part for key, name in paths.items() for part in (f"--{key}", tmp_path / "new" / name)
     ]
-    text, notes = run("--data", data, *outputs)
+    text = run("--data", data, *outputs)
     assert detector.asked == [("packaged", "cpu")]
     for words in ("AP50:95", "0.505", "detect: median, p95", "o.json", "s.png", "m.png"):
         assert words in text.replace("\n", "")
-    assert "unknown to rgbd_rcnn: bowl" in notes
+    assert "unknown to rgbd_rcnn: bowl" in text
     content = json.loads((tmp_path / "new/o.json").read_text())
     # The first is right, the second not: recall 1/2 with full precision, 51 of 101 recalls.
     assert content["ap50"] == pytest.approx(51 / 101)
@@ -121,16 +111,11 @@ def test_proposals_are_given_and_timed(data, detector, tmp_path, monkeypatch):
 
 
 def test_other_layouts(detector, tmp_path):
-    folder = tmp_path / "osd" / "scene1"
-    folder.mkdir(parents=True)
     color = np.zeros((80, 100, 3), np.uint8)
     color[20:60, 50:90] = 200
     labels = np.where(color[..., 0] > 0, 20, 1).astype(np.uint8)
-    cv2.imwrite(str(folder / "color.png"), color)
-    cv2.imwrite(str(folder / "depth.png"), np.full((80, 100), 900, np.uint16))
-    cv2.imwrite(str(folder / "labels.png"), labels)
-    camera = {"width": 100, "height": 80, "fx": 90, "fy": 90, "cx": 49.5, "cy": 39.5}
-    (folder / "camera.json").write_text(json.dumps(camera))
+    scene = color, np.full((80, 100), 900, np.uint16), labels
+    write_scenes(tmp_path / "osd", {"scene1": scene}, Camera(100, 80, 90, 90, 49.5, 39.5))
     args = ["--data", tmp_path / "osd", "--dataset", "osd", "--json", tmp_path / "o.json"]
     with pytest.raises(
         ValueError, match=r"it finds Tin_Can, mug; labelled are object\. .*agnostic"
@@ -150,15 +135,9 @@ def test_other_layouts(detector, tmp_path):
         (["--data", "{data}", "--weights", "none.safetensors"], "none.safetensors: no such file"),
     ],
 )
-def test_bad_input_is_one_line_and_status_1(args, words, data, monkeypatch):
-    command = ["cvdl", "evaluate", "detector", *(arg.format(data=data) for arg in args)]
-    monkeypatch.setattr("sys.argv", command)
-    with pytest.raises(SystemExit) as stop:
-        main()
-    message = str(stop.value.code)
-    assert message.startswith("error: ")
-    assert words in message
-    assert "\n" not in message
+def test_bad_input_is_an_error_in_one_line(args, words, data, monkeypatch):
+    options = [arg.format(data=data) for arg in args]
+    assert words in error_of(monkeypatch, "evaluate", "detector", *options)
 
 
 def test_nothing_labelled(detector, data):

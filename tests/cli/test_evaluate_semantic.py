@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from cvdl.cli.app import app
 from cvdl.core.errors import InputError
 from cvdl.detection.models.segnet.detector import SegNetDetector
+from helpers.cli import run_command
+from helpers.datasets import write_coco
 
 CLASSES = ("can", "mug")
 BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
@@ -22,28 +23,12 @@ BOXES = {"a": [10, 10, 30, 40], "b": [50, 20, 40, 40]}  # x, y, width, height
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """In COCO's format, a can that fills its box in each view."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    images, annotations = [], []
-    for number, (name, (x, y, width, height)) in enumerate(BOXES.items()):
+    images = {}
+    for name, (x, y, width, height) in BOXES.items():
         color = np.zeros((80, 100, 3), np.uint8)
         color[y : y + height, x : x + width] = 200
-        cv2.imwrite(str(folder / f"{name}.png"), color)
-        images.append({"id": number, "file_name": f"{name}.png", "width": 100, "height": 80})
-        corners = [x, y, x + width, y, x + width, y + height, x, y + height]
-        annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": 0,
-                "bbox": [x, y, width, height],
-                "segmentation": [corners],
-            }
-        )
-    categories = [{"id": label, "name": name} for label, name in enumerate(CLASSES)]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(content))
-    return folder
+        images[name] = (color, [(0, BOXES[name])])
+    return write_coco(tmp_path / "data", CLASSES, images, with_masks=True)
 
 
 def weights(path: Path, classes: tuple[str, ...]) -> Path:
@@ -58,11 +43,7 @@ def weights(path: Path, classes: tuple[str, ...]) -> Path:
     return path
 
 
-def run(*args: object) -> str:
-    result = CliRunner().invoke(app, ["evaluate", "semantic", *map(str, args)])
-    if result.exception:
-        raise result.exception
-    return result.stdout
+run = partial(run_command, "evaluate", "semantic")
 
 
 def test_table_json_and_picture(data, tmp_path):

@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.ros.interfaces import message_type
+from helpers.cli import error_of
 
 
 @pytest.fixture
@@ -52,14 +52,10 @@ def made(monkeypatch):
 def test_what_is_missing_is_said_in_one_line(ros, made, monkeypatch, lacks, options, words):
     names = "rclpy", "vision_msgs"
     ros(has=tuple(name for name in names if name != lacks), lacks=(lacks,))
-    monkeypatch.setattr("sys.argv", ["cvdl", "live", *options])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    message = str(stop.value.code)
+    message = error_of(monkeypatch, "live", *options)
     assert message.startswith(f"error: {words}")
     remedy = "pip install '.[live]'" if lacks == "rclpy" else "run cvdl live --setup"
     assert message.endswith(remedy)
-    assert "\n" not in message
     assert not made
 
 
@@ -83,9 +79,6 @@ def test_set_up_leaves_messages_alone_where_they_are(ros, made):
 
 
 def test_words_that_ros_would_pass_over_are_refused(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["cvdl", "live", "segmentation.up=tf"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert str(stop.value.code).startswith(
+    assert error_of(monkeypatch, "live", "segmentation.up=tf").startswith(
         "error: unknown argument 'segmentation.up=tf'; accepted: options, --set K=V among them"
     )

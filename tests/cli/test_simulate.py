@@ -1,21 +1,17 @@
 """``cvdl simulate``."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cvdl.bags import BagReader
-from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets import OsdDataset
+from helpers.cli import error_of, run_command
 
-
-def run(*args: object) -> str:
-    result = CliRunner().invoke(app, ["simulate", *map(str, args)])
-    if result.exception:
-        raise result.exception
-    return result.stdout
+run = partial(run_command, "simulate")
 
 
 def test_a_bag_by_default(tmp_path: Path) -> None:
@@ -29,9 +25,7 @@ def test_images_and_overwriting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     out = tmp_path / "out"
     run(out, "--scenes", 2, "--format", "images")
     assert len(OsdDataset(out)) == 2
-    monkeypatch.setattr("sys.argv", ["cvdl", "simulate", str(out), "--format", "images"])
-    with pytest.raises(SystemExit, match=r"error: .*--overwrite"):
-        main()
+    assert "--overwrite" in error_of(monkeypatch, "simulate", out, "--format", "images")
     run(out, "--scenes", 1, "--format", "images", "--overwrite")
     assert len(OsdDataset(out)) == 1
 
@@ -52,6 +46,4 @@ def test_a_place_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "out"
-    monkeypatch.setattr("sys.argv", ["cvdl", "simulate", str(out), "--format", kind])
-    with pytest.raises(SystemExit, match=r"error: .*file"):
-        main()
+    assert "file" in error_of(monkeypatch, "simulate", out, "--format", kind)

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 from typer.testing import CliRunner
 
-from cvdl.cli import main
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.registry import DATASETS, DatasetInfo
@@ -25,6 +24,7 @@ from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.trainer import Trainer
+from helpers.cli import error_of, run_command
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -114,10 +114,7 @@ def data(tmp_path_factory) -> Path:
 
 
 def run(*args: object, command: str = "train") -> str:
-    result = CliRunner().invoke(app, [command, "grasp", *map(str, args)])
-    if result.exception:
-        raise result.exception
-    return result.stdout
+    return run_command(command, "grasp", *args)
 
 
 def results(out: Path) -> dict:
@@ -250,15 +247,9 @@ def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
         (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are generated"),
     ],
 )
-def test_bad_input_is_one_line_and_status_1(args, words, data, tmp_path, monkeypatch, capsys):
-    args = [arg.format(data=data) for arg in args]
-    monkeypatch.setattr("sys.argv", ["cvdl", "train", "grasp", "--out", f"{tmp_path}/run", *args])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    message = str(stop.value.code)
-    assert message.startswith("error: ")
-    assert words in message
-    assert "\n" not in message
+def test_bad_input_is_an_error_in_one_line(args, words, data, tmp_path, monkeypatch):
+    options = ["--out", f"{tmp_path}/run", *(arg.format(data=data) for arg in args)]
+    assert words in error_of(monkeypatch, "train", "grasp", *options)
     assert not (tmp_path / "run").exists()
 
 

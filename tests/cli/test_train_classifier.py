@@ -15,6 +15,7 @@ from cvdl.cli.app import app
 from cvdl.core.errors import InputError
 from cvdl.detection import load_detector
 from cvdl.pipeline import load_config
+from helpers.datasets import write_coco
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,23 +26,14 @@ QUICK = ["--set", "backbone=mobilenet_v3_small", "--epochs", 1, "--set", "crops_
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """Six views of a red and a blue square on grey."""
-    folder = tmp_path_factory.mktemp("scenes")
-    images, annotations = [], []
+    images = {}
     for number in range(VIEWS):
         picture = np.full((96, 128, 3), 120, np.uint8)
-        for category, (x, color) in enumerate(((8, (0, 0, 255)), (72, (255, 0, 0))), 1):
-            y = 10 + 5 * number
+        y = 10 + 5 * number
+        for x, color in ((8, (0, 0, 255)), (72, (255, 0, 0))):
             picture[y : y + 40, x : x + 40] = color
-            box = {"bbox": [x, y, 40, 40], "area": 1600, "iscrowd": 0}
-            place = {"id": len(annotations) + 1, "image_id": number, "category_id": category}
-            annotations.append({**place, **box})
-        name = f"{number}.png"
-        cv2.imwrite(str(folder / name), picture)
-        images.append({"id": number, "file_name": name, "width": 128, "height": 96})
-    categories = [{"id": 1, "name": "red"}, {"id": 2, "name": "blue"}]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(content))
-    return folder
+        images[str(number)] = (picture, [(0, (8, y, 40, 40)), (1, (72, y, 40, 40))])
+    return write_coco(tmp_path_factory.mktemp("scenes"), ("red", "blue"), images)
 
 
 def run(*args: object) -> str:

@@ -6,13 +6,13 @@ from cvdl.core.errors import InputError
 from cvdl.core.files import keep_outputs, write_atomically
 
 
-def test_one_file_for_two_outputs_is_refused(tmp_path):
+def test_one_file_for_two_outputs_is_an_error(tmp_path):
     keep_outputs([tmp_path / "a", None, None, tmp_path / "b"], overwrite=False)
     with pytest.raises(InputError, match="a is given for two outputs"):
         keep_outputs([tmp_path / "a", tmp_path / "b", Path(tmp_path, "a")], overwrite=True)
 
 
-def test_a_full_disk_is_said_with_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_the_old_one(tmp_path, monkeypatch):
     file = tmp_path / "a.json"
     write_atomically(file, b"old")
 

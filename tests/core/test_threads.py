@@ -1,4 +1,4 @@
-"""Threads of the libraries: how many there are, how they wait, and what a fork leaves of them."""
+"""Threads of the libraries: how many there are, how they wait, and how they survive a fork."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from cvdl.core import threads
 
 WAITING = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
 COUNTS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-SAY_ENVIRONMENT = """
+PRINT_ENVIRONMENT = """
 import os, sys
 {before}
 import cvdl
@@ -22,8 +22,8 @@ print(json.dumps(dict(os.environ)))
 """
 
 
-def answer(code, *arguments, **environment):
-    """What a fresh Python prints as JSON, with no setting of threads but these."""
+def run_python(code, *arguments, **environment):
+    """The JSON that a new Python process prints, with only these thread settings."""
     clean = {name: value for name, value in os.environ.items() if name not in WAITING + COUNTS}
     ran = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -37,17 +37,17 @@ def answer(code, *arguments, **environment):
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-def test_threads_wait_briefly_and_what_the_user_has_set_stays():
-    said = answer(SAY_ENVIRONMENT.format(before=""))
-    assert (said["GOMP_SPINCOUNT"], said["KMP_BLOCKTIME"]) == ("1000", "1")
-    said = answer(SAY_ENVIRONMENT.format(before=""), GOMP_SPINCOUNT="7")
-    assert said["GOMP_SPINCOUNT"] == "7"
-    said = answer(SAY_ENVIRONMENT.format(before=""), OMP_WAIT_POLICY="active")
-    assert not {"GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & said.keys()
+def test_threads_wait_briefly_unless_the_user_has_set_otherwise():
+    environment = run_python(PRINT_ENVIRONMENT.format(before=""))
+    assert (environment["GOMP_SPINCOUNT"], environment["KMP_BLOCKTIME"]) == ("1000", "1")
+    environment = run_python(PRINT_ENVIRONMENT.format(before=""), GOMP_SPINCOUNT="7")
+    assert environment["GOMP_SPINCOUNT"] == "7"
+    environment = run_python(PRINT_ENVIRONMENT.format(before=""), OMP_WAIT_POLICY="active")
+    assert not {"GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & environment.keys()
 
 
 @pytest.mark.parametrize("module", ["cvdl.cli", "cvdl.ros.executables", "cvdl.pipeline"])
-def test_every_entry_sets_the_environment_before_libraries_are_loaded(module):
+def test_every_entry_point_sets_the_environment_before_libraries_are_loaded(module):
     code = f"""
 import builtins, json, os, sys
 real, seen = builtins.__import__, {{}}
@@ -58,7 +58,7 @@ builtins.__import__ = spy
 import {module}
 print(json.dumps([seen.get(name, "1000") for name in ("torch", "cv2", "numpy", "numba")]))
 """
-    assert answer(code) == ["1000"] * 4
+    assert run_python(code) == ["1000"] * 4
 
 
 COUNT = """
@@ -73,7 +73,7 @@ print(json.dumps([*counts, *(info["num_threads"] for info in threadpool_info())]
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_thread_counts_follow_the_affinity():
-    assert set(answer(COUNT)) == {1}
+    assert set(run_python(COUNT)) == {1}
 
 
 LATE = """
@@ -88,9 +88,9 @@ print(json.dumps(torch.get_num_threads()))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
-def test_a_torch_that_came_before_is_limited_unless_the_user_has_said():
-    assert answer(LATE) == 1
-    assert answer(LATE, OMP_NUM_THREADS="3") == 4
+def test_a_torch_that_is_loaded_first_is_limited_unless_the_user_has_set_otherwise():
+    assert run_python(LATE) == 1
+    assert run_python(LATE, OMP_NUM_THREADS="3") == 4
 
 
 @pytest.mark.parametrize(
@@ -110,22 +110,22 @@ def test_a_torch_that_came_before_is_limited_unless_the_user_has_said():
         ({"cpu.max": "broken"}, "0::/\n3:memory:/a", math.inf),
     ],
 )
-def test_a_quota_is_the_smallest_of_the_control_groups(tmp_path, files, groups, cores):
+def test_the_smallest_quota_of_the_control_groups_counts(tmp_path, files, groups, cores):
     for name, content in files.items():
         path = tmp_path / "root" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{content}\n")
     listed = tmp_path / "groups"
     listed.write_text(f"{groups}\n")
-    assert threads._quota(tmp_path / "root", listed) == cores
-    assert threads._quota(tmp_path / "root", tmp_path / "none") == math.inf
+    assert threads.cpu_quota(tmp_path / "root", listed) == cores
+    assert threads.cpu_quota(tmp_path / "root", tmp_path / "none") == math.inf
 
 
 def test_a_quota_limits_the_libraries(monkeypatch):
     for name in COUNTS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(threads, "_affinity", lambda: 8)
-    monkeypatch.setattr(threads, "_quota", lambda *_: 1.5)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(threads, "cpu_quota", lambda *_: 1.5)
     monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
     assert threads.usable_cores() == 2
     threads.set_up()
@@ -139,7 +139,7 @@ FORK = """
 import json, os, signal
 signal.alarm(100)
 from cvdl.pipeline import Perception
-from cvdl.warm_up import made_up_frame
+from cvdl.ros.warm_up import made_up_frame
 import torch
 torch.set_num_threads(2)
 frame, perceive = made_up_frame(), Perception()
@@ -158,6 +158,6 @@ assert torch.get_num_threads() == 2
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_runs_the_stages_on_its_one_thread():
-    before, after, count = answer(FORK)
+    before, after, count = run_python(FORK)
     assert before == after > 0
     assert count == 1

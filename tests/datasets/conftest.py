@@ -7,27 +7,24 @@ import cv2
 import numpy as np
 import pytest
 
+from cvdl.core.camera import Camera
+from helpers.datasets import write_scenes
+
 WIDTH, HEIGHT = 16, 12
 
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Path:
     """Three scene folders; red color, depth 500 mm with one hole, labels in parts."""
-    for name in ("learn10", "learn2", "learn1"):
-        (tmp_path / name).mkdir()
-        color = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        color[..., 2] = 200  # red, in OpenCV's order
-        depth = np.full((HEIGHT, WIDTH), 500, np.uint16)
-        depth[0, 0] = 0
-        labels = np.full((HEIGHT, WIDTH), 3, np.uint8)
-        labels[0, 0] = 0
-        labels[2:6, 2:6], labels[2:4, 2:6], labels[8:, 8:] = 20, 21, 30
-        cv2.imwrite(str(tmp_path / name / "color.png"), color)
-        cv2.imwrite(str(tmp_path / name / "depth.png"), depth)
-        cv2.imwrite(str(tmp_path / name / "labels.png"), labels)
-    camera = {"width": WIDTH, "height": HEIGHT, "fx": 20.0, "fy": 21.0, "cx": 7.5, "cy": 5.5}
-    (tmp_path / "camera.json").write_text(json.dumps(camera))
-    return tmp_path
+    color = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    color[..., 2] = 200  # red, in OpenCV's order
+    depth = np.full((HEIGHT, WIDTH), 500, np.uint16)
+    depth[0, 0] = 0
+    labels = np.full((HEIGHT, WIDTH), 3, np.uint8)
+    labels[0, 0] = 0
+    labels[2:6, 2:6], labels[2:4, 2:6], labels[8:, 8:] = 20, 21, 30
+    scenes = dict.fromkeys(("learn10", "learn2", "learn1"), (color, depth, labels))
+    return write_scenes(tmp_path, scenes, Camera(WIDTH, HEIGHT, 20.0, 21.0, 7.5, 5.5))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from cvdl.core.camera import Camera
 from cvdl.datasets.cornell import CornellDataset, depth_from_distance
 from cvdl.datasets.reading import DatasetError
+from helpers.paths import DATA
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "cornell" / "01"
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 USUAL_ORIGIN = np.array([-0.2095, 0.826, 0.160])
 
@@ -173,9 +173,9 @@ def test_an_empty_folder_is_reported(tmp_path):
         CornellDataset(tmp_path)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is missing")
+@pytest.mark.real("cornell/01")
 def test_the_real_table_is_flat():
-    data = CornellDataset(REAL)
+    data = CornellDataset(DATA / "cornell" / "01")
     assert len(data) == 76
     assert len(set(data.object_ids)) == 21
     for sample in (data[index] for index in range(0, 76, 25)):

@@ -8,8 +8,7 @@ import pytest
 
 from cvdl.datasets.cornell_rgb import CornellRgbDataset
 from cvdl.datasets.reading import DatasetError
-
-REAL = Path(__file__).parents[3] / "shared" / "data" / "cornell_rgb"
+from helpers.paths import DATA
 
 
 @pytest.fixture
@@ -84,13 +83,13 @@ def test_an_empty_folder_is_reported(tmp_path):
         CornellRgbDataset(tmp_path)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is missing")
+@pytest.mark.real("cornell_rgb")
 def test_real_plates_are_beside_the_objects():
     """The middles of the plates show the table's color; turned the other way, they do less often.
 
     The same rectangles mirrored, as with y down instead of up, are the other way.
     """
-    data = CornellRgbDataset(REAL)
+    data = CornellRgbDataset(DATA / "cornell_rgb")
     assert len(data) == 528
     beside, mirrored = [], []
     for sample in (data[index] for index in range(0, len(data), 8)):

@@ -9,8 +9,7 @@ import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.datasets import DatasetError, ImageFolder
-
-DATA = Path(__file__).parents[2] / "../shared/data"
+from helpers.paths import DATA
 
 
 def edit_camera(path: Path, **changes: object) -> None:
@@ -144,10 +143,9 @@ def test_invalid_intrinsics_files_are_reported(scenes, text, words):
         ImageFolder(scenes)[0]
 
 
+@pytest.mark.real("osd", "tabletop_demo")
 @pytest.mark.parametrize(("name", "count"), [("osd", 45), ("tabletop_demo", 6)])
 def test_real_data(name, count):
-    if not (DATA / name).is_dir():
-        pytest.skip(f"no real data at {DATA / name}")
     folder = ImageFolder(DATA / name)
     assert len(folder) == count
     frame = folder[0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -18,8 +16,8 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.detection.placing import Places
 from cvdl.detection.stage import DetectionStage
 from cvdl.segmentation import TabletopSegmenter
+from helpers.paths import DATA
 
-DEMO = Path(__file__).parents[2].parent / "shared" / "data" / "tabletop_demo"
 CAMERA = Camera(320, 240, 260.0, 260.0, 160.0, 120.0)
 #: Rows and columns of the table in the image; behind it is the floor, 0.7 m lower.
 TABLE = (slice(90, 240), slice(30, 290))
@@ -220,9 +218,9 @@ def test_the_stage_leaves_out_marks_and_counts():
     assert scene.refused_detections == {}
 
 
-@pytest.mark.skipif(not DEMO.is_dir(), reason=f"{DEMO} is missing")
+@pytest.mark.real("tabletop_demo")
 def test_the_lying_marker_of_a_recording_is_kept_and_its_table_is_not():
-    frame = ImageFolder(DEMO)[4]
+    frame = ImageFolder(DATA / "tabletop_demo")[4]
     labels, plane, _ = TabletopSegmenter()(frame)
     where = Places(frame, labels, plane, {})
     for marker in ((130, 189, 195, 244), (558, 247, 621, 331)):

@@ -13,6 +13,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import OrientedBox, Plane, SceneObject
 from cvdl.grasping.rectangles import GraspRectangles
+from helpers.rays import between_faces, camera_above, yaw_rotation
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 NOISE = 1.5e-3  # metres at 1 m, growing with z squared
@@ -40,21 +41,18 @@ class Solid:
 
     @property
     def rotation(self) -> NDArray[np.float64]:
-        cos, sin = np.cos(np.deg2rad(self.yaw)), np.sin(np.deg2rad(self.yaw))
-        turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+        turn = yaw_rotation(self.yaw)
         return turn @ np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]) if self.lies else turn
 
     def distance(self, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """How many rays (..., 3) long it is to the solid, infinite where it is missed."""
         start = (eye - np.array(self.center)) @ self.rotation
         along = rays @ self.rotation
-        enter, leave = np.zeros(rays.shape[:-1]), np.full(rays.shape[:-1], np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            for axis in (2,) if self.is_round else (0, 1, 2):
-                ends = [(s * self.size[axis] / 2 - start[axis]) / along[..., axis] for s in (-1, 1)]
-                enter = np.maximum(enter, np.minimum(*ends))
-                leave = np.minimum(leave, np.maximum(*ends))
-            if self.is_round:
+        if not self.is_round:
+            enter, leave = between_faces(start, along, self.size)
+        else:
+            enter, leave = between_faces(start, along, self.size, axes=(2,))
+            with np.errstate(divide="ignore", invalid="ignore"):
                 a = (along[..., :2] ** 2).sum(-1)
                 b = along[..., :2] @ start[:2]
                 root = np.sqrt(b * b - a * (start[:2] @ start[:2] - (self.size[0] / 2) ** 2))
@@ -104,10 +102,7 @@ class View:
 
 
 def _look(*solids: Solid, elevation: float = 50.0, distance: float = 0.8, seed: int = 0) -> View:
-    angle = np.deg2rad(elevation)
-    cos, sin = np.cos(angle), np.sin(angle)
-    eye = distance * np.array([0, -cos, sin])
-    axes = np.array([[1, 0, 0], [0, -sin, cos], [0, -cos, -sin]])
+    eye, axes = camera_above(elevation, distance)
     size = (CAMERA.height, CAMERA.width)
     rays = CAMERA.deproject(np.ones(size, np.float32)).astype(float) @ axes.T
     with np.errstate(divide="ignore"):

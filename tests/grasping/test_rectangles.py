@@ -190,7 +190,7 @@ def test_scores_and_some_of_them():
 
 
 def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="2 values of opening for 1 centres"):
+    with pytest.raises(ValueError, match="2 values of opening for 1 centers"):
         GraspRectangles([[0, 0]], [0], [1, 2], [1])
     with pytest.raises(ValueError, match="3 values of score"):
         GraspRectangles([[0, 0]], [0], [1], [1], [1, 2, 3])

@@ -21,8 +21,8 @@ from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks import cuda_graphs as capture
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input_gpu import gpu_input
+from cvdl.ros.warm_up import made_up_frame
 from cvdl.training.loop import TrainingSettings
-from cvdl.warm_up import made_up_frame
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

@@ -22,10 +22,9 @@ from cvdl.messages.factory import MessageFactory
 from cvdl.messages.markers import marker_array
 from cvdl.messages.topics import TOPICS
 from cvdl.replay import NAMESPACE
-from cvdl.ros import documentation
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "config/cameras").glob("*.yaml"))
 KNOWN_TOPICS = {
     COLOR_TOPIC,
@@ -40,32 +39,6 @@ ARGUMENTS = re.findall(r'DeclareLaunchArgument\(\s*"(\w+)"', LAUNCH)
 
 def text(path: str | Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        (documentation.PARAMETER_FILE, lambda old: documentation.parameter_file()),
-        *((page, documentation.renew) for page in documentation.DOCS),
-    ],
-)
-def test_generated_files_are_up_to_date(path, expected):
-    assert text(path) == expected(text(path)), "run: python -m cvdl.ros.documentation"
-
-
-def test_a_stale_table_is_written_again():
-    docs = text("docs/ros.md")
-    stale = docs.replace("| `grasp.max_opening` |", "| `grasp.old_name` |")
-    stale = stale.replace("| `overlay` | sensor_msgs/Image |", "| `overlay` | sensor_msgs/Old |")
-    assert stale != docs
-    assert documentation.renew(stale) == docs
-
-
-def test_docs_without_tables_are_refused():
-    with pytest.raises(ValueError, match="no table"):
-        documentation.renew("text\n")
-    with pytest.raises(ValueError, match="the table of topics has no end"):
-        documentation.renew("<!-- table of topics -->\n")
 
 
 def test_parameter_file_has_every_parameter_with_its_default_and_its_type():

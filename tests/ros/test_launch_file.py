@@ -17,8 +17,8 @@ import yaml
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.messages.topics import TOPICS
 from cvdl.replay import NAMESPACE
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / "launch/perception.launch.py"
 
 

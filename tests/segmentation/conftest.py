@@ -15,6 +15,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, OrientedBox, Plane, Scene
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.segmentation.surface import Surface
+from helpers.rays import between_faces, camera_above, yaw_rotation
 
 KINECT = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 #: A Kinect's steps of inverse depth: 2.85 mm at 1 m.
@@ -42,8 +43,7 @@ class Block:
 
     @property
     def rotation(self) -> NDArray[np.float64]:
-        cos, sin = np.cos(np.deg2rad(self.yaw)), np.sin(np.deg2rad(self.yaw))
-        return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        return yaw_rotation(self.yaw)
 
     @property
     def center(self) -> NDArray[np.float64]:
@@ -53,13 +53,7 @@ class Block:
         """How many rays (H, W, 3) long it is to the box: (H, W), infinite where it is missed."""
         start = (eye - self.center) @ self.rotation
         along = rays @ self.rotation.astype(np.float32)
-        enter, leave = np.float32(0), np.float32(np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            for axis in range(3):
-                half = self.size[axis] / 2
-                ends = [(np.float32(s * half - start[axis])) / along[..., axis] for s in (-1, 1)]
-                enter = np.maximum(enter, np.minimum(*ends))
-                leave = np.minimum(leave, np.maximum(*ends))
+        enter, leave = between_faces(start, along, self.size)
         return np.where(leave > enter, enter, np.inf).astype(np.float32)
 
 
@@ -122,11 +116,7 @@ def _cast(
         camera: intrinsics.
         seed: of the noise.
     """
-    angle = np.deg2rad(elevation)
-    eye = distance * np.array([0, -np.cos(angle), np.sin(angle)])
-    axes = np.array(  # in columns: the camera's in the world
-        [[1, 0, 0], [0, -np.sin(angle), np.cos(angle)], [0, -np.cos(angle), -np.sin(angle)]]
-    )
+    eye, axes = camera_above(elevation, distance)
     rays = camera.deproject(np.ones((camera.height, camera.width), np.float32))
     rays = rays @ axes.T.astype(np.float32)
     solids = [(0, solid) for solid in room]

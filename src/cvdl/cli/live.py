@@ -19,21 +19,21 @@ def command(
         typer.Argument(help="ROS arguments, after --, such as --ros-args -p use_sim_time:=true."),
     ] = None,
     color_topic: Annotated[
-        str, typer.Option(help="Topic of colour images.")
+        str, typer.Option(help="Topic of color images.")
     ] = f"{_CAMERA}/image_raw",
     depth_topic: Annotated[
         str,
         typer.Option(
-            help="Topic of depth images; if not registered to colour, with camera_info beside it."
+            help="Topic of depth images; if not registered to color, with camera_info beside it."
         ),
     ] = "/camera/aligned_depth_to_color/image_raw",
     camera_info_topic: Annotated[
-        str, typer.Option(help="Topic of colour's CameraInfo.")
+        str, typer.Option(help="Topic of the CameraInfo of color.")
     ] = f"{_CAMERA}/camera_info",
     points_topic: Annotated[
         str | None,
         typer.Option(
-            help="Topic of an organised PointCloud2 with colour, instead of colour and depth."
+            help="Topic of an organized PointCloud2 with color, instead of color and depth."
         ),
     ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the result topics.")] = "/perception",
@@ -73,7 +73,7 @@ def command(
         generate_messages()
         typer.echo("done")
         return
-    message_type("vision_msgs/msg/Detection2DArray")  # says how to get it
+    message_type("vision_msgs/msg/Detection2DArray")  # its error explains how to get it
 
     from cvdl.core.config import load_settings, ros_parameters
     from cvdl.ros.parameters import PerceptionNodeConfig, values_of
@@ -89,7 +89,7 @@ def command(
 
     if points_topic:
         chosen = chosen.model_copy(update={"source": "points"})
-    # What nobody has set here, ROS's own command line may.
+    # ROS's own command line may set the others.
     values, defaults = values_of(chosen), values_of(type(chosen)())
     given = {name: value for name, value in values.items() if value != defaults[name]}
     if config is not None:

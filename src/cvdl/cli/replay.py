@@ -25,18 +25,18 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
-        str | None, typer.Option(help="Topic of colour images; default: found by type.")
+        str | None, typer.Option(help="Topic of color images; default: found by type.")
     ] = None,
     depth_topic: Annotated[
         str | None, typer.Option(help="Topic of depth images; default: found by type.")
     ] = None,
     camera_info_topic: Annotated[
-        str | None, typer.Option(help="Topic of colour's CameraInfo; default: found by type.")
+        str | None, typer.Option(help="Topic of the CameraInfo of color; default: found by type.")
     ] = None,
     points_topic: Annotated[
         str | None,
         typer.Option(
-            help="Topic of an organised PointCloud2 with colour, instead of colour and depth."
+            help="Topic of an organized PointCloud2 with color, instead of color and depth."
         ),
     ] = None,
     slop: Annotated[
@@ -44,7 +44,7 @@ def command(
         typer.Option(
             min=0,
             max=10,
-            help="Largest difference between the stamps of colour and depth, seconds.",
+            help="Largest difference between the stamps of color and depth, seconds.",
         ),
     ] = DEFAULT_SLOP_S,
     config: Config = None,
@@ -62,7 +62,7 @@ def command(
     """Find objects, their names and their grasps in each frame; write the results as a rosbag2.
 
     Topics that are not given are found by type. Depth in another coordinate frame is
-    registered to colour, with its own camera_info and the transform of tf. The output
+    registered to color, with its own camera_info and the transform of tf. The output
     holds the input's messages and the results, on topics below /perception.
     """
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Files that are written: none takes an older one's place unasked, or is left half."""
+"""Output files: none is overwritten without permission or left incomplete."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["keep_outputs", "write_atomically"]
 
 
 def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
-    """Sees to it that nothing is replaced unless that was asked for.
+    """Check that output files can be written, before any work is done.
 
     Args:
-        paths: of what is to be written; None for what is not.
-        overwrite: whether it was.
+        paths: The files to write; None is ignored.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
-        InputError: naming one that exists, is a folder, or is there twice.
+        InputError: If a path exists (without `overwrite`), is a folder or is given twice.
     """
     given = [path for path in paths if path is not None]
     for path in given:
@@ -32,10 +32,12 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill at any time leaves the old content or the new, never a part.
+    """Write a file; a process killed meanwhile leaves the old content or the new one.
+
+    Missing parent folders are created.
 
     Raises:
-        OSError: naming the file, if it cannot be written; no part of it stays.
+        OSError: If the file cannot be written. It names the file, whose old content is kept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.write_bytes(content)
     except OSError as error:
         part.unlink(missing_ok=True)
-        error.filename = str(path)  # a full disk names none
+        error.filename = str(path)  # the error of a full disk has none
         raise
     os.replace(part, path)

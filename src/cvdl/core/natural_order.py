@@ -1,4 +1,4 @@
-"""Names with numbers in the order that a person expects."""
+"""Natural sort order of names with numbers."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["natural_key"]
 
 
 def natural_key(name: str) -> tuple[str | int, ...]:
-    """Sorts the numbers in a name by value: learn2 before learn10."""
+    """Sort key that orders the numbers in names by value: learn2 before learn10."""
     return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))

@@ -1,7 +1,7 @@
-"""How many threads the libraries below use, and how these wait for each other.
+"""Threads of torch, OpenCV and numpy: how many there are and how they wait for each other.
 
-Importing `cvdl` comes before importing torch, OpenCV and numpy: they read their environment as they
-are loaded. What the user has set there stays.
+These libraries read their environment variables when they are loaded, so `cvdl` is imported before
+them. Variables that the user has set keep their values.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["limit_torch", "set_up", "usable_cores"]
+__all__ = ["cpu_quota", "limit_torch", "set_up", "usable_cores"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def set_up() -> None:
-    """Prepare the environment of libraries that are yet to be loaded, and forks."""
-    # A thread that waits in a loop keeps the one that it waits for off its core, for milliseconds
-    # at each step of a network, where another process has the other core. GNU's OpenMP (torch of
-    # Linux) counts rounds of its loop, Intel's and LLVM's (torch elsewhere) milliseconds.
+    """Set the environment variables of libraries that are loaded later, and prepare for forks."""
+    # A thread that waits in a busy loop can keep the thread that it waits for off its core, for
+    # milliseconds at each layer of a network, when another process uses the other core. GNU's
+    # OpenMP (torch on Linux) counts iterations of the loop, Intel's and LLVM's count milliseconds.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
         os.environ.setdefault("KMP_BLOCKTIME", "1")
-    # All libraries follow the affinity of the process by themselves, but not a container's quota.
+    # All libraries follow the process's affinity by themselves, but not a container's quota.
     cores = usable_cores()
     if cores < _affinity():
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))  # torch, OpenBLAS
@@ -34,14 +34,14 @@ def set_up() -> None:
 
 
 def usable_cores() -> int:
-    """How many cores the process may keep busy: by its affinity and its control group's quota."""
-    return max(1, math.ceil(min(_affinity(), _quota(_CGROUPS, Path("/proc/self/cgroup")))))
+    """Number of cores that the process's affinity and its control group's quota allow."""
+    return max(1, math.ceil(min(_affinity(), cpu_quota(_CGROUPS, Path("/proc/self/cgroup")))))
 
 
 def limit_torch() -> None:
-    """Let torch use no more threads than there are usable cores, unless the user has said.
+    """Limit torch's threads to the usable cores, unless the user has set OMP_NUM_THREADS.
 
-    For a torch that was loaded before cvdl, or before the process was bound to fewer cores.
+    This covers a torch that was loaded before cvdl or before the affinity changed.
     """
     import torch
 
@@ -55,12 +55,12 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(root: Path, groups: Path) -> float:
-    """The smallest quota of the process's control groups, in cores; inf without any.
+def cpu_quota(root: Path, groups: Path) -> float:
+    """Smallest quota among the process's control groups, in cores; inf without a quota.
 
     Args:
-        root: where control groups are mounted.
-        groups: a file with the groups of the process, as proc(5) has it.
+        root: Mount point of the control groups.
+        groups: File with the groups of the process, in the format of cgroups(7).
     """
     try:
         lines = groups.read_text().splitlines()
@@ -72,7 +72,7 @@ def _quota(root: Path, groups: Path) -> float:
         if controllers and "cpu" not in controllers.split(","):
             continue
         base = root / "cpu" if controllers else root
-        # In a container the group's path may be the host's: then only the root is there.
+        # In a container the path may be the host's; then only the root exists.
         path = base / group.lstrip("/")
         for folder in (path, *path.parents):
             quotas.append(_quota_of(folder))
@@ -82,7 +82,7 @@ def _quota(root: Path, groups: Path) -> float:
 
 
 def _quota_of(folder: Path) -> float:
-    """The quota of a control group, of version 2 or 1, in cores."""
+    """Quota of one control group, of version 2 or 1, in cores."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             words = " ".join((folder / name).read_text() for name in names).split()
@@ -95,11 +95,11 @@ def _quota_of(folder: Path) -> float:
 
 
 def _stay_single() -> None:
-    """In a forked child: libraries do all on the one thread that a fork leaves.
+    """Make libraries use one thread in a forked child.
 
-    Their others are gone, and they would wait for them for ever.
+    A fork keeps only one thread; the libraries would wait forever for the others.
     """
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
     if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(0)  # without its pool: with 1 it would first wait for the pool's end
+        cv2.setNumThreads(0)  # without its pool; 1 would first wait for the pool to end

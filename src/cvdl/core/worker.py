@@ -1,4 +1,4 @@
-"""Work off the executor's thread, with a queue of one: the newest item wins."""
+"""A worker thread with a queue of one: the newest item wins."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ Result = TypeVar("Result")
 
 
 class LatestWorker(Generic[Item]):
-    """One thread that works on the newest item; an item that it did not come to is let go.
+    """A thread that works on the newest item; a newer item replaces the waiting one.
 
-    So an item waits no longer than the one before it takes, however fast they come.
+    An item waits no longer than the previous one takes, however fast they come.
 
-    Networks that the items need are to be loaded with ``call``: where two threads of a process
-    have computed with OpenMP, as PyTorch does, its threads no longer wait for work but sleep, and
-    every network takes a quarter longer.
+    Load networks with ``call``: if two threads of a process have computed with OpenMP, as PyTorch
+    does, its threads sleep instead of waiting for work, and every network takes a quarter longer.
 
     Args:
-        work: called with each item on the thread; it sees to its own exceptions.
-        on_drop: called with each item that a newer one takes the place of, on the thread that
-            submits.
+        work: called with each item on the thread; handles its own exceptions.
+        on_drop: called with each replaced item, on the thread that submits.
     """
 
     def __init__(self, work: Callable[[Item], None], on_drop: Callable[[Item], None]) -> None:
@@ -39,12 +37,12 @@ class LatestWorker(Generic[Item]):
         self._calls: deque[Callable[[], None]] = deque()
         self._busy = self._stopped = False
         self._changed = threading.Condition()
-        # A daemon: a stage that hangs must not keep the process from ending.
+        # A daemon: a stage that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="cvdl worker", daemon=True)
         self._thread.start()
 
     def submit(self, item: Item) -> None:
-        """Have the thread work on an item next, in place of the one that waits."""
+        """Let the thread work on an item next, instead of the waiting one."""
         with self._changed:
             late, self._waiting = self._waiting, [item]
             self._changed.notify_all()
@@ -52,14 +50,14 @@ class LatestWorker(Generic[Item]):
             self._on_drop(each)
 
     def call(self, function: Callable[[], Result], wanted: Callable[[], bool]) -> Result:
-        """Call a function on the thread, and wait for what it returns or raises.
+        """Call a function on the thread, and return its result.
 
         Args:
-            function: to call.
-            wanted: whether it is still worth to wait; asked now and then.
+            function: function to call.
+            wanted: whether to continue waiting; called periodically.
 
         Raises:
-            CancelledError: if it no longer is; the function runs on.
+            CancelledError: if the result is no longer wanted; the function continues.
         """
         future: Future[Result] = Future()
 
@@ -78,13 +76,13 @@ class LatestWorker(Generic[Item]):
         return future.result()
 
     def clear(self, timeout_s: float) -> bool:
-        """Let go of what waits, and wait for the item under way; whether it ended in time."""
+        """Drop the waiting item, and wait for the current one; returns whether it ended in time."""
         with self._changed:
             self._waiting = []
             return self._changed.wait_for(lambda: not self._busy, timeout_s)
 
     def stop(self) -> None:
-        """End the thread: at once, or after the item under way, which is not waited for."""
+        """End the thread at once, or after the current item without waiting for it."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -106,4 +104,4 @@ class LatestWorker(Generic[Item]):
                 else:
                     task = partial(self._work, self._waiting.pop())
             task()
-            del task  # nothing of a frame is kept while the next one is waited for
+            del task  # keeps no frame while waiting for the next one

@@ -1,8 +1,8 @@
-"""Surface normals of a depth image, by a plane fitted round every pixel.
+"""Surface normals of a depth image, from a plane fitted around every pixel.
 
 A plane is linear in inverse depth (see ``cvdl.segmentation.plane``): 1/z = a x + b y + c over the
-viewing rays (x, y, 1), with a normal along (a, b, c). So the least-squares plane of a window is a
-few box filters over the whole image, with no loop over the pixels.
+viewing rays (x, y, 1), with a normal along (a, b, c). So the sums of the least-squares fit in all
+windows are box filters of the image.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from cvdl.core.compiled import compiled
 
 __all__ = ["FEWEST", "FLATTEST", "WINDOW", "surface_normals"]
 
-#: Pixels along a side of the window that a plane is fitted to: over 9 x 9 pixels a Kinect's noise
-#: at 0.8 m, 1 mm, turns the normal by about 3 degrees.
+#: Side of the window that a plane is fitted to, pixels. In 9 x 9 pixels, the noise of a Kinect at
+#: 0.8 m, 1 mm, rotates the normal by about 3 degrees.
 WINDOW = 9
-#: Share of a window that must have a reading.
+#: Share of a window that must have readings.
 FEWEST = 0.25
-#: Square pixels squared, least determinant of the readings' spread: a line gives no plane.
+#: Least determinant of the covariance of the readings, pixels^4: a line determines no plane.
 FLATTEST = 1e-3
 
 
 def surface_normals(
     depth: NDArray[np.float32], camera: Camera, window: int = WINDOW
 ) -> NDArray[np.float32]:
-    """The unit normal at each pixel, towards the camera.
+    """Return the unit normal at each pixel, pointing to the camera.
 
     Args:
-        depth: (H, W) float32, metres along z; NaN where there is no reading.
+        depth: (H, W) float32, meters along z; NaN where there is no reading.
         camera: intrinsics of that size.
-        window: odd, pixels along a side of the window that each plane is fitted to.
+        window: side of the window that each plane is fitted to, pixels, odd.
 
     Returns:
-        (H, W, 3) float32, in the camera's optical frame; NaN where the depth is, and where too
-        few readings lie round it.
+        (H, W, 3) float32, in the camera's optical frame; NaN where the depth is NaN or has too
+        few readings around it.
 
     Raises:
-        ValueError: if the image has not the camera's size or the window is even.
+        ValueError: if the size of the image is not the camera's, or the window is even.
     """
     if depth.shape != (camera.height, camera.width):
         raise ValueError(
@@ -55,7 +55,7 @@ def surface_normals(
     ramp = np.arange(window, dtype=np.float32) - window // 2
 
     def total(image: NDArray[np.float32], row: NDArray, column: NDArray) -> NDArray[np.float32]:
-        border = cv2.BORDER_CONSTANT  # nothing is known outside
+        border = cv2.BORDER_CONSTANT  # no readings outside of the image
         return cv2.sepFilter2D(image, cv2.CV_32F, row, column, borderType=border)
 
     weight = known.astype(np.float32)
@@ -80,14 +80,14 @@ def surface_normals(
 
 @compiled()
 def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore[no-untyped-def]
-    """Each pixel's plane from the sums over its window, written to the normals."""
+    """Solve for the plane of each pixel from the sums over its window; write the normals."""
     q, qx, qy, n, x, y, xx, yy, xy = sums
     for row in range(known.shape[0]):
         for col in range(known.shape[1]):
             count = n[row, col]
             if not known[row, col] or count < fewest:
                 continue
-            # About the centre of gravity of the window's readings.
+            # Relative to the mean position of the readings in the window.
             mx, my = x[row, col] / count, y[row, col] / count
             cxx = xx[row, col] - mx * x[row, col]
             cyy = yy[row, col] - my * y[row, col]
@@ -97,7 +97,7 @@ def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore
                 continue
             cx = qx[row, col] - mx * q[row, col]
             cy = qy[row, col] - my * q[row, col]
-            across = (cyy * cx - cxy * cy) / determinant  # change of 1/z a pixel
+            across = (cyy * cx - cxy * cy) / determinant  # change of 1/z per pixel
             down = (cxx * cy - cxy * cx) / determinant
             a, b = across * focal[0], down * focal[1]
             c = q[row, col] / count - mx * across - my * down

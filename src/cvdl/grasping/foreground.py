@@ -1,7 +1,7 @@
-"""Where objects may be, when nobody has segmented the frame: a detector's own guess.
+"""A foreground mask for frames without a segmentation.
 
-What rises above the support plane, and what has another colour than the table round it: glass and
-thin wire leave no trace in a depth image, white things on a white table none in the colour.
+It contains what is above the support plane and what differs in color from the table around it:
+glass and thin wire are missing in the depth, white objects on a white table in the color.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from cvdl.segmentation.plane import SupportPlane, find_support_plane
 
 __all__ = ["foreground"]
 
-_COLUMNS = 320  # of the image that is looked at: the frame is made smaller by a whole number
-_COARSE = 2  # the table's colour is looked at on every second pixel of that
-_MIN_PLANE_AREA = 0.04  # visible, square metres
-_MIN_HEIGHT, _MAX_HEIGHT = 0.008, 0.4  # over the plane, metres
+_COLUMNS = 320  # least width of the downsampled image; the factor is an integer
+_COARSE = 2  # further factor for the color of the table
+_MIN_PLANE_AREA = 0.04  # visible, square meters
+_MIN_HEIGHT, _MAX_HEIGHT = 0.008, 0.4  # above the plane, meters
 _HEIGHT_SIGMAS = 5.0
-_WALL = 0.03  # nearer than this to a wall or a cupboard, metres
-_RIM = 5  # blocks of the plane's footprint, side of the square that its rim is cut by
-_NEIGHBOURHOOD = 0.25  # of the image's width: over which the table's colour may change
-_ROUNDS = 3  # of leaving out what differs and taking the mean anew
-_LIGHTNESS = 0.35  # weight of a difference of lightness against one of hue: shadows
-_LEAST_DIFFERENCE = 9.0  # grey levels
+_WALL = 0.03  # meters; points this close to a wall or a cupboard are part of it
+_RIM = 5  # blocks, side of the square that erodes the footprint of the plane
+_NEIGHBORHOOD = 0.25  # of the image width: scale of changes in the color of the table
+_ROUNDS = 3  # of removing outliers and computing the mean again
+_LIGHTNESS = 0.35  # weight of lightness relative to hue: reduces shadows
+_LEAST_DIFFERENCE = 9.0  # gray levels
 _DIFFERENCE_SIGMAS = 6.0
-_SPECK = 2e-4  # of the image: smaller spots are noise
+_SPECK = 2e-4  # of the image: smaller components are noise
 
 
 def foreground(frame: RgbdFrame) -> NDArray[np.bool_]:
-    """Pixels that may belong to an object.
+    """Return the pixels that may belong to an object.
 
-    Where no support plane is in view, or there is no depth, what differs from the colour that
-    surrounds it is taken from the whole image.
+    Without a support plane or depth, it is what differs in color from its surroundings, in the
+    whole image.
 
     Args:
-        frame: colour and depth; the depth may be NaN everywhere.
+        frame: color and depth; the depth may be NaN everywhere.
 
     Returns:
-        (H, W) bool; walls and what lies beside the table are left out as far as the depth tells.
+        (H, W) bool, without walls and what is beside the table, as far as the depth shows them.
     """
     camera = frame.camera
     support = find_support_plane(frame.depth, camera, _MIN_PLANE_AREA)
@@ -70,7 +70,7 @@ def foreground(frame: RgbdFrame) -> NDArray[np.bool_]:
 def _by_height(
     depth: NDArray[np.float32], step: int, camera: Camera, support: SupportPlane
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """What stands on the table, the table, and the region of the image that it covers.
+    """Masks of what stands on the table, of the table, and of the region that it covers.
 
     ``depth`` (h, w) is every ``step``-th pixel of the camera's image.
     """
@@ -102,7 +102,7 @@ def _by_height(
 def _differs(
     color: NDArray[np.uint8], table: NDArray[np.bool_], where: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """(H, W) bool: the pixels of ``where`` whose colour is not that of the table round them."""
+    """Pixels of ``where`` (H, W) that differ in color from the table around them."""
     lab = cv2.cvtColor(color, cv2.COLOR_RGB2LAB)
     small = np.ascontiguousarray(
         cv2.resize(lab, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA)
@@ -110,7 +110,7 @@ def _differs(
     small[..., 0] *= _LIGHTNESS
     shape = small.shape[1], small.shape[0]
     usual = cv2.resize(table.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
-    size = (2 * (round(_NEIGHBOURHOOD * shape[0]) // 2) + 1,) * 2
+    size = (2 * (round(_NEIGHBORHOOD * shape[0]) // 2) + 1,) * 2
     limit = _LEAST_DIFFERENCE
     background = small
     for _ in range(_ROUNDS):
@@ -132,7 +132,7 @@ def _differs(
 
 
 def _within(mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The parts of the mask that do not touch the outside: what does is the table's edge."""
+    """Components of the mask that do not touch the outside, as the edge of the table does."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8))
     outside = cv2.dilate((~inside).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     keep = np.ones(parts.max() + 1, bool)
@@ -142,7 +142,7 @@ def _within(mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bo
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without spots too small for an object; gaps of a few pixels closed."""
+    """Close small gaps and remove components that are too small for an object."""
     closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     _, parts, stats, _ = cv2.connectedComponentsWithStats(closed)
     keep = stats[:, cv2.CC_STAT_AREA] >= _SPECK * mask.size

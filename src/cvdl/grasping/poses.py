@@ -1,12 +1,12 @@
-"""Grasp rectangles to grasp poses, after Lenz, Lee & Saxena 2014, section on robot experiments.
+"""Grasp poses from grasp rectangles, after Lenz, Lee & Saxena 2014, section on robot experiments.
 
-Theirs: the position is the smallest depth in the rectangle's central third, the approach the mean
-surface normal there. Here "smallest" is measured along the approach, which is the same where the
-camera looks along it and still right where it looks from the side; the opening is where the
-viewing rays of the rectangle's ends meet the plane through the surface across the approach, so
-that its direction and its length are those on the object, not those in the picture. Along the
-opening the gripper is moved to the middle of what the camera sees of the object between the
-plates: from the side, a rectangle round an object's outline is not centred on the object.
+In the paper, the position is at the smallest depth in the central third of the rectangle, and the
+approach is the mean surface normal there. Here, the smallest depth is measured along the approach,
+which also holds for a camera that looks from the side. The opening is where the viewing rays of
+the ends of the rectangle meet the plane through the surface, perpendicular to the approach: its
+direction and length are those on the object, not those in the image. Along the opening, the
+gripper is centered on the visible part of the object between the plates: from the side, a
+rectangle around the outline of an object is not centered on the object.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["REASONS", "GraspPoses", "grasp_poses", "nearest_labels"]
 
 Array = NDArray[np.float64]
 
-#: Why a rectangle is no grasp; the first that applies is the one that counts.
+#: Reasons to reject a rectangle; the first one that applies counts.
 REASONS = (
     "no object",
     "no depth between the plates",
@@ -40,34 +40,34 @@ REASONS = (
 )
 _NO_OBJECT, _NO_DEPTH, _OPENING, _TABLE, _NEIGHBOUR, _OBJECT = range(len(REASONS))
 
-_GRID = 9  # samples a side of a rectangle's central third
+_GRID = 9  # samples per side of the central third of a rectangle
 _LONG_GRID = 25  # samples along the whole opening
-_EXTREME = 0.02  # quantile that stands for the outermost of what lies between the plates
-_SOME = 6  # of these samples must lie on the object
-_NEAREST = 0.1  # quantile that stands for the smallest depth: one reading may be wrong
-_MIDDLE = 9  # samples on the object nearest the centre: the surface there
-#: A patch this much thicker than wide, standard deviations squared, has no normal.
+_EXTREME = 0.02  # quantile for the extent between the plates: robust to outliers
+_SOME = 6  # least number of samples on the object
+_NEAREST = 0.1  # quantile for the smallest depth: robust to outliers
+_MIDDLE = 9  # samples on the object nearest to the center: the surface there
+#: Largest ratio of the variances across and along a patch with a normal.
 _FLATNESS = 0.25
-_MIN_INSERTION = 0.005  # metres; what is gripped with less slips out
-_PALM = 0.02  # metres, thickness
-#: The object's own points may be so much inside a plate, metres: outlines are blurred.
+_MIN_INSERTION = 0.005  # meters; with less, objects slip out
+_PALM = 0.02  # meters, thickness
+#: Meters that points of the object may lie in a plate: outlines are blurred.
 _GIVE = 0.003
-#: Share of a plate's tip that may be filled with surface that the camera sees: noise.
+#: Share of the tip of a plate that visible surface may fill: noise.
 _TOUCH = 0.15
-_WINDOW_SAMPLES = 250  # pixels looked at for each part of a gripper
+_WINDOW_SAMPLES = 250  # sampled pixels for each part of a gripper
 
 
 @dataclass(frozen=True)
 class GraspPoses:
-    """Poses of N rectangles; those of refused ones mean nothing.
+    """Poses of N rectangles; those of rejected ones are undefined.
 
     Attributes:
-        position: (N, 3), the middle between the tips of the plates, metres.
+        position: (N, 3), midpoint between the tips of the plates, meters.
         rotation: (N, 3, 3), columns x along the opening, y along the plates, z the approach.
-        opening_m: (N,) metres, no more than the gripper can.
-        share: (N,) of the rectangle's opening that this is: less than 1 where the rectangle is
-            wider than the gripper.
-        reason: (N,) int, index in `REASONS`, -1 where there is none.
+        opening_m: (N,) meters, at most that of the gripper.
+        share: (N,) ratio of this opening to that of the rectangle: less than 1 if the rectangle
+            is wider than the gripper.
+        reason: (N,) int, index in `REASONS`; -1 for accepted rectangles.
     """
 
     position: Array
@@ -78,22 +78,22 @@ class GraspPoses:
 
     @property
     def refused(self) -> Counter[str]:
-        """Number of refused rectangles by reason."""
+        """Number of rejected rectangles by reason."""
         return Counter(REASONS[reason] for reason in self.reason if reason >= 0)
 
 
 def nearest_labels(
     center: NDArray[np.floating], labels: NDArray[np.uint16], reach: float
 ) -> NDArray[np.uint16]:
-    """The object at each pixel, or the nearest one.
+    """Return the label of the nearest object of each pixel.
 
     Args:
         center: (N, 2), (u, v), pixels.
-        labels: (H, W) as in `cvdl.core.scene.Scene`.
-        reach: how far an object may be, pixels.
+        labels: (H, W), see `cvdl.core.scene.Scene`.
+        reach: largest distance of the object, pixels.
 
     Returns:
-        (N,) labels, 0 where no object is so near.
+        (N,) labels, 0 if no object is in reach.
     """
     span = np.arange(-math.floor(reach), math.floor(reach) + 1)
     offsets = np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2)
@@ -114,23 +114,22 @@ def grasp_poses(
     plane: Plane,
     config: GraspConfig,
 ) -> GraspPoses:
-    """The pose of each rectangle, and which ones a gripper cannot reach.
+    """Return the pose of each rectangle, or the reason to reject it.
 
-    A rectangle that is wider than the gripper opens is narrowed about its centre: whether the
-    object fits between the plates then is found out like any other collision. Where a gripper
-    cannot come against the object's surface, it is tried against the table's; the reason that
-    counts is the first one's.
+    Rectangles wider than the gripper's opening are narrowed around their center; the collision
+    check finds out whether the object fits between the plates. If the approach against the normal
+    of the object is impossible, that against the normal of the table is tried; the reason of the
+    first one counts.
 
-    Only what the camera sees can be checked: behind and under objects the gripper may still meet
-    something.
+    Only visible surfaces are checked: there may be collisions behind and under objects.
 
     Args:
-        rectangles: N of them.
-        label: (N,) of the object to grasp; 0 where there is none.
-        frame: colour and depth.
-        labels: (H, W) as in `cvdl.core.scene.Scene`.
+        rectangles: N rectangles.
+        label: (N,) labels of the objects to grasp; 0 for none.
+        frame: color and depth.
+        labels: (H, W), see `cvdl.core.scene.Scene`.
         plane: the support plane.
-        config: the gripper, and how to approach.
+        config: the gripper and the approach.
     """
     samples = _sample(rectangles, np.asarray(label), frame, labels)
     down = np.tile(-plane.normal, (len(rectangles), 1))
@@ -147,16 +146,16 @@ def grasp_poses(
 
 @dataclass(frozen=True)
 class _Samples:
-    """What is known of N rectangles.
+    """Samples of the depth in N rectangles.
 
     Attributes:
-        rectangles: N.
-        label: (N,) of the object to grasp.
-        points: (N, K, 3) of the central third, the middle's first, metres; 0 without a reading.
-        own: (N, K), whether these are the object's.
+        rectangles: N rectangles.
+        label: (N,) labels of the objects to grasp.
+        points: (N, K, 3) in the central third, from its center on, meters; 0 without a reading.
+        own: (N, K), whether they are on the object.
         enough: (N,), whether there are enough readings.
-        between: (N, L, 3) of the whole opening, metres.
-        between_own: (N, L), whether these are the object's.
+        between: (N, L, 3) along the whole opening, meters.
+        between_own: (N, L), whether they are on the object.
     """
 
     rectangles: GraspRectangles
@@ -198,7 +197,7 @@ def _poses(
     opening = np.minimum(wanted, config.max_opening)
     rotation = np.stack([x, np.cross(approach, x), approach], axis=2)
     position = middle + (nearest - surface)[:, None] * approach
-    position = _centred(samples, position, rotation, opening, config)
+    position = _centered(samples, position, rotation, opening, config)
 
     insertion, over_table = _insertion(position, rotation, opening, plane, config)
     position = position + insertion[:, None] * approach
@@ -207,13 +206,13 @@ def _poses(
     for code, is_fine in (
         (_NO_OBJECT, label > 0),
         (_NO_DEPTH, enough),
-        (_OPENING, opening >= config.min_opening),  # false where there is none
+        (_OPENING, opening >= config.min_opening),  # false for NaN
         (_TABLE, over_table),
     ):
         reason[(reason < 0) & ~is_fine] = code
     left_over = np.flatnonzero(reason < 0)
     touch = _TOUCH * config.plate_thickness * config.plate_width
-    is_narrowed = (opening < wanted)[left_over]  # what a gripper can is known exactly
+    is_narrowed = (opening < wanted)[left_over]  # to the exact opening of the gripper
     give = np.where(is_narrowed, 0, _GIVE)
     others, itself = _touched(
         frame.depth,
@@ -230,7 +229,7 @@ def _poses(
         label[left_over].astype(np.int64),
         touch,
     )
-    for code, meets in (  # the first that applies comes last
+    for code, meets in (  # later ones override
         (_OBJECT, itself > touch),
         (_NEIGHBOUR, others > touch),
         (_OPENING, (itself > touch) & is_narrowed),
@@ -241,7 +240,7 @@ def _poses(
 
 
 def _look_up(image: NDArray, pixels: NDArray[np.floating], outside: float) -> NDArray:
-    """Values of an image (H, W) at whole pixels (..., 2), and a value for those outside."""
+    """Values of an image (H, W) at integer pixels (..., 2); ``outside`` for those outside."""
     height, width = image.shape
     u, v = pixels[..., 0], pixels[..., 1]
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
@@ -255,11 +254,11 @@ def _sample(
     frame: RgbdFrame,
     labels: NDArray[np.uint16],
 ) -> _Samples:
-    """What lies between the plates: in the middle third of the opening, and in all of it."""
+    """Samples between the plates: in the central third of the opening, and in all of it."""
     cos, sin = np.cos(rectangles.angle)[:, None], np.sin(rectangles.angle)[:, None]
 
     def look(along: Array, across: Array) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Points, whether they are the object's, and seen at all; at shares of the sides (K,)."""
+        """Points at shares of the sides (K,), whether on the object, and whether with a reading."""
         s, t = along * rectangles.opening[:, None], across * rectangles.plate[:, None]
         offsets = np.stack([cos * s - sin * t, sin * s + cos * t], axis=2)
         pixels = np.rint(rectangles.center[:, None] + offsets)
@@ -276,7 +275,7 @@ def _sample(
 
 
 def _grid(along: int, across: int) -> tuple[Array, Array]:
-    """Shares of a rectangle's sides in [-0.5, 0.5], the middle first: twice (along * across,)."""
+    """Shares of a rectangle's sides in [-0.5, 0.5], the center first: twice (along * across,)."""
     x, y = ((np.arange(count) + 0.5) / count - 0.5 for count in (along, across))
     x, y = (grid.reshape(-1) for grid in np.meshgrid(x, y))
     order = np.argsort(np.hypot(x, y), kind="stable")
@@ -284,7 +283,7 @@ def _grid(along: int, across: int) -> tuple[Array, Array]:
 
 
 def _into_surface(samples: _Samples, down: Array) -> Array:
-    """Unit vectors (N, 3) against the mean normal of the object's surface in the samples."""
+    """Unit vectors (N, 3) against the mean surface normal of the object in the samples."""
     points, own = samples.points, samples.own
     weight = own / np.maximum(own.sum(axis=1, keepdims=True), 1)
     mean = np.einsum("nk,nki->ni", weight, points)
@@ -293,13 +292,13 @@ def _into_surface(samples: _Samples, down: Array) -> Array:
     values, vectors = np.linalg.eigh(spread)
     normal = vectors[:, :, 0]
     normal = normal * np.where(np.einsum("ni,ni->n", normal, mean) < 0, -1, 1)[:, None]
-    # A thread of readings has no normal of its own: what it lies on has.
+    # Readings along a line have no normal: use that of the table.
     is_flat = values[:, 0] < _FLATNESS * values[:, 1]
     return np.where(is_flat[:, None], normal, down)
 
 
 def _levels(level: Array, own: NDArray[np.bool_], enough: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Along the approach: the surface at the centre (N,), and the nearest of it (N,); metres."""
+    """Depth along the approach of the surface at the center (N,) and of its nearest part (N,)."""
     is_middle = own & (own.cumsum(axis=1) <= _MIDDLE)
     surface = _quantile(level, is_middle, 0.5)
     nearest = _quantile(level, own, _NEAREST)
@@ -307,7 +306,7 @@ def _levels(level: Array, own: NDArray[np.bool_], enough: NDArray[np.bool_]) -> 
 
 
 def _quantile(values: Array, mask: NDArray[np.bool_], share: float) -> Array:
-    """Of the masked values of each row; infinite where there are none."""
+    """Quantile of the masked values of each row; infinite if there are none."""
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
     index = (share * np.maximum(mask.sum(axis=1) - 1, 0)).astype(np.intp)
     return ordered[np.arange(len(ordered)), index]
@@ -316,9 +315,9 @@ def _quantile(values: Array, mask: NDArray[np.bool_], share: float) -> Array:
 def _meet(
     rectangles: GraspRectangles, camera: Camera, approach: Array, level: Array
 ) -> tuple[Array, Array, Array]:
-    """Where the rays of both ends and of the centre meet the plane p . approach = level.
+    """Intersections of the rays of both ends and of the center with p . approach = level.
 
-    Three times (N, 3), metres; NaN where a ray runs along the plane or away from it.
+    Three times (N, 3), meters; NaN if a ray is parallel to the plane or points away from it.
     """
     half = np.stack([np.cos(rectangles.angle), np.sin(rectangles.angle)], axis=1)
     half *= rectangles.opening[:, None] / 2
@@ -331,12 +330,12 @@ def _meet(
     return left, right, middle
 
 
-def _centred(
+def _centered(
     samples: _Samples, position: Array, rotation: Array, opening: Array, config: GraspConfig
 ) -> Array:
-    """Positions (N, 3) moved to the middle, along x, of what is seen between the plates.
+    """Positions (N, 3) centered along x on the visible object between the plates.
 
-    And along z to the nearest of what then is in the middle third.
+    And moved along z to the nearest sample in the central third there.
     """
     x, y, z = np.moveaxis((samples.between - position[:, None]) @ rotation, 2, 0)
     inside = samples.between_own & (z < config.insertion + _GIVE)
@@ -352,8 +351,8 @@ def _centred(
 def _insertion(
     position: Array, rotation: Array, opening: Array, plane: Plane, config: GraspConfig
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """How far the tips go in, (N,) metres, and whether the plates stay over the table (N,)."""
-    slope = plane.normal @ rotation  # (N, 3): of the gripper's axes, away from the table
+    """Insertion of the tips (N,), meters, and whether the plates stay above the table (N,)."""
+    slope = plane.normal @ rotation  # (N, 3): of the axes of the gripper, away from the table
     reach = (
         np.abs(slope[:, 0]) * (opening / 2 + config.plate_thickness)
         + np.abs(slope[:, 1]) * config.plate_width / 2
@@ -370,13 +369,13 @@ def _insertion(
 
 
 def _parts(opening: Array, config: GraspConfig, margin: float, give: Array) -> Array:
-    """Plates and palm as boxes along the gripper's axes: (N, 3, 2, 3), low and high corners.
+    """Plates and palm as boxes along the axes of the gripper: (N, 3, 2, 3), low and high corners.
 
     Args:
-        opening: (N,) metres.
+        opening: (N,) meters.
         config: the gripper.
-        margin: metres by which every box is larger.
-        give: (N,) metres by which the plates stand farther apart, and the palm farther back.
+        margin: meters added to every side of the boxes.
+        give: (N,) meters by which the plates are farther apart, and the palm is farther back.
     """
     inner, outer = opening / 2 + give, opening / 2 + give + config.plate_thickness
     palm = -config.plate_length - give
@@ -395,12 +394,11 @@ def _intrinsics(camera: Camera) -> tuple[float, float, float, float]:
 
 @compiled()
 def _touched(depth, labels, intrinsics, position, rotation, parts, label, enough):  # type: ignore[no-untyped-def]
-    """Square metres of seen surface in each gripper: of other things, and of its own object.
+    """Square meters of visible surface in each gripper: of other objects, and of its own object.
 
-    ``parts`` (2, N, P, 2, 3) holds the gripper's parts as they are for other things, and as they
-    are for its own object. A point is in a part only where it is in the picture of the part: only
-    there is looked, and no longer than until there is ``enough`` of other things. The support
-    plane's points do not count, as the plane itself was checked.
+    ``parts`` (2, N, P, 2, 3) are the parts of the gripper for other objects and for its own. Only
+    pixels in the projection of a part are tested, until there is ``enough`` of other objects. The
+    points of the support plane do not count, as the plane itself is checked.
     """
     fx, fy, cx, cy = intrinsics
     per_fx, per_fy = 1 / fx, 1 / fy
@@ -416,7 +414,7 @@ def _touched(depth, labels, intrinsics, position, rotation, parts, label, enough
             for corner in range(16):
                 box = parts[corner >> 3, n, part]
                 x, y, z = box[corner & 1, 0], box[corner >> 1 & 1, 1], box[corner >> 2 & 1, 2]
-                # What reaches behind the camera would cover the picture.
+                # Parts behind the camera would cover the whole image.
                 depth_of = max(p[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z, 0.05)
                 u = cx + fx * (p[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / depth_of
                 v = cy + fy * (p[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / depth_of

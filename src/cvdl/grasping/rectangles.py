@@ -1,8 +1,8 @@
-"""Grasp rectangles: where a parallel gripper closes, as a turned rectangle in the image.
+"""Grasp rectangles: grasps of a parallel gripper as rotated rectangles in the image.
 
 The representation of Jiang, Moseson & Saxena 2011 ("Efficient grasping from RGBD images",
-section III), as Lenz, Lee & Saxena 2014 use it: the gripper's plates lie along two sides of the
-rectangle and close along the others.
+section III), as in Lenz, Lee & Saxena 2014: the plates of the gripper lie along two sides of the
+rectangle and close along the other two.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["RIGHT_OVERLAP", "GraspRectangles", "angle_difference", "best_overlap", "jaccard"]
 
-#: Jaccard index that a right rectangle exceeds (Jiang, Moseson & Saxena 2011).
+#: A correct rectangle has a larger Jaccard index with a good one (Jiang, Moseson & Saxena 2011).
 RIGHT_OVERLAP = 0.25
-_MOST_TURN = np.deg2rad(30)  # between a right rectangle and the good one
+_MOST_TURN = np.deg2rad(30)  # between a correct rectangle and the good one
 
 _GRID = 1e-6  # pixels
 
@@ -30,10 +30,10 @@ class GraspRectangles:
     Attributes:
         center: (N, 2) float64, (u, v).
         angle: (N,) float64, radians in [-pi/2, pi/2): direction of the opening, along which the
-            gripper closes, from +u towards +v; v points down, so it turns clockwise to the eye.
+            gripper closes, from +u to +v: clockwise in the image, as v points down.
         opening: (N,) float64, length of the sides along that direction.
-        plate: (N,) float64, length of the sides along the gripper's plates.
-        score: (N,) float64, higher is better; 1 where nobody has judged.
+        plate: (N,) float64, length of the sides along the plates of the gripper.
+        score: (N,) float64, higher is better; 1 by default.
     """
 
     center: NDArray[np.float64]
@@ -51,7 +51,7 @@ class GraspRectangles:
         for name, values in {**columns, "score": score}.items():
             array = np.asarray(values, np.float64).reshape(-1)
             if len(array) != count:
-                raise ValueError(f"{len(array)} values of {name} for {count} centres")
+                raise ValueError(f"{len(array)} values of {name} for {count} centers")
             object.__setattr__(self, name, array)
         object.__setattr__(self, "angle", wrap_angle(self.angle))
 
@@ -59,7 +59,7 @@ class GraspRectangles:
         return len(self.center)
 
     def __getitem__(self, index: slice | Sequence[int] | NDArray) -> GraspRectangles:
-        """Some of the rectangles: a slice, indices or a mask."""
+        """Select rectangles by a slice, indices or a mask."""
         return GraspRectangles(
             self.center[index],
             self.angle[index],
@@ -70,15 +70,15 @@ class GraspRectangles:
 
     @classmethod
     def none(cls) -> GraspRectangles:
-        """No rectangle."""
+        """Return no rectangles."""
         return cls(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0))
 
     @classmethod
     def from_corners(cls, corners: ArrayLike) -> GraspRectangles:
-        """From corners (N, 4, 2), in order round the rectangle, the first side along the opening.
+        """Convert corners (N, 4, 2), in order, with the first side along the opening.
 
-        Quadrangles that are not quite rectangles, as people draw them, become the rectangle with
-        the same centre and mean sides.
+        Quadrilaterals, such as hand-drawn labels, become rectangles with the same center and the
+        means of opposite sides.
         """
         corners = np.asarray(corners, np.float64).reshape(-1, 4, 2)
         along = (corners[:, 1] - corners[:, 0] + corners[:, 2] - corners[:, 3]) / 2
@@ -91,7 +91,7 @@ class GraspRectangles:
         )
 
     def resized(self, factors: ArrayLike) -> GraspRectangles:
-        """The same on a picture whose x and y are multiplied by factors (2,), nearly equal."""
+        """Return the rectangles in an image resized by factors (2,) of x and y, nearly equal."""
         factors = np.asarray(factors, np.float64)
         size = np.sqrt(factors.prod())
         return replace(
@@ -102,7 +102,7 @@ class GraspRectangles:
         )
 
     def corners(self) -> NDArray[np.float64]:
-        """(N, 4, 2) in order round each rectangle, the first side along the opening."""
+        """Return the corners (N, 4, 2), in order, with the first side along the opening."""
         direction = np.stack([np.cos(self.angle), np.sin(self.angle)], axis=1)
         along = direction * self.opening[:, None] / 2
         across = np.stack([-direction[:, 1], direction[:, 0]], axis=1) * self.plate[:, None] / 2
@@ -113,23 +113,23 @@ class GraspRectangles:
 
 
 def wrap_angle(angle: NDArray[np.floating]) -> NDArray[np.floating]:
-    """To [-pi/2, pi/2): a gripper turned by half a turn is the same."""
+    """Wrap angles in radians to [-pi/2, pi/2): half a turn of a gripper changes nothing."""
     turned = (angle + np.pi / 2) % np.pi
-    # Just below -pi/2, the remainder is so near to pi that it is rounded to it.
+    # Just below -pi/2, the remainder is rounded to pi.
     return np.where(turned >= np.pi, 0, turned) - np.pi / 2
 
 
 def angle_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Between orientations, radians in [0, pi/2]; shapes as numpy broadcasts them."""
+    """Return the angle between orientations, radians in [0, pi/2]; shapes broadcast."""
     return np.abs(wrap_angle(a - b))
 
 
 def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
-    """Intersection over union of every pair, (len(a), len(b)); 0 where both have no area."""
+    """Return the intersection over union of all pairs, (len(a), len(b)); 0 without any area."""
     first, second = shapely.polygons(a.corners()), shapely.polygons(b.corners())
     common = shapely.area(shapely.intersection(first[:, None], second[None]))
-    # GEOS 3.14 finds nothing in common between some pairs that differ by rounding alone; on a grid
-    # it does. Nothing cannot be right where the second's middle lies in the first's inner circle.
+    # GEOS 3.14 returns an empty intersection for some pairs that differ by rounding only; with a
+    # grid it does not. Empty is wrong if the center of b is in the inscribed circle of a.
     apart = np.linalg.norm(a.center[:, None] - b.center[None], axis=2)
     i, j = np.nonzero((common == 0) & (apart < np.minimum(a.opening, a.plate)[:, None] / 2))
     common[i, j] = shapely.area(shapely.intersection(first[i], second[j], grid_size=_GRID))
@@ -138,10 +138,10 @@ def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
 
 
 def best_overlap(predictions: GraspRectangles, good: GraspRectangles) -> NDArray[np.float64]:
-    """(N,) largest Jaccard index with a good rectangle of nearly that orientation; 0 for none.
+    """Return the largest Jaccard index (N,) with a good rectangle within 30 degrees; 0 for none.
 
-    The rectangle metric (Jiang, Moseson & Saxena 2011, section V): a prediction is right if that is
-    more than `RIGHT_OVERLAP`. Turned by at most 30 degrees counts as nearly.
+    The rectangle metric (Jiang, Moseson & Saxena 2011, section V): a prediction is correct if it
+    is larger than `RIGHT_OVERLAP`.
     """
     turned = angle_difference(predictions.angle[:, None], good.angle[None])
     alike = np.where(turned <= _MOST_TURN, jaccard(predictions, good), 0)

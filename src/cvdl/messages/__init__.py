@@ -1,1 +1,1 @@
-"""ROS messages without ROS: building and reading them, and matching their stamps."""
+"""ROS messages without ROS: builds and reads them, and matches their stamps."""

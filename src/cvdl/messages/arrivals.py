@@ -1,4 +1,4 @@
-"""Why colour and depth do not pair: what the stamps and the numbers of messages tell."""
+"""Finds out from stamps and message counts why color and depth do not match."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from statistics import median, quantiles
 
 __all__ = ["LARGE_IMAGES", "Arrivals"]
 
-#: Where to read on about lost images.
+#: Reference to the documentation of lost images.
 LARGE_IMAGES = 'see "Large images" in docs/ros.md'
 
-_KEPT = 1000  # arrivals: 11 s of three topics at 30 Hz
-_STILL = 3  # equal stamps, one after the other, that are a stamp that stands still
-_FEW = 5  # messages of a topic from which its rate is told
-_LOST = 0.4  # of the images: a share worth a word
-_MOST_LOST = 0.6  # a share after which hardly a frame has both images
-_GAPS = 0.3  # share of a stream's time that is gaps; less is jitter
-_ONE_RATE = 1.15  # two periods of one rate differ by less
-_SOME_EQUAL = 0.2  # share of equal stamps: those of one camera, some of them lost or not here yet
-_HARDLY_ANY = 5  # camera_infos an image, where no image finds its partner: most are lost
-_OFFSET_NS = 200_000_000  # of two clocks; less may be a camera that triggers one after the other
+_KEPT = 1000  # messages: 11 s of three topics at 30 Hz
+_STILL = 3  # equal stamps in a row after which a stamp counts as constant
+_FEW = 5  # messages of a topic that suffice to know its rate
+_LOST = 0.4  # share of the images that is worth a warning
+_MOST_LOST = 0.6  # share above which hardly a frame has both images
+_GAPS = 0.3  # share of gaps in a stream's time; less is jitter
+_ONE_RATE = 1.15  # largest ratio of two periods of one rate
+_SOME_EQUAL = 0.2  # share of equal stamps of one camera, some of them lost or not yet received
+_HARDLY_ANY = 5  # camera_infos per image above which most images are lost, if none has a partner
+_OFFSET_NS = (
+    200_000_000  # between two clocks; less may be a camera that triggers one after the other
+)
 
 
 class Arrivals:
-    """The last messages of colour, depth and camera_info, by their stamps.
+    """The stamps of the latest messages of color, depth and camera_info.
 
     Args:
-        color: name of the colour topic, for what is said about it.
+        color: name of the color topic, for the messages.
         depth: name of the depth topic.
         camera_info: name of the camera_info topic.
     """
@@ -39,21 +41,21 @@ class Arrivals:
         self._since_match = 0
 
     def add(self, topic: str, stamp_ns: int | None) -> None:
-        """Take note of a message; the stamp of a camera_info may be unknown."""
+        """Note a message; the stamp of a camera_info may be unknown."""
         self._recent.append((topic, stamp_ns))
         self._since_match += 1
 
     def matched(self) -> None:
-        """Take note of a match."""
+        """Note a match."""
         self._since_match = 0
 
     def clear(self) -> None:
-        """Forget everything: a clock has started again."""
+        """Forget everything, because a clock has restarted."""
         self._recent.clear()
         self._since_match = 0
 
     def still(self) -> str:
-        """Which stamps are zero or stand still; empty where all go on."""
+        """Which stamps are zero or constant; empty if none."""
         zero, others = [], []
         for topic in (self._color, self._depth):
             last = self._stamps(topic)[-_STILL:]
@@ -73,9 +75,9 @@ class Arrivals:
         return ", ".join(parts)
 
     def late(self) -> str:
-        """Which of the two comes so late that its partner no longer waits; empty where neither.
+        """Which topic arrives so late that its partner no longer waits; empty if neither.
 
-        Only equal stamps tell it from two clocks.
+        Only equal stamps distinguish this from two clocks.
         """
         arrivals = self._unmatched()
         colors, depths = (set(_of(arrivals, topic)) for topic in (self._color, self._depth))
@@ -87,7 +89,7 @@ class Arrivals:
         return f"{late} arrives {_seconds(abs(lag))} later than {early} with the same stamp"
 
     def offset(self) -> str:
-        """How far the stamps of the two are apart, where that is constant; else empty."""
+        """The constant difference between the stamps of the two; empty if there is none."""
         arrivals = self._unmatched()
         stamps = [_of(arrivals, topic) for topic in (self._color, self._depth)]
         if min(len(each) for each in stamps) < _FEW:
@@ -104,14 +106,13 @@ class Arrivals:
         )
 
     def losses(self, has_matches: bool = True) -> str:
-        """How many images got lost on their way; empty where hardly any.
+        """How many images were lost in transport; empty if hardly any.
 
-        A topic that loses images has gaps in its stamps, and fewer images than there are
-        camera_infos.
+        A topic that loses images has gaps in its stamps, and fewer images than camera_infos.
 
         Args:
-            has_matches: whether colour and depth pair at all. Where they do not, one of the two
-                signs is enough.
+            has_matches: whether color and depth match at all; if not, one of the two signs is
+                enough.
         """
         infos = sum(topic == self._camera_info for topic, _ in self._recent)
         is_steady = not has_matches and self._is_steady()
@@ -126,7 +127,7 @@ class Arrivals:
         return f"images are lost in transport ({', '.join(said)})" if is_lossy else ""
 
     def _is_steady(self) -> bool:
-        """Whether both come at one rate, without gaps: sent rarely, not lost."""
+        """Whether both arrive at one rate without gaps: sent rarely, not lost."""
         periods = []
         for topic in (self._color, self._depth):
             distances = _distances(self._stamps(topic))
@@ -136,11 +137,11 @@ class Arrivals:
         return max(periods) < _ONE_RATE * min(periods)
 
     def _frames(self, topic: str, by_gaps: bool) -> int:
-        """How many images of a topic were sent; those that came, where one cannot tell.
+        """How many images of a topic were sent; the number received if that is unknown.
 
         Args:
-            topic: colour's or depth's.
-            by_gaps: whether to go by gaps alone, where camera_info is no measure.
+            topic: topic of color or depth.
+            by_gaps: whether gaps alone count where there are too few camera_infos.
         """
         places = [place for place, (name, _) in enumerate(self._recent) if name == topic]
         distances = _distances(self._stamps(topic))
@@ -153,7 +154,7 @@ class Arrivals:
         known = {stamp for stamp in infos if stamp is not None}
         number = len(known) or len(infos)
         if number > len(places):
-            # There may be several a frame.
+            # There may be several per frame.
             other = self._depth if topic == self._color else self._color
             shortest = min(distances + _distances(self._stamps(other)))
             return max(min(number, round(sum(distances) / shortest) + 1), len(places))
@@ -166,7 +167,7 @@ class Arrivals:
         return list(self._recent)[-self._since_match :] if self._since_match else []
 
     def _differences(self, arrivals: Sequence[tuple[str, int | None]]) -> list[int]:
-        """Depth's newest stamp less colour's, at each arrival of one of them."""
+        """The newest stamp of depth minus that of color, at each arrival of either."""
         newest: dict[str, int] = {}
         found = []
         for topic, stamp in arrivals:
@@ -183,12 +184,12 @@ def _of(arrivals: Sequence[tuple[str, int | None]], topic: str) -> list[int]:
 
 
 def _distances(stamps: Sequence[int]) -> list[int]:
-    """Between neighbours in order of time; equal ones count once."""
+    """Differences between consecutive stamps; equal ones count once."""
     return [later - earlier for earlier, later in pairwise(sorted(set(stamps)))]
 
 
 def _usual(distances: Sequence[int]) -> float:
-    """Between two stamps where none is missing."""
+    """The difference of two stamps with none missing between them."""
     return quantiles(distances, n=5)[0]
 
 

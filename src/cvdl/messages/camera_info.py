@@ -1,4 +1,4 @@
-"""CameraInfo messages to intrinsics: the same for live nodes and for bags."""
+"""Reads CameraInfo messages as cameras."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["is_rectified", "is_scaled", "read_camera"]
 
 
 def is_rectified(color_topic: str) -> bool:
-    """Whether a colour topic says, as image_proc's do, that its pictures are rectified.
+    """Whether the name of a color topic says that its images are rectified, as in image_proc.
 
-    They come with the camera_info of the raw ones: K and D are those of the lens, P is that of the
-    rectified picture.
+    They have the camera_info of the raw images: K and D belong to the lens, P to the rectified
+    image.
     """
     words = re.split("[/_]", color_topic)
     return "rect" in words or "rectified" in words
@@ -25,21 +25,21 @@ def is_rectified(color_topic: str) -> bool:
 def read_camera(
     message: Any, is_rectified: bool = False, size: tuple[int, int] | None = None
 ) -> Camera:
-    """CameraInfo to Camera; distortion is not applied (see `doubts`).
+    """Read a CameraInfo as a Camera; distortion is not applied (see `doubts`).
 
-    As sensor_msgs/CameraInfo documents it, its size and matrices are those of the camera's full
-    resolution, of which ``roi`` is delivered, with ``binning_x`` times ``binning_y`` pixels
-    combined to one. Where pictures have another size than that, but the same proportions, the
-    camera is taken for one that delivers the whole picture scaled: `doubts` then says so.
+    Size and matrices are those of the camera's full resolution (sensor_msgs/CameraInfo), of which
+    ``roi`` is delivered, with ``binning_x`` times ``binning_y`` pixels combined to one. Images of
+    another size with the same proportions are taken for the whole image scaled; `doubts` reports
+    it.
 
     Args:
         message: CameraInfo.
-        is_rectified: whether it is that of rectified pictures: their intrinsics are in the matrix
-            P, if it is filled in; else in K.
-        size: width and height of its pictures, pixels; what the message says if not given.
+        is_rectified: whether the images are rectified: their intrinsics are in the matrix P if it
+            is filled in, else in K.
+        size: width and height of the images, pixels; those in the message if not given.
 
     Raises:
-        MessageError: if a focal length or a size is not positive, or the size of the pictures does
+        MessageError: if a focal length or a size is not positive, or the size of the images does
             not fit.
     """
     full = (int(message.width), int(message.height))
@@ -50,7 +50,7 @@ def read_camera(
     delivered = _delivered(camera, message)
     if size is None or size == (delivered.width, delivered.height):
         return delivered
-    if size == full:  # a driver that has adapted its matrices to binning or region itself
+    if size == full:  # a driver that adapts its matrices to binning or region itself
         return camera
     if is_scaled(message, size):
         return _scaled(camera, size, size[0] / full[0], size[1] / full[1])
@@ -65,11 +65,9 @@ def read_camera(
 
 
 def is_scaled(message: Any, size: tuple[int, int]) -> bool:
-    """Whether pictures have only the proportions of their CameraInfo: see `read_camera`.
+    """Whether images (width, height) have only the proportions of their CameraInfo.
 
-    Args:
-        message: CameraInfo.
-        size: width and height of the pictures, pixels.
+    See `read_camera`.
     """
     full = int(message.width), int(message.height)
     return full != size and full[0] * size[1] == full[1] * size[0] and not _is_cut(message)
@@ -91,7 +89,7 @@ def _intrinsics(message: Any, is_rectified: bool) -> tuple[float, float, float, 
 
 
 def _delivered(camera: Camera, message: Any) -> Camera:
-    """That of the pictures which a camera of full resolution delivers."""
+    """The camera of the delivered images, from that of the full resolution."""
     roi = message.roi
     if roi.width and roi.height:
         x, y = int(roi.x_offset), int(roi.y_offset)
@@ -104,7 +102,7 @@ def _delivered(camera: Camera, message: Any) -> Camera:
 
 
 def _scaled(camera: Camera, size: tuple[int, int], x: float, y: float) -> Camera:
-    """That of the same picture in another size; x and y are the factors."""
-    # The middle of the first pixel is at 0, its edge at -0.5.
+    """The camera of the same image in another size; x and y are the factors."""
+    # The center of the first pixel is at 0, its edge at -0.5.
     cx, cy = (camera.cx + 0.5) * x - 0.5, (camera.cy + 0.5) * y - 0.5
     return Camera(*size, camera.fx * x, camera.fy * y, cx, cy)

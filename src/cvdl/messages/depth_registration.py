@@ -1,4 +1,4 @@
-"""Whether depth must be registered to color, and with what: the same for nodes and for bags."""
+"""Registers depth to color where that is needed and possible."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cvdl.messages.transform_tree import TransformTree
 __all__ = ["DepthRegistration", "NotRegisteredYetError", "frame_of", "is_named_registered"]
 
 _REGISTERED = re.compile(r"(^|[/_])(aligned|registered|depth_to_rgb|depth_to_color)(?=$|[/_])")
-# Cameras whose rays meet the picture's rim so close together are one, and so are frames.
+# Largest differences of two equal cameras, at the border of the image, and of equal frames.
 _SAME_PIXELS = 1.0
 _SAME_POSE = 1e-6
 
 
 def is_named_registered(depth_topic: str) -> bool:
-    """Whether a depth topic says that its images are registered to color."""
+    """Whether the name of a depth topic says that its images are registered to color."""
     return _REGISTERED.search(depth_topic) is not None
 
 
@@ -34,10 +34,10 @@ def frame_of(message: Any) -> str:
 
 
 class NotRegisteredYetError(MessageError):
-    """What registers depth to color may still come.
+    """Something that the registration needs may still arrive.
 
     Args:
-        missing: what is waited for.
+        missing: what is missing.
     """
 
     def __init__(self, missing: str) -> None:
@@ -45,22 +45,22 @@ class NotRegisteredYetError(MessageError):
 
 
 class DepthRegistration:
-    """Registers depth to color where frame or camera differ and all that it takes is known.
+    """Registers depth to color if frame or camera differ and camera_info and transform are known.
 
-    Depth counts as registered already where its topic says so, or where frame, size and
-    intrinsics are those of color.
+    Depth counts as registered if the name of its topic says so, or if frame, size and intrinsics
+    are those of color.
 
     Args:
         depth_topic: name of the depth topic.
-        info_topic: name of the CameraInfo topic of depth; empty where there is none.
-        tree: the frames, filled by whoever hears transforms.
-        tf_problem: why no transforms are heard; empty where they are.
-        settling_s: so long from now on, what is missing may still come: frames are refused.
+        info_topic: name of the CameraInfo topic of depth; empty if there is none.
+        tree: transforms, filled by the caller.
+        tf_problem: why no transforms are received; empty if they are.
+        settling_s: seconds from now in which missing data may still arrive: frames are refused.
 
     Attributes:
-        camera_info: the latest CameraInfo of depth, set by whoever hears it; None before.
-        note: what is done, in a sentence; empty as long as nothing has been registered.
-        missing: what the last frame lacked for its registration; empty where it lacked nothing.
+        camera_info: latest CameraInfo of depth, set by the caller; None before.
+        note: the registration in a sentence; empty until depth has been registered.
+        missing: what the registration of the last frame lacks; empty if nothing.
     """
 
     def __init__(
@@ -78,30 +78,30 @@ class DepthRegistration:
         self._info_topic = info_topic
         self._tree = tree
         self._tf_problem = tf_problem
-        self._may_come = True  # what is missing
+        self._may_come = True  # whether missing data may still arrive
         self._settled_at = monotonic() + settling_s
         self._is_named_registered = is_named_registered(depth_topic)
 
     def __call__(
-        self, color: Any, depth: Any, metres: NDArray[np.float32], color_camera: Camera
+        self, color: Any, depth: Any, meters: NDArray[np.float32], color_camera: Camera
     ) -> NDArray[np.float32]:
-        """Depth as the color camera sees it.
+        """Return depth as seen by the color camera.
 
         Args:
-            color: message, for its frame.
-            depth: message, for its frame.
-            metres: (H', W') float32, what the depth message holds.
+            color: color message, for its frame.
+            depth: depth message, for its frame.
+            meters: (H', W') float32, the content of the depth message.
             color_camera: intrinsics of color.
 
         Returns:
-            ``metres`` itself where it is registered already, or where something is ``missing``;
-            else (H, W) float32 of the color camera's size.
+            ``meters`` itself if it is already registered or something is ``missing``; else
+            (H, W) float32 of the color camera's size.
 
         Raises:
-            NotRegisteredYetError: if something is missing that may still come.
+            NotRegisteredYetError: if something is missing that may still arrive.
         """
         self.missing, self._may_come = "", True
-        size = metres.shape[1], metres.shape[0]
+        size = meters.shape[1], meters.shape[0]
         is_same_size = size == (color_camera.width, color_camera.height)
         is_same_frame = frame_of(color) == frame_of(depth)
         # A camera_info of another frame is that of the depth camera before registration.
@@ -111,17 +111,17 @@ class DepthRegistration:
             and frame_of(self.camera_info) not in ("", frame_of(depth))
         )
         if is_same_size and (self._is_named_registered or is_foreign):
-            return metres
+            return meters
         to_color = self._to_color(color, depth)
         is_same_pose = to_color is not None and np.abs(to_color - np.eye(4)).max() < _SAME_POSE
         camera = self._camera(size)
         if is_same_pose and (is_same_size if camera is None else _is_same(camera, color_camera)):
             self.missing = ""
-            return metres
+            return meters
         if camera is None or to_color is None:
             if self._may_come and monotonic() < self._settled_at:
                 raise NotRegisteredYetError(self.missing)
-            return metres
+            return meters
         if not self.note:
             how = "the same frame" if is_same_frame else "by tf"
             self.note = (
@@ -129,7 +129,7 @@ class DepthRegistration:
                 f"{frame_of(depth)!r} to {frame_of(color)!r} ({how}), with the intrinsics of "
                 f"{self._info_topic}"
             )
-        return register(metres, camera, color_camera, to_color)
+        return register(meters, camera, color_camera, to_color)
 
     def _camera(self, size: tuple[int, int]) -> Camera | None:
         if self.camera_info is None:
@@ -156,7 +156,7 @@ class DepthRegistration:
 
 
 def _is_same(a: Camera, b: Camera) -> bool:
-    """Whether two cameras of one frame see every point at the same pixel, nearly."""
+    """Whether two cameras in one frame see every point at nearly the same pixel."""
     if (a.width, a.height) != (b.width, b.height):
         return False
     half = max(a.width, a.height) / 2

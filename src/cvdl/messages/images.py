@@ -1,8 +1,4 @@
-"""Image and CompressedImage messages to color and depth: the same for live nodes and for bags.
-
-All that is needed of a message is that it has its type's fields, so that those of a ROS 2
-installation and those of the rosbags package both serve.
-"""
+"""Reads Image and CompressedImage messages as color and depth."""
 
 from __future__ import annotations
 
@@ -36,14 +32,14 @@ _BYTE, _WORD = np.dtype(np.uint8), np.dtype(np.uint16)
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How color lies in an Image.
+    """The layout of a color encoding.
 
     Attributes:
-        channels: of a pixel.
-        conversion: OpenCV's to RGB; None for RGB itself.
-        dtype: of a channel.
-        block: the width must be a multiple of it, in pixels.
-        planes: rows of data for two rows of the image.
+        channels: number of channels per pixel.
+        conversion: OpenCV's conversion to RGB; None for RGB itself.
+        dtype: type of a channel.
+        block: divisor of the width, pixels.
+        planes: rows of data per two rows of the image.
     """
 
     channels: int
@@ -66,7 +62,7 @@ _CHANNELS: dict[str, tuple[int, int | None]] = {
 }
 _COLOR = {f"{name}8": _Encoding(*each) for name, each in _CHANNELS.items()}
 _COLOR |= {f"{name}16": _Encoding(*each, _WORD) for name, each in _CHANNELS.items()}
-# What cv_bridge writes where nobody names the encoding: OpenCV's order.
+# What cv_bridge writes if no encoding is given: OpenCV's order.
 _COLOR |= {"8UC1": _COLOR["mono8"], "8UC3": _COLOR["bgr8"], "8UC4": _COLOR["bgra8"]}
 _UYVY = _Encoding(2, cv2.COLOR_YUV2RGB_UYVY, block=2)
 _YUYV = _Encoding(2, cv2.COLOR_YUV2RGB_YUY2, block=2)
@@ -84,15 +80,15 @@ _DEPTH: dict[str, np.dtype[Any]] = {
     "64FC1": np.dtype(np.float64),
 }
 
-#: Of an Image that is read as color, and as depth.
+#: Encodings that are read as color, and as depth.
 COLOR_ENCODINGS = tuple(_COLOR)
 DEPTH_ENCODINGS = tuple(_DEPTH)
 
-# Every 16UC1 value in metres: 0 means no reading (REP 118).
+# Every 16UC1 value in meters: 0 means no reading (REP 118).
 _METRES = (np.arange(65536) / 1000).astype(np.float32)
 _METRES[0] = np.nan
 
-_CONFIG_HEADER_BYTES = 12  # of compressedDepth: an enum, then the two quantisation parameters
+_CONFIG_HEADER_BYTES = 12  # of compressedDepth: an enum, then the two quantization parameters
 _RVL_HEADER_BYTES = 8  # columns and rows
 _RVL_MOST_PIXELS = 1 << 26
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -101,23 +97,23 @@ _JPEG_START = b"\xff\xd8"
 _VIDEO = ("h264", "h265", "hevc", "av1", "vp8", "vp9", "mpeg4", "ffmpeg")
 _START_CODES = (b"\0\0\0\1", b"\0\0\1")  # of H.264 and H.265
 
-# Words in the names of topics whose images of 16 bits are no depth.
+# Words in the names of topics whose 16-bit images are not depth.
 _NO_DEPTH = re.compile(
     r"(^|[/_])(ir\d*|infra\w*|mono\d*|gr[ae]y\w*|amplitude|intensity|confidence|reflect\w*"
     r"|thermal\w*|labels?|masks?|seg\w*|semantic\w*|instance\w*|ids?|left|right)(?=$|[/_])"
 )
 
-# Depth of which a half is nearer or farther, in metres, has another unit: no camera sees it.
+# Median depth beyond these, in meters, has another unit.
 _NEAREST_M, _FARTHEST_M = 0.02, 100.0
-_SAMPLES = 8  # every so manyth row and column tells the unit
+_SAMPLES = 8  # stride of the rows and columns that are examined for the unit
 
 
 class MessageError(InputError):
     """A message that cannot be used.
 
     Attributes:
-        cause: what is wrong in a few words, the same for every message that has this fault:
-            it serves to count and to warn once.
+        cause: the problem in a few words, the same for every message that has it; used to count
+            and to warn once.
     """
 
     def __init__(self, cause: str, detail: str) -> None:
@@ -130,7 +126,7 @@ def image_kind(message: Any, topic: str = "") -> str:
 
     Args:
         message: of the topic.
-        topic: its name, which says of images of 16 bits without more whether they are depth.
+        topic: name of the topic, which decides whether plain 16-bit images are depth.
     """
     if _is_compressed(message):
         if _is_rvl(message):
@@ -151,7 +147,7 @@ def image_kind(message: Any, topic: str = "") -> str:
 
 
 def is_grey(encoding: str) -> bool:
-    """Whether color of an encoding, or of a CompressedImage's format, has no colors."""
+    """Whether an encoding, or the format of a CompressedImage, is gray."""
     return encoding.startswith(("mono", "8UC1"))
 
 
@@ -159,7 +155,7 @@ def image_size(message: Any) -> tuple[int, int]:
     """Width and height of an Image or CompressedImage, pixels.
 
     Raises:
-        MessageError: if compressed data is no picture.
+        MessageError: if compressed data is not an image.
     """
     if not _is_compressed(message):
         return int(message.width), int(message.height)
@@ -170,9 +166,9 @@ def image_size(message: Any) -> tuple[int, int]:
 
 
 def read_color(message: Any) -> NDArray[np.uint8]:
-    """Image or CompressedImage to (H, W, 3) uint8 RGB.
+    """Read an Image or CompressedImage as (H, W, 3) uint8 RGB.
 
-    Of encodings with 16 bits, the upper 8 are taken.
+    The upper 8 bits of 16-bit encodings are used.
 
     Raises:
         MessageError: if the encoding is not one of `COLOR_ENCODINGS`, or the sizes disagree.
@@ -211,10 +207,10 @@ def read_color(message: Any) -> NDArray[np.uint8]:
 
 
 def read_depth(message: Any) -> NDArray[np.float32]:
-    """Image or CompressedImage (compressedDepth as PNG or RVL, or a 16-bit PNG) to depth.
+    """Read an Image or CompressedImage (compressedDepth as PNG or RVL, or 16-bit PNG) as depth.
 
     Returns:
-        (H, W) float32, metres; NaN where there is no reading, see `cvdl.core.frame.readings`.
+        (H, W) float32, meters; NaN for no reading, see `cvdl.core.frame.readings`.
 
     Raises:
         MessageError: if the encoding is not one of `DEPTH_ENCODINGS`, the sizes disagree, or
@@ -229,7 +225,7 @@ def read_depth(message: Any) -> NDArray[np.float32]:
 
 
 def depth_scale_doubt(message: Any) -> tuple[str, str] | None:
-    """What to say of a depth Image whose values seem to have another unit: see `doubts`."""
+    """The doubt about a depth Image whose values seem to have another unit; see `doubts`."""
     if _is_compressed(message):
         return None
     raw = _raw_depth(message)[::_SAMPLES, ::_SAMPLES]
@@ -251,13 +247,13 @@ def depth_scale_doubt(message: Any) -> tuple[str, str] | None:
 def pixels_of(
     message: Any, dtype: np.dtype[Any], channels: int = 1, rows: int | None = None
 ) -> NDArray[Any]:
-    """View of an Image's data as (H, W), or (H, W, C) of more channels; padding left out.
+    """View of an Image's data as (H, W), or (H, W, C) for several channels, without padding.
 
     Args:
         message: Image.
-        dtype: of a channel; its byte order is the message's.
-        channels: of a pixel.
-        rows: of the data, where they are not as many as the image's.
+        dtype: type of a channel; the byte order is that of the message.
+        channels: number of channels per pixel.
+        rows: rows of the data, if they differ from those of the image.
 
     Raises:
         MessageError: if step or length of the data do not fit the size.
@@ -294,7 +290,7 @@ def _raw_depth(message: Any) -> NDArray[Any]:
 
 
 def _may_be_depth(topic: str) -> bool:
-    """Whether a topic's name admits that its images of 16 bits are depth."""
+    """Whether 16-bit images of a topic may be depth, by its name."""
     name = topic.lower()
     return "depth" in name or not _NO_DEPTH.search(name)
 
@@ -304,7 +300,7 @@ def _is_compressed(message: Any) -> bool:
 
 
 def _encoding_named(message: Any) -> str:
-    """The encoding before compression, as the format of a CompressedImage names it."""
+    """The encoding before compression, from the format of a CompressedImage."""
     return str(message.format.partition(";")[0].strip())
 
 
@@ -340,7 +336,7 @@ def _decompressed(message: Any, flags: int) -> NDArray[Any]:
 
 
 def _decompressed_depth(message: Any) -> NDArray[np.float32]:
-    """compressed_depth_image_transport's formats, and a plain 16-bit PNG in millimetres."""
+    """compressed_depth_image_transport's formats, and a plain 16-bit PNG in millimeters."""
     named = _encoding_named(message)
     transported = "compressedDepth" in message.format
     if transported and named and named not in _DEPTH and not named.startswith("compressedDepth"):
@@ -360,7 +356,7 @@ def _decompressed_depth(message: Any) -> NDArray[np.float32]:
         )
     if not (transported and named == "32FC1"):
         return _METRES[raw]
-    # Inverse depth, quantised: depth = a / (value - b).
+    # Inverse depth, quantized: depth = a / (value - b).
     a, b = np.frombuffer(message.data, "<f4", count=2, offset=4)
     with np.errstate(divide="ignore"):
         metres = np.float32(a) / (raw.astype(np.float32) - np.float32(b))

@@ -1,7 +1,6 @@
-"""Organised PointCloud2 messages with color, taken apart into images.
+"""Converts organized PointCloud2 messages with color to images.
 
-The images have the fields of sensor_msgs/Image and CameraInfo, so that all that reads those reads
-clouds too.
+The images have the fields of sensor_msgs/Image and CameraInfo, so they are read like those.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ POINTS = "sensor_msgs/msg/PointCloud2"
 
 _FORMATS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 _COLORS = ("rgb", "rgba")
-_FEWEST = 50  # points that tell the intrinsics
-_SAMPLES = 20_000  # points, about, that are looked at
-_OFF_PIXELS = 1.5  # a half of the points may be so far from the pixels that they lie in
+_FEWEST = 50  # points needed for the intrinsics
+_SAMPLES = 20_000  # approximate number of points examined
+_OFF_PIXELS = 1.5  # largest median distance between points and their pixels
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class CloudImage:
 
 @dataclass(frozen=True)
 class CloudCameraInfo:
-    """Has those fields of sensor_msgs/CameraInfo that are read."""
+    """Has the fields of sensor_msgs/CameraInfo that are read."""
 
     header: Any
     height: int
@@ -73,7 +72,7 @@ class CloudCameraInfo:
 
 
 def source_fault(message: Any) -> str:
-    """Why a PointCloud2 does not serve as color and depth; empty if it does."""
+    """Why a PointCloud2 cannot be used as color and depth; empty if it can."""
     try:
         _check(message)
     except MessageError as error:
@@ -82,22 +81,22 @@ def source_fault(message: Any) -> str:
 
 
 def points_description(message: Any) -> str:
-    """The fields of a PointCloud2, in words."""
+    """The names of the fields of a PointCloud2."""
     return " ".join(each.name for each in message.fields)
 
 
 def images_of(
     message: Any, camera_info: Any = None
 ) -> tuple[CloudImage, CloudImage, CloudCameraInfo]:
-    """Color (rgb8), depth (32FC1) and CameraInfo of an organised cloud.
+    """Convert an organized cloud to color (rgb8), depth (32FC1) and CameraInfo.
 
     Args:
         message: PointCloud2 in the camera's optical frame, with the fields x, y, z and rgb or rgba.
-        camera_info: of the camera. Without it, or where it does not fit the points, the intrinsics
-            are those that fit them best.
+        camera_info: CameraInfo of the camera. Without it, or if it does not fit the points, the
+            intrinsics are fitted to the points.
 
     Raises:
-        MessageError: if the cloud is not organised, lacks a field, is cut off, or its points do
+        MessageError: if the cloud is not organized, lacks a field, is cut off, or its points do
             not lie where the camera sees them.
     """
     cloud = _points_of(message)
@@ -124,10 +123,10 @@ def _image(header: Any, pixels: NDArray[Any], encoding: str) -> CloudImage:
 
 
 def _check(message: Any) -> dict[str, Any]:
-    """The cloud's fields by name.
+    """The fields of a cloud by name.
 
     Raises:
-        MessageError: if it is no source of color and depth.
+        MessageError: if it cannot be used as color and depth.
     """
     fields = {each.name: each for each in message.fields}
     names = f"its fields are {', '.join(fields) or 'none'}"
@@ -218,7 +217,7 @@ def _camera(
 
 
 def _sees(camera: Camera, points: NDArray[Any], pixels: NDArray[Any]) -> bool:
-    """Whether a camera sees points (N, 3) at pixels (N, 2), nearly."""
+    """Whether a camera sees points (N, 3) near the pixels (N, 2)."""
     off = np.abs(camera.project(points) - pixels).max(axis=-1)
     return bool(np.median(off) <= _OFF_PIXELS)
 

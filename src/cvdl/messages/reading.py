@@ -1,7 +1,7 @@
-"""ROS messages to frames: the same for live nodes and for bags.
+"""Reads ROS messages as frames.
 
-All that is needed of a message is that it has its type's fields, so that those of a ROS 2
-installation and those of the rosbags package both serve.
+Only the fields of the messages are used, so the classes of a ROS 2 installation and those of the
+rosbags package both work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def stamp_ns(message: Any) -> int:
-    """The header's time of capture, nanoseconds."""
+    """The stamp of a message with a header, nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
@@ -52,29 +52,29 @@ def read_frame(
     is_rectified: bool = False,
     registration: DepthRegistration | None = None,
 ) -> RgbdFrame:
-    """Color, depth, and the CameraInfo of color to a frame; stamp and id are those of color.
+    """Read color, depth and camera_info as a frame with the stamp and frame id of color.
 
     Args:
         color: Image or CompressedImage.
-        depth: likewise.
-        camera_info: of colour.
+        depth: Image or CompressedImage.
+        camera_info: CameraInfo of color.
         is_rectified: see `read_camera`.
-        registration: registers depth to color where it is not; without it, depth must be.
+        registration: registers depth to color; without it, depth must be registered.
 
     Raises:
         MessageError: if one of the three cannot be used, or if they differ in size.
     """
-    picture, metres = read_color(color), read_depth(depth)
+    picture, meters = read_color(color), read_depth(depth)
     camera = read_camera(camera_info, is_rectified, (picture.shape[1], picture.shape[0]))
     if registration is not None:
-        metres = registration(color, depth, metres, camera)
-    if metres.shape != picture.shape[:2]:
-        sizes = f"colour {picture.shape[1]}x{picture.shape[0]}, depth {metres.shape[1]}x"
-        sizes += f"{metres.shape[0]}; accepted: the same size, with depth registered to colour"
+        meters = registration(color, depth, meters, camera)
+    if meters.shape != picture.shape[:2]:
+        sizes = f"colour {picture.shape[1]}x{picture.shape[0]}, depth {meters.shape[1]}x"
+        sizes += f"{meters.shape[0]}; accepted: the same size, with depth registered to colour"
         if registration is not None and registration.missing:
             sizes += f"; to register it here, this is missing: {registration.missing}"
         raise MessageError("sizes differ", sizes)
-    return RgbdFrame(picture, metres, camera, stamp_ns(color), color.header.frame_id)
+    return RgbdFrame(picture, meters, camera, stamp_ns(color), color.header.frame_id)
 
 
 def doubts(
@@ -85,15 +85,15 @@ def doubts(
     registration: DepthRegistration | None = None,
     size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """What makes results worse but does not hinder them, as (cause, sentence): to warn once.
+    """Yield (cause, sentence) of everything that makes results worse without preventing them.
 
     Args:
         color: Image or CompressedImage.
-        depth: likewise.
-        camera_info: of color.
+        depth: Image or CompressedImage.
+        camera_info: CameraInfo of color.
         is_rectified: see `read_camera`.
-        registration: that has just read the frame of these messages.
-        size: width and height of the frame, pixels, where it is known.
+        registration: the registration that has just read these messages.
+        size: width and height of the frame, pixels, if known.
     """
     if any(camera_info.d) and not is_rectified:
         coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)

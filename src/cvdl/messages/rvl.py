@@ -1,4 +1,4 @@
-"""RVL, the lossless compression of depth images: runs of empty pixels, and differences.
+"""Decodes RVL, a lossless compression of depth images: runs of empty pixels, and differences.
 
 A. D. Wilson, Fast Lossless Depth Image Compression, ISS 2017. A stream consists of 32-bit words,
 each of eight nibbles, the first one in the highest bits. A number is a sequence of nibbles, its
@@ -23,7 +23,7 @@ _FAULTS = {
 
 
 def decode(data: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:
-    """The pixels of an image.
+    """Decode the pixels of an image.
 
     Args:
         data: (N,) uint8, the stream.
@@ -33,7 +33,7 @@ def decode(data: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:
         (count,) uint16; 0 for empty pixels.
 
     Raises:
-        ValueError: if the stream does not hold so many pixels, or is damaged.
+        ValueError: if the stream is too short or damaged.
     """
     words = np.frombuffer(data[: len(data) // 4 * 4].tobytes(), "<u4").astype(np.int64)
     pixels = np.zeros(count, np.uint16)
@@ -45,7 +45,7 @@ def decode(data: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:
 
 @compiled()
 def _decode(words, pixels):  # type: ignore[no-untyped-def]
-    """Fills the pixels, zero before; returns their number, or a fault."""
+    """Fill the pixels, initially zero; returns their number, or a fault."""
     position, filled, previous = 0, 0, 0
     while filled < len(pixels):
         empty, position = _number(words, position)

@@ -1,4 +1,4 @@
-"""A segmentation that another node has published, for the nodes that build on it."""
+"""Reads a segmentation that another node has published."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["read_segmentation"]
 
 
 def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
-    """Messages of `segmentation/labels` and `segmentation/objects` to what they were made of.
+    """Read messages of `segmentation/labels` and `segmentation/objects` as a segmentation.
 
-    The plane is the one that the boxes stand on: their third axis is its normal, and the lowest
-    of them reaches down to it. Without objects there is none, and nothing to build on it either.
+    The plane is derived from the boxes that stand on it: their third axis is its normal, and the
+    lowest box reaches down to it. Without objects there is no plane.
 
     Args:
         labels: Image, mono16.
         objects: Detection3DArray; ``id`` is the label number.
 
     Returns:
-        The segmentation, and the name of the frame that its boxes and plane are in.
+        The segmentation, and the frame id of its boxes and plane.
 
     Raises:
-        MessageError: if the labels are no such image, or an id is no label of it.
+        MessageError: if the label image has another format, or an id is not a label in it.
     """
     if labels.encoding != "mono16" or len(labels.data) != labels.step * labels.height:
         raise MessageError(

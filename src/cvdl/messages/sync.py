@@ -1,4 +1,4 @@
-"""Pairs colour with depth by their stamps: the one synchroniser, for live topics and for bags."""
+"""Matches color and depth by their stamps."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from cvdl.messages.arrivals import LARGE_IMAGES, Arrivals
 
 __all__ = ["DEFAULT_QUEUE", "DEFAULT_SLOP_S", "Match", "RgbdSync"]
 
-#: Cameras that do not trigger colour and depth together run them at 30 Hz with any phase: the
-#: nearest depth image is then at most half a period, 0.0167 s, away.
+#: Cameras that do not trigger color and depth together run them at 30 Hz with any phase, so the
+#: nearest depth image is at most half a period, 0.0167 s, away.
 DEFAULT_SLOP_S = 0.02
-#: Messages of a topic that wait for a partner: a third of a second at 30 Hz.
+#: Messages of a topic that wait for a partner, a third of a second at 30 Hz.
 DEFAULT_QUEUE = 10
 
-# A stamp so much older than the newest one means a clock that started again: a bag that is
-# played in a loop, a simulation that was reset. Less is a message out of order, but so many of one
-# topic, one after the other, are a short loop.
+# A stamp older than the newest one by this much means that the clock has restarted, as in a bag
+# played in a loop or a simulation after a reset. A smaller difference is a message out of order,
+# but this many in a row on one topic are a short loop.
 _RESTART_NS = 1_000_000_000
 _RESTART_AFTER = 3
-# So many equal stamps of a topic, one after the other, tell nothing; a doubled message is only two.
+# This many equal stamps of a topic in a row are useless; a doubled message has only two.
 _REPEATS = 3
-# Where stamps tell nothing, the times of arrival take their place, with at least this slop.
+# Without useful stamps the times of arrival are used, with at least this slop.
 _ARRIVAL_NS = 100_000_000
 _STAMPING = "its driver must stamp each image; with use_sim_time a clock must run"
-_DISTANCES = 10  # of stamps that tell a topic's period: two odd ones do not for ever
+_DISTANCES = 10  # latest differences of stamps that determine the period of a topic
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,20 @@ class Match:
 
 @dataclass
 class _Stream:
-    """One topic: what waits, in order of stamps.
+    """One topic with its waiting messages, in the order of their stamps.
 
     Attributes:
-        taken: stamp of the last message that left the queue; older ones come too late.
+        unmatched: cause under which a message without a partner is counted.
+        taken: stamp of the last message that left the queue; older ones are too late.
         newest: largest stamp so far.
-        distances: of its last stamps in order, nanoseconds.
-        late: messages, the last ones, that were out of order.
+        distances: differences of its latest stamps, nanoseconds.
+        late: number of latest messages out of order.
         last: stamp of the last message.
-        repeats: messages, the last ones, with the stamp of the one before.
+        repeats: number of latest messages with the stamp of the previous one.
     """
 
     name: str
-    unmatched: str  # what a message without a partner is counted as
+    unmatched: str
     queue: list[tuple[int, Any]] = field(default_factory=list)
     taken: int | None = None
     newest: int | None = None
@@ -64,7 +65,7 @@ class _Stream:
 
     @property
     def period(self) -> int:
-        """Smallest distance of its last stamps; 0 until there are two."""
+        """Smallest difference of its latest stamps; 0 until there are two."""
         return min(self.distances, default=0)
 
     @property
@@ -77,28 +78,28 @@ class _Stream:
 
 
 class RgbdSync:
-    """Matches colour and depth whose stamps lie close together, nearest first.
+    """Matches color and depth with close stamps, nearest first.
 
-    Each message is used once; matches come in order of time. Equal stamps match at once. Of
-    others, a pair waits only while a message that fits better may still come, which is known
-    from the topic's period. The camera_info of a match is the latest one.
+    Each message is used once; matches come in the order of time. Equal stamps match at once.
+    Another pair waits only while a better message may still come, which is known from the period
+    of the topic. The camera_info of a match is the latest one.
 
-    Stamps of zero, or that stand still, tell nothing: then colour and depth match that arrive
-    together, if the times of arrival are given.
+    If stamps are zero or constant, color and depth that arrive together match, if the times of
+    arrival are given.
 
     Args:
-        color: name of the colour topic, for what is said about it.
+        color: name of the color topic, for the messages.
         depth: name of the depth topic.
         camera_info: name of the camera_info topic.
         slop_s: largest difference of stamps in a match, seconds.
-        queue_size: messages of a topic that wait for a partner.
+        queue_size: number of messages of a topic that wait for a partner.
 
     Attributes:
-        received: messages by topic.
+        received: number of messages by topic.
         matched: number of matches.
-        by_arrival: number of pairs of them by arrival.
-        dropped: messages by the reason why they are in no match.
-        overflowed: whether a queue was too short for what waited in it.
+        by_arrival: number of pairs matched by arrival.
+        dropped: number of messages without a match, by cause.
+        overflowed: whether a queue was too short.
     """
 
     def __init__(
@@ -127,25 +128,25 @@ class RgbdSync:
         self.overflowed = False
 
     def add_color(self, stamp_ns: int, message: Any, arrived_ns: int | None = None) -> list[Match]:
-        """Take a colour message; the matches that it completes.
+        """Add a color message; returns the matches that it completes.
 
         Args:
-            stamp_ns: of its header.
-            message: handed on as it is.
-            arrived_ns: when it arrived, by any clock that goes on.
+            stamp_ns: stamp, nanoseconds.
+            message: passed on as it is.
+            arrived_ns: time of arrival by any monotonic clock.
         """
         return self._add(self._color, stamp_ns, message, arrived_ns)
 
     def add_depth(self, stamp_ns: int, message: Any, arrived_ns: int | None = None) -> list[Match]:
-        """Take a depth message; the matches that it completes. See `add_color`."""
+        """Add a depth message; see `add_color`."""
         return self._add(self._depth, stamp_ns, message, arrived_ns)
 
     def add_camera_info(self, message: Any, stamp_ns: int | None = None) -> list[Match]:
-        """Take a camera_info; the matches that waited for the first one.
+        """Add a camera_info; returns the matches that waited for the first one.
 
         Args:
-            message: handed on as it is.
-            stamp_ns: of its header: only for `complaint` and `doubt`.
+            message: passed on as it is.
+            stamp_ns: stamp, only for `complaint` and `doubt`.
         """
         self.received[self._camera_info_topic] += 1
         self._arrivals.add(self._camera_info_topic, stamp_ns)
@@ -153,7 +154,7 @@ class RgbdSync:
         return self._complete([])
 
     def flush(self) -> list[Match]:
-        """At the end of the input: the matches that waited for something better."""
+        """Return the matches that waited for a better one, at the end of the input."""
         matches = self._match(more_may_come=False)
         for stream in (self._color, self._depth):
             self._clear(stream)
@@ -163,7 +164,7 @@ class RgbdSync:
         return matches
 
     def complaint(self) -> str:
-        """Why there has been no match since the last one, in a sentence; empty if nothing came."""
+        """Why there was no match since the last one, in a sentence; empty if nothing came."""
         topics = (self._color.name, self._depth.name, self._camera_info_topic)
         since = {name: self.received[name] - self._received_at_match[name] for name in topics}
         if not any(since.values()):
@@ -193,7 +194,7 @@ class RgbdSync:
         )
 
     def doubt(self) -> str:
-        """What is wrong with the input though there are matches, in a sentence; else empty."""
+        """What is wrong with the input although it matches, in a sentence; else empty."""
         if self._is_by_arrival and (still := self._arrivals.still()):
             return f"{still}: colour and depth are paired by the time of arrival; {_STAMPING}"
         if losses := self._arrivals.losses():
@@ -268,7 +269,7 @@ class RgbdSync:
         return self._complete(pairs)
 
     def _complete(self, pairs: list[tuple[Any, Any]]) -> list[Match]:
-        """Matches of the pairs, once there is a camera_info."""
+        """The matches of pairs, once there is a camera_info."""
         self._without_info.extend(pairs)
         if self._camera_info is None:
             while len(self._without_info) > self._queue_size:
@@ -290,7 +291,7 @@ class RgbdSync:
         self.dropped[stream.unmatched] += 1
 
     def _restart(self) -> None:
-        """Another clock from here on."""
+        """Start again with another clock."""
         for each in (self._color, self._depth):
             self._clear(each)
             each.taken = each.newest = None

@@ -1,7 +1,7 @@
-"""Coordinate frames that messages of tf2 tell of: the same for live topics and for bags.
+"""The coordinate frames in tf2 messages.
 
-It holds the last known transform of each frame to its parent and does not interpolate: enough for
-what is rigidly mounted, and for the direction of gravity.
+Only the latest transform of each frame to its parent is kept, without interpolation. That is
+enough for rigidly mounted cameras, and for the direction of gravity.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["TransformTree", "matrix_of"]
 
 
 def matrix_of(transform: Any) -> NDArray[np.float64]:
-    """A geometry_msgs/Transform as (4, 4): from the child's coordinates to the parent's, metres.
+    """A geometry_msgs/Transform as (4, 4): from the child's coordinates to the parent's, meters.
 
     Raises:
-        ValueError: if the rotation is no quaternion of a finite length above 0, or the translation
-            is not finite.
+        ValueError: if the length of the quaternion is 0 or not finite, or the translation is not
+            finite.
     """
     turn, shift = transform.rotation, transform.translation
     matrix = np.eye(4)
@@ -37,7 +37,7 @@ class TransformTree:
 
     def __init__(self) -> None:
         self._parents: dict[str, tuple[str, Any]] = {}
-        # Made when asked for: a robot tells of thousands of transforms a second.
+        # Computed on demand: a robot sends thousands of transforms a second.
         self._matrices: dict[str, tuple[Any, NDArray[np.float64]]] = {}
 
     @property
@@ -48,7 +48,7 @@ class TransformTree:
         return frozenset(known.keys() | {parent for parent, _ in known.values()})
 
     def add(self, message: Any) -> None:
-        """Adds the transforms of a tf2_msgs/TFMessage; one that is unusable is skipped."""
+        """Add the transforms of a tf2_msgs/TFMessage; unusable ones are skipped."""
         for each in message.transforms:
             child, parent = _name(each.child_frame_id), _name(each.header.frame_id)
             if not child or not parent or child == parent:
@@ -57,9 +57,9 @@ class TransformTree:
                 self._parents[child] = (parent, each.transform)
 
     def lookup(self, target: str, source: str) -> NDArray[np.float64] | None:
-        """(4, 4) from the source frame's coordinates to the target frame's, metres.
+        """(4, 4) from the source frame's coordinates to the target frame's, meters.
 
-        None where the two frames are not known to be connected.
+        None if the two frames are not connected.
         """
         to_source = self._ancestors(_name(source))
         to_target = self._ancestors(_name(target))
@@ -69,7 +69,7 @@ class TransformTree:
         return None
 
     def _ancestors(self, frame: str) -> dict[str, NDArray[np.float64]]:
-        """The frame itself and what is above it, with the transform from the frame to each."""
+        """The frame and its ancestors, with the transform from the frame to each."""
         matrix = np.eye(4)
         found = {frame: matrix}
         while frame in self._parents:
@@ -87,7 +87,7 @@ class TransformTree:
 
 
 def _is_usable(transform: Any) -> bool:
-    """Whether `matrix_of` takes it."""
+    """Whether `matrix_of` accepts it."""
     turn, shift = transform.rotation, transform.translation
     length = turn.x * turn.x + turn.y * turn.y + turn.z * turn.z + turn.w * turn.w
     return 0 < length < inf and isfinite(shift.x + shift.y + shift.z)

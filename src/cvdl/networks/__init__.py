@@ -1,1 +1,1 @@
-"""What all networks share: input, layers, devices, weights."""
+"""Shared parts of all networks: input, boxes, layers, devices, weights."""

@@ -1,4 +1,4 @@
-"""Networks at their fastest on a GPU: in mixed precision, as one CUDA graph."""
+"""CUDA graphs in mixed precision: the fastest way to run a small network on a GPU."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ __all__ = ["captured"]
 _Tensors = tuple[Tensor, ...]
 _Replay = Callable[..., _Tensors]
 
-_MOST = 12  # graphs that an owner keeps: each holds the memory of what it computes
-_WARM_UPS = 3  # runs in which libraries take what they need, before a graph is captured
+_MOST = 12  # graphs of an owner: each holds the memory of its tensors
+_WARM_UPS = 3  # runs before the capture, in which libraries allocate their workspaces
 
 
 class captured:  # noqa: N801 - a decorator
-    """A method that on a GPU is captured once for each shape of its inputs, then replayed.
+    """Decorator: on a GPU, a method is captured once per shape of its inputs, then replayed.
 
-    A network of a hundred small layers takes the CPU longer to launch than the GPU to compute;
-    a graph is one launch. Products are float16 there, sums float32. On a CPU the method is
-    called as it is.
+    The CPU takes longer to launch a hundred small layers than the GPU to compute them; a graph is
+    one launch. Products are float16, sums float32. On a CPU, the method is called directly.
 
-    The method takes tensors of one device, and ints by keyword, for each of which there is a
-    graph; it gives a tuple of tensors, which on a GPU the next call overwrites. It is called in
-    inference mode, and neither waits for the GPU, nor brings it anything from the CPU, nor
-    chooses shapes by values. It may read other tensors (its owner's weights) that change their
-    values but not their place.
+    The method takes tensors on one device, and ints by keyword, with a graph for each of their
+    values. It returns a tuple of tensors, which the next call overwrites on a GPU. It is called in
+    inference mode, and must not wait for the GPU, copy from the CPU, or choose shapes by values.
+    It may read other tensors, such as the weights of its owner, that stay at the same address.
     """
 
     def __init__(self, method: Callable[..., _Tensors]) -> None:
@@ -44,7 +42,7 @@ class captured:  # noqa: N801 - a decorator
         device = inputs[0].device
         if device.type != "cuda":
             return self._method(owner, *inputs, **static)
-        # With the owner, and without a reference back to it: both go when it is dropped.
+        # Stored in the owner, without a reference back to it: they are freed with it.
         graphs: OrderedDict[Any, _Replay] = owner.__dict__.setdefault("_graphs", OrderedDict())
         shapes = ((some.shape, some.dtype) for some in inputs)
         key = (self._method, device, *shapes, *sorted(static.items()))
@@ -62,16 +60,16 @@ def _capture(function: Callable[..., _Tensors], inputs: _Tensors) -> _Replay:
     graph = torch.cuda.CUDAGraph()
     with (
         torch.cuda.device(device),
-        # No cache of casts: a replay must see what the weights are then.
+        # No cache of casts: a replay must use the current weights.
         torch.autocast(device.type, torch.float16, cache_enabled=False),
     ):
-        beside = torch.cuda.Stream()
-        beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(beside):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
             for _ in range(_WARM_UPS):
                 function(*places)
-        torch.cuda.current_stream().wait_stream(beside)
-        # Other threads may use the GPU meanwhile.
+        torch.cuda.current_stream().wait_stream(stream)
+        # Other threads may use the GPU during the capture.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             outputs = function(*places)
 

@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""The device of networks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["pick_device"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; ``auto``: a GPU where there is one.
+    """Return a device by name; ``auto`` is a GPU if there is one.
 
-    Torch uses no more threads from then on than there are cores for it.
+    Also limits the threads of torch to the usable cores.
 
     Raises:
         InputError: if there is no such device.

@@ -1,4 +1,4 @@
-"""Layers that our networks are made of."""
+"""Layers shared by our networks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["ResidualBlock", "convolution", "doubled", "start_at_zero"]
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and a short cut (He et al. 2016): (B, width, H, W), as it came.
+    """Two convolutions and a shortcut (He et al. 2016); keeps the shape (B, width, H, W).
 
     Args:
         width: channels.
-        dilation: of the first convolution.
+        dilation: dilation of the first convolution.
     """
 
     def __init__(self, width: int, dilation: int = 1) -> None:
@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
-    """A convolution that keeps the size (over the stride), batch norm and ReLU."""
+    """Return a convolution with padding that keeps the size at stride 1, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -41,11 +41,11 @@ def convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn
 
 
 def doubled(x: Tensor) -> Tensor:
-    """(B, C, H, W) with each pixel four times: (B, C, 2 H, 2 W)."""
+    """Upsample (B, C, H, W) to (B, C, 2 H, 2 W) by repeating pixels."""
     return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
-    """Let a layer give 0 whatever it is given, to begin with."""
+    """Initialize a layer with zeros, so that it outputs 0 before training."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

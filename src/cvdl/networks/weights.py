@@ -1,4 +1,4 @@
-"""Weights in files: safetensors, with what they are of written in the file's own header."""
+"""Files of weights: safetensors with metadata in the header."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = [
 
 
 class WeightsError(InputError):
-    """Weights that cannot be used; the message names the file, what it holds and what is needed."""
+    """Unusable weights; the message names the file, its content and what is expected."""
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a model's state, whole or not at all.
+    """Write the state of a model atomically.
 
     Args:
-        path: file to write; the folders above it are made.
-        state: tensors by name, as ``Module.state_dict`` gives them; on any device.
-        metadata: free text by name; ``model`` says which model the weights are of.
+        path: file to write; missing folders are created.
+        state: tensors by name, as of ``Module.state_dict``; on any device.
+        metadata: text by name; ``model`` is the name of the model.
 
     Raises:
         ValueError: if the metadata has no ``model``.
@@ -47,12 +47,12 @@ def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str,
 def load_weights(
     path: Path, model: str, expected: Mapping[str, Tensor] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read the weights of a model, to the CPU. Nothing in the file is executed or unpickled.
+    """Read the weights of a model to the CPU. Nothing in the file is executed or unpickled.
 
     Args:
-        path: a safetensors file.
-        model: which model they must be of.
-        expected: the state of the model that will take them: names and shapes must agree.
+        path: safetensors file.
+        model: expected name of the model.
+        expected: state of the model; names and shapes must match.
 
     Returns:
         The state and the metadata that ``save_weights`` wrote.
@@ -83,7 +83,7 @@ def load_weights(
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise WeightsError where names or shapes of a file's state are not the expected ones."""
+    """Raise WeightsError if names or shapes in the state of a file are not the expected ones."""
     for name in sorted(state.keys() | expected.keys()):
         found, wanted = (
             f"{'x'.join(map(str, some[name].shape)) or 'a number'}" if name in some else "nothing"
@@ -94,7 +94,7 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
 
 
 def classes_of(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """The class names in the metadata of a detector's or classifier's weights, in label order.
+    """Return the class names in the metadata of weights, in the order of the class indices.
 
     Raises:
         WeightsError: if there are none.

@@ -47,8 +47,8 @@ from cvdl.ros.parameters import (
 )
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.transforms import Transformer
+from cvdl.ros.warm_up import warmed_up
 from cvdl.runner import Runner
-from cvdl.warm_up import warmed_up
 
 __all__ = ["BaseNode"]
 

@@ -14,6 +14,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from cvdl.core.errors import InputError
 from cvdl.messages.arrivals import LARGE_IMAGES
+from cvdl.messages.config import NodeConfig
 from cvdl.messages.points import POINTS
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.source import RgbdSource
@@ -21,7 +22,6 @@ from cvdl.messages.sync import Match
 from cvdl.messages.topics import LABELS_TOPIC, OBJECTS_TOPIC, SCENE_TOPICS
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.parameters import NodeConfig
 from cvdl.ros.subscriptions import Subscriptions, quiet_subscription
 
 __all__ = ["SILENCE_S", "CameraInput", "SegmentationInput", "TfInput", "camera_source"]
@@ -145,7 +145,7 @@ class CameraInput:
         source: RgbdSource,
         on_match: Callable[[Match], None],
     ) -> None:
-        self._node, self._source, self._on_match = node, source, on_match
+        self._node, self.source, self._on_match = node, source, on_match
         self._has_reported_registration = False
         self._silent_since = monotonic()
         self._complained: set[str] = set()  # since the last match
@@ -168,18 +168,18 @@ class CameraInput:
         """Why no match has come for some seconds; empty while they come."""
         if monotonic() - self._silent_since < SILENCE_S:
             return ""
-        more = "more " if self._source.pairs else ""  # as after a single image
-        topics = ", ".join(self._source.topics)
-        return self._source.sync.complaint() or f"no {more}messages on {topics}"
+        more = "more " if self.source.pairs else ""  # as after a single image
+        topics = ", ".join(self.source.topics)
+        return self.source.sync.complaint() or f"no {more}messages on {topics}"
 
     def doubt(self) -> str:
         """What is wrong with the input although matches come; else empty."""
-        return self._source.sync.doubt()
+        return self.source.sync.doubt()
 
     def watch(self) -> None:
         """Get what new publishers have kept; warn once if nothing matches or is in doubt."""
         self._subscriptions.watch()
-        note = self._source.registration.note
+        note = self.source.registration.note
         if note and not self._has_reported_registration:
             self._has_reported_registration = True
             self._node.get_logger().info(note)
@@ -204,21 +204,21 @@ class CameraInput:
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph tells about the topics."""
         subject, others, _ = silence.partition(" (but ")
-        silent = subject.split() if others or self._source.is_cloud else ()
-        kind = "clouds" if self._source.is_cloud else "images"
-        for topic in self._source.topics:
+        silent = subject.split() if others or self.source.is_cloud else ()
+        kind = "clouds" if self.source.is_cloud else "images"
+        for topic in self.source.topics:
             if topic in self._subscriptions.misfits:
                 yield f"{topic}: incompatible QoS ({self._subscriptions.misfits[topic]})"
             elif not self._node.count_publishers(topic):
                 yield f"{topic}: it has no publisher"
-            elif topic in self._source.topics[:2] and topic in silent:
+            elif topic in self.source.topics[:2] and topic in silent:
                 yield (
                     f"{topic}: it has a publisher; if it sends {kind}, they are lost in "
                     f"transport: {LARGE_IMAGES}"
                 )
 
     def _add(self, topic: str, message: Any) -> None:
-        for match in self._source.add(topic, message, arrived_ns=monotonic_ns()):
+        for match in self.source.add(topic, message, arrived_ns=monotonic_ns()):
             self._silent_since = monotonic()
             self._complained.clear()
             self._on_match(match)

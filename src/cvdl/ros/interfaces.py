@@ -1,8 +1,7 @@
-"""The message classes of the ROS 2 installation at hand, and those generated where it lacks them.
+"""The message classes of the ROS 2 installation, and generation of the missing ones.
 
-ROS 2 from wheels has every message type but those of vision_msgs and tf2_msgs. They are generated
-once, by ROS's own generators, from the definitions in this package, into the same virtual
-environment.
+ROS 2 from wheels lacks vision_msgs and tf2_msgs. ROS's own generators build them once, from the
+definitions in this package, into the same virtual environment.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def message_type(name: str) -> type[Any]:
     """The class of a message type, such as "sensor_msgs/msg/Image".
 
     Raises:
-        InputError: if its package is not installed; the message says how to get it.
+        InputError: if its package is not installed; the message explains how to install it.
     """
     package, _, kind = name.split("/")
     try:
@@ -92,7 +91,7 @@ def message_type(name: str) -> type[Any]:
 
 
 def missing_messages() -> list[str]:
-    """The packages that neither a ROS installation nor an earlier set-up brings."""
+    """The message packages that are not installed."""
     return [name for name in _GENERATED if find_spec(name) is None]
 
 

@@ -1,7 +1,7 @@
-"""Ctrl-C ends a process once.
+"""Handles Ctrl-C once per process.
 
-Below ros2 launch it comes twice, a moment apart: from the terminal, and from launch, which hands
-it on where its own input is none. The second one must not cut the end short.
+Under ros2 launch it arrives twice: from the terminal, and from launch, which forwards it if its own
+input is not a terminal. The second one must not interrupt the shutdown.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _is_raised = True
 
 
 def raise_first_interrupt() -> None:
-    """From now on the first SIGINT raises KeyboardInterrupt, and later ones do nothing.
+    """Let the first SIGINT raise KeyboardInterrupt, and later ones do nothing.
 
-    To be called before rclpy.init, whose handler hands on to this one.
+    Call it before rclpy.init, whose handler calls this one.
     """
     global _is_raised
     _is_raised = True
@@ -25,13 +25,13 @@ def raise_first_interrupt() -> None:
 
 
 def leave_interrupts_to_rclpy() -> None:
-    """From now on a SIGINT does what rclpy's handler does, a shutdown, and raises nothing."""
+    """Let a SIGINT only shut rclpy down, without an exception."""
     global _is_raised
     _is_raised = False
 
 
 def ignore_interrupts() -> None:
-    """From now on a SIGINT does nothing, in rclpy either."""
+    """Ignore every SIGINT from now on, also in rclpy."""
     leave_interrupts_to_rclpy()
     signal.signal(signal.SIGINT, _handle)  # in the place of rclpy's
 

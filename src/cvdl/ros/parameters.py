@@ -1,25 +1,23 @@
-"""Settings as ROS parameters: name, type, range and description from the pydantic models."""
+"""Settings as ROS parameters: names, types, ranges and descriptions of the pydantic models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
 from cvdl.core.config import load_settings, nested
-from cvdl.core.settings import LOAD_TIME, Settings
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
-from cvdl.messages.sync import DEFAULT_QUEUE, DEFAULT_SLOP_S
+from cvdl.messages.config import NodeConfig
 from cvdl.pipeline import PerceptionConfig
 from cvdl.segmentation import SegmentationConfig
 
 __all__ = [
     "DetectionNodeConfig",
     "GraspNodeConfig",
-    "NodeConfig",
     "ParameterSpec",
     "PerceptionNodeConfig",
     "SegmentationNodeConfig",
@@ -32,64 +30,6 @@ __all__ = [
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class NodeConfig(Settings):
-    """What every node has beside the settings of its stages."""
-
-    autostart: bool = Field(
-        True,
-        description="Whether the node configures and activates itself when it starts.",
-        json_schema_extra=LOAD_TIME,
-    )
-    enable: bool = Field(
-        True, description="Whether frames are processed; set by the service ~/enable."
-    )
-    max_rate: float = Field(
-        0.0,
-        ge=0.0,
-        le=1000.0,
-        description="Largest number of frames processed per second; 0: no limit.",
-    )
-    source: Literal["images", "points"] = Field(
-        "images",
-        description="Source of frames: colour and depth images, or organised PointCloud2 with "
-        "colour on the topic points.",
-        json_schema_extra=LOAD_TIME,
-    )
-    image_transport: Literal["raw", "compressed"] = Field(
-        "raw",
-        description="Transport of colour: raw, or CompressedImage on COLOR/compressed.",
-        json_schema_extra=LOAD_TIME,
-    )
-    depth_image_transport: Literal["raw", "compressedDepth", "compressed"] = Field(
-        "raw",
-        description="Transport of depth: raw, or CompressedImage on DEPTH/compressedDepth or "
-        "DEPTH/compressed (PNG of 16 bits).",
-        json_schema_extra=LOAD_TIME,
-    )
-    slop: float = Field(
-        DEFAULT_SLOP_S,
-        ge=0.0,
-        le=10.0,
-        description="Largest difference between the stamps of colour and depth, seconds.",
-        json_schema_extra=LOAD_TIME,
-    )
-    queue_size: int = Field(
-        DEFAULT_QUEUE,
-        ge=1,
-        le=1000,
-        description="Messages of a topic that are kept until their partner arrives.",
-        json_schema_extra=LOAD_TIME,
-    )
-    target_frame: str = Field(
-        "",
-        description="Coordinate frame of 3-D boxes, plane and grasps, by tf2; empty: the camera's.",
-        json_schema_extra=LOAD_TIME,
-    )
-    transform_timeout: float = Field(
-        0.1, ge=0.0, le=5.0, description="How long to wait for a transform, seconds."
-    )
-
-
 class SegmentationNodeConfig(NodeConfig):
     """Parameters of segmentation_node."""
 
@@ -97,13 +37,13 @@ class SegmentationNodeConfig(NodeConfig):
 
 
 class DetectionNodeConfig(SegmentationNodeConfig):
-    """Parameters of detection_node; it segments where no other node does."""
+    """Parameters of detection_node; it segments if no other node does."""
 
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
 
 
 class GraspNodeConfig(SegmentationNodeConfig):
-    """Parameters of grasp_node; it segments where no other node does."""
+    """Parameters of grasp_node; it segments if no other node does."""
 
     grasp: GraspConfig = Field(default_factory=GraspConfig)
 
@@ -114,12 +54,12 @@ class PerceptionNodeConfig(NodeConfig, PerceptionConfig):
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One parameter, as its model's field declares it.
+    """One parameter, from the field of its model.
 
     Attributes:
-        name: with dots between the levels, such as "segmentation.max_range".
-        default: its type is the parameter's.
-        description: with the choices, where there are any.
+        name: name with dots between the levels, such as "segmentation.max_range".
+        default: default value; its type is that of the parameter.
+        description: description, with the choices if there are any.
         low: smallest value, or None.
         high: largest value, or None.
         live: whether it may be changed while the node is configured.
@@ -134,7 +74,7 @@ class ParameterSpec:
 
 
 def parameters_of(model: type[BaseModel]) -> list[ParameterSpec]:
-    """The parameters of a model and of the models in it, in order of their declaration."""
+    """The parameters of a model and its nested models, in the order of declaration."""
     return list(_specs(model, model(), ""))
 
 
@@ -189,13 +129,13 @@ def descriptor(spec: ParameterSpec) -> Any:
 
 
 def assemble(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """The settings that parameters make.
+    """Build settings from parameters.
 
     Args:
-        model: of the settings.
-        values: by the parameters' names; those left out have their defaults.
+        model: model of the settings.
+        values: values by parameter name; missing ones have their defaults.
 
     Raises:
-        ConfigError: if a value is not accepted, or two do not go together; it says which.
+        ConfigError: if a value is invalid, or two contradict each other; it names them.
     """
     return load_settings(model, values=nested(values))

@@ -1,4 +1,4 @@
-"""A node's process: from the start to Ctrl-C."""
+"""Runs a node in its process, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = ["run"]
 
 
 class _ToRos(logging.Handler):
-    """The library's log on the node's."""
+    """Forwards the log of the package to that of the node."""
 
     def __init__(self, logger: Any) -> None:
         super().__init__()
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record on, with its level."""
+        """Forward a record with its level."""
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
@@ -53,14 +53,14 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     """Run a node until Ctrl-C or a shutdown, which end the process with status 0.
 
     Args:
-        make: the node.
-        args: of the command line, with ``--ros-args``; those of the process if not given.
-        must: whether a node that cannot be configured ends the process, with status 1; else it
-            stays, unconfigured, for its parameters to be mended.
+        make: creates the node.
+        args: command line with ``--ros-args``; that of the process if not given.
+        must: whether a node that cannot be configured ends the process with status 1; otherwise it
+            stays unconfigured until its parameters are corrected.
 
     Returns:
-        Status 1, if the command line is none for ROS, or the node cannot be made or, where it must
-        be, configured.
+        Status 1 if ROS rejects the command line, or the node cannot be created or, with ``must``,
+        not configured.
     """
     raise_first_interrupt()
     try:
@@ -85,7 +85,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         handler = _ToRos(node.get_logger())
         log.addHandler(handler)
         log.propagate = False
-        log.setLevel(logging.DEBUG)  # what is shown is for ROS to say: --log-level
+        log.setLevel(logging.DEBUG)  # ROS filters by --log-level
         _warn_of_unread(sys.argv if args is None else args, node.get_fully_qualified_name())
         if node.get_parameter("autostart").value:
             success = TransitionCallbackReturn.SUCCESS
@@ -102,7 +102,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        # After a shutdown ROS lets nothing be made and no transition be told to anybody.
+        # After a shutdown ROS creates nothing and publishes no transitions.
         if rclpy.ok():
             if node is not None:
                 raise
@@ -118,15 +118,15 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             log.propagate = before[0]
             log.setLevel(before[1])
         rclpy.try_shutdown()
-    # All is closed. Python's own end would take seconds on a busy machine, with so many objects of
-    # torch and others, and would abort the process where a stage is still in compiled code.
+    # Everything is closed. Python's own exit takes seconds on a busy machine because of torch, and
+    # aborts the process if a stage is still in compiled code.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def _warn_of_unread(args: Sequence[str], name: str) -> None:
-    """Warn of each parameter file on a command line that says nothing for the node."""
+    """Warn of each parameter file on the command line without a section for the node."""
     for option, value in pairwise(args):
         if option == "--params-file":
             with suppress(OSError, ValueError, YAMLError):  # ROS has read it
@@ -136,8 +136,8 @@ def _warn_of_unread(args: Sequence[str], name: str) -> None:
 
 
 def _spin(node: BaseNode) -> None:
-    """Until a shutdown; nothing refers to the node then."""
-    # The shutdown ends the spinning, too: an exception would come up anywhere, in a destructor say.
+    """Spin until a shutdown; nothing refers to the node afterwards."""
+    # The shutdown ends the spinning. An exception could surface anywhere, e.g. in a destructor.
     leave_interrupts_to_rclpy()
     executor = SingleThreadedExecutor()
     executor.add_node(node)

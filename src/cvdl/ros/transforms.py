@@ -1,4 +1,4 @@
-"""Scenes in another frame than the camera's, by tf2."""
+"""Transforms from tf2, for results in another frame than the camera's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Transformer"]
 
 
 class Transformer:
-    """Looks up where the camera was, with a bounded wait.
+    """Looks up transforms to the target frame, with a timeout.
 
     Args:
-        node: whose executor hears /tf and /tf_static; not to be called from its thread.
-        target_frame: name of the frame to transform to.
+        node: node whose executor receives /tf and /tf_static; call this from another thread.
+        target_frame: frame to transform to.
 
     Raises:
         InputError: if tf2_ros is not installed.
@@ -39,10 +39,10 @@ class Transformer:
         self._listener = TransformListener(self._buffer, node)
 
     def __call__(self, source_frame: str, stamp_ns: int, timeout_s: float) -> NDArray[np.float64]:
-        """(4, 4) from the source frame's coordinates to the target frame's, metres.
+        """(4, 4) from the source frame's coordinates to the target frame's, meters.
 
         Raises:
-            TransformMissingError: if it is not known within so many seconds.
+            TransformMissingError: if it is not known within the timeout.
         """
         from rclpy.duration import Duration
         from rclpy.time import Time
@@ -62,5 +62,5 @@ class Transformer:
         return matrix_of(found)
 
     def close(self) -> None:
-        """No longer hear transforms."""
+        """Stop receiving transforms."""
         self._listener.unregister()

@@ -20,11 +20,11 @@ from cvdl.ros.interrupts import raise_first_interrupt
 __all__ = ["main", "wait_until_active"]
 
 _POLL_S = 0.1
-_WORD_S = 10.0  # between words on what it waits for
+_WORD_S = 10.0  # between messages about the states
 
 
 def main() -> int:
-    """Exit status 0 once all the named nodes are active, 1 where that takes too long."""
+    """Return status 0 once all nodes are active, 1 if that takes too long."""
     parser = argparse.ArgumentParser(description="Waits until managed nodes are active.")
     parser.add_argument("nodes", nargs="+", help="full names, such as /perception/perception_node")
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
@@ -48,12 +48,12 @@ def main() -> int:
 def wait_until_active(
     node: Node, names: Sequence[str], timeout_s: float | None = None
 ) -> dict[str, str]:
-    """Ask managed nodes for their states until all are active, with a word on them now and then.
+    """Poll the states of managed nodes until all are active, and print them periodically.
 
     Args:
-        node: to ask with; it is spun here.
+        node: node for the calls; it is spun here.
         names: full names of the nodes.
-        timeout_s: give up after so many seconds; never if not given.
+        timeout_s: longest wait, seconds; forever if not given.
 
     Returns:
         The last known state of each node, such as "inactive"; empty for one that never answered.

@@ -1,4 +1,4 @@
-"""What a replay writes for people to look at: a folder of pictures, a rerun recording."""
+"""Visual outputs of a replay: a folder of pictures, a rerun recording."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from cvdl.viz.pictures import PLATE_COLOR, UNMATCHED_COLOR, object_color, write_
 
 __all__ = ["PictureFolder", "Recording", "RerunRecording"]
 
-_POINT_STRIDE = 3  # pixels between the points of a cloud: a ninth of them shows as much
+_POINT_STRIDE = 3  # pixels between the points of a cloud: a ninth of them looks the same
 _JPEG_QUALITY = 90
 _FLUSH_PERIOD = 30  # frames
 
 
 class Recording(AbstractContextManager["Recording"]):
-    """Takes frames with what was found in them; complete when its with statement is left."""
+    """Records frames and their scenes; complete at the end of its with statement."""
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
-        """Take a frame, its scene and its overlay, (H, W, 3) uint8 RGB.
+        """Add a frame, its scene and its overlay, (H, W, 3) uint8 RGB.
 
         Raises:
             OSError: if it cannot be written.
@@ -36,15 +36,14 @@ class Recording(AbstractContextManager["Recording"]):
         raise NotImplementedError
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Nothing to complete, unless a subclass has."""
+        """Complete the recording."""
 
 
 class PictureFolder(Recording):
-    """The overlay of each frame, as ``frame-NNNNNN.png``; older ones go when it is entered.
+    """The overlay of each frame, as ``frame-NNNNNN.png``; entering it removes older ones.
 
     Raises:
-        InputError: if there are such pictures already and they are not to be replaced, or a file
-            is in the folder's place.
+        InputError: if such pictures exist and must not be replaced, or the path is a file.
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
@@ -74,7 +73,7 @@ class RerunRecording(Recording):
     """Everything in 2-D and 3-D, on a timeline of stamps: open it with ``rerun FILE``.
 
     Raises:
-        InputError: if rerun is not installed, or the file exists and is not to be replaced.
+        InputError: if rerun is not installed, or the file exists and must not be replaced.
         OSError: from any method, if it cannot be written.
     """
 
@@ -91,7 +90,7 @@ class RerunRecording(Recording):
 
     def __enter__(self) -> RerunRecording:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
+        with self._write_errors():
             self._stream.save(self._path)
         self._stream.log("camera", self._rr.ViewCoordinates.RDF, static=True)
         return self
@@ -105,19 +104,19 @@ class RerunRecording(Recording):
             self._stream.disconnect()
 
     def _flush(self) -> None:
-        with self._told():
+        with self._write_errors():
             self._stream.flush()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What rerun says when it cannot write, as an error of the output."""
+    def _write_errors(self) -> Iterator[None]:
+        """Raise rerun's write errors as OSError."""
         try:
             yield
         except RuntimeError as error:
             raise OSError(f"cannot write {self._path}: {error}") from error
 
     def add(self, frame: RgbdFrame, scene: Scene, picture: NDArray[np.uint8]) -> None:
-        """Log colour, depth, overlay, labels, boxes, detections, grippers and points."""
+        """Log color, depth, overlay, labels, boxes, detections, grippers and points."""
         rr, log = self._rr, self._stream.log
         self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
         camera = frame.camera
@@ -173,5 +172,5 @@ class RerunRecording(Recording):
         pixels = frame.color[::_POINT_STRIDE, ::_POINT_STRIDE]
         log("camera/points", rr.Points3D(points[seen], colors=pixels[seen]))
         self._count += 1
-        if self._count % _FLUSH_PERIOD == 0:  # a full disk is said at this, and not before
+        if self._count % _FLUSH_PERIOD == 0:  # reports a full disk
             self._flush()

@@ -84,7 +84,7 @@ def test_a_single_frame_waits_for_somebody_who_wants_its_results(start, wire, of
     node = start(SegmentationNode)
     for name, message in by_name(wire, tabletop).items():
         offer(name, message, LATCHED)
-    assert wait_until(lambda: node._camera.pairs == 1)
+    assert wait_until(lambda: node._camera.source.pairs == 1)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     assert wait_until(lambda: labels)
     time.sleep(1.2)
@@ -114,11 +114,11 @@ def test_a_stream_of_a_publisher_that_keeps_is_heard_once(start, wire, offer, la
         for name, message in by_name(wire, frame).items():
             offer(name, message, LATCHED)
         time.sleep(0.06)
-    assert wait_until(lambda: node._camera.pairs >= count - 5)
+    assert wait_until(lambda: node._camera.source.pairs >= count - 5)
     time.sleep(0.2)
-    assert node._camera.pairs <= count
-    assert not node._camera.dropped
-    received = node._camera._sync.received
+    assert node._camera.source.pairs <= count
+    assert not node._camera.source.dropped
+    received = node._camera.source.sync.received
     assert max(received.values()) <= count
     # The second ones are gone again: each message comes over the wire once.
     assert wait_until(
@@ -171,7 +171,7 @@ def test_an_override_of_the_durability_is_obeyed(
     if is_heard:
         assert wait_until(lambda: labels)
     else:
-        assert wait_until(lambda: node._camera._sync.received.total() == 2)
+        assert wait_until(lambda: node._camera.source.sync.received.total() == 2)
         time.sleep(1.2)
         assert not labels
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+
+from helpers.paths import DATA, ROOT
 
 pytest.importorskip("ros2launch", reason="needs a full ROS 2 installation: ros2 launch")
 
@@ -23,8 +24,7 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from .background import background, ros2
 from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_plane, stamp_of, wait_until
 
-ROOT = Path(__file__).parents[3]
-RECORDED = ROOT.parent / "shared/data/tabletop_demo"
+RECORDED = DATA / "tabletop_demo"
 SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
+
 pytest.importorskip("launch_ros", reason="needs a full ROS 2 installation: launch_ros")
 
-ROOT = Path(__file__).parents[3]
 LAUNCH_FILE = ROOT / "launch/perception.launch.py"
 
 # Says its arguments and the parameters it was given; ends when it is told to.

@@ -58,7 +58,7 @@ import rclpy.node
 old = ModuleType("rclpy.qos_event")
 old.SubscriptionEventCallbacks = "of Humble"
 sys.modules |= {"rclpy.event_handler": None, "rclpy.qos_event": old}
-from cvdl.ros.inputs import SubscriptionEventCallbacks
+from cvdl.ros.subscriptions import SubscriptionEventCallbacks
 assert SubscriptionEventCallbacks == "of Humble"
 """
 

@@ -63,7 +63,7 @@ def now(i):
 )
 def test_without_stamps_images_pair_by_arrival_and_that_is_said_once(run, color, depth, words):
     node, said = run(color, depth)
-    assert node._camera.pairs >= 40
+    assert node._camera.source.pairs >= 40
     assert wait_until(lambda: said(words))
     (sentence,) = said(words)
     assert "colour and depth are paired by the time of arrival" in sentence
@@ -84,7 +84,7 @@ def test_lost_images_are_named_with_the_page(run):
     kept = rng.random((2, 120)) < 0.15
     kept[1] &= ~kept[0]
     node, said = run(now, now, 120, lambda topic, i: bool(kept["cd".index(topic[0]), i]))
-    assert node._camera.pairs == 0
+    assert node._camera.source.pairs == 0
     assert wait_until(lambda: said("images are lost in transport"))
     assert 'see "Large images" in docs/ros.md' in said("images are lost in transport")[-1]
 
@@ -93,14 +93,14 @@ def test_losses_of_one_topic_are_named_though_pairs_come(run):
     rng = np.random.default_rng(1)
     kept = rng.random(90) < 0.3
     node, said = run(now, now, 90, lambda topic, i: topic == "color" or bool(kept[i]))
-    assert node._camera.pairs > 10
+    assert node._camera.source.pairs > 10
     assert wait_until(lambda: said("images are lost in transport"))
     assert len(said("images are lost in transport")) == 1
 
 
 def test_losses_are_told_once_though_a_pair_comes_now_and_then(run):
     node, said = run(now, now, 160, lambda topic, i: i % 40 == 20)
-    assert node._camera.pairs >= 3
+    assert node._camera.source.pairs >= 3
     assert wait_until(lambda: said("images are lost in transport"))
     assert len(said("images are lost in transport")) == 1
 

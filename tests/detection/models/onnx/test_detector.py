@@ -1,7 +1,5 @@
 """ONNX models are loaded with their layout, and boxes come back to where things are."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import onnx
@@ -13,8 +11,9 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import CocoDataset
 from cvdl.detection import load_detector
+from helpers.paths import DATA
 
-FASTESTDET = Path(__file__).parents[4].parent / "shared" / "data" / "fastestdet"
+FASTESTDET = DATA / "fastestdet"
 
 
 def frame_of(color):
@@ -349,11 +348,11 @@ def test_a_model_that_does_not_serve_is_said(tmp_path):
         load_detector("onnx", "model.pt", "cpu")
 
 
-ONNX = FASTESTDET.parent / "onnx"
-COCO = FASTESTDET.parent / "coco_mini"
+ONNX = DATA / "onnx"
+COCO = DATA / "coco_mini"
 
 
-@pytest.mark.skipif(not ONNX.is_dir() or not COCO.is_dir(), reason=f"{ONNX} or {COCO} is missing")
+@pytest.mark.real("onnx", "coco_mini")
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
@@ -389,7 +388,7 @@ def test_detectors_of_the_field_find_what_is_labelled(tmp_path, name, keys):
     assert found > total / 2  # none where the grids or channels are wrong
 
 
-@pytest.mark.skipif(not FASTESTDET.is_dir(), reason=f"{FASTESTDET} is missing")
+@pytest.mark.real("fastestdet")
 def test_fastestdet_finds_what_is_in_its_photographs(tmp_path):
     layout = tmp_path / "fastestdet.yaml"
     layout.write_text(

@@ -1,4 +1,4 @@
-"""The file beside an ONNX detector: what it takes and what its outputs mean."""
+"""The description of an ONNX detector: its preprocessing and its outputs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Column = Literal["batch", "box", "score", "label"]
 
 
 class OnnxLayout(Settings):
-    """A detector in an ONNX file: the keys of the YAML or JSON file beside it.
+    """Description of an ONNX detector: the keys of the YAML or JSON file beside it.
 
-    Colours go in as ``(value * scale - mean) / std``, value 0 to 255.
+    The input is ``(value * scale - mean) / std``, with color values of 0 to 255.
     """
 
     model: Path | None = Field(
@@ -64,12 +64,12 @@ class OnnxLayout(Settings):
         description="How an image is resized to the input: letterbox keeps its proportions and "
         "pads both sides equally.",
     )
-    padding: int = Field(114, ge=0, le=255, description="Grey value of the padding.")
+    padding: int = Field(114, ge=0, le=255, description="Gray value of the padding.")
     input_size: tuple[PositiveInt, PositiveInt] | None = Field(
         None, description="Width and height of the input, for a model that accepts any."
     )
     box_format: Literal["xyxy", "yxyx", "cxcywh"] = Field(
-        "xyxy", description="Boxes of nms and ssd: two corners, or centre and size."
+        "xyxy", description="Boxes of nms and ssd: two corners, or center and size."
     )
     normalized: bool | None = Field(
         None,
@@ -98,16 +98,16 @@ class OnnxLayout(Settings):
     max_detections: int = Field(100, ge=1, description="Largest number of detections per image.")
 
     @model_validator(mode="after")
-    def _detr_tells_its_activation(self) -> OnnxLayout:
+    def _detr_has_an_activation(self) -> OnnxLayout:
         if self.layout == "detr" and self.activation not in ("sigmoid", "softmax"):
             raise ValueError("detr needs activation: softmax or sigmoid")
         return self
 
     @model_validator(mode="after")
-    def _columns_are_whole(self) -> OnnxLayout:
-        told = self.columns
-        if told is not None and sorted({*told, "batch"}) != sorted(get_args(Column)):
+    def _columns_are_complete(self) -> OnnxLayout:
+        columns = self.columns
+        if columns is not None and sorted({*columns, "batch"}) != sorted(get_args(Column)):
             raise ValueError("columns needs box, score and label, each once; batch is optional")
-        if told is not None and len(set(told)) < len(told):
+        if columns is not None and len(set(columns)) < len(columns):
             raise ValueError("columns has duplicates")
         return self

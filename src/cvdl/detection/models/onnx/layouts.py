@@ -1,6 +1,6 @@
-"""What the outputs of ONNX detectors mean: one function a layout, from arrays to candidates.
+"""Layouts of the outputs of ONNX detectors: one function per layout, from arrays to candidates.
 
-Nothing here runs a network or suppresses overlaps; see ``onnx_detector``.
+``detector`` runs the networks and suppresses overlaps.
 """
 
 from __future__ import annotations
@@ -31,26 +31,27 @@ __all__ = ["LAYOUTS", "Layout"]
 
 Outputs = Mapping[str, NDArray[Any]]
 
-#: Of an output whose rows are detections, by their length.
+#: Columns of an output whose rows are detections, by their number.
 _COLUMNS: dict[int, Sequence[Column]] = {
     6: ("box", "score", "label"),
     7: ("batch", "box", "label", "score"),
 }
 _ORDER = "; set the key columns or outputs if the order is another"
-_LARGEST_SCORE = 1.001  # rounded in float16
-_LARGEST_LOG = 20.0  # of a box's size in cells
-#: Of the levels of a pyramid, pixels a cell; the coarsest ones may be missing.
+_LARGEST_SCORE = 1.001  # with the rounding of float16
+_LARGEST_LOG = 20.0  # of the size of a box in cells
+#: Pixels per cell of the levels of a pyramid; the coarsest levels may be missing.
 _STRIDES = (8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to write detections into arrays.
+    """A layout of outputs.
 
     Attributes:
-        outputs: in words: their shapes.
-        decode: the outputs (by name, in their order) of one image, the settings, the number of
-            classes and the input's (width, height), pixels, to candidates; raises `OutputsError`.
+        outputs: description of their shapes.
+        decode: function from the outputs of one image (by name, in their order), the settings, the
+            number of classes and (width, height) of the input in pixels to candidates. It raises
+            `OutputsError` if the outputs do not have the layout.
     """
 
     outputs: str
@@ -60,10 +61,10 @@ class Layout:
 def _fastestdet(
     outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
 ) -> Candidates:
-    """FastestDet (Xuehao Ma, 2022): one grid, a box a cell, one class a box.
+    """FastestDet (Xuehao Ma, 2022): one grid, one box per cell, one class per box.
 
-    Channels: objectness; shift of the centre from the cell's corner, in cells, before tanh; size
-    in shares of the input, before the sigmoid; class probabilities. The score is
+    Channels: objectness; shift of the center from the corner of the cell, in cells, before tanh;
+    size relative to the input, before the sigmoid; class probabilities. The score is
     objectness^0.6 class^0.4.
     """
     grid = only_output(outputs, classes + 5, axis=0, ndim=3)
@@ -79,7 +80,7 @@ def _fastestdet(
 def _yolov5(
     outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
 ) -> Candidates:
-    """YOLOv5 to v7 as exported: a row is centre, size (pixels), objectness, class probabilities."""
+    """YOLOv5 to v7 as exported: rows of center, size (pixels), objectness, class probabilities."""
     rows = only_output(outputs, classes + 5, axis=1, ndim=2)
     if (rows[:, 2:4] < 0).any():
         raise OutputsError(
@@ -89,9 +90,9 @@ def _yolov5(
 
 
 def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
-    """YOLOX (Ge et al. 2021) as exported: as YOLOv5, but boxes are relative to the cells of grids.
+    """YOLOX (Ge et al. 2021) as exported: like YOLOv5, with boxes relative to the cells of grids.
 
-    The centre is a shift from the cell's corner, in cells; the size is the logarithm of cells.
+    The center is a shift from the corner of the cell, in cells; the size is a logarithm of cells.
     """
     rows = only_output(outputs, classes + 5, axis=1, ndim=2)
     counts = _levels(len(rows), size)
@@ -113,7 +114,7 @@ def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, 
 def _yolov8(
     outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
 ) -> Candidates:
-    """YOLOv8 and v11 as exported: a column is centre, size (pixels), class probabilities."""
+    """YOLOv8 and v11 as exported: columns of center, size (pixels), class probabilities."""
     columns = only_output(outputs, classes + 4, axis=0, ndim=2)
     return best_class(from_center(columns[:4].T), columns[4:].T)
 
@@ -121,11 +122,11 @@ def _yolov8(
 def _nanodet(
     outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
 ) -> Candidates:
-    """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and distances in bins, a level.
+    """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and binned distances per level.
 
-    For each side of the box, from the middle of its cell, there are the logits of distances of 0,
-    1, 2... cells; their mean is taken (generalised focal loss, Li et al. 2020). NanoDet-Plus gives
-    all levels in one output, and distances from the cell's corner.
+    For each side of the box there are logits of its distance from the center of the cell, 0, 1,
+    2... cells; the distance is their mean (generalized focal loss, Li et al. 2020). NanoDet-Plus
+    has all levels in one output, and distances from the corner of the cell.
     """
     arrays = [without_batch(array, 2) for array in outputs.values()]
     middle = np.float32(0.5)
@@ -164,10 +165,10 @@ def _nanodet(
 
 
 def _nms(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
-    """Detections as a model with its own suppression of overlaps tells them.
+    """Detections of a model that suppresses overlaps itself.
 
-    One output whose rows are detections, or boxes, scores and labels in outputs of their own.
-    Rows that fill up have a score of 0 or less, or the batch's index -1.
+    One output whose rows are detections, or boxes, scores and labels in separate outputs. Padding
+    rows have a score of 0 or less, or the batch index -1.
     """
     found = _rows(outputs, layout) if len(outputs) == 1 else by_role(outputs, layout)
     if "labels" not in found:
@@ -185,22 +186,22 @@ def _rows(outputs: Outputs, layout: OnnxLayout) -> dict[str, Array]:
             f"rows have {rows.shape[1]} values; expected {width}: {', '.join(order)}"
         )
     first = {name: order.index(name) for name in order}
-    place = {name: at + 3 * (at > first["box"]) for name, at in first.items()}
-    if "batch" in place:
-        batch = rows[:, place["batch"]]
-        if not np.isin(batch, (0, -1)).all():  # -1 fills up
+    column = {name: at + 3 * (at > first["box"]) for name, at in first.items()}
+    if "batch" in column:
+        batch = rows[:, column["batch"]]
+        if not np.isin(batch, (0, -1)).all():  # -1: padding
             wrong = batch[~np.isin(batch, (0, -1))][0]
             raise OutputsError(f"a batch index is {wrong:g}; expected 0{_ORDER}")
         rows = rows[batch == 0]
     return {
-        "boxes": rows[:, place["box"] : place["box"] + 4],
-        "scores": rows[:, place["score"]],
-        "labels": rows[:, place["label"]],
+        "boxes": rows[:, column["box"] : column["box"] + 4],
+        "scores": rows[:, column["score"]],
+        "labels": rows[:, column["label"]],
     }
 
 
 def _ssd(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
-    """Boxes and scores in outputs of their own: a score a class, or one score and a label."""
+    """Boxes and scores in separate outputs: a score per class, or one score and a label."""
     found = by_role(outputs, layout)
     scores = activated(found["scores"], layout.activation)
     if "labels" in found:
@@ -215,7 +216,7 @@ def _ssd(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, in
 
 
 def _detr(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
-    """DETR (Carion et al. 2020) and its kin: class logits, and centre and size as shares."""
+    """DETR (Carion et al. 2020) and its variants: class logits, and relative centers and sizes."""
     found = by_role(outputs, layout)
     no_object = int(layout.activation == "softmax")
     logits = found["scores"]
@@ -230,15 +231,15 @@ def _detr(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, i
 def _rtdetr(
     outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
 ) -> Candidates:
-    """RT-DETR as Ultralytics exports it: a row is centre, size (shares) and class probabilities."""
+    """RT-DETR as exported by Ultralytics: rows of relative center and size, class probabilities."""
     rows = only_output(outputs, classes + 4, axis=1, ndim=2)
     scores = activated(rows[:, 4:], layout.activation)
-    _check_scores(scores)  # those of nms have as many values where there are two classes
+    _check_scores(scores)  # with two classes, nms has the same shape
     centered = layout.model_copy(update={"box_format": "cxcywh"})
     return best_class(of_format(rows[:, :4], scores, centered, size), scores)
 
 
-#: The layouts that are known, by name.
+#: The known layouts by name.
 LAYOUTS: dict[LayoutName, Layout] = {
     "fastestdet": Layout("one [1, 5 + classes, rows, columns]", _fastestdet),
     "yolov5": Layout("one [1, boxes, 5 + classes], boxes in pixels", _yolov5),
@@ -268,7 +269,7 @@ def _labelled(
     classes: int,
     size: tuple[int, int],
 ) -> Candidates:
-    """Candidates of boxes (N, 4) with one score and one label (N,) each."""
+    """Candidates from boxes (N, 4) with one score and one label (N,) each."""
     background = int(layout.background)
     real = (scores > 0) & (labels >= background)
     boxes, scores, labels = boxes[real], scores[real], labels[real]
@@ -289,19 +290,19 @@ def _check_scores(scores: Array, hint: str = "") -> None:
 
 
 def _cells(stride: int, size: tuple[int, int]) -> Array:
-    """Column and row (N, 2) of the cells of a grid, row by row."""
+    """Columns and rows (N, 2) of the cells of a grid, row by row."""
     columns, rows = (-(-side // stride) for side in size)
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
 def _levels(count: int, size: tuple[int, int]) -> list[int] | None:
-    """Numbers of cells of the levels, three or more, that have so many in all."""
+    """Numbers of cells of three or more levels with this total; None if there are none."""
     counts = [len(_cells(stride, size)) for stride in _STRIDES]
     return next((counts[:n] for n in range(3, len(counts) + 1) if sum(counts[:n]) == count), None)
 
 
 def _distances(bins: Array) -> Array:
-    """Distances (N, 4) to left, top, right and bottom, in cells, of logits (N, 4 bins)."""
+    """Distances (N, 4) to left, top, right and bottom, in cells, from logits (N, 4 * bins)."""
     share = activated(bins.reshape(len(bins), 4, -1), "softmax")
     return np.asarray(share @ np.arange(share.shape[2], dtype=np.float32), np.float32)

@@ -1,4 +1,4 @@
-"""Parts of which the layouts of ONNX detectors are made: which output is which, boxes, scores."""
+"""Building blocks of the layouts of ONNX detectors: roles of outputs, boxes, scores."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = [
 
 Array = NDArray[np.float32]
 
-# Largest coordinate of a box in shares: half of one that is as large as the image may lie outside.
+# Largest relative coordinate of a box: half of one as large as the image may lie outside.
 _LARGEST_SHARE = 2.0
 
-#: Parts of the names that exporters give to outputs.
+#: Parts of the names of outputs in exported models.
 _HINTS: dict[Role, tuple[str, ...]] = {
     "count": ("num_det", "num_box", "bbox_num", "valid_det", "count"),
     "boxes": ("box", "location", "dets"),
@@ -41,16 +41,16 @@ _HINTS: dict[Role, tuple[str, ...]] = {
 
 
 class OutputsError(InputError):
-    """Outputs that are not of the layout; the message says what is expected."""
+    """Outputs that do not have the layout; the message says what is expected."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What may be in an image, before overlaps are suppressed.
+    """Detections before the suppression of overlaps.
 
     Attributes:
         boxes: (N, 4) float32: x_min, y_min, x_max, y_max, pixels of the network's input.
-        labels: (N,) int64, places in the classes.
+        labels: (N,) int64, class indices.
         scores: (N,) float32, 0 to 1.
     """
 
@@ -60,10 +60,16 @@ class Candidates:
 
 
 def only_output(outputs: Mapping[str, NDArray[Any]], length: int, axis: int, ndim: int) -> Array:
-    """The single output of ``ndim`` axes, ``length`` along one of them, without the batch's axis.
+    """Return the only output, without the batch axis.
+
+    Args:
+        outputs: outputs by name.
+        length: expected length along an axis.
+        axis: that axis.
+        ndim: expected number of axes, without the batch axis.
 
     Raises:
-        OutputsError: if there are more outputs, or it has another shape.
+        OutputsError: if there are several outputs, or it has another shape.
     """
     arrays = list(outputs.values())
     if len(arrays) != 1 or arrays[0].ndim != ndim + 1 or arrays[0].shape[0] != 1:
@@ -75,10 +81,10 @@ def only_output(outputs: Mapping[str, NDArray[Any]], length: int, axis: int, ndi
 
 
 def without_batch(array: NDArray[Any], ndim: int) -> NDArray[Any]:
-    """An array of at most ``ndim`` axes: exporters differ in whether they give one for the image.
+    """Return an array with ``ndim`` axes; some exporters add a batch axis, others do not.
 
     Raises:
-        OutputsError: if it is of several images, or has other axes.
+        OutputsError: if it is for several images, or has another number of axes.
     """
     shape = array.shape
     while array.ndim > ndim and len(array) == 1:
@@ -91,13 +97,12 @@ def without_batch(array: NDArray[Any], ndim: int) -> NDArray[Any]:
 def by_role(
     outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout
 ) -> dict[Role, NDArray[np.float32]]:
-    """Boxes (N, 4), scores (N, C) or, with labels (N,), scores (N,).
+    """Return boxes (N, 4), and scores (N, C) or, with labels (N,), scores (N,).
 
-    Boxes (N, 5) hold their scores in the last column. Of padded outputs only as many rows are
-    given as the count says.
+    Boxes (N, 5) have their scores in the last column. Padded outputs are cut to the count.
 
     Raises:
-        OutputsError: if it is not clear which output is which, or their shapes do not fit.
+        OutputsError: if the roles of the outputs are ambiguous, or their shapes do not fit.
     """
     names = _role_names(outputs, layout)
     found = {role: np.asarray(outputs[name], np.float32) for role, name in names.items()}
@@ -122,7 +127,11 @@ def by_role(
 
 
 def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict[Role, str]:
-    """Which output is which: as the layout says, else by names, else by shapes and types."""
+    """Names of the outputs by role: from the layout, else from names, else from shapes and types.
+
+    Raises:
+        OutputsError: if a role is ambiguous.
+    """
     names = dict(layout.outputs)
     missing = [name for name in names.values() if name not in outputs]
     if missing:
@@ -142,7 +151,7 @@ def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict
         if "boxes" not in names and alone:
             names["boxes"] = fits[0]
     if {"boxes", "labels"} <= names.keys() and not {"labels", "scores"} & layout.outputs.keys():
-        # RF-DETR calls its logits so.
+        # The logits of RF-DETR have this name.
         has_many = outputs[names["labels"]].ndim == outputs[names["boxes"]].ndim
         if "scores" not in names and has_many:
             names["scores"] = names.pop("labels")
@@ -159,26 +168,27 @@ def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict
 
 
 def best_class(boxes: Array, scores: Array) -> Candidates:
-    """Each box (N, 4) with the best of its scores (N, C)."""
+    """Return candidates of boxes (N, 4) with the best of their scores (N, C)."""
     labels = scores.argmax(axis=1)
     return Candidates(boxes, labels, np.take_along_axis(scores, labels[:, None], axis=1)[:, 0])
 
 
 def from_center(boxes: Array) -> Array:
-    """Corners (N, 4) of boxes (N, 4) of centre and size."""
+    """Convert boxes (N, 4) from center and size to corners."""
     center, half = boxes[:, :2], boxes[:, 2:] / 2
     return np.concatenate([center - half, center + half], axis=1)
 
 
 def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, int]) -> Array:
-    """Corners (N, 4) in pixels of the input of boxes in the format that the layout declares.
+    """Convert boxes from the format of the layout to corners (N, 4) in pixels of the input.
 
-    Where it does not say whether they are shares or pixels, the boxes that count tell.
+    If the layout does not say whether they are relative or in pixels, this is inferred from the
+    boxes with a sufficient score.
 
     Args:
         boxes: (N, 4).
         scores: (N,) or (N, C), confidences.
-        layout: the declaration.
+        layout: the description.
         size: width and height of the input, pixels.
     """
     if layout.box_format == "cxcywh":
@@ -189,19 +199,19 @@ def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, 
     if normalized is None:
         best = scores if scores.ndim == 1 else scores.max(axis=1, initial=0)
         counting = boxes[best >= layout.min_score]
-        # The median, as a single box may be any.
+        # The median is robust to outliers.
         largest = np.median(np.abs(counting).max(axis=1)) if len(counting) else np.inf
         normalized = bool(largest <= _LARGEST_SHARE)
     return boxes * scale_of(size) if normalized else boxes
 
 
 def scale_of(size: tuple[int, int]) -> Array:
-    """(4,) factors from shares of the input to its pixels, of boxes."""
+    """Return the factors (4,) from relative boxes to pixels of the input."""
     return np.array([*size, *size], np.float32)
 
 
 def activated(logits: Array, activation: str | None) -> Array:
-    """Confidences of raw scores (N, C); as they are where there is no activation."""
+    """Return the confidences of raw scores (N, C), unchanged without an activation."""
     if activation == "sigmoid":
         # By tanh, which does not overflow.
         return np.asarray((1 + np.tanh(logits / 2)) / 2, np.float32)

@@ -1,4 +1,4 @@
-"""Which rectangles are judged: every centre, orientation, opening and plate of a grid."""
+"""Candidate rectangles: all centers, orientations, openings and plates of a grid."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from cvdl.grasping.rectangles import GraspRectangles
 
 __all__ = ["ANGLES", "REFERENCE_FOCAL", "SIZES", "candidates"]
 
-#: Orientations: 15 degree steps (Lenz 2014, section VII; their code: 12 angles).
+#: Orientations in steps of 15 degrees (Lenz 2014, section VII; 12 angles in the authors' code).
 ANGLES = 12
-#: Openings and plates, pixels of a Kinect: from 10 to 90 as in the authors' code, in steps that
-#: leave a Jaccard index above 0.6 to the next size; plates less than 1.3 times the opening.
+#: Openings and plates, pixels of a Kinect: from 10 to 90 as in the authors' code. The Jaccard index
+#: of neighboring sizes is above 0.6; plates are shorter than 1.3 times the opening.
 SIZES = np.array(
     [
         (opening, plate)
@@ -22,28 +22,29 @@ SIZES = np.array(
     ],
     np.float64,
 )
-_FINEST = 2.0  # pixels between centres
-#: The focal length that the sizes belong to, pixels.
+_FINEST = 2.0  # least distance of centers, pixels
+#: Focal length of the sizes, pixels.
 REFERENCE_FOCAL = 525.0
 
 
 def candidates(mask: NDArray[np.bool_], count: int, focal: float) -> GraspRectangles:
-    """About so many rectangles over the mask, of all angles and sizes.
+    """Return rectangles of all angles and sizes with centers in a mask.
 
     Args:
-        mask: (H, W) bool: where centres may lie.
-        count: how many; the grid of centres is as fine as that allows, 2 pixels at the finest.
-        focal: length of the camera, pixels; the sizes grow with it.
+        mask: (H, W) bool: where centers may be.
+        count: approximate number of rectangles, which determines the distance of the centers, at
+            least 2 pixels.
+        focal: focal length of the camera, pixels; the sizes scale with it.
 
     Returns:
-        Rectangles in order of centre, angle, size; none where the mask is empty.
+        Rectangles in order of center, angle, size; none for an empty mask.
     """
     area = int(mask.sum())
     if area == 0:
         return GraspRectangles.none()
     wanted = max(1.0, count / (ANGLES * len(SIZES)))
     stride = np.sqrt(area / wanted)
-    # Squares that are filled in part only make more centres than the area tells: once more.
+    # Partly filled squares add centers: correct the stride by their number.
     stride *= np.sqrt(len(_grid(mask, stride)) / wanted)
     centers = _grid(mask, max(_FINEST, stride))
     sizes = SIZES * focal / REFERENCE_FOCAL
@@ -58,10 +59,9 @@ def candidates(mask: NDArray[np.bool_], count: int, focal: float) -> GraspRectan
 
 
 def _grid(mask: NDArray[np.bool_], stride: float) -> NDArray[np.float64]:
-    """(N, 2) pixels (u, v) of the mask, one in each square of that side that meets it.
+    """Pixels (u, v) of the mask, (N, 2), one in each square of the grid that contains any.
 
-    It is the pixel of the mask nearest to the middle of those in the square, so that no thin part
-    is left out.
+    It is the pixel nearest to their mean, so that thin parts are covered.
     """
     v, u = np.nonzero(mask)
     columns = int(mask.shape[1] / stride) + 1

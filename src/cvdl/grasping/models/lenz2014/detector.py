@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +25,11 @@ __all__ = ["LARGE", "MODEL", "SMALL", "LenzConfig", "LenzDetector"]
 
 #: Hidden units in each layer of the two stages (Lenz 2014, section VI).
 SMALL, LARGE = 50, 200
-#: What files of weights are marked with.
+#: Name of the model in the metadata of weights.
 MODEL = "lenz2014"
 _STAGES = "small.", "large."
-_SMALLEST = 4  # pixels, sides of a picture in which a grasp can be
-_CHUNK = 1024  # patches at a time: they stay in the processor's cache
+_SMALLEST = 4  # pixels, least side of an image
+_CHUNK = 1024  # patches at a time: they fit in the cache of the processor
 
 
 class LenzConfig(Settings):
@@ -52,16 +53,16 @@ class LenzConfig(Settings):
 
 
 class LenzDetector:
-    """Rectangles ranked by a small network and, the best of them, by a large one.
+    """Ranks rectangles by a small network, and the best of them by a large one.
 
-    Implements ``cvdl.grasping.detector.GraspDetector``. Scores are the large network's
-    probabilities of a good grasp.
+    Implements ``cvdl.grasping.detector.GraspDetector``. Scores are probabilities of a good grasp,
+    predicted by the large network.
 
     Args:
-        small: first stage.
-        large: second stage.
+        small: network of the first stage.
+        large: network of the second stage.
         config: settings of the search.
-        device: where both run.
+        device: device of both networks.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class LenzDetector:
     def load(
         cls, path: Path, device: torch.device | str = "cpu", config: LenzConfig | None = None
     ) -> LenzDetector:
-        """From a file that ``save`` wrote.
+        """Load a detector from a file that ``save`` wrote.
 
         Raises:
             WeightsError: if the file is missing, damaged or of another model.
@@ -98,7 +99,7 @@ class LenzDetector:
         return cls(*networks, config, device)
 
     def save(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the weights as safetensors, float16, with this text beside them."""
+        """Write the weights as safetensors, float16, with metadata."""
         state = {key: value.half() for key, value in _state(self.small, self.large).items()}
         save_weights(path, state, {**(metadata or {}), "model": MODEL})
 
@@ -106,13 +107,12 @@ class LenzDetector:
     def __call__(
         self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
     ) -> GraspRectangles:
-        """The best rectangles, best first.
+        """Return the best rectangles, best first.
 
         Args:
-            frame: colour and depth; the depth may be NaN, in part or everywhere.
-            mask: (H, W) bool, where centres may lie; None: on what the detector itself takes for
-                objects, see ``cvdl.grasping.foreground``.
-            count: at most so many; the second stage judges so many at least.
+            frame: color and depth; the depth may be NaN anywhere or everywhere.
+            mask: (H, W) bool, where centers may be; None for ``cvdl.grasping.foreground``.
+            count: largest number of rectangles; the second stage scores at least that many.
         """
         if min(frame.depth.shape) < _SMALLEST:
             return GraspRectangles.none()
@@ -130,19 +130,19 @@ class LenzDetector:
 
     @torch.inference_mode()
     def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
-        """(N,) probability of each rectangle's being a good grasp, by the large network."""
+        """Return the probability (N,) that each rectangle is a good grasp, by the large network."""
         return self._scores(channel_image(frame, self.device), rectangles)
 
     def _scores(
         self, image: torch.Tensor, boxes: GraspRectangles, first: bool = False
     ) -> NDArray[np.float64]:
-        """Probabilities (N,), by the large network; by the small one on coarse samples (first)."""
+        """Probabilities (N,) by the large network, or by the small one on coarse samples."""
         network, size = (self.small, self.config.coarse) if first else (self.large, SIZE)
         scores = [torch.empty(0)]
         for start in range(0, len(boxes), _CHUNK):
             patches = extract(image, boxes[start : start + _CHUNK], size)
             logits = network(patches)
-            if not first:  # as good as its mirror images are
+            if not first:  # mean with the mirror images
                 for axes in ({"columns": True}, {"rows": True}, {"columns": True, "rows": True}):
                     logits = logits + network(mirror(patches, **axes))
                 logits = logits / 4
@@ -159,7 +159,5 @@ def _state(*networks: GraspNetwork) -> dict[str, torch.Tensor]:
 
 
 def _best(boxes: GraspRectangles, score: NDArray[np.float64]) -> GraspRectangles:
-    """The rectangles with these scores, best first."""
-    order = np.argsort(-score, kind="stable")
-    best = boxes[order]
-    return GraspRectangles(best.center, best.angle, best.opening, best.plate, score[order])
+    """Rectangles with these scores, best first."""
+    return replace(boxes, score=score)[np.argsort(-score, kind="stable")]

@@ -19,9 +19,9 @@ from cvdl.grasping.models.lenz2014.patches import (
 
 __all__ = ["MASK_SCALE_CAP", "MODALITIES", "GraspNetwork"]
 
-#: What a patch is made of, by name.
+#: Channels of the modalities by name.
 MODALITIES = {"color": COLOR, "depth": DEPTH, "normals": NORMALS}
-#: Most that the visible units of a masked patch are scaled up (Lenz 2014, section IV-C).
+#: Largest scale of the visible units of a masked patch (Lenz 2014, section IV-C).
 MASK_SCALE_CAP = 1.67
 _CELLS = SIZE * SIZE
 
@@ -29,13 +29,13 @@ _CELLS = SIZE * SIZE
 class GraspNetwork(nn.Module):
     """Scores patches.
 
-    ``visible`` whitens and scales them, ``forward`` gives the logit of "a good grasp".
+    ``visible`` whitens and scales them, ``forward`` returns the logit of a good grasp.
 
     Args:
         hidden: sigmoid units in each of the two layers: 50 in the first stage, 200 in the second
             (Lenz 2014, section VI).
-        modalities: names from ``MODALITIES`` that it looks at; the others' inputs are zero.
-        cap: of the mask scaling; 1 turns it off.
+        modalities: names from ``MODALITIES`` that it uses; the inputs of the others are zero.
+        cap: largest scale of the mask scaling; 1 disables it.
     """
 
     mean: torch.Tensor
@@ -62,15 +62,15 @@ class GraspNetwork(nn.Module):
         self.register_buffer("cap", torch.tensor(float(cap)))
 
     def fit_whitening(self, patches: Patches) -> None:
-        """Take each feature's mean and each channel's deviation from these patches.
+        """Set the mean of each feature and the deviation of each channel to those of patches.
 
-        Only what the masks leave counts; a feature that is never seen keeps the mean 0. The mean
-        is that of the patches and their mirror images. Depth is whitened patch by patch already.
+        Only unmasked values count; features without any have the mean 0. The mean is that of the
+        patches and their mirror images. The depth is already whitened in each patch.
         """
         known = _by_channel(patches.mask)
         count = known.sum(dim=0, dtype=torch.float32)
         mean = patches.values.sum(dim=0, dtype=torch.float32) / count.clamp_min(1)
-        # The mirrored scenes count as much, so that whitening and mirroring can change places.
+        # Mirror images have the same weight, so that whitening and mirroring commute.
         for axes in ((True, False), (False, True)):
             mean = (mean + mirrored(mean, *axes)) / 2
         self.mean = mean
@@ -80,21 +80,21 @@ class GraspNetwork(nn.Module):
         self.deviation = (square / count.sum(dim=(1, 2)).clamp_min(1)).sqrt().clamp_min(1e-3)
 
     def scales(self, mask: torch.Tensor) -> torch.Tensor:
-        """How much each modality's visible units are scaled up for what is masked out.
+        """Return the scale of the visible units of each modality, for its masked part.
 
         min(all / unmasked, cap) (Lenz 2014, equations 8 and 9).
 
         Args:
-            mask: (N, 2, S, S) bool, as in ``Patches``.
+            mask: (N, 2, S, S) bool, see ``Patches``.
 
         Returns:
-            (N, 2): of the colour; of depth and normals, which are known at the same places.
+            (N, 2): of the color; of depth and normals, which are known at the same pixels.
         """
         unmasked = mask.float().mean(dim=(2, 3))
         return torch.minimum(1 / unmasked.clamp_min(1e-6), self.cap)
 
     def visible(self, patches: Patches) -> tuple[torch.Tensor, torch.Tensor]:
-        """Whitened inputs (N, 7 S S), 0 where masked out, and the scale of each channel (N, 7)."""
+        """Return whitened inputs (N, 7 S S), 0 where masked, and scales of the channels (N, 7)."""
         size = patches.values.shape[-1]
         mean = self.mean
         if size != SIZE:
@@ -104,16 +104,16 @@ class GraspNetwork(nn.Module):
         return whitened.flatten(1), _by_channel(self.scales(patches.mask))
 
     def forward(self, patches: Patches) -> torch.Tensor:
-        """Logits (N,).
+        """Return logits (N,).
 
-        Patches may be sampled more coarsely, at a divisor of ``SIZE``: the first layer is linear,
-        so it takes each sample for the block of inputs that it stands for.
+        Patches may have fewer samples, a divisor of ``SIZE``: as the first layer is linear, the
+        weights of the block of inputs that a sample stands for are summed.
         """
         whitened, scale = self.visible(patches)
         return self.logits(scaled(whitened, scale))
 
     def logits(self, visible: torch.Tensor) -> torch.Tensor:
-        """Logits (N,) of scaled visible units (N, 7 S S)."""
+        """Return the logits (N,) of scaled visible units (N, 7 S S)."""
         weight = self.first.weight
         if visible.shape[1] != weight.shape[1]:
             block = round((weight.shape[1] / visible.shape[1]) ** 0.5)
@@ -125,12 +125,12 @@ class GraspNetwork(nn.Module):
 
 
 def scaled(whitened: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Visible units (N, 7 S S), each channel multiplied by its scale (N, 7)."""
+    """Return visible units (N, 7 S S) with each channel multiplied by its scale (N, 7)."""
     return (whitened.unflatten(1, (CHANNELS, -1)) * scale[:, :, None]).flatten(1)
 
 
 def _by_channel(of_mask: torch.Tensor) -> torch.Tensor:
-    """(N, 2, ...) of colour and depth to (N, 7, ...)."""
+    """Expand (N, 2, ...) of color and depth to (N, 7, ...)."""
     parts = of_mask[:, :1], of_mask[:, 1:]
     shape = of_mask.shape[2:]
     return torch.cat(

@@ -1,8 +1,8 @@
-"""The network's input: rectangles cut out of a frame, turned upright, 7 channels of 24 x 24.
+"""The input of the networks: patches of rectangles, 7 channels of 24 x 24.
 
 After Lenz, Lee & Saxena 2014 ("Deep Learning for Detecting Robotic Grasps", section V): Y, U, V,
-depth and the normal's x, y, z in the gripper's turned frame. A rectangle keeps its aspect ratio;
-what it does not fill of the square is padding, which is masked out like missing depth.
+depth, and x, y, z of the normal in the frame of the gripper. A rectangle keeps its aspect ratio;
+the rest of the square is padding, which is masked like missing depth.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ CHANNELS = 7
 #: The channels of each modality.
 COLOR, DEPTH, NORMALS = slice(0, 3), slice(3, 4), slice(4, 7)
 
-_KNOWN = 0.5  # share of known depth round a sample, below which it counts as unknown
-_LEAST_DEVIATION = 0.01  # metres: flatter patches are not stretched any further
+_KNOWN = 0.5  # least share of known depth around a sample with known depth
+_LEAST_DEVIATION = 0.01  # meters: flatter patches are not scaled further
 
 
 @dataclass(frozen=True)
 class Patches:
-    """N cut-out rectangles, upright: columns run along the opening, rows along the plates.
+    """Patches of N rectangles: the opening is along the columns, the plates along the rows.
 
     Attributes:
-        values: (N, 7, S, S) float: Y, U, V in [0, 1]; depth less the patch's mean, in the patch's
-            deviations (1 cm at least); the normal in the gripper's frame. 0 where masked out.
-        mask: (N, 2, S, S) bool, what is known and no padding: of colour; of depth and normals.
+        values: (N, 7, S, S) float: Y, U, V in [0, 1]; depth minus the mean of the patch, divided
+            by its standard deviation (at least 1 cm); the normal in the frame of the gripper. 0
+            where masked.
+        mask: (N, 2, S, S) bool, True where known and no padding: of color; of depth and normals.
     """
 
     values: torch.Tensor
@@ -59,9 +60,9 @@ class Patches:
 
 
 def channel_image(frame: RgbdFrame, device: str | torch.device = "cpu") -> torch.Tensor:
-    """(8, H, W) float32: Y, U, V, depth (m), normal x, y, z, and 1 where the last four are known.
+    """Return (8, H, W) float32: Y, U, V, depth (m), normal x, y, z, and 1 where these are known.
 
-    Depth and normals are 0 where they are not known.
+    Depth and normals are 0 where they are unknown.
     """
     image = np.empty((8, *frame.depth.shape), np.float32)
     yuv = cv2.cvtColor(frame.color, cv2.COLOR_RGB2YUV)
@@ -77,12 +78,12 @@ def channel_image(frame: RgbdFrame, device: str | torch.device = "cpu") -> torch
 
 
 def extract(image: torch.Tensor, rectangles: GraspRectangles, size: int = SIZE) -> Patches:
-    """Cut the rectangles out of a channel image, all at once.
+    """Return the patches of rectangles.
 
     Args:
-        image: (8, H, W) float32, as ``channel_image`` makes it.
-        rectangles: N of them; they may reach out of the image, where nothing is known.
-        size: S, samples along a side; fewer than ``SIZE`` sample the same square more coarsely.
+        image: (8, H, W) float32, see ``channel_image``.
+        rectangles: N rectangles; pixels outside of the image are masked.
+        size: S, samples per side; fewer than ``SIZE`` sample the same square more coarsely.
     """
     height, width = image.shape[1:]
     device = image.device
@@ -91,12 +92,12 @@ def extract(image: torch.Tensor, rectangles: GraspRectangles, size: int = SIZE) 
         for values in (rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate)
     )
     place = (torch.arange(size, dtype=torch.float32, device=device) + 0.5) / size - 0.5
-    offset = torch.maximum(opening, plate)[:, None] * place  # (N, S), pixels from the centre
+    offset = torch.maximum(opening, plate)[:, None] * place  # (N, S), pixels from the center
     along, across = offset[:, None, :], offset[:, :, None]  # columns, rows
     cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
     u = center[:, 0, None, None] + cos * along - sin * across  # (N, S, S)
     v = center[:, 1, None, None] + sin * along + cos * across
-    # -1 and 1 are the image's outer edges, half a pixel beyond the centres of the outer pixels.
+    # -1 and 1 are the edges of the image, half a pixel outside of the centers of the outer pixels.
     grid = torch.stack([(2 * u + 1) / width - 1, (2 * v + 1) / height - 1], dim=-1)
     sampled = grid_sample(
         image.expand(len(grid), *image.shape), grid, mode="bilinear", align_corners=False
@@ -107,7 +108,7 @@ def extract(image: torch.Tensor, rectangles: GraspRectangles, size: int = SIZE) 
     )
     mask = torch.stack([inside & filled, inside & filled & (sampled[:, 7] > _KNOWN)], dim=1)
     values = sampled[:, :7]
-    # Unknown pixels count as 0 in the mean of four: the share of known ones undoes that.
+    # Unknown pixels are 0 in the interpolation: divide by the share of known ones.
     values[:, 3:] /= sampled[:, 7:].clamp_min(_KNOWN)
     values[:, DEPTH] = _centered(values[:, 3], mask[:, 1])[:, None]
     x, y = values[:, 4].clone(), values[:, 5].clone()
@@ -119,16 +120,16 @@ def extract(image: torch.Tensor, rectangles: GraspRectangles, size: int = SIZE) 
 
 
 def mirror(patches: Patches, columns: bool = False, rows: bool = False) -> Patches:
-    """The patches of the mirrored scene: the gripper's two plates, or its two sides, exchanged.
+    """Return the patches of the mirrored scene, along the opening, along the plates, or both.
 
-    Both together are the same grasp turned by half a turn.
+    Both together are the same grasp rotated by half a turn.
     """
     dims = [3] * columns + [2] * rows
     return Patches(mirrored(patches.values, columns, rows), patches.mask.flip(dims))
 
 
 def mirrored(values: torch.Tensor, columns: bool, rows: bool) -> torch.Tensor:
-    """Values (..., 7, S, S), of patches or whitened, of the mirrored scene."""
+    """Return values (..., 7, S, S), of patches or whitened, of the mirrored scene."""
     values = values.flip([-1] * columns + [-2] * rows)
     if columns:
         values[..., 4, :, :] *= -1
@@ -138,7 +139,7 @@ def mirrored(values: torch.Tensor, columns: bool, rows: bool) -> torch.Tensor:
 
 
 def _centered(depth: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Depth (N, S, S) less the patch's mean, in deviations, of what is known."""
+    """Known depth (N, S, S) minus the mean of the patch, divided by its deviation."""
     count = known.sum(dim=(1, 2)).clamp_min(1)[:, None, None]
     mean = (depth * known).sum(dim=(1, 2), keepdim=True) / count
     away = (depth - mean) * known

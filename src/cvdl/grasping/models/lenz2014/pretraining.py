@@ -1,7 +1,7 @@
-"""Sparse auto-encoders with structured multimodal regularisation, layer by layer.
+"""Sparse auto-encoders with structured multimodal regularization, layer by layer.
 
 Lenz, Lee & Saxena 2014, sections III and IV: tied weights, a linear decoder, a penalty that keeps
-hidden units rarely active, and one that lets a hidden unit look at few modalities.
+the activity of hidden units low, and one that lets a hidden unit use few modalities.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from cvdl.grasping.models.lenz2014.patches import CHANNELS
 
 __all__ = ["PretrainingConfig", "Tell", "group_penalty", "pretrain"]
 
-#: Told after every epoch: which part of a network is trained, and the epoch's mean loss.
+#: Called after every epoch with the trained part of a network and the mean loss of the epoch.
 Tell = Callable[[str, float], None]
 
 
 class PretrainingConfig(Settings):
-    """Settings of the auto-encoders; what the authors' code gives says so."""
+    """Settings of the auto-encoders; those of the authors' code say so."""
 
     group_weight: float = Field(
         0.01,
@@ -57,20 +57,20 @@ class PretrainingConfig(Settings):
 
 
 def group_penalty(weight: torch.Tensor, sharpness: float) -> torch.Tensor:
-    """How many modalities the hidden units look at, smoothly (Lenz 2014, equations 5 to 7).
+    """Return a smooth number of modalities that hidden units use (Lenz 2014, equations 5 to 7).
 
-    The sum over hidden units and modalities of log(1 + m^2), which stands for "m is not 0", where
-    m is the largest absolute weight: its smooth maximum by log-sum-exp.
+    The sum over hidden units and modalities of log(1 + m^2), which approximates "m is not 0". m is
+    the smooth maximum (log-sum-exp) of the absolute weights.
 
     Args:
         weight: (hidden, 7 S S), of the first layer.
-        sharpness: the larger, the closer to the maximum.
+        sharpness: larger values are closer to the maximum.
     """
     kernels = weight.unflatten(1, (CHANNELS, -1))
     total = weight.new_zeros(())
     for channels in MODALITIES.values():
         size = kernels[:, channels].flatten(1).abs()
-        # Less the logarithm of their number: 0 where all the weights are.
+        # Minus the logarithm of their number: 0 if all weights are 0.
         count = torch.tensor(float(size.shape[1]))
         largest = (torch.logsumexp(sharpness * size, dim=1) - count.log()) / sharpness
         total = total + torch.log1p(largest**2).sum()
@@ -85,27 +85,27 @@ def pretrain(
     generator: torch.Generator,
     tell: Tell = lambda part, loss: None,
 ) -> None:
-    """Start a network's two layers as auto-encoders of the patches; no labels are needed.
+    """Train the two layers of a network as auto-encoders of the patches, without labels.
 
     Args:
         network: changed in place.
         visible: (N, 7 S S), scaled visible units, 0 where masked out; may be bfloat16.
-        scale: (N, 7), of each channel.
+        scale: (N, 7), scale of each channel.
         config: settings.
-        generator: of the order of the patches.
+        generator: random generator of the order of the patches.
         tell: called after every epoch.
     """
     some = torch.randperm(len(visible), generator=generator)[: config.patches]
     visible, scale = visible[some], scale[some]
     layer = network.first
-    decoder = nn.Parameter(torch.zeros(layer.in_features))  # the visible units' bias
+    decoder = nn.Parameter(torch.zeros(layer.in_features))  # bias of the visible units
     optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
 
     def first_loss(index: torch.Tensor) -> torch.Tensor:
         inputs, scale_of = visible[index], scale[index]
         hidden = torch.sigmoid(layer(inputs))
-        # Masked units are neither input nor output. With the scale s and the unscaled input x, the
-        # error that counts is s (y - x)^2 = (s y - s x)^2 / s.
+        # Masked units are neither input nor output. With scale s and unscaled input x, the error is
+        # s (y - x)^2 = (s y - s x)^2 / s.
         output = scaled(linear(hidden, layer.weight.T, decoder), scale_of)
         error = scaled((output - inputs) ** 2 * (inputs != 0), 1 / scale_of)
         loss = error.sum(dim=1).mean() + _sparsity(hidden.float(), config)
@@ -159,8 +159,8 @@ def _descend(
 
 
 def _sparsity(hidden: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
-    """The divergence of each unit's mean activity from the one aimed at, summed."""
+    """Sum of the divergences of the units' mean activities from the target."""
     mean = hidden.mean(dim=0).clamp(1e-4, 1 - 1e-4)
-    aim = config.sparsity
-    divergence = aim * (aim / mean).log() + (1 - aim) * ((1 - aim) / (1 - mean)).log()
+    target = config.sparsity
+    divergence = target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()
     return config.sparsity_weight * divergence.sum()

@@ -10,7 +10,7 @@ from numba.core.dispatcher import Dispatcher
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.warm_up import made_up_frame
+from cvdl.ros.warm_up import made_up_frame
 
 
 def test_the_blocks_are_found_and_can_be_grasped():
