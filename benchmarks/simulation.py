@@ -33,7 +33,7 @@ def stage_times(count: int) -> dict[str, float]:
     """Mean milliseconds per scene of each stage, and of all, on one process."""
     spent: dict[str, float] = defaultdict(float)
 
-    def timed(text: str, function: Callable) -> Callable:
+    def timed(text: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             start = perf_counter()
             result = function(*args)
