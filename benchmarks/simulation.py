@@ -17,13 +17,14 @@ import cv2
 
 from cvdl.simulation import generate, simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
+from cvdl.simulation.render import Stage
 
 STAGES = {
     "objects and their places": (generate, "arrange"),
     "table": (generate, "furnish_table"),
     "camera pose that shows them": (generate, "choose_view"),
     "room": (generate, "furnish_room"),
-    "ray casting and shading": (generate.Stage, "render"),
+    "ray casting and shading": (Stage, "render"),
     "depth sensor": (generate, "measure_depth"),
     "truth": (generate, "_truth"),
 }

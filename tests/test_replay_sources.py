@@ -30,12 +30,15 @@ BESIDE[0, 3] = 0.05
 def seen(scene):
     """A perception that keeps the frames that it gets."""
 
-    def stage(frame):
-        stage.frames.append(frame)
-        return scene
+    class Stage:
+        def __init__(self):
+            self.frames = []
 
-    stage.frames = []
-    return stage
+        def __call__(self, frame):
+            self.frames.append(frame)
+            return scene
+
+    return Stage()
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +107,7 @@ def test_point_clouds_are_replayed(tmp_path, frames, seen, cloud_of, caplog, has
         assert frame.camera.fx == pytest.approx(original.camera.fx, abs=0 if has_info else 1e-3)
     assert caplog.records == []
     text = CliRunner().invoke(app, ["info", str(tmp_path / "in")]).stdout
-    assert "x y z rgb 64x48  <- colour and depth" in text
+    assert "x y z rgb 64x48  <- color and depth" in text
 
 
 def test_a_cloud_without_rows_is_told(tmp_path, frame, seen, cloud_of):

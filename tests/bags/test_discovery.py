@@ -230,7 +230,7 @@ def test_a_point_cloud_is_chosen_without_a_pair_of_images(bag_with):
     assert found.is_cloud
     marks = {"/cam/points": "colour and depth"}
     first, _, third = describe_topics(bag, image_topics(bag), marks).splitlines()
-    assert " ".join(first.split()).endswith("x y z rgb 64x48 <- colour and depth")
+    assert " ".join(first.split()).endswith("x y z rgb 64x48 <- color and depth")
     assert third.endswith("x y z 64x48")
     pair = {"/c": "color", "/d": "depth", "/i": "info"}
     assert find_topics(bag_with({**points, **pair})) == RgbdTopics("/c", "/d", "/i")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,8 +234,8 @@ def test_ros1_bags_are_converted_to_ros2_messages(tmp_path, frame, frames, compr
     assert albums.qos[0].durability.name == "TRANSIENT_LOCAL"
     store = new_typestore()
     store.register(get_types_from_msg(albums.definition, albums.type))
-    pictures = store.deserialize_cdr(album, albums.type).pictures
-    np.testing.assert_array_equal(read_color(pictures[1]), frame.color)
+    message: Any = store.deserialize_cdr(album, albums.type)
+    np.testing.assert_array_equal(read_color(message.pictures[1]), frame.color)
 
 
 def test_ros1_types_with_other_fields_in_ros2_are_migrated(tmp_path):

@@ -14,7 +14,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
+from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.evaluation.detection import report_on
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
@@ -147,5 +147,5 @@ def test_the_default_detector_trains_on_a_gpu(tmp_path):
         epochs=2, batch_size=4, learning_rate=2e-3, clip=10, mixed_precision=True, device="cuda"
     )
     settings = RgbdTraining(training=training, steps=60)
-    model = train_rgbd(Views([view]), Views([view]), settings, tmp_path / "run")
+    model = trainer().train(Views([view]), Views([view]), settings, tmp_path / "run")
     assert report_on(model, [view]).ap50 == pytest.approx(1.0)

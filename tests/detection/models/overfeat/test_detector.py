@@ -1,5 +1,7 @@
 """The sliding network tells what the classifier of windows tells; boxes merge as they should."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -198,7 +200,7 @@ def test_an_empty_batch_has_no_detections(detector):
 
 def test_saved_weights_are_loaded_with_classes_and_normalization(detector, tmp_path):
     detector.save(tmp_path / "w.safetensors", {"data": "drawn"})
-    loaded = load_detector("overfeat", str(tmp_path / "w.safetensors"), "cpu")
+    loaded: Any = load_detector("overfeat", str(tmp_path / "w.safetensors"), "cpu")
     assert loaded.classes == ("a", "b", "c")
     torch.testing.assert_close(loaded.mean, torch.tensor([100.0, 110, 120]))
     (a,), (b,) = detector([frame(90, 90)]), loaded([frame(90, 90)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_a_saved_detector_is_loaded(tmp_path):
     model, boxes = detector(), np.array([[5.0, 5, 40, 60]])
     model.network.mean.fill_(0.4)
     model.save(tmp_path / "w.safetensors", {"data": "here"})
-    other = load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")
+    other: Any = load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")
     assert other.classes == CLASSES
     assert other.crop == 64
     for mine, theirs in zip(

@@ -10,7 +10,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rgbd_rcnn.inputs import input_of
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
 from cvdl.detection.models.rgbd_rcnn.targets import (
     objects_of_cells,
@@ -20,7 +20,7 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
 )
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.detection.models.rgbd_rcnn.views import LabelledImage, random_views, stacked
-from cvdl.evaluation.detection import evaluate_detections
+from cvdl.evaluation.detection import report_on
 from cvdl.networks.input import NORMAL_XY
 from cvdl.training.augment import Augmentation, Placement
 from cvdl.training.loop import TrainingSettings
@@ -66,8 +66,7 @@ def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     how = settings(1, 120, mixed_precision=True)
     model = trainer().train(views, Views(), how, tmp_path / "run")
-    found = [model([view.frame])[0] for view in views]
-    assert evaluate_detections(views, found, views.classes).ap50 == pytest.approx(1.0)
+    assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
@@ -125,7 +124,7 @@ def test_an_undisturbed_view_is_the_input_of_the_detector():
     batch = stacked([LabelledImage.of(view)] * 2, np.random.default_rng(0))
     images, scales, boxes, labels = random_views(batch._replace(where=where), UNDISTURBED)
     rows, cols = slice(36, 156), slice(48, 208)
-    image, scale = (some[0] for some in input_of(view.frame))
+    image, scale = (some[0] for some in RgbdRcnn(Views.classes).input_of(view.frame))
     torch.testing.assert_close(images[0, :, rows, cols], image, rtol=0, atol=0.02)  # float16
     torch.testing.assert_close(scales[0, :, rows, cols], scale, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(

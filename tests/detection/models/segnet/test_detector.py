@@ -1,6 +1,7 @@
 """SegNet puts features where the largest were, and parts the pixels of classes into things."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,7 +220,7 @@ def test_saved_weights_are_loaded_and_those_of_other_models_refused(tmp_path: Pa
     made = SegNetDetector(CLASSES).eval()
     file = tmp_path / "segnet.safetensors"
     made.save(file, {})
-    loaded = load_detector("segnet", str(file), "cpu")
+    loaded: Any = load_detector("segnet", str(file), "cpu")
     assert loaded.classes == CLASSES
     np.testing.assert_array_equal(loaded.class_map(frame()), made.class_map(frame()))
     with pytest.raises(InputError, match="SegNetDetector"):

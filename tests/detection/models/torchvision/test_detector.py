@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_a_saved_detector_is_loaded(tmp_path, name):
     path = tmp_path / "weights.safetensors"
     detector.save(path, {"views": "3"})
     assert load_weights(path, name)[1]["views"] == "3"
-    again = load_detector(name, str(path), "cpu")
+    again: Any = load_detector(name, str(path), "cpu")
     assert again.classes == ("cup", "fork")
     assert again.network.transform.image_mean == MEAN
     assert again.network.transform.image_std == STD
