@@ -228,7 +228,7 @@ def test_a_point_cloud_is_chosen_without_a_pair_of_images(bag_with):
     found = find_topics(bag)
     assert found == RgbdTopics("/cam/points", "/cam/points", "")
     assert found.is_cloud
-    marks = {"/cam/points": "colour and depth"}
+    marks = {"/cam/points": "color and depth"}
     first, _, third = describe_topics(bag, image_topics(bag), marks).splitlines()
     assert " ".join(first.split()).endswith("x y z rgb 64x48 <- color and depth")
     assert third.endswith("x y z 64x48")
