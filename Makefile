@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker per core; each takes up to 2 GB. Tests of a module, and of all ROS graphs, share a worker.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
 SOURCES := src tests benchmarks launch scripts setup.py
 
 .DEFAULT_GOAL := help
@@ -17,10 +19,10 @@ demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline 
 	$(BIN)/cvdl demo
 
 test: lint ## Lint, then run all tests
-	scripts/with-ros.sh $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	scripts/with-ros.sh $(BIN)/python -m pytest $(PARALLEL)
 
 quick: lint ## Lint, then run the tests that are fast and need neither ROS nor recordings
-	$(BIN)/python -m pytest -m 'not slow and not ros and not real' -n 2 --dist loadgroup
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not ros and not real'
 
 lint: $(VENV)/.developing ## Check style and types
 	$(BIN)/ruff check $(SOURCES)

@@ -68,7 +68,7 @@ def cross_validate(
 ) -> list[list[GraspScores]]:
     """The scores of each search in each fold."""
     scores: list[list[GraspScores]] = [[] for _ in searches]
-    for split in folds(views.object_ids, FOLDS, by):  # type: ignore[arg-type]
+    for split in folds(views.object_ids, FOLDS, by):
         data = LearningSet.joined([sets[i] for i in split.train])
         small, large = (train_network(hidden, data, config) for hidden in (SMALL, LARGE))
         tested = Subset([(views, split.test)])

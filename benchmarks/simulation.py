@@ -17,13 +17,14 @@ import cv2
 
 from cvdl.simulation import generate, simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
+from cvdl.simulation.render import Stage
 
 STAGES = {
     "objects and their places": (generate, "arrange"),
     "table": (generate, "furnish_table"),
     "camera pose that shows them": (generate, "choose_view"),
     "room": (generate, "furnish_room"),
-    "ray casting and shading": (generate.Stage, "render"),
+    "ray casting and shading": (Stage, "render"),
     "depth sensor": (generate, "measure_depth"),
     "truth": (generate, "_truth"),
 }
@@ -33,7 +34,7 @@ def stage_times(count: int) -> dict[str, float]:
     """Mean milliseconds per scene of each stage, and of all, on one process."""
     spent: dict[str, float] = defaultdict(float)
 
-    def timed(text: str, function: Callable) -> Callable:
+    def timed(text: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             start = perf_counter()
             result = function(*args)

@@ -2,7 +2,7 @@
 
 make generate
 
-A table in a page stands between the lines ``<!-- table of NAME -->`` and ``<!-- end -->``. The names:
+A table in a page is between the lines ``<!-- table of NAME -->`` and ``<!-- end -->``. The names:
 "topics", "parameters", "detectors", "grasp detectors", "settings of SECTION" (a stage), and
 "training of MODEL".
 """

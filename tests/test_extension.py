@@ -41,7 +41,7 @@ class Mine:
         path.write_text("mine")
 
 
-class Views(Dataset[DetectionSample]):
+class Subset(Dataset[DetectionSample]):
     classes = ("thing",)
 
     def __init__(self, path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,7 @@ def test_the_cascade_finds_grasps(grasps):
 
 @pytest.mark.parametrize("name", ["cascade", "lenz2014"])
 def test_both_grasp_detectors_score_good_grasps_higher_than_bad_ones(grasps, name):
-    detector = load_grasp_detector(name, device="cpu")
+    detector: Any = load_grasp_detector(name, device="cpu")
     good, bad = (
         np.concatenate([detector.judge(view.frame, rectangles(view)) for view in grasps])
         for rectangles in (lambda view: view.good, lambda view: view.bad)

@@ -37,7 +37,7 @@ def plain() -> RgbdFrame:
     return RgbdFrame(color, depth, Camera(320, 240, 262.5, 262.5, 159.5, 119.5))
 
 
-def test_a_scene_is_what_the_segmentation_finds(plain):
+def test_a_scene_contains_the_result_of_the_segmentation(plain):
     scene = Perception(SEGMENTATION)(plain)
     labels, plane, objects = TabletopSegmenter()(plain)
     np.testing.assert_array_equal(scene.labels, labels)
@@ -54,7 +54,7 @@ def test_each_stage_is_timed(plain):
     assert 0 < latency["segment"] < 60_000
 
 
-def test_stages_that_are_switched_off_leave_the_others_as_they_are():
+def test_disabling_stages_keeps_the_other_settings():
     config = PerceptionConfig(
         segmentation={"max_range": 2}, detector={"min_score": 0.3}, grasp={"candidates": 7}
     )
@@ -130,7 +130,7 @@ def loaded(monkeypatch):
     return calls
 
 
-def test_grasps_of_what_was_segmented(plain, loaded):
+def test_grasps_are_of_segmented_objects(plain, loaded):
     grasp = {"enable": True, "max_opening": 0.4, "detector": "lenz2014", "device": "cpu"}
     scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)
     assert loaded == [("lenz2014", "", "cpu")]
@@ -162,13 +162,13 @@ def test_the_input_of_the_networks_is_computed_once_per_frame(monkeypatch, plain
     assert len(calls) == 2
 
 
-def test_grasps_without_weights_are_an_error_at_once(tmp_path):
+def test_missing_grasp_weights_are_an_error_at_construction(tmp_path):
     weights = str(tmp_path / "none.safetensors")
     with pytest.raises(InputError, match=r"none\.safetensors: no such file; expected weights of"):
         Perception(PerceptionConfig(detector={"enable": False}, grasp={"weights": weights}))
 
 
-def test_depth_without_any_reading_has_no_grasps(plain, loaded):
+def test_a_frame_without_depth_has_no_grasps(plain, loaded):
     blind = replace(plain, depth=np.full_like(plain.depth, np.nan))
     scene = Perception(PerceptionConfig(detector={"enable": False}))(blind)
     assert scene.grasps == ()

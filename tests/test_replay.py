@@ -398,9 +398,9 @@ def test_frames_without_a_plane_are_counted_and_told_once(
     assert sum(record.getMessage().startswith(said) for record in caplog.records) == 1
     assert summary.found.plane_causes == {cause: 3}
     assert np.isnan(depth) or list(summary.found.planeless_depths) == pytest.approx([depth] * 3)
-    table = Console(width=200, file=StringIO())
-    table.print(replay_table(summary))
-    text = table.file.getvalue()
+    output = StringIO()
+    Console(width=200, file=output).print(replay_table(summary))
+    text = output.getvalue()
     assert re.search(r"frames without a support plane +3 \(100%\)", text)
     assert re.search(rf"likely cause: {re.escape(cause)} +3", text)
     assert np.isnan(depth) or re.search(rf"their median depth \(m\) +{depth:g}", text)

@@ -32,12 +32,16 @@ def _log(caplog):
 def stage(scene):
     """A perception that sees the same scene in every frame, and remembers colour and depth."""
 
-    def see(frame):
-        see.frames.append((frame.stamp_ns, frame.color[0, 0, 0], round(1000 * frame.depth[9, 9])))
-        return scene
+    class Stage:
+        def __init__(self):
+            self.frames = []
 
-    see.frames = []
-    return see
+        def __call__(self, frame):
+            depth = round(1000 * frame.depth[9, 9])
+            self.frames.append((frame.stamp_ns, frame.color[0, 0, 0], depth))
+            return scene
+
+    return Stage()
 
 
 def numbered(frame, number, stamp_ns):

@@ -30,12 +30,15 @@ BESIDE[0, 3] = 0.05
 def seen(scene):
     """A perception that keeps the frames that it gets."""
 
-    def stage(frame):
-        stage.frames.append(frame)
-        return scene
+    class Stage:
+        def __init__(self):
+            self.frames = []
 
-    stage.frames = []
-    return stage
+        def __call__(self, frame):
+            self.frames.append(frame)
+            return scene
+
+    return Stage()
 
 
 @pytest.fixture(autouse=True)

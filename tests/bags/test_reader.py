@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def messages(frames):
     ],
 )
 def test_rosbag2_of_every_storage_and_compression(tmp_path, messages, storage, compression):
-    path = write_rosbag2(tmp_path / "bag", messages, storage, compression)
+    path = write(tmp_path / "bag", messages, storage, compression)
     kind, found = contents(path)
     assert kind == f"rosbag2 ({'MCAP' if storage == StoragePlugin.MCAP else 'SQLite'})"
     assert found == [("/color", stamp, data) for stamp, data in messages]
@@ -73,7 +74,7 @@ def test_rosbag2_of_every_storage_and_compression(tmp_path, messages, storage, c
 
 @pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
 def test_a_single_file(tmp_path, messages, storage):
-    (file,) = set(write_rosbag2(tmp_path / "bag", messages, storage).glob("bag.*"))
+    (file,) = set(write(tmp_path / "bag", messages, storage).glob("bag.*"))
     _, found = contents(shutil.move(file, tmp_path / file.name))
     assert len(found) == COUNT
 
@@ -233,8 +234,8 @@ def test_ros1_bags_are_converted_to_ros2_messages(tmp_path, frame, frames, compr
     assert albums.qos[0].durability.name == "TRANSIENT_LOCAL"
     store = new_typestore()
     store.register(get_types_from_msg(albums.definition, albums.type))
-    pictures = store.deserialize_cdr(album, albums.type).pictures
-    np.testing.assert_array_equal(read_color(pictures[1]), frame.color)
+    message: Any = store.deserialize_cdr(album, albums.type)
+    np.testing.assert_array_equal(read_color(message.pictures[1]), frame.color)
 
 
 def test_ros1_types_with_other_fields_in_ros2_are_migrated(tmp_path):
@@ -281,7 +282,7 @@ def test_a_truncated_file_is_read_up_to_its_end(
     tmp_path, messages, storage, with_metadata, share, caplog
 ):
     """A full disk, a lost connection or a killed recorder leaves such a file."""
-    path = write_rosbag2(tmp_path / "bag", messages, storage)
+    path = write(tmp_path / "bag", messages, storage)
     (file,) = path.glob("bag.*")
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     if not with_metadata:
@@ -312,7 +313,7 @@ def test_a_folder_without_metadata_is_read_file_by_file(tmp_path, messages):
 
 
 def test_an_indexed_file_is_read_up_to_the_damage(tmp_path, messages, caplog):
-    path = write_rosbag2(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
+    path = write(tmp_path / "bag", messages, compression=CompressionMode.STORAGE)
     file = path / "bag.mcap"
     data = bytearray(file.read_bytes())
     half, quarter = len(data) // 2, len(data) // 4
@@ -354,7 +355,7 @@ def test_paths_that_are_not_bags_are_errors(tmp_path):
 
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
 def test_an_unknown_compression_is_an_error(tmp_path, messages, mode):
-    path = write_rosbag2(tmp_path / "bag", messages, compression=mode)
+    path = write(tmp_path / "bag", messages, compression=mode)
     metadata = path / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace("format: zstd", "format: lz4"))
     with pytest.raises(BagError, match="'lz4' is not supported"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +98,8 @@ def test_serialized_messages_are_copied_unchanged_with_their_definition(tmp_path
     assert found == [(definition, 1, b"\0\1\0\0abc"), (definition, 2, b"\0\1\0\0xyz")]
     with AnyReader([tmp_path / "bag"]) as reader:  # compares hashes, if any
         ((connection, _, data), _) = reader.messages()
-        assert reader.deserialize(data, connection.msgtype).data.tolist() == list(b"abc")
+        message: Any = reader.deserialize(data, connection.msgtype)
+        assert message.data.tolist() == list(b"abc")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -155,7 +158,7 @@ def test_a_full_disk_is_an_error_and_leaves_a_complete_bag(tmp_path, frame, monk
         assert [topic.count for topic in bag.topics] == [4]
 
 
-@pytest.mark.skipif(not hasattr(shutil.os, "mkfifo"), reason="needs /dev/full")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs /dev/full")
 def test_a_write_error_is_reported(tmp_path, frame, monkeypatch):
     """Like a quota or a broken disk: writing itself fails."""
     from rosbags.rosbag2.storage_mcap import McapWriter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,10 +97,10 @@ def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
     start = tmp_path / "a" / "rcnn.safetensors"
     options = ["--set", f"weights={start}", "--set", "frozen_stages=5", "--test", 0]
     run("--data", data, "--out", tmp_path / "b", *options, *QUICK)
-    before, after = (
-        load_detector("rcnn", str(tmp_path / name / "rcnn.safetensors"), "cpu").network.features
-        for name in "ab"
-    )
+    detectors: list[Any] = [
+        load_detector("rcnn", str(tmp_path / name / "rcnn.safetensors"), "cpu") for name in "ab"
+    ]
+    before, after = (detector.network.features for detector in detectors)
     for one, other in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 

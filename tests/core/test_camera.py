@@ -23,14 +23,14 @@ def pixel_grid(camera: Camera) -> np.ndarray:
 
 
 @given(cameras, st.floats(0.1, 20))
-def test_projecting_what_was_deprojected_gives_the_pixels_back(camera, z):
+def test_projection_is_the_inverse_of_deprojection(camera, z):
     depth = np.full((camera.height, camera.width), z, np.float32)
     pixels = camera.project(camera.deproject(depth))
     np.testing.assert_allclose(pixels, pixel_grid(camera), atol=1e-2)
 
 
 @given(cameras, st.integers(0, 2**32 - 1))
-def test_an_image_and_its_pixels_deproject_alike(camera, seed):
+def test_an_image_and_its_pixels_deproject_to_the_same_points(camera, seed):
     depth = np.random.default_rng(seed).uniform(0.1, 20, (camera.height, camera.width))
     depth = depth.astype(np.float32)
     np.testing.assert_allclose(
@@ -42,7 +42,7 @@ def test_an_image_and_its_pixels_deproject_alike(camera, seed):
 
 
 @given(cameras, st.floats(-5, 5), st.floats(-5, 5), st.floats(0.1, 20))
-def test_deprojecting_what_was_projected_gives_the_point_back(camera, x, y, z):
+def test_deprojection_is_the_inverse_of_projection(camera, x, y, z):
     point = np.array([x, y, z])
     np.testing.assert_allclose(
         camera.deproject_pixels(camera.project(point), z), point, rtol=1e-9, atol=1e-9
@@ -64,7 +64,7 @@ def test_the_matrix_projects_like_the_camera():
     np.testing.assert_allclose(camera.project(point), [u / w, v / w])
 
 
-def test_no_reading_stays_none():
+def test_pixels_without_a_reading_have_no_point():
     depth = np.array([[np.nan, 1.0]], np.float32)
     points = Camera(2, 1, 1.0, 1.0, 0.0, 0.0).deproject(depth)
     assert np.isnan(points[0, 0]).all()
@@ -72,7 +72,7 @@ def test_no_reading_stays_none():
 
 
 @pytest.mark.parametrize("z", [0.0, -1.0, np.nan])
-def test_what_is_not_in_front_has_no_pixel(z):
+def test_points_behind_the_camera_have_no_pixel(z):
     camera = Camera(4, 4, 1.0, 1.0, 0.0, 0.0)
     assert np.isnan(camera.project(np.array([0.1, 0.1, z]))).all()
 
@@ -93,13 +93,13 @@ def test_bad_intrinsics(values, message):
         Camera(*values)
 
 
-def test_depth_of_another_size():
+def test_depth_of_another_size_is_refused():
     with pytest.raises(ValueError, match="depth is 5x4, the camera 4x5"):
         Camera(4, 5, 1.0, 1.0, 0.0, 0.0).deproject(np.zeros((4, 5), np.float32))
 
 
 @given(cameras, st.integers(1, 5), st.integers(0, 3), st.integers(0, 3))
-def test_a_point_keeps_its_place_in_a_part_and_in_a_smaller_picture(camera, factor, top, left):
+def test_a_point_projects_to_the_same_place_in_crops_and_reduced_images(camera, factor, top, left):
     rows, cols = slice(top, top + 4 * factor - 1), slice(left, left + 2 * factor)
     part = camera.cropped(rows, cols)
     assert (part.height, part.width) == (4 * factor - 1, 2 * factor)

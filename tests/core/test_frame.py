@@ -23,13 +23,13 @@ seeds = st.integers(0, 2**32 - 1)
         ("depth", np.zeros((48, 64), np.float64), "got float64"),
     ],
 )
-def test_a_frame_of_wrong_arrays(frame, field, value, message):
+def test_arrays_of_another_shape_or_dtype_are_refused(frame, field, value, message):
     with pytest.raises(ValueError, match=message):
         replace(frame, **{field: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, np.inf, -np.inf, 3e38, 65_535])
-def test_depth_that_is_no_reading_becomes_nan_in_the_frame_alone(frame, value):
+def test_invalid_depth_becomes_nan_in_the_frame_only(frame, value):
     depth = np.full(frame.depth.shape, 0.5, np.float32)
     depth[3, 4] = value
     kept = replace(frame, depth=depth).depth
@@ -38,7 +38,7 @@ def test_depth_that_is_no_reading_becomes_nan_in_the_frame_alone(frame, value):
     assert depth[3, 4] == np.float32(value)
 
 
-def test_sound_depth_is_not_copied(frame):
+def test_valid_depth_is_not_copied(frame):
     assert replace(frame, depth=frame.depth).depth is frame.depth
 
 
@@ -82,7 +82,7 @@ def test_height_keeps_shape_and_type():
     assert plane.height(points).dtype == np.float32
 
 
-def test_corners_of_a_box_along_the_axes():
+def test_corners_of_an_axis_aligned_box():
     box = OrientedBox(np.array([1.0, 2, 3]), np.eye(3), np.array([0.2, 0.4, 0.6]))
     corners = box.corners()
     np.testing.assert_allclose(corners[0], [0.9, 1.8, 2.7])
@@ -92,7 +92,7 @@ def test_corners_of_a_box_along_the_axes():
 
 
 @given(seeds)
-def test_corners_of_a_turned_box_lie_half_its_size_from_the_middle(seed):
+def test_corners_of_a_rotated_box_are_half_its_size_from_the_center(seed):
     rng = np.random.default_rng(seed)
     rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     box = OrientedBox(rng.normal(size=3), rotation, rng.uniform(0.01, 1, 3))
@@ -101,7 +101,7 @@ def test_corners_of_a_turned_box_lie_half_its_size_from_the_middle(seed):
     assert len(np.unique(np.sign(local), axis=0)) == 8
 
 
-def test_a_mask_holds_the_pixels_of_one_object(scene):
+def test_a_mask_contains_the_pixels_of_one_object(scene):
     first, second = scene.objects
     assert scene.mask(first).sum() == 100
     assert scene.mask(second)[30, 40]
@@ -125,7 +125,7 @@ def test_the_best_grasp_of_an_object_is_its_first(scene):
     assert list(replace(scene, grasps=scene.grasps[::-1]).best_grasps()) == [3, 2]
 
 
-def test_captions_tell_what_is_known(scene):
+def test_captions_contain_what_is_known(scene):
     nameless, can = scene.objects
     assert [scene.caption(item) for item in (nameless, can)] == ["2", "3 can 0.75"]
     assert scene.caption(replace(can, score=1.0)) == "3 can"

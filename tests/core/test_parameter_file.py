@@ -10,8 +10,7 @@ from cvdl.core.config import ConfigError, load_settings, ros_parameters
 from cvdl.core.parameter_file import fits, sections
 from cvdl.pipeline import load_config
 from cvdl.ros.parameters import PerceptionNodeConfig
-
-from ..ros.parameter_files import FILES, NODE
+from helpers.parameter_files import FILES, NODE
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cvdl.detection.models.onnx.layouts import OnnxLayout
+from cvdl.detection.models.onnx.declaration import OnnxLayout
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining
 from cvdl.pipeline import load_config
 

@@ -87,6 +87,7 @@ print(json.dumps(torch.get_num_threads()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_a_torch_that_is_loaded_first_is_limited_unless_the_user_has_set_otherwise():
     assert run_python(LATE) == 1
@@ -156,6 +157,7 @@ assert torch.get_num_threads() == 2
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_runs_the_stages_on_its_one_thread():
     before, after, count = run_python(FORK)

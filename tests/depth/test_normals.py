@@ -19,14 +19,14 @@ def plane_depth(normal, offset):
 
 
 @pytest.mark.parametrize("tilt", [(0.0, 0.0), (0.4, -0.2), (-0.3, 0.5)])
-def test_a_plane_has_its_normal_everywhere(tilt):
+def test_the_normals_of_a_plane_are_constant(tilt):
     normal = np.array([*tilt, -1.0])
     normal /= np.linalg.norm(normal)
     found = surface_normals(plane_depth(normal, 0.8), CAMERA)
     np.testing.assert_allclose(found, np.broadcast_to(normal, found.shape), atol=2e-3)
 
 
-def test_holes_do_not_turn_the_normals_round_them():
+def test_holes_do_not_change_the_normals_around_them():
     normal = np.array([0.3, -0.5, -1.0])
     normal /= np.linalg.norm(normal)
     depth = plane_depth(normal, 0.8)
@@ -39,7 +39,7 @@ def test_holes_do_not_turn_the_normals_round_them():
     np.testing.assert_allclose(found[known], wanted, atol=5e-3)
 
 
-def test_a_sphere_has_normals_along_its_radius():
+def test_the_normals_of_a_sphere_are_radial():
     rows, cols = np.mgrid[:480, :640]
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
     rays = np.stack([(cols - 319.5) / 525, (rows - 239.5) / 525, np.ones(rows.shape)], axis=-1)
@@ -54,7 +54,7 @@ def test_a_sphere_has_normals_along_its_radius():
     assert angle.max() < 2
 
 
-def test_too_few_readings_have_no_normal():
+def test_few_readings_have_no_normal():
     depth = np.full((48, 64), np.nan, np.float32)
     depth[20, 20:24] = 0.8
     assert np.isnan(surface_normals(depth, CAMERA)).all()
@@ -66,7 +66,7 @@ def test_readings_on_a_line_have_no_normal():
     assert np.isnan(surface_normals(depth, CAMERA, window=3)).all()
 
 
-def test_wrong_arguments():
+def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="10x10, the camera 64x48"):
         surface_normals(np.ones((10, 10), np.float32), CAMERA)
     with pytest.raises(ValueError, match="window is 4"):

@@ -45,7 +45,7 @@ def diagonal():
 # --- Overlap ------------------------------------------------------------------------------------
 
 
-def test_masks_tell_apart_what_boxes_do_not(diagonal):
+def test_masks_distinguish_objects_with_the_same_box(diagonal):
     objects = segmented(diagonal)
     box = objects[0].box2d
     np.testing.assert_allclose(object_iou(found(box, box), diagonal, objects), 1, atol=0.06)
@@ -54,7 +54,7 @@ def test_masks_tell_apart_what_boxes_do_not(diagonal):
     np.testing.assert_allclose(iou, [[0, 1], [1, 0]])
 
 
-def test_overlap_of_masks_that_reach_beyond_the_object():
+def test_iou_of_masks_larger_than_the_object():
     labels = np.zeros((10, 10), np.uint16)
     labels[:, :4] = 2
     mask = np.zeros((1, 10, 10), bool)
@@ -64,7 +64,7 @@ def test_overlap_of_masks_that_reach_beyond_the_object():
 
 
 @pytest.mark.parametrize("masks", [None, np.zeros((0, 10, 10), bool)])
-def test_nothing_found_or_nothing_segmented(masks):
+def test_no_detections_or_no_objects(masks):
     labels = np.zeros((10, 10), np.uint16)
     assert object_iou(found(masks=masks), labels, ()).shape == (0, 0)
     labels[2:5, 2:5] = 2
@@ -79,20 +79,20 @@ def test_nothing_found_or_nothing_segmented(masks):
 # --- One thing, one detection -------------------------------------------------------------------
 
 
-def test_of_two_names_for_one_thing_the_better_stays():
+def test_of_two_detections_of_one_object_the_better_is_kept():
     boxes = [0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [0, 0, 10, 6]
     kept = distinct(found(*boxes), 0.7)
     assert kept.labels.tolist() == [0, 2, 3]
     assert kept.scores.tolist() == found(*boxes).scores[[0, 2, 3]].tolist()
 
 
-def test_what_was_dropped_drops_nothing():
+def test_dropped_detections_suppress_nothing():
     """In a row of boxes, each overlapping the next: the third is near the second only."""
     boxes = [0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]
     assert distinct(found(*boxes), 0.7).labels.tolist() == [0, 2]
 
 
-def test_masks_stay_with_their_boxes():
+def test_masks_are_selected_with_their_boxes():
     masks = np.eye(3, dtype=bool)[:, None] * np.ones((1, 4, 1), bool)
     kept = distinct(found([0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], masks=masks), 0.7)
     np.testing.assert_array_equal(kept.masks, masks[[0, 2]])
@@ -101,12 +101,12 @@ def test_masks_stay_with_their_boxes():
 # --- Pairs --------------------------------------------------------------------------------------
 
 
-def test_the_sum_of_the_overlaps_counts_not_who_comes_first():
+def test_the_sum_of_the_overlaps_is_maximized():
     # Greedy would give row 0 column 0 and leave row 1 with nothing.
     assert match(np.array([[0.8, 0.7], [0.75, 0.0]]), 0.3) == [(0, 1), (1, 0)]
 
 
-def test_a_pair_that_overlaps_too_little_is_none():
+def test_pairs_with_little_overlap_are_dropped():
     assert match(np.array([[0.49, 0.1], [0.2, 0.5]]), 0.5) == [(1, 1)]
     assert match(np.zeros((2, 3)), 0.05) == []
     assert match(np.zeros((0, 3)), 0.5) == match(np.zeros((3, 0)), 0.5) == []

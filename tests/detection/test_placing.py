@@ -52,12 +52,12 @@ def place(depth, labels, plane, box, names=None, class_name="cup", mask=None, co
     "box",
     [(100, 140, 180, 200), (40, 100, 70, 130), (200, 120, 290, 240), (28, 88, 292, 240)],
 )
-def test_a_bare_table_is_no_thing(box):
+def test_a_bare_table_is_refused(box):
     """Neither a patch nor the table itself, whatever the detector calls it."""
     assert place(*table_view(), box, class_name="book") == "bare support"
 
 
-def test_the_table_with_things_on_it_is_none_either():
+def test_the_table_with_its_objects_is_refused():
     depth, labels, plane = table_view()
     for column in (80, 150, 220):
         depth[140:180, column : column + 30] -= 0.06
@@ -65,14 +65,14 @@ def test_the_table_with_things_on_it_is_none_either():
     assert place(depth, labels, plane, (40, 100, 280, 235)) == "bare support"
 
 
-def test_a_thing_that_the_segmentation_lacks_is_kept():
+def test_an_object_without_a_segment_is_kept():
     depth, labels, plane = table_view()
     depth[150:190, 120:160] -= 0.05
     labels[150:190, 120:160] = 0
     assert place(depth, labels, plane, (118, 148, 162, 192)) == "on"
 
 
-def test_a_thin_thing_is_kept_though_it_hardly_stands_out():
+def test_a_thin_object_is_kept():
     """A marker of 12 mm that lies askew, of which the depth shows 5 mm: less than the noise."""
     depth, labels, plane = table_view()
     marker = np.zeros(depth.shape, np.uint8)
@@ -83,7 +83,7 @@ def test_a_thin_thing_is_kept_though_it_hardly_stands_out():
     assert place(depth, labels, plane, (116, 146, 169, 194), mask=mask) == "on"
 
 
-def test_a_thing_without_any_height_is_kept_if_the_colour_shows_it():
+def test_a_flat_object_of_another_color_is_kept():
     """A white card on a dark table; not the pattern that is all over a cloth."""
     color = np.full((240, 320, 3), 60, np.uint8)
     box = (120, 150, 160, 190)
@@ -94,7 +94,7 @@ def test_a_thing_without_any_height_is_kept_if_the_colour_shows_it():
     assert place(*table_view(), box, color=color) == "bare support"
 
 
-def test_a_thing_that_shares_the_mask_of_another_is_kept():
+def test_an_object_in_the_mask_of_another_one_is_kept():
     """A tool that leans on a plate: one mask, which the plate's detection names."""
     depth, labels, plane = table_view()
     labels[150:156, 100:160] = 2
@@ -108,7 +108,7 @@ def test_a_thing_that_shares_the_mask_of_another_is_kept():
 
 
 @pytest.mark.parametrize("gap", [np.nan, 0.0])
-def test_a_transparent_thing_is_kept(gap):
+def test_a_transparent_object_is_kept(gap):
     """Depth that is missing, or that is missing in part and wrong elsewhere."""
     depth, labels, plane = table_view()
     labels[140:200, 140:170] = 0
@@ -121,7 +121,7 @@ def test_a_transparent_thing_is_kept(gap):
     assert place(depth, labels, plane, (138, 138, 172, 202)) == "on"
 
 
-def test_a_sensor_with_gaps_everywhere_does_not_make_things():
+def test_gaps_all_over_the_depth_are_no_objects():
     depth, labels, plane = table_view()
     gaps = np.random.default_rng(1).random(depth.shape) < 0.3
     depth[gaps] = np.nan
@@ -136,7 +136,7 @@ def test_a_sensor_with_gaps_everywhere_does_not_make_things():
         ((0, 120, 26, 200), 0.9),  # beside it
     ],
 )
-def test_what_is_not_on_the_table_is_marked(box, distance):
+def test_objects_beside_the_table_are_marked(box, distance):
     depth, labels, plane = table_view()
     x_min, y_min, x_max, y_max = box
     if distance is not None:
@@ -144,7 +144,7 @@ def test_what_is_not_on_the_table_is_marked(box, distance):
     assert place(depth, labels, plane, box) == "off"
 
 
-def test_what_stands_on_the_edge_is_on_the_table():
+def test_objects_on_the_edge_are_on_the_table():
     """A bottle whose upper half hides the floor behind; and one cut by the image's edge."""
     depth, labels, plane = table_view()
     foot = on_plane(plane)[100, 150]
@@ -157,7 +157,7 @@ def test_what_stands_on_the_edge_is_on_the_table():
     assert place(depth, labels, plane, (139, 178, 171, 240)) == "on"
 
 
-def test_one_object_has_a_name_once():
+def test_an_object_is_named_once():
     """A part with the object's own name repeats it; with another name it may be on or in it."""
     depth, labels, plane = table_view()
     depth[140:190, 120:180] -= 0.06
@@ -169,7 +169,7 @@ def test_one_object_has_a_name_once():
     assert place(depth, labels, plane, part) == "on"
 
 
-def test_a_camera_that_stands_on_its_head():
+def test_an_upside_down_camera():
     """All is as before, turned by half a turn."""
     depth, labels, plane = table_view()
     depth[140 - 130 : 50, 140:170] = 1.6
@@ -187,12 +187,12 @@ def test_a_box_without_a_pixel_is_unknown(box):
     assert place(*table_view(), box) == "unknown"
 
 
-def test_a_plane_of_which_nothing_is_seen_tells_nothing():
+def test_the_place_is_unknown_if_no_plane_is_visible():
     depth, labels, plane = table_view()
     assert place(depth, np.zeros_like(labels), plane, (100, 140, 180, 200)) == "unknown"
 
 
-def test_the_stage_leaves_out_marks_and_counts():
+def test_the_stage_drops_marks_and_counts_detections():
     depth, labels, plane = table_view()
     frame = RgbdFrame(np.zeros((240, 320, 3), np.uint8), depth, CAMERA)
 
@@ -219,7 +219,7 @@ def test_the_stage_leaves_out_marks_and_counts():
 
 
 @pytest.mark.real("tabletop_demo")
-def test_the_lying_marker_of_a_recording_is_kept_and_its_table_is_not():
+def test_the_marker_of_a_recording_is_kept_and_its_table_is_refused():
     frame = ImageFolder(DATA / "tabletop_demo")[4]
     labels, plane, _ = TabletopSegmenter()(frame)
     where = Places(frame, labels, plane, {})

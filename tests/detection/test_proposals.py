@@ -21,7 +21,7 @@ THINGS = np.array([[40.0, 40, 120, 100], [180, 60, 260, 180]])
 
 
 def picture(scale=1, depth=np.nan):
-    """Two things of one colour each on another, (240, 320) times ``scale``."""
+    """Two things of one color each on another, (240, 320) times ``scale``."""
     color = np.full((240, 320, 3), (200, 190, 170), np.uint8)
     for (x0, y0, x1, y1), shade in zip(
         THINGS.astype(int), ((180, 40, 40), (30, 90, 160)), strict=True
@@ -34,7 +34,7 @@ def picture(scale=1, depth=np.nan):
 
 
 @pytest.mark.parametrize("mode", ["fast", "quality"])
-def test_selective_search_finds_things_of_one_colour(mode):
+def test_selective_search_finds_objects_of_uniform_color(mode):
     boxes = SelectiveSearch(mode)(picture())
     assert recall_at([boxes], [THINGS], 0.8, [len(boxes)]) == [1]
 
@@ -46,7 +46,7 @@ def test_boxes_of_a_reduced_image_fit_the_full_one():
     assert boxes.max() <= 640
 
 
-def test_the_order_is_the_same_every_time_and_cut_at_the_most():
+def test_the_order_is_reproducible_and_the_number_limited():
     frame = picture()
     boxes = SelectiveSearch()(frame)
     np.testing.assert_array_equal(boxes, SelectiveSearch()(frame))
@@ -54,7 +54,7 @@ def test_the_order_is_the_same_every_time_and_cut_at_the_most():
     assert len(np.unique(boxes, axis=0)) == len(boxes)
 
 
-def test_opencv_without_contrib_is_said(monkeypatch):
+def test_opencv_without_contrib_modules_is_an_error(monkeypatch):
     monkeypatch.delattr(cv2, "ximgproc")
     with pytest.raises(InputError, match="pip install opencv-contrib-python-headless"):
         SelectiveSearch()
@@ -70,7 +70,7 @@ def table_with_a_box():
     return RgbdFrame(color, depth, camera)
 
 
-def test_tabletop_proposals_are_the_objects_boxes_and_have_3d_boxes():
+def test_tabletop_proposals_are_the_boxes_of_the_objects():
     proposer = TabletopProposals()
     frame = table_with_a_box()
     boxes = proposer(frame)
@@ -80,20 +80,20 @@ def test_tabletop_proposals_are_the_objects_boxes_and_have_3d_boxes():
     assert found.box3d.size[2] == pytest.approx(0.1, abs=0.01)
 
 
-def test_segments_where_depth_shows_a_table_else_search():
+def test_selective_search_is_used_if_the_depth_shows_no_table():
     proposer = SegmentsOrSearch()
     assert len(proposer(table_with_a_box())) == 1
     np.testing.assert_array_equal(proposer(picture()), SelectiveSearch()(picture()))
 
 
-def test_nothing_on_the_table_is_nothing_proposed(monkeypatch):
+def test_an_empty_table_has_no_proposals(monkeypatch):
     frame = table_with_a_box()
     empty = RgbdFrame(frame.color, np.full_like(frame.depth, 1.0), frame.camera)
     monkeypatch.setattr(proposals.SelectiveSearch, "__call__", lambda *_: pytest.fail("searched"))
     assert SegmentsOrSearch()(empty).shape == (0, 4)
 
 
-def test_recall_counts_things_that_are_among_the_first_proposals():
+def test_recall_counts_objects_among_the_first_proposals():
     truth = [np.array([[0.0, 0, 10, 10], [20, 20, 40, 40]]), np.array([[5.0, 5, 15, 15]])]
     boxes = [
         np.array([[100.0, 100, 110, 110], [0, 0, 10, 10], [20, 20, 40, 30]]),

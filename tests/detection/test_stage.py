@@ -67,14 +67,14 @@ def test_each_object_gets_its_class_and_each_detection_its_object(frame, scene, 
         assert item.area == before.area
 
 
-def test_an_object_that_is_not_found_keeps_no_class(frame, scene, nameless):
+def test_an_object_without_a_detection_has_no_class(frame, scene, nameless):
     detections, objects = run(Answer((THIRD, CAN, 0.9)), frame, scene, nameless)
     assert [d.label for d in detections] == [3]
     assert objects[0] is nameless[0]
     assert objects[1].class_name == "can"
 
 
-def test_an_object_has_one_class_though_it_is_found_twice(frame, scene, nameless):
+def test_an_object_with_two_detections_has_one_class(frame, scene, nameless):
     """Two names for one thing: the better. Two boxes on it: the one that fits."""
     part = (30, 24, 42, 40)
     twice = Answer((part, BOX, 0.95), ((30, 24, 50, 39), CAN, 0.9), (THIRD, MUG, 0.8))
@@ -83,7 +83,7 @@ def test_an_object_has_one_class_though_it_is_found_twice(frame, scene, nameless
     assert (objects[1].class_name, objects[1].score) == ("can", 0.9)
 
 
-def test_the_detector_is_told_where_the_objects_are(frame, scene, nameless):
+def test_the_detector_gets_the_boxes_of_the_objects(frame, scene, nameless):
     detector = Answer()
     assert run(detector, frame, scene, nameless) == ((), nameless)
     run(detector, frame, scene, ())
@@ -95,7 +95,7 @@ def test_the_detector_is_told_where_the_objects_are(frame, scene, nameless):
     assert without is None
 
 
-def test_masks_decide_where_the_detector_has_them(frame, scene, nameless):
+def test_masks_are_used_if_the_detector_predicts_them(frame, scene, nameless):
     masks = np.stack([scene.labels == 2, scene.labels == 3])
     detector = Answer((THIRD, CAN, 0.9), (SECOND, BOX, 0.8), masks=masks)
     _, objects = run(detector, frame, scene, nameless)
@@ -112,7 +112,7 @@ def test_settings_reach_the_stage(frame, scene, nameless):
     assert [item.class_name for item in objects] == ["box", ""]
 
 
-def test_tracks_go_on_though_the_score_falls_below_the_least(frame, scene, nameless):
+def test_tracks_continue_while_the_score_is_low(frame, scene, nameless):
     pytest.importorskip("trackforge", reason="needs the extra cvdl[tracking]")
     sure = Answer((THIRD, CAN, 0.9), (ELSEWHERE, MUG, 0.7))
     stage = DetectionStage(DetectionConfig(track=True), sure)
@@ -127,7 +127,7 @@ def test_tracks_go_on_though_the_score_falls_below_the_least(frame, scene, namel
     assert tracks[1] == {"mug": tracks[0]["mug"]}
 
 
-def test_depth_without_any_reading_and_no_plane(frame, scene):
+def test_a_frame_without_depth_and_plane_has_detections(frame, scene):
     blind = replace(frame, depth=np.full_like(frame.depth, np.nan))
     labels = np.zeros_like(scene.labels)
     stage = DetectionStage(DetectionConfig(), Answer((THIRD, CAN, 0.9)))
@@ -137,19 +137,19 @@ def test_depth_without_any_reading_and_no_plane(frame, scene):
     assert result.refused_detections == {}
 
 
-def test_settings_name_every_detector_and_no_other():
+def test_settings_accept_the_registered_detectors_only():
     for name in DETECTORS.names:
         assert DetectionConfig(detector=name).detector == name
     with pytest.raises(ValueError, match="accepted: rgbd_rcnn, "):
         DetectionConfig(detector="yolo")
 
 
-def test_weights_that_are_not_there_are_said_when_the_stage_is_made(tmp_path):
+def test_missing_weights_are_an_error_at_construction(tmp_path):
     with pytest.raises(InputError, match=r"none\.safetensors"):
         DetectionStage(DetectionConfig(weights=str(tmp_path / "none.safetensors"), device="cpu"))
 
 
-def test_the_settings_say_which_detector_is_loaded(monkeypatch):
+def test_the_detector_of_the_settings_is_loaded(monkeypatch):
     calls = []
     monkeypatch.setattr(
         "cvdl.detection.stage.load_detector", lambda *call: calls.append(call) or Answer()

@@ -16,12 +16,12 @@ from cvdl.grasping.rectangles import GraspRectangles
 from helpers.rays import between_faces, camera_above, yaw_rotation
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
-NOISE = 1.5e-3  # metres at 1 m, growing with z squared
+NOISE = 1.5e-3  # meters at 1 m, growing with z squared
 
 
 @dataclass(frozen=True)
 class Solid:
-    """A box, or a cylinder whose axis is its third, in a world with z up; metres.
+    """A box, or a cylinder whose axis is its third, in a world with z up; meters.
 
     Attributes:
         center: (x, y, z), the table's top at z = 0, y away from the camera.
@@ -92,7 +92,7 @@ class View:
     def rectangle(
         self, center: object, along: object, length: float, plate: float = 20, score: float = 1
     ) -> GraspRectangles:
-        """One rectangle: its opening the picture of a stretch of the world round a centre."""
+        """One rectangle: its opening the picture of a stretch of the world round a center."""
         middle, half = np.asarray(center, float), np.asarray(along, float) * length / 2
         ends = self.frame.camera.project(self.point([middle - half, middle + half]))
         u, v = ends[1] - ends[0]

@@ -1,4 +1,4 @@
-"""What stands on a table, by height and by colour."""
+"""What stands on a table, by height and by color."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def frame() -> RgbdFrame:
     return RgbdFrame(color.clip(0, 255).astype(np.uint8), depth.astype(np.float32), CAMERA)
 
 
-def test_the_box_is_found_by_its_height_and_the_glass_by_its_colour(frame):
+def test_the_box_is_found_by_height_and_the_glass_by_color(frame):
     found = foreground(frame)
     assert found.shape == (480, 640)
     assert found.dtype == bool
@@ -47,7 +47,7 @@ def test_the_box_is_found_by_its_height_and_the_glass_by_its_colour(frame):
     assert not rest.any()  # neither the shadow nor the floor nor the table's edge
 
 
-def test_without_depth_it_goes_by_colour(frame):
+def test_without_depth_the_color_is_used(frame):
     blind = RgbdFrame(frame.color, np.full_like(frame.depth, np.nan), CAMERA)
     found = foreground(blind)
     assert found[GLASS].mean() > 0.95

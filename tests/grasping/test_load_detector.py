@@ -21,7 +21,7 @@ def test_a_detector_is_loaded_by_its_name(name, kind):
     assert isinstance(load_grasp_detector(name, device="cpu"), kind)
 
 
-def test_a_gpu_that_is_not_there(monkeypatch):
+def test_a_missing_gpu_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="device is 'cuda', but torch finds no GPU"):
         load_grasp_detector("cascade", device="cuda")

@@ -61,7 +61,7 @@ def test_across_the_top_of_a_box(look, solid, approach, elevation, yaw):
     assert poses.opening_m[0] == pytest.approx(0.08, abs=0.005)
 
 
-def test_the_face_of_a_box_is_approached_as_it_stands(look, solid):
+def test_the_face_of_a_box_is_approached_along_its_normal(look, solid):
     view = look(solid((0, 0, 0.1), (0.06, 0.06, 0.2)), elevation=20)
     poses = pose_of(view, view.rectangle((0, -0.03, 0.12), X, 0.08))
     assert_pose(view, poses, (0, -0.01, 0.12), X, Y)
@@ -101,27 +101,27 @@ def test_from_above_the_gripper_is_over_the_axis_of_a_lying_cylinder(look, solid
 
 
 @pytest.mark.parametrize("shift", [-0.01, 0.01])
-def test_the_gripper_is_centred_on_what_it_closes_on(look, solid, shift):
+def test_the_gripper_is_centered_on_the_object_between_its_plates(look, solid, shift):
     view = look(solid((0, 0, 0.05), (0.04, 0.08, 0.1)), elevation=60)
     poses = pose_of(view, view.rectangle((shift, 0, 0.1), X, 0.075))
     assert poses.reason.tolist() == [-1]
     assert np.linalg.norm(poses.position[0] - view.point((0, 0, 0.08))) < 0.003
 
 
-def test_a_thread_is_approached_as_the_table_that_it_lies_on(look, solid):
+def test_a_thread_is_approached_along_the_normal_of_the_table(look, solid):
     view = look(solid((0, 0, 0.009), (0.15, 0.006, 0.018)), elevation=45)
     poses = pose_of(view, view.rectangle((0, 0, 0.018), Y, 0.05))
     np.testing.assert_allclose(poses.rotation[0][:, 2], view.direction(-UP), atol=1e-9)
 
 
-def test_tips_stop_over_the_table_where_the_object_is_low(look, solid):
+def test_tips_stop_above_the_table(look, solid):
     view = look(solid((0, 0, 0.01), (0.05, 0.1, 0.02)), elevation=60)
     poses = pose_of(view, view.rectangle((0, 0, 0.02), X, 0.07), approach="plane", clearance=0.006)
     assert poses.reason.tolist() == [-1]
     assert view.plane.height(poses.position[0]) == pytest.approx(0.006, abs=1e-9)
 
 
-def test_where_the_surface_cannot_be_approached_the_gripper_comes_from_above(look, solid):
+def test_the_gripper_approaches_from_above_if_it_cannot_from_the_side(look, solid):
     view = look(solid((0, 0, 0.02), (0.06, 0.06, 0.04)), elevation=20)
     high, low = (view.rectangle((0, -0.03, z), X, 0.08, plate=10) for z in (0.024, 0.012))
     from_the_side, from_above = pose_of(view, high), pose_of(view, low)
@@ -130,7 +130,7 @@ def test_where_the_surface_cannot_be_approached_the_gripper_comes_from_above(loo
     np.testing.assert_allclose(from_above.rotation[0, :, 2], view.direction(-UP), atol=1e-9)
 
 
-def test_rotations_are_right_handed_and_agree_with_the_picture(look, solid):
+def test_rotations_are_right_handed_and_match_the_image(look, solid):
     view = look(solid((0, 0, 0.05), (0.06, 0.06, 0.1)))
     camera = view.frame.camera
     middle = camera.project(view.point((0, 0, 0.1)))
@@ -164,15 +164,15 @@ def good(view):
     return view.rectangle((0, 0, 0.1), X, 0.075)
 
 
-def test_a_good_one_is_not_refused(view, good):
+def test_a_good_rectangle_is_accepted(view, good):
     assert why(view, good) == ""
 
 
-def test_no_object(view, good):
+def test_a_rectangle_without_an_object_is_refused(view, good):
     assert why(view, good, label=0) == "no object"
 
 
-def test_no_depth(view, good):
+def test_a_rectangle_without_depth_is_refused(view, good):
     depth = view.frame.depth.copy()
     u, v = good.center[0].round().astype(int)
     depth[v - 12 : v + 13, u - 12 : u + 13] = np.nan
@@ -182,7 +182,7 @@ def test_no_depth(view, good):
     assert why(replace(view, frame=everywhere), good) == "no depth between the plates"
 
 
-def test_a_few_holes_do_no_harm(view, good):
+def test_a_few_holes_in_the_depth_are_tolerated(view, good):
     depth = view.frame.depth.copy()
     depth[np.random.default_rng(0).random(depth.shape) < 0.3] = np.nan
     holed = replace(view, frame=replace(view.frame, depth=depth))
@@ -192,14 +192,14 @@ def test_a_few_holes_do_no_harm(view, good):
     np.testing.assert_allclose(poses.position, whole.position, atol=0.003)
 
 
-def test_an_object_larger_than_the_gripper(view, good):
+def test_an_object_larger_than_the_gripper_is_refused(view, good):
     assert why(view, good, max_opening=0.045) == "opening out of reach"
     assert why(view, view.rectangle((0, 0, 0.1), Y, 0.1), max_opening=0.07) == (
         "opening out of reach"
     )
 
 
-def test_an_opening_smaller_than_the_gripper_s(view, good):
+def test_an_opening_below_the_smallest_is_refused(view, good):
     assert why(view, good, min_opening=0.08) == "opening out of reach"
     assert why(view, good, min_opening=0.07) == ""
 
@@ -216,7 +216,7 @@ def test_a_rectangle_wider_than_the_gripper_is_narrowed(view, good):
 
 @pytest.mark.parametrize("elevation", [30, 60])
 @pytest.mark.parametrize("thickness", [0.002, 0.02])
-def test_plates_of_any_thickness_meet_what_they_meet(look, solid, elevation, thickness):
+def test_collisions_of_plates_of_any_thickness_are_found(look, solid, elevation, thickness):
     box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
     view = look(box, solid((0.06, 0, 0.05), (0.05, 0.08, 0.1), label=3), elevation=elevation)
     settings = {"plate_thickness": thickness, "clearance": 0, "approach": "plane"}
@@ -225,21 +225,21 @@ def test_plates_of_any_thickness_meet_what_they_meet(look, solid, elevation, thi
     assert why(view, wide, **settings) == "gripper meets a neighbor"
 
 
-def test_plates_that_would_meet_the_table(look, solid):
+def test_plates_that_collide_with_the_table_are_refused(look, solid):
     low = look(solid((0, 0, 0.003), (0.05, 0.1, 0.006)), elevation=60)
     rectangles = low.rectangle((0, 0, 0.006), X, 0.07)
     assert why(low, rectangles, approach="plane") == "plates meet the table"
     assert why(low, rectangles, approach="plane", clearance=0) == ""
 
 
-def test_a_plate_from_the_side_that_would_meet_the_table(look, solid):
+def test_a_plate_from_the_side_that_collides_with_the_table_is_refused(look, solid):
     view = look(solid((0, 0, 0.1), (0.06, 0.06, 0.2)), elevation=20)
     assert why(view, view.rectangle((0, -0.03, 0.03), X, 0.08)) == ""
     assert why(view, view.rectangle((0, -0.03, 0.01), X, 0.08)) == "plates meet the table"
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(0.012, "gripper meets a neighbor"), (0.04, "")])
-def test_a_neighbour_in_the_way_of_a_plate(look, solid, gap, expected):
+def test_a_plate_must_not_collide_with_a_neighbor(look, solid, gap, expected):
     """The plates stand 5 mm beside the box, are 10 mm thick and keep 4 mm."""
     box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
     other = solid((0.025 + gap + 0.03, 0, 0.05), (0.06, 0.08, 0.1), label=3)
@@ -247,13 +247,13 @@ def test_a_neighbour_in_the_way_of_a_plate(look, solid, gap, expected):
     assert why(view, view.rectangle((0, 0, 0.1), X, 0.06), approach="plane") == expected
 
 
-def test_a_neighbour_that_nobody_segmented_is_one_too(look, solid):
+def test_unsegmented_objects_are_neighbors_too(look, solid):
     box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
     view = look(box, solid((0.067, 0, 0.05), (0.06, 0.08, 0.1), label=0), elevation=60)
     assert why(view, view.rectangle((0, 0, 0.1), X, 0.06)) == "gripper meets a neighbor"
 
 
-def test_a_neighbour_in_the_way_of_the_palm(look, solid):
+def test_the_palm_must_not_collide_with_a_neighbor(look, solid):
     """A tall box stands behind, out of the plates' way, not out of that of a wide palm."""
     box = solid((0, 0, 0.025), (0.03, 0.06, 0.05))
     wall = solid((0, 0.05, 0.1), (0.02, 0.02, 0.2), label=3)
@@ -263,12 +263,12 @@ def test_a_neighbour_in_the_way_of_the_palm(look, solid):
     assert why(view, rectangles, approach="plane", plate_width=0.1) == "gripper meets a neighbor"
 
 
-def test_plates_that_do_not_reach_round_the_object(view):
+def test_plates_that_collide_with_the_object_are_refused(view):
     assert why(view, view.rectangle((0, 0, 0.1), X, 0.03)) == "gripper meets the object"
     assert why(view, view.rectangle((0, 0, 0.1), X, 0.049)) == ""  # blurred outlines are forgiven
 
 
-def test_a_palm_that_meets_the_object_itself(look, solid):
+def test_a_palm_that_collides_with_the_object_is_refused(look, solid):
     """A jug's handle, from above, too near to its high body."""
     handle = solid((0, 0, 0.02), (0.03, 0.08, 0.04))
     view = look(handle, solid((0, 0.09, 0.1), (0.03, 0.1, 0.2)))
@@ -279,12 +279,12 @@ def test_a_palm_that_meets_the_object_itself(look, solid):
 
 
 @pytest.mark.parametrize("u", [-60, 2, 639, 700])
-def test_rectangles_outside_the_picture_and_across_its_edge(view, u):
+def test_rectangles_outside_of_the_image_and_across_its_edge(view, u):
     rectangles = GraspRectangles([[u, 240]], [0.3], [50], [20])
     assert why(view, rectangles) == "no depth between the plates"
 
 
-def test_a_rectangle_at_the_edge_of_the_picture_is_judged_by_what_is_seen():
+def test_the_visible_part_of_a_rectangle_at_the_edge_counts():
     camera = Camera(320, 240, 262.5, 262.5, 159.5, 119.5)
     depth = np.full((240, 320), 1.0, np.float32)
     depth[100:140, :40] = 0.9
@@ -299,7 +299,7 @@ def test_a_rectangle_at_the_edge_of_the_picture_is_judged_by_what_is_seen():
     assert poses.opening_m[0] == pytest.approx(50 / 262.5 * 0.9, abs=1e-6)
 
 
-def test_no_rectangle(view):
+def test_no_rectangles_have_no_poses(view):
     poses = pose_of(view, GraspRectangles.none())
     assert len(poses.position) == len(poses.rotation) == len(poses.opening_m) == 0
     assert poses.refused == {}
@@ -320,7 +320,7 @@ def test_refusals_are_counted_by_reason(view):
     }
 
 
-def test_the_poses_of_many_are_those_of_each(view):
+def test_the_poses_of_several_rectangles_are_those_of_each(view):
     rng = np.random.default_rng(3)
     pixels = np.argwhere(view.labels == 2)[:, ::-1]
     many = GraspRectangles(
@@ -340,7 +340,7 @@ def test_the_poses_of_many_are_those_of_each(view):
 # --- Labels of rectangles -----------------------------------------------------------------------
 
 
-def test_nearest_labels():
+def test_the_nearest_label_within_reach_is_returned():
     labels = np.ones((20, 30), np.uint16)
     labels[5:10, 5:10] = 2
     labels[5:10, 14:20] = 3

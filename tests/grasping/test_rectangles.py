@@ -32,7 +32,7 @@ def rasterised(rectangle: GraspRectangles, points: np.ndarray) -> np.ndarray:
 
 
 @given(rectangles(), rectangles())
-def test_jaccard_is_what_rasterising_gives(a, b):
+def test_jaccard_indices_equal_those_of_rasterized_rectangles(a, b):
     everything = np.concatenate([a.corners()[0], b.corners()[0]])
     low, high = everything.min(axis=0), everything.max(axis=0)
     cells = 400
@@ -51,7 +51,7 @@ def union_area(a: GraspRectangles, b: GraspRectangles) -> float:
 
 
 @given(rectangles(3), rectangles(2))
-def test_jaccard_is_symmetric_and_a_share(a, b):
+def test_jaccard_indices_are_symmetric_and_between_0_and_1(a, b):
     values = jaccard(a, b)
     assert values.shape == (3, 2)
     np.testing.assert_allclose(values, jaccard(b, a).T, atol=1e-9)
@@ -59,12 +59,12 @@ def test_jaccard_is_symmetric_and_a_share(a, b):
 
 
 @given(rectangles(2))
-def test_a_rectangle_is_itself(a):
+def test_the_jaccard_index_of_a_rectangle_with_itself_is_1(a):
     np.testing.assert_allclose(np.diag(jaccard(a, a)), 1, atol=1e-6)
 
 
 @given(rectangles(), places, places, angles)
-def test_jaccard_does_not_depend_on_the_place(a, u, v, turn):
+def test_jaccard_indices_are_invariant_to_position(a, u, v, turn):
     b = GraspRectangles(a.center + np.array([3, -2]), a.angle + 0.3, a.opening * 0.8, a.plate * 1.3)
     c, s = np.cos(turn), np.sin(turn)
 
@@ -95,7 +95,7 @@ def test_jaccard_without_area_or_rectangles():
 
 
 @given(rectangles(3))
-def test_corners_there_and_back(a):
+def test_rectangles_from_corners_are_the_same(a):
     back = GraspRectangles.from_corners(a.corners())
     np.testing.assert_allclose(back.center, a.center, atol=1e-9)
     np.testing.assert_allclose(back.opening, a.opening, atol=1e-9)
@@ -104,7 +104,7 @@ def test_corners_there_and_back(a):
 
 
 @given(rectangles(), st.integers(0, 1), st.booleans())
-def test_corners_may_begin_anywhere_and_run_either_way(a, half_turns, mirrored):
+def test_corners_may_start_anywhere_and_have_any_orientation(a, half_turns, mirrored):
     corners = np.roll(a.corners(), 2 * half_turns, axis=1)
     if mirrored:  # the other way round, the first side still along the opening
         corners = corners[:, [1, 0, 3, 2]]
@@ -114,7 +114,7 @@ def test_corners_may_begin_anywhere_and_run_either_way(a, half_turns, mirrored):
     assert back.opening[0] == pytest.approx(a.opening[0])
 
 
-def test_equal_but_for_rounding_is_equal():
+def test_the_jaccard_index_is_1_for_rectangles_equal_to_rounding():
     rng = np.random.default_rng(1)
     count = 4000  # GEOS finds nothing common in about one pair of 250 of these
     length = rng.uniform(2, 50, count)
@@ -130,7 +130,7 @@ def test_equal_but_for_rounding_is_equal():
 
 
 @given(rectangles(2))
-def test_the_corners_go_round_a_rectangle_of_the_right_area(a):
+def test_the_corners_enclose_the_area_of_the_rectangle(a):
     for corners, opening, plate in zip(a.corners(), a.opening, a.plate, strict=True):
         assert cv2.contourArea(corners.astype(np.float32)) == pytest.approx(
             opening * plate, rel=1e-3, abs=0.05
@@ -139,14 +139,14 @@ def test_the_corners_go_round_a_rectangle_of_the_right_area(a):
         np.testing.assert_allclose(sides, [opening, plate, opening, plate], atol=1e-9)
 
 
-def test_the_first_side_runs_along_the_opening_down_the_image():
+def test_the_first_side_is_along_the_opening():
     a = GraspRectangles([[10, 20]], [np.radians(30)], [20], [6])
     first, second, third, _ = a.corners()[0]
     np.testing.assert_allclose(second - first, [20 * np.sqrt(3) / 2, 10])
     np.testing.assert_allclose(third - second, [-3, 6 * np.sqrt(3) / 2])
 
 
-def test_a_quadrangle_becomes_the_mean_rectangle():
+def test_a_quadrilateral_becomes_the_mean_rectangle():
     trapezium = [[[0, 0], [10, 0], [8, 4], [2, 4]]]
     a = GraspRectangles.from_corners(trapezium)
     assert a.center.tolist() == [[5, 2]]
@@ -169,7 +169,7 @@ def test_the_difference_of_orientations(a, b):
     assert difference == pytest.approx(angle_difference(np.array(b), np.array(a)), abs=1e-9)
 
 
-def test_the_wrap_keeps_the_end_out():
+def test_the_range_of_wrapped_angles_is_half_open():
     edge = np.pi / 2
     for kind in (np.float64, np.float32):
         angle = wrap_angle(np.array([edge, -edge, np.nextafter(-edge, -9), np.nan], kind))
@@ -178,7 +178,7 @@ def test_the_wrap_keeps_the_end_out():
         assert angle.dtype == kind
 
 
-def test_scores_and_some_of_them():
+def test_rectangles_are_selected_with_their_scores():
     a = GraspRectangles(np.zeros((3, 2)), [0, 1, 2], [1, 2, 3], [4, 5, 6])
     assert a.score.tolist() == [1, 1, 1]
     b = GraspRectangles(a.center, a.angle, a.opening, a.plate, [0.1, 0.3, 0.2])
@@ -197,7 +197,7 @@ def test_columns_of_different_lengths_are_refused():
 
 
 @given(rectangles(), st.floats(0.2, 5))
-def test_on_a_resized_picture_the_corners_are_where_its_pixels_are(a, factor):
+def test_corners_are_resized_with_the_image(a, factor):
     resized = a.resized((factor, factor))
     np.testing.assert_allclose(resized.corners() + 0.5, (a.corners() + 0.5) * factor, atol=1e-6)
     np.testing.assert_array_equal(resized.score, a.score)

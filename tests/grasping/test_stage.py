@@ -56,7 +56,7 @@ def run(view, detector, **settings):
     return scene.grasps, scene.refused
 
 
-def test_grasps_carry_their_object_and_their_rectangle(view):
+def test_grasps_have_their_object_and_their_rectangle(view):
     worse, better = across(view, -0.1, 0.4), across(view, 0.1, 0.9)
     grasps, refused = run(view, Answer(worse, better))
     assert [(grasp.label, grasp.score) for grasp in grasps] == [(3, 0.9), (2, 0.4)]
@@ -72,7 +72,7 @@ def test_grasps_carry_their_object_and_their_rectangle(view):
     assert np.linalg.norm(best.position - view.point((0.1, 0, 0.08))) < 0.01
 
 
-def test_the_detector_looks_at_the_objects_and_their_rim(view):
+def test_the_mask_of_the_detector_is_the_objects_and_their_rim(view):
     detector = Answer()
     run(view, detector, candidates=123)
     ((frame, mask, count),) = detector.calls
@@ -86,7 +86,7 @@ def test_the_detector_looks_at_the_objects_and_their_rim(view):
     assert not mask[: rows.min() - 8].any()
 
 
-def test_a_rectangle_beside_an_object_is_of_that_object(view):
+def test_a_rectangle_beside_an_object_belongs_to_it(view):
     columns = np.nonzero(view.labels == 2)[1]
     beside = across(view, -0.1, 1)
     beside = replace(beside, center=[[columns.max() + 6, beside.center[0, 1]]])
@@ -96,7 +96,7 @@ def test_a_rectangle_beside_an_object_is_of_that_object(view):
     assert sum(refused.values()) + len(grasps) == 2
 
 
-def test_caps(view):
+def test_the_numbers_of_grasps_are_limited(view):
     places = [(x, y) for y in (-0.03, -0.01, 0.01, 0.03) for x in (-0.1, 0.1)]
     found = [across(view, x, 1 - 0.1 * i, y) for i, (x, y) in enumerate(places)]
     settings = {"clearance": 0.0, "approach": "plane"}
@@ -116,7 +116,7 @@ def test_the_rectangle_of_a_grasp_is_as_wide_as_the_gripper_opens(view):
     assert grasp.opening == pytest.approx(wide.opening[0] * 0.06 / 0.075, rel=0.04)
 
 
-def test_of_near_duplicates_the_better_stays(view):
+def test_of_near_duplicates_the_better_is_kept(view):
     found = across(view, -0.1, 0.5), across(view, -0.1, 0.8, y=0.004), across(view, 0.1, 0.3)
     grasps, refused = run(view, Answer(*found))
     assert [grasp.score for grasp in grasps] == [0.8, 0.3]
@@ -125,14 +125,14 @@ def test_of_near_duplicates_the_better_stays(view):
     assert len(grasps) == 3
 
 
-def test_a_refused_one_does_not_suppress_its_neighbours(view):
+def test_refused_rectangles_suppress_nothing(view):
     narrow = replace(across(view, -0.1, 1.0), opening=[20])
     grasps, refused = run(view, Answer(narrow, across(view, -0.1, 0.5)))
     assert [grasp.score for grasp in grasps] == [0.5]
     assert refused == {"gripper meets the object": 1}
 
 
-def test_nothing_to_grasp_asks_nobody(view):
+def test_without_objects_the_detector_is_not_called(view):
     detector = Answer(across(view, -0.1, 1))
     stage = GraspStage(GraspConfig(enable=False), detector)
     for scene in (
@@ -144,7 +144,7 @@ def test_nothing_to_grasp_asks_nobody(view):
     assert detector.calls == []
 
 
-def test_depth_without_any_reading(view):
+def test_a_frame_without_depth_has_no_grasps(view):
     blind = replace(view.frame, depth=np.full_like(view.frame.depth, np.nan))
     stage = GraspStage(GraspConfig(enable=False), Answer(across(view, -0.1, 1)))
     scene = stage(blind, Scene(view.labels, view.plane, view.objects))
@@ -152,7 +152,7 @@ def test_depth_without_any_reading(view):
     assert scene.refused == {"no depth between the plates": 1}
 
 
-def test_a_detector_that_finds_nothing(view):
+def test_no_rectangles_give_no_grasps(view):
     assert run(view, Answer())[0] == ()
 
 
@@ -175,7 +175,7 @@ def slow_selection(position, direction, label, config):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40))
-def test_selection_is_that_of_a_slow_one(seed, count):
+def test_the_selection_equals_a_slow_reference(seed, count):
     rng = np.random.default_rng(seed)
     position = rng.uniform(0, 0.05, (count, 3))
     direction = rng.normal(size=(count, 3))
@@ -208,12 +208,12 @@ def test_selection_is_that_of_a_slow_one(seed, count):
         ({"max_opening": 3}, "less than or equal to 1"),
     ],
 )
-def test_settings_that_make_no_gripper(settings, words):
+def test_impossible_grippers_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         GraspConfig(**settings)
 
 
-def test_weights_that_are_not_there_are_said_when_the_stage_is_made(tmp_path):
+def test_missing_weights_are_an_error_at_construction(tmp_path):
     path = tmp_path / "none.safetensors"
     with pytest.raises(
         InputError, match=r"none\.safetensors: no such file; expected weights of lenz2014"

@@ -14,7 +14,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
+from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.evaluation.detection import report_on
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
@@ -38,7 +38,7 @@ class Layer(torch.nn.Linear):
         return (self(x) * factor,)
 
 
-def test_without_a_gpu_a_method_is_called_as_it_is():
+def test_without_a_gpu_the_method_is_called_directly():
     layer = Layer(4, 2)
     x = torch.rand(5, 4)
     (found,) = layer.times(x, factor=2)
@@ -48,7 +48,7 @@ def test_without_a_gpu_a_method_is_called_as_it_is():
 
 @needs_gpu
 @torch.inference_mode()
-def test_a_replay_sees_new_inputs_and_new_weights():
+def test_a_replay_uses_new_inputs_and_weights():
     layer = Layer(4, 2).cuda()
     for factor in (1, 3):
         for _ in range(3):
@@ -60,7 +60,7 @@ def test_a_replay_sees_new_inputs_and_new_weights():
 
 
 @pytest.mark.parametrize("load", [load_object_detector, load_grasp_detector])
-def test_a_detector_is_gone_when_it_is_dropped(load):
+def test_a_detector_is_freed_with_its_last_reference(load):
     """At once, and its graphs with it: not when Python next looks for cycles."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     detector = load(device=device)
@@ -83,7 +83,7 @@ class NothingBrought(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_what_graphs_hold_brings_nothing_from_the_cpu_and_waits_for_nothing(monkeypatch):
+def test_captured_methods_copy_nothing_from_the_cpu_and_do_not_wait(monkeypatch):
     """On a make-believe GPU, on which tensors have shapes but no values to choose by."""
     monkeypatch.setattr(capture, "_capture", lambda function, inputs: function)
     with torch.no_grad(), FakeTensorMode(), torch.device("cuda"):
@@ -103,7 +103,7 @@ def test_what_graphs_hold_brings_nothing_from_the_cpu_and_waits_for_nothing(monk
 
 
 @needs_gpu
-def test_the_default_detector_finds_the_same():
+def test_cpu_and_gpu_detect_the_same_objects():
     frame = made_up_frame()
     given = [np.array([[280.0, 190, 360, 270]]), np.zeros((0, 4))]
     cpu, gpu = (load_object_detector(device=device) for device in ("cpu", "cuda"))
@@ -115,7 +115,7 @@ def test_the_default_detector_finds_the_same():
 
 
 @needs_gpu
-def test_the_cascade_finds_the_same():
+def test_cpu_and_gpu_find_the_same_grasps():
     frame = made_up_frame()
     mask = np.zeros((480, 640), bool)
     mask[180:280, 270:370] = True
@@ -129,7 +129,7 @@ def test_the_cascade_finds_the_same():
 
 
 @needs_gpu
-def test_the_default_detector_learns_there(tmp_path):
+def test_the_default_detector_trains_on_a_gpu(tmp_path):
     color = np.full((240, 320, 3), 130, np.uint8)
     color[60:120, 100:160] = 240
     depth = np.full((240, 320), 0.8, np.float32)
@@ -147,5 +147,5 @@ def test_the_default_detector_learns_there(tmp_path):
         epochs=2, batch_size=4, learning_rate=2e-3, clip=10, mixed_precision=True, device="cuda"
     )
     settings = RgbdTraining(training=training, steps=60)
-    model = train_rgbd(Views([view]), Views([view]), settings, tmp_path / "run")
+    model = trainer().train(Views([view]), Views([view]), settings, tmp_path / "run")
     assert report_on(model, [view]).ap50 == pytest.approx(1.0)

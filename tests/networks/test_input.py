@@ -24,13 +24,13 @@ def tilted(slope):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5])
-def test_a_plane_has_no_relief_however_it_is_tilted(slope):
+def test_a_tilted_plane_has_no_relief(slope):
     channels = network_input(frame(tilted(slope)))
     assert channels[HAS_DEPTH].mean() > 0.9
     assert np.abs(channels[3, 10:-10, 10:-10]).max() < 0.1
 
 
-def test_what_stands_before_the_plane_has_relief():
+def test_an_object_on_the_plane_has_relief():
     depth = np.full((120, 160), 0.8, np.float32)
     depth[55:65, 75:85] -= 0.02
     relief = network_input(frame(depth))[3]
@@ -38,7 +38,7 @@ def test_what_stands_before_the_plane_has_relief():
     assert abs(relief[10, 10]) < 0.05
 
 
-def test_without_depth_only_colour_is_known():
+def test_without_depth_only_the_color_is_known():
     channels = network_input(frame(np.nan))
     assert not channels[GEOMETRY].any()
     assert not channels[HAS_DEPTH].any()
@@ -58,8 +58,8 @@ def test_pixels_without_a_reading_have_no_geometry():
 
 @pytest.mark.parametrize("size", [(160, 120), (161, 121), (320, 12), (4, 4), (2, 2)])
 @pytest.mark.parametrize("holes", [0.0, 0.1, 1.0])
-def test_a_gpu_is_given_the_same(size, holes):
-    """Up to the rounding of colours, and near the least number and spread of readings."""
+def test_the_channels_on_a_gpu_are_the_same(size, holes):
+    """Up to the rounding of colors, and near the least number and spread of readings."""
     width, height = size
     rng = np.random.default_rng(0)
     camera = Camera(width, height, 130.0, 128.0, width / 2, height / 2 - 3)
@@ -77,7 +77,7 @@ def test_a_gpu_is_given_the_same(size, holes):
     np.testing.assert_allclose(found[GEOMETRY], expected[GEOMETRY], atol=2e-3)
 
 
-def test_a_gpu_is_given_single_precision_whatever_the_camera_is_told_in():
+def test_intrinsics_are_uploaded_in_single_precision():
     values = np.array([100.0, 101.0, 8.0, 6.0])
     frame = RgbdFrame(
         np.zeros((12, 16, 3), np.uint8), np.ones((12, 16), np.float32), Camera(16, 12, *values)

@@ -24,7 +24,7 @@ def path(tmp_path):
     return path
 
 
-def test_round_trip(path):
+def test_saved_weights_are_loaded(path):
     state, metadata = load_weights(path, "cascade", STATE)
     assert metadata == {"model": "cascade", "seed": "3"}
     assert state.keys() == STATE.keys()
@@ -34,7 +34,7 @@ def test_round_trip(path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_another_model(path, tmp_path):
+def test_weights_of_another_model_are_refused(path, tmp_path):
     with pytest.raises(WeightsError) as caught:
         load_weights(path, "lenz2014")
     message = str(caught.value)
@@ -49,7 +49,7 @@ def test_another_model(path, tmp_path):
         save_weights(path, STATE, {"seed": "3"})
 
 
-def test_missing_damaged_or_something_else(path, tmp_path):
+def test_missing_and_damaged_files_are_refused(path, tmp_path):
     with pytest.raises(WeightsError, match=r"nowhere\.safetensors: no such file"):
         load_weights(tmp_path / "nowhere.safetensors", "cascade")
     with pytest.raises(WeightsError, match="no such file"):
@@ -73,7 +73,7 @@ def test_nothing_is_unpickled(path, tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_another_shape(path):
+def test_weights_of_another_shape_are_refused(path):
     wider = {**STATE, "weight": torch.zeros(1, 2, 3, 5)}
     with pytest.raises(WeightsError, match="weight is 1x2x3x4; the model expects 1x2x3x5"):
         load_weights(path, "cascade", wider)

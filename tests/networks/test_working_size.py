@@ -17,7 +17,7 @@ def frame_of(width, height, focal):
 
 
 @pytest.mark.parametrize("focal", [525, 575, 615])
-def test_what_the_networks_know_stays_as_it_is(focal):
+def test_a_frame_of_about_the_right_size_is_not_resized(focal):
     frame = frame_of(640, 480, focal)
     same, factors = to_working_size(frame)
     assert same is frame
@@ -35,14 +35,14 @@ def test_what_the_networks_know_stays_as_it_is(focal):
         (3, 50, 100, (17, 285)),
     ],
 )
-def test_sizes(width, height, focal, expected):
+def test_resized_frames_have_the_expected_size(width, height, focal, expected):
     resampled, factors = to_working_size(frame_of(width, height, focal))
     assert (resampled.camera.width, resampled.camera.height) == expected
     np.testing.assert_allclose(factors, np.array(expected) / [width, height])
     assert (resampled.stamp_ns, resampled.frame_id) == (7, "optical")
 
 
-def test_a_point_is_seen_at_the_same_place():
+def test_a_point_projects_to_the_same_place():
     frame = frame_of(1280, 720, 900)
     resampled, factors = to_working_size(frame)
     point = np.array([0.1, -0.2, 0.9])
@@ -50,7 +50,7 @@ def test_a_point_is_seen_at_the_same_place():
     np.testing.assert_allclose(after + 0.5, (before + 0.5) * factors)
 
 
-def test_depth_is_never_mixed():
+def test_depth_is_not_interpolated():
     frame = frame_of(1280, 720, 900)
     resampled, _ = to_working_size(frame)
     assert np.isin(resampled.depth, frame.depth).all()

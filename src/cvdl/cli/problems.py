@@ -179,13 +179,12 @@ class _Detection(_Boxes["DetectionScores", "DetectionReport"]):
     def pictures(
         self, report: DetectionReport, data: Any, worst: int, folds: Sequence[Any] = ()
     ) -> dict[str, Draw]:
-        from cvdl.evaluation.detection_pictures import draw_confusion, draw_precision_recall
+        from cvdl.evaluation import detection_pictures as draw
 
-        return {
-            "curves": lambda path: draw_precision_recall(path, report),
-            "confusion": lambda path: draw_confusion(path, report),
-            **_sheet(data, report.mistakes, worst, report.classes),
-        }
+        pictures = _sheet(data, report.mistakes, worst, report.classes)
+        pictures["curves"] = lambda path: draw.draw_precision_recall(path, report)
+        pictures["confusion"] = lambda path: draw.draw_confusion(path, report)
+        return pictures
 
 
 class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):

@@ -7,6 +7,8 @@ windows are box filters of the image.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +56,9 @@ def surface_normals(
     flat = np.ones(window, np.float32)
     ramp = np.arange(window, dtype=np.float32) - window // 2
 
-    def total(image: NDArray[np.float32], row: NDArray, column: NDArray) -> NDArray[np.float32]:
+    def total(
+        image: NDArray[np.float32], row: NDArray[Any], column: NDArray[Any]
+    ) -> NDArray[np.float32]:
         border = cv2.BORDER_CONSTANT  # no readings outside of the image
         return cv2.sepFilter2D(image, cv2.CV_32F, row, column, borderType=border)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,7 +240,7 @@ def _poses(
     return GraspPoses(position, rotation, opening, share, reason)
 
 
-def _look_up(image: NDArray, pixels: NDArray[np.floating], outside: float) -> NDArray:
+def _look_up(image: NDArray[Any], pixels: NDArray[np.floating], outside: float) -> NDArray[Any]:
     """Values of an image (H, W) at integer pixels (..., 2); ``outside`` for those outside."""
     height, width = image.shape
     u, v = pixels[..., 0], pixels[..., 1]

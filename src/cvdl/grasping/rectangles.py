@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -58,7 +59,7 @@ class GraspRectangles:
     def __len__(self) -> int:
         return len(self.center)
 
-    def __getitem__(self, index: slice | Sequence[int] | NDArray) -> GraspRectangles:
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[Any]) -> GraspRectangles:
         """Select rectangles by a slice, indices or a mask."""
         return GraspRectangles(
             self.center[index],

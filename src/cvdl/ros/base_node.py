@@ -24,6 +24,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.worker import LatestWorker
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
+from cvdl.messages.config import NodeConfig
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.sync import Match
@@ -39,7 +40,6 @@ from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.parameters import (
-    NodeConfig,
     PerceptionNodeConfig,
     assemble,
     descriptor,

@@ -6,6 +6,8 @@ texture, is several times larger, in grains of some pixels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,9 @@ def roughness(depth: NDArray[np.float32]) -> float:
     kernel = np.ones(3)
     ramp = np.array([-1.0, 0.0, 1.0])
 
-    def summed(values: NDArray[np.float64], x: NDArray, y: NDArray) -> NDArray[np.float64]:
+    def summed(
+        values: NDArray[np.float64], x: NDArray[Any], y: NDArray[Any]
+    ) -> NDArray[np.float64]:
         return cv2.sepFilter2D(values, -1, x, y)[1:-1, 1:-1]
 
     valid = summed(np.isfinite(grid).astype(np.float64), kernel, kernel) == 9

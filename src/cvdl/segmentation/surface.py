@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ class Surface:
     curvature: NDArray[np.float32]
     steps: NDArray[np.int8]
 
-    def reduce(self, image: NDArray) -> NDArray:
+    def reduce(self, image: NDArray[Any]) -> NDArray[Any]:
         """The middle pixel of each block of a full image (H, W): (h, w)."""
         return _middles(image[self.window], self.factor, self.camera)
 
@@ -116,7 +117,7 @@ def surface_of(
     )
 
 
-def _middles(image: NDArray, factor: int, small: Camera) -> NDArray:
+def _middles(image: NDArray[Any], factor: int, small: Camera) -> NDArray[Any]:
     middle = slice(factor // 2, None, factor)
     return image[middle, middle][: small.height, : small.width]
 

@@ -114,7 +114,7 @@ class _Pairs:
     view: Array  # (N, 3) unit, from the camera
     approach: Array  # (N, 3) unit, at right angles to the closing
 
-    def __getitem__(self, index: NDArray) -> _Pairs:
+    def __getitem__(self, index: NDArray[Any]) -> _Pairs:
         return _Pairs(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def __len__(self) -> int:

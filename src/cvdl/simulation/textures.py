@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -175,7 +176,7 @@ def _pattern(kind: str) -> Image:
     return (255 * field).astype(np.uint8)
 
 
-def _grain(rng: np.random.Generator, u: NDArray) -> NDArray[np.float64]:
+def _grain(rng: np.random.Generator, u: NDArray[Any]) -> NDArray[np.float64]:
     """Grain across u: rings cut lengthwise, with fine fibers."""
     rings = 0.5 + 0.5 * np.sin(2 * np.pi * (6 * u + 2.5 * _noise(rng, (2, 4), octaves=3)))
     return 0.55 * rings + 0.45 * _noise(rng, (3, 90), octaves=2)

@@ -1,1 +1,1 @@
-"""Training: the loop that every model shares, splits of the data, checkpoints, curves."""
+"""Training of models: the loop, augmentation, splits of the data, checkpoints and curves."""

@@ -1,4 +1,4 @@
-"""A run's folder and the checkpoint in it, from which a training goes on after a kill."""
+"""The folder of a run, and the checkpoint in it from which training resumes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cvdl.core.files import write_atomically
 
 __all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint", "settle_run"]
 
-#: Marks a folder as one run's; what it was started with.
+#: Marks the folder of a run; holds the settings that it was started with.
 _RUN_FILE = "run.json"
-#: What trainings write into their folders, besides the detector's weights.
+#: Files and folders that trainings write, besides the weights of the detector.
 _OURS = re.compile(
     r"(run|results|history|small|large)\.json|(curves|sheet|confusion|roc|small|large)\.png"
     r"|(best|first|small|large)\.safetensors|last\.pt|.*\.part|events\.out\.tfevents\..*"
@@ -27,25 +27,25 @@ _OURS = re.compile(
 
 
 class TrainingError(InputError):
-    """Settings or a folder that a training cannot start or go on with."""
+    """Settings or a folder with which a training can neither start nor resume."""
 
 
 def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = False) -> None:
-    """Make the folder of a run, and write down in ``run.json`` what it is started with.
+    """Create the folder of a run, with ``run.json``.
 
-    A run that has trained nothing yet is no run: its folder is used anew.
+    A folder whose run has not trained anything yet is used anew.
 
     Args:
         out: the folder.
-        run: everything that the result depends on, as JSON takes it.
-        resume: go on with the same run, where there is one.
-        overwrite: replace an earlier run, which is kept until ``settle_run``; anything else is
-            never removed.
+        run: everything that the result depends on, as JSON accepts it.
+        resume: continue the same run if there is one.
+        overwrite: replace an earlier run, which is kept until ``settle_run``; nothing else is
+            ever removed.
 
     Raises:
-        TrainingError: if something is there and must stay, or is the run of other settings.
+        TrainingError: if the folder holds something else, or a run with other settings.
     """
-    out = out.resolve()  # what a link leads to, where the run is renamed and removed
+    out = out.resolve()  # a run behind a link is renamed and removed where it is
     file = out / _RUN_FILE
     run = json.loads(json.dumps(run))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -78,10 +78,10 @@ def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = 
 
 
 def settle_run(out: Path) -> bool:
-    """After a run or its failing: let go of the earlier one that it replaces, or put that back.
+    """Remove the earlier run that a finished run replaces, or restore it if nothing was trained.
 
     Args:
-        out: the folder that ``prepare_run`` made.
+        out: the folder that ``prepare_run`` created.
 
     Returns:
         Whether the run has trained anything.
@@ -104,14 +104,14 @@ def _has_trained(out: Path) -> bool:
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors, numbers, texts, lists and dicts of them; whole or not at all."""
+    """Write tensors, numbers, strings, lists and dicts of them atomically."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomically(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what ``save_checkpoint`` wrote, to the CPU; nothing but such content is unpickled.
+    """Read a checkpoint to the CPU; nothing else is unpickled.
 
     Raises:
         TrainingError: if the file is damaged or not a checkpoint.
@@ -120,7 +120,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except OSError:
         raise
-    except Exception as error:  # damage shows in many guises
+    except Exception as error:  # damaged files raise many kinds of errors
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"{path}: damaged, or not a checkpoint of cvdl ({reason})") from error
 
@@ -133,7 +133,7 @@ def _read(file: Path) -> Any:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Every value in which two runs differ, as ``name old, not new``."""
+    """All values in which two runs differ, as ``name old, not new``."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return [] if old == new else [f"{name} {old!r}, not {new!r}"]
     return [

@@ -1,8 +1,6 @@
-"""The colours of a training set."""
+"""The colors of a training set."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -19,28 +17,18 @@ _MOST_VIEWS = 200
 def color_statistics(
     data: Dataset[DetectionSample],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of red, green and blue, (3,), 0 to 255.
+    """Mean and standard deviation of red, green and blue over all pixels, (3,), 0 to 255.
+
+    The deviation is at least 1, so that uniform images can be normalized by it.
 
     Args:
-        data: at least one view; of many an even choice of 200 is read.
+        data: at least one view; at most 200, evenly spaced, are read.
     """
     picks = np.unique(np.linspace(0, len(data) - 1, _MOST_VIEWS).round().astype(int))
-    return _mean_and_deviation(data[int(index)].frame.color for index in picks)
-
-
-def _mean_and_deviation(
-    images: Iterable[NDArray[np.uint8]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of each channel over all pixels of all images, (3,), 0 to 255.
-
-    The deviation is 1 at least: an even colour has none to divide by.
-
-    Args:
-        images: at least one, (H, W, 3); read once and not kept.
-    """
     count, total, squares = 0, np.zeros(3), np.zeros(3)
-    for image in images:
-        mean, deviation = (values.ravel() for values in cv2.meanStdDev(np.ascontiguousarray(image)))
+    for index in picks:
+        image = np.ascontiguousarray(data[int(index)].frame.color)
+        mean, deviation = (values.ravel() for values in cv2.meanStdDev(image))
         pixels = image.shape[0] * image.shape[1]
         count += pixels
         total += pixels * mean

@@ -1,4 +1,4 @@
-"""What happened in a training: figures of every epoch, as JSON, as curves and for TensorBoard."""
+"""The history of a training: metrics of every epoch, as JSON and as curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cvdl.viz.charts import ACCENT_COLOR, LINE_COLOR, new_figure, tidy, write_fi
 
 __all__ = ["SCORE", "History", "draw_losses"]
 
-#: The figure that tells which epoch is best.
+#: The metric that decides which epoch is best.
 SCORE = "validation/score"
 
 
@@ -26,40 +26,39 @@ class History:
     """The epochs of a training.
 
     Attributes:
-        epochs: one dict an epoch: ``learning_rate``, ``seconds``, the means of the training's
-            losses as ``train/NAME``, the validation's figures as ``validation/NAME`` where they are
-            defined. The first epoch is 0.
+        epochs: one dict per epoch, from 0: ``learning_rate``, ``seconds``, the mean training losses
+            as ``train/NAME``, and the defined validation metrics as ``validation/NAME``.
     """
 
     epochs: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int:
-        """The last one with the highest score; the last of all where none has one; -1 before any.
+        """The last epoch with the highest score; the last of all without scores; -1 without epochs.
 
-        Of epochs that a small validation cannot tell apart, the one that has learnt longest.
+        If a small validation set cannot distinguish epochs, the longest training counts.
         """
         scores = [epoch.get(SCORE, -inf) for epoch in self.epochs]
         return max(range(len(scores)), key=lambda epoch: (scores[epoch], epoch), default=-1)
 
     @property
     def best_score(self) -> float | None:
-        """Of the best epoch; None where no epoch has a score."""
+        """The score of the best epoch; None if no epoch has a score."""
         return self.epochs[self.best_epoch].get(SCORE) if self.epochs else None
 
     @property
     def waited(self) -> int:
-        """Epochs since the highest score was first reached; 0 where no epoch has one."""
+        """Epochs since the highest score was first reached; 0 if no epoch has a score."""
         if self.best_score is None:
             return 0
         return len(self.epochs) - 1 - self.series(SCORE).index(self.best_score)
 
     def series(self, name: str) -> list[float]:
-        """A figure of every epoch; NaN where it is undefined."""
+        """A metric of every epoch; NaN where it is undefined."""
         return [epoch.get(name, nan) for epoch in self.epochs]
 
     def write(self, path: Path) -> None:
-        """As JSON: ``best_epoch``, ``best_score`` and ``epochs``."""
+        """Write ``best_epoch``, ``best_score`` and ``epochs`` as JSON."""
         content: dict[str, Any] = {
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
@@ -68,7 +67,7 @@ class History:
         write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
     def draw(self, path: Path) -> None:
-        """Losses, validation and learning rate over the epochs, as PNG."""
+        """Draw losses, validation metrics and learning rate over the epochs, as PNG."""
         figure = new_figure(12, 3.6)
         losses, validation, rate = figure.subplots(1, 3)
         names = list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
@@ -98,7 +97,7 @@ class History:
 
 
 def draw_losses(path: Path, parts: Mapping[str, Sequence[float]]) -> None:
-    """The losses of trainings one after the other, each with a scale of its own, as PNG."""
+    """Draw the losses of consecutive parts of a training, each with its own scale, as PNG."""
     figure = new_figure(3 * max(len(parts), 1), 3)
     for number, (name, losses) in enumerate(parts.items(), start=1):
         axes = figure.add_subplot(1, len(parts), number)

@@ -1,17 +1,17 @@
-"""The training loop that every model shares.
+"""The training loop that most models share.
 
-Each epoch draws its random numbers from the run's seed and its own number, so a run that was
-killed and resumed gives the same weights as one that was not: on the CPU, to the bit.
+The random numbers of an epoch depend only on the seed of the run and the number of the epoch. A
+run that is killed and resumed gives the same weights as an uninterrupted one, on the CPU to the
+bit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from operator import length_hint
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
@@ -28,17 +28,18 @@ from cvdl.training.checkpoint import (
 )
 from cvdl.training.history import SCORE, History
 from cvdl.training.progress import epoch_bar, summary_writer
+from cvdl.training.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Task", "TrainingSettings", "fit"]
+__all__ = ["TrainingSettings", "fit", "loop_settings"]
 
-_DRAW_EVERY = 10.0  # seconds: small models have epochs shorter than the drawing of the curves
+_DRAW_EVERY = 10.0  # seconds; epochs of small models are shorter than drawing the curves
 
 
 class TrainingSettings(Settings):
-    """How a model is trained: keys of ``cvdl train``'s ``--set`` alike."""
+    """Settings of the training loop."""
 
     epochs: int = Field(50, ge=1, description="Largest number of epochs.")
     batch_size: int = Field(16, ge=1, description="Samples per step.")
@@ -76,45 +77,13 @@ class TrainingSettings(Settings):
         return self.learning_rate * factor * rising
 
 
-class Task(Protocol):
-    """What is trained, on what, and how well it does."""
+def loop_settings(**values: Any) -> Any:
+    """The field ``training`` in the settings of a model, with the model's defaults.
 
-    @property
-    def model(self) -> nn.Module:
-        """What is trained, in place."""
-        ...
-
-    def batches(self, epoch: int, generator: torch.Generator) -> Iterable[Any]:
-        """One epoch's batches: tensors, or tuples, lists and dicts of tensors, on any device.
-
-        None stands for a batch in which there is nothing to learn.
-
-        Where it has a length, the learning rate follows its schedule in every step; else it
-        changes from epoch to epoch.
-
-        Args:
-            epoch: from 0.
-            generator: the only source of order and augmentation, so that an epoch can be done
-                again; its ``initial_seed()`` seeds generators of another kind.
-        """
-        ...
-
-    def loss(self, batch: Any) -> dict[str, Tensor]:
-        """Scalars of a batch on the model's device: ``loss``, which is made smaller, and parts.
-
-        The model is in training mode; drop-out and the like draw from torch's default generator.
-        """
-        ...
-
-    def validate(self) -> dict[str, float]:
-        """Figures of the model as it is: ``score``, higher is better, and others.
-
-        Those that are undefined are left out or NaN. Without any score the last epoch is kept, and
-        no patience ends the training.
-
-        The model is in evaluation mode and no gradient is kept.
-        """
-        ...
+    Gradients are clipped at 5 and bfloat16 is used unless the values say otherwise.
+    """
+    values = {"clip": 5, "mixed_precision": True, **values}
+    return Field(TrainingSettings(**values), description="Settings of the training loop.")
 
 
 def fit(
@@ -124,27 +93,28 @@ def fit(
     resume: bool = False,
     console: Console | None = None,
 ) -> History:
-    """Train a model, keep its best state, and leave it in that state.
+    """Train a model and leave it in its best state.
 
-    ``out`` gets ``best.safetensors`` (the last state of the highest validation score, or the last
-    of all without a score; metadata ``model``: the class's name, ``epoch``, ``score``), ``last.pt``
-    (from which a run goes on), ``history.json``, ``curves.png``, ``run.json`` (the settings) and
-    ``tensorboard``. All are whole whenever the run is killed.
+    ``out`` gets ``best.safetensors`` (the last state with the highest validation score; without a
+    score the last state; metadata ``model``: name of the class, ``epoch``, ``score``), ``last.pt``
+    (the checkpoint for resuming), ``history.json``, ``curves.png``, ``run.json`` (the settings)
+    and ``tensorboard``. Every file is complete at any time the run is killed.
 
     Args:
-        task: its model's weights are where training starts from (seed torch before making it).
-        settings: see there.
-        out: a folder that is new or empty, or an earlier run with the same settings to resume.
-        resume: go on after the last whole epoch; from the start where there is none.
+        task: what is trained; training starts from the weights of its model (seed torch before
+            the model is created).
+        settings: how it is trained.
+        out: a new or empty folder, or with ``resume`` an earlier run with the same settings.
+        resume: continue after the last complete epoch, or start if there is none.
         console: where progress is shown; None: nowhere.
 
     Raises:
-        InputError: if ``out`` cannot be used, there is no such device, the checkpoint is
-            damaged, there is nothing to train on, or the loss is no longer a number.
+        InputError: if ``out`` or the device cannot be used, the checkpoint is damaged, there is
+            nothing to train on, or the loss is not finite.
     """
     device = pick_device(settings.device)
     prepare_run(out, settings.model_dump(exclude={"device"}), resume)
-    # 4-D weights with channels last, as convolutions are fastest on CPU and GPU alike.
+    # Convolutions are fastest with channels last, on CPU and GPU.
     model = task.model.to(device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, settings)
     history = History()
@@ -173,14 +143,8 @@ def fit(
                 if SCORE in figures:
                     metadata["score"] = f"{figures[SCORE]:.6g}"
                 save_weights(best, model.state_dict(), metadata)
-            save_checkpoint(
-                last,
-                {
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "epochs": history.epochs,
-                },
-            )
+            states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            save_checkpoint(last, {**states, "epochs": history.epochs})
             history.write(out / "history.json")
             for figure, value in figures.items():
                 writer.add_scalar(figure, value, epoch)
@@ -195,9 +159,8 @@ def fit(
 
 
 def _finished(history: History, settings: TrainingSettings) -> bool:
-    if not history.epochs:
-        return False
-    return len(history.epochs) >= settings.epochs or 0 < settings.patience <= history.waited
+    done = len(history.epochs)
+    return done >= settings.epochs or 0 < settings.patience <= history.waited
 
 
 def _run_epoch(
@@ -209,18 +172,17 @@ def _run_epoch(
     show: Callable[[float, str | None], None],
 ) -> dict[str, float]:
     start = perf_counter()
-    # Independent numbers for each epoch of each seed, without a state to be kept.
+    # Other numbers for each epoch and seed, without a state in the checkpoint.
     seed = (settings.seed * 1_000_003 + epoch) % 2**63
     torch.manual_seed(seed)
     batches = task.batches(epoch, torch.Generator().manual_seed(seed))
-    steps = length_hint(batches, 0)
+    steps = len(batches)
     sums: dict[str, Tensor] = {}
     model, count, rate = task.model.train(), 0, 0.0
     for batch in batches:
         if batch is None:
             continue
-        share = (count + 0.5) / steps if steps else 0.5  # the middle of the step, or of the epoch
-        rate = settings.rate(epoch + share)
+        rate = settings.rate(epoch + (count + 0.5) / steps)  # in the middle of the step
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.mixed_precision):
@@ -231,10 +193,10 @@ def _run_epoch(
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         for name, value in losses.items():
-            # Summed where it is: reading the number would make the CPU wait for the GPU.
+            # Summed on the device: reading the value would make the CPU wait for the GPU.
             sums[name] = sums.get(name, 0) + value.detach().float()
         count += 1
-        show(epoch + (count / steps if steps else 0), None)
+        show(epoch + count / steps, None)
     if not count:
         raise TrainingError("nothing to train on: the first epoch has no batch")
     means = {f"train/{name}": float(value) / count for name, value in sums.items()}
@@ -258,14 +220,13 @@ def _run_epoch(
 
 def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    weights = [parameter for parameter in trained if parameter.ndim > 1]
+    others = [parameter for parameter in trained if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [
-        {
-            "params": [some for some in trained if some.ndim > 1],
-            "weight_decay": settings.weight_decay,
-        },
-        {"params": [some for some in trained if some.ndim <= 1], "weight_decay": 0.0},
+        {"params": some, "weight_decay": decay}
+        for some, decay in ((weights, settings.weight_decay), (others, 0.0))
+        if some
     ]
-    groups = [group for group in groups if group["params"]]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, settings.learning_rate, settings.momentum)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
@@ -277,6 +238,8 @@ def _to(batch: Any, device: torch.device) -> Any:
         return batch.to(device, non_blocking=True)
     if isinstance(batch, Mapping):
         return {name: _to(value, device) for name, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a NamedTuple
+        return type(batch)(*(_to(value, device) for value in batch))
     if isinstance(batch, (list, tuple)):
         return [_to(value, device) for value in batch]
     return batch

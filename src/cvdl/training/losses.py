@@ -1,4 +1,4 @@
-"""Losses that several trainings have."""
+"""Losses that several models share."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor, nn
 __all__ = ["quality_focal_loss"]
 
 
-def quality_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Cross entropy with shares as targets, weighted by how far off they are squared.
+def quality_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy with soft targets, weighted by the squared error of the probability.
 
     Li et al. 2020, "Generalized Focal Loss", eq. 2, with beta = 2.
 
     Args:
-        logits: of any shape.
-        wanted: the same, 0 to 1.
+        logits: any shape.
+        target: the same shape, 0 to 1.
 
     Returns:
-        Of each, float32, not summed.
+        float32 of the same shape, not reduced.
     """
     logits = logits.float()
-    entropy = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return (logits.sigmoid() - wanted).abs().square() * entropy
+    entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (logits.sigmoid() - target).abs().square() * entropy

@@ -1,4 +1,4 @@
-"""The next batch is made while the networks work on this one."""
+"""Makes the next batch while the model learns from the current one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _Batch = TypeVar("_Batch")
 
 
 class Prefetched(Generic[_Batch]):
-    """What ``make`` gives for 0 to ``count`` - 1, in that order, made one ahead by a thread.
+    """The results of ``make`` for 0 to ``count`` - 1, in order, computed one ahead by a thread.
 
     Args:
-        make: called by one thread at a time, so it may use one generator of random numbers.
-        count: of batches.
+        make: is called by one thread at a time, so it may use one random generator.
+        count: number of results.
     """
 
     def __init__(self, make: Callable[[int], _Batch], count: int) -> None:
@@ -30,8 +30,8 @@ class Prefetched(Generic[_Batch]):
             return
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(self._make, 0)
-            for number in range(self._count):
+            for number in range(1, self._count):
                 batch = coming.result()
-                if number + 1 < self._count:
-                    coming = pool.submit(self._make, number + 1)
+                coming = pool.submit(self._make, number)
                 yield batch
+            yield coming.result()

@@ -1,4 +1,4 @@
-"""How far a training is, on the screen and for TensorBoard."""
+"""The progress of a training, on the screen and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ if TYPE_CHECKING:
 
 __all__ = ["epoch_bar", "summary_writer"]
 
-
-#: Is told how many epochs are done, in parts of them, and at the end of one its figures.
+#: Called with the number of epochs done, also fractions, and at the end of each its summary.
 Show = Callable[[float, str | None], None]
 
-_MEMORY = 3600.0  # seconds of progress that the time left is estimated from; epochs may be long
+_MEMORY = 3600.0  # seconds of progress from which the remaining time is estimated
 
 
 @contextmanager
 def epoch_bar(console: Console | None, epochs: int) -> Iterator[Show]:
-    """Gives what shows how far a training is, and the time left.
+    """Show progress and remaining time.
 
-    On a terminal that is a bar; where the console writes to a file or a pipe, a line an epoch.
+    On a terminal as a bar; if the console writes to a file or a pipe, as one line per epoch.
 
     Args:
-        console: where; None: nowhere.
-        epochs: of the whole training.
+        console: where progress is shown; None: nowhere.
+        epochs: number of epochs of the training.
     """
     if console is None:
         yield lambda done, summary: None
@@ -52,10 +51,9 @@ def epoch_bar(console: Console | None, epochs: int) -> Iterator[Show]:
 
         def show(done: float, summary: str | None) -> None:
             epoch = f"epoch {min(int(done) + 1, epochs)} of {epochs}"
-            if summary is None:
-                bar.update(row, completed=done, description=epoch)
-            else:
-                bar.update(row, completed=done, description=epoch, summary=summary)
+            bar.update(row, completed=done, description=epoch)
+            if summary is not None:
+                bar.update(row, summary=summary)
 
         yield show
 
@@ -65,7 +63,7 @@ def _line_by_line(console: Console, epochs: int) -> Show:
 
     def show(done: float, summary: str | None) -> None:
         nonlocal began
-        if began is None:  # in the middle of an epoch; a run that goes on starts at a later one
+        if began is None:  # in the middle of an epoch; a resumed run starts at a later one
             began = perf_counter(), max(ceil(done) - 1, 0)
         if summary is None:
             return
@@ -80,9 +78,9 @@ def _line_by_line(console: Console, epochs: int) -> Show:
 
 @contextmanager
 def summary_writer(out: Path, epoch: int) -> Iterator[Any]:
-    """TensorBoard's writer into ``out/tensorboard``, from an epoch on."""
+    """A TensorBoard writer to ``out/tensorboard`` that starts at an epoch."""
     from torch.utils.tensorboard import SummaryWriter
 
-    # What a killed run has logged past its last checkpoint is logged again.
+    # Entries of a killed run after its last checkpoint are replaced.
     with SummaryWriter(str(out / "tensorboard"), purge_step=epoch) as writer:
         yield writer

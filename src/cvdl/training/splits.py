@@ -1,7 +1,7 @@
-"""Which views train, validate and test; the same for the same seed.
+"""Splits of the views for training, validation and test; the same for the same seed.
 
-A view of an object that was seen in training from another side is easier than one of a new
-object. So *image-wise* parts share objects and *object-wise* parts never do (Lenz, Lee & Saxena
+A view of an object that was seen in training from another side is easier than a view of a new
+object. *Image-wise* parts may share objects, *object-wise* parts never do (Lenz, Lee & Saxena
 2014, section VI).
 """
 
@@ -34,24 +34,24 @@ class Split:
 def split(
     object_ids: Sequence[str], validation: float, test: float = 0.0, by: By = "image", seed: int = 0
 ) -> Split:
-    """Take out views to validate and to test on.
+    """Split the views at random.
 
     Args:
-        object_ids: of every view.
-        validation: share of the views that are not tested on, to validate on; 0 for none.
-        test: share of the views to test on; 0 for none.
+        object_ids: the object of each view.
+        validation: share of the views outside of the test part; 0 for none.
+        test: share of all views; 0 for none.
         by: whether parts may share objects (``image``) or not (``object``).
-        seed: another seed, another split.
+        seed: determines the split.
 
     Raises:
-        InputError: if there are too few views or objects for that many parts.
+        InputError: if there are too few views or objects for the parts.
     """
     groups = _shuffled_groups(object_ids, by, seed)
     sizes = np.bincount(groups)
     wanted = 1 + (validation > 0) + (test > 0)
     if len(sizes) < wanted:
         raise InputError(f"{_have(object_ids, by)}; expected at least {wanted} to split them")
-    remaining = list(range(len(sizes)))  # their order is random
+    remaining = list(range(len(sizes)))  # in random order
     chosen: dict[str, list[int]] = {}
     for part, share in (("test", test), ("validation", validation)):
         some: list[int] = []
@@ -66,7 +66,7 @@ def split(
 
 
 def _fill(wanted: float, groups: list[int], sizes: NDArray[np.int64]) -> list[int]:
-    """At least one of the groups, and each next one that brings the number of views nearer."""
+    """At least one group, and further ones while they bring the number of views closer."""
     some: list[int] = []
     filled = 0
     for group in groups:
@@ -79,14 +79,14 @@ def _fill(wanted: float, groups: list[int], sizes: NDArray[np.int64]) -> list[in
 def folds(
     object_ids: Sequence[str], count: int, by: By = "image", validation: float = 0.0, seed: int = 0
 ) -> list[Split]:
-    """Cross-validation: every view is tested on in one of the splits; the folds are balanced.
+    """Balanced folds for cross-validation: every view is in the test part of one split.
 
     Args:
-        object_ids: of every view.
-        count: of folds, at least 2.
+        object_ids: the object of each view.
+        count: number of folds, at least 2.
         by: whether the parts of a split may share objects (``image``) or not (``object``).
-        validation: share of the views of a split that are not tested on, to validate on.
-        seed: another seed, other folds.
+        validation: share of the views outside of the test part of a split.
+        seed: determines the folds.
 
     Raises:
         InputError: if there are fewer views or objects than folds, or fewer than two folds.
@@ -102,7 +102,7 @@ def folds(
 
 
 def _shuffled_groups(object_ids: Sequence[str], by: By, seed: int) -> NDArray[np.int64]:
-    """(N,) number of each view's group, in random order: views that must stay together."""
+    """The group of each view (N,), numbered in random order; groups stay together."""
     names = list(object_ids) if by == "object" else list(range(len(object_ids)))
     unique, groups = np.unique(names, return_inverse=True)
     return np.random.default_rng(seed).permutation(len(unique))[groups]

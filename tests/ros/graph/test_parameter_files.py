@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rclpy.node import Node
 
-from ..parameter_files import FILES, NODE
+from helpers.parameter_files import FILES, NODE
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -71,9 +71,9 @@ def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
     waiting = rclpy.create_node("waiting", context=context)
     executor = SingleThreadedExecutor(context=context)
     monkeypatch.setattr(
-        wait_node.rclpy, "spin_once", lambda node, timeout_sec: executor.spin_once(timeout_sec)
+        rclpy, "spin_once", lambda node, timeout_sec: executor.spin_once(timeout_sec)
     )
-    monkeypatch.setattr(wait_node.rclpy, "ok", lambda: True)
+    monkeypatch.setattr(rclpy, "ok", lambda: True)
     executor.add_node(waiting)
     wait_node.wait_until_active(waiting, ["/here/other"], timeout_s=0.5)
     assert "waiting for /here/other, which is not available\n" in capsys.readouterr().out

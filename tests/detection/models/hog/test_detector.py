@@ -34,7 +34,7 @@ def frame(height, width, seed=0):
     return RgbdFrame(color, depth, Camera(width, height, 100.0, 100.0, width / 2, height / 2))
 
 
-def test_the_grid_holds_the_blocks_of_opencvs_window_descriptor():
+def test_the_grid_contains_the_blocks_of_opencv():
     """OpenCV's order is column by column."""
     image = frame(96, 80).color
     grid = block_grid(image)
@@ -46,7 +46,7 @@ def test_the_grid_holds_the_blocks_of_opencvs_window_descriptor():
         )
 
 
-def test_all_windows_at_once_equal_each_by_itself(detector, monkeypatch):
+def test_all_windows_at_once_equal_single_windows(detector, monkeypatch):
     """On the first level, whose pixels are those of an image of just that size."""
     monkeypatch.setattr("cvdl.detection.models.hog.detector._ASPECTS", (1.0,))
     monkeypatch.setattr("cvdl.detection.models.hog.detector._SMALLEST", 48.0)
@@ -73,7 +73,7 @@ def test_windows_reach_every_corner_and_have_five_shapes():
     np.testing.assert_allclose(np.unique(np.log2(width / height).round()), [-2, -1, 0, 1, 2])
 
 
-def test_a_box_is_described_as_its_window_is():
+def test_the_descriptor_of_a_box_equals_that_of_its_window():
     """A box that is a window of the first level, in an image that is not scaled."""
     color = frame(128, 128).color
     found = describe(color, np.array([[40.0, 32, 88, 80]]))
@@ -82,7 +82,7 @@ def test_a_box_is_described_as_its_window_is():
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
-def test_a_stretched_box_is_seen_as_a_square():
+def test_boxes_are_resized_to_squares():
     color = frame(128, 128).color
     wide = cv2.resize(color, (256, 128), interpolation=cv2.INTER_LINEAR)
     square = describe(color, np.array([[40.0, 32, 88, 80]]))
@@ -90,13 +90,13 @@ def test_a_stretched_box_is_seen_as_a_square():
     assert np.corrcoef(square[0], stretched[0])[0, 1] > 0.95
 
 
-def test_boxes_at_the_edges_are_described_too():
+def test_boxes_at_the_edges_have_descriptors():
     found = describe(frame(50, 60).color, np.array([[0.0, 0, 60, 50], [55, 45, 60, 50]]))
     assert found.shape == (2, FEATURES)
     assert np.isfinite(found).all()
 
 
-def test_proposals_are_classified_as_they_are(detector):
+def test_proposals_are_classified(detector):
     frames = [frame(90, 120), frame(70, 64, 1)]
     proposals = [np.array([[10.0, 10, 60, 50], [70, 30, 110, 80]]), np.zeros((0, 4))]
     first, second = detector(frames, proposals)
@@ -115,7 +115,7 @@ def test_mixed_sizes_and_images_smaller_than_a_window(detector):
     assert detector([]) == []
 
 
-def test_weights_come_back(detector, tmp_path):
+def test_saved_weights_are_loaded(detector, tmp_path):
     path = tmp_path / "w.safetensors"
     detector.save(path, {})
     loaded = load_detector("hog", str(path), "cpu")

@@ -136,7 +136,7 @@ def test_channels_last_in_bytes_and_a_batch_of_mixed_sizes(tmp_path):
 
 
 def test_colours_go_in_as_the_layout_says(tmp_path):
-    """A model that gives the input's mean colour as a box."""
+    """A model that gives the input's mean color as a box."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["color"], axes=[2, 3], keepdims=0),
         helper.make_node("Concat", ["color", "color"], ["six"], axis=1),

@@ -1,5 +1,7 @@
 """The sliding network tells what the classifier of windows tells; boxes merge as they should."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -81,7 +83,7 @@ def test_every_level_of_the_pyramid_equals_window_by_window(detector):
         torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_offset_pooling_equals_a_dilated_convolution_on_pooling_of_step_1():
+def test_offset_pooling_equals_a_dilated_convolution_after_pooling_with_stride_1():
     generator = torch.Generator().manual_seed(2)
     weight = torch.randn(5, 4, 3, 3, generator=generator)
     for size in ((6, 6), (6, 9), (7, 6), (11, 8), (12, 13)):
@@ -106,13 +108,13 @@ def test_equal_boxes_match_and_the_score_does_not_depend_on_size():
     others = np.array([box, [14, 20, 54, 40], [100, 100, 140, 120]])
     scores = match_scores(box, others)
     assert scores[0] == pytest.approx(0)
-    # 36 of 44 columns shared; centres 4 apart, diagonals of 44.72.
+    # 36 of 44 columns shared; centers 4 apart, diagonals of 44.72.
     assert scores[1] == pytest.approx(4 / np.hypot(40, 20) + 1 - 36 / 44)
     assert scores[2] > 1
     np.testing.assert_allclose(match_scores(7 * box, 7 * others), scores)
 
 
-def test_boxes_that_match_become_their_weighted_mean_with_the_sum_of_scores():
+def test_matching_boxes_are_merged_to_their_weighted_mean():
     boxes = np.array([[0.0, 0, 20, 20], [4, 0, 24, 20], [100, 100, 120, 140], [0, 4, 20, 24]])
     scores = np.array([0.6, 0.3, 0.8, 0.1])
     merged, sums = merge_boxes(boxes, scores, 0.6)
@@ -120,14 +122,14 @@ def test_boxes_that_match_become_their_weighted_mean_with_the_sum_of_scores():
     np.testing.assert_allclose(merged, [[1.2, 0.4, 21.2, 20.4], [100, 100, 120, 140]])
 
 
-def test_boxes_that_do_not_match_stay_as_they_are():
+def test_other_boxes_are_not_merged():
     boxes = np.array([[0.0, 0, 20, 20], [15, 0, 35, 20]])
     merged, sums = merge_boxes(boxes, np.array([0.2, 0.9]), 0.6)
     np.testing.assert_allclose(merged, boxes[::-1])
     np.testing.assert_allclose(sums, [0.9, 0.2])
 
 
-def test_merging_stops_where_the_merged_box_no_longer_matches():
+def test_merging_stops_when_no_boxes_match():
     """A row of boxes, each like the next: the paper's greedy merging does not chain them all."""
     boxes = np.array([[x, 0.0, x + 20, 20] for x in range(0, 60, 4)])
     merged, sums = merge_boxes(boxes, np.ones(len(boxes)), 0.6)
@@ -135,7 +137,7 @@ def test_merging_stops_where_the_merged_box_no_longer_matches():
     assert sums.sum() == pytest.approx(len(boxes))
 
 
-def test_merging_nothing_or_one():
+def test_no_boxes_or_one_box_can_be_merged():
     none, sums = merge_boxes(np.zeros((0, 4)), np.zeros(0), 0.6)
     assert none.shape == (0, 4)
     assert sums.shape == (0,)
@@ -143,7 +145,7 @@ def test_merging_nothing_or_one():
     np.testing.assert_allclose(one, [[0, 0, 2, 2]])
 
 
-def test_objects_of_any_size_have_a_level_where_they_fill_a_window_rightly():
+def test_objects_of_any_size_fit_the_windows_of_a_level():
     for height, width in ((480, 640), (960, 1280), (120, 160)):
         scales = np.array(pyramid_scales(height, width))
         for longest in np.geomspace(FILL[0] * WINDOW, width, 20):
@@ -151,7 +153,7 @@ def test_objects_of_any_size_have_a_level_where_they_fill_a_window_rightly():
             assert ((fill >= FILL[0]) & (fill <= FILL[1])).any(), longest
 
 
-def test_a_box_is_told_where_its_window_is(detector):
+def test_boxes_are_relative_to_their_windows(detector):
     """A stand-in network that knows one window, on each level."""
     height, width = 120, 200
     for wanted, scale in enumerate(pyramid_scales(height, width)):
@@ -173,14 +175,14 @@ def test_a_box_is_told_where_its_window_is(detector):
         (found,) = known([frame(height, width)])
         assert found.labels.tolist() == [1]
         assert found.scores[0] == pytest.approx(0.5)
-        # From the window's centre, margin off, in pixels of the level, then of the image.
+        # From the window's center, margin off, in pixels of the level, then of the image.
         center = np.array([STRIDE * 1 + WINDOW / 2, STRIDE * 2 + WINDOW / 2]) - WINDOW // 2
         expected = (np.tile(center, 2) + WINDOW * np.array([-0.2, -0.1, 0.3, 0.2])) / scale
         expected = np.clip(expected, 0, [width, height, width, height])
         np.testing.assert_allclose(found.boxes[0], expected, rtol=0.03, atol=0.5)
 
 
-def test_a_batch_of_mixed_sizes_gives_what_each_frame_gives_alone(detector):
+def test_a_batch_of_mixed_sizes_equals_single_frames(detector):
     frames = [frame(100, 140, 3), frame(64, 80, 4), frame(100, 140, 5), frame(30, 20, 6)]
     together = detector(frames)
     assert len(together) == 4
@@ -192,13 +194,13 @@ def test_a_batch_of_mixed_sizes_gives_what_each_frame_gives_alone(detector):
         assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
 
 
-def test_no_frames_no_detections(detector):
+def test_an_empty_batch_has_no_detections(detector):
     assert detector([]) == []
 
 
-def test_weights_come_back_with_classes_and_normalisation(detector, tmp_path):
+def test_saved_weights_are_loaded_with_classes_and_normalization(detector, tmp_path):
     detector.save(tmp_path / "w.safetensors", {"data": "drawn"})
-    loaded = load_detector("overfeat", str(tmp_path / "w.safetensors"), "cpu")
+    loaded: Any = load_detector("overfeat", str(tmp_path / "w.safetensors"), "cpu")
     assert loaded.classes == ("a", "b", "c")
     torch.testing.assert_close(loaded.mean, torch.tensor([100.0, 110, 120]))
     (a,), (b,) = detector([frame(90, 90)]), loaded([frame(90, 90)])

@@ -18,7 +18,7 @@ from cvdl.detection.models.overfeat.training import (
     OverfeatTask,
     OverfeatTraining,
     cut_window,
-    train_overfeat,
+    trainer,
     window_targets,
 )
 from cvdl.evaluation.detection import report_on
@@ -127,8 +127,7 @@ def test_a_window_is_cut_as_the_pyramid_shows_it():
 def test_batches_show_what_they_say_and_have_both_kinds():
     """The edges that a window's box tells lie where the colours change, mirrored or not."""
     data = Shapes(6)
-    model = OverfeatDetector(CLASSES, [128.0] * 3, [64.0] * 3)
-    task = OverfeatTask(model, data, Shapes(0), settings(windows=30))
+    task = OverfeatTask(data, Shapes(0), settings(windows=30))
     batches = task.batches(0, torch.Generator().manual_seed(3))
     assert len(batches) == 2
     seen = set()
@@ -148,17 +147,18 @@ def test_batches_show_what_they_say_and_have_both_kinds():
 
 
 def test_the_same_epoch_has_the_same_batches():
-    task = OverfeatTask(OverfeatDetector(CLASSES), Shapes(4), Shapes(0), settings())
+    task = OverfeatTask(Shapes(4), Shapes(0), settings())
     once, again = (list(task.batches(0, torch.Generator().manual_seed(1))) for _ in range(2))
     for first, second in zip(once, again, strict=True):
         for a, b in zip(first, second, strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_it_learns_two_shapes(tmp_path):
     data = Shapes(8)
     how = settings(epochs=8, windows=16, batch_size=1)
-    detector = train_overfeat(data, Shapes(1), how, tmp_path / "run")
+    detector = trainer().train(data, Shapes(1), how, tmp_path / "run")
     samples = [data[index] for index in range(len(data))]
     assert report_on(detector, samples).ap50 > 0.9
     detector.save(tmp_path / "w.safetensors", {})
@@ -169,7 +169,7 @@ def test_it_learns_two_shapes(tmp_path):
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     how = settings(epochs=2, windows=6)
-    whole = train_overfeat(Shapes(4), Shapes(1), how, tmp_path / "whole")
+    whole = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "whole")
 
     class Killed(Shapes):
         """A power cut in the second epoch."""
@@ -183,8 +183,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
             return super().__getitem__(index)
 
     with pytest.raises(KeyboardInterrupt):
-        train_overfeat(Killed(4), Shapes(1), how, tmp_path / "cut")
-    resumed = train_overfeat(Shapes(4), Shapes(1), how, tmp_path / "cut", resume=True)
+        trainer().train(Killed(4), Shapes(1), how, tmp_path / "cut")
+    resumed = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "cut", resume=True)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -194,7 +194,7 @@ def test_without_validation_the_last_epoch_is_kept_and_nothing_stops_it(tmp_path
     chosen = chosen.model_copy(
         update={"training": chosen.training.model_copy(update={"patience": 1})}
     )
-    train_overfeat(Shapes(2), Shapes(0), chosen, tmp_path / "run")
+    trainer().train(Shapes(2), Shapes(0), chosen, tmp_path / "run")
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert (len(history["epochs"]), history["best_epoch"], history["best_score"]) == (3, 2, None)
 
@@ -213,7 +213,7 @@ def test_a_batch_of_views_that_teach_nothing_is_passed_over(tmp_path):
 
     training = settings(1).training.model_copy(update={"batch_size": 1})
     chosen = settings(1).model_copy(update={"training": training})
-    train_overfeat(Crowded(3), Shapes(0), chosen, tmp_path / "run")
+    trainer().train(Crowded(3), Shapes(0), chosen, tmp_path / "run")
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert np.isfinite(history["epochs"][0]["train/loss"])
 
@@ -221,8 +221,8 @@ def test_a_batch_of_views_that_teach_nothing_is_passed_over(tmp_path):
 def test_bad_input_is_said(tmp_path):
     for nothing in (Shapes(0), Shapes(2, boxes=False)):
         with pytest.raises(InputError, match="no view has a labelled box"):
-            train_overfeat(nothing, Shapes(0), settings(), tmp_path / "run")
+            trainer().train(nothing, Shapes(0), settings(), tmp_path / "run")
     other = Shapes(1)
     other.classes = ("cup",)
     with pytest.raises(InputError, match="cup"):
-        train_overfeat(Shapes(1), other, settings(), tmp_path / "run")
+        trainer().train(Shapes(1), other, settings(), tmp_path / "run")

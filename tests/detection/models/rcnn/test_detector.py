@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def slow_crop(image, box, size):
     steps = [int(np.ceil((b - a) / size)) for a, b in ((x0, x1), (y0, y1))]
 
     def sample(x, y):
-        x, y = x - 0.5, y - 0.5  # pixel centres
+        x, y = x - 0.5, y - 0.5  # pixel centers
         rows, cols = image.shape[1:]
         if not (-1 <= x <= cols and -1 <= y <= rows):
             return OUTSIDE.numpy()
@@ -88,13 +89,13 @@ def test_crops_equal_a_slow_reference(box):
     np.testing.assert_allclose(found, slow_crop(image, box, 8), atol=1e-5)
 
 
-def test_past_the_image_a_crop_has_the_mean_colour():
+def test_crops_have_the_mean_color_outside_of_the_image():
     crop = cut_crops(torch.ones(3, 20, 20), torch.tensor([[0.0, 0, 20, 20]]), 64, OUTSIDE)[0]
     torch.testing.assert_close(crop[:, 0, 0], OUTSIDE)
     torch.testing.assert_close(crop[:, 32, 32], torch.ones(3))
 
 
-def test_deltas_move_boxes_to_where_they_should_be():
+def test_deltas_refine_boxes_to_their_targets():
     boxes = torch.tensor([[10.0, 20, 30, 60], [50, 50, 60, 54]])
     wanted = torch.tensor([[12.0, 18, 40, 50], [45, 49, 63, 55]])
     deltas = box_deltas(boxes, wanted)
@@ -128,7 +129,7 @@ def test_a_batch_of_mixed_sizes_equals_one_by_one_and_may_have_no_proposals():
     assert model([frame()], [np.zeros((0, 4))])[0].boxes.shape == (0, 4)
 
 
-def test_without_proposals_it_asks_its_proposer():
+def test_without_proposals_the_proposer_is_called():
     asked = []
 
     def proposer(some):
@@ -143,11 +144,11 @@ def test_without_proposals_it_asks_its_proposer():
     assert asked == [one]
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_a_saved_detector_is_loaded(tmp_path):
     model, boxes = detector(), np.array([[5.0, 5, 40, 60]])
     model.network.mean.fill_(0.4)
     model.save(tmp_path / "w.safetensors", {"data": "here"})
-    other = load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")
+    other: Any = load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")
     assert other.classes == CLASSES
     assert other.crop == 64
     for mine, theirs in zip(
@@ -164,7 +165,7 @@ def test_weights_of_another_number_of_classes_are_refused(tmp_path):
         load_detector("rcnn", str(tmp_path / "w.safetensors"), "cpu")
 
 
-def test_weights_that_say_nothing_of_themselves_are_refused(tmp_path):
+def test_weights_without_metadata_are_refused(tmp_path):
     state = detector().network.state_dict()
     metadata = {"model": MODEL, "classes": json.dumps(CLASSES)}
     save_weights(tmp_path / "w.safetensors", state, metadata)

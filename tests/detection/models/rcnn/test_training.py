@@ -15,7 +15,7 @@ from cvdl.detection.models.rcnn.samples import LabelledBoxes, labelled_crops, sa
 from cvdl.detection.models.rcnn.training import (
     ClassifierTraining,
     score_classifier,
-    train_classifier,
+    trainer,
 )
 from cvdl.networks.crops import refined_boxes
 from cvdl.training.colors import color_statistics
@@ -154,10 +154,11 @@ def test_a_mirrored_crop_is_moved_the_other_way():
     np.testing.assert_allclose(moved, box + 5, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_four_shapes_and_where_they_are(tmp_path):
     data, new = Shapes(24), Shapes(16, seed=1)
     chosen = settings(10, mixed_precision=True).model_copy(update={"backbone": "resnet18"})
-    model = train_classifier(data, Shapes(0), chosen, tmp_path / "run")
+    model = trainer().train(data, Shapes(0), chosen, tmp_path / "run")
     scores = score_classifier(model, new)
     assert scores.top(1) > 0.7
     assert scores.figures()["nothing"] > 0.7
@@ -180,23 +181,23 @@ class Stopped(Shapes):
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     data = Shapes(4)
-    first = train_classifier(data, data, settings(), tmp_path / "a").network.state_dict()
+    first = trainer().train(data, data, settings(), tmp_path / "a").network.state_dict()
     with pytest.raises(KeyboardInterrupt):
-        train_classifier(Stopped(4), data, settings(), tmp_path / "b")
+        trainer().train(Stopped(4), data, settings(), tmp_path / "b")
     assert (tmp_path / "b" / "last.pt").exists()
-    second = train_classifier(data, data, settings(), tmp_path / "b", resume=True)
+    second = trainer().train(data, data, settings(), tmp_path / "b", resume=True)
     for name, value in first.items():
         torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
 
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     data = Shapes(2)
-    assert len(train_classifier(data, Shapes(0), settings(1), tmp_path / "run").classes) == 4
+    assert len(trainer().train(data, Shapes(0), settings(1), tmp_path / "run").classes) == 4
 
 
 def test_nothing_to_train_on_is_said(tmp_path):
     with pytest.raises(InputError, match="no view"):
-        train_classifier(Shapes(0), Shapes(0), settings(), tmp_path / "run")
+        trainer().train(Shapes(0), Shapes(0), settings(), tmp_path / "run")
 
 
 def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
@@ -204,7 +205,7 @@ def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
     chosen = ClassifierTraining(
         training=training, backbone="mobilenet_v3_small", frozen_stages=3, dropout=0.3
     )
-    network = train_classifier(Shapes(2), Shapes(0), chosen, tmp_path / "run").network
+    network = trainer().train(Shapes(2), Shapes(0), chosen, tmp_path / "run").network
     rates = [some.p for some in network.modules() if isinstance(some, torch.nn.Dropout)]
     assert rates == [0.3]
     assert not any(some.requires_grad for some in network.features[:3].parameters())

@@ -38,7 +38,7 @@ def detector():
     return model.eval()
 
 
-def test_boxes_lie_in_the_picture_and_the_best_come_first(detector):
+def test_boxes_are_in_the_image_and_sorted_by_score(detector):
     (found,) = detector([make_frame()])
     assert 1 < len(found) <= 100
     assert (np.diff(found.scores) <= 0).all()
@@ -47,7 +47,7 @@ def test_boxes_lie_in_the_picture_and_the_best_come_first(detector):
     assert set(found.labels) <= {0, 1, 2}
 
 
-def test_a_batch_of_mixed_sizes_is_what_each_frame_gives_alone(detector):
+def test_a_batch_of_mixed_sizes_equals_single_frames(detector):
     frames = [make_frame(), make_frame(200, 90), make_frame(64, 48)]
     for one, frame in zip(detector(frames), frames, strict=True):
         (alone,) = detector([frame])
@@ -55,12 +55,12 @@ def test_a_batch_of_mixed_sizes_is_what_each_frame_gives_alone(detector):
 
 
 @pytest.mark.parametrize("size", [(16, 12), (2, 2), (30, 200)])
-def test_a_picture_smaller_than_the_stride_gives_boxes_in_it(detector, size):
+def test_boxes_are_in_images_smaller_than_the_stride(detector, size):
     (found,) = detector([make_frame(*size)])
     assert (found.boxes[:, 2] <= size[0]).all()
 
 
-def test_a_frame_of_another_camera_is_seen_in_the_networks_size(detector):
+def test_a_frame_of_another_camera_is_resized(detector):
     wide = make_frame(320, 240)
     wide = replace(wide, camera=replace(wide.camera, fx=1120.0, fy=1120.0))
     small, factors = to_working_size(wide)
@@ -72,12 +72,12 @@ def test_a_frame_of_another_camera_is_seen_in_the_networks_size(detector):
     np.testing.assert_array_equal(found.scores, expected.scores)
 
 
-def test_without_depth_it_looks_at_colour(detector):
+def test_without_depth_the_color_is_used(detector):
     (found,) = detector([make_frame(depth=np.nan)])
     assert np.isfinite(found.scores).all()
 
 
-def test_a_given_proposal_is_named_and_mended(detector):
+def test_given_proposals_are_classified_and_refined(detector):
     """What is asked about a place is answered, though the first network proposes nothing there."""
     frame = make_frame()
     first = detector.first
@@ -120,7 +120,7 @@ def test_the_scale_is_meters_per_pixel(detector):
     assert not image[HAS_DEPTH, :8].any()
 
 
-def test_mean_and_detail_are_the_whole_picture():
+def test_mean_and_detail_reconstruct_the_image():
     """The Haar wavelets are orthogonal: from them and the mean each pixel comes back."""
     color = torch.rand(1, 3, 8, 6)
     mean = torch.nn.functional.avg_pool2d(color, 2)
@@ -131,7 +131,7 @@ def test_mean_and_detail_are_the_whole_picture():
     torch.testing.assert_close(first, color[..., ::2, ::2])
 
 
-def test_saved_and_loaded_it_finds_the_same(tmp_path, monkeypatch, detector):
+def test_a_loaded_detector_is_the_same(tmp_path, monkeypatch, detector):
     torch.manual_seed(1)
     model = RgbdRcnn(CLASSES).eval()
     path = tmp_path / "weights.safetensors"
@@ -158,6 +158,6 @@ def test_weights_without_class_names_are_refused(tmp_path, classes):
         load_detector("rgbd_rcnn", str(path), "cpu")
 
 
-def test_an_unknown_detector_names_those_there_are():
+def test_the_error_for_an_unknown_detector_names_the_known_ones():
     with pytest.raises(InputError, match=r"'yolo'.*rgbd_rcnn.*onnx"):
         load_detector("yolo")

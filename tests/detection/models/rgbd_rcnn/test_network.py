@@ -29,7 +29,7 @@ def test_deltas_shift_by_the_size_of_the_anchor_and_scale_by_their_exponential()
     assert (x_max - x_min, y_max - y_min) == pytest.approx((64, 16))
 
 
-def test_boxes_are_cut_out_as_by_roi_align():
+def test_features_in_boxes_equal_those_of_roi_align():
     torch.manual_seed(0)
     features = torch.rand(2, 3, 24, 32)
     corner = torch.rand(2, 5, 2) * 60
@@ -38,7 +38,7 @@ def test_boxes_are_cut_out_as_by_roi_align():
     torch.testing.assert_close(_cut(features, boxes, 7, 4), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_every_network_gives_what_it_says():
+def test_outputs_have_the_documented_shapes():
     backbone, first = Backbone(8).eval(), ProposalHead(24).eval()
     second = RegionHead(12, 24, 5).eval()
     fine, wide = backbone(torch.zeros(2, INPUTS, 48, 64))
@@ -50,7 +50,7 @@ def test_every_network_gives_what_it_says():
     assert (names.shape, mending.shape) == ((12, 5), (12, 4))
 
 
-def test_the_size_in_metres_tells_twins_apart():
+def test_the_size_in_meters_distinguishes_objects_of_the_same_shape():
     torch.manual_seed(0)
     second = RegionHead(8, 24, 5).eval()
     torch.nn.init.normal_(second.scores.weight)  # as if it had learnt something

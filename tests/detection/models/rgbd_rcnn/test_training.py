@@ -10,19 +10,19 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rgbd_rcnn import views as rgbd_views
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
 from cvdl.detection.models.rgbd_rcnn.targets import (
-    _objects_of_cells,
+    objects_of_cells,
     proposal_loss,
     region_loss,
     regions,
 )
-from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, train_rgbd
-from cvdl.detection.models.rgbd_rcnn.views import LabelledPicture, random_views, stacked
+from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
+from cvdl.detection.models.rgbd_rcnn.views import LabelledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
-from cvdl.training.augment import Augmentation
+from cvdl.networks.input import NORMAL_XY
+from cvdl.training.augment import Augmentation, Placement
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
 
@@ -61,15 +61,17 @@ def settings(epochs, steps=2, **more):
     return RgbdTraining(training=training, steps=steps)
 
 
+@pytest.mark.slow
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = train_rgbd(views, Views(), settings(1, 120, mixed_precision=True), tmp_path / "run")
+    how = settings(1, 120, mixed_precision=True)
+    model = trainer().train(views, Views(), how, tmp_path / "run")
     assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     views = Views(sample(seed) for seed in range(3))
-    resumes(train_rgbd, views, Views([sample(9)]), settings(2, 1))
+    resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
 
 
 def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
@@ -77,14 +79,14 @@ def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
         "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     )
     with pytest.raises(InputError, match="no view has a labelled box"):
-        train_rgbd(Views([empty]), Views(), settings(1), tmp_path / "run")
+        trainer().train(Views([empty]), Views(), settings(1), tmp_path / "run")
 
 
 def test_boxes_follow_the_view():
     """What is inside the moved box is what was inside the labelled one."""
-    batch = stacked([LabelledPicture.of(sample(3))] * 20)
+    batch = stacked([LabelledImage.of(sample(3))] * 20, np.random.default_rng(0))
     torch.manual_seed(0)
-    images, scales, boxes, labels = random_views(*batch)
+    images, scales, boxes, labels = random_views(batch)
     seen = 0
     for image, scale, some, names in zip(images, scales, boxes, labels, strict=True):
         if image[3:7].any() and scale[0].any():
@@ -100,47 +102,61 @@ def test_boxes_follow_the_view():
     assert seen > 20
 
 
-def test_a_view_that_nothing_disturbs_is_what_the_detector_sees(monkeypatch):
-    """Up to its mirroring and its part of the picture: of the same channels, in the same units."""
-    monkeypatch.setattr(rgbd_views, "_VIEW", (120, 160))
-    monkeypatch.setattr(rgbd_views, "TABLETOP", Augmentation(zoom=1.0))
-    monkeypatch.setattr(rgbd_views, "_SHIFT", 0.0)
-    monkeypatch.setattr(rgbd_views, "_disturb", lambda color, image: None)
+UNDISTURBED = Augmentation(
+    no_color=0,
+    no_depth=0,
+    color_gain=0,
+    color_shift=0,
+    channel_gain=0,
+    channel_shift=0,
+    gray=0,
+    color_noise=0,
+    relief_noise=0,
+)
+
+
+def test_an_undisturbed_view_is_the_input_of_the_detector():
+    """The view is larger than the image, which is in its middle, as it is or mirrored."""
     view = sample(3)
-    torch.manual_seed(1)
-    images, scales, boxes, _ = random_views(*stacked([LabelledPicture.of(view)] * 8))
-    image, scale = (some[0] for some in RgbdRcnn(("box", "bar"), 8).input_of(view.frame))
-    straight = [
-        row for row in range(8) if torch.allclose(boxes[row, 0], boxes.new_tensor(view.boxes[0]))
-    ]
-    assert 0 < len(straight) < 8
-    for row in straight:
-        torch.testing.assert_close(images[row], image, rtol=0, atol=0.02)  # rounded colours
-        torch.testing.assert_close(scales[row], scale, rtol=1e-3, atol=1e-3)
+    where = Placement(
+        torch.tensor([[[1.0, 0], [0, 1]], [[-1, 0], [0, 1]]]), torch.tensor([[80.0, 60]] * 2)
+    )
+    batch = stacked([LabelledImage.of(view)] * 2, np.random.default_rng(0))
+    images, scales, boxes, labels = random_views(batch._replace(where=where), UNDISTURBED)
+    rows, cols = slice(36, 156), slice(48, 208)
+    image, scale = (some[0] for some in RgbdRcnn(Views.classes).input_of(view.frame))
+    torch.testing.assert_close(images[0, :, rows, cols], image, rtol=0, atol=0.02)  # float16
+    torch.testing.assert_close(scales[0, :, rows, cols], scale, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        boxes[0], torch.from_numpy(view.boxes).float() + torch.tensor([96.0, 72, 96, 72])
+    )
+    assert labels[0].tolist() == [0, 1]
+    flipped = image.flip(2)
+    flipped[NORMAL_XY.start] *= -1
+    torch.testing.assert_close(images[1, :9, rows, cols], flipped[:9], rtol=0, atol=0.02)
 
 
 def test_mixed_precision_moves_no_pixel():
-    batch = stacked([LabelledPicture.of(sample(3))] * 4)
+    batch = stacked([LabelledImage.of(sample(3))] * 4, np.random.default_rng(0))
     views = []
     for mixed in (False, True):
         torch.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            views.append(random_views(*batch))
+            views.append(random_views(batch))
     for exact, found in zip(*views, strict=True):
         torch.testing.assert_close(found[:, :9], exact[:, :9], rtol=0, atol=1e-4)
 
 
-def test_pictures_of_several_sizes_make_one_batch():
-    small, large = LabelledPicture.of(sample(0)), LabelledPicture.of(sample(1))
+def test_images_of_several_sizes_make_one_batch():
+    small, large = LabelledImage.of(sample(0)), LabelledImage.of(sample(1))
     small = replace(small, color=small.color[:, :100, :120], rest=small.rest[:, :50, :60])
-    color, rest, sizes, boxes, labels = stacked([small, large])
-    assert color.shape == (2, 3, 240, 320)
-    assert rest.shape == (2, 8, 120, 160)
-    assert sizes.tolist() == [[60, 50], [160, 120]]
-    assert not rest[0, :, 50:].any()
-    assert rest[0, 4, :50, :60].all()
-    assert boxes.shape == (2, 2, 4)
-    assert labels.tolist() == [[0, 1], [0, 1]]
+    batch = stacked([small, large], np.random.default_rng(0))
+    assert batch.color.shape == (2, 3, 240, 320)
+    assert batch.rest.shape == (2, 8, 120, 160)
+    assert not batch.rest[0, :, 50:].any()
+    assert batch.rest[0, 4, :50, :60].all()
+    assert batch.boxes.shape == (2, 2, 4)
+    assert batch.labels.tolist() == [[0, 1], [0, 1]]
 
 
 def test_cells_that_tell_the_box_and_nothing_elsewhere_are_right():
@@ -170,10 +186,10 @@ def test_a_thin_thing_has_a_cell():
 
 def test_of_two_things_that_want_a_cell_the_nearer_has_it():
     truth = torch.tensor([[[20.0, 20, 50, 50], [28, 20, 58, 50]]])  # middles at 35 and 43
-    thing, has = _objects_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
+    assigned, has = objects_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
     assert has[0, 0, 4, 4]
-    assert thing[0, 0, 4, 4] == 0  # its middle is at 36
-    assert thing[0, 0, 4, 5] == 1  # at 44
+    assert assigned[0, 0, 4, 4] == 0  # its middle is at 36
+    assert assigned[0, 0, 4, 5] == 1  # at 44
 
 
 def test_regions_are_of_the_thing_they_overlap_or_of_none():

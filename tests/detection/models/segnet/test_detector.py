@@ -1,6 +1,7 @@
 """SegNet puts features where the largest were, and parts the pixels of classes into things."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,12 +68,12 @@ def is_conv(layer):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 96), (61, 95)])
-def test_images_of_any_size_keep_it(size):
+def test_the_output_has_the_size_of_the_image(size):
     network = SegNet(4, 3, 2).eval()
     assert network(torch.randn(2, 4, *size)).shape == (2, 3, *size)
 
 
-def test_decoders_put_features_where_the_largest_were():
+def test_decoders_unpool_to_the_positions_of_the_maxima():
     """With convolutions that do nothing, the largest of each 32 x 32 stays where it was."""
     network = SegNet(1, 1, 1).eval()
     for block in (*network.encoders, *network.decoders):
@@ -94,7 +95,7 @@ def test_decoders_put_features_where_the_largest_were():
             assert seen.max() == pytest.approx(block.max().item(), rel=1e-3)
 
 
-def test_pixels_of_a_class_that_touch_are_a_thing_with_box_mask_and_score():
+def test_connected_pixels_of_a_class_are_an_object():
     classes = nothing()
     classes[10:20, 5:25], classes[30:40, 40:60] = 0, 1
     (found,) = detector(classes)([frame()])
@@ -107,7 +108,7 @@ def test_pixels_of_a_class_that_touch_are_a_thing_with_box_mask_and_score():
     assert found.scores[first] == pytest.approx(1 / (1 + 2 * np.exp(-10)))
 
 
-def test_an_edge_parts_two_things_of_a_class_and_its_pixels_go_to_the_nearest():
+def test_edges_separate_objects_of_a_class():
     classes, edge = nothing(), np.zeros((48, 64), bool)
     classes[10:20, 10:50] = 0
     edge[:, 29:31] = True
@@ -116,7 +117,7 @@ def test_an_edge_parts_two_things_of_a_class_and_its_pixels_go_to_the_nearest():
     assert found.masks.sum() == 40 * 10 * 4
 
 
-def test_what_is_all_edge_is_one_thing():
+def test_a_component_of_edge_pixels_is_one_object():
     classes, edge = nothing(), np.zeros((48, 64), bool)
     classes[10:12, 10:50], classes[20:40, 10:50] = 0, 0
     edge[10:12] = True
@@ -124,7 +125,7 @@ def test_what_is_all_edge_is_one_thing():
     assert sorted(found.boxes[:, [1, 3]].tolist()) == [[20, 24], [40, 80]]
 
 
-def test_specks_are_no_things():
+def test_small_components_are_ignored():
     classes = nothing()
     classes[10:13, 10:13] = 0
     (found,) = detector(classes)([frame()])
@@ -133,7 +134,7 @@ def test_specks_are_no_things():
     assert found.masks.shape == (0, 96, 128)
 
 
-def test_a_given_box_is_what_most_of_its_pixels_are_and_the_rest_is_looked_at_too():
+def test_a_proposal_has_the_most_frequent_class_of_its_pixels():
     classes = nothing()
     classes[10:20, 10:30], classes[10:12, 30:34], classes[30:40, 40:60] = 0, 1, 1
     (found,) = detector(classes)([frame()], [np.array([[20.0, 20, 68, 40], [0, 80, 20, 96]])])
@@ -143,7 +144,7 @@ def test_a_given_box_is_what_most_of_its_pixels_are_and_the_rest_is_looked_at_to
     np.testing.assert_allclose(found.boxes[box], [80, 60, 120, 80])
 
 
-def test_what_sticks_out_of_a_given_box_is_no_second_thing():
+def test_pixels_around_a_proposal_are_no_second_object():
     classes = nothing()
     classes[10:30, 10:30] = 0
     for box in ([20.0, 20, 58, 60], [22, 22, 58, 58]):
@@ -151,14 +152,14 @@ def test_what_sticks_out_of_a_given_box_is_no_second_thing():
         np.testing.assert_allclose(found.boxes, [box])
 
 
-def test_a_given_box_may_reach_over_the_edges():
+def test_proposals_may_exceed_the_image():
     classes = nothing()
     classes[0:20, 0:30] = 0
     (found,) = detector(classes)([frame()], [np.array([[-6.0, -4, 60, 40], [120, 90, 140, 99]])])
     np.testing.assert_allclose(found.boxes, [[0, 0, 60, 40]])
 
 
-def test_nothing_is_told_of_things_that_a_small_picture_does_not_show():
+def test_objects_that_vanish_in_a_small_frame_are_dropped():
     """Its 16 x 12 pixels are seen enlarged by five; a line between two of them is in none."""
     classes = np.full((60, 80), len(CLASSES))
     classes[10:50, 39] = 0
@@ -170,7 +171,7 @@ def test_nothing_is_told_of_things_that_a_small_picture_does_not_show():
     assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
 
 
-def test_a_thing_that_is_mostly_outside_of_given_boxes_is_whole():
+def test_an_object_mostly_outside_of_proposals_is_complete():
     classes = nothing()
     classes[10:30, 10:30] = 0
     classes[15:18, 25:60] = 1
@@ -200,7 +201,7 @@ def test_frames_of_any_size_and_camera(size):
         assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
 
 
-def test_batches_give_what_single_frames_give():
+def test_a_batch_equals_single_frames():
     torch.manual_seed(0)
     made = SegNetDetector(CLASSES, width=2).eval()
     rng = np.random.default_rng(0)
@@ -214,12 +215,12 @@ def test_batches_give_what_single_frames_give():
         np.testing.assert_array_equal(found.scores, alone.scores)
 
 
-def test_weights_come_back_and_those_of_others_are_refused(tmp_path: Path):
+def test_saved_weights_are_loaded_and_those_of_other_models_refused(tmp_path: Path):
     torch.manual_seed(0)
     made = SegNetDetector(CLASSES).eval()
     file = tmp_path / "segnet.safetensors"
     made.save(file, {})
-    loaded = load_detector("segnet", str(file), "cpu")
+    loaded: Any = load_detector("segnet", str(file), "cpu")
     assert loaded.classes == CLASSES
     np.testing.assert_array_equal(loaded.class_map(frame()), made.class_map(frame()))
     with pytest.raises(InputError, match="SegNetDetector"):

@@ -5,15 +5,21 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
-from cvdl.detection.models.segnet import views as segnet_views
-from cvdl.detection.models.segnet.training import SegNetTraining, train_segnet
-from cvdl.detection.models.segnet.views import MaskedPicture, class_weights, random_view
+from cvdl.datasets.labelled_pixels import CROWD, IGNORED, LabelledPixels
+from cvdl.detection.models.segnet.training import SegNetTraining, trainer
+from cvdl.detection.models.segnet.views import (
+    MaskedImage,
+    class_weights,
+    object_borders,
+    random_views,
+    stacked,
+)
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.networks.input import COLOR, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation
@@ -22,7 +28,7 @@ from cvdl.training.loop import TrainingSettings
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
-PLAIN = Augmentation(zoom=1.35, color_gain=0, color_shift=0, no_color=0, no_depth=0, relief_noise=0)
+PLAIN = Augmentation(color_gain=0, color_shift=0, no_color=0, no_depth=0, gray=0, relief_noise=0)
 
 
 class Views(list):
@@ -62,9 +68,10 @@ def settings(epochs, steps=2, **more):
     return SegNetTraining(training=training, steps=steps)
 
 
+@pytest.mark.slow
 def test_it_learns_four_pictures(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = train_segnet(views, Views(), settings(1, 60), tmp_path / "run")
+    model = trainer().train(views, Views(), settings(1, 60), tmp_path / "run")
     figures = score_class_maps(model.class_map, views, views.classes).figures()
     assert figures["mean_iou"] > 0.8
     (found,) = model([views[0].frame])
@@ -73,12 +80,12 @@ def test_it_learns_four_pictures(tmp_path):
 
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     views = Views(sample(seed) for seed in range(3))
-    resumes(train_segnet, views, Views([sample(9)]), settings(2, 1))
+    resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
 
 
 def test_what_cannot_be_learnt_from(tmp_path):
     with pytest.raises(InputError, match="view3 has boxes without masks"):
-        train_segnet(Views([sample(3, masks=False)]), Views(), settings(1), tmp_path / "a")
+        trainer().train(Views([sample(3, masks=False)]), Views(), settings(1), tmp_path / "a")
     empty = sample(0)
     empty = DetectionSample(
         "empty",
@@ -89,17 +96,22 @@ def test_what_cannot_be_learnt_from(tmp_path):
         np.zeros((0, 240, 320), bool),
     )
     with pytest.raises(InputError, match="no view has a labelled mask"):
-        train_segnet(Views([empty]), Views(), settings(1), tmp_path / "b")
+        trainer().train(Views([empty]), Views(), settings(1), tmp_path / "b")
 
 
-def test_classes_and_edges_go_where_the_picture_goes(monkeypatch):
-    """The colour tells the class, in the view as well: to a pixel in each, to less in the mean."""
-    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
+def views_of(image, seed, count=1):
+    """Random views, their classes and the borders of their objects, as arrays."""
+    torch.manual_seed(seed)
+    batch = stacked([image] * count, np.random.default_rng(seed))
+    return (some.numpy() for some in random_views(batch, PLAIN))
+
+
+def test_classes_and_borders_follow_the_image():
+    """The color shows the class, also in the view: within a pixel, and less in the mean."""
     off, met = [], 0
     for seed in range(30):
-        picture = MaskedPicture.of(sample(seed), 2)
-        view, classes, meeting = random_view(picture, np.random.default_rng(seed))
-        assert classes.dtype == np.uint8
+        picture = MaskedImage.of(sample(seed), 2)
+        (view,), (classes,), (meeting,) = views_of(picture, seed)
         outside = view[HAS_COLOR] == 0
         assert (classes[1:-1, 1:-1][outside[1:-1, 1:-1]] == IGNORED).all()
         np.testing.assert_array_equal(meeting == IGNORED, classes >= 2)
@@ -122,27 +134,25 @@ def test_classes_and_edges_go_where_the_picture_goes(monkeypatch):
     assert np.abs(np.mean(off, axis=0)).max() < 0.12
 
 
-def test_edges_are_where_two_things_meet():
-    things = np.zeros((8, 10), np.uint8)
-    things[2:6, 1:5], things[2:6, 5:9] = 1, 2
-    meeting = segnet_views._meeting(things)
-    expected = np.full((8, 10), IGNORED)
-    expected[2:6, 1:9] = 0
-    expected[2:6, 4:6] = 1
-    np.testing.assert_array_equal(meeting, expected)
+def test_borders_are_where_two_objects_touch():
+    things = torch.zeros(1, 1, 8, 10)
+    things[..., 2:6, 1:5], things[..., 2:6, 5:9] = 1, 2
+    things[..., 7, :] = CROWD
+    expected = torch.full((1, 1, 8, 10), IGNORED)
+    expected[..., 2:6, 1:9] = 0
+    expected[..., 2:6, 4:6] = 1
+    torch.testing.assert_close(object_borders(things), expected)
 
 
-def test_the_normals_are_mirrored_with_the_picture(monkeypatch):
-    monkeypatch.setattr(segnet_views, "TABLETOP", PLAIN)
-    """The picture grows lighter to the right, where the surface comes nearer: still in a view."""
+def test_the_normals_are_mirrored_with_the_image():
+    """The image is lighter on the right, where the surface is nearer; so are the views."""
     tilted = sample(0)
     columns = np.arange(320)
     tilted.frame.depth[:] = 0.8 / (1 + 0.001 * columns)
     tilted.frame.color[:] = (columns * 0.7 + 20)[:, None]
-    picture = MaskedPicture.of(tilted, 2)
+    picture = MaskedImage.of(tilted, 2)
     seen = set()
-    for seed in range(12):
-        view, _, _ = random_view(picture, np.random.default_rng(seed))
+    for view in next(views_of(picture, 0, 12)):
         known = (view[HAS_DEPTH] > 0.99) & (view[HAS_COLOR] > 0.99)
         columns = np.nonzero(known)[1]
         lighter = np.sign(np.polyfit(columns, view[COLOR].mean(axis=0)[known], 1)[0])
@@ -159,7 +169,7 @@ def test_a_batch_of_crowds_teaches_nothing(mixed, tmp_path):
     views = Views([crowd, sample(1)])
     some = settings(1, 4, mixed_precision=mixed)
     some = some.model_copy(update={"training": some.training.model_copy(update={"batch_size": 1})})
-    model = train_segnet(views, Views(), some, tmp_path / "run")
+    model = trainer().train(views, Views(), some, tmp_path / "run")
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
 
 
@@ -169,7 +179,7 @@ def test_rare_classes_count_more_by_the_root_of_median_frequency_balancing():
         things = np.repeat(np.array([1, 2, 0], np.uint8), pixels)[None]
         classes = np.full(256, 2, np.uint8)
         classes[1:3], classes[255] = (0, 1), IGNORED
-        return MaskedPicture(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
+        return MaskedImage(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
 
     weights = class_weights([picture(40, 10, 50), picture(20, 0, 80)], 3)
     frequency = np.array([60 / 200, 10 / 100, 130 / 200])

@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,13 +35,13 @@ def new(name, classes=("cup", "fork"), size=None):
 @pytest.mark.parametrize(
     "name", [SMALL, "fasterrcnn_mobilenet_v3_large_320_fpn", "fcos_resnet50_fpn"]
 )
-def test_what_is_saved_is_what_is_loaded(tmp_path, name):
+def test_a_saved_detector_is_loaded(tmp_path, name):
     detector = new(name, size=None if name.startswith("ssd") else 128)
     detector.to(memory_format=torch.channels_last)  # as a loaded one: the same to the bit
     path = tmp_path / "weights.safetensors"
     detector.save(path, {"views": "3"})
     assert load_weights(path, name)[1]["views"] == "3"
-    again = load_detector(name, str(path), "cpu")
+    again: Any = load_detector(name, str(path), "cpu")
     assert again.classes == ("cup", "fork")
     assert again.network.transform.image_mean == MEAN
     assert again.network.transform.image_std == STD
@@ -52,7 +53,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path, name):
     assert set(one.labels) <= {0, 1}
 
 
-def test_frames_of_mixed_sizes_are_found_as_one_by_one():
+def test_a_batch_of_mixed_sizes_equals_single_frames():
     detector = new("fasterrcnn_mobilenet_v3_large_320_fpn", size=128)
     frames = [frame_of(160, 120, 1), frame_of(90, 200, 2), frame_of(160, 120, 3)]
     together = detector(frames)
@@ -66,7 +67,7 @@ def test_frames_of_mixed_sizes_are_found_as_one_by_one():
     assert detector([]) == []
 
 
-def test_mask_rcnn_tells_masks_as_large_as_the_frame():
+def test_the_masks_of_mask_rcnn_have_the_size_of_the_frame():
     (found,) = new("maskrcnn_resnet50_fpn", size=128)([frame_of(70, 50)])
     assert len(found) > 0
     assert found.masks.dtype == bool
@@ -81,7 +82,7 @@ def test_images_smaller_than_the_stride(name, size):
     assert (found.boxes <= [*size, *size]).all()
 
 
-def test_an_image_too_narrow_is_said():
+def test_a_frame_that_is_too_narrow_is_an_error():
     with pytest.raises(InputError, match=r"frame is 1x600; .* differ by a factor of 533 at most"):
         new("fasterrcnn_mobilenet_v3_large_320_fpn")([frame_of(1, 600)])
 
@@ -135,7 +136,7 @@ def cached_file(tmp_path, monkeypatch):
     return Path(tmp_path) / "hub" / "checkpoints" / url.rpartition("/")[2]
 
 
-def test_torchvision_s_weights_and_the_classes_they_lack(tmp_path, monkeypatch):
+def test_torchvision_weights_have_the_classes_of_coco(tmp_path, monkeypatch):
     torch.manual_seed(0)
     network = get_model_builder(SMALL)(weights=None, weights_backbone=None)
     toothbrush, nothing = 90, 12  # of COCO's 91 labels, of which 11 are not used
@@ -156,7 +157,7 @@ def test_torchvision_s_weights_and_the_classes_they_lack(tmp_path, monkeypatch):
     assert found.scores[0] == pytest.approx(0.5, abs=0.2)
 
 
-def test_without_a_connection_it_says_what_to_do(tmp_path, monkeypatch):
+def test_the_error_for_a_failed_download_explains_what_to_do(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise urllib.error.URLError("no route to host")
 

@@ -15,7 +15,7 @@ from cvdl.detection.models.torchvision.training import (
     TorchvisionDetectorTask,
     TorchvisionDetectorTraining,
     augmented,
-    train_torchvision,
+    trainer,
 )
 from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings
@@ -63,11 +63,11 @@ def settings(epochs=1, batch_size=4, size=None, more=None, **training):
     return TorchvisionDetectorTraining(training=loop, image_size=size, **(more or {}))
 
 
+@pytest.mark.slow
 def test_a_detector_learns_four_images(tmp_path):
     views = four()
     same = {"zoom": 1, "color": 0, "mirror": 0}
-    detector = train_torchvision(
-        "ssdlite320_mobilenet_v3_large",
+    detector = trainer("ssdlite320_mobilenet_v3_large").train(
         Views(list(views) * 10),
         views,
         settings(epochs=8, learning_rate=3e-3, more=same, clip=5),
@@ -84,7 +84,7 @@ def test_a_detector_learns_four_images(tmp_path):
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = Views(four()[:2])
     name, chosen = "ssdlite320_mobilenet_v3_large", settings(epochs=2, batch_size=2)
-    whole = train_torchvision(name, views, Views([]), chosen, tmp_path / "a")
+    whole = trainer(name).train(views, Views([]), chosen, tmp_path / "a")
     batches = TorchvisionDetectorTask.batches
 
     def interrupted(self, epoch, generator):
@@ -95,9 +95,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(TorchvisionDetectorTask, "batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train_torchvision(name, views, Views([]), chosen, tmp_path / "b")
+            trainer(name).train(views, Views([]), chosen, tmp_path / "b")
     assert (tmp_path / "b" / "last.pt").exists()
-    resumed = train_torchvision(name, views, Views([]), chosen, tmp_path / "b", resume=True)
+    resumed = trainer(name).train(views, Views([]), chosen, tmp_path / "b", resume=True)
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
 
@@ -106,8 +106,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128
-    model = TorchvisionDetector.new(name, views.classes, [0.5] * 3, [0.2] * 3, size)
-    task = TorchvisionDetectorTask(model, views, Views([]), settings(size=size))
+    task = TorchvisionDetectorTask(name, views, Views([]), settings(size=size))
     torch.manual_seed(0)
     (batch,) = task.batches(0, torch.Generator().manual_seed(0))
     losses = task.loss(batch)
@@ -116,7 +115,7 @@ def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
     assert len(losses) >= 3
     assert all(
         parameter.grad is None or torch.isfinite(parameter.grad).all()
-        for parameter in model.parameters()
+        for parameter in task.model.parameters()
     )
 
 
@@ -124,11 +123,12 @@ def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
 def test_boxes_and_masks_follow_the_view(seed):
     one = sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1])
     chosen = settings(more={"zoom": 1.8, "color": 0})
-    view = augmented(one, chosen, np.random.default_rng(seed), [150.0] * 3)
-    assert view.image.shape == (3, HEIGHT, WIDTH)
-    assert len(view.boxes) == len(view.labels) == len(view.masks) > 0
-    for box, label, mask in zip(view.boxes, view.labels, view.masks, strict=True):
-        near = (view.image.permute(1, 2, 0).int() - torch.tensor(COLORS[label].astype(int))).abs()
+    image, target = augmented(one, chosen, np.random.default_rng(seed), [150.0] * 3)
+    boxes, labels, masks = target["boxes"], target["labels"], target["masks"]
+    assert image.shape == (3, HEIGHT, WIDTH)
+    assert len(boxes) == len(labels) == len(masks) > 0
+    for box, label, mask in zip(boxes, labels, masks, strict=True):
+        near = (image.permute(1, 2, 0).int() - torch.tensor(COLORS[label - 1].astype(int))).abs()
         rows, columns = torch.nonzero(near.sum(dim=2) < 60, as_tuple=True)
         seen = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         torch.testing.assert_close(box, seen.float(), rtol=0, atol=1.5)
@@ -143,12 +143,12 @@ def test_crowds_and_what_has_left_the_view_are_left_out():
         one.name, one.frame, one.boxes, one.labels, one.crowd.astype(bool), one.masks
     )
     chosen = settings(more={"zoom": 1, "color": 0, "mirror": 0})
-    view = augmented(one, chosen, np.random.default_rng(0), [0.0] * 3)
-    np.testing.assert_allclose(view.boxes, [[0, 0, 4, 4], [70, 50, 90, 70]])
-    np.testing.assert_array_equal(view.image.permute(1, 2, 0), one.frame.color)
+    image, target = augmented(one, chosen, np.random.default_rng(0), [0.0] * 3)
+    np.testing.assert_allclose(target["boxes"], [[0, 0, 4, 4], [70, 50, 90, 70]])
+    np.testing.assert_array_equal(image.permute(1, 2, 0), one.frame.color)
     wide = settings(more={"zoom": 4, "color": 0, "mirror": 0})
     counts = [
-        len(augmented(one, wide, np.random.default_rng(seed), [0.0] * 3).boxes)
+        len(augmented(one, wide, np.random.default_rng(seed), [0.0] * 3)[1]["boxes"])
         for seed in range(20)
     ]
     assert set(counts) >= {0, 1}
@@ -156,19 +156,17 @@ def test_crowds_and_what_has_left_the_view_are_left_out():
 
 def test_validation_tells_the_average_precision():
     views = four()
-    model = TorchvisionDetector.new(
-        "ssdlite320_mobilenet_v3_large", views.classes, [0] * 3, [1] * 3
-    )
-    task = TorchvisionDetectorTask(model, views, views, settings())
+    name = "ssdlite320_mobilenet_v3_large"
+    task = TorchvisionDetectorTask(name, views, views, settings())
     truth = {view.frame.color.tobytes(): view for view in views}
 
     def perfect(frames):
         some = [truth[frame.color.tobytes()] for frame in frames]
         return [Detections(one.boxes, one.labels, np.ones(len(one.boxes))) for one in some]
 
-    model.forward = perfect
+    task.model.forward = perfect
     assert task.validate() == {"score": 1, "ap": 1}
-    task = TorchvisionDetectorTask(model, views, Views([]), settings())
+    task = TorchvisionDetectorTask(name, views, Views([]), settings())
     assert task.validate() == {}
 
 
@@ -179,7 +177,7 @@ def test_what_cannot_be_trained_is_said(tmp_path):
         object.__setattr__(view, "masks", None)
 
     def train(name, some, validation=(), **keys):
-        train_torchvision(name, some, Views(validation), settings(**keys), tmp_path / "run")
+        trainer(name).train(some, Views(validation), settings(**keys), tmp_path / "run")
 
     with pytest.raises(InputError, match="no view has a labelled box"):
         train("ssd300_vgg16", Views([]))

@@ -10,9 +10,15 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.grasping.models.cascade.targets import dense_targets, matched, sampled_jaccard
-from cvdl.grasping.models.cascade.training import CascadeTask, CascadeTraining, train_cascade
+from cvdl.grasping.models.cascade.targets import (
+    dense_targets,
+    matched,
+    rectangles_in_view,
+    sampled_jaccard,
+)
+from cvdl.grasping.models.cascade.training import CascadeTask, CascadeTraining, trainer
 from cvdl.grasping.rectangles import GraspRectangles, jaccard
+from cvdl.training.augment import Augmentation, Placement
 from cvdl.training.loop import TrainingSettings
 
 CAMERA = Camera(160, 120, 560.0, 560.0, 79.5, 59.5)
@@ -74,12 +80,32 @@ def test_a_rectangle_matches_the_labelled_one_that_fits_it_within_30_degrees():
     assert fit[0, 2] == 0
 
 
+def test_rectangles_follow_the_view():
+    """Both ends of the opening move like points of the image."""
+    center, opening = np.array([161.0, 121.0]), 40 * np.array([np.cos(0.3), np.sin(0.3)])
+    where = Placement.random(
+        np.tile([85.0, 58.0], (20, 1)), Augmentation(turn=True), np.random.default_rng(0)
+    )
+    given = torch.tensor([[*center, 0.3, 40, 20], [-500, 0, 0, 20, 20]]).float()
+    found = rectangles_in_view(given.expand(20, -1, -1), where, 128)
+    ends = torch.from_numpy(np.array([center - opening / 2, center + opening / 2])).float()
+    expected = where.points(((ends + 0.5) / 2).expand(20, -1, -1), (128, 128)) * 2 - 0.5
+    for rectangles, ends, zoom in zip(found, expected, where.zoom, strict=True):
+        assert rectangles.shape == (1, 5)  # the other is outside
+        u, v, angle, opening, plate = rectangles[0]
+        offset = opening / 2 * torch.stack([angle.cos(), angle.sin()])
+        both = torch.stack([u, v]) + torch.stack([-offset, offset])
+        torch.testing.assert_close(both, ends, rtol=1e-4, atol=1e-3)
+        assert plate == pytest.approx(20 * float(zoom), rel=1e-5)
+
+
+@pytest.mark.slow
 def test_it_learns_where_a_bar_is_grasped(tmp_path):
     views = [sample(number, depth) for number, depth in ((0, 0.8), (20, np.nan), (-20, 0.8))]
     training = TrainingSettings(
         epochs=6, batch_size=6, learning_rate=3e-3, clip=5, mixed_precision=True, device="cpu"
     )
-    detector = train_cascade(
+    detector = trainer().train(
         views, views, CascadeTraining(training=training, steps=12), tmp_path / "run"
     )
     best = detector(views[0].frame, count=1)
@@ -88,7 +114,7 @@ def test_it_learns_where_a_bar_is_grasped(tmp_path):
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = [sample(0), sample(10)]
-    whole = train_cascade(views, views, settings(), tmp_path / "whole")
+    whole = trainer().train(views, views, settings(), tmp_path / "whole")
     batches = CascadeTask.batches
 
     def interrupted(self, epoch, generator):
@@ -99,8 +125,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(CascadeTask, "batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train_cascade(views, views, settings(), tmp_path / "part")
-    resumed = train_cascade(views, views, settings(), tmp_path / "part", resume=True)
+            trainer().train(views, views, settings(), tmp_path / "part")
+    resumed = trainer().train(views, views, settings(), tmp_path / "part", resume=True)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -108,4 +134,4 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 def test_nothing_to_train_on_is_said(tmp_path):
     empty = GraspSample("a", "a", sample(0).frame, GraspRectangles.none(), GraspRectangles.none())
     with pytest.raises(InputError, match="good rectangle"):
-        train_cascade([empty], [], settings(), tmp_path / "run")
+        trainer().train([empty], [], settings(), tmp_path / "run")

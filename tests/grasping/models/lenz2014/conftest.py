@@ -13,7 +13,7 @@ from cvdl.grasping.models.lenz2014.network import GraspNetwork
 
 @pytest.fixture
 def bar_frame() -> RgbdFrame:
-    """160 x 120: a red bar, 60 x 16 pixels, 3 cm over a grey table 0.8 m away."""
+    """160 x 120: a red bar, 60 x 16 pixels, 3 cm over a gray table 0.8 m away."""
     rng = np.random.default_rng(0)
     camera = Camera(160, 120, 525.0, 525.0, 79.5, 59.5)
     color = np.full((120, 160, 3), 180, np.uint8)

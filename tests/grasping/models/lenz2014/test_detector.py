@@ -57,7 +57,7 @@ def test_without_depth(detector, bar_frame, mask):
     assert len(found) == 10
     assert np.isfinite(found.score).all()
     inside = found.center.astype(int)
-    assert MASK[inside[:, 1], inside[:, 0]].all()  # the bar is found by its colour
+    assert MASK[inside[:, 1], inside[:, 0]].all()  # the bar is found by its color
 
 
 def test_candidates_fill_the_mask_with_all_angles_and_sizes():

@@ -22,7 +22,7 @@ def test_group_penalty_counts_modalities_by_their_largest_weight():
     weight = torch.zeros(2, 7 * 576)
     assert group_penalty(weight, 100.0) == pytest.approx(0, abs=1e-6)
     weight[0, 3 * 576 + 5] = -2.0  # unit 0 looks at depth
-    weight[1, 10] = 1.0  # unit 1 at colour
+    weight[1, 10] = 1.0  # unit 1 at color
     expected = math.log1p(2.0**2) + math.log1p(1.0**2)
     assert group_penalty(weight, 1000.0).item() == pytest.approx(expected, rel=0.02)
 

@@ -70,6 +70,7 @@ def test_what_a_view_teaches(views, sets):
     torch.testing.assert_close(again.good, data.good)
 
 
+@pytest.mark.slow
 def test_a_tiny_training_learns_to_tell_across_from_along(views, tmp_path):
     detector = train_lenz(views[:6], views[6:7], CONFIG, tmp_path)
     view = views[7]

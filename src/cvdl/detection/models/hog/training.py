@@ -1,4 +1,4 @@
-"""Training of the classical baseline: logistic regression, mining of hard negatives, and again."""
+"""Training of the classical baseline: logistic regression, then a round of hard negatives."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from cvdl.training.trainer import Trainer
 __all__ = ["HogTraining", "train_hog", "trainer"]
 
 _FREE = 0.3  # intersection over union up to which a box is background
-_JITTER = 0.08  # of a box's sides: how far a near copy's edges are moved
-_NEVER = -1e4  # logit of a class that nothing was learnt of
+_JITTER = 0.08  # largest shift of the edges of a near copy, in sides of the box
+_NEVER = -1e4  # logit of a class without examples
 
-_Learnt = tuple[NDArray[np.float32], NDArray[np.int64]]  # descriptors (N, FEATURES), labels (N,)
+_Examples = tuple[NDArray[np.float32], NDArray[np.int64]]  # descriptors (N, FEATURES), classes (N,)
 
 
 class HogTraining(Settings):
-    """How the classical baseline is trained."""
+    """Settings of the training of the classical baseline."""
 
     regularization: float = Field(
         0.1, gt=0, description="C of the logistic regression: smaller is smoother."
@@ -63,23 +63,23 @@ def train_hog(
     resume: bool = False,
     console: Console | None = None,
 ) -> HogDetector:
-    """Trains the classical baseline.
+    """Train the classical baseline.
 
-    As in the paper (section 4): a first classifier of labelled boxes and random background; then
-    its false alarms on all the views are learnt too, once.
+    As in the paper (section 4): a first classifier learns labelled boxes and random background; a
+    second one also learns the false alarms of the first on all views.
 
     Args:
         train: labelled views.
-        validation: more, of the same classes; nothing is chosen by them.
-        settings: see there.
-        out: folder that each round's weights are kept in as soon as they are there, so that a run
-            that was killed goes on with the next: ``first.safetensors``, ``best.safetensors``;
-            ``score`` in their metadata is the AP50 of the views to validate on.
-        resume: go on with those that are there.
-        console: where it is said what is done; None: nowhere.
+        validation: labelled views of the same classes; they select nothing.
+        settings: how it is trained.
+        out: folder of the run: the weights of each round, ``first.safetensors`` and
+            ``best.safetensors``, written when they are trained; ``score`` in their metadata is
+            the AP50 on the validation views.
+        resume: continue after the rounds that are already there.
+        console: where progress is shown; None: nowhere.
 
     Raises:
-        InputError: if no view to train on has a labelled box, the classes differ, or ``out``
+        InputError: if no view has a labelled box, the classes of the data sets differ, or ``out``
             cannot be used.
     """
     check_classes(train, validation)
@@ -89,36 +89,38 @@ def train_hog(
         return HogDetector.load(last, torch.device("cpu"))
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
     some = Subset([(train, picks)])
-    learnt = [
+    examples = [
         _labelled_and_free(view, len(train.classes), settings)
         for view in tracked(some, "describing", console)
     ]
-    if not any(len(labels) and labels.min() < len(train.classes) for _, labels in learnt):
+    if not any(len(labels) and labels.min() < len(train.classes) for _, labels in examples):
         raise InputError("nothing to train on: no view has a labelled box")
     first = out / "first.safetensors"
     if first.exists():
         detector = HogDetector.load(first, torch.device("cpu"))
     else:
-        detector = _fitted(train.classes, learnt, settings)
+        detector = _fitted(train.classes, examples, settings)
         _keep(detector, first, "first round", validation, console)
     if settings.hard_negatives:
-        learnt += [
+        examples += [
             _false_alarms(detector, view, settings.hard_negatives)
             for view in tracked(some, "mining", console)
         ]
-        detector = _fitted(train.classes, learnt, settings)
+        detector = _fitted(train.classes, examples, settings)
     _keep(detector, last, "last round", validation, console)
     return detector
 
 
-def _labelled_and_free(sample: DetectionSample, background: int, settings: HogTraining) -> _Learnt:
-    """The labelled boxes of a view, near copies and mirror images of them, and boxes of nothing."""
+def _labelled_and_free(
+    sample: DetectionSample, background: int, settings: HogTraining
+) -> _Examples:
+    """The labelled boxes of a view, near copies and mirror images of them, and background boxes."""
     rng = np.random.default_rng([settings.seed, *sample.name.encode()])
     color, boxes = sample.frame.color, sample.boxes[~sample.crowd]
     near = np.tile(boxes, (settings.jittered + 1, 1))
     size = near[:, 2:] - near[:, :2]
     moved = near + rng.uniform(-_JITTER, _JITTER, near.shape) * np.tile(size, 2)
-    near[len(boxes) :] = moved[len(boxes) :]  # the first are left as they are
+    near[len(boxes) :] = moved[len(boxes) :]  # the originals come first
     labels = np.tile(sample.labels[~sample.crowd], settings.jittered + 1)
     height, width, _ = color.shape
     drawn = rng.choice(window_places(height, width), 4 * settings.negatives)
@@ -133,8 +135,8 @@ def _labelled_and_free(sample: DetectionSample, background: int, settings: HogTr
     )
 
 
-def _false_alarms(detector: HogDetector, sample: DetectionSample, count: int) -> _Learnt:
-    """The boxes of nothing that are the least background to a detector."""
+def _false_alarms(detector: HogDetector, sample: DetectionSample, count: int) -> _Examples:
+    """The background boxes that a detector scores least as background."""
     boxes, chances = detector.windows(sample.frame.color)
     order = np.argsort(chances[:, -1], kind="stable")
     order = order[: 20 * count]
@@ -143,25 +145,25 @@ def _false_alarms(detector: HogDetector, sample: DetectionSample, count: int) ->
 
 
 def _free(boxes: NDArray[np.float64], sample: DetectionSample) -> NDArray[np.bool_]:
-    """Which boxes (N, 4) are of the background: (N,)."""
+    """Which boxes (N, 4) show the background, (N,)."""
     return box_iou(boxes, sample.boxes).max(axis=1, initial=0) < _FREE
 
 
 def _fitted(
-    classes: Sequence[str], learnt: Iterable[_Learnt], settings: HogTraining
+    classes: Sequence[str], examples: Iterable[_Examples], settings: HogTraining
 ) -> HogDetector:
-    descriptors, labels = (np.concatenate(parts) for parts in zip(*learnt, strict=True))
+    descriptors, labels = (np.concatenate(parts) for parts in zip(*examples, strict=True))
     if len(np.unique(labels)) < 2:
         raise InputError("nothing to tell apart: no view has room for background beside its boxes")
     model = LogisticRegression(C=settings.regularization, max_iter=settings.iterations, tol=1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it stops where it is told to
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of iterations is a setting
         model.fit(descriptors, labels)
     weight, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # one row for the two of them
+    if len(model.classes_) == 2:  # one row for both classes
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     detector = HogDetector(classes)
-    detector.bias.fill_(_NEVER)  # a class without examples is never told
+    detector.bias.fill_(_NEVER)  # classes without examples are never predicted
     detector.weight[model.classes_] = torch.from_numpy(weight).float()
     detector.bias[model.classes_] = torch.from_numpy(bias).float()
     return detector
@@ -174,7 +176,7 @@ def _keep(
     validation: DetectionData,
     console: Console | None,
 ) -> None:
-    """Write a round's weights, with their average precision on views that they have not seen."""
+    """Write the weights of a round, with their average precision on the validation views."""
     metadata = {}
     if len(validation):
         ap50 = report_on(detector, tracked(validation, "validating", console)).ap50
@@ -185,5 +187,5 @@ def _keep(
 
 
 def trainer() -> Trainer:
-    """What trains the model."""
+    """How the classical baseline is trained."""
     return Trainer(HogTraining, train_hog)

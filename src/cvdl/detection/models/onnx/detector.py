@@ -117,7 +117,7 @@ class OnnxDetector(FrameByFrame):
         assert self._layout.layout is not None  # set by the constructor
         return self._layout.layout
 
-    def _run(self, tensor: NDArray) -> dict[str, NDArray[Any]]:
+    def _run(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Outputs of the model by name, in their order."""
         names = [output.name for output in self._session.get_outputs()]
         given = {self._input.name: tensor, **self._input.sizes}
@@ -227,7 +227,7 @@ class _ImageInput:
 
     def prepare(
         self, color: NDArray[np.uint8]
-    ) -> tuple[NDArray, Callable[[NDArray[np.float32]], NDArray[np.float64]]]:
+    ) -> tuple[NDArray[Any], Callable[[NDArray[np.float32]], NDArray[np.float64]]]:
         """Prepare the input of the model for an image.
 
         Args:
@@ -257,10 +257,10 @@ class _ImageInput:
 
         return self._tensor(image), to_image
 
-    def _tensor(self, image: NDArray[np.uint8]) -> NDArray:
+    def _tensor(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         if self.layout.color_order == "bgr":
             image = image[..., ::-1]
-        values: NDArray = image
+        values: NDArray[Any] = image
         if self.dtype is not np.uint8:
             values = image.astype(np.float32) * np.float32(self.layout.scale)
             mean, std = (np.array(v, np.float32) for v in (self.layout.mean, self.layout.std))

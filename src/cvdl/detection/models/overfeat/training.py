@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -23,42 +24,30 @@ from cvdl.datasets.detection_sample import (
 from cvdl.detection.models.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import WINDOW
 from cvdl.evaluation.detection import report_on
+from cvdl.training.augment import jittered_colors
 from cvdl.training.colors import color_statistics
-from cvdl.training.loop import TrainingSettings, fit
-from cvdl.training.prefetch import Prefetched
-from cvdl.training.trainer import Trainer
+from cvdl.training.loop import TrainingSettings, loop_settings
+from cvdl.training.task import Task
+from cvdl.training.trainer import Trainer, train_task
 
-__all__ = [
-    "OverfeatTask",
-    "OverfeatTraining",
-    "cut_window",
-    "train_overfeat",
-    "window_targets",
-]
+__all__ = ["OverfeatTask", "OverfeatTraining", "cut_window", "trainer", "window_targets"]
 
-_CENTERED = 0.15  # sides of a window: as far off its centre an object is the window's
-_NEAR = 0.3  # an object nearer than this is no background
-_NEAR_FILL = (0.7 * FILL[0], 1.3 * FILL[1])  # nor is one of about the right size
+_CENTERED = 0.15  # largest distance of a shown object from the window's center, in its sides
+_NEAR = 0.3  # windows with an object of about the right size nearer than this are ignored
+_NEAR_FILL = (0.7 * FILL[0], 1.3 * FILL[1])  # about the right size, in sides of a window
 _TRIES = 4  # windows drawn for each one kept
-_LIGHT = 0.2  # how far brightness and contrast are changed, as shares
+_COLOR = 0.2  # largest change of brightness, contrast and saturation
 
 
 class OverfeatTraining(Settings):
-    """How the sliding-window detector is trained."""
+    """Settings of the training of the sliding-window detector."""
 
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(
-            epochs=30,
-            batch_size=8,
-            learning_rate=2e-3,
-            weight_decay=1e-2,
-            warmup=1,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop; a sample is a view.",
+    training: TrainingSettings = loop_settings(
+        epochs=30, batch_size=8, learning_rate=2e-3, weight_decay=1e-2, warmup=1
     )
-    windows: int = Field(24, ge=2, description="Windows cut from a view per epoch.")
+    windows: int = Field(
+        24, ge=2, description="Windows cut from a view, the loop's sample, per epoch."
+    )
     background: float = Field(
         0.5, gt=0, lt=1, description="Share of the windows without an object."
     )
@@ -67,110 +56,65 @@ class OverfeatTraining(Settings):
     )
 
 
-class OverfeatTask:
-    """What ``fit`` trains: the network on windows; validated on whole images."""
+class OverfeatTask(Task):
+    """Trains the network on windows and validates on whole images."""
 
-    def __init__(
-        self,
-        model: OverfeatDetector,
-        train: DetectionData,
-        validation: DetectionData,
-        settings: OverfeatTraining,
-    ) -> None:
-        self.model, self.settings = model, settings
-        self._train, self._validation = train, validation
+    model: OverfeatDetector
+    settings: OverfeatTraining
 
-    def batches(
-        self, epoch: int, generator: torch.Generator
-    ) -> Prefetched[tuple[Tensor, ...] | None]:
-        """The epoch's batches; see ``Task``."""
-        rng = np.random.default_rng(generator.initial_seed())
-        order, size = rng.permutation(len(self._train)), self.settings.training.batch_size
-        picks = [order[start : start + size] for start in range(0, len(order), size)]
-        fill = self.model.mean.round().byte().cpu().numpy()
+    def build(self, train: DetectionData, console: Console | None) -> OverfeatDetector:
+        """A new detector, which normalizes by the colors of the training views."""
+        check_boxes(train)
+        check_classes(train, self.validation)
+        mean, deviation = color_statistics(train)
+        self._fill = mean.round().astype(np.uint8)
+        return OverfeatDetector(train.classes, mean.tolist(), deviation.tolist())
 
-        def make(number: int) -> tuple[Tensor, ...] | None:
-            views = (self._train[int(pick)] for pick in picks[number])
-            made = [
-                _windows(view, self.settings, len(self.model.classes), fill, rng) for view in views
-            ]
-            windows, labels, boxes = (np.concatenate(parts) for parts in zip(*made, strict=True))
-            if not len(labels):  # crowds all over
-                return None
-            arrays = windows, labels, boxes.astype(np.float32)
-            return tuple(torch.from_numpy(array) for array in arrays)
+    def batch(
+        self, samples: Sequence[DetectionSample], rng: np.random.Generator
+    ) -> tuple[Tensor, ...] | None:
+        """Windows (N, WINDOW, WINDOW, 3) uint8, their classes (N,) and boxes (N, 4)."""
+        background = len(self.model.classes)
+        made = [_windows(view, self.settings, background, self._fill, rng) for view in samples]
+        windows, labels, boxes = (torch.cat(parts) for parts in zip(*made, strict=True))
+        return (windows, labels, boxes) if len(labels) else None  # none beside crowds
 
-        return Prefetched(make, len(picks))
-
-    def loss(self, batch: list[Tensor]) -> dict[str, Tensor]:
-        """Cross-entropy of the classes, and how far the boxes' edges are off."""
+    def loss(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Cross entropy of the classes, and smooth L1 loss of the boxes' edges."""
         windows, labels, boxes = batch
-        logits, told = self.model.network(self.model.normalized(windows))
+        logits, predicted = self.model.network(self.model.normalized(windows))
         classes = cross_entropy(logits, labels)
         objects = labels < len(self.model.classes)
-        # The paper's distance is squared; the absolute one is less taken up with the worst boxes.
-        edges = smooth_l1_loss(told[objects], boxes[objects], beta=0.05, reduction="sum")
+        # The paper's distance is squared; the absolute one is less dominated by the worst boxes.
+        edges = smooth_l1_loss(predicted[objects], boxes[objects], beta=0.05, reduction="sum")
         edges = edges / max(1, 4 * len(boxes))
         loss = classes + self.settings.box_weight * edges
         return {"loss": loss, "classes": classes, "boxes": edges}
 
-    def validate(self) -> dict[str, float]:
-        """Average precision on the views to validate on."""
-        if not len(self._validation):
-            return {}
-        report = report_on(self.model, self._validation)
+    def score(self) -> dict[str, float]:
+        """Average precision and recall on whole images; the score is AP50."""
+        report = report_on(self.model, self.validation)
         return {"score": report.ap50, "ap50": report.ap50, "ap": report.ap, "ar": report.ar}
-
-
-def train_overfeat(
-    train: DetectionData,
-    validation: DetectionData,
-    settings: OverfeatTraining,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
-) -> OverfeatDetector:
-    """Trains the sliding-window detector.
-
-    Args:
-        train: labelled views.
-        validation: more, of the same classes; without any, the last epoch is kept.
-        settings: see there; one seed gives one result on one machine.
-        out: folder of the run, see ``fit``.
-        resume: go on with an earlier run in ``out``.
-        console: where progress is shown.
-
-    Raises:
-        InputError: if there is no view to train on, the classes differ, or ``out`` cannot be
-            used.
-    """
-    check_boxes(train)
-    check_classes(train, validation)
-    torch.manual_seed(settings.training.seed)
-    mean, deviation = color_statistics(train)
-    model = OverfeatDetector(train.classes, mean.tolist(), deviation.tolist())
-    fit(OverfeatTask(model, train, validation, settings), settings.training, out, resume, console)
-    return model.eval()
 
 
 def window_targets(
     windows: NDArray[np.float64], sample: DetectionSample, background: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What windows show.
+    """Classes and boxes of windows.
 
-    A window shows the object next to its centre, if that lies within 0.15 of a side of it and
-    the object's longest side is of 0.35 to 0.85 of the window's; it shows the background if
-    nothing is nearly so; else it is of no use. (The paper asks for half of the box in the field
-    of view, and draws more negatives of the objects' surroundings.)
+    A window shows the object nearest to its center if the object's center lies within 0.15 sides
+    of the window's center and the object's longest side is 0.35 to 0.85 sides long. It shows the
+    background if no object nearly fulfills this. Other windows are ignored. (In the paper, half
+    of the box must be in the field of view, and more negatives come from around the objects.)
 
     Args:
-        windows: (W, 3), pixels: centre x, y, side.
-        sample: its crowds are neither shown nor background.
-        background: label of the background.
+        windows: (W, 3), pixels: center x, y, side.
+        sample: windows on its crowds are ignored.
+        background: class index of the background.
 
     Returns:
-        Labels (W,), -1 for the windows of no use; boxes (W, 4) as the network tells them, 0 where
-        there is none.
+        Class indices (W,), -1 for ignored windows; boxes (W, 4) as the network predicts them, 0
+        without an object.
     """
     boxes, crowd = sample.boxes, sample.crowd
     centers, side = windows[:, None, :2], windows[:, 2:]
@@ -195,22 +139,20 @@ def window_targets(
 def cut_window(
     color: NDArray[np.uint8], window: NDArray[np.float64], fill: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """A window of an image, (WINDOW, WINDOW, 3) uint8, as the pyramid would show it.
+    """Cut a window out of an image, (WINDOW, WINDOW, 3) uint8, as it appears in the pyramid.
 
     Args:
         color: (H, W, 3).
-        window: (3,) whole pixels: left, top, side; it may reach over the image's edges, its
-            centre not.
-        fill: (3,) colour of what is outside.
+        window: (3,) whole pixels: left, top, side; it may extend beyond the image, but not its
+            center.
+        fill: (3,) color outside of the image.
     """
     left, top, side = window.astype(int)
-    part = color[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    above, before = min(max(0, -top), side), min(max(0, -left), side)
-    below, after = side - above - part.shape[0], side - before - part.shape[1]
-    whole = cv2.copyMakeBorder(
-        part, above, below, before, after, cv2.BORDER_CONSTANT, value=fill.tolist()
+    shift = np.array([[1.0, 0, -left], [0, 1, -top]])
+    part = cv2.warpAffine(
+        color, shift, (side, side), flags=cv2.INTER_NEAREST, borderValue=fill.tolist()
     )
-    return cv2.resize(whole, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA)
+    return cv2.resize(part, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA)
 
 
 def _windows(
@@ -219,10 +161,10 @@ def _windows(
     background: int,
     fill: NDArray[np.uint8],
     rng: np.random.Generator,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64]]:
-    """One view's windows (W, WINDOW, WINDOW, 3), what they show (W,) and where (W, 4)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Windows of a view (W, WINDOW, WINDOW, 3), their classes (W,) and boxes (W, 4)."""
     drawn = _drawn(sample, _TRIES * settings.windows, rng)
-    # Whole pixels, which are cut without interpolation: the targets are of just those.
+    # Whole pixels, so that windows are cut without interpolation and the targets are exact.
     side = drawn[:, 2].round()
     corner = (drawn[:, :2] - side[:, None] / 2).round()
     windows = np.column_stack([corner + side[:, None] / 2, side])
@@ -232,18 +174,21 @@ def _windows(
     empty = np.flatnonzero(labels == background)[: settings.windows - len(full)]
     kept = np.concatenate([full, empty])
     labels, boxes = labels[kept], boxes[kept]
-    cut = np.zeros((len(kept), WINDOW, WINDOW, 3), np.uint8)
+    cut = torch.zeros(len(kept), WINDOW, WINDOW, 3, dtype=torch.uint8)
     for row, index in enumerate(kept):
         window = cut_window(sample.frame.color, np.array([*corner[index], side[index]]), fill)
+        shown = torch.from_numpy(window).permute(2, 0, 1)
         if rng.random() < 0.5:
-            window, boxes[row] = window[:, ::-1], boxes[row, [2, 1, 0, 3]] * [-1, 1, -1, 1]
-        contrast, brightness = rng.uniform(-_LIGHT, _LIGHT, 2)
-        cut[row] = ((window - 128.0) * (1 + contrast) + 128 * (1 + brightness)).clip(0, 255)
-    return cut, labels, boxes
+            shown, boxes[row] = shown.flip(2), boxes[row, [2, 1, 0, 3]] * [-1, 1, -1, 1]
+        cut[row] = jittered_colors(shown, _COLOR, rng).permute(1, 2, 0)
+    return cut, torch.from_numpy(labels), torch.from_numpy(boxes).float()
 
 
 def _drawn(sample: DetectionSample, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Windows (count, 3), centre x, y and side: a half on objects, the rest beside and anywhere."""
+    """Windows (count, 3), center x, y and side: half on objects, a quarter beside, others anywhere.
+
+    Without objects all are anywhere.
+    """
     height, width, _ = sample.frame.color.shape
     side = WINDOW / pyramid_scales(height, width)[-1]
     drawn = np.column_stack(
@@ -257,10 +202,10 @@ def _drawn(sample: DetectionSample, count: int, rng: np.random.Generator) -> NDA
         at = 3 * count // 4
         box = boxes[rng.integers(len(boxes), size=at)]
         longest = (box[:, 2:] - box[:, :2]).max(axis=1)
-        beside = np.arange(at) % 3 == 2  # or too near, so that only a part is seen, or too far
+        beside = np.arange(at) % 3 == 2  # or too close, so that only a part is visible, or too far
         low = np.where(beside, FILL[0] / 2, FILL[0])
         high = np.where(beside, 3 * FILL[1], FILL[1])
-        # The pyramid does not enlarge: small objects are seen in the smallest windows only.
+        # The pyramid does not enlarge: small objects are only visible in the smallest windows.
         side = np.maximum(WINDOW, longest / np.exp(rng.uniform(np.log(low), np.log(high))))
         reach = np.where(beside, 1.0, _CENTERED)
         shift = rng.uniform(-1, 1, (at, 2)) * (reach * side)[:, None]
@@ -270,5 +215,5 @@ def _drawn(sample: DetectionSample, count: int, rng: np.random.Generator) -> NDA
 
 
 def trainer() -> Trainer:
-    """What trains the model."""
-    return Trainer(OverfeatTraining, train_overfeat)
+    """How the sliding-window detector is trained."""
+    return Trainer(OverfeatTraining, partial(train_task, OverfeatTask))

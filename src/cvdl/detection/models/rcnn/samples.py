@@ -1,35 +1,38 @@
-"""Labeled crops to train and to test a classifier on: objects and background."""
+"""Labelled crops to train and test a classifier: objects and background."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.v2 import functional as colors
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.networks.boxes import box_areas, box_intersections, box_iou
 from cvdl.networks.crops import box_deltas, color_tensor, cut_crops
+from cvdl.training.augment import jittered_colors
 
-__all__ = ["LabelledBoxes", "LabelledCrops", "labelled_crops", "sample_boxes"]
+__all__ = ["LabelledBoxes", "LabelledCrops", "joined", "labelled_crops", "sample_boxes"]
 
-_FITS = 0.5  # least IoU of a box and its object: Fast R-CNN, section 2.3
-_CROWDED = 0.5  # share of a box in a crowd from which its class is ambiguous
+_FITS = 0.5  # intersection over union from which a box shows an object: Fast R-CNN, section 2.3
+_CROWDED = 0.5  # share of a box within a crowd from which the box is ignored
 _SMALLEST = 6.0  # side of a box, pixels
-_TRIES = 6  # boxes drawn for each one that is kept
+_TRIES = 6  # boxes drawn for each one kept
+_COLOR = 0.4  # largest change of brightness, contrast and saturation
 
 
 @dataclass(frozen=True)
 class LabelledBoxes:
-    """Boxes of one image and their labels.
+    """Boxes of one image and their classes.
 
     Attributes:
         boxes: (N, 4) float64, pixels, the last two exclusive.
-        labels: (N,) int64, class indices; the number of classes for the background.
-        wanted: (N, 4) float64, the labeled box of the object; ``boxes`` for the background.
+        labels: (N,) int64 class indices; the number of classes for the background.
+        wanted: (N, 4) float64, the labelled box of the object; ``boxes`` for the background.
     """
 
     boxes: NDArray[np.float64]
@@ -37,14 +40,13 @@ class LabelledBoxes:
     wanted: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LabelledCrops:
-    """Crops and the targets of the network.
+class LabelledCrops(NamedTuple):
+    """Crops and the targets of a network.
 
     Attributes:
         crops: (N, 3, side, side) float32 RGB, 0 to 1.
-        labels: (N,) int64, see `LabelledBoxes`.
-        deltas: (N, 4) float32, see ``box_deltas``.
+        labels: (N,) int64, see ``LabelledBoxes``.
+        deltas: (N, 4) float32, from the box to the labelled box, see ``box_deltas``.
     """
 
     crops: Tensor
@@ -52,20 +54,25 @@ class LabelledCrops:
     deltas: Tensor
 
 
+def joined(crops: Iterable[LabelledCrops]) -> LabelledCrops:
+    """The crops of several images, at least one."""
+    return LabelledCrops(*(torch.cat(parts) for parts in zip(*crops, strict=True)))
+
+
 def sample_boxes(
     sample: DetectionSample, classes: int, count: int, rng: np.random.Generator
 ) -> LabelledBoxes:
-    """Draw boxes near labeled ones, half of them on the object, and boxes elsewhere.
+    """Draw boxes: half of them on an object, the others elsewhere.
 
-    A box has the class of the object that it overlaps most, with an intersection over union of at
-    least 0.5. All others are background: parts of objects, objects with their surroundings,
-    several objects, and empty places.
+    A box shows the object that it overlaps most if the intersection over union is at least 0.5.
+    All other boxes are background: parts of objects, objects with their surroundings, several
+    objects, and empty places.
 
     Args:
-        sample: a labeled view.
-        classes: number of classes of the data set: the label of the background.
-        count: largest number of boxes; there are fewer if a crowd or a tiny image leaves no room.
-        rng: random generator.
+        sample: a labelled view.
+        classes: number of classes, which is the class index of the background.
+        count: largest number of boxes; fewer if a crowd or a tiny image leaves no room.
+        rng: source of randomness.
     """
     rows, cols = sample.frame.depth.shape
     truth, labels = sample.boxes[~sample.crowd], sample.labels[~sample.crowd]
@@ -100,22 +107,20 @@ def labelled_crops(
     outside: Tensor,
     augmented: np.random.Generator | None = None,
 ) -> LabelledCrops:
-    """Return the crops of boxes, optionally recolored and half of them mirrored.
+    """Cut the crops of boxes, optionally with random colors and half of them mirrored.
 
     Args:
         sample: the view.
-        labelled: the boxes in it.
-        side: side of the crops, pixels.
+        labelled: its boxes.
+        side: of the crops, pixels.
         outside: (3,) color outside of the image.
-        augmented: random generator of the augmentation; None for no augmentation.
+        augmented: source of randomness; None: no augmentation.
     """
     boxes = torch.from_numpy(labelled.boxes).float()
     crops = cut_crops(color_tensor(sample.frame), boxes, side, outside)
     deltas = box_deltas(boxes, torch.from_numpy(labelled.wanted).float())
     if augmented is not None:
-        brightness, contrast, saturation = augmented.uniform(0.6, 1.4, 3)
-        crops = colors.adjust_brightness(crops.clamp(0, 1), brightness)
-        crops = colors.adjust_saturation(colors.adjust_contrast(crops, contrast), saturation)
+        crops = jittered_colors(crops.clamp(0, 1), _COLOR, augmented)
         mirrored = torch.from_numpy(augmented.random(len(boxes)) < 0.5)
         crops[mirrored] = crops[mirrored].flip(3)
         deltas[mirrored, 0] *= -1
@@ -123,9 +128,9 @@ def labelled_crops(
 
 
 def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Boxes of any size and shape in an image."""
+    """Boxes of any size and shape within an image."""
     least = 2 * _SMALLEST
-    most = max(0.6 * min(rows, cols), least)  # no box fits in a tiny image
+    most = max(0.6 * min(rows, cols), least)
     size = np.exp(rng.uniform(np.log(least), np.log(most), (count, 1)))
     shape = np.exp(rng.uniform(-1, 1, (count, 1)) * np.log(2))
     sides = np.concatenate([size * shape, size / shape], axis=1)
@@ -136,9 +141,9 @@ def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDA
 def _near(
     truth: NDArray[np.float64], count: int, reach: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Labeled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
+    """Labelled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
 
-    Most are shifted and scaled by much less.
+    Most are changed much less.
     """
     chosen = truth[rng.integers(len(truth), size=count)]
     reaches = reach * rng.random((count, 1))
@@ -158,6 +163,6 @@ def _unions(
 
 
 def _in_crowd(boxes: NDArray[np.float64], crowds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether boxes lie mostly in a crowd, (N,)."""
+    """Which boxes (N,) lie mostly within a crowd."""
     shared, area = box_intersections(boxes, crowds), box_areas(boxes)
     return np.asarray((shared > _CROWDED * area[:, None]).any(axis=1), bool)

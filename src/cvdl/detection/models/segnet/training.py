@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,125 +18,75 @@ from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
 from cvdl.datasets.labelled_pixels import IGNORED
 from cvdl.detection.models.segnet.detector import SegNetDetector
-from cvdl.detection.models.segnet.views import MaskedPicture, class_weights, random_view
+from cvdl.detection.models.segnet.views import (
+    Batch,
+    MaskedImage,
+    class_weights,
+    random_views,
+    stacked,
+)
 from cvdl.evaluation.semantic import score_class_maps
-from cvdl.training.loop import TrainingSettings, fit
-from cvdl.training.picks import random_picks
-from cvdl.training.prefetch import Prefetched
-from cvdl.training.trainer import Trainer
+from cvdl.training.loop import TrainingSettings, loop_settings
+from cvdl.training.task import Task
+from cvdl.training.trainer import Trainer, train_task
 
-__all__ = ["SegNetTask", "SegNetTraining", "train_segnet", "trainer"]
+__all__ = ["SegNetTask", "SegNetTraining", "trainer"]
 
 
 class SegNetTraining(Settings):
-    """How SegNet is trained."""
+    """Settings of the training of SegNet."""
 
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(
-            epochs=40,
-            batch_size=8,
-            learning_rate=2e-3,
-            weight_decay=0.01,
-            warmup=1,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=40, batch_size=8, learning_rate=2e-3, weight_decay=0.01, warmup=1
     )
     steps: int = Field(200, ge=1, description="Steps per epoch.")
 
 
-class SegNetTask:
-    """What ``fit`` trains: the network on random views; validated on whole pictures."""
+class SegNetTask(Task):
+    """Trains the network on random views and validates on whole images."""
 
-    def __init__(
-        self,
-        model: SegNetDetector,
-        train: DetectionData,
-        validation: DetectionData,
-        settings: SegNetTraining,
-        console: Console | None = None,
-    ) -> None:
-        self.model, self.settings = model, settings
-        check_classes(train, validation)
-        background = len(model.classes)
-        self._train = [
-            MaskedPicture.of(view, background) for view in tracked(train, "reading", console)
-        ]
-        weights = class_weights(self._train, background + 1)
-        if not weights[:background].any():
+    model: SegNetDetector
+    settings: SegNetTraining
+
+    def build(self, train: DetectionData, console: Console | None) -> SegNetDetector:
+        """A new detector; the samples need masks."""
+        check_classes(train, self.validation)
+        self.steps = self.settings.steps
+        background = len(train.classes)
+        views = tracked(train, "reading", console)
+        self.samples = [MaskedImage.of(view, background) for view in views]
+        self._weights = torch.from_numpy(class_weights(self.samples, background + 1))
+        if not self._weights[:background].any():
             raise InputError("nothing to train on: no view has a labelled mask")
-        self._weights = torch.from_numpy(weights)
-        self._validation = validation
+        return SegNetDetector(train.classes)
 
-    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
-        """The epoch's batches; see ``Task``."""
-        rng = np.random.default_rng(generator.initial_seed())
-        steps, size = self.settings.steps, self.settings.training.batch_size
-        picks = random_picks(len(self._train), steps, size, rng)
+    def batch(self, samples: Sequence[MaskedImage], rng: np.random.Generator) -> Batch:
+        """Images and the positions of the views in them."""
+        return stacked(samples, rng)
 
-        def make(number: int) -> tuple[Tensor, ...]:
-            views = [random_view(self._train[pick], rng) for pick in picks[number]]
-            return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*views, strict=True))
-
-        return Prefetched(make, len(picks))
-
-    def loss(self, batch: list[Tensor]) -> dict[str, Tensor]:
-        """Cross-entropy of the classes, weighted, and of the edges where things meet."""
-        views, classes, meeting = batch
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted cross entropy of the classes, and cross entropy of the objects' borders."""
+        views, classes, borders = random_views(batch)
         logits, edge = self.model.logits(views)
         balance = self._weights.to(logits.device)
-        classes = classes.long()
-        counts = (classes != IGNORED) * balance[classes.clamp(max=len(balance) - 1)]
-        named = cross_entropy(logits, classes, reduction="none", ignore_index=IGNORED)
-        on_things = (meeting != IGNORED).float()
-        met = binary_cross_entropy_with_logits(edge, (meeting == 1).float(), reduction="none")
-        named, edges = _mean(named, counts), _mean(met, on_things)
-        return {"loss": named + edges, "classes": named, "edges": edges}
+        weights = (classes != IGNORED) * balance[classes.clamp(max=len(balance) - 1)]
+        kind = cross_entropy(logits, classes, reduction="none", ignore_index=IGNORED)
+        meet = binary_cross_entropy_with_logits(edge, (borders == 1).float(), reduction="none")
+        kind, meet = _mean(kind, weights), _mean(meet, (borders != IGNORED).float())
+        return {"loss": kind + meet, "classes": kind, "edges": meet}
 
-    def validate(self) -> dict[str, float]:
-        """Figures of the classes' pixels on whole pictures; the score is the mean IoU."""
-        if not len(self._validation):
-            return {}
-        model, views = self.model, self._validation
-        figures = score_class_maps(model.class_map, views, model.classes).figures()
+    def score(self) -> dict[str, float]:
+        """Metrics of the classes' pixels on whole images; the score is the mean IoU."""
+        model = self.model
+        figures = score_class_maps(model.class_map, self.validation, model.classes).figures()
         return {"score": figures["mean_iou"], **figures}
 
 
 def _mean(losses: Tensor, weights: Tensor) -> Tensor:
-    """Weighted; 0 where nothing weighs anything."""
+    """The weighted mean; 0 if all weights are 0."""
     return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def train_segnet(
-    train: DetectionData,
-    validation: DetectionData,
-    settings: SegNetTraining,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
-) -> SegNetDetector:
-    """Trains SegNet.
-
-    Args:
-        train: labelled views with masks, with depth or without.
-        validation: the same; without any, the last epoch is kept.
-        settings: see there; one seed gives one result on one machine.
-        out: folder of the run, see ``fit``.
-        resume: go on with an earlier run in ``out``.
-        console: where progress is shown.
-
-    Raises:
-        InputError: if there is nothing to train on, views have no masks, or ``out`` cannot be
-            used.
-    """
-    torch.manual_seed(settings.training.seed)
-    model = SegNetDetector(train.classes)
-    task = SegNetTask(model, train, validation, settings, console)
-    fit(task, settings.training, out, resume, console)
-    return model.eval()
-
-
 def trainer() -> Trainer:
-    """What trains the model."""
-    return Trainer(SegNetTraining, train_segnet)
+    """How SegNet is trained."""
+    return Trainer(SegNetTraining, partial(train_task, SegNetTask))

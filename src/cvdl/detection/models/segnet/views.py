@@ -1,47 +1,51 @@
-"""Random views to train SegNet on, and the weights of the classes."""
+"""Random views that SegNet is trained on, and the weights of the classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import grid_sample, max_pool2d
 
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labelled_pixels import CROWD, IGNORED, NOTHING, LabelledPixels
-from cvdl.networks.input import NORMAL_XY, network_input
+from cvdl.networks.input import network_input
 from cvdl.networks.working_size import to_working_size
-from cvdl.training.augment import TABLETOP, disturb, warped
+from cvdl.training.augment import TABLETOP, Augmentation, Placement, random_view
+from cvdl.training.task import padded
 
-__all__ = ["MaskedPicture", "class_weights", "random_view"]
+__all__ = ["Batch", "MaskedImage", "class_weights", "object_borders", "random_views", "stacked"]
 
-_VIEW = 160  # pixels at half resolution, each side of a view
-_SHIFT = 0.3  # of the sides of the picture: largest distance of the center of a view from its own
-_AROUND = np.ones((3, 3), np.uint8)
-_BALANCE = 0.5  # power of the weights: with 1, whole objects are predicted in the background
+_VIEW = (160, 160)  # height and width of a view, pixels of half resolution
+_SHIFT = 0.3  # largest distance between the centers of view and image, in sides of the image
+_BALANCE = 0.5  # power of the weights; with 1, whole objects are predicted on the background
 
 
 @dataclass(frozen=True)
-class MaskedPicture:
-    """A sample in memory.
+class MaskedImage:
+    """A sample as it is kept in memory.
 
     Attributes:
-        image: (9, h, w) float16, the input of the network.
-        truth: labels of all pixels (2 h, 2 w).
+        image: (9, h, w) float16, the networks' input.
+        truth: the labels of the pixels at full resolution, (2 h, 2 w).
     """
 
     image: NDArray[np.float16]
     truth: LabelledPixels
 
     @classmethod
-    def of(cls, sample: DetectionSample, background: int) -> MaskedPicture:
-        """Return the picture of a labeled view.
+    def of(cls, sample: DetectionSample, background: int) -> MaskedImage:
+        """Convert a labelled view.
 
         Args:
             sample: the view.
-            background: class index of pixels without an object.
+            background: class index of the background.
 
         Raises:
             InputError: see ``LabelledPixels.of``.
@@ -58,46 +62,81 @@ class MaskedPicture:
         )
 
 
-def random_view(
-    picture: MaskedPicture, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return a random part of a picture: mirrored, zoomed, recolored, with noise.
+class Batch(NamedTuple):
+    """Images and the positions of the views in them.
+
+    Attributes:
+        image: (B, 9, h, w) float16, smaller images padded with 0.
+        things: (B, 2 h, 2 w) uint8, see ``LabelledPixels``; padded with CROWD.
+        classes: (B, 256) uint8, the classes of the things.
+        where: the positions of the views.
+    """
+
+    image: Tensor
+    things: Tensor
+    classes: Tensor
+    where: Placement
+
+
+def stacked(images: Sequence[MaskedImage], rng: np.random.Generator) -> Batch:
+    """A batch of images with random positions of the views."""
+    size = np.array([item.image.shape[:0:-1] for item in images])
+    middle = size / 2 + _SHIFT * size * rng.uniform(-1, 1, size.shape)
+    return Batch(
+        padded([item.image for item in images]),
+        padded([item.truth.things for item in images], CROWD),
+        padded([item.truth.classes for item in images]),
+        Placement.random(middle, TABLETOP, rng),
+    )
+
+
+def random_views(batch: Batch, how: Augmentation = TABLETOP) -> tuple[Tensor, Tensor, Tensor]:
+    """Mirrored, zoomed, shifted, recolored and noisier views.
+
+    Args:
+        batch: on any device.
+        how: the strength of the disturbance.
 
     Returns:
-        The view (9, 160, 160); the class index of each pixel (160, 160), IGNORED in crowds and
-        outside of the picture; and 1 where two objects meet, 0 on the rest of the objects,
-        IGNORED elsewhere.
+        The views (B, 9, 160, 160); the class of each pixel (B, 160, 160) int64, IGNORED in crowds
+        and outside of the image; and ``object_borders``.
     """
-    image, truth = picture.image, picture.truth
-    size = np.array(image.shape[:0:-1])
-    middle = (size - 1) / 2 + _SHIFT * size * rng.uniform(-1, 1, 2)
-    linear = np.diag([rng.choice([-1.0, 1.0]), 1.0]) * TABLETOP.zoom ** rng.uniform(-1, 1)
-    view = warped(image.astype(np.float32), linear, middle, _VIEW)
-    view[NORMAL_XY.start] *= np.sign(linear[0, 0])
-    disturb(view, rng, TABLETOP)
-    # From the center of each pixel of the view to full resolution.
-    matrix = np.column_stack([linear / 2, (_VIEW - 1) / 2 - linear / 2 @ (2 * middle + 0.5)])
-    things = cv2.warpAffine(
-        truth.things,
-        matrix,
-        (_VIEW, _VIEW),
-        flags=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=CROWD,
-    )
-    return view, truth.classes[things], _meeting(things)
+    view = random_view(batch.image, batch.where, _VIEW, how)
+    grid = batch.where.grid((batch.image.shape[2], batch.image.shape[3]), _VIEW)
+    # grid_sample pads with 0, which is to stand for CROWD.
+    flipped = (CROWD - batch.things.float())[:, None]
+    things = CROWD - grid_sample(flipped, grid, mode="nearest", align_corners=False)
+    classes = batch.classes.long().gather(1, things.long().flatten(1)).view(len(view), *_VIEW)
+    return view, classes, object_borders(things)[:, 0]
 
 
-def class_weights(pictures: Sequence[MaskedPicture], classes: int) -> NDArray[np.float32]:
-    """Return the weight of each class in the loss, (classes,); 0 if it is in no picture.
+def object_borders(things: Tensor) -> Tensor:
+    """Where two objects touch.
+
+    Args:
+        things: (B, 1, H, W) float32, see ``LabelledPixels``.
+
+    Returns:
+        (B, 1, H, W) int64: 1 on pixels of objects next to another object, 0 on other pixels of
+        objects, IGNORED elsewhere.
+    """
+    is_object = (things != NOTHING) & (things != CROWD)
+    highest = max_pool2d(torch.where(is_object, things, NOTHING), 3, 1, 1)
+    lowest = -max_pool2d(-torch.where(is_object, things, CROWD), 3, 1, 1)
+    return torch.where(is_object, (highest != lowest).long(), IGNORED)
+
+
+def class_weights(images: Sequence[MaskedImage], classes: int) -> NDArray[np.float32]:
+    """The weight of a pixel of each class in the loss, (classes,); 0 for classes without pixels.
 
     The square root of median frequency balancing (section 3.2 of the paper, after Eigen & Fergus
-    2015, section 6.3.2): the frequency of a class is its share of the pixels of the pictures that
-    contain it; its weight is the median of all frequencies over its own.
+    2015, section 6.3.2): the frequency of a class is the number of its pixels over the number of
+    all pixels of the images that contain it, and its weight the median of all frequencies over
+    its own.
     """
     pixels, seen = np.zeros(classes), np.zeros(classes)
-    for picture in pictures:
-        truth = picture.truth
+    for item in images:
+        truth = item.truth
         things = np.bincount(truth.things.ravel(), minlength=len(truth.classes))
         each = np.bincount(truth.classes, things, IGNORED + 1)[:classes]
         pixels += each
@@ -107,11 +146,3 @@ def class_weights(pictures: Sequence[MaskedPicture], classes: int) -> NDArray[np
     weights = np.zeros(classes, np.float32)
     weights[there] = (np.median(frequency) / frequency) ** _BALANCE
     return weights
-
-
-def _meeting(things: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """1 on pixels of objects next to another object, 0 on other pixels of objects, else IGNORED."""
-    something = (things != NOTHING) & (things != CROWD)
-    highest = cv2.dilate(np.where(something, things, NOTHING), _AROUND)
-    lowest = cv2.erode(np.where(something, things, CROWD), _AROUND)
-    return np.where(something, highest != lowest, IGNORED).astype(np.uint8)

@@ -160,7 +160,7 @@ class CascadeDetector(nn.Module):
         logits, deltas = self.dense(nn.functional.pad(image, padding))
         best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
         best = torch.where(allowed, best, -torch.inf)
-        flat = torch.where(best >= _neighbourhood_maximum(best), best, -torch.inf).flatten()
+        flat = torch.where(best >= _neighborhood_maximum(best), best, -torch.inf).flatten()
         values, index = flat.topk(min(survivors, len(flat)))
         angle, cell = index // allowed.numel(), index % allowed.numel()
         row, col = cell // cols, cell % cols
@@ -178,7 +178,7 @@ def _window(allowed: Tensor) -> tuple[int, int, int, int]:
     return top, left, bottom, right
 
 
-def _neighbourhood_maximum(scores: Tensor) -> Tensor:
+def _neighborhood_maximum(scores: Tensor) -> Tensor:
     """Maximum over 3 x 3 cells and the neighboring orientations, which are cyclic: (A, h, w)."""
     near = nn.functional.max_pool2d(scores[None], 3, stride=1, padding=1)[0]
     return torch.maximum(near, torch.maximum(near.roll(1, 0), near.roll(-1, 0)))

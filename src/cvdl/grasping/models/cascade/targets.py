@@ -1,4 +1,4 @@
-"""Targets and losses of the networks of the cascade."""
+"""Targets and losses of the cascade's networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
 from cvdl.grasping.models.cascade.geometry import (
     MIDDLE_OPENING,
@@ -17,6 +18,7 @@ from cvdl.grasping.models.cascade.geometry import (
     refine,
 )
 from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
+from cvdl.training.augment import Placement
 from cvdl.training.losses import quality_focal_loss
 
 __all__ = [
@@ -25,35 +27,59 @@ __all__ = [
     "jittered",
     "matched",
     "proposed",
+    "rectangles_in_view",
     "sampled_jaccard",
     "second_loss",
 ]
 
-_LARGEST = 80.0  # pixels from the center of a rectangle to its cells
-_JITTERED, _PROPOSED = 6, 12  # rectangles per view for the second network, of each kind
-#: Standard deviations of jittered rectangles: shift along and across over the opening, rotation in
-#: radians, logarithms of opening and plate; those of the second half have the second factor.
+_LARGEST = 80.0  # pixels from the center of a rectangle within which cells may belong to it
+#: Rectangles per view for the refining network: jittered with each factor, and proposed.
+_JITTERED, _PROPOSED = 6, 12
+#: Standard deviations of jittered rectangles: shift along and across over the opening, turn in
+#: radians, log of opening and of plate; one half is multiplied by the second factor.
 _JITTER = (0.15, 0.15, 0.25, 0.2, 0.2)
 _JITTER_FACTORS = (1.0, 2.5)
-_CHANCE = 0.5  # standard deviation of the noise on the logits of proposals
-_LEARN_FROM = 0.1  # Jaccard index from which the deltas of a rectangle count
-_DELTA_WEIGHTS = (2.0, 2.0, 2.0, 1.0, 1.0)  # shifts and rotation matter more than sizes
+_NOISE = 0.5  # standard deviation of the noise on the logits by which proposals are chosen
+_LEARN_FROM = 0.1  # Jaccard index above which the deltas of a rectangle count
+_DELTA_WEIGHTS = (2.0, 2.0, 2.0, 1.0, 1.0)  # shifts and turn matter more than sizes
+
+
+def rectangles_in_view(rectangles: Tensor, where: Placement, side: int) -> list[Tensor]:
+    """Rectangles of images as rectangles of views.
+
+    Args:
+        rectangles: (B, N, 5), in pixels of the full image.
+        where: the positions of the views.
+        side: width and height of the views, in pixels of half resolution.
+
+    Returns:
+        For each view the rectangles (M, 5) whose center lies in it, in its pixels at full
+        resolution.
+    """
+    center = where.points((rectangles[..., :2] + 0.5) / 2, (side, side))
+    angle = rectangles[..., 2]
+    direction = where.directions(torch.stack([angle.cos(), angle.sin()], -1))
+    turned = torch.atan2(direction[..., 1], direction[..., 0])[..., None]
+    sizes = rectangles[..., 3:] * where.zoom[:, None, None]
+    moved = torch.cat([2 * center - 0.5, turned, sizes], -1)
+    inside = ((center > 0.5) & (center < side - 0.5)).all(-1)
+    return [some[kept] for some, kept in zip(moved, inside, strict=True)]
 
 
 def dense_targets(
     rectangles: NDArray[np.float32], cells: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the targets of the dense network.
+    """Targets of the dense network.
 
     Args:
-        rectangles: (N, 5), good ones, pixels of the full image.
-        cells: rows and columns of cells.
+        rectangles: (N, 5), good ones, in pixels of the full image.
+        cells: number of rows and columns of cells.
 
     Returns:
         Scores (ANGLES, len(OPENINGS), cells, cells); deltas (ANGLES, 5, cells, cells); and the
-        weights of the deltas (ANGLES, cells, cells). Scores decrease linearly with the shift (to
-        zero at half the opening and two thirds of the plate), the rotation and the logarithm of
-        the opening, which approximates the Jaccard index.
+        weights of the deltas (ANGLES, cells, cells). Scores fall linearly with the shift (to 0 at
+        half the opening and two thirds of the plate), the turn and the log of the opening, which
+        approximates the Jaccard index.
     """
     scores = np.zeros((ANGLES, len(OPENINGS), cells, cells), np.float32)
     deltas = np.zeros((ANGLES, 5, cells, cells), np.float32)
@@ -62,11 +88,9 @@ def dense_targets(
     for u, v, angle, opening, plate in rectangles:
         reach = min(max(opening, plate), _LARGEST) / STRIDE
         col, row = (u - 0.5) / STRIDE, (v - 0.5) / STRIDE
-        rows = slice(
-            max(0, math.ceil(row - reach)), max(0, min(cells, math.floor(row + reach) + 1))
-        )
-        cols = slice(
-            max(0, math.ceil(col - reach)), max(0, min(cells, math.floor(col + reach) + 1))
+        rows, cols = (
+            slice(max(0, math.ceil(at - reach)), max(0, min(cells, math.floor(at + reach) + 1)))
+            for at in (row, col)
         )
         dv = v - (np.arange(rows.start, rows.stop) * STRIDE + 0.5)[:, None]
         du = u - (np.arange(cols.start, cols.stop) * STRIDE + 0.5)[None, :]
@@ -103,19 +127,14 @@ def dense_targets(
 def dense_loss(
     logits: Tensor, deltas: Tensor, scores: Tensor, wanted: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the quality focal loss of the scores and the smooth L1 loss of the deltas."""
+    """Quality focal loss of the scores, and smooth L1 loss of the deltas."""
     focal = quality_focal_loss(logits, scores).sum() / scores.sum().clamp(min=1)
-    off = nn.functional.smooth_l1_loss(deltas.float(), wanted, reduction="none", beta=0.1).sum(2)
-    return focal, (off * weights).sum() / weights.sum().clamp(min=1)
+    error = smooth_l1_loss(deltas.float(), wanted, reduction="none", beta=0.1).sum(2)
+    return focal, (error * weights).sum() / weights.sum().clamp(min=1)
 
 
 def sampled_jaccard(a: Tensor, b: Tensor, side: int = 16) -> Tensor:
-    """Return Jaccard indices (..., N, M) of a (..., N, 5) and b (..., M, 5), from samples in a.
-
-    Args:
-        a, b: rectangles.
-        side: a has side x side samples.
-    """
+    """Jaccard index (..., N, M) of a (..., N, 5) and b (..., M, 5), by side^2 points in each a."""
     steps = (torch.arange(side, device=a.device) + 0.5) / side - 0.5
     x = steps[None, :].expand(side, side).reshape(-1) * a[..., 3:4]  # (..., N, P)
     y = steps[:, None].expand(side, side).reshape(-1) * a[..., 4:5]
@@ -133,7 +152,7 @@ def sampled_jaccard(a: Tensor, b: Tensor, side: int = 16) -> Tensor:
 
 
 def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Match each rectangle with the labeled one that fits best.
+    """The labelled rectangle that fits each rectangle best.
 
     Args:
         rectangles: (B, N, 5).
@@ -141,7 +160,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
         valid: (B, M) bool.
 
     Returns:
-        Labeled rectangles (B, N, 5); Jaccard indices (B, N), 0 if none is within 30 degrees.
+        Labelled rectangles (B, N, 5); Jaccard index (B, N), 0 if none is within 30 degrees.
     """
     turn = rectangles[..., :, None, 2] - good[..., None, :, 2]
     fit = sampled_jaccard(rectangles, good) * (half_turn(turn).abs() < math.pi / 6) * valid[:, None]
@@ -150,25 +169,31 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
 
 
 def jittered(good: Tensor, valid: Tensor, side: float) -> Tensor:
-    """Return rectangles (B, N, 5) near labeled ones; without any, random ones in the view."""
-    batch = len(good)
-    chosen = torch.multinomial(valid.float() + 1e-6, 2 * _JITTERED, replacement=True)
+    """Rectangles (B, N, 5) near the labelled ones; anywhere in the view if there are none.
+
+    Args:
+        good: (B, M, 5), padded.
+        valid: (B, M) bool.
+        side: of the view, pixels.
+    """
+    shape = len(good), 2 * _JITTERED
+    chosen = torch.multinomial(valid.float() + 1e-6, shape[1], replacement=True)
     near = torch.gather(good, 1, chosen[..., None].expand(-1, -1, 5))
-    factors = torch.tensor(_JITTER_FACTORS).repeat_interleave(_JITTERED)[:, None]
-    noise = torch.randn(batch, 2 * _JITTERED, 5) * torch.tensor(_JITTER) * factors
-    anywhere = torch.rand(batch, 2 * _JITTERED, 5) * torch.tensor([side, side, math.pi, 50.0, 25.0])
-    anywhere = anywhere + torch.tensor([0.0, 0.0, 0.0, 15.0, 12.0])
-    has_some = valid.any(1)[:, None, None]
-    return torch.where(has_some, refine(near, noise.to(good.device)), anywhere.to(good.device))
+    factors = good.new_tensor(_JITTER_FACTORS).repeat_interleave(_JITTERED)[:, None]
+    noise = torch.randn(*shape, 5, device=good.device) * good.new_tensor(_JITTER) * factors
+    low = good.new_tensor([0.0, 0.0, 0.0, 15.0, 12.0])
+    size = good.new_tensor([side, side, math.pi, 50.0, 25.0])
+    anywhere = low + size * torch.rand(*shape, 5, device=good.device)
+    return torch.where(valid.any(1)[:, None, None], refine(near, noise), anywhere)
 
 
 def proposed(logits: Tensor, deltas: Tensor) -> Tensor:
-    """Return random rectangles (B, N, 5) among those with high scores of the dense network."""
+    """A random choice of the rectangles with high scores of the dense network, (B, N, 5)."""
     scores = logits.amax(2)
-    scores = scores + _CHANCE * torch.randn(scores.shape).to(scores.device)
+    scores = scores + _NOISE * torch.randn_like(scores)
     batch, _, rows, cols = scores.shape
     best = scores.flatten(1).topk(4 * _PROPOSED, dim=1).indices
-    some = torch.rand(best.shape).argsort(1)[:, :_PROPOSED].to(best.device)
+    some = torch.rand(best.shape, device=best.device).argsort(1)[:, :_PROPOSED]
     index = torch.gather(best, 1, some)
     angle, cell = index // (rows * cols), index % (rows * cols)
     row, col = cell // cols, cell % cols
@@ -180,14 +205,22 @@ def proposed(logits: Tensor, deltas: Tensor) -> Tensor:
 def second_loss(
     rectangles: Tensor, logits: Tensor, deltas: Tensor, good: Tensor, valid: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the cross entropy of the scores and the smooth L1 loss of the deltas."""
+    """Cross entropy of the scores, and smooth L1 loss of the deltas.
+
+    Args:
+        rectangles: (B, N, 5), the input of the refining network.
+        logits: (B, N), its scores.
+        deltas: (B, N, 5).
+        good: (B, M, 5), padded.
+        valid: (B, M) bool.
+    """
     with torch.no_grad():
         wanted, fit = matched(rectangles, good, valid)
         target = encode_refined(rectangles, wanted).clamp(-2, 2)
-        _, after = matched(refine(rectangles, deltas), good, valid)
-    # The target of the score is the Jaccard index of the refined rectangle.
-    quality = nn.functional.binary_cross_entropy_with_logits(logits, after.clamp(0, 1))
-    off = nn.functional.smooth_l1_loss(deltas, target, reduction="none", beta=0.1)
-    learn = (fit > _LEARN_FROM).float()
-    off = (off * torch.tensor(_DELTA_WEIGHTS, device=off.device)).sum(-1)
-    return quality, (off * learn).sum() / learn.sum().clamp(min=1)
+        _, refined_fit = matched(refine(rectangles, deltas), good, valid)
+    # A rectangle is scored by its overlap after the refinement.
+    quality = binary_cross_entropy_with_logits(logits, refined_fit.clamp(0, 1))
+    error = smooth_l1_loss(deltas, target, reduction="none", beta=0.1)
+    counts = (fit > _LEARN_FROM).float()
+    error = (error * torch.tensor(_DELTA_WEIGHTS, device=error.device)).sum(-1)
+    return quality, (error * counts).sum() / counts.sum().clamp(min=1)

@@ -1,14 +1,16 @@
 """Training of the default grasp detector: its two networks learn together.
 
-The dense network learns from random views; the second from rectangles about the labelled ones and
-from what the dense network proposes at the moment, so that it learns to correct just that.
+The dense network learns from random views. The refining network learns from rectangles near the
+labelled ones and from the current proposals of the dense network, whose errors it is to correct.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,37 +31,31 @@ from cvdl.grasping.models.cascade.targets import (
     dense_targets,
     jittered,
     proposed,
+    rectangles_in_view,
     second_loss,
 )
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, best_overlap
 from cvdl.networks.input import network_input
 from cvdl.networks.working_size import to_working_size
-from cvdl.training.augment import Augmentation, augmented_view
-from cvdl.training.loop import TrainingSettings, fit
-from cvdl.training.prefetch import Prefetched
-from cvdl.training.trainer import Trainer
+from cvdl.training.augment import Augmentation, Placement, random_view
+from cvdl.training.loop import TrainingSettings, loop_settings
+from cvdl.training.task import Task, padded
+from cvdl.training.trainer import Trainer, train_task
 
-__all__ = ["CascadeTask", "CascadeTraining", "train_cascade", "trainer"]
+__all__ = ["CascadeTask", "CascadeTraining", "trainer"]
 
 _VIEW = 128  # pixels of half resolution, each side of a training view
-_CELLS = 2 * _VIEW // STRIDE
-_NOWHERE = (-1e4, -1e4, 0, 20, 20)  # a rectangle that pads
+_AUGMENTATION = Augmentation(turn=True)
+_AT_A_GRASP = 0.85  # probability that a view is near a good grasp; the others are anywhere
+_FROM_GRASP = 0.35  # largest distance from it in x and y, in sides of a view
+_NOWHERE = (-1e4, -1e4, 0, 20, 20)  # a rectangle for padding
 
 
 class CascadeTraining(Settings):
-    """How the cascade is trained."""
+    """Settings of the training of the cascade."""
 
-    training: TrainingSettings = Field(
-        default_factory=lambda: TrainingSettings(
-            epochs=40,
-            batch_size=16,
-            learning_rate=2e-3,
-            weight_decay=1e-3,
-            warmup=2,
-            clip=5,
-            mixed_precision=True,
-        ),
-        description="Settings of the training loop.",
+    training: TrainingSettings = loop_settings(
+        epochs=40, batch_size=16, learning_rate=2e-3, weight_decay=1e-3, warmup=2
     )
     steps: int = Field(30, ge=1, description="Steps per epoch.")
     first_share: float = Field(
@@ -74,64 +70,86 @@ class CascadeTraining(Settings):
     )
 
 
-class CascadeTask:
-    """What ``fit`` trains: both networks, on random views; validated on whole images."""
+class _Batch(NamedTuple):
+    image: Tensor  # (B, 9, H, W) float16, the networks' input
+    where: Placement
+    scores: Tensor  # see dense_targets
+    deltas: Tensor
+    weights: Tensor
+    good: Tensor  # (B, N, 5) rectangles in the view
+    valid: Tensor  # (B, N) bool, false for padding
 
-    def __init__(
-        self,
-        model: CascadeDetector,
-        train: Sequence[GraspSample],
-        validation: Sequence[GraspSample],
-        settings: CascadeTraining,
-    ) -> None:
-        self.model, self.settings = model, settings
-        self._train, cameras = [], []
-        for sample in train:
-            if len(sample.good):
-                self._train.append(_Prepared.of(sample))
-                cameras.append(sample.frame.camera)
-        self._validation = [_Prepared.of(sample) for sample in validation if len(sample.good)]
-        self._chances = _chances(cameras, settings.first_share)
 
-    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[tuple[Tensor, ...]]:
-        """The epoch's batches; see ``Task``."""
-        rng = np.random.default_rng(generator.initial_seed())
+class CascadeTask(Task):
+    """Trains both networks on random views and validates on whole images.
+
+    Samples without a good rectangle are skipped.
+    """
+
+    model: CascadeDetector
+    settings: CascadeTraining
+
+    def build(self, train: Sequence[GraspSample], console: Console | None) -> CascadeDetector:
+        """A new detector, or the one to start from."""
+        usable = [sample for sample in train if len(sample.good)]
+        cameras = [sample.frame.camera for sample in usable]
+        self._probabilities = _probabilities(cameras, self.settings.first_share)
+        self.samples = [_Prepared.of(sample) for sample in usable]
+        self.validation = [_Prepared.of(some) for some in self.validation if len(some.good)]
+        start = self.settings.start
+        return CascadeDetector.load(start) if start else CascadeDetector()
+
+    def picks(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        """Random samples, weighted by camera; see ``CascadeTraining.first_share``."""
         shape = self.settings.steps, self.settings.training.batch_size
-        picks = rng.choice(len(self._train), shape, p=self._chances)
-        return Prefetched(
-            lambda number: _batch([self._train[pick] for pick in picks[number]], rng), len(picks)
+        return list(rng.choice(len(self.samples), shape, p=self._probabilities))
+
+    def batch(self, samples: Sequence[_Prepared], rng: np.random.Generator) -> _Batch:
+        """Images, the positions of the views in them, and the targets of the views."""
+        middle = np.array([_middle(sample, rng) for sample in samples])
+        where = Placement.random(middle, _AUGMENTATION, rng)
+        good = padded([sample.rectangles() for sample in samples], _NOWHERE)
+        inside = rectangles_in_view(good, where, _VIEW)
+        targets = [dense_targets(some.numpy(), 2 * _VIEW // STRIDE) for some in inside]
+        scores, deltas, weights = (padded(some) for some in zip(*targets, strict=True))
+        return _Batch(
+            padded([sample.image for sample in samples]),
+            where,
+            scores,
+            deltas,
+            weights,
+            padded(inside, _NOWHERE),
+            padded([np.ones(len(some), bool) for some in inside]),
         )
 
-    def loss(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+    def loss(self, batch: _Batch) -> dict[str, Tensor]:
         """Four losses and their weighted sum."""
-        view, scores, wanted, weights, good, valid = batch
+        view = random_view(batch.image, batch.where, (_VIEW, _VIEW), _AUGMENTATION)
         logits, deltas = self.model.dense(view.contiguous(memory_format=torch.channels_last))
-        focal, place = dense_loss(logits, deltas, scores, wanted, weights)
+        focal, place = dense_loss(logits, deltas, batch.scores, batch.deltas, batch.weights)
         with torch.no_grad():
-            near = jittered(good, valid, 2.0 * _VIEW)
+            near = jittered(batch.good, batch.valid, 2.0 * _VIEW)
             rectangles = torch.cat([near, proposed(logits.float(), deltas.float())], dim=1)
             patches = cut_patches(view, rectangles)
-        judged, mended = self.model.second(patches.flatten(0, 1))
+        scores, moves = self.model.second(patches.flatten(0, 1))
         shape = rectangles.shape[:2]
-        judged, mended = judged.float().reshape(shape), mended.float().reshape(*shape, 5)
-        quality, mending = second_loss(rectangles, judged, mended, good, valid)
+        scores, moves = scores.float().reshape(shape), moves.float().reshape(*shape, 5)
+        quality, refined = second_loss(rectangles, scores, moves, batch.good, batch.valid)
         return {
-            "loss": focal + place + 2 * quality + mending,
+            "loss": focal + place + 2 * quality + refined,
             "dense_scores": focal,
             "dense_deltas": place,
             "second_scores": quality,
-            "second_deltas": mending,
+            "second_deltas": refined,
         }
 
-    def validate(self) -> dict[str, float]:
-        """Shares of the views whose best rectangle is right, and the mean overlap.
+    def score(self) -> dict[str, float]:
+        """Shares of the images whose best rectangle is right, and the mean overlap.
 
-        The score counts a right rectangle, a well fitting one and the overlap alike: on few views
-        a single threshold hardly moves.
+        The score weights right rectangles, well fitting ones and the overlap equally: on few
+        images, the share at a single threshold hardly changes.
         """
-        if not self._validation:
-            return {}
-        overlaps = np.array([self._overlap(item) for item in self._validation])
+        overlaps = np.array([self._overlap(sample) for sample in self.validation])
         right, fitting = float((overlaps > RIGHT_OVERLAP).mean()), float((overlaps > 0.5).mean())
         mean = float(overlaps.mean())
         return {
@@ -141,45 +159,16 @@ class CascadeTask:
             "overlap": mean,
         }
 
-    def _overlap(self, item: _Prepared) -> float:
-        device = next(self.model.parameters()).device
-        image = torch.from_numpy(item.image.astype(np.float32)[None]).to(device)
+    def _overlap(self, sample: _Prepared) -> float:
+        image = torch.from_numpy(sample.image.astype(np.float32)[None]).to(self.model.device)
         rectangles, scores = self.model.search(image)
         best = scores.argmax()[None]
-        return float(best_overlap(to_rectangles(rectangles[best], scores[best]), item.good)[0])
-
-
-def train_cascade(
-    train: Sequence[GraspSample],
-    validation: Sequence[GraspSample],
-    settings: CascadeTraining,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
-) -> CascadeDetector:
-    """Trains the default detector.
-
-    Args:
-        train: labelled views, with depth or without; those without a good rectangle are left out.
-        validation: the same; without any, the last epoch is kept.
-        settings: see there; one seed gives one result on one machine.
-        out: folder of the run, see ``fit``.
-        resume: go on with an earlier run in ``out``.
-        console: where progress is shown.
-
-    Raises:
-        InputError: if there is nothing to train on, or ``out`` or the start cannot be used.
-    """
-    torch.manual_seed(settings.training.seed)
-    model = CascadeDetector.load(settings.start) if settings.start else CascadeDetector()
-    task = CascadeTask(model, train, validation, settings)
-    fit(task, settings.training, out, resume, console)
-    return model.eval()
+        return float(best_overlap(to_rectangles(rectangles[best], scores[best]), sample.good)[0])
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A sample as the training keeps it."""
+    """A sample as it is kept in memory."""
 
     image: NDArray[np.float16]  # (9, h, w), the networks' input
     good: GraspRectangles
@@ -189,37 +178,34 @@ class _Prepared:
         frame, factors = to_working_size(sample.frame)
         return cls(network_input(frame).astype(np.float16), sample.good.resized(factors))
 
+    def rectangles(self) -> NDArray[np.float32]:
+        """(N, 5), as the networks use them."""
+        good = self.good
+        columns = [good.center, good.angle, good.opening, good.plate]
+        return np.column_stack(columns).astype(np.float32)
 
-def _chances(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float64]:
-    """Chance of each sample (N,): those of a camera share what their camera has."""
+
+def _middle(sample: _Prepared, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The point of the image (2,) in the middle of a view, see ``Placement``."""
+    good = sample.good.center
+    if rng.random() < _AT_A_GRASP:
+        off = rng.uniform(-_FROM_GRASP, _FROM_GRASP, 2) * _VIEW
+        return (good[rng.integers(len(good))] + 0.5) / 2 + off
+    return rng.uniform(0, sample.image.shape[:0:-1])
+
+
+def _probabilities(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float64]:
+    """The probability of each sample (N,): the samples of a camera share its probability."""
     if not cameras:
         raise InputError("no view to train on has a good rectangle")
     kinds = list(dict.fromkeys(cameras))
     others = (1 - first_share) / max(len(kinds) - 1, 1)
     shares = [first_share if len(kinds) > 1 else 1.0] + [others] * (len(kinds) - 1)
     kind = np.array([kinds.index(camera) for camera in cameras])
-    chances = np.array(shares)[kind] / np.bincount(kind)[kind]
-    return chances / chances.sum()
-
-
-def _batch(items: Sequence[_Prepared], rng: np.random.Generator) -> tuple[Tensor, ...]:
-    made = []
-    for item in items:
-        view, some = augmented_view(
-            item.image.astype(np.float32), item.good, _VIEW, rng, Augmentation()
-        )
-        made.append((view, some, *dense_targets(some, _CELLS)))
-    views, rectangles, *targets = zip(*made, strict=True)
-    most = max(1, *map(len, rectangles))
-    good = np.tile(np.array(_NOWHERE, np.float32), (len(made), most, 1))
-    valid = np.zeros((len(made), most), bool)
-    for row, some in enumerate(rectangles):
-        good[row, : len(some)] = some
-        valid[row, : len(some)] = True
-    arrays = (np.stack(views), *map(np.stack, targets), good, valid)
-    return tuple(torch.from_numpy(array) for array in arrays)
+    probabilities = np.array(shares)[kind] / np.bincount(kind)[kind]
+    return probabilities / probabilities.sum()
 
 
 def trainer() -> Trainer:
-    """What trains the model."""
-    return Trainer(CascadeTraining, train_cascade)
+    """How the cascade is trained."""
+    return Trainer(CascadeTraining, partial(train_task, CascadeTask))

@@ -1,7 +1,7 @@
 """Sparse auto-encoders with structured multimodal regularization, layer by layer.
 
-Lenz, Lee & Saxena 2014, sections III and IV: tied weights, a linear decoder, a penalty that keeps
-the activity of hidden units low, and one that lets a hidden unit use few modalities.
+Lenz, Lee & Saxena 2014, sections III and IV: tied weights, a linear decoder, a penalty for hidden
+units that are often active, and one for hidden units that use several modalities.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cvdl.core.settings import Settings
 from cvdl.grasping.models.lenz2014.network import MODALITIES, GraspNetwork, scaled
 from cvdl.grasping.models.lenz2014.patches import CHANNELS
 
-__all__ = ["PretrainingConfig", "Tell", "group_penalty", "pretrain"]
+__all__ = ["PretrainingConfig", "Report", "descend", "group_penalty", "pretrain"]
 
-#: Called after every epoch with the trained part of a network and the mean loss of the epoch.
-Tell = Callable[[str, float], None]
+#: Called after every epoch with the part of the network that is trained and its mean loss.
+Report = Callable[[str, float], None]
 
 
 class PretrainingConfig(Settings):
-    """Settings of the auto-encoders; those of the authors' code say so."""
+    """Settings of the auto-encoders; descriptions say which come from the authors' code."""
 
     group_weight: float = Field(
         0.01,
@@ -57,20 +57,20 @@ class PretrainingConfig(Settings):
 
 
 def group_penalty(weight: torch.Tensor, sharpness: float) -> torch.Tensor:
-    """Return a smooth number of modalities that hidden units use (Lenz 2014, equations 5 to 7).
+    """A smooth measure of how many modalities the hidden units use (eqs. 5 to 7).
 
-    The sum over hidden units and modalities of log(1 + m^2), which approximates "m is not 0". m is
-    the smooth maximum (log-sum-exp) of the absolute weights.
+    The sum over hidden units and modalities of log(1 + m^2), which approximates "m is not 0",
+    where m is the largest absolute weight, as a smooth maximum by log-sum-exp.
 
     Args:
         weight: (hidden, 7 S S), of the first layer.
-        sharpness: larger values are closer to the maximum.
+        sharpness: the larger, the closer to the maximum.
     """
     kernels = weight.unflatten(1, (CHANNELS, -1))
     total = weight.new_zeros(())
     for channels in MODALITIES.values():
         size = kernels[:, channels].flatten(1).abs()
-        # Minus the logarithm of their number: 0 if all weights are 0.
+        # Minus the logarithm of their number, so that it is 0 if all weights are.
         count = torch.tensor(float(size.shape[1]))
         largest = (torch.logsumexp(sharpness * size, dim=1) - count.log()) / sharpness
         total = total + torch.log1p(largest**2).sum()
@@ -83,29 +83,29 @@ def pretrain(
     scale: torch.Tensor,
     config: PretrainingConfig,
     generator: torch.Generator,
-    tell: Tell = lambda part, loss: None,
+    report: Report = lambda part, loss: None,
 ) -> None:
-    """Train the two layers of a network as auto-encoders of the patches, without labels.
+    """Initialize the two layers of a network as auto-encoders of the patches, without labels.
 
     Args:
         network: changed in place.
         visible: (N, 7 S S), scaled visible units, 0 where masked out; may be bfloat16.
-        scale: (N, 7), scale of each channel.
+        scale: (N, 7), of each channel.
         config: settings.
-        generator: random generator of the order of the patches.
-        tell: called after every epoch.
+        generator: determines the order of the patches.
+        report: called after every epoch.
     """
     some = torch.randperm(len(visible), generator=generator)[: config.patches]
     visible, scale = visible[some], scale[some]
     layer = network.first
-    decoder = nn.Parameter(torch.zeros(layer.in_features))  # bias of the visible units
+    decoder = nn.Parameter(torch.zeros(layer.in_features))  # the visible units' bias
     optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
 
     def first_loss(index: torch.Tensor) -> torch.Tensor:
         inputs, scale_of = visible[index], scale[index]
         hidden = torch.sigmoid(layer(inputs))
-        # Masked units are neither input nor output. With scale s and unscaled input x, the error is
-        # s (y - x)^2 = (s y - s x)^2 / s.
+        # Masked units are neither input nor output. With the scale s and the unscaled input x, the
+        # error is s (y - x)^2 = (s y - s x)^2 / s.
         output = scaled(linear(hidden, layer.weight.T, decoder), scale_of)
         error = scaled((output - inputs) ** 2 * (inputs != 0), 1 / scale_of)
         loss = error.sum(dim=1).mean() + _sparsity(hidden.float(), config)
@@ -114,53 +114,64 @@ def pretrain(
             loss = loss + config.group_weight * group_penalty(layer.weight, config.sharpness)
         return loss
 
-    _descend(first_loss, optimizer, len(visible), config, generator, partial(tell, "first layer"))
+    run = partial(
+        descend, count=len(visible), epochs=config.epochs, batch=config.batch, generator=generator
+    )
+    run(first_loss, optimizer, report=partial(report, "first layer"))
     with torch.no_grad():
-        hidden = torch.cat([torch.sigmoid(layer(part)) for part in visible.split(1024)])
-    _pretrain_second(network.second, hidden, config, generator, partial(tell, "second layer"))
-
-
-def _pretrain_second(
-    layer: nn.Linear,
-    inputs: torch.Tensor,
-    config: PretrainingConfig,
-    generator: torch.Generator,
-    tell: Callable[[float], None],
-) -> None:
-    decoder = nn.Parameter(torch.zeros(layer.in_features))
-    optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
+        inputs = torch.cat([torch.sigmoid(layer(part)) for part in visible.split(1024)])
+    second = network.second
+    bias = nn.Parameter(torch.zeros(second.in_features))
 
     def second_loss(index: torch.Tensor) -> torch.Tensor:
-        hidden = torch.sigmoid(layer(inputs[index]))
-        error = linear(hidden, layer.weight.T, decoder) - inputs[index]
+        hidden = torch.sigmoid(second(inputs[index]))
+        error = linear(hidden, second.weight.T, bias) - inputs[index]
         loss = (error.float() ** 2).sum(dim=1).mean() + _sparsity(hidden.float(), config)
-        return loss + config.l1_weight * layer.weight.abs().sum()
+        return loss + config.l1_weight * second.weight.abs().sum()
 
-    _descend(second_loss, optimizer, len(inputs), config, generator, tell)
+    optimizer = torch.optim.Adam([*second.parameters(), bias], lr=config.rate)
+    run(second_loss, optimizer, report=partial(report, "second layer"))
 
 
-def _descend(
+def descend(
     loss_of: Callable[[torch.Tensor], torch.Tensor],
     optimizer: torch.optim.Optimizer,
     count: int,
-    config: PretrainingConfig,
+    epochs: int,
+    batch: int,
     generator: torch.Generator,
-    tell: Callable[[float], None],
+    report: Callable[[float], None],
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
 ) -> None:
-    for _ in range(config.epochs):
+    """Minimize a loss over epochs of batches in random order.
+
+    Args:
+        loss_of: takes indices of samples and returns their loss.
+        optimizer: of the parameters.
+        count: number of samples.
+        epochs: number of epochs.
+        batch: samples per step.
+        generator: determines the order of the samples.
+        report: called after every epoch with the mean loss.
+        schedule: of the learning rate, by steps; None: constant.
+    """
+    for _ in range(epochs):
         total = 0.0
-        for index in torch.randperm(count, generator=generator).split(config.batch):
+        for index in torch.randperm(count, generator=generator).split(batch):
             loss = loss_of(index)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            if schedule:
+                schedule.step()
             total += float(loss.detach()) * len(index)
-        tell(total / count)
+        report(total / count)
 
 
 def _sparsity(hidden: torch.Tensor, config: PretrainingConfig) -> torch.Tensor:
-    """Sum of the divergences of the units' mean activities from the target."""
+    """The divergence of the units' mean activities from the target, summed."""
     mean = hidden.mean(dim=0).clamp(1e-4, 1 - 1e-4)
     target = config.sparsity
-    divergence = target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()
+    divergence = target * (target / mean).log()
+    divergence = divergence + (1 - target) * ((1 - target) / (1 - mean)).log()
     return config.sparsity_weight * divergence.sum()

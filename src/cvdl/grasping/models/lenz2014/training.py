@@ -1,25 +1,24 @@
-"""Training of ``lenz2014``: labelled views to a two-stage detector.
+"""Training of ``lenz2014``, a detector of two stages.
 
 Lenz, Lee & Saxena 2014, sections IV and VI: auto-encoders first, then back-propagation through
-the whole network. The labelled rectangles are few; so each view also gives rectangles from the
-detector's own search, labelled good where they meet a labelled one closely and bad where they
-meet none.
+the whole network. There are few labelled rectangles. So each view also gives rectangles of the
+detector's own search: good ones that match a labelled one closely, bad ones that match none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import nn
+from rich.console import Console
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cvdl.core.files import write_atomically
@@ -37,29 +36,30 @@ from cvdl.grasping.models.lenz2014.patches import (
     extract,
     mirrored,
 )
-from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, Tell, pretrain
+from cvdl.grasping.models.lenz2014.pretraining import (
+    PretrainingConfig,
+    Report,
+    descend,
+    pretrain,
+)
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import TrainingError
 from cvdl.training.history import draw_losses
 from cvdl.training.progress import epoch_bar, summary_writer
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
 from cvdl.training.trainer import Trainer
 
-__all__ = ["LearningSet", "LenzTraining", "learning_set", "train_lenz", "train_network"]
+__all__ = ["LearningSet", "LenzTraining", "learning_set", "train_lenz", "train_network", "trainer"]
 
-_OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect: what is searched
+_OPENINGS, _PLATES = (14.0, 100.0), (12.0, 40.0)  # pixels of a Kinect; the range of the search
 _LONGEST_PLATE = 1.3  # times the opening
 
 
 class LenzTraining(Settings):
-    """Settings of a training; the ablations of the paper are among them.
+    """Settings of the training, which allow the ablations of the paper.
 
-    What the paper or the authors' code gives says so. The rest is our choice: little of it was
-    compared on validation views (see docs/grasping.md).
+    Descriptions say which come from the paper or the authors' code. The others are our choice;
+    few of them were compared on validation views (see docs/grasping.md).
     """
 
     seed: int = Field(0, ge=0, description="Random seed.")
@@ -99,9 +99,9 @@ class LearningSet:
     """Patches to learn from.
 
     Attributes:
-        patches: N of them; float16.
+        patches: N patches, float16.
         good: (N,) bool.
-        labelled: (N,) bool: copies of labelled rectangles, not of the search.
+        labelled: (N,) bool: labelled rectangles and their copies, not those of the search.
     """
 
     patches: Patches
@@ -110,7 +110,7 @@ class LearningSet:
 
     @classmethod
     def joined(cls, sets: Sequence[LearningSet]) -> LearningSet:
-        """All of them in one."""
+        """Concatenate several sets."""
         if not sets:
             raise TrainingError("nothing to train on: no view")
         return cls(
@@ -124,7 +124,7 @@ class LearningSet:
 
 
 def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
-    """What one view teaches; the same for the same seed and name of the view."""
+    """The patches of one view; they depend on the seed and the name of the view."""
     rng = np.random.default_rng([config.seed, *sample.name.encode()])
     parts = [
         (_jittered(sample.good, config.jittered, rng), True, True),
@@ -155,18 +155,18 @@ def train_network(
     hidden: int,
     data: LearningSet,
     config: LenzTraining,
-    tell: Tell = lambda part, loss: None,
+    report: Report = lambda part, loss: None,
 ) -> GraspNetwork:
-    """A network of one stage: pre-trained, then trained.
+    """Pre-train and train the network of one stage.
 
     Args:
         hidden: units of each layer.
-        data: what to learn.
+        data: the patches.
         config: settings.
-        tell: called after every epoch.
+        report: called after every epoch.
 
     Raises:
-        TrainingError: if nothing in the data is good, or nothing is bad.
+        TrainingError: if no patch is good, or none is bad.
     """
     if not data.good.any() or data.good.all():
         what = "good" if not data.good.any() else "bad"
@@ -177,15 +177,37 @@ def train_network(
     generator = torch.Generator().manual_seed(config.seed)
     network.fit_whitening(data.patches)
     visible, scale = _visible(network, data.patches)
+    good, weight = data.good.float(), _weights(data, config.labelled_share)
+
+    def loss_of(index: torch.Tensor) -> torch.Tensor:
+        """Weighted cross entropy of some patches, all mirrored in the same random way."""
+        flips = torch.randint(2, (2,), generator=generator).bool().tolist()
+        inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
+        logits = network.logits(inputs.flatten(1)).float()
+        return binary_cross_entropy_with_logits(logits, good[index], weight[index])
+
     with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision, cache_enabled=False):
         if config.pretraining.epochs:
-            pretrain(network, visible, scale, config.pretraining, generator, tell)
+            pretrain(network, visible, scale, config.pretraining, generator, report)
         for part, module, epochs in (
             ("output layer", network.last, config.output_epochs),
             ("all layers", network, config.epochs),
         ):
-            told = partial(tell, part)
-            _descend(network, module, epochs, visible, data, config, generator, told)
+            optimizer = torch.optim.AdamW(
+                module.parameters(), lr=config.rate, weight_decay=config.decay
+            )
+            steps = max(1, epochs * -(-len(good) // config.batch))
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+            descend(
+                loss_of,
+                optimizer,
+                len(good),
+                epochs,
+                config.batch,
+                generator,
+                partial(report, part),
+                schedule,
+            )
     return network.eval()
 
 
@@ -199,36 +221,6 @@ def _visible(network: GraspNetwork, patches: Patches) -> tuple[torch.Tensor, tor
     return torch.cat(visible), torch.cat(scales)
 
 
-def _descend(
-    network: GraspNetwork,
-    module: nn.Module,
-    epochs: int,
-    visible: torch.Tensor,
-    data: LearningSet,
-    config: LenzTraining,
-    generator: torch.Generator,
-    tell: Callable[[float], None],
-) -> None:
-    """Back-propagation into a part of the network, from patches mirrored at random."""
-    good, weight = data.good.float(), _weights(data, config.labelled_share)
-    steps = max(1, epochs * -(-len(good) // config.batch))
-    optimizer = torch.optim.AdamW(module.parameters(), lr=config.rate, weight_decay=config.decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(epochs):
-        total = 0.0
-        for index in torch.randperm(len(good), generator=generator).split(config.batch):
-            flips = torch.randint(2, (2,), generator=generator).bool().tolist()
-            inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
-            logits = network.logits(inputs.flatten(1)).float()
-            loss = binary_cross_entropy_with_logits(logits, good[index], weight[index])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(index)
-        tell(total / len(good))
-
-
 def train_lenz(
     train: Iterable[GraspSample],
     validation: Iterable[GraspSample],
@@ -239,22 +231,22 @@ def train_lenz(
 ) -> LenzDetector:
     """Train both stages on labelled views.
 
-    The number of epochs is fixed and nothing is chosen by validation, so the views meant for that
-    are learnt from like the others.
+    The number of epochs is fixed and validation selects nothing, so the validation views are
+    used for training too.
 
     Args:
         train: views.
         validation: more views.
-        settings: see there.
-        out: folder that each network is kept in as soon as it is trained, so that a run that was
-            killed goes on with the next: ``small.safetensors``, ``large.safetensors``; of each
-            there are the losses, ``NAME.json``, ``NAME.png`` and for ``tensorboard``.
-        resume: go on with those that are there.
+        settings: how it is trained.
+        out: folder of the run: ``small.safetensors`` and ``large.safetensors``, each written when
+            its network is trained, and the losses of each as ``NAME.json``, ``NAME.png`` and for
+            ``tensorboard``.
+        resume: skip the networks that are already there.
         console: where progress is shown; None: nowhere.
 
     Raises:
-        TrainingError: if the views have no good rectangle, or no bad one either labelled or drawn.
-        WeightsError: if what a killed run has left cannot be read.
+        TrainingError: if there is no good rectangle, or no bad one.
+        WeightsError: if a network of an earlier run cannot be read.
     """
     stages = {"small": SMALL, "large": LARGE}
     files = {name: out / f"{name}.safetensors" for name in stages}
@@ -282,7 +274,7 @@ def train_lenz(
 
 
 class _Losses(ExitStack):
-    """The losses of one network while it is trained, on the screen and in files."""
+    """Shows the losses of one network during its training, and writes them to files."""
 
     def __init__(
         self, name: str, out: Path, settings: LenzTraining, console: Console | None
@@ -310,10 +302,10 @@ class _Losses(ExitStack):
 def _jittered(
     rectangles: GraspRectangles, copies: int, rng: np.random.Generator
 ) -> GraspRectangles:
-    """Each rectangle as it is, and copies that are nearly the same."""
+    """The rectangles and slightly changed copies."""
     index = np.tile(np.arange(len(rectangles)), copies + 1)
     size = rng.uniform(-1, 1, (len(index), 5))
-    size[: len(rectangles)] = 0  # the first are left as they are
+    size[: len(rectangles)] = 0  # the originals come first
     some = rectangles[index]
     return GraspRectangles(
         some.center + size[:, :2] * 0.08 * np.minimum(some.opening, some.plate)[:, None],
@@ -324,7 +316,7 @@ def _jittered(
 
 
 def _drawn(sample: GraspSample, count: int, rng: np.random.Generator) -> GraspRectangles:
-    """Rectangles as the search could judge them, between the steps of its grid."""
+    """Random rectangles on the objects, as the search scores them between the steps of its grid."""
     v, u = np.nonzero(foreground(sample.frame))
     if not len(u):
         return GraspRectangles.none()
@@ -341,7 +333,7 @@ def _drawn(sample: GraspSample, count: int, rng: np.random.Generator) -> GraspRe
 
 
 def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:
-    """(N,) of mean 1: as much for the good as for the bad, labelled or drawn."""
+    """Weights (N,) of mean 1: equal sums for good and bad, among labelled and among drawn."""
     weight = torch.zeros(len(data.good))
     for labelled, share in ((True, labelled_share), (False, 1 - labelled_share)):
         for good in (True, False):
@@ -351,5 +343,5 @@ def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:
 
 
 def trainer() -> Trainer:
-    """What trains the model."""
+    """How ``lenz2014`` is trained."""
     return Trainer(LenzTraining, train_lenz)
