@@ -292,13 +292,13 @@ def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
     summary = replay(bag, out, stage, on_progress=lambda *call: calls.append(call))
     assert calls[-1] == (50, 50)
     assert summary.frames == 50
-    assert summary.dropped == {"colour without depth": 25}
+    assert summary.dropped == {"color without depth": 25}
     first, second, third = (message.status[0] for message in decoded(out, "/diagnostics"))
-    assert first.message == "1 dropped: colour without depth"
+    assert first.message == "1 dropped: color without depth"
     values = {value.key: value.value for value in second.values}
     assert float(values["rate (Hz)"]) == pytest.approx(20, abs=1)
     assert int(values["frames"]) == pytest.approx(20, abs=2)
-    assert int(values["dropped: colour without depth"]) == pytest.approx(10, abs=1)
+    assert int(values["dropped: color without depth"]) == pytest.approx(10, abs=1)
     assert values["latency of segment (ms)"] == "median 1.5, 95 % 1.5"
     assert int(values["grasps"]) == 3 * int(values["frames"])
     assert int(values["objects"]) == 2 * int(values["frames"])
@@ -336,7 +336,7 @@ def broken(frame):
     uncalibrated.k[:] = uncalibrated.p[:] = 0
     return [
         ({DEPTH_TOPIC: small}, "sizes differ"),
-        ({COLOR_TOPIC: replace(color, encoding="jpeg")}, "unknown colour encoding"),
+        ({COLOR_TOPIC: replace(color, encoding="jpeg")}, "unknown color encoding"),
         ({DEPTH_TOPIC: replace(depth, encoding="8UC1")}, "unknown depth encoding"),
         ({COLOR_TOPIC: replace(color, step=100)}, "wrong image step"),
         ({DEPTH_TOPIC: replace(depth, data=depth.data[:-2])}, "wrong image data length"),
@@ -378,8 +378,8 @@ def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, fra
     ("depth", "cause"),
     [
         (np.nan, "no depth"),
-        (800, "wrong unit of depth, perhaps millimetres in 32FC1, which is in metres"),
-        (0.0008, "wrong unit of depth, perhaps metres in 16UC1, which is in millimetres"),
+        (800, "wrong unit of depth, perhaps millimeters in 32FC1, which is in meters"),
+        (0.0008, "wrong unit of depth, perhaps meters in 16UC1, which is in millimeters"),
         (12, "too far, most of it beyond segmentation.max_range, 3 m"),
     ],
 )
@@ -567,7 +567,7 @@ def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
     summary = replay(path, out, stage)
     assert summary.frames == 0
     assert f"no stamps of {COLOR_TOPIC} and {DEPTH_TOPIC} within 0.02 s" in summary.problem
-    assert summary.dropped == {"colour without depth": 4, "depth without colour": 4}
+    assert summary.dropped == {"color without depth": 4, "depth without color": 4}
     # The last colour image is the nearest to the first of depth, 0.4 s later.
     assert replay(path, out, stage, ReplayOptions(slop_s=0.45, overwrite=True)).frames == 1
 

@@ -207,7 +207,7 @@ def test_depth_that_is_missing_for_seconds_is_counted_once(tmp_path, numbers, st
         bag.copy(bag._topics[DEPTH_TOPIC], messages[40][1], b"\0\1\0\0junk")
     summary = replay(tmp_path / "in", tmp_path / "out", stage)
     assert summary.frames == 30
-    assert summary.dropped == {"colour without depth": 120, "undecodable message": 1}
+    assert summary.dropped == {"color without depth": 120, "undecodable message": 1}
     assert [number for _, number, _ in stage.frames] == [*range(10), *range(130, 150)]
 
 

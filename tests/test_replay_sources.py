@@ -73,7 +73,7 @@ def test_depth_of_another_camera_is_registered(tmp_path, frames, seen, caplog, t
     summary = replay(tmp_path / "in", tmp_path / "out", seen)
     assert (summary.frames, summary.dropped) == (3, {})
     assert summary.topics.depth_info == DEPTH_INFO_TOPIC
-    assert f"depth of {DEPTH_TOPIC} is registered to colour here" in summary.registration
+    assert f"depth of {DEPTH_TOPIC} is registered to color here" in summary.registration
     for frame in seen.frames:
         expected = register(depth, DEPTH_CAMERA, frame.camera, BESIDE)
         np.testing.assert_array_equal(frame.depth, expected)
@@ -87,7 +87,7 @@ def test_without_a_transform_the_cause_is_told(tmp_path, frame, seen):
             bag.write(topic, frame.stamp_ns, message)
     summary = replay(tmp_path / "in", tmp_path / "out", seen)
     assert (summary.frames, summary.dropped) == (0, {"sizes differ": 1})
-    assert "missing: the transform from 'far' to 'optical'" in summary.problem
+    assert "registration lacks the transform from 'far' to 'optical'" in summary.problem
 
 
 @pytest.mark.parametrize("has_info", [False, True])
@@ -115,5 +115,5 @@ def test_a_cloud_without_rows_is_told(tmp_path, frame, seen, cloud_of):
     with BagWriter(tmp_path / "in") as bag:
         bag.write("/points", frame.stamp_ns, message)
     summary = replay(tmp_path / "in", tmp_path / "out", seen, ReplayOptions(points_topic="/points"))
-    assert summary.dropped == {"cloud not organised": 1}
-    assert "/points: cloud not organised: 3072x1 points; accepted: " in summary.problem
+    assert summary.dropped == {"cloud not organized": 1}
+    assert "/points: cloud not organized: 3072x1 points; accepted: " in summary.problem

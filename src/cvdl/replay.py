@@ -197,7 +197,7 @@ class _Run:
         if still:
             self._runner.tally.warn(
                 "stamps stand still",
-                f"the stamps of {' and '.join(still)} are zero or do not change: colour and "
+                f"the stamps of {' and '.join(still)} are zero or do not change: color and "
                 "depth are paired by the time of recording",
             )
         self._interrupt = _Interrupt()

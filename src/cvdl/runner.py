@@ -267,7 +267,7 @@ class Runner:
                 planeless = 1 - sum(found.has_plane) / len(found.has_plane)
                 values["frames without a support plane (%)"] = f"{100 * planeless:.0f}"
         if self._source.registration.note:
-            values["depth"] = "registered to colour here"
+            values["depth"] = "registered to color here"
         if self._device:
             values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
         if doubt:
@@ -295,7 +295,7 @@ class Runner:
             height, width = found.labels.shape
             raise MessageError(
                 "sizes differ",
-                f"segmentation/labels {width}x{height}, colour {frame.camera.width}x"
+                f"segmentation/labels {width}x{height}, color {frame.camera.width}x"
                 f"{frame.camera.height}",
             )
         if not found.objects or frame_id == frame.frame_id:

@@ -243,7 +243,7 @@ def test_ambiguous_and_unusable_point_clouds_are_errors(bag_with):
     with pytest.raises(BagError, match="choose one: --points-topic /a/points or /b/points"):
         find_topics(bag_with({"/a/points": "cloud", "/b/points": "cloud"}))
     bag = bag_with({"/p": "bare cloud", "/c": "color"})
-    with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p does not serve: clo"):
+    with pytest.raises(BagError, match=r"there is no depth topic in it.*; /p cannot be used: clo"):
         find_topics(bag)
     assert find_topics(bag, points="/p").is_cloud  # the frames report the fault
     with pytest.raises(BagError, match="/c holds no messages of type sensor_msgs/msg/PointCloud2"):
@@ -350,6 +350,6 @@ def test_topics_are_described_with_encoding_and_size(bag_with):
     images = image_topics(bag)
     assert images["/c"].size == (64, 48)
     assert images["/z"].kind == "depth"
-    first, second = describe_topics(bag, images, {"/c": "colour"}).splitlines()
-    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- colour"
+    first, second = describe_topics(bag, images, {"/c": "color"}).splitlines()
+    assert " ".join(first.split()) == "/c sensor_msgs/msg/Image 1 message rgb8 64x48 <- color"
     assert second.endswith("16UC1; compressedDepth png")  # its data is not an image

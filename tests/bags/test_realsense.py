@@ -118,7 +118,7 @@ def test_a_replay_registers_depth_to_color(tmp_path, recording, scene):
 
     summary = replay(recording.write(tmp_path / "viewer.bag"), tmp_path / "out", perceive)
     assert summary.frames == COUNT
-    assert f"depth of {DEPTH} is registered to colour here" in summary.registration
+    assert f"depth of {DEPTH} is registered to color here" in summary.registration
     cameras = (
         Camera(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
         for width, height, matrix in (

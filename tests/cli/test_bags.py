@@ -24,7 +24,7 @@ def test_info(bag):
     assert rows == [
         f"{DEPTH_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz 16UC1 64x48 <- depth",
         "/camera/color/camera_info sensor_msgs/msg/CameraInfo 5 messages 30.0 Hz <- camera_info",
-        f"{COLOR_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz rgb8 64x48 <- colour",
+        f"{COLOR_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz rgb8 64x48 <- color",
     ]
     assert lines[5] == "A replay uses the marked topics."
 

@@ -118,7 +118,7 @@ def test_other_layouts(detector, tmp_path):
     write_scenes(tmp_path / "osd", {"scene1": scene}, Camera(100, 80, 90, 90, 49.5, 39.5))
     args = ["--data", tmp_path / "osd", "--dataset", "osd", "--json", tmp_path / "o.json"]
     with pytest.raises(
-        ValueError, match=r"it finds Tin_Can, mug; labelled are object\. .*agnostic"
+        ValueError, match=r"it finds Tin_Can, mug; the data set has object\. .*agnostic"
     ):
         run(*args)
     run(*args, "--class-agnostic")

@@ -42,6 +42,6 @@ def test_a_window_forgets_what_is_old():
 
 def test_a_summary_names_the_most_frequent_causes():
     assert summary_of(Counter()) == "no frame dropped"
-    assert summary_of(Counter({"no colour": 2})) == "2 dropped: no colour"
+    assert summary_of(Counter({"no color": 2})) == "2 dropped: no color"
     some = Counter({"rare": 1, "size": 3, "stamp": 2})
     assert summary_of(some) == "6 dropped: size, stamp and others"

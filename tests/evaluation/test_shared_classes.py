@@ -42,7 +42,9 @@ def test_classes_are_matched_by_name():
 
 def test_no_common_class_is_an_error():
     classes = [f"thing{number}" for number in range(9)]
-    with pytest.raises(InputError, match=r"thing5 and 3 more; labelled are object\. .*agnostic"):
+    with pytest.raises(
+        InputError, match=r"thing5 and 3 more; the data set has object\. .*agnostic"
+    ):
         SharedClasses.between(classes, ["object"])
 
 

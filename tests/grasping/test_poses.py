@@ -222,7 +222,7 @@ def test_collisions_of_plates_of_any_thickness_are_found(look, solid, elevation,
     settings = {"plate_thickness": thickness, "clearance": 0, "approach": "plane"}
     narrow, wide = (view.rectangle((0, 0, 0.1), X, length) for length in (0.03, 0.08))
     assert why(view, narrow, **settings) == "gripper meets the object"
-    assert why(view, wide, **settings) == "gripper meets a neighbour"
+    assert why(view, wide, **settings) == "gripper meets a neighbor"
 
 
 def test_plates_that_collide_with_the_table_are_refused(look, solid):
@@ -238,7 +238,7 @@ def test_a_plate_from_the_side_that_collides_with_the_table_is_refused(look, sol
     assert why(view, view.rectangle((0, -0.03, 0.01), X, 0.08)) == "plates meet the table"
 
 
-@pytest.mark.parametrize(("gap", "expected"), [(0.012, "gripper meets a neighbour"), (0.04, "")])
+@pytest.mark.parametrize(("gap", "expected"), [(0.012, "gripper meets a neighbor"), (0.04, "")])
 def test_a_plate_must_not_collide_with_a_neighbor(look, solid, gap, expected):
     """The plates stand 5 mm beside the box, are 10 mm thick and keep 4 mm."""
     box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
@@ -250,7 +250,7 @@ def test_a_plate_must_not_collide_with_a_neighbor(look, solid, gap, expected):
 def test_unsegmented_objects_are_neighbors_too(look, solid):
     box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
     view = look(box, solid((0.067, 0, 0.05), (0.06, 0.08, 0.1), label=0), elevation=60)
-    assert why(view, view.rectangle((0, 0, 0.1), X, 0.06)) == "gripper meets a neighbour"
+    assert why(view, view.rectangle((0, 0, 0.1), X, 0.06)) == "gripper meets a neighbor"
 
 
 def test_the_palm_must_not_collide_with_a_neighbor(look, solid):
@@ -260,7 +260,7 @@ def test_the_palm_must_not_collide_with_a_neighbor(look, solid):
     view = look(box, wall)
     rectangles = view.rectangle((0, 0, 0.05), X, 0.05)
     assert why(view, rectangles, approach="plane") == ""
-    assert why(view, rectangles, approach="plane", plate_width=0.1) == "gripper meets a neighbour"
+    assert why(view, rectangles, approach="plane", plate_width=0.1) == "gripper meets a neighbor"
 
 
 def test_plates_that_collide_with_the_object_are_refused(view):

@@ -144,9 +144,11 @@ def test_what_is_missing_is_named(frame, color, info, lacks, missing):
     ((cause, sentence),) = doubts(color, depth, info, registration=registered)
     assert cause == "frame ids differ"
     assert re.search(
-        f"colour is in frame 'optical', depth in 'depth': .* missing: {missing}", sentence
+        f"color is in frame 'optical', depth in 'depth': .* registration lacks {missing}", sentence
     )
-    with pytest.raises(MessageError, match=r"sizes differ: colour 64x48, depth 32x24; .*missing: "):
+    with pytest.raises(
+        MessageError, match=r"sizes differ: color 64x48, depth 32x24; .*registration lacks "
+    ):
         read_frame(color, small, info, registration=registered)
 
 

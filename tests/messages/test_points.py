@@ -60,7 +60,7 @@ def test_a_cloud_of_a_part_of_the_camera(frame, cloud_of):
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({"height": 1, "width": 48 * 64}, "cloud not organised: 3072x1 points; accepted: clouds w"),
+        ({"height": 1, "width": 48 * 64}, "cloud not organized: 3072x1 points; accepted: clouds w"),
         ({"fields": []}, "cloud without points: its fields are none; accepted: x, y, z"),
         ({"data": np.zeros(99, np.uint8)}, "wrong cloud data length: 99 bytes"),
         ({"row_step": 5}, "wrong cloud data length"),
@@ -78,10 +78,10 @@ def test_clouds_that_cannot_be_used(frame, change, found, cloud_of):
 def test_a_cloud_without_color(frame, cloud_of):
     message = cloud_of(frame)
     message.fields = [*message.fields[:3], SimpleNamespace(name="intensity", offset=24, datatype=7)]
-    assert source_fault(message).startswith("cloud without colour")
+    assert source_fault(message).startswith("cloud without color")
     assert points_description(message) == "x y z intensity"
     with pytest.raises(
-        MessageError, match="cloud without colour: its fields are x, y, z, intensity"
+        MessageError, match="cloud without color: its fields are x, y, z, intensity"
     ):
         images_of(message)
 

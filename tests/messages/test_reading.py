@@ -384,7 +384,7 @@ def test_every_millimetre_comes_back_through_the_depth_image(value):
 
 
 def test_an_unknown_encoding_is_named_with_those_accepted():
-    with pytest.raises(MessageError, match=r"unknown colour encoding: 'jpeg'; accepted: rgb8"):
+    with pytest.raises(MessageError, match=r"unknown color encoding: 'jpeg'; accepted: rgb8"):
         read_color(image(RGB, "jpeg"))
     with pytest.raises(
         MessageError, match=r"unknown depth encoding: 'rgb8'; accepted: 16UC1, mono"
@@ -511,7 +511,7 @@ def test_frame_takes_stamp_and_frame_id_from_colour():
     ("color", "depth", "info", "found"),
     [
         (RGB[:5], MILLIMETRES, camera_info(), "camera_info 8x6, its images 8x5; accepted"),
-        (RGB, MILLIMETRES[:, :7], camera_info(), "colour 8x6, depth 7x6; accepted"),
+        (RGB, MILLIMETRES[:, :7], camera_info(), "color 8x6, depth 7x6; accepted"),
         (RGB, MILLIMETRES, camera_info(16, 11), "camera_info 16x11, its images 8x6; accepted"),
     ],
 )
@@ -563,10 +563,10 @@ def test_intrinsics_in_the_projection_alone(nothing):
         (
             np.full((16, 16), 850, np.float32),
             "32FC1",
-            "is in metres, .* 850 metres: .* millimetres",
+            "is in meters, .* 850 meters: .* millimeters",
         ),
-        (np.full((16, 16), 2500.0), "64FC1", "is in metres, .* 2500 metres: .* millimetres"),
-        (np.full((16, 16), 1, np.uint16), "16UC1", "is in millimetres, .* 1 millim.* send metres"),
+        (np.full((16, 16), 2500.0), "64FC1", "is in meters, .* 2500 meters: .* millimeters"),
+        (np.full((16, 16), 1, np.uint16), "16UC1", "is in millimeters, .* 1 millim.* send meters"),
         (np.full((16, 16), 850, np.uint16), "16UC1", ""),
         (np.full((16, 16), 0.85, np.float32), "32FC1", ""),
         (np.full((16, 16), np.nan, np.float32), "32FC1", ""),

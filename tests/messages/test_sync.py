@@ -35,9 +35,9 @@ def test_equal_stamps_match_at_once_in_any_order_of_arrival():
             assert run(list(order))[0] == [(0, 0), (33, 33)], order
     sync = RgbdSync()
     sync.add_camera_info("info")
-    sync.add_color(5, "colour")
+    sync.add_color(5, "color")
     (match,) = sync.add_depth(5, "depth")
-    assert (match.color, match.depth, match.camera_info) == ("colour", "depth", "info")
+    assert (match.color, match.depth, match.camera_info) == ("color", "depth", "info")
 
 
 def test_a_lost_image_does_not_shift_the_pairs_that_follow():
@@ -46,7 +46,7 @@ def test_a_lost_image_does_not_shift_the_pairs_that_follow():
     events = [(t, s) for s in stamps for t in ("d", "c") if (t, s) != ("c", 17)]
     matches, sync = run(events)
     assert matches == [(s, s) for s in stamps if s != 17]
-    assert sync.dropped == {"depth without colour": 1}
+    assert sync.dropped == {"depth without color": 1}
 
 
 def test_the_nearer_of_two_partners_wins():
@@ -109,7 +109,7 @@ def test_slop_is_the_limit():
     assert run([("c", 0), ("d", 10)], slop_s=0.010)[0] == [(0, 10)]
     matches, sync = run([("c", 0), ("d", 11)], slop_s=0.010)
     assert matches == []
-    assert sync.dropped == {"colour without depth": 1, "depth without colour": 1}
+    assert sync.dropped == {"color without depth": 1, "depth without color": 1}
 
 
 def test_camera_info_that_comes_late_and_the_latest_is_used():
@@ -146,7 +146,7 @@ def test_a_topic_that_never_comes_is_named():
     for i in range(30):
         sync.add_color(i * 33 * MS, i)
     assert sync.complaint() == "no messages on /depth and /info (but 30 on /color)"
-    assert sync.dropped == {"colour without depth": 20}
+    assert sync.dropped == {"color without depth": 20}
     sync.add_camera_info("info")
     for i in range(20, 25):
         sync.add_depth(i * 33 * MS, i)
@@ -413,7 +413,7 @@ def test_without_stamps_what_arrives_together_pairs(color, depth):
     assert len(matches) >= 55
     assert all(match.color == match.depth for match in matches)
     assert sync.by_arrival >= 55
-    assert "colour and depth are paired by the time of arrival" in sync.doubt()
+    assert "color and depth are paired by the time of arrival" in sync.doubt()
     assert sync.complaint() == ""
 
 

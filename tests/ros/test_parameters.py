@@ -21,7 +21,7 @@ def test_a_parameter_is_what_its_field_declares():
     specs = {spec.name: spec for spec in parameters_of(PerceptionNodeConfig)}
     spec = specs["segmentation.max_range"]
     assert (spec.default, spec.low, spec.high, spec.live) == (3.0, 0.2, 20.0, True)
-    assert "metres" in spec.description
+    assert "meters" in spec.description
     assert specs["grasp.approach"].description.endswith("One of: surface, plane.")
     assert not specs["grasp.weights"].live
     assert all(spec.description for spec in specs.values())

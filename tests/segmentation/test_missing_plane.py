@@ -12,9 +12,9 @@ NAN = np.float32(np.nan)
     ("median", "share", "cause"),
     [
         (1.0, 0.0, "no depth"),
-        (1200.0, 0.9, "wrong unit of depth, perhaps millimetres"),
-        (0.0012, 0.9, "wrong unit of depth, perhaps metres"),
-        (0.0012, 0.01, "wrong unit of depth, perhaps metres"),
+        (1200.0, 0.9, "wrong unit of depth, perhaps millimeters"),
+        (0.0012, 0.9, "wrong unit of depth, perhaps meters"),
+        (0.0012, 0.01, "wrong unit of depth, perhaps meters"),
         (6.0, 0.9, "too far, most of it beyond segmentation.max_range, 3 m"),
         (0.12, 0.9, "too near"),
         (0.8, 0.03, "too few depth readings"),

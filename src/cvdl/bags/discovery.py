@@ -174,7 +174,7 @@ def find_topics(
         (cloud,) = clouds
         near = (name for name in infos if _namespace(name) == _namespace(cloud))
         return RgbdTopics(cloud, cloud, info or next(near, ""))
-    faults = "".join(f"; {n} does not serve: {i.fault}" for n, i in images.items() if i.fault)
+    faults = "".join(f"; {n} cannot be used: {i.fault}" for n, i in images.items() if i.fault)
     encodings = " with one of the encodings {}, or {}" + faults
     for what, found, accepted in (
         ("color", colors, encodings.format(", ".join(COLOR_ENCODINGS), "compressed")),
@@ -192,7 +192,7 @@ def find_topics(
     best = [topics for topics in fitness if fitness[topics] == highest]
     chosen = best[-1]
     if chosen.is_cloud:
-        raise fail(f"{chosen.color} would serve as both color and depth")
+        raise fail(f"{chosen.color} cannot be both color and depth")
     if len(best) > 1:
         options = {
             "--color-topic": {topics.color for topics in best},

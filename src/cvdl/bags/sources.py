@@ -139,7 +139,7 @@ class Ros2Source(_RosbagsSource):
             ext: Any = connection.ext
             if ext.serialization_format != "cdr":
                 _log.warning(
-                    "%s: %s is skipped: its messages are serialised as %s; accepted: cdr",
+                    "%s: %s is skipped: its messages are serialized as %s; accepted: cdr",
                     reader.path,
                     connection.topic,
                     ext.serialization_format,

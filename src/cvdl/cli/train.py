@@ -52,7 +52,7 @@ def command(
         Kind,
         typer.Argument(
             help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
-            "the class of what is in a box, for the detector rcnn."
+            "the class of the object in a box, for the detector rcnn."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],

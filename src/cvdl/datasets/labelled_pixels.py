@@ -46,7 +46,7 @@ class LabelledPixels:
         if len(sample.labels) >= CROWD or background >= IGNORED:
             raise InputError(
                 f"{sample.name}: {len(sample.labels)} objects of {background} classes; at most "
-                f"{CROWD - 1} of {IGNORED - 1} can be told apart"
+                f"{CROWD - 1} of {IGNORED - 1} are supported"
             )
         things = np.full(sample.frame.depth.shape, NOTHING, np.uint8)
         for row in np.argsort(-sample.masks.sum(axis=(1, 2)), kind="stable"):

@@ -45,7 +45,7 @@ def draw_precision_recall(path: Path, report: DetectionReport) -> None:
         mean = report.precision[rows].mean(axis=0)
         curves.insert(0, (_title("all classes", report.ap50, report.boxes), mean))
     if not curves:
-        curves.append(("nothing is labelled", np.full(len(RECALLS), nan)))
+        curves.append(("nothing is labeled", np.full(len(RECALLS), nan)))
     figure, panels = curve_panels(len(curves), margin=0.6, least_size=(4.2, 3.6))
     figure.suptitle("AP50 and number of boxes", fontsize=10)
     figure.supxlabel("recall", fontsize=10)
@@ -74,7 +74,7 @@ def draw_confusion(path: Path, report: DetectionReport) -> None:
     if not isnan(report.threshold):
         title = f"overlap ≥ 0.5, score ≥ {report.threshold:.2f} (the best F1, {report.f1:.3f})"
     names = [*report.classes, "background"]
-    confusion_chart(path, report.confusion, names, title, "labelled", "found")
+    confusion_chart(path, report.confusion, names, title, "labeled", "found")
 
 
 def worst_mistakes(mistakes: Sequence[Mistake], count: int) -> list[Mistake]:

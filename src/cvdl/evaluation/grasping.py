@@ -167,7 +167,7 @@ def score_grasp_detector(
         results.append(GraspResult(sample.name, sample.object_id, best, overlap, latency))
     recognition = None
     if isinstance(detector, GraspJudge) and len(data):
-        views = tracked(data, "recognising", console)
+        views = tracked(data, "recognizing", console)
         recognition = reduce(add, (_recognition(detector, sample) for sample in views))
     return GraspScores(tuple(results), recognition)
 

@@ -67,5 +67,5 @@ def worst_views(
         truth = LabelledPixels.of(sample, len(data.classes)).class_map
         maps = truth, class_map(sample.frame)
         pictures += [class_picture(sample.frame.color, each, data.classes) for each in maps]
-        captions += [f"{name}: labelled", f"predicted; mean IoU {iou:.3f}"]
+        captions += [f"{name}: labeled", f"predicted; mean IoU {iou:.3f}"]
     return contact_sheet(pictures, captions)

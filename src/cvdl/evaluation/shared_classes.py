@@ -43,7 +43,7 @@ class SharedClasses:
         if not names:
             raise InputError(
                 "the detector and the data set have no class in common: it finds "
-                f"{_some(detector)}; labelled are {_some(data)}. To score boxes without their "
+                f"{_some(detector)}; the data set has {_some(data)}. To score boxes without their "
                 "class names, use --class-agnostic"
             )
         unknown = tuple(name for name in data if name not in names)

@@ -47,35 +47,35 @@ class GraspConfig(Settings):
         0.015,
         ge=0.0,
         le=0.5,
-        description="Of two grasps closer than this, metres, and at a similar angle, the better "
+        description="Of two grasps closer than this, meters, and at a similar angle, the better "
         "is kept.",
     )
     min_angle: float = Field(
         30.0, ge=0.0, le=90.0, description="Largest difference of similar angles, degrees."
     )
     min_opening: float = Field(
-        0.0, ge=0.0, le=0.5, description="Smallest opening of the gripper, metres."
+        0.0, ge=0.0, le=0.5, description="Smallest opening of the gripper, meters."
     )
     max_opening: float = Field(
-        0.1, ge=0.005, le=1.0, description="Largest opening of the gripper, metres."
+        0.1, ge=0.005, le=1.0, description="Largest opening of the gripper, meters."
     )
     plate_thickness: float = Field(
         0.01,
         ge=0.001,
         le=0.1,
-        description="Thickness of a plate (finger pad), along the opening, metres.",
+        description="Thickness of a plate (finger pad), along the opening, meters.",
     )
     plate_width: float = Field(
-        0.02, ge=0.002, le=0.2, description="Width of a plate, across the opening, metres."
+        0.02, ge=0.002, le=0.2, description="Width of a plate, across the opening, meters."
     )
     plate_length: float = Field(
-        0.05, ge=0.005, le=0.5, description="Length of a plate, from the palm to the tip, metres."
+        0.05, ge=0.005, le=0.5, description="Length of a plate, from the palm to the tip, meters."
     )
     insertion: float = Field(
         0.02,
         ge=0.0,
         le=0.5,
-        description="How far the tips reach past the nearest point of the object, metres; less "
+        description="How far the tips reach past the nearest point of the object, meters; less "
         "where they would touch the table.",
     )
     approach: Literal["surface", "plane"] = Field(
@@ -88,7 +88,7 @@ class GraspConfig(Settings):
         0.004,
         ge=0.0,
         le=0.1,
-        description="Distance kept between the gripper and what it must not touch, metres.",
+        description="Distance kept between the gripper and what it must not touch, meters.",
     )
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ REASONS = (
     "no depth between the plates",
     "opening out of reach",
     "plates meet the table",
-    "gripper meets a neighbour",
+    "gripper meets a neighbor",
     "gripper meets the object",
 )
 _NO_OBJECT, _NO_DEPTH, _OPENING, _TABLE, _NEIGHBOUR, _OBJECT = range(len(REASONS))

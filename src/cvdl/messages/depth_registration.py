@@ -125,7 +125,7 @@ class DepthRegistration:
         if not self.note:
             how = "the same frame" if is_same_frame else "by tf"
             self.note = (
-                f"depth of {self._depth_topic} is registered to colour here: from frame "
+                f"depth of {self._depth_topic} is registered to color here: from frame "
                 f"{frame_of(depth)!r} to {frame_of(color)!r} ({how}), with the intrinsics of "
                 f"{self._info_topic}"
             )

@@ -183,18 +183,18 @@ def read_color(message: Any) -> NDArray[np.uint8]:
     encoding = _COLOR.get(message.encoding)
     if encoding is None:
         raise MessageError(
-            "unknown colour encoding",
+            "unknown color encoding",
             f"{message.encoding!r}; accepted: {', '.join(_COLOR)}, or a CompressedImage",
         )
     if message.width % encoding.block:
         raise MessageError(
             "odd width",
-            f"{message.width} pixels; {message.encoding} stores colour for two pixels together",
+            f"{message.width} pixels; {message.encoding} stores one color for each two pixels",
         )
     if message.height * encoding.planes % 2:
         raise MessageError(
             "odd height",
-            f"{message.height} pixels; {message.encoding} stores colour for two pixels together",
+            f"{message.height} pixels; {message.encoding} stores one color for each two pixels",
         )
     pixels = pixels_of(
         message, encoding.dtype, encoding.channels, message.height * encoding.planes // 2
@@ -232,11 +232,11 @@ def depth_scale_doubt(message: Any) -> tuple[str, str] | None:
     values = raw[np.isfinite(raw) & (raw > 0)]
     if not len(values):
         return None
-    unit, in_metres = ("millimetres", 1000) if raw.dtype.kind == "u" else ("metres", 1)
+    unit, in_metres = ("millimeters", 1000) if raw.dtype.kind == "u" else ("meters", 1)
     median = float(np.median(values))
     if _NEAREST_M <= median / in_metres <= _FARTHEST_M:
         return None
-    likely = "metres" if unit == "millimetres" else "millimetres"
+    likely = "meters" if unit == "millimeters" else "millimeters"
     return (
         "unit of depth",
         f"depth is {message.encoding}, which is in {unit}, but the median of its values is "

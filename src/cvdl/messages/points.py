@@ -132,14 +132,14 @@ def _check(message: Any) -> dict[str, Any]:
     names = f"its fields are {', '.join(fields) or 'none'}"
     if message.height < 2 or message.width < 2:
         raise MessageError(
-            "cloud not organised",
+            "cloud not organized",
             f"{message.width}x{message.height} points; accepted: clouds with a row and a column "
             "for each pixel of the camera, such as /camera/depth_registered/points",
         )
     if not all(name in fields for name in "xyz"):
         raise MessageError("cloud without points", f"{names}; accepted: x, y, z and rgb or rgba")
     if not any(name in fields for name in _COLORS):
-        raise MessageError("cloud without colour", f"{names}; accepted: x, y, z and rgb or rgba")
+        raise MessageError("cloud without color", f"{names}; accepted: x, y, z and rgb or rgba")
     return fields
 
 
@@ -159,7 +159,7 @@ def _points_of(message: Any) -> NDArray[Any]:
             "unknown layout of a cloud",
             f"datatypes {[int(fields[name].datatype) for name in wanted]} of {', '.join(wanted)} "
             f"at offsets {offsets} in points of {message.point_step} bytes; accepted: FLOAT32 or "
-            "FLOAT64 (7, 8) coordinates, colour packed into 4 bytes",
+            "FLOAT64 (7, 8) coordinates, color packed into 4 bytes",
         )
     data = np.frombuffer(message.data, np.uint8)
     if message.row_step < width * message.point_step or len(data) != message.row_step * height:
@@ -236,5 +236,5 @@ def _not_optical(message: Any) -> MessageError:
     return MessageError(
         "cloud not of a camera",
         f"the points, in frame {message.header.frame_id!r}, do not lie where a camera sees them; "
-        "accepted: an organised cloud in the camera's optical frame (z forward, x right, y down)",
+        "accepted: an organized cloud in the camera's optical frame (z forward, x right, y down)",
     )

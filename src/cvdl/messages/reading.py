@@ -69,10 +69,10 @@ def read_frame(
     if registration is not None:
         meters = registration(color, depth, meters, camera)
     if meters.shape != picture.shape[:2]:
-        sizes = f"colour {picture.shape[1]}x{picture.shape[0]}, depth {meters.shape[1]}x"
-        sizes += f"{meters.shape[0]}; accepted: the same size, with depth registered to colour"
+        sizes = f"color {picture.shape[1]}x{picture.shape[0]}, depth {meters.shape[1]}x"
+        sizes += f"{meters.shape[0]}; accepted: the same size, with depth registered to color"
         if registration is not None and registration.missing:
-            sizes += f"; to register it here, this is missing: {registration.missing}"
+            sizes += f"; registration lacks {registration.missing}"
         raise MessageError("sizes differ", sizes)
     return RgbdFrame(picture, meters, camera, stamp_ns(color), color.header.frame_id)
 
@@ -113,15 +113,15 @@ def doubts(
     if not color.header.frame_id:
         yield (
             "no frame id",
-            "colour has an empty frame_id, and so have the results: RViz and tf2 cannot place them",
+            "color has an empty frame_id, and so have the results: RViz and tf2 cannot place them",
         )
     missing = registration.missing if registration is not None else ""
     if missing or (registration is None and frame_of(color) != frame_of(depth)):
         yield (
             "frame ids differ",
-            f"colour is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
-            "depth must be registered to colour, otherwise masks are shifted"
-            + (f"; to register it here, this is missing: {missing}" if missing else ""),
+            f"color is in frame {color.header.frame_id!r}, depth in {depth.header.frame_id!r}: "
+            "depth must be registered to color, otherwise masks are shifted"
+            + (f"; registration lacks {missing}" if missing else ""),
         )
     doubt = depth_scale_doubt(depth)
     if doubt is not None:

@@ -110,8 +110,8 @@ class RgbdSync:
         slop_s: float = DEFAULT_SLOP_S,
         queue_size: int = DEFAULT_QUEUE,
     ) -> None:
-        self._color = _Stream(color, "colour without depth")
-        self._depth = _Stream(depth, "depth without colour")
+        self._color = _Stream(color, "color without depth")
+        self._depth = _Stream(depth, "depth without color")
         self._camera_info_topic = camera_info
         self._slop_ns = round(slop_s * 1e9)
         self._queue_size = queue_size
@@ -190,13 +190,13 @@ class RgbdSync:
         miss = f", the closest are {self._nearest_ns / 1e9:g} s apart" if self._nearest_ns else ""
         return (
             f"no stamps of {topics[0]} and {topics[1]} within {self._slop_ns / 1e9:g} s"
-            f"{miss} ({heard}): raise the slop, or turn on the driver's synchronisation"
+            f"{miss} ({heard}): raise the slop, or turn on the driver's synchronization"
         )
 
     def doubt(self) -> str:
         """What is wrong with the input although it matches, in a sentence; else empty."""
         if self._is_by_arrival and (still := self._arrivals.still()):
-            return f"{still}: colour and depth are paired by the time of arrival; {_STAMPING}"
+            return f"{still}: color and depth are paired by the time of arrival; {_STAMPING}"
         if losses := self._arrivals.losses():
             return f"{losses}: {LARGE_IMAGES}"
         return ""

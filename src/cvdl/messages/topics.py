@@ -283,7 +283,7 @@ TOPICS: dict[str, ResultTopic] = {
             "vision_msgs/msg/Detection2DArray",
             "detection_node",
             "with `detector.track`: the same detections in the same order; `id` is the track "
-            "number, the same in every message for the same thing",
+            "number, the same in every message for the same object",
             _tracks,
             needs=_DETECTIONS,
         ),

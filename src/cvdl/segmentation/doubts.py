@@ -34,7 +34,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
             "gaps in the depth",
             f"{empty:.0%} of the pixels have no depth, many of them in small gaps, which are "
             "interpolated. Likely causes are registration from a sensor of lower resolution, a "
-            "decimation filter or lost lines: use depth of the resolution of the colour image, "
+            "decimation filter or lost lines: use depth of the resolution of the color image, "
             "or a hole-filling filter",
         )
     elif _EMPTY < empty < 1:  # an empty image has no support plane, which has its own message
@@ -63,8 +63,8 @@ def support_doubts(
             yield (
                 "tilted support",
                 f"the support plane is tilted by {tilt:.0f} degrees against gravity: it may be a "
-                "wall, the transform of the camera may be wrong, or the frame that is taken for "
-                "upright is not (segmentation.up_frame names another)",
+                "wall, the transform of the camera may be wrong, or the z axis of the upright "
+                "frame does not point up (set another frame with segmentation.up_frame)",
             )
     elif plane.normal @ IMAGE_SIDES.get(setting, IMAGE_SIDES["top"]) < -_POINTS_DOWN:
         if setting in IMAGE_SIDES:

@@ -55,9 +55,9 @@ def missing_plane(depth: NDArray[np.float32], max_range: float) -> MissingPlane:
         return MissingPlane("no depth", 0.0, float("nan"))
     share, median = len(readings) / depth.size, float(np.median(readings))
     if median > _MAX_METERS:
-        cause = "wrong unit of depth, perhaps millimetres in 32FC1, which is in metres"
+        cause = "wrong unit of depth, perhaps millimeters in 32FC1, which is in meters"
     elif median < _MIN_METERS:
-        cause = "wrong unit of depth, perhaps metres in 16UC1, which is in millimetres"
+        cause = "wrong unit of depth, perhaps meters in 16UC1, which is in millimeters"
     elif np.count_nonzero(readings <= max_range) < _SOME * len(readings):
         cause = f"too far, most of it beyond segmentation.max_range, {max_range:g} m"
     elif median < _NEAR:

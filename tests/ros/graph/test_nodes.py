@@ -496,7 +496,7 @@ def test_bad_input(start, wire, tabletops, said):
     half = np.zeros(160 * 120, np.uint16).tobytes()
     faults = [
         ("sizes differ", {"depth": {"width": 160, "height": 120, "step": 320, "data": half}}),
-        ("unknown colour encoding", {"color": {"encoding": "jpeg"}}),
+        ("unknown color encoding", {"color": {"encoding": "jpeg"}}),
         ("unknown depth encoding", {"depth": {"encoding": "8UC1"}}),
         ("wrong image step", {"color": {"step": 12}}),
         ("wrong image data length", {"depth": {"data": b"12"}}),

@@ -84,9 +84,9 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     (found,) = heard[:1]
     np.testing.assert_array_equal(np.asarray(found.data), np.asarray(expected.data))
     assert wait_until(
-        lambda: report and diagnosed(report).get("depth") == "registered to colour here"
+        lambda: report and diagnosed(report).get("depth") == "registered to color here"
     )
-    assert sum("is registered to colour here" in each.msg for each in log) == 1
+    assert sum("is registered to color here" in each.msg for each in log) == 1
 
 
 def test_waiting_for_what_registers_depth_is_no_warning(start, wire, tabletop, caplog):
@@ -121,7 +121,7 @@ def test_a_cloud_without_rows_is_dropped_and_said(start, wire, tabletop, cloud_o
     cloud = cloud_of(tabletop, types=message_type)
     cloud.width, cloud.height = cloud.width * cloud.height, 1
     wire.publish("/perception/points", cloud)
-    assert wait_until(lambda: any("/perception/points: cloud not organised" in s for s in said))
+    assert wait_until(lambda: any("/perception/points: cloud not organized" in s for s in said))
 
 
 def test_depth_as_png_under_a_plain_name(start, wire, tabletop):

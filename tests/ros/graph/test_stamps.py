@@ -66,7 +66,7 @@ def test_without_stamps_images_pair_by_arrival_and_that_is_said_once(run, color,
     assert node._camera.source.pairs >= 40
     assert wait_until(lambda: said(words))
     (sentence,) = said(words)
-    assert "colour and depth are paired by the time of arrival" in sentence
+    assert "color and depth are paired by the time of arrival" in sentence
     assert "raise the slop" not in sentence
 
 
