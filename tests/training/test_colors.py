@@ -1,4 +1,4 @@
-"""The colours of a training set."""
+"""The colors of a training set."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from cvdl.training.colors import color_statistics
 
 
 class Views:
-    """Views of one shade each, that note which have been read."""
+    """Views of one color each, which record the indices that are read."""
 
     def __init__(self, count):
         self.count, self.read = count, []
@@ -23,14 +23,14 @@ class Views:
         return SimpleNamespace(frame=SimpleNamespace(color=color))
 
 
-def test_statistics_are_those_of_all_pixels():
+def test_statistics_are_over_all_pixels():
     mean, deviation = color_statistics(Views(3))
     np.testing.assert_allclose(mean, [100, 50, 0.5])
     np.testing.assert_allclose(deviation[:2], [100, 50])
-    np.testing.assert_allclose(deviation[2], 1)  # an even colour has none to divide by
+    np.testing.assert_allclose(deviation[2], 1)  # a uniform channel
 
 
-def test_of_many_views_an_even_choice_is_read():
+def test_at_most_200_evenly_spaced_views_are_read():
     views = Views(1001)
     color_statistics(views)
     assert len(views.read) == 200

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Line:
-    """Learns y = 2 x + 1 through a network with everything that draws or keeps a state."""
+    """Learns y = 2 x + 1 with a network with everything that draws or keeps a state."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         torch.manual_seed(5)
@@ -72,7 +72,7 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
         assert torch.equal(a[name], b[name]), name
 
 
-def test_without_a_terminal_every_epoch_is_told_in_a_line(tmp_path):
+def test_without_a_terminal_every_epoch_prints_one_line(tmp_path):
     settings, out = SETTINGS.model_copy(update={"epochs": 4}), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         fit(Line(stop_after=2), settings, out, console=Console(file=StringIO()))
@@ -83,7 +83,7 @@ def test_without_a_terminal_every_epoch_is_told_in_a_line(tmp_path):
     assert re.fullmatch(r"epoch 4 of 4: loss [\d.]+, score -[\d.]+", last)
 
 
-def test_learns_and_writes_what_it_says(tmp_path):
+def test_training_learns_and_writes_the_documented_files(tmp_path):
     task, out = Line(), tmp_path / "run"
     console = Console(file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     history = fit(task, SETTINGS.model_copy(update={"epochs": 60}), out, console=console)
@@ -118,7 +118,7 @@ def test_learns_and_writes_what_it_says(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_resumed_equals_uninterrupted(optimizer, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(optimizer, tmp_path):
     settings = SETTINGS.model_copy(update={"optimizer": optimizer, "clip": 1.0, "warmup": 3})
     straight = fit(Line(), settings, tmp_path / "straight")
     for stop in (0, 4, 9):
@@ -140,8 +140,8 @@ def test_resumed_equals_uninterrupted(optimizer, tmp_path):
     assert_equal(again.model.state_dict(), best[0])
 
 
-def test_killed_without_warning_it_goes_on(tmp_path):
-    """SIGKILL in the middle of an epoch, in a process of its own."""
+def test_a_killed_run_can_be_resumed(tmp_path):
+    """SIGKILL in the middle of an epoch, in another process."""
     script = f"""
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -163,7 +163,7 @@ fit(Killed(), SETTINGS, Path(sys.argv[1]))
     assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
 
 
-def test_same_seed_same_result_and_the_callers_random_numbers_stay(tmp_path):
+def test_the_seed_determines_the_result_and_the_global_generator_is_untouched(tmp_path):
     states = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.manual_seed(77)
@@ -177,7 +177,7 @@ def test_same_seed_same_result_and_the_callers_random_numbers_stay(tmp_path):
     assert not torch.equal(states[0]["0.weight"], states[2]["0.weight"])
 
 
-def test_stops_early_and_keeps_the_best(tmp_path):
+def test_training_stops_early_and_keeps_the_best_epoch(tmp_path):
     class Worse(Line):
         scores = iter([0.1, 0.5, 0.3, 0.5, 0.2, 0.9])
 
@@ -195,13 +195,13 @@ def test_stops_early_and_keeps_the_best(tmp_path):
 
 
 class Unscored(Line):
-    """Whose score is undefined, as the average precision of views without a box."""
+    """The score is undefined, like the average precision of views without boxes."""
 
     def validate(self):
         return {"score": float("nan"), "other": 1.0}
 
 
-def test_without_a_score_no_patience_ends_and_the_last_is_kept(tmp_path):
+def test_without_a_score_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path):
     settings = SETTINGS.model_copy(update={"patience": 1, "epochs": 4})
     history = fit(Unscored(), settings, tmp_path / "run")
     assert (len(history.epochs), history.best_epoch, history.best_score) == (4, 3, None)
@@ -210,7 +210,7 @@ def test_without_a_score_no_patience_ends_and_the_last_is_kept(tmp_path):
     assert cv2.imread(str(tmp_path / "run" / "curves.png")) is not None
 
 
-def test_without_a_score_resumed_equals_uninterrupted(tmp_path):
+def test_without_a_score_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     settings = SETTINGS.model_copy(update={"epochs": 4})
     fit(Unscored(), settings, tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
@@ -219,7 +219,7 @@ def test_without_a_score_resumed_equals_uninterrupted(tmp_path):
     assert_equal(*(load_file(tmp_path / n / "best.safetensors") for n in ("straight", "killed")))
 
 
-def test_schedules():
+def test_learning_rate_schedules():
     settings = SETTINGS.model_copy(update={"epochs": 8, "learning_rate": 1.0})
     rates = {
         name: [settings.model_copy(update={"schedule": name}).rate(t) for t in (0, 2, 4, 6, 8)]
@@ -232,7 +232,7 @@ def test_schedules():
     assert [rising.rate(t) for t in (0, 1, 4, 6)] == [0, 0.25, 1, 1]
 
 
-def test_decay_is_for_weights_alone(tmp_path):
+def test_biases_and_norms_have_no_weight_decay(tmp_path):
     class Still(Line):
         def loss(self, batch):
             return {"loss": sum((some * 0).sum() for some in self.model.parameters())}
@@ -279,7 +279,7 @@ def test_mixed_precision_and_channels_last(tmp_path):
     )
 
 
-def test_refuses_what_it_must_not_touch(tmp_path):
+def test_other_files_and_runs_are_not_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     for resume in (False, True):
         with pytest.raises(TrainingError, match="not a training run"):
@@ -304,7 +304,7 @@ def test_refuses_what_it_must_not_touch(tmp_path):
     assert [file.name for file in out.iterdir()] == ["run.json"]
 
 
-def test_an_earlier_run_comes_back_unless_the_next_one_trains(tmp_path):
+def test_an_earlier_run_is_restored_if_the_next_one_trains_nothing(tmp_path):
     out = tmp_path / "run"
     fit(Line(), SETTINGS, out)
     before = (out / "best.safetensors").read_bytes()
@@ -330,14 +330,14 @@ def test_a_run_behind_a_link_is_replaced_where_it_is(tmp_path):
     assert [path.name for path in run.parent.iterdir()] == ["run"]
 
 
-def test_a_run_that_has_trained_nothing_is_no_run(tmp_path):
+def test_a_run_that_has_trained_nothing_is_replaced(tmp_path):
     prepare_run(tmp_path / "run", {"epochs": 1}, resume=False)
     for resume in (False, True):
         prepare_run(tmp_path / "run", {"epochs": 2}, resume)
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == {"epochs": 2}
 
 
-def test_bad_input(tmp_path, monkeypatch):
+def test_invalid_input_raises(tmp_path, monkeypatch):
     class Empty(Line):
         def batches(self, epoch, generator):
             return []
@@ -363,7 +363,7 @@ def test_bad_input(tmp_path, monkeypatch):
             fit(Line(), SETTINGS, tmp_path / "run", resume=True)
 
 
-def test_nothing_is_unpickled(tmp_path):
+def test_checkpoints_do_not_unpickle_objects(tmp_path):
     class Bomb:
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "exploded"),))
@@ -375,7 +375,7 @@ def test_nothing_is_unpickled(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_history_of_nothing_can_be_drawn(tmp_path):
+def test_an_empty_history_can_be_drawn(tmp_path):
     history = History()
     assert history.best_epoch == -1
     history.draw(tmp_path / "curves.png")

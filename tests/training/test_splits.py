@@ -1,4 +1,4 @@
-"""Parts of the data: every view in one, objects whole where they must be, balanced."""
+"""Every view is in one part, parts are balanced, and objects stay together if required."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_parts_are_disjoint_complete_and_keep_objects_together(ids, by, seed):
 
 
 @pytest.mark.parametrize("by", ["image", "object"])
-def test_every_view_is_tested_on_once_in_balanced_folds(by):
+def test_every_view_is_in_one_of_the_balanced_test_folds(by):
     all_folds = folds(OBJECTS, 5, by, validation=0.2, seed=3)
     tested = np.concatenate([fold.test for fold in all_folds])
     assert sorted(tested) == list(range(30))
@@ -48,7 +48,7 @@ def test_every_view_is_tested_on_once_in_balanced_folds(by):
         assert sorted(np.concatenate(parts(fold))) == list(range(30))
 
 
-def test_shares_are_met():
+def test_the_parts_have_the_given_shares():
     some = split(OBJECTS, 0.25, 0.2)
     assert [len(part) for part in parts(some)] == [18, 6, 6]  # a quarter of what is not tested on
     some = split(OBJECTS, 0.5, 0.5)
@@ -58,7 +58,7 @@ def test_shares_are_met():
 
 
 @pytest.mark.parametrize("by", ["image", "object"])
-def test_seed_decides(by):
+def test_the_seed_determines_the_split(by):
     def lists(seed):
         some = [split(OBJECTS, 0.2, 0.2, by, seed), *folds(OBJECTS, 5, by, 0.1, seed)]
         return [part.tolist() for split in some for part in parts(split)]
@@ -67,7 +67,7 @@ def test_seed_decides(by):
     assert lists(1) != lists(2)
 
 
-def test_too_few():
+def test_too_few_views_or_objects_raise():
     with pytest.raises(InputError, match="5 folds of 3 objects; expected 2 to that many"):
         folds(list("aabbcc"), 5, "object")
     with pytest.raises(InputError, match="1 folds of 6 views"):

@@ -6,13 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["LOAD_TIME", "Settings"]
-
-#: ``json_schema_extra`` of a field that is read only when a node is configured, as networks are
-#: loaded and topics subscribed to. All other fields can be changed while a node runs.
-LOAD_TIME: dict[str, Any] = {"load_time": True}
+__all__ = ["Settings", "setting"]
 
 
 class Settings(BaseModel):
@@ -29,3 +25,17 @@ class Settings(BaseModel):
         if isinstance(value, str | Path) and str(value).startswith("~"):
             return type(value)(os.path.expanduser(value))
         return value
+
+
+def setting(default: Any, description: str, *, load_time: bool = False, **limits: Any) -> Any:
+    """Declare a field of settings.
+
+    Args:
+        default: its default value.
+        description: a sentence for help, docs and ROS parameters.
+        load_time: whether it is read only when a node is configured, as networks are loaded and
+            topics are subscribed to. All other fields can be changed while a node runs.
+        limits: ``ge``, ``gt``, ``le``, ``lt`` as of ``pydantic.Field``.
+    """
+    extra: dict[str, Any] | None = {"load_time": True} if load_time else None
+    return Field(default, description=description, json_schema_extra=extra, **limits)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from cvdl.core.registry import NameIn
-from cvdl.core.settings import LOAD_TIME, Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.detection.registry import DETECTORS
 
 __all__ = ["DetectionConfig"]
@@ -16,42 +14,34 @@ __all__ = ["DetectionConfig"]
 class DetectionConfig(Settings):
     """Settings of the detection stage: YAML keys, ROS parameters and CLI options alike."""
 
-    enable: bool = Field(
-        True, description="Whether to detect and name objects.", json_schema_extra=LOAD_TIME
+    enable: bool = setting(True, "Whether to detect and name objects.", load_time=True)
+    detector: Annotated[str, NameIn(DETECTORS)] = setting(
+        DETECTORS.default, "Detector that finds and names objects.", load_time=True
     )
-    detector: Annotated[str, NameIn(DETECTORS)] = Field(
-        DETECTORS.default,
-        description="Detector that finds and names objects.",
-        json_schema_extra=LOAD_TIME,
-    )
-    weights: str = Field(
+    weights: str = setting(
         "",
-        description="File of the detector, or, for torchvision's detectors, the name of weights "
+        "File of the detector, or, for torchvision's detectors, the name of weights "
         "to download (COCO_V1); empty: the package's file.",
-        json_schema_extra=LOAD_TIME,
+        load_time=True,
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto",
-        description="Device of the networks; auto: a GPU if there is one.",
-        json_schema_extra=LOAD_TIME,
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
     )
-    min_score: float = Field(
-        0.4, ge=0.0, le=1.0, description="Detections with a lower score are ignored."
-    )
-    use_segments: bool = Field(
+    min_score: float = setting(0.4, "Detections with a lower score are ignored.", ge=0.0, le=1.0)
+    use_segments: bool = setting(
         True,
-        description="Whether the detector gets the boxes of the segmented objects; detectors "
+        "Whether the detector gets the boxes of the segmented objects; detectors "
         "that propose all boxes themselves ignore it.",
     )
-    min_overlap: float = Field(
-        0.3,  # 0.5 names 10 % fewer: the depth of thin parts is often missing
+    min_overlap: float = setting(
+        0.3,  # 0.5 names 10 % fewer objects: the depth of thin parts is often missing
+        "Smallest overlap (intersection over union) between a detection and the "
+        "segmented object that it names.",
         ge=0.05,
         le=1.0,
-        description="Smallest overlap (intersection over union) between a detection and the "
-        "segmented object that it names.",
     )
-    track: bool = Field(
+    track: bool = setting(
         False,
-        description="Whether to track detections from frame to frame; needs cvdl[tracking].",
-        json_schema_extra=LOAD_TIME,
+        "Whether to track detections from frame to frame; needs cvdl[tracking].",
+        load_time=True,
     )

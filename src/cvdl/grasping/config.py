@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from cvdl.core.registry import NameIn
-from cvdl.core.settings import LOAD_TIME, Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.grasping.registry import GRASP_DETECTORS
 
 __all__ = ["GraspConfig"]
@@ -16,79 +16,61 @@ __all__ = ["GraspConfig"]
 class GraspConfig(Settings):
     """Settings of the grasp stage: YAML keys, ROS parameters and CLI options alike."""
 
-    enable: bool = Field(
-        True,
-        description="Whether to find grasps.",
-        json_schema_extra=LOAD_TIME,
+    enable: bool = setting(True, "Whether to find grasps.", load_time=True)
+    detector: Annotated[str, NameIn(GRASP_DETECTORS)] = setting(
+        GRASP_DETECTORS.default, "Detector that ranks the rectangles.", load_time=True
     )
-    detector: Annotated[str, NameIn(GRASP_DETECTORS)] = Field(
-        GRASP_DETECTORS.default,
-        description="Detector that ranks the rectangles.",
-        json_schema_extra=LOAD_TIME,
-    )
-    weights: str = Field(
+    weights: str = setting(
         "",
-        description="Weights file (.safetensors) of the detector; empty: the package's file.",
-        json_schema_extra=LOAD_TIME,
+        "Weights file (.safetensors) of the detector; empty: the package's file.",
+        load_time=True,
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto",
-        description="Device of the networks; auto: a GPU if there is one.",
-        json_schema_extra=LOAD_TIME,
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
     )
-    candidates: int = Field(
-        64, ge=1, le=5000, description="Number of rectangles requested from the detector."
+    candidates: int = setting(
+        64, "Number of rectangles requested from the detector.", ge=1, le=5000
     )
-    max_per_object: int = Field(
-        5, ge=1, le=1000, description="Largest number of grasps per object."
-    )
-    max_grasps: int = Field(50, ge=1, le=5000, description="Largest number of grasps per frame.")
-    min_distance: float = Field(
+    max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
+    max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)
+    min_distance: float = setting(
         0.015,
+        "Of two grasps closer than this, meters, and at a similar angle, the better is kept.",
         ge=0.0,
         le=0.5,
-        description="Of two grasps closer than this, meters, and at a similar angle, the better "
-        "is kept.",
     )
-    min_angle: float = Field(
-        30.0, ge=0.0, le=90.0, description="Largest difference of similar angles, degrees."
+    min_angle: float = setting(
+        30.0, "Largest difference of similar angles, degrees.", ge=0.0, le=90.0
     )
-    min_opening: float = Field(
-        0.0, ge=0.0, le=0.5, description="Smallest opening of the gripper, meters."
+    min_opening: float = setting(0.0, "Smallest opening of the gripper, meters.", ge=0.0, le=0.5)
+    max_opening: float = setting(0.1, "Largest opening of the gripper, meters.", ge=0.005, le=1.0)
+    plate_thickness: float = setting(
+        0.01, "Thickness of a plate (finger pad), along the opening, meters.", ge=0.001, le=0.1
     )
-    max_opening: float = Field(
-        0.1, ge=0.005, le=1.0, description="Largest opening of the gripper, meters."
+    plate_width: float = setting(
+        0.02, "Width of a plate, across the opening, meters.", ge=0.002, le=0.2
     )
-    plate_thickness: float = Field(
-        0.01,
-        ge=0.001,
-        le=0.1,
-        description="Thickness of a plate (finger pad), along the opening, meters.",
+    plate_length: float = setting(
+        0.05, "Length of a plate, from the palm to the tip, meters.", ge=0.005, le=0.5
     )
-    plate_width: float = Field(
-        0.02, ge=0.002, le=0.2, description="Width of a plate, across the opening, meters."
-    )
-    plate_length: float = Field(
-        0.05, ge=0.005, le=0.5, description="Length of a plate, from the palm to the tip, meters."
-    )
-    insertion: float = Field(
+    insertion: float = setting(
         0.02,
+        "How far the tips reach past the nearest point of the object, meters; less "
+        "where they would touch the table.",
         ge=0.0,
         le=0.5,
-        description="How far the tips reach past the nearest point of the object, meters; less "
-        "where they would touch the table.",
     )
-    approach: Literal["surface", "plane"] = Field(
+    approach: Literal["surface", "plane"] = setting(
         "surface",
-        description="Direction of approach: against the normal of the object's surface between "
+        "Direction of approach: against the normal of the object's surface between "
         "the plates (of the table where the gripper cannot approach that way), or "
         "always against the normal of the table.",
     )
-    clearance: float = Field(
+    clearance: float = setting(
         0.004,
+        "Distance kept between the gripper and what it must not touch, meters.",
         ge=0.0,
         le=0.1,
-        description="Distance kept between the gripper and what it must not touch, meters.",
     )
 
     @model_validator(mode="after")

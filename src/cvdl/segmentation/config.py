@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 
 __all__ = ["SegmentationConfig"]
 
@@ -14,33 +14,31 @@ __all__ = ["SegmentationConfig"]
 class SegmentationConfig(Settings):
     """Settings of the tabletop segmentation: keys in YAML, ROS parameters and CLI options."""
 
-    max_range: float = Field(
-        3.0, ge=0.2, le=20.0, description="Depth readings farther than this are ignored, meters."
+    max_range: float = setting(
+        3.0, "Depth readings farther than this are ignored, meters.", ge=0.2, le=20.0
     )
-    min_plane_area: float = Field(
+    min_plane_area: float = setting(
         0.0,
+        "Smallest visible area of the support plane, square meters; 0: only its "
+        "share of the view counts.",
         ge=0.0,
         le=10.0,
-        description="Smallest visible area of the support plane, square meters; 0: only its "
-        "share of the view counts.",
     )
-    min_height: float = Field(
-        0.008, ge=0.002, le=0.2, description="Objects lower than this are ignored, meters."
+    min_height: float = setting(
+        0.008, "Objects lower than this are ignored, meters.", ge=0.002, le=0.2
     )
-    max_height: float = Field(
-        0.6, ge=0.02, le=3.0, description="Points higher above the plane are ignored, meters."
+    max_height: float = setting(
+        0.6, "Points higher above the plane are ignored, meters.", ge=0.02, le=3.0
     )
-    min_pixels: int = Field(
-        150, ge=20, le=100_000, description="Objects with fewer pixels are ignored."
-    )
-    up: Literal["auto", "tf", "top", "bottom", "left", "right"] = Field(
+    min_pixels: int = setting(150, "Objects with fewer pixels are ignored.", ge=20, le=100_000)
+    up: Literal["auto", "tf", "top", "bottom", "left", "right"] = setting(
         "auto",
-        description="Up direction: a side of the image, or tf, by a frame whose z axis points "
+        "Up direction: a side of the image, or tf, by a frame whose z axis points "
         "up; auto: tf if such a frame is known.",
     )
-    up_frame: str = Field(
+    up_frame: str = setting(
         "",
-        description="Frame of tf whose z axis points up; empty: the first of map, odom, world, "
+        "Frame of tf whose z axis points up; empty: the first of map, odom, world, "
         "base_footprint and base_link that tf connects to the camera.",
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 
 __all__ = ["SimulationConfig"]
 
@@ -12,21 +12,20 @@ __all__ = ["SimulationConfig"]
 class SimulationConfig(Settings):
     """What scenes are drawn from."""
 
-    width: int = Field(640, ge=64, le=1920, description="Image width, pixels.")
-    height: int = Field(480, ge=48, le=1200, description="Image height, pixels.")
-    min_objects: int = Field(
+    width: int = setting(640, "Image width, pixels.", ge=64, le=1920)
+    height: int = setting(480, "Image height, pixels.", ge=48, le=1200)
+    min_objects: int = setting(
         2,
+        "Smallest number of objects on the table; an object that finds no place is skipped.",
         ge=0,
         le=20,
-        description="Smallest number of objects on the table; an object that finds no place is "
-        "skipped.",
     )
-    max_objects: int = Field(8, ge=1, le=20, description="Largest number of objects on the table.")
-    min_elevation: float = Field(
-        20.0, ge=10, le=90, description="Lowest elevation of the camera above the table, degrees."
+    max_objects: int = setting(8, "Largest number of objects on the table.", ge=1, le=20)
+    min_elevation: float = setting(
+        20.0, "Lowest elevation of the camera above the table, degrees.", ge=10, le=90
     )
-    max_elevation: float = Field(
-        90.0, ge=10, le=90, description="Highest elevation of the camera above the table, degrees."
+    max_elevation: float = setting(
+        90.0, "Highest elevation of the camera above the table, degrees.", ge=10, le=90
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import (
@@ -41,29 +41,25 @@ _DRAW_EVERY = 10.0  # seconds; epochs of small models are shorter than drawing t
 class TrainingSettings(Settings):
     """Settings of the training loop."""
 
-    epochs: int = Field(50, ge=1, description="Largest number of epochs.")
-    batch_size: int = Field(16, ge=1, description="Samples per step.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="Optimizer.")
-    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of the schedule.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
-    weight_decay: float = Field(0.0, ge=0, description="Weight decay; biases and norms have none.")
-    schedule: Literal["constant", "cosine", "step"] = Field(
+    epochs: int = setting(50, "Largest number of epochs.", ge=1)
+    batch_size: int = setting(16, "Samples per step.", ge=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = setting("adamw", "Optimizer.")
+    learning_rate: float = setting(1e-3, "Highest learning rate of the schedule.", gt=0)
+    momentum: float = setting(0.9, "Momentum of sgd.", ge=0, lt=1)
+    weight_decay: float = setting(0.0, "Weight decay; biases and norms have none.", ge=0)
+    schedule: Literal["constant", "cosine", "step"] = setting(
         "cosine",
-        description="Learning rate over time; cosine: down to 0; step: a tenth after half of the "
+        "Learning rate over time; cosine: down to 0; step: a tenth after half of the "
         "epochs, a hundredth after three quarters.",
     )
-    warmup: float = Field(0.0, ge=0, description="Epochs in which the learning rate rises from 0.")
-    patience: int = Field(
-        0,
-        ge=0,
-        description="Stop after this many epochs without a better validation score; 0: never.",
+    warmup: float = setting(0.0, "Epochs in which the learning rate rises from 0.", ge=0)
+    patience: int = setting(
+        0, "Stop after this many epochs without a better validation score; 0: never.", ge=0
     )
-    clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0: no limit.")
-    mixed_precision: bool = Field(False, description="bfloat16 where it is safe: faster.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same result.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device; auto: a GPU if there is one."
-    )
+    clip: float = setting(0.0, "Largest norm of the gradient; 0: no limit.", ge=0)
+    mixed_precision: bool = setting(False, "bfloat16 where it is safe: faster.")
+    seed: int = setting(0, "The same seed gives the same result.", ge=0)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "Device; auto: a GPU if there is one.")
 
     def rate(self, progress: float) -> float:
         """The learning rate after ``progress`` epochs."""

@@ -16,7 +16,7 @@ SETTINGS = HogTraining(negatives=10, hard_negatives=10)
 
 
 class Shapes:
-    """Views with a disc and a bar each, in other places."""
+    """Views with a disc and a bar each, at random positions."""
 
     classes = ("disc", "bar")
 
@@ -51,7 +51,7 @@ def ap50(detector, data, proposals=False):
     return scores.report().ap50
 
 
-def test_it_learns_two_shapes_slid_over_images_and_in_given_boxes(tmp_path):
+def test_it_learns_two_shapes_in_sliding_windows_and_in_given_boxes(tmp_path):
     data = Shapes(12)
     detector = train_hog(data, data, SETTINGS, tmp_path / "run")
     assert ap50(detector, data) > 0.9
@@ -60,7 +60,7 @@ def test_it_learns_two_shapes_slid_over_images_and_in_given_boxes(tmp_path):
     assert float(metadata["score"]) > 0.9
 
 
-def test_the_second_round_learns_the_first_ones_false_alarms(tmp_path):
+def test_the_second_round_learns_the_false_alarms_of_the_first(tmp_path):
     data = Shapes(6)
     one = train_hog(data, Shapes(0), HogTraining(negatives=1, hard_negatives=0), tmp_path / "one")
     two = train_hog(data, Shapes(0), HogTraining(negatives=1, hard_negatives=20), tmp_path / "two")
@@ -77,7 +77,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     whole = train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "whole")
 
     class Killed(Shapes):
-        """A power cut while false alarms are looked for."""
+        """Interrupted during the search for false alarms."""
 
         reads = 0
 
@@ -100,7 +100,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1])
-def test_a_class_without_examples_is_never_told(kept, tmp_path):
+def test_a_class_without_examples_is_never_predicted(kept, tmp_path):
     class OnlyOne(Shapes):
         def __getitem__(self, index):
             whole = super().__getitem__(index)
@@ -115,7 +115,7 @@ def test_a_class_without_examples_is_never_told(kept, tmp_path):
     assert chances[:, 1 - kept].max() == 0
 
 
-def test_bad_input_is_said(tmp_path):
+def test_invalid_input_raises(tmp_path):
     with pytest.raises(InputError, match="no view"):
         train_hog(Shapes(3, boxes=False), Shapes(0), SETTINGS, tmp_path / "a")
     with pytest.raises(InputError, match="no view"):
@@ -126,7 +126,7 @@ def test_bad_input_is_said(tmp_path):
         train_hog(Shapes(1), other, SETTINGS, tmp_path / "c")
 
 
-def test_nothing_beside_what_fills_the_picture_is_said(tmp_path):
+def test_views_without_background_raise(tmp_path):
     class Filled(Shapes):
         def __getitem__(self, index):
             view = super().__getitem__(index)

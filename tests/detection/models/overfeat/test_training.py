@@ -1,4 +1,4 @@
-"""The sliding-window detector's targets are what they should be, and it learns."""
+"""Training of the sliding-window detector: windows, targets, learning and resuming."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ CLASSES = ("disc", "square")
 
 
 class Shapes:
-    """Views with a dark disc and a bright square each, all in other places."""
+    """Views with a dark disc and a bright square each, at random positions."""
 
     classes = CLASSES
 
@@ -66,7 +66,7 @@ def settings(epochs=2, windows=16, batch_size=4):
     return OverfeatTraining(training=training, windows=windows)
 
 
-def test_a_window_shows_what_is_in_its_middle_and_of_its_size():
+def test_a_window_shows_the_object_at_its_center_and_of_its_size():
     color = np.zeros((200, 300, 3), np.uint8)
     boxes = np.array([[80.0, 60, 120, 100], [200, 60, 240, 70]])
     views = sample(color, boxes, np.array([4, 7]))
@@ -89,29 +89,29 @@ def test_a_window_shows_what_is_in_its_middle_and_of_its_size():
     np.testing.assert_allclose(wanted[6], [-0.25, -0.0625, 0.25, 0.0625])
 
 
-def test_of_two_objects_the_window_shows_the_one_nearer_its_centre():
+def test_of_two_objects_a_window_shows_the_one_nearer_to_its_center():
     boxes = np.array([[40.0, 40, 80, 80], [48, 40, 88, 80]])
     views = sample(np.zeros((200, 200, 3), np.uint8), boxes, np.array([1, 0]))
     labels, _ = window_targets(np.array([[61.0, 60, 80], [67, 60, 80]]), views, 2)
     assert labels.tolist() == [1, 0]
 
 
-def test_crowds_are_neither_shown_nor_background():
+def test_windows_on_crowds_are_ignored():
     boxes = np.array([[40.0, 40, 80, 80]])
     views = sample(np.zeros((200, 200, 3), np.uint8), boxes, np.array([1]), crowd=np.array([True]))
     labels, _ = window_targets(np.array([[60.0, 60, 80], [45, 60, 80], [180, 180, 79]]), views, 2)
     assert labels.tolist() == [-1, -1, 2]
 
 
-def test_without_boxes_all_is_background():
+def test_without_boxes_every_window_is_background():
     views = sample(np.zeros((100, 100, 3), np.uint8), np.zeros((0, 4)), np.zeros(0, int))
     labels, boxes = window_targets(np.array([[50.0, 50, 79]]), views, 2)
     assert labels.tolist() == [2]
     assert not boxes.any()
 
 
-def test_a_window_is_cut_as_the_pyramid_shows_it():
-    """At scale 1 the very pixels; past the edges the fill."""
+def test_a_window_is_cut_as_in_the_pyramid():
+    """At scale 1 it has the same pixels; outside of the image it is filled."""
     color = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
     fill = np.array([1, 2, 3], np.uint8)
     inside = cut_window(color, np.array([10, 15, WINDOW]), fill)
@@ -124,8 +124,8 @@ def test_a_window_is_cut_as_the_pyramid_shows_it():
     np.testing.assert_array_equal(double, inside)
 
 
-def test_batches_show_what_they_say_and_have_both_kinds():
-    """The edges that a window's box tells lie where the colours change, mirrored or not."""
+def test_boxes_fit_the_windows_of_a_batch():
+    """The edges of a window's box are where the colors change, mirrored or not."""
     data = Shapes(6)
     task = OverfeatTask(data, Shapes(0), settings(windows=30))
     batches = task.batches(0, torch.Generator().manual_seed(3))
@@ -172,13 +172,13 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     whole = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "whole")
 
     class Killed(Shapes):
-        """A power cut in the second epoch."""
+        """Interrupted in the second epoch."""
 
         reads = 0
 
         def __getitem__(self, index):
             self.reads += 1
-            if self.reads > 4 + 4 + 1:  # the colours' statistics, an epoch, and one view more
+            if self.reads > 4 + 4 + 1:  # one look, the statistics of the colors and an epoch
                 raise KeyboardInterrupt
             return super().__getitem__(index)
 
@@ -189,7 +189,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_without_validation_the_last_epoch_is_kept_and_nothing_stops_it(tmp_path):
+def test_without_validation_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path):
     chosen = settings(3)
     chosen = chosen.model_copy(
         update={"training": chosen.training.model_copy(update={"patience": 1})}
@@ -199,8 +199,8 @@ def test_without_validation_the_last_epoch_is_kept_and_nothing_stops_it(tmp_path
     assert (len(history["epochs"]), history["best_epoch"], history["best_score"]) == (3, 2, None)
 
 
-def test_a_batch_of_views_that_teach_nothing_is_passed_over(tmp_path):
-    """A crowd all over a picture is neither things nor background."""
+def test_a_batch_without_windows_is_skipped(tmp_path):
+    """A crowd that fills the image leaves neither objects nor background."""
 
     class Crowded(Shapes):
         def __getitem__(self, index):
@@ -218,7 +218,7 @@ def test_a_batch_of_views_that_teach_nothing_is_passed_over(tmp_path):
     assert np.isfinite(history["epochs"][0]["train/loss"])
 
 
-def test_bad_input_is_said(tmp_path):
+def test_invalid_input_raises(tmp_path):
     for nothing in (Shapes(0), Shapes(2, boxes=False)):
         with pytest.raises(InputError, match="no view has a labelled box"):
             trainer().train(nothing, Shapes(0), settings(), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Training of the classifier of crops: boxes and labels, learning, going on."""
+"""Training of the classifier of crops: boxes and classes, learning and resuming."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS, COLS = 96, 128
 
 
 class Shapes:
-    """Views of two shapes each, of random colours on random grey."""
+    """Views with two shapes each, of random colors on random gray."""
 
     classes = SHAPES
 
@@ -84,7 +84,7 @@ def iou(a, b):
     return shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared)
 
 
-def test_boxes_are_labelled_by_the_thing_they_overlap():
+def test_boxes_have_the_class_of_the_object_that_they_overlap():
     sample = Shapes(1)[0]
     found = sample_boxes(sample, 4, 64, np.random.default_rng(0))
     assert len(found.boxes) == 64
@@ -115,14 +115,14 @@ def test_a_tiny_image_has_boxes_too():
     assert (found.labels == 0).any()
 
 
-def test_a_view_without_things_gives_boxes_of_nothing():
+def test_a_view_without_objects_gives_background_boxes():
     sample = Shapes(1)[0]
     none = DetectionSample("a", sample.frame, np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool))
     found = sample_boxes(none, 4, 10, np.random.default_rng(0))
     assert found.labels.tolist() == [4] * 10
 
 
-def test_what_is_in_a_crowd_is_not_asked():
+def test_boxes_in_crowds_are_skipped():
     sample = Shapes(1)[0]
     boxes = np.concatenate([sample.boxes[:1], [[64.0, 0, COLS, ROWS]]])
     crowd = DetectionSample("a", sample.frame, boxes, sample.labels, np.array([False, True]))
@@ -136,7 +136,7 @@ def test_what_is_in_a_crowd_is_not_asked():
     assert len(sample_boxes(everywhere, 4, 8, np.random.default_rng(0)).boxes) == 0
 
 
-def test_a_mirrored_crop_is_moved_the_other_way():
+def test_the_shift_of_a_mirrored_crop_is_mirrored():
     sample = Shapes(1)[0]
     box = np.array([[20.0, 10, 60, 50]])
     labelled = LabelledBoxes(
@@ -149,7 +149,7 @@ def test_a_mirrored_crop_is_moved_the_other_way():
     torch.testing.assert_close(changed.deltas[~mirrored], plain.deltas[~mirrored])
     torch.testing.assert_close(changed.deltas[mirrored, 1:], plain.deltas[mirrored, 1:])
     one, other = changed.crops[mirrored][0], changed.crops[~mirrored][0]
-    torch.testing.assert_close(one.flip(2), other)  # of one view, the same colours
+    torch.testing.assert_close(one.flip(2), other)  # of one view, with the same colors
     moved = refined_boxes(torch.tensor(box).float(), plain.deltas[:1], (ROWS, COLS))
     np.testing.assert_allclose(moved, box + 5, atol=1e-4)
 
@@ -168,7 +168,7 @@ def test_it_learns_four_shapes_and_where_they_are(tmp_path):
 
 
 class Stopped(Shapes):
-    """Views that are killed in the second epoch, after a look, the statistics and an epoch."""
+    """Views that raise in the second epoch, after one look, the color statistics and an epoch."""
 
     reads = 0
 
@@ -195,7 +195,7 @@ def test_without_validation_the_last_epoch_is_kept(tmp_path):
     assert len(trainer().train(data, Shapes(0), settings(1), tmp_path / "run").classes) == 4
 
 
-def test_nothing_to_train_on_is_said(tmp_path):
+def test_nothing_to_train_on_raises(tmp_path):
     with pytest.raises(InputError, match="no view"):
         trainer().train(Shapes(0), Shapes(0), settings(), tmp_path / "run")
 

@@ -1,4 +1,4 @@
-"""The default detector learns, and its targets are what they should be."""
+"""Training of the default detector: views, targets, losses, learning and resuming."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def settings(epochs, steps=2, **more):
 
 
 @pytest.mark.slow
-def test_it_learns_four_pictures(tmp_path):
+def test_it_learns_four_images(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     how = settings(1, 120, mixed_precision=True)
     model = trainer().train(views, Views(), how, tmp_path / "run")
@@ -74,7 +74,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
 
 
-def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
+def test_views_without_boxes_raise(tmp_path):
     empty = DetectionSample(
         "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     )
@@ -83,7 +83,7 @@ def test_views_without_a_box_are_nothing_to_train_on(tmp_path):
 
 
 def test_boxes_follow_the_view():
-    """What is inside the moved box is what was inside the labelled one."""
+    """A moved box contains what the labelled box contained."""
     batch = stacked([LabelledImage.of(sample(3))] * 20, np.random.default_rng(0))
     torch.manual_seed(0)
     images, scales, boxes, labels = random_views(batch)
@@ -91,7 +91,7 @@ def test_boxes_follow_the_view():
     for image, scale, some, names in zip(images, scales, boxes, labels, strict=True):
         if image[3:7].any() and scale[0].any():
             assert scale[0][scale[1] > 0.99].max() == pytest.approx(0.8 / 560, rel=0.4)
-        if not image[:3].any():  # colour taken away
+        if not image[:3].any():  # color was dropped
             continue
         for box, label in zip(some[names >= 0], names[names >= 0], strict=True):
             x_min, y_min, x_max, y_max = (box / 2).round().int()
@@ -159,7 +159,7 @@ def test_images_of_several_sizes_make_one_batch():
     assert batch.labels.tolist() == [[0, 1], [0, 1]]
 
 
-def test_cells_that_tell_the_box_and_nothing_elsewhere_are_right():
+def test_correct_proposals_have_a_low_loss():
     truth = torch.tensor([[[40.0, 24, 72, 56], [0, 0, 0, 0]]])  # the first anchor's; cell 6, 4
     labels = torch.tensor([[5, -1]])
     logits, boxes = (
@@ -176,7 +176,7 @@ def test_cells_that_tell_the_box_and_nothing_elsewhere_are_right():
     assert proposal_loss(logits, boxes, truth, labels)[0] > missed
 
 
-def test_a_thin_thing_has_a_cell():
+def test_a_thin_object_has_a_cell():
     truth = torch.tensor([[[41.0, 10, 45, 90]]])
     boxes = torch.zeros(1, len(SIZES), 12, 16, 4) + truth[0, 0]
     logits = torch.zeros(1, len(SIZES), 12, 16)
@@ -184,7 +184,7 @@ def test_a_thin_thing_has_a_cell():
     assert place > 0
 
 
-def test_of_two_things_that_want_a_cell_the_nearer_has_it():
+def test_a_cell_predicts_the_nearer_of_two_objects():
     truth = torch.tensor([[[20.0, 20, 50, 50], [28, 20, 58, 50]]])  # middles at 35 and 43
     assigned, has = objects_of_cells(truth, torch.tensor([[0, 1]]), 12, 16)
     assert has[0, 0, 4, 4]
@@ -192,7 +192,7 @@ def test_of_two_things_that_want_a_cell_the_nearer_has_it():
     assert assigned[0, 0, 4, 5] == 1  # at 44
 
 
-def test_regions_are_of_the_thing_they_overlap_or_of_none():
+def test_regions_show_the_object_that_they_overlap_or_none():
     truth = torch.tensor([[[10.0, 10, 50, 50], [100, 100, 140, 180], [0, 0, 0, 0]]])
     proposals = torch.tensor([[[12.0, 12, 52, 52], [200, 200, 240, 240], [30, 30, 70, 70]]])
     boxes, label, wanted = regions(proposals, truth, torch.tensor([[7, 3, -1]]))
@@ -204,16 +204,16 @@ def test_regions_are_of_the_thing_they_overlap_or_of_none():
     assert set(label.tolist()) == {7, 3, -1}
 
 
-def test_regions_are_half_of_things_at_most_then_what_is_believed_most():
-    thing = torch.tensor([10.0, 10, 50, 50])
-    nothing = torch.tensor([200.0, 200, 240, 240]) + torch.arange(60)[:, None]
-    proposals = torch.cat([thing.expand(40, 4), nothing])[None]
-    boxes, label, _ = regions(proposals, thing[None, None], torch.tensor([[2]]))
+def test_at_most_half_of_the_regions_show_objects_and_the_best_others_follow():
+    shown = torch.tensor([10.0, 10, 50, 50])
+    empty = torch.tensor([200.0, 200, 240, 240]) + torch.arange(60)[:, None]
+    proposals = torch.cat([shown.expand(40, 4), empty])[None]
+    boxes, label, _ = regions(proposals, shown[None, None], torch.tensor([[2]]))
     assert (label == 2).sum() == (label == -1).sum() == len(label) / 2
-    torch.testing.assert_close(boxes[0, 16:], nothing[:16])
+    torch.testing.assert_close(boxes[0, 16:], empty[:16])
 
 
-def test_the_right_class_and_box_cost_nothing():
+def test_the_loss_of_the_correct_class_and_box_is_zero():
     boxes = torch.tensor([[10.0, 10, 50, 50], [60, 60, 90, 90]])
     logits = torch.full((2, 3), -20.0)
     logits[0, 1] = 20.0
@@ -223,7 +223,7 @@ def test_the_right_class_and_box_cost_nothing():
     assert wrong[0] > 10
 
 
-def test_the_focal_loss_is_least_at_the_share():
+def test_the_focal_loss_is_smallest_at_the_target():
     losses = [
         float(quality_focal_loss(torch.logit(torch.tensor([p])), torch.tensor([0.7])))
         for p in (0.5, 0.7, 0.9)

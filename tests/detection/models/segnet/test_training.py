@@ -1,4 +1,4 @@
-"""SegNet learns, and its views keep the labels where they belong."""
+"""Training of SegNet: views, weights, learning and resuming."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ def settings(epochs, steps=2, **more):
 
 
 @pytest.mark.slow
-def test_it_learns_four_pictures(tmp_path):
+def test_it_learns_four_images(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     model = trainer().train(views, Views(), settings(1, 60), tmp_path / "run")
     figures = score_class_maps(model.class_map, views, views.classes).figures()
@@ -83,7 +83,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
 
 
-def test_what_cannot_be_learnt_from(tmp_path):
+def test_views_without_masks_raise(tmp_path):
     with pytest.raises(InputError, match="view3 has boxes without masks"):
         trainer().train(Views([sample(3, masks=False)]), Views(), settings(1), tmp_path / "a")
     empty = sample(0)
@@ -110,8 +110,8 @@ def test_classes_and_borders_follow_the_image():
     """The color shows the class, also in the view: within a pixel, and less in the mean."""
     off, met = [], 0
     for seed in range(30):
-        picture = MaskedImage.of(sample(seed), 2)
-        (view,), (classes,), (meeting,) = views_of(picture, seed)
+        image = MaskedImage.of(sample(seed), 2)
+        (view,), (classes,), (meeting,) = views_of(image, seed)
         outside = view[HAS_COLOR] == 0
         assert (classes[1:-1, 1:-1][outside[1:-1, 1:-1]] == IGNORED).all()
         np.testing.assert_array_equal(meeting == IGNORED, classes >= 2)
@@ -150,21 +150,21 @@ def test_the_normals_are_mirrored_with_the_image():
     columns = np.arange(320)
     tilted.frame.depth[:] = 0.8 / (1 + 0.001 * columns)
     tilted.frame.color[:] = (columns * 0.7 + 20)[:, None]
-    picture = MaskedImage.of(tilted, 2)
+    image = MaskedImage.of(tilted, 2)
     seen = set()
-    for view in next(views_of(picture, 0, 12)):
+    for view in next(views_of(image, 0, 12)):
         known = (view[HAS_DEPTH] > 0.99) & (view[HAS_COLOR] > 0.99)
         columns = np.nonzero(known)[1]
         lighter = np.sign(np.polyfit(columns, view[COLOR].mean(axis=0)[known], 1)[0])
         facing = np.sign(np.median(view[NORMAL_XY.start][known]))
         seen.add((lighter, facing))
-    towards = np.sign(np.median(picture.image[NORMAL_XY.start][picture.image[HAS_DEPTH] > 0]))
+    towards = np.sign(np.median(image.image[NORMAL_XY.start][image.image[HAS_DEPTH] > 0]))
     assert seen == {(1, towards), (-1, -towards)}
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_a_batch_of_crowds_teaches_nothing(mixed, tmp_path):
-    """And spoils nothing: the run goes on."""
+def test_a_batch_of_crowds_changes_nothing(mixed, tmp_path):
+    """The run continues with finite weights."""
     crowd = replace(sample(0), crowd=np.ones(2, bool), masks=np.ones((2, 240, 320), bool))
     views = Views([crowd, sample(1)])
     some = settings(1, 4, mixed_precision=mixed)
@@ -173,15 +173,15 @@ def test_a_batch_of_crowds_teaches_nothing(mixed, tmp_path):
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
 
 
-def test_rare_classes_count_more_by_the_root_of_median_frequency_balancing():
-    def picture(*pixels):
-        """Pixels of classes 0, 1 and 2, the last of nothing, in one row."""
+def test_class_weights_are_the_root_of_median_frequency_balancing():
+    def image(*pixels):
+        """Pixels of classes 0, 1 and 2 in one row; the last is the background."""
         things = np.repeat(np.array([1, 2, 0], np.uint8), pixels)[None]
         classes = np.full(256, 2, np.uint8)
         classes[1:3], classes[255] = (0, 1), IGNORED
         return MaskedImage(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
 
-    weights = class_weights([picture(40, 10, 50), picture(20, 0, 80)], 3)
+    weights = class_weights([image(40, 10, 50), image(20, 0, 80)], 3)
     frequency = np.array([60 / 200, 10 / 100, 130 / 200])
     np.testing.assert_allclose(weights, np.sqrt(np.median(frequency) / frequency), rtol=1e-6)
-    assert class_weights([picture(40, 0, 60)], 3)[1] == 0
+    assert class_weights([image(40, 0, 60)], 3)[1] == 0

@@ -1,4 +1,4 @@
-"""The detectors of torchvision learn, and their views are labelled rightly."""
+"""Training of the detectors of torchvision: views, learning and resuming."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ class Views(list):
 
 
 def sample(number, boxes, labels, crowd=None):
-    """Boxes of their class's colour on a grey table."""
+    """Boxes in the color of their class on a gray table."""
     color = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
     masks = np.zeros((len(boxes), HEIGHT, WIDTH), bool)
     for (left, top, right, bottom), label, mask in zip(boxes, labels, masks, strict=True):
@@ -103,7 +103,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
-def test_every_detector_takes_a_step_with_views_without_boxes_too(name):
+def test_every_detector_learns_from_views_with_and_without_boxes(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128
     task = TorchvisionDetectorTask(name, views, Views([]), settings(size=size))
@@ -137,7 +137,7 @@ def test_boxes_and_masks_follow_the_view(seed):
         torch.testing.assert_close(box, seen.float(), rtol=0, atol=1.5)
 
 
-def test_crowds_and_what_has_left_the_view_are_left_out():
+def test_crowds_and_boxes_outside_of_the_view_are_skipped():
     one = sample(0, [(0, 0, 4, 4), (20, 20, 60, 60), (70, 50, 90, 70)], [0, 0, 1], [0, 1, 0])
     one = DetectionSample(
         one.name, one.frame, one.boxes, one.labels, one.crowd.astype(bool), one.masks
@@ -154,7 +154,7 @@ def test_crowds_and_what_has_left_the_view_are_left_out():
     assert set(counts) >= {0, 1}
 
 
-def test_validation_tells_the_average_precision():
+def test_validation_reports_the_average_precision():
     views = four()
     name = "ssdlite320_mobilenet_v3_large"
     task = TorchvisionDetectorTask(name, views, views, settings())
@@ -170,7 +170,7 @@ def test_validation_tells_the_average_precision():
     assert task.validate() == {}
 
 
-def test_what_cannot_be_trained_is_said(tmp_path):
+def test_unsupported_data_raises(tmp_path):
     views = four()
     without = Views([DetectionSample(*vars(view).values()) for view in views])
     for view in without:

@@ -1,4 +1,4 @@
-"""The default detector learns, and its targets are what they should be."""
+"""Training of the default detector: views, targets, losses, learning and resuming."""
 
 import math
 
@@ -42,7 +42,7 @@ def settings(epochs=2, **more):
     return CascadeTraining(training=training, steps=2)
 
 
-def test_targets_fall_off_with_shift_turn_and_size():
+def test_targets_decrease_with_shift_turn_and_size():
     scores, _, weights = dense_targets(np.array([[80.5, 80.5, 0.0, 29.0, 22.0]], np.float32), 40)
     horizontal = 6  # the orientation of angle 0
     assert scores[horizontal, 1, 20, 20] == pytest.approx(1)
@@ -53,13 +53,13 @@ def test_targets_fall_off_with_shift_turn_and_size():
     assert weights[horizontal, 20, 20] == 1
 
 
-def test_no_rectangle_no_target():
+def test_without_rectangles_there_are_no_targets():
     scores, _, weights = dense_targets(np.zeros((0, 5), np.float32), 20)
     assert not scores.any()
     assert not weights.any()
 
 
-def test_the_sampled_jaccard_index_is_the_exact_one():
+def test_the_sampled_jaccard_index_is_close_to_the_exact_one():
     rng = np.random.default_rng(0)
     low, high = [40, 40, -1.5, 20, 12], [60, 60, 1.5, 60, 40]
     a, b = rng.uniform(low, high, (8, 5)), rng.uniform(low, high, (9, 5))
@@ -131,7 +131,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_nothing_to_train_on_is_said(tmp_path):
+def test_nothing_to_train_on_raises(tmp_path):
     empty = GraspSample("a", "a", sample(0).frame, GraspRectangles.none(), GraspRectangles.none())
     with pytest.raises(InputError, match="good rectangle"):
         trainer().train([empty], [], settings(), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The regulariser and the auto-encoders."""
+"""The regularizer and the auto-encoders."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_gradient_of_the_group_penalty_agrees_with_finite_differences():
 def test_group_penalty_counts_modalities_by_their_largest_weight():
     weight = torch.zeros(2, 7 * 576)
     assert group_penalty(weight, 100.0) == pytest.approx(0, abs=1e-6)
-    weight[0, 3 * 576 + 5] = -2.0  # unit 0 looks at depth
-    weight[1, 10] = 1.0  # unit 1 at color
+    weight[0, 3 * 576 + 5] = -2.0  # unit 0 uses depth
+    weight[1, 10] = 1.0  # unit 1 uses color
     expected = math.log1p(2.0**2) + math.log1p(1.0**2)
     assert group_penalty(weight, 1000.0).item() == pytest.approx(expected, rel=0.02)
 
 
-def test_it_costs_more_to_look_at_all_modalities_than_at_one():
+def test_the_penalty_is_larger_for_all_modalities_than_for_one():
     one, all_of_them = torch.zeros(1, 7 * 576), torch.zeros(1, 7 * 576)
     one[0, :3] = 1.0
     all_of_them[0, [0, 3 * 576, 4 * 576]] = 1.0
@@ -36,7 +36,7 @@ def test_it_costs_more_to_look_at_all_modalities_than_at_one():
 
 @pytest.fixture
 def structured():
-    """Visible units that two hidden causes make."""
+    """Visible units with two hidden causes."""
     generator = torch.Generator().manual_seed(0)
     causes = torch.randn(400, 2, generator=generator)
     return causes @ torch.randn(2, 7 * 576, generator=generator)
@@ -59,8 +59,8 @@ def test_the_first_layer_learns_to_reconstruct(structured):
         assert unexplained() < 0.85 < 0.95 < before
 
 
-def test_masked_units_teach_nothing(structured):
-    """What stands where the mask is does not matter: it is 0 to the network, in and out."""
+def test_masked_units_do_not_change_the_weights(structured):
+    """Masked units are 0 in the input and ignored in the output."""
     structured[:, 3 * 576 :] = 0  # no depth in any patch
     torch.manual_seed(0)
     network = GraspNetwork(10)

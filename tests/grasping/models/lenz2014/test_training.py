@@ -1,4 +1,4 @@
-"""Training of lenz2014 on a few made-up views."""
+"""Training of lenz2014 on a few synthetic views."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def changed(config: LenzTraining, **values: object) -> LenzTraining:
 
 
 def bar_view(index: int) -> GraspSample:
-    """A bar, turned, on a table: good across it, bad along it."""
+    """A turned bar on a table: grasps across it are good, grasps along it are bad."""
     rng = np.random.default_rng(index)
     camera = Camera(160, 120, 525.0, 525.0, 79.5, 59.5)
     turn = rng.uniform(-np.pi / 2, np.pi / 2)
@@ -60,7 +60,7 @@ def sets(views):
     return [learning_set(view, CONFIG) for view in views]
 
 
-def test_what_a_view_teaches(views, sets):
+def test_the_patches_of_a_view(views, sets):
     data = sets[0]
     assert (data.good & data.labelled).sum() == (~data.good & data.labelled).sum() == 3 * 4
     assert (data.good & ~data.labelled).sum() > 5
@@ -71,7 +71,7 @@ def test_what_a_view_teaches(views, sets):
 
 
 @pytest.mark.slow
-def test_a_tiny_training_learns_to_tell_across_from_along(views, tmp_path):
+def test_a_short_training_learns_good_and_bad_grasps(views, tmp_path):
     detector = train_lenz(views[:6], views[6:7], CONFIG, tmp_path)
     view = views[7]
     assert (detector.judge(view.frame, view.good) > 0.5).all()
@@ -89,7 +89,7 @@ def test_a_tiny_training_learns_to_tell_across_from_along(views, tmp_path):
     assert any((tmp_path / "tensorboard").iterdir())
 
 
-def test_resuming_gives_what_an_uninterrupted_run_gives(views, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(views, tmp_path):
     config = changed(CONFIG, epochs=1)
     whole = train_lenz(views[:2], [], config, tmp_path / "whole")
     killed = tmp_path / "killed"
@@ -103,13 +103,13 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(views, tmp_path):
     torch.testing.assert_close(for_good.large.first.weight, whole.large.first.weight)
 
 
-def test_another_seed_gives_other_networks(sets):
+def test_another_seed_gives_another_network(sets):
     data = LearningSet.joined(sets[:2])
     one, other = (train_network(5, data, changed(CONFIG, epochs=1, seed=seed)) for seed in (0, 1))
     assert not torch.equal(one.first.weight, other.first.weight)
 
 
-def test_nothing_to_train_on(views, sets, tmp_path):
+def test_nothing_to_train_on_raises(views, sets, tmp_path):
     with pytest.raises(InputError, match="no view"):
         train_lenz([], [], CONFIG, tmp_path)
     some = sets[0]

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from rich.console import Console
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import Subset, tracked
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_classes
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
@@ -36,23 +35,17 @@ _Examples = tuple[NDArray[np.float32], NDArray[np.int64]]  # descriptors (N, FEA
 class HogTraining(Settings):
     """Settings of the training of the classical baseline."""
 
-    regularization: float = Field(
-        0.1, gt=0, description="C of the logistic regression: smaller is smoother."
+    regularization: float = setting(0.1, "C of the logistic regression: smaller is smoother.", gt=0)
+    iterations: int = setting(200, "Largest number of iterations of the solver (L-BFGS).", ge=1)
+    negatives: int = setting(15, "Background boxes drawn from a view.", ge=1)
+    hard_negatives: int = setting(
+        15, "False detections of the first round that are learnt per view; 0: one round.", ge=0
     )
-    iterations: int = Field(
-        200, ge=1, description="Largest number of iterations of the solver (L-BFGS)."
+    jittered: int = setting(1, "Near copies learnt of each labelled box.", ge=0)
+    views: int = setting(
+        1000, "Largest number of views, chosen evenly; all are kept in memory.", ge=1
     )
-    negatives: int = Field(15, ge=1, description="Background boxes drawn from a view.")
-    hard_negatives: int = Field(
-        15,
-        ge=0,
-        description="False detections of the first round that are learnt per view; 0: one round.",
-    )
-    jittered: int = Field(1, ge=0, description="Near copies learnt of each labelled box.")
-    views: int = Field(
-        1000, ge=1, description="Largest number of views, chosen evenly; all are kept in memory."
-    )
-    seed: int = Field(0, ge=0, description="The same seed gives the same result.")
+    seed: int = setting(0, "The same seed gives the same result.", ge=0)
 
 
 def train_hog(

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 
 __all__ = ["Column", "LayoutName", "OnnxLayout", "Role"]
 
@@ -24,11 +24,11 @@ class OnnxLayout(Settings):
     The input is ``(value * scale - mean) / std``, with color values of 0 to 255.
     """
 
-    model: Path | None = Field(
-        None, description="The ONNX file, relative to this file; default: of this file's name."
+    model: Path | None = setting(
+        None, "The ONNX file, relative to this file; default: of this file's name."
     )
-    layout: LayoutName | None = Field(
-        None, description="Layout of the outputs; default: inferred from their shapes."
+    layout: LayoutName | None = setting(
+        None, "Layout of the outputs; default: inferred from their shapes."
     )
     classes: list[str] | Path = Field(
         description="Names of the classes, or a text file with one name per line, relative to "
@@ -39,63 +39,57 @@ class OnnxLayout(Settings):
         description="Names of the outputs of nms, ssd and detr, where names and shapes are "
         "ambiguous.",
     )
-    columns: list[Column] | None = Field(
+    columns: list[Column] | None = setting(
         None,
-        description="Order of the columns of nms with one output; box stands for four. Default: "
+        "Order of the columns of nms with one output; box stands for four. Default: "
         "[box, score, label], with seven columns [batch, box, label, score].",
     )
-    color_order: Literal["rgb", "bgr"] = Field("rgb", description="Order of the input's channels.")
-    scale: float = Field(
-        1 / 255,
-        gt=0,
-        description="Factor on the pixel values, applied first; an input of uint8 is not scaled.",
+    color_order: Literal["rgb", "bgr"] = setting("rgb", "Order of the input's channels.")
+    scale: float = setting(
+        1 / 255, "Factor on the pixel values, applied first; an input of uint8 is not scaled.", gt=0
     )
-    mean: tuple[float, float, float] = Field(
+    mean: tuple[float, float, float] = setting(
         (0.0, 0.0, 0.0),
-        description="Mean of each channel, subtracted from the scaled values, in the input's "
-        "order.",
+        "Mean of each channel, subtracted from the scaled values, in the input's order.",
     )
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
-        (1.0, 1.0, 1.0),
-        description="Standard deviation of each channel, by which the result is divided.",
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = setting(
+        (1.0, 1.0, 1.0), "Standard deviation of each channel, by which the result is divided."
     )
-    resize: Literal["letterbox", "stretch"] = Field(
+    resize: Literal["letterbox", "stretch"] = setting(
         "letterbox",
-        description="How an image is resized to the input: letterbox keeps its proportions and "
+        "How an image is resized to the input: letterbox keeps its proportions and "
         "pads both sides equally.",
     )
-    padding: int = Field(114, ge=0, le=255, description="Gray value of the padding.")
-    input_size: tuple[PositiveInt, PositiveInt] | None = Field(
-        None, description="Width and height of the input, for a model that accepts any."
+    padding: int = setting(114, "Gray value of the padding.", ge=0, le=255)
+    input_size: tuple[PositiveInt, PositiveInt] | None = setting(
+        None, "Width and height of the input, for a model that accepts any."
     )
-    box_format: Literal["xyxy", "yxyx", "cxcywh"] = Field(
-        "xyxy", description="Boxes of nms and ssd: two corners, or center and size."
+    box_format: Literal["xyxy", "yxyx", "cxcywh"] = setting(
+        "xyxy", "Boxes of nms and ssd: two corners, or center and size."
     )
-    normalized: bool | None = Field(
+    normalized: bool | None = setting(
         None,
-        description="Whether boxes of nms, ssd and rtdetr are relative to the input's size, not "
+        "Whether boxes of nms, ssd and rtdetr are relative to the input's size, not "
         "in pixels. Default: inferred from the values.",
     )
-    background: bool = Field(
-        False, description="Whether the first score, or label 0, of nms and ssd is the background."
+    background: bool = setting(
+        False, "Whether the first score, or label 0, of nms and ssd is the background."
     )
-    activation: Literal["none", "sigmoid", "softmax"] | None = Field(
+    activation: Literal["none", "sigmoid", "softmax"] | None = setting(
         None,
-        description="Activation of the raw scores of nanodet, ssd, rtdetr (default: none) and "
+        "Activation of the raw scores of nanodet, ssd, rtdetr (default: none) and "
         "detr: softmax for DETR, whose last class is no object; sigmoid for "
         "Deformable DETR and RT-DETR.",
     )
-    min_score: float = Field(
-        0.05, ge=0, le=1, description="Detections with a lower score are ignored."
-    )
-    nms_overlap: float | None = Field(
+    min_score: float = setting(0.05, "Detections with a lower score are ignored.", ge=0, le=1)
+    nms_overlap: float | None = setting(
         None,
+        "Of two boxes of a class with a larger overlap (intersection over union), "
+        "only the better is kept; 1: both. Default: 0.45; 1 for nms, detr and rtdetr.",
         gt=0,
         le=1,
-        description="Of two boxes of a class with a larger overlap (intersection over union), "
-        "only the better is kept; 1: both. Default: 0.45; 1 for nms, detr and rtdetr.",
     )
-    max_detections: int = Field(100, ge=1, description="Largest number of detections per image.")
+    max_detections: int = setting(100, "Largest number of detections per image.", ge=1)
 
     @model_validator(mode="after")
     def _detr_has_an_activation(self) -> OnnxLayout:

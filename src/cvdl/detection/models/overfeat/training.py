@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
@@ -45,15 +44,9 @@ class OverfeatTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=30, batch_size=8, learning_rate=2e-3, weight_decay=1e-2, warmup=1
     )
-    windows: int = Field(
-        24, ge=2, description="Windows cut from a view, the loop's sample, per epoch."
-    )
-    background: float = Field(
-        0.5, gt=0, lt=1, description="Share of the windows without an object."
-    )
-    box_weight: float = Field(
-        5.0, ge=0, description="Weight of the box loss; the class loss has 1."
-    )
+    windows: int = setting(24, "Windows cut from a view, the loop's sample, per epoch.", ge=2)
+    background: float = setting(0.5, "Share of the windows without an object.", gt=0, lt=1)
+    box_weight: float = setting(5.0, "Weight of the box loss; the class loss has 1.", ge=0)
 
 
 class OverfeatTask(Task):

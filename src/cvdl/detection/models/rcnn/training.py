@@ -8,12 +8,11 @@ from itertools import starmap
 
 import numpy as np
 import torch
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import (
     DetectionData,
@@ -46,25 +45,23 @@ class ClassifierTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=20, batch_size=4, learning_rate=1e-3, weight_decay=1e-2, warmup=0.5
     )
-    backbone: Backbone = Field("resnet18", description="Network to train.")
-    weights: str = Field(
+    backbone: Backbone = setting("resnet18", "Network to train.")
+    weights: str = setting(
         "",
-        description="Weights to start from, except for the last layer: the name of "
+        "Weights to start from, except for the last layer: the name of "
         "torchvision's, such as IMAGENET1K_V1, or a file of an earlier run; empty: "
         "random weights.",
     )
-    frozen_stages: int = Field(
-        0, ge=0, le=5, description="Number of first stages that are not trained."
-    )
-    crop: int = Field(64, ge=64, le=512, description="Side of the crops, pixels.")
-    crops_per_view: int = Field(
+    frozen_stages: int = setting(0, "Number of first stages that are not trained.", ge=0, le=5)
+    crop: int = setting(64, "Side of the crops, pixels.", ge=64, le=512)
+    crops_per_view: int = setting(
         16,
-        ge=2,
-        description="Crops of a view, the loop's sample, per step; half of them show an object, if "
+        "Crops of a view, the loop's sample, per step; half of them show an object, if "
         "there is one.",
+        ge=2,
     )
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="Dropout in the head of AlexNet, VGG and MobileNetV3."
+    dropout: float = setting(
+        0.5, "Dropout in the head of AlexNet, VGG and MobileNetV3.", ge=0, lt=1
     )
 
 

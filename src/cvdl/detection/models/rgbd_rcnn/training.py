@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_boxes, check_classes
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
@@ -36,9 +35,9 @@ class RgbdTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=40, batch_size=16, learning_rate=1.5e-3, weight_decay=0.02, warmup=1, clip=10
     )
-    steps: int = Field(100, ge=1, description="Steps per epoch.")
-    start: Path | None = Field(
-        None, description="Weights of a trained rgbd_rcnn to start from; none: from scratch."
+    steps: int = setting(100, "Steps per epoch.", ge=1)
+    start: Path | None = setting(
+        None, "Weights of a trained rgbd_rcnn to start from; none: from scratch."
     )
 
 

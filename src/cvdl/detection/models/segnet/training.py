@@ -7,13 +7,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
 from cvdl.datasets.labelled_pixels import IGNORED
@@ -39,7 +38,7 @@ class SegNetTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=40, batch_size=8, learning_rate=2e-3, weight_decay=0.01, warmup=1
     )
-    steps: int = Field(200, ge=1, description="Steps per epoch.")
+    steps: int = setting(200, "Steps per epoch.", ge=1)
 
 
 class SegNetTask(Task):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 from torchvision import tv_tensors
@@ -16,7 +15,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
@@ -52,19 +51,17 @@ class TorchvisionDetectorTraining(Settings):
         warmup=1,
         mixed_precision=False,
     )
-    image_size: int | None = Field(
+    image_size: int | None = setting(
         None,
+        "Pixels of the shorter side that images are scaled to, kept with the weights; "
+        "default: 320, for an SSD its own, which is fixed.",
         ge=IMAGE_SIZES[0],
         le=IMAGE_SIZES[1],
-        description="Pixels of the shorter side that images are scaled to, kept with the weights; "
-        "default: 320, for an SSD its own, which is fixed.",
     )
-    mirror: float = Field(0.5, ge=0, le=1, description="Probability that a view is mirrored.")
-    zoom: float = Field(
-        1.3, ge=1, le=4, description="Largest factor by which a view is enlarged or reduced."
-    )
-    color: float = Field(
-        0.2, ge=0, lt=1, description="Largest change of brightness, contrast and saturation."
+    mirror: float = setting(0.5, "Probability that a view is mirrored.", ge=0, le=1)
+    zoom: float = setting(1.3, "Largest factor by which a view is enlarged or reduced.", ge=1, le=4)
+    color: float = setting(
+        0.2, "Largest change of brightness, contrast and saturation.", ge=0, lt=1
     )
 
 

@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from rich.console import Console
 from torch import Tensor
 
 from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.grasping.models.cascade.geometry import cut_patches, to_rectangles
@@ -57,16 +56,16 @@ class CascadeTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=40, batch_size=16, learning_rate=2e-3, weight_decay=1e-3, warmup=2
     )
-    steps: int = Field(30, ge=1, description="Steps per epoch.")
-    first_share: float = Field(
+    steps: int = setting(30, "Steps per epoch.", ge=1)
+    first_share: float = setting(
         0.5,
+        "Probability that a view is of the first camera's samples; the others share "
+        "the rest. Samples of one data set have one camera.",
         gt=0,
         le=1,
-        description="Probability that a view is of the first camera's samples; the others share "
-        "the rest. Samples of one data set have one camera.",
     )
-    start: Path | None = Field(
-        None, description="Weights of a trained cascade to start from; none: from scratch."
+    start: Path | None = setting(
+        None, "Weights of a trained cascade to start from; none: from scratch."
     )
 
 

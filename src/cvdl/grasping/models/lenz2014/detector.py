@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.grasping.foreground import foreground
 from cvdl.grasping.models.lenz2014.candidates import candidates
 from cvdl.grasping.models.lenz2014.network import GraspNetwork
@@ -35,20 +34,17 @@ _CHUNK = 1024  # patches at a time: they fit in the cache of the processor
 class LenzConfig(Settings):
     """Settings of the search."""
 
-    candidates: int = Field(
-        12_000,
-        ge=100,
-        le=10_000_000,
-        description="Number of rectangles that the first stage scores.",
+    candidates: int = setting(
+        12_000, "Number of rectangles that the first stage scores.", ge=100, le=10_000_000
     )
-    survivors: int = Field(
-        100, ge=1, le=10_000_000, description="Number of rectangles that the second stage scores."
+    survivors: int = setting(
+        100, "Number of rectangles that the second stage scores.", ge=1, le=10_000_000
     )
-    stages: int = Field(
-        2, ge=1, le=2, description="Number of stages; 1: the large network scores every rectangle."
+    stages: int = setting(
+        2, "Number of stages; 1: the large network scores every rectangle.", ge=1, le=2
     )
-    coarse: Literal[4, 6, 8, 12, 24] = Field(
-        8, description="Samples along a side of the first stage's patches, a divisor of 24."
+    coarse: Literal[4, 6, 8, 12, 24] = setting(
+        8, "Samples along a side of the first stage's patches, a divisor of 24."
     )
 
 

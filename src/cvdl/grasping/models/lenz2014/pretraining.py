@@ -10,11 +10,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn.functional import linear
 
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.grasping.models.lenz2014.network import MODALITIES, GraspNetwork, scaled
 from cvdl.grasping.models.lenz2014.patches import CHANNELS
 
@@ -27,33 +26,26 @@ Report = Callable[[str, float], None]
 class PretrainingConfig(Settings):
     """Settings of the auto-encoders; descriptions say which come from the authors' code."""
 
-    group_weight: float = Field(
-        0.01,
-        ge=0,
-        description="Weight of the multimodal penalty, as in the authors' code; 0: none.",
+    group_weight: float = setting(
+        0.01, "Weight of the multimodal penalty, as in the authors' code; 0: none.", ge=0
     )
-    l1_weight: float = Field(
-        3e-4, ge=0, description="Weight of the L1 penalty, as in the authors' code."
+    l1_weight: float = setting(3e-4, "Weight of the L1 penalty, as in the authors' code.", ge=0)
+    sparsity: float = setting(
+        0.15, "Target mean activity of a hidden unit, as in the authors' code.", gt=0, lt=1
     )
-    sparsity: float = Field(
-        0.15,
-        gt=0,
-        lt=1,
-        description="Target mean activity of a hidden unit, as in the authors' code.",
+    sparsity_weight: float = setting(0.1, "Weight of the sparsity penalty.", ge=0)
+    sharpness: float = setting(
+        100.0, "Sharpness of the smooth maximum over the weights of a modality.", gt=0
     )
-    sparsity_weight: float = Field(0.1, ge=0, description="Weight of the sparsity penalty.")
-    sharpness: float = Field(
-        100.0, gt=0, description="Sharpness of the smooth maximum over the weights of a modality."
-    )
-    epochs: int = Field(
+    epochs: int = setting(
         4,
-        ge=0,
-        description="Epochs of Adam per layer (200 L-BFGS iterations in the authors' code); 0: no "
+        "Epochs of Adam per layer (200 L-BFGS iterations in the authors' code); 0: no "
         "pre-training.",
+        ge=0,
     )
-    rate: float = Field(2e-3, gt=0, description="Learning rate of Adam.")
-    batch: int = Field(256, ge=1, description="Patches per step.")
-    patches: int = Field(4000, ge=1, description="Largest number of patches used.")
+    rate: float = setting(2e-3, "Learning rate of Adam.", gt=0)
+    batch: int = setting(256, "Patches per step.", ge=1)
+    patches: int = setting(4000, "Largest number of patches used.", ge=1)
 
 
 def group_penalty(weight: torch.Tensor, sharpness: float) -> torch.Tensor:

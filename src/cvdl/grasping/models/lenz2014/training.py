@@ -17,12 +17,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from rich.console import Console
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cvdl.core.files import write_atomically
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.grasping.foreground import foreground
 from cvdl.grasping.models.lenz2014.candidates import REFERENCE_FOCAL
@@ -62,36 +61,30 @@ class LenzTraining(Settings):
     few of them were compared on validation views (see docs/grasping.md).
     """
 
-    seed: int = Field(0, ge=0, description="Random seed.")
-    device: Literal["cpu"] = Field("cpu", description="Small networks: they train on the CPU.")
-    modalities: tuple[Literal["color", "depth", "normals"], ...] = Field(
-        ("color", "depth", "normals"), min_length=1, description="Inputs of the networks."
+    seed: int = setting(0, "Random seed.", ge=0)
+    device: Literal["cpu"] = setting("cpu", "Small networks: they train on the CPU.")
+    modalities: tuple[Literal["color", "depth", "normals"], ...] = setting(
+        ("color", "depth", "normals"), "Inputs of the networks.", min_length=1
     )
-    cap: float = Field(
-        MASK_SCALE_CAP, ge=1, description="Largest mask scaling (paper: near 1.67); 1: none."
+    cap: float = setting(MASK_SCALE_CAP, "Largest mask scaling (paper: near 1.67); 1: none.", ge=1)
+    pretraining: PretrainingConfig = setting(
+        PretrainingConfig(), "Settings of the pre-training; epochs=0: none."
     )
-    pretraining: PretrainingConfig = Field(
-        PretrainingConfig(), description="Settings of the pre-training; epochs=0: none."
+    output_epochs: int = setting(
+        1, "Epochs of the output layer alone, at the start, as in the authors' code.", ge=0
     )
-    output_epochs: int = Field(
-        1,
-        ge=0,
-        description="Epochs of the output layer alone, at the start, as in the authors' code.",
+    epochs: int = setting(10, "Epochs of all layers.", ge=0)
+    rate: float = setting(1e-3, "Largest learning rate of Adam; it follows half a cosine.", gt=0)
+    decay: float = setting(1e-3, "Weight decay of AdamW.", ge=0)
+    batch: int = setting(256, "Patches per step.", ge=1)
+    drawn: int = setting(1200, "Rectangles tried on the objects of each view.", ge=0)
+    good: int = setting(80, "Largest number of them learnt per view as good.", ge=0)
+    bad: int = setting(120, "Largest number of them learnt per view as bad.", ge=0)
+    jittered: int = setting(4, "Near copies learnt of each labelled rectangle.", ge=0)
+    labelled_share: float = setting(
+        0.4, "Weight of the labelled rectangles and their copies.", gt=0, lt=1
     )
-    epochs: int = Field(10, ge=0, description="Epochs of all layers.")
-    rate: float = Field(
-        1e-3, gt=0, description="Largest learning rate of Adam; it follows half a cosine."
-    )
-    decay: float = Field(1e-3, ge=0, description="Weight decay of AdamW.")
-    batch: int = Field(256, ge=1, description="Patches per step.")
-    drawn: int = Field(1200, ge=0, description="Rectangles tried on the objects of each view.")
-    good: int = Field(80, ge=0, description="Largest number of them learnt per view as good.")
-    bad: int = Field(120, ge=0, description="Largest number of them learnt per view as bad.")
-    jittered: int = Field(4, ge=0, description="Near copies learnt of each labelled rectangle.")
-    labelled_share: float = Field(
-        0.4, gt=0, lt=1, description="Weight of the labelled rectangles and their copies."
-    )
-    mixed_precision: bool = Field(True, description="Matrix products in bfloat16.")
+    mixed_precision: bool = setting(True, "Matrix products in bfloat16.")
 
 
 @dataclass(frozen=True)
