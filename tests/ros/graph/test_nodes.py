@@ -537,7 +537,7 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
         (torch.cuda.OutOfMemoryError("full"), "out of GPU memory"),
     ):
 
-        def fail(frame, error=error):
+        def fail(frame, scene, error=error):
             raise error
 
         node._perceive._segment = fail
@@ -556,9 +556,9 @@ def test_overload(start, wire, tabletop):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
     node = start(SegmentationNode)
     busy = 0.2
-    found = node._perceive._segment(read_frame(*wire.messages(tabletop)))
+    found = node._perceive(read_frame(*wire.messages(tabletop)))
 
-    def slow(frame):
+    def slow(frame, scene):
         time.sleep(busy)
         return found
 
