@@ -86,7 +86,7 @@ DEV = [
 setup(
     name=NAME,
     version=ElementTree.parse(HERE / "package.xml").findtext("version"),
-    description="RGB-D perception for robots: boxes, masks and grasp poses from colour and depth",
+    description="RGB-D perception for robots: boxes, masks and grasp poses from color and depth",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

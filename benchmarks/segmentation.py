@@ -89,7 +89,7 @@ def open3d_method(voxel: float, reach: float) -> Method:
     On voxels of a size in meters, or on every point if it is 0. The time does not include the
     assignment of pixels to the cluster of the nearest point.
     """
-    tolerance, neighbours, iterations = 0.01, 10, 1000
+    tolerance, neighbors, iterations = 0.01, 10, 1000
 
     def run(frame: RgbdFrame) -> tuple[Labels, float]:
         start = perf_counter()
@@ -105,7 +105,7 @@ def open3d_method(voxel: float, reach: float) -> Method:
         plane *= np.sign(plane[3])  # toward the camera
         points = np.asarray(cloud.points)
         rest = np.flatnonzero(points @ plane[:3] + plane[3] > tolerance)
-        clusters = np.asarray(cloud.select_by_index(rest).cluster_dbscan(reach, neighbours))
+        clusters = np.asarray(cloud.select_by_index(rest).cluster_dbscan(reach, neighbors))
         elapsed = (perf_counter() - start) * 1e3
 
         labels = np.zeros(frame.depth.shape, np.int32)
@@ -189,7 +189,7 @@ def _resident_mib() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of labelled scenes")
+    parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of labeled scenes")
     parser.add_argument("--rounds", type=int, default=3, help="times that each frame is timed")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--frames", type=int, default=10_000, help="frames of --memory")

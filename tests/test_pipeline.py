@@ -241,7 +241,7 @@ def test_boxes_stacks_and_cylinders_of_osd(osd, name):
 
 
 def heights(frame, plane, pixels):
-    """Metres over the plane of pixels (u, v), of which each has a reading."""
+    """Meters over the plane of pixels (u, v), of which each has a reading."""
     pixels = np.array(pixels)
     depth = frame.depth[pixels[:, 1], pixels[:, 0]]
     assert np.isfinite(depth).all()

@@ -543,7 +543,7 @@ def test_stamps_out_of_order_or_equal(tmp_path, frames, out, stage):
     assert summary.dropped == {"duplicate stamp": 2, "stamp out of order": 2}
 
 
-def test_depth_that_the_recorder_got_long_after_its_colour(tmp_path, frames, out, stage):
+def test_depth_that_the_recorder_got_long_after_its_color(tmp_path, frames, out, stage):
     some = frames(40)
     delay = 20 * (some[1].stamp_ns - some[0].stamp_ns)
     messages = [
@@ -568,7 +568,7 @@ def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
     assert summary.frames == 0
     assert f"no stamps of {COLOR_TOPIC} and {DEPTH_TOPIC} within 0.02 s" in summary.problem
     assert summary.dropped == {"color without depth": 4, "depth without color": 4}
-    # The last colour image is the nearest to the first of depth, 0.4 s later.
+    # The last color image is the nearest to the first of depth, 0.4 s later.
     assert replay(path, out, stage, ReplayOptions(slop_s=0.45, overwrite=True)).frames == 1
 
 

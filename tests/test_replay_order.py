@@ -30,7 +30,7 @@ def _log(caplog):
 
 @pytest.fixture
 def stage(scene):
-    """A perception that sees the same scene in every frame, and remembers colour and depth."""
+    """A perception that sees the same scene in every frame, and remembers color and depth."""
 
     class Stage:
         def __init__(self):
@@ -45,7 +45,7 @@ def stage(scene):
 
 
 def numbered(frame, number, stamp_ns):
-    """A small frame whose colour and depth tell its number."""
+    """A small frame whose color and depth tell its number."""
     return replace(
         frame,
         color=np.full_like(frame.color, number),
@@ -288,7 +288,7 @@ def test_messages_that_are_recorded_twice_are_no_stamps_that_stand_still(
 
 
 def test_without_stamps_the_times_of_recording_may_scatter(tmp_path, numbers, stage):
-    """Depth arrives 25 to 45 ms after colour, at ten frames a second."""
+    """Depth arrives 25 to 45 ms after color, at ten frames a second."""
     messages = []
     for i, each in enumerate(numbers[:40]):
         for topic, message in each.items():

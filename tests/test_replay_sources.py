@@ -1,4 +1,4 @@
-"""Bags whose depth is not registered to colour, and bags of point clouds."""
+"""Bags whose depth is not registered to color, and bags of point clouds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _log(caplog):
 
 
 def unregistered(frame):
-    """The frame's colour, and depth of another camera."""
+    """The frame's color, and depth of another camera."""
     depth = np.linspace(0.6, 1.4, 24 * 32).round(3).reshape(24, 32).astype(np.float32)
     color = np.zeros((24, 32, 3), np.uint8)
     other = RgbdFrame(color, depth, DEPTH_CAMERA, frame.stamp_ns, "far")

@@ -123,11 +123,11 @@ class Recording:
             if self.has_option:
                 option = f"{sensor}/option/Depth Units"
                 put(f"{option}/value", STATIC_NS, types["std_msgs/msg/Float32"](self.unit))
-                put(f"{option}/description", STATIC_NS, types["std_msgs/msg/String"]("metres"))
-            grey = np.full_like(self.depth, 90, np.uint8)
+                put(f"{option}/description", STATIC_NS, types["std_msgs/msg/String"]("meters"))
+            gray = np.full_like(self.depth, 90, np.uint8)
             stream(streams[0], self.depth, self.depth_matrix, np.eye(4), "mono16")
             if self.infrared:
-                stream(streams[1], grey, self.depth_matrix, np.eye(4), "8UC1")
+                stream(streams[1], gray, self.depth_matrix, np.eye(4), "8UC1")
             if self.has_color:
                 stream(
                     streams[2], self.color, self.color_matrix, self.depth_to_color,
@@ -138,7 +138,7 @@ class Recording:
                 stamp_ns = self.start_ns + received_ns - 20_000_000
                 image(streams[0], received_ns, stamp_ns, self.depth, "mono16", self.unit)
                 if self.infrared:
-                    image(streams[1], received_ns, stamp_ns, grey, "8UC1")
+                    image(streams[1], received_ns, stamp_ns, gray, "8UC1")
                 if self.has_color:
                     received_ns += self.phase_ns
                     stamp_ns += self.phase_ns + self.color_ahead_ns

@@ -44,7 +44,7 @@ def bag_with(tmp_path, frame, cloud_of):
     bare.fields = bare.fields[:3]
     messages = {
         "color": FACTORY.color(frame),
-        "grey": FACTORY.image(frame, frame.color[..., 0], "mono8"),
+        "gray": FACTORY.image(frame, frame.color[..., 0], "mono8"),
         "depth": FACTORY.depth(frame),
         "depth in meters": FACTORY.image(frame, frame.depth, "32FC1"),
         "small depth": FACTORY.image(frame, np.ones((24, 32), np.uint16), "16UC1"),
@@ -54,7 +54,7 @@ def bag_with(tmp_path, frame, cloud_of):
         "info": FACTORY.camera_info(frame),
         "far depth": FACTORY.depth(replace(frame, frame_id="far")),
         "far info": FACTORY.camera_info(replace(frame, frame_id="far")),
-        "far grey": FACTORY.image(replace(frame, frame_id="far"), frame.color[..., 0], "mono8"),
+        "far gray": FACTORY.image(replace(frame, frame_id="far"), frame.color[..., 0], "mono8"),
         "static": FACTORY.tf(1, "optical", "far", np.eye(4)),
         "cloud": cloud_of(frame),
         "bare cloud": bare,
@@ -84,7 +84,7 @@ def test_the_only_topics_are_chosen(bag_with):
                 "/camera/color/image_raw": "color",
                 "/camera/color/image_raw/compressed": "jpeg",
                 "/camera/color/camera_info": "info",
-                "/camera/infra1/image_rect_raw": "grey",
+                "/camera/infra1/image_rect_raw": "gray",
                 "/camera/infra1/camera_info": "info",
                 "/camera/depth/image_rect_raw": "depth",
                 "/camera/depth/camera_info": "info",
@@ -166,7 +166,7 @@ UNREGISTERED = {
     "/c/color/camera_info": "info",
     "/c/depth/image": "far depth",
     "/c/depth/camera_info": "far info",
-    "/c/infra1/image": "far grey",
+    "/c/infra1/image": "far gray",
     "/c/infra1/camera_info": "far info",
 }
 REGISTERED = RgbdTopics(

@@ -199,11 +199,11 @@ def write_ros1(path, frames, compression=None):
                 header(frame), camera.height, camera.width, "plumb_bob", np.zeros(5), k,
                 np.eye(3).ravel(), np.zeros(12), 0, 0, roi,
             )  # fmt: skip
-            millimetres = np.nan_to_num(frame.depth * 1000).round().astype(np.uint16)
+            millimeters = np.nan_to_num(frame.depth * 1000).round().astype(np.uint16)
             color = image(frame, frame.color, "rgb8")
             write("/rgb/camera_info", frame, info)
             write("/rgb/image", frame, color)
-            write("/depth/image", frame, image(frame, millimetres, "16UC1"))
+            write("/depth/image", frame, image(frame, millimeters, "16UC1"))
             write("/albums", frame, types["my_msgs/msg/Album"](header(frame), [color, color]))
     return path
 

@@ -153,12 +153,12 @@ def test_the_default_depth_unit_is_a_millimeter(tmp_path, recording):
 
 def test_formats_of_the_sdk_get_ros_encodings(tmp_path, recording):
     color = recording.color
-    grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
-    yuyv = np.stack([grey, np.full_like(grey, 128)], axis=-1)
+    gray = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
+    yuyv = np.stack([gray, np.full_like(gray, 128)], axis=-1)
     for pixels, name, expected in (
         (color[..., ::-1], "bgr8", color),
         (yuyv, "YUYV", None),
-        (grey, "8UC1", np.repeat(grey[..., None], 3, axis=-1)),
+        (gray, "8UC1", np.repeat(gray[..., None], 3, axis=-1)),
     ):
         recording.color, recording.color_format = pixels, name
         message = read(recording.write(tmp_path / f"{name}.bag"))[COLOR][0]
@@ -172,7 +172,7 @@ def test_infrared_is_color_only_without_color(tmp_path, recording):
     with BagReader(recording.write(tmp_path / "all.bag")) as bag:
         assert find_topics(bag).color == COLOR
     recording.has_color = False
-    path = recording.write(tmp_path / "grey.bag")
+    path = recording.write(tmp_path / "gray.bag")
     assert read_color(read(path)[INFRARED][0]).shape == (30, 40, 3)
     with BagReader(path) as bag:
         assert find_topics(bag).color == INFRARED

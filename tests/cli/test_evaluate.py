@@ -15,7 +15,7 @@ from helpers.datasets import write_scenes
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A table seen from above; scene 1 with one box, scene 2 with two but only one labelled."""
+    """A table seen from above; scene 1 with one box, scene 2 with two but only one labeled."""
     scenes = {}
     for number in (1, 2):
         depth = np.full((240, 320), 1000, np.uint16)
@@ -41,7 +41,7 @@ def test_scores_table_json_and_sheet(data, tmp_path):
     first, second = content["scenes"]
     assert first["name"] == "scene1"
     assert first["overlap_f"] > 0.97
-    # 60x80 pixels are labelled, 50x60 more are predicted.
+    # 60x80 pixels are labeled, 50x60 more are predicted.
     assert second["overlap_precision"] == pytest.approx(4800 / 7800, abs=0.02)
     assert second["overlap_recall"] > 0.97
     assert content["mean"]["overlap_precision"] == pytest.approx(

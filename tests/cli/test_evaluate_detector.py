@@ -140,7 +140,7 @@ def test_bad_input_is_an_error_in_one_line(args, words, data, monkeypatch):
     assert words in error_of(monkeypatch, "evaluate", "detector", *options)
 
 
-def test_nothing_labelled(detector, data):
+def test_nothing_labeled(detector, data):
     content = json.loads((data / "annotations.json").read_text())
     (data / "annotations.json").write_text(json.dumps(content | {"annotations": []}))
     with pytest.raises(ValueError, match="no view has a box to compare with"):

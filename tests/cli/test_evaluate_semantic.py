@@ -83,7 +83,7 @@ def test_classes_that_the_weights_do_not_know_are_told(data, tmp_path):
         run("--data", data, "--weights", other)
 
 
-def test_nothing_labelled_is_told(data, tmp_path):
+def test_nothing_labeled_is_told(data, tmp_path):
     file = data / "annotations.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
     known = weights(tmp_path / "w.safetensors", CLASSES)

@@ -126,7 +126,7 @@ def test_an_unknown_topic_is_said(bag, tmp_path):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", "/x")
 
 
-def test_one_topic_for_colour_and_depth_is_refused(bag, tmp_path):
+def test_one_topic_for_color_and_depth_is_refused(bag, tmp_path):
     topic = "/camera/color/image_raw"
     with pytest.raises(BagError, match=f"{topic} cannot be both color and depth"):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", topic)

@@ -302,7 +302,7 @@ def test_scores_on_the_training_data_of_the_packaged_weights_come_with_a_note(
     assert result.exit_code == 0, result.output
     note = "The package's weights were trained on cornell and cornell_rgb"
     assert (note in " ".join(result.stderr.split())) == is_noted
-    assert "have learnt" not in result.stdout
+    assert "have learned" not in result.stdout
 
 
 def test_evaluate_needs_labels(data, tmp_path, register):

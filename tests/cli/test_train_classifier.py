@@ -26,7 +26,7 @@ QUICK = ["--set", "backbone=mobilenet_v3_small", "--epochs", 1, "--set", "crops_
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Six views of a red and a blue square on grey."""
+    """Six views of a red and a blue square on gray."""
     images = {}
     for number in range(VIEWS):
         picture = np.full((96, 128, 3), 120, np.uint8)

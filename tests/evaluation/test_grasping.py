@@ -114,7 +114,7 @@ def test_a_detector_is_scored_by_its_best_rectangle_on_the_whole_image():
 
     samples = [
         sample("a", GOOD),
-        sample("unlabelled", GraspRectangles.none()),
+        sample("unlabeled", GraspRectangles.none()),
         sample("b", rectangles((200, 100, 0, 40, 20))),
         sample("c", GOOD),
     ]
@@ -151,7 +151,7 @@ def test_figures_without_images_are_undefined():
     assert spread(scores.figures(), []) == {}
 
 
-def test_recognition_of_labelled_rectangles():
+def test_recognition_of_labeled_rectangles():
     class Judge:
         def __call__(self, frame, mask=None, count=100):
             return GraspRectangles.none()

@@ -133,11 +133,11 @@ def test_the_worst_images_come_first_and_show_both_maps():
     views = Views([good, bad, view("empty")])
     report = score_class_maps(lambda frame: predicted, views, CLASSES)
     sheet = worst_views(lambda frame: predicted, views, report, 1)
-    labelled = class_picture(bad.frame.color, np.where(bad.masks[0], 0, 3), CLASSES)
+    labeled = class_picture(bad.frame.color, np.where(bad.masks[0], 0, 3), CLASSES)
     both = worst_views(lambda frame: predicted, views, report, 8)
     assert both.shape[1] > sheet.shape[1]  # the empty view is not shown
-    assert (labelled[35:38, 42:58] != 100).any()
-    assert (labelled[:5] == 100).all()
-    shown = cv2.resize(labelled, (480, 360), interpolation=cv2.INTER_AREA)
+    assert (labeled[35:38, 42:58] != 100).any()
+    assert (labeled[:5] == 100).all()
+    shown = cv2.resize(labeled, (480, 360), interpolation=cv2.INTER_AREA)
     for some in (sheet, both):  # bars of 22 pixels, gaps of 4
         np.testing.assert_array_equal(some[26:386, 4:484], shown)

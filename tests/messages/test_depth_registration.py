@@ -32,11 +32,11 @@ def info(frame):
     return FACTORY.camera_info(frame)
 
 
-def depth_message(camera, frame_id="depth", metres=1.0):
+def depth_message(camera, frame_id="depth", meters=1.0):
     """A level wall, and the camera_info."""
     size = camera.height, camera.width
     frame = RgbdFrame(
-        np.zeros((*size, 3), np.uint8), np.full(size, metres, np.float32), camera, 1, frame_id
+        np.zeros((*size, 3), np.uint8), np.full(size, meters, np.float32), camera, 1, frame_id
     )
     return FACTORY.depth(frame), FACTORY.camera_info(frame)
 

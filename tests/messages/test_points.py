@@ -1,4 +1,4 @@
-"""Organised point clouds, taken apart into images."""
+"""Organized point clouds, taken apart into images."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from cvdl.messages.reading import (
 )
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-MILLIMETRES = np.random.default_rng(2).integers(1, 65536, (6, 8)).astype(np.uint16)
+MILLIMETERS = np.random.default_rng(2).integers(1, 65536, (6, 8)).astype(np.uint16)
 
 
 def image(pixels, encoding, padding=0, big_endian=False):
@@ -77,7 +77,7 @@ def encoded(extension, pixels):
     return cv2.imencode(extension, pixels)[1].tobytes()
 
 
-# Colour
+# Color
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -90,19 +90,19 @@ def encoded(extension, pixels):
         ("bgra8", np.dstack([RGB[..., ::-1], RGB[..., 0]])),
     ],
 )
-def test_colour_in_any_order_of_channels(encoding, pixels, padding):
+def test_color_in_any_order_of_channels(encoding, pixels, padding):
     color = read_color(image(pixels, encoding, padding))
     np.testing.assert_array_equal(color, RGB)
     assert color.flags.c_contiguous
     assert color.flags.writeable
 
 
-def test_grey_is_the_same_in_all_channels():
-    grey = RGB[..., 0]
-    np.testing.assert_array_equal(read_color(image(grey, "mono8", 3)), np.dstack([grey] * 3))
+def test_gray_is_the_same_in_all_channels():
+    gray = RGB[..., 0]
+    np.testing.assert_array_equal(read_color(image(gray, "mono8", 3)), np.dstack([gray] * 3))
 
 
-def test_yuy2_with_a_known_colour():
+def test_yuy2_with_a_known_color():
     # Pure red in studio-range BT.601: Y 81, U 90, V 240; two pixels share U and V.
     pixels = np.tile(np.array([[81, 90], [81, 240]], np.uint8), (6, 4, 1))
     color = read_color(image(pixels, "yuv422_yuy2", 4))
@@ -110,14 +110,14 @@ def test_yuy2_with_a_known_colour():
 
 
 @pytest.mark.parametrize("form", ["png", "rgb8; png compressed bgr8", "bgr8; png compressed bgr8"])
-def test_compressed_colour_is_taken_for_what_transports_write(form):
+def test_compressed_color_is_taken_for_what_transports_write(form):
     message = compressed(encoded(".png", RGB[..., ::-1]), form)
     np.testing.assert_array_equal(read_color(message), RGB)
     assert image_kind(message) == "color"
     assert image_size(message) == (8, 6)
 
 
-def test_compressed_colour_by_an_encoder_that_was_handed_rgb():
+def test_compressed_color_by_an_encoder_that_was_handed_rgb():
     message = compressed(encoded(".png", RGB), "rgb8; png compressed rgb8")
     np.testing.assert_array_equal(read_color(message), RGB)
 
@@ -127,7 +127,7 @@ GREEN = np.array([20, 200, 90], np.uint8)
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
-def test_bayer_patterns_with_a_known_colour(pattern, bits):
+def test_bayer_patterns_with_a_known_color(pattern, bits):
     block = GREEN[["rgb".index(letter) for letter in pattern]].reshape(2, 2)
     mosaic = np.tile(block, (3, 4)).astype(f"u{bits // 8}") << (bits - 8)
     for big_endian in (False, True)[: bits // 8]:
@@ -140,12 +140,12 @@ def test_bayer_patterns_with_a_known_colour(pattern, bits):
     ("encoding", "order"),
     [("rgb16", [0, 1, 2]), ("bgra16", [2, 1, 0, 0]), ("rgba16", [0, 1, 2, 0])],
 )
-def test_colour_of_16_bits_keeps_the_upper_8(encoding, order, big_endian):
+def test_color_of_16_bits_keeps_the_upper_8(encoding, order, big_endian):
     pixels = RGB[..., order].astype(np.uint16) * 256 + 77
     np.testing.assert_array_equal(read_color(image(pixels, encoding, 4, big_endian)), RGB)
 
 
-def test_colour_with_the_encodings_of_opencv():
+def test_color_with_the_encodings_of_opencv():
     np.testing.assert_array_equal(read_color(image(RGB[..., ::-1], "8UC3")), RGB)
     np.testing.assert_array_equal(
         read_color(image(np.dstack([RGB[..., ::-1], RGB[..., 0]]), "8UC4", 3)), RGB
@@ -165,7 +165,7 @@ def test_colour_with_the_encodings_of_opencv():
         ("yuv422", [90, 81], [240, 81]),
     ],
 )
-def test_two_pixels_with_one_colour(encoding, first, second, padding):
+def test_two_pixels_with_one_color(encoding, first, second, padding):
     # Pure red in studio-range BT.601: Y 81, U 90, V 240.
     pixels = np.tile(np.array([first, second], np.uint8), (6, 4, 1))
     color = read_color(image(pixels, encoding, padding))
@@ -173,7 +173,7 @@ def test_two_pixels_with_one_colour(encoding, first, second, padding):
 
 
 @pytest.mark.parametrize(("encoding", "chroma"), [("nv12", [90, 240]), ("nv21", [240, 90])])
-def test_colour_in_two_planes(encoding, chroma):
+def test_color_in_two_planes(encoding, chroma):
     planes = np.full((9, 8), 81, np.uint8)
     planes[6:] = np.tile(chroma, 4)
     message = image(planes, encoding, 3)
@@ -202,8 +202,8 @@ def test_jpeg():
 
 @pytest.mark.parametrize("big_endian", [False, True])
 @pytest.mark.parametrize("padding", [0, 6])
-def test_depth_in_millimetres(padding, big_endian):
-    raw = MILLIMETRES.copy()
+def test_depth_in_millimeters(padding, big_endian):
+    raw = MILLIMETERS.copy()
     raw[0, 0] = 0
     depth = read_depth(image(raw, "16UC1", padding, big_endian))
     assert depth.dtype == np.float32
@@ -212,7 +212,7 @@ def test_depth_in_millimetres(padding, big_endian):
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_depth_in_metres_and_all_that_is_no_reading(big_endian):
+def test_depth_in_meters_and_all_that_is_no_reading(big_endian):
     raw = np.array([[0.5, 1.25, 3.0, np.nan], [0, -1, np.inf, -np.inf]], np.float32)
     depth = read_depth(image(raw, "32FC1", 4, big_endian))
     np.testing.assert_array_equal(depth[0, :3], raw[0, :3])
@@ -225,16 +225,16 @@ def test_depth_without_any_reading_is_all_nan(value):
 
 
 @pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; compressedDepth"])
-def test_compressed_depth_in_millimetres(form):
-    message = compressed(struct.pack("<iff", 0, 0, 0) + encoded(".png", MILLIMETRES), form)
-    np.testing.assert_array_equal(read_depth(message), (MILLIMETRES / 1000).astype(np.float32))
+def test_compressed_depth_in_millimeters(form):
+    message = compressed(struct.pack("<iff", 0, 0, 0) + encoded(".png", MILLIMETERS), form)
+    np.testing.assert_array_equal(read_depth(message), (MILLIMETERS / 1000).astype(np.float32))
     assert image_kind(message) == "depth"
     assert image_size(message) == (8, 6)
 
 
 def test_depth_as_a_plain_png():
-    message = compressed(encoded(".png", MILLIMETRES), "16UC1; png compressed ")
-    np.testing.assert_array_equal(read_depth(message), (MILLIMETRES / 1000).astype(np.float32))
+    message = compressed(encoded(".png", MILLIMETERS), "16UC1; png compressed ")
+    np.testing.assert_array_equal(read_depth(message), (MILLIMETERS / 1000).astype(np.float32))
     assert image_kind(message) == "depth"
 
 
@@ -242,10 +242,10 @@ def test_depth_as_a_plain_png():
     "form", ["png", "mono16; png compressed ", "", "16UC1; jpeg compressed ", "PNG"]
 )
 def test_depth_as_a_png_of_16_bits_whatever_its_format_says(form):
-    message = compressed(encoded(".png", MILLIMETRES), form)
+    message = compressed(encoded(".png", MILLIMETERS), form)
     assert image_kind(message, "/camera/depth/image/compressed") == "depth"
     assert image_size(message) == (8, 6)
-    np.testing.assert_array_equal(read_depth(message), (MILLIMETRES / 1000).astype(np.float32))
+    np.testing.assert_array_equal(read_depth(message), (MILLIMETERS / 1000).astype(np.float32))
 
 
 def test_a_jpeg_is_no_depth():
@@ -268,11 +268,11 @@ def test_a_jpeg_is_no_depth():
     ],
 )
 def test_16_bits_are_depth_by_the_name_of_their_topic(topic, kind):
-    assert image_kind(image(MILLIMETRES, "mono16"), topic) == kind
-    assert image_kind(compressed(encoded(".png", MILLIMETRES), "png"), topic) == kind
-    assert image_kind(image(MILLIMETRES, "16UC1"), topic) == "depth"
+    assert image_kind(image(MILLIMETERS, "mono16"), topic) == kind
+    assert image_kind(compressed(encoded(".png", MILLIMETERS), "png"), topic) == kind
+    assert image_kind(image(MILLIMETERS, "16UC1"), topic) == "depth"
     np.testing.assert_array_equal(
-        read_depth(image(MILLIMETRES, "mono16")), (MILLIMETRES / 1000).astype(np.float32)
+        read_depth(image(MILLIMETERS, "mono16")), (MILLIMETERS / 1000).astype(np.float32)
     )
 
 
@@ -319,7 +319,7 @@ SPARSE[30:] += np.random.default_rng(4).integers(0, 4000, (30, 80)).astype(np.ui
 
 
 @pytest.mark.parametrize(
-    "raw", [MILLIMETRES, SPARSE, np.zeros((6, 8), np.uint16), np.full((6, 8), 65535, np.uint16)]
+    "raw", [MILLIMETERS, SPARSE, np.zeros((6, 8), np.uint16), np.full((6, 8), 65535, np.uint16)]
 )
 def test_depth_as_rvl(raw):
     message = rvl(raw)
@@ -354,24 +354,24 @@ def test_damaged_rvl(change, found):
         read_depth(message)
 
 
-def test_compressed_depth_in_metres_is_quantised_inverse_depth():
+def test_compressed_depth_in_meters_is_quantised_inverse_depth():
     # As compressed_depth_image_transport writes it: a = z0 (z0 + 1), b = 1 - a / z_max.
     quantisation, farthest = 100.0, 10.0
     a = quantisation * (quantisation + 1)
     b = 1 - a / farthest
-    metres = np.linspace(0.4, 9.5, 48).astype(np.float32).reshape(6, 8)
-    raw = (a / metres + b).astype(np.uint16)
+    meters = np.linspace(0.4, 9.5, 48).astype(np.float32).reshape(6, 8)
+    raw = (a / meters + b).astype(np.uint16)
     raw[2, 3] = 0
     data = struct.pack("<iff", 0, a, b) + encoded(".png", raw)
     depth = read_depth(compressed(data, "32FC1; compressedDepth png"))
     assert np.isnan(depth[2, 3])
-    depth[2, 3] = metres[2, 3]
-    # One step of the quantisation is z^2 / a metres.
-    assert (np.abs(depth - metres) <= 1.05 * metres**2 / a).all()
+    depth[2, 3] = meters[2, 3]
+    # One step of the quantisation is z^2 / a meters.
+    assert (np.abs(depth - meters) <= 1.05 * meters**2 / a).all()
 
 
 @given(st.integers(0, 65535))
-def test_every_millimetre_comes_back_through_the_depth_image(value):
+def test_every_millimeter_comes_back_through_the_depth_image(value):
     raw = np.full((1, 2), value, np.uint16)
     frame = RgbdFrame(
         np.zeros((1, 2, 3), np.uint8), read_depth(image(raw, "16UC1")), Camera(2, 1, 1, 1, 0, 0)
@@ -395,7 +395,7 @@ def test_an_unknown_encoding_is_named_with_those_accepted():
         read_depth(compressed(b"x" * 40, "rgb8; compressedDepth png"))
 
 
-def test_a_colour_picture_is_no_depth():
+def test_a_color_picture_is_no_depth():
     with pytest.raises(MessageError, match=r"uint8 \(6, 8, 3\); accepted: one channel of 16 bits"):
         read_depth(compressed(encoded(".png", RGB), "16UC1; png compressed "))
 
@@ -479,7 +479,7 @@ def test_rectified_pictures_have_the_intrinsics_of_the_projection():
     assert read_camera(info) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
     assert read_camera(camera_info(), is_rectified=True) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
     color = image(RGB, "rgb8")
-    depth = image(MILLIMETRES, "16UC1")
+    depth = image(MILLIMETERS, "16UC1")
     assert read_frame(color, depth, info, is_rectified=True).camera.fx == 45
     assert [cause for cause, _ in doubts(color, depth, info)] == ["distortion"]
     assert list(doubts(color, depth, info, is_rectified=True)) == []
@@ -499,8 +499,8 @@ def test_a_camera_that_is_not_calibrated(info, found):
         read_camera(info)
 
 
-def test_frame_takes_stamp_and_frame_id_from_colour():
-    depth = image(MILLIMETRES, "16UC1")
+def test_frame_takes_stamp_and_frame_id_from_color():
+    depth = image(MILLIMETERS, "16UC1")
     depth.header = header("depth")
     frame = read_frame(image(RGB, "rgb8"), depth, camera_info())
     assert (frame.stamp_ns, frame.frame_id) == (3_000_000_007, "optical")
@@ -510,9 +510,9 @@ def test_frame_takes_stamp_and_frame_id_from_colour():
 @pytest.mark.parametrize(
     ("color", "depth", "info", "found"),
     [
-        (RGB[:5], MILLIMETRES, camera_info(), "camera_info 8x6, its images 8x5; accepted"),
-        (RGB, MILLIMETRES[:, :7], camera_info(), "color 8x6, depth 7x6; accepted"),
-        (RGB, MILLIMETRES, camera_info(16, 11), "camera_info 16x11, its images 8x6; accepted"),
+        (RGB[:5], MILLIMETERS, camera_info(), "camera_info 8x6, its images 8x5; accepted"),
+        (RGB, MILLIMETERS[:, :7], camera_info(), "color 8x6, depth 7x6; accepted"),
+        (RGB, MILLIMETERS, camera_info(16, 11), "camera_info 16x11, its images 8x6; accepted"),
     ],
 )
 def test_sizes_that_differ_are_named(color, depth, info, found):
@@ -529,7 +529,7 @@ def test_binning_and_a_region_of_interest():
     x, y = (2.5 - 3.5) / 50, (1 - 2.5) / 51
     np.testing.assert_allclose(camera.project(np.array([x, y, 1])), [0, 0], atol=1e-9)
     assert read_camera(info, size=(2, 2)) == camera
-    frame = read_frame(image(RGB[:2, :2], "rgb8"), image(MILLIMETRES[:2, :2], "16UC1"), info)
+    frame = read_frame(image(RGB[:2, :2], "rgb8"), image(MILLIMETERS[:2, :2], "16UC1"), info)
     assert frame.camera == camera
     region = read_camera(camera_info(roi=(2, 1, 4, 3)), size=(4, 3))
     assert region == Camera(4, 3, 50.0, 51.0, 1.5, 1.5)
@@ -541,7 +541,7 @@ def test_binning_and_a_region_of_interest():
 
 def test_the_camera_info_of_another_resolution_is_scaled_with_a_doubt():
     info = camera_info(16, 12)
-    color, depth = image(RGB, "rgb8"), image(MILLIMETRES, "16UC1")
+    color, depth = image(RGB, "rgb8"), image(MILLIMETERS, "16UC1")
     frame = read_frame(color, depth, info)
     assert frame.camera == Camera(8, 6, 25.0, 25.5, 1.5, 1.0)
     ((cause, sentence),) = doubts(color, depth, info, size=(8, 6))
@@ -580,7 +580,7 @@ def test_depth_in_another_unit_is_told(raw, encoding, words):
 
 
 def test_doubts():
-    color, depth = image(RGB, "rgb8"), image(MILLIMETRES, "16UC1")
+    color, depth = image(RGB, "rgb8"), image(MILLIMETERS, "16UC1")
     assert list(doubts(color, depth, camera_info(d=[0, 0, 0]))) == []
     ((cause, sentence),) = doubts(color, depth, camera_info(d=[0.1, -0.2]))
     assert cause == "distortion"

@@ -1,4 +1,4 @@
-"""Pairs of colour and depth."""
+"""Pairs of color and depth."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_equal_stamps_match_at_once_in_any_order_of_arrival():
 
 
 def test_a_lost_image_does_not_shift_the_pairs_that_follow():
-    # 60 Hz, so that a neighbour lies within the slop too; colour 17 is missing.
+    # 60 Hz, so that a neighbor lies within the slop too; color 17 is missing.
     stamps = [0, 17, 33, 50, 67]
     events = [(t, s) for s in stamps for t in ("d", "c") if (t, s) != ("c", 17)]
     matches, sync = run(events)
@@ -50,7 +50,7 @@ def test_a_lost_image_does_not_shift_the_pairs_that_follow():
 
 
 def test_the_nearer_of_two_partners_wins():
-    # 30 Hz, depth 20 ms after one colour image and 13 ms before the next.
+    # 30 Hz, depth 20 ms after one color image and 13 ms before the next.
     events = [("c", 0), ("d", 20), ("c", 33), ("d", 53), ("c", 66), ("d", 86), ("c", 99)]
     assert run(events)[0] == [(33, 20), (66, 53), (99, 86)]
 
@@ -76,12 +76,12 @@ def test_two_odd_stamps_do_not_make_all_later_pairs_wait():
     for stamp in range(33, 33 * 20, 33):
         sync.add_color(stamp * MS, stamp)
         at_once.append(len(sync.add_depth((stamp + 5) * MS, stamp)))
-    assert at_once[:3] == [0, 0, 0]  # a colour image may come within 1 ms
+    assert at_once[:3] == [0, 0, 0]  # a color image may come within 1 ms
     assert at_once[-5:] == [1, 1, 1, 1, 1]
 
 
 def test_an_image_lost_on_the_way_does_not_hurry_the_next_pair():
-    # 30 Hz; after a gap of two periods the next colour image may still come after one.
+    # 30 Hz; after a gap of two periods the next color image may still come after one.
     events = [("c", 0), ("c", 33), ("c", 99), ("d", 118), ("c", 132)]
     assert run(events)[0] == [(132, 118)]
 
@@ -222,7 +222,7 @@ def test_with_common_stamps_exactly_the_common_ones_match(kept, rate, c_delay, d
     """Whichever topic is slower on its way, and whatever is lost, at 15, 30 and 60 Hz.
 
     As long as the slop is shorter than the period, which docs/replay.md asks for: at 60 Hz the
-    default one is not, and a frame may go to the neighbour of a lost one.
+    default one is not, and a frame may go to the neighbor of a lost one.
     """
     period, slop_s = rate
     stamps = [period * i for i in range(len(kept))]
@@ -330,7 +330,7 @@ def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
 
 @pytest.mark.parametrize("infos", [0, 1, 3, 9])
 def test_images_of_a_rate_that_are_all_there_are_not_lost(infos):
-    """Depth between two colour images, at 10 Hz, and camera_info oftener: the slop is too small."""
+    """Depth between two color images, at 10 Hz, and camera_info oftener: the slop is too small."""
     sentence = complaint_of(lambda i: i * 99 * MS, lambda i: i * 99 * MS + 45 * MS, None, infos)
     assert sentence.startswith(
         "no stamps of /c and /d within 0.02 s, the closest are 0.045 s apart"
@@ -353,7 +353,7 @@ def test_another_clock_is_named_with_its_offset(offset_ns, said, infos):
 
 
 def test_a_topic_that_comes_much_later_is_named():
-    """Depth that is computed elsewhere, 2 s later, by colour's stamps."""
+    """Depth that is computed elsewhere, 2 s later, by color's stamps."""
     sync = RgbdSync("/c", "/d", "/i")
     sync.add_camera_info("info", 0)
     for i in range(150):

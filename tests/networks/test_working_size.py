@@ -1,4 +1,4 @@
-"""Frames brought to the size that the networks have learnt from."""
+"""Frames brought to the size that the networks have learned from."""
 
 import numpy as np
 import pytest

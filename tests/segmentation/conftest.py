@@ -24,7 +24,7 @@ STEP = 2.85e-3
 
 @dataclass(frozen=True)
 class Block:
-    """A box of the world: z up, x to the right, y away from the camera, metres.
+    """A box of the world: z up, x to the right, y away from the camera, meters.
 
     Attributes:
         x, y: its middle.
@@ -68,7 +68,7 @@ class CastScene:
         frame: what the camera delivers.
         labels: as in ``Scene``; defined under holes of the depth too.
         plane: the table's top.
-        boxes: in the order of the blocks, which are labelled from 2 on.
+        boxes: in the order of the blocks, which are labeled from 2 on.
     """
 
     frame: RgbdFrame
@@ -108,9 +108,9 @@ def _cast(
     """A view of blocks on a table, with a Kinect's noise.
 
     Args:
-        blocks: the things on the table, labelled from 2 on.
+        blocks: the things on the table, labeled from 2 on.
         elevation: degrees above the table from which the camera looks at its middle.
-        distance: of the camera from the table's middle, metres.
+        distance: of the camera from the table's middle, meters.
         table: its top is the support plane, at z = 0.
         room: what belongs neither to the table nor to the things.
         camera: intrinsics.
@@ -174,7 +174,7 @@ def room() -> tuple[Block, Block]:
 
 @pytest.fixture(scope="session")
 def sheet() -> Callable[..., Surface]:
-    """A grey sheet (h, w) facing the camera at 1 m, without creases or steps.
+    """A gray sheet (h, w) facing the camera at 1 m, without creases or steps.
 
     Any field can be given; ``depth`` (h, w) in its place where nothing else is said of it.
     """

@@ -20,7 +20,7 @@ from cvdl.messages.images import (
     MessageError,
     image_kind,
     image_size,
-    is_grey,
+    is_gray,
 )
 from cvdl.messages.points import POINTS, points_description, source_fault
 from cvdl.messages.transform_tree import TransformTree
@@ -249,7 +249,7 @@ def _fitness(
     )
     return (
         2 if is_usable or can_register else int(is_same_size),
-        not is_grey(color.encoding),
+        not is_gray(color.encoding),
         is_same_size,
         "depth" in depth_name.lower(),
         # The camera_info of color, else of depth that is registered to it, else any.

@@ -55,7 +55,7 @@ def check_boxes(data: DetectionData) -> None:
         InputError: if no sample has a labeled box that is not a crowd.
     """
     if all(sample.crowd.all() for sample in data):
-        raise InputError("nothing to train on: no view has a labelled box")
+        raise InputError("nothing to train on: no view has a labeled box")
 
 
 def check_classes(train: DetectionData, validation: DetectionData) -> None:

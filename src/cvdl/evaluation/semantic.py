@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.labelled_pixels import IGNORED, LabelledPixels
+from cvdl.datasets.labeled_pixels import IGNORED, LabeledPixels
 from cvdl.evaluation.figures import as_json, confusion_matrix, mean_of_defined
 from cvdl.evaluation.outlines import compare_outlines, tolerance
 
@@ -97,7 +97,7 @@ def score_class_maps(
     count = len(classes) + 1
     total, views = np.zeros((count, count), np.int64), {}
     for sample in samples:
-        truth = LabelledPixels.of(sample, len(classes)).class_map
+        truth = LabeledPixels.of(sample, len(classes)).class_map
         radius = tolerance(truth.shape, _TOLERANCE)
         counted = truth != IGNORED
         predicted = np.where(counted, class_map(sample.frame), IGNORED)

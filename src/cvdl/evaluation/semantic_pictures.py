@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.detection_sample import DetectionData
-from cvdl.datasets.labelled_pixels import LabelledPixels
+from cvdl.datasets.labeled_pixels import LabeledPixels
 from cvdl.evaluation.semantic import ClassMapReport
 from cvdl.viz.captions import Captions
 from cvdl.viz.pictures import contact_sheet, thickest_place, tinted
@@ -64,7 +64,7 @@ def worst_views(
     pictures, captions = [], []
     for iou, name in sorted(scored)[:count]:
         sample = data[names.index(name)]
-        truth = LabelledPixels.of(sample, len(data.classes)).class_map
+        truth = LabeledPixels.of(sample, len(data.classes)).class_map
         maps = truth, class_map(sample.frame)
         pictures += [class_picture(sample.frame.color, each, data.classes) for each in maps]
         captions += [f"{name}: labeled", f"predicted; mean IoU {iou:.3f}"]

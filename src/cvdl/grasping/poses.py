@@ -39,7 +39,7 @@ REASONS = (
     "gripper meets a neighbor",
     "gripper meets the object",
 )
-_NO_OBJECT, _NO_DEPTH, _OPENING, _TABLE, _NEIGHBOUR, _OBJECT = range(len(REASONS))
+_NO_OBJECT, _NO_DEPTH, _OPENING, _TABLE, _NEIGHBOR, _OBJECT = range(len(REASONS))
 
 _GRID = 9  # samples per side of the central third of a rectangle
 _LONG_GRID = 25  # samples along the whole opening
@@ -232,7 +232,7 @@ def _poses(
     )
     for code, meets in (  # later ones override
         (_OBJECT, itself > touch),
-        (_NEIGHBOUR, others > touch),
+        (_NEIGHBOR, others > touch),
         (_OPENING, (itself > touch) & is_narrowed),
     ):
         reason[left_over[meets]] = code

@@ -21,7 +21,7 @@ __all__ = [
     "depth_scale_doubt",
     "image_kind",
     "image_size",
-    "is_grey",
+    "is_gray",
     "pixels_of",
     "read_color",
     "read_depth",
@@ -85,8 +85,8 @@ COLOR_ENCODINGS = tuple(_COLOR)
 DEPTH_ENCODINGS = tuple(_DEPTH)
 
 # Every 16UC1 value in meters: 0 means no reading (REP 118).
-_METRES = (np.arange(65536) / 1000).astype(np.float32)
-_METRES[0] = np.nan
+_METERS = (np.arange(65536) / 1000).astype(np.float32)
+_METERS[0] = np.nan
 
 _CONFIG_HEADER_BYTES = 12  # of compressedDepth: an enum, then the two quantization parameters
 _RVL_HEADER_BYTES = 8  # columns and rows
@@ -146,7 +146,7 @@ def image_kind(message: Any, topic: str = "") -> str:
     return "color" if message.encoding in _COLOR else ""
 
 
-def is_grey(encoding: str) -> bool:
+def is_gray(encoding: str) -> bool:
     """Whether an encoding, or the format of a CompressedImage, is gray."""
     return encoding.startswith(("mono", "8UC1"))
 
@@ -220,7 +220,7 @@ def read_depth(message: Any) -> NDArray[np.float32]:
         return _decompressed_depth(message)
     raw = _raw_depth(message)
     if raw.dtype.kind == "u":
-        return _METRES[raw]
+        return _METERS[raw]
     return readings(raw.astype(np.float32))
 
 
@@ -232,9 +232,9 @@ def depth_scale_doubt(message: Any) -> tuple[str, str] | None:
     values = raw[np.isfinite(raw) & (raw > 0)]
     if not len(values):
         return None
-    unit, in_metres = ("millimeters", 1000) if raw.dtype.kind == "u" else ("meters", 1)
+    unit, in_meters = ("millimeters", 1000) if raw.dtype.kind == "u" else ("meters", 1)
     median = float(np.median(values))
-    if _NEAREST_M <= median / in_metres <= _FARTHEST_M:
+    if _NEAREST_M <= median / in_meters <= _FARTHEST_M:
         return None
     likely = "meters" if unit == "millimeters" else "millimeters"
     return (
@@ -355,13 +355,13 @@ def _decompressed_depth(message: Any) -> NDArray[np.float32]:
             "as PNG or RVL (JPEG cannot hold depth)",
         )
     if not (transported and named == "32FC1"):
-        return _METRES[raw]
+        return _METERS[raw]
     # Inverse depth, quantized: depth = a / (value - b).
     a, b = np.frombuffer(message.data, "<f4", count=2, offset=4)
     with np.errstate(divide="ignore"):
-        metres = np.float32(a) / (raw.astype(np.float32) - np.float32(b))
-    metres[raw == 0] = np.nan
-    return readings(metres)
+        meters = np.float32(a) / (raw.astype(np.float32) - np.float32(b))
+    meters[raw == 0] = np.nan
+    return readings(meters)
 
 
 def _rvl_size(message: Any) -> tuple[int, int]:

@@ -27,8 +27,8 @@ class Task(ABC):
     anew for each epoch.
 
     Args:
-        train: labelled samples.
-        validation: labelled samples; may be empty.
+        train: labeled samples.
+        validation: labeled samples; may be empty.
         settings: settings of this training; ``settings.training`` is a ``TrainingSettings``.
         console: where progress is shown; None: nowhere.
 

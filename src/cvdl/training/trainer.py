@@ -50,8 +50,8 @@ def train_task(
     Args:
         make: takes the samples to train on, the samples to validate on, settings and console;
             returns the task.
-        train: labelled samples.
-        validation: labelled samples; if empty, the last epoch is kept.
+        train: labeled samples.
+        validation: labeled samples; if empty, the last epoch is kept.
         settings: settings of the training.
         out: folder of the run.
         resume: continue an earlier run in ``out``.

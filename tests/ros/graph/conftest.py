@@ -112,7 +112,7 @@ class Wire:
         self.node.destroy_publisher(self._publishers.pop(topic))
 
     def messages(self, frame):
-        """Colour, depth and camera_info of a frame, as the camera sends them."""
+        """Color, depth and camera_info of a frame, as the camera sends them."""
         make = self.factory
         return make.color(frame), make.depth(frame), make.camera_info(frame)
 

@@ -95,7 +95,7 @@ def assert_alike(found, expected, where):
             assert_alike(one, other, f"{where}[{i}]")
     elif isinstance(expected, float | np.ndarray):
         assert found == pytest.approx(expected, abs=1e-5), where
-    elif where.endswith("overlay.data"):  # lines may go through a neighbouring pixel
+    elif where.endswith("overlay.data"):  # lines may go through a neighboring pixel
         assert len(found) == len(expected)
         assert np.mean(np.array(found) != np.array(expected)) < 1e-3, where
     else:
@@ -140,7 +140,7 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
         assert is_latched == (topic == LABEL_INFO_TOPIC)
     whole = Perception(PerceptionConfig())
     assert tuple(each.class_name for each in names[0].class_map) == whole.classes
-    # Of separate nodes, only the one that recognises things has names for them.
+    # Of separate nodes, only the one that recognizes things has names for them.
     nameless = whole if composed else Perception(PerceptionConfig(detector={"enable": False}))
     planes = []
     for stamp in everywhere(heard):

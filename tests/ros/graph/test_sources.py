@@ -1,4 +1,4 @@
-"""Live nodes on depth that is not registered to colour, on PNG depth, and on point clouds."""
+"""Live nodes on depth that is not registered to color, on PNG depth, and on point clouds."""
 
 from __future__ import annotations
 

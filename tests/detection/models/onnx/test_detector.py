@@ -135,7 +135,7 @@ def test_channels_last_in_bytes_and_a_batch_of_mixed_sizes(tmp_path):
     assert detector([]) == []
 
 
-def test_colours_go_in_as_the_layout_says(tmp_path):
+def test_colors_go_in_as_the_layout_says(tmp_path):
     """A model that gives the input's mean color as a box."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["color"], axes=[2, 3], keepdims=0),
@@ -368,7 +368,7 @@ COCO = DATA / "coco_mini"
         ),
     ],
 )
-def test_detectors_of_the_field_find_what_is_labelled(tmp_path, name, keys):
+def test_detectors_of_the_field_find_what_is_labeled(tmp_path, name, keys):
     """The large things of some photographs; shapes tell the layouts."""
     layout = tmp_path / f"{name}.yaml"
     layout.write_text(f"model: {ONNX}/{name}.onnx\nclasses: {ONNX}/coco.names\n{keys}")

@@ -36,7 +36,7 @@ def test_fastestdet_a_cell_holds_one_box():
     assert best == 2 * 10 + 4  # row by row
     assert found.labels[best] == 1
     assert found.scores[best] == pytest.approx(0.81**0.6 * 0.75**0.4)
-    # Centre (4.5, 1.75) cells, size 30 % of the width by 40 % of the height.
+    # Center (4.5, 1.75) cells, size 30 % of the width by 40 % of the height.
     np.testing.assert_allclose(found.boxes[best], [30, 7.5, 60, 27.5], atol=1e-4)
 
 
@@ -87,7 +87,7 @@ def test_ssd_as_torchvision_gives_it():
     np.testing.assert_array_equal(found.labels, [0])
 
 
-def test_ssd_with_centres_raw_scores_and_names_that_tell_nothing():
+def test_ssd_with_centers_raw_scores_and_names_that_tell_nothing():
     outputs = {"a": [[[0.3, 0.4, 0.4, 0.4]]], "b": [[[0.0, 1.0]]]}
     found = decode(outputs, layout="ssd", box_format="cxcywh", activation="softmax")
     np.testing.assert_allclose(found.boxes, [[10, 10, 50, 30]], rtol=1e-6)

@@ -220,7 +220,7 @@ def test_a_batch_without_windows_is_skipped(tmp_path):
 
 def test_invalid_input_raises(tmp_path):
     for nothing in (Shapes(0), Shapes(2, boxes=False)):
-        with pytest.raises(InputError, match="no view has a labelled box"):
+        with pytest.raises(InputError, match="no view has a labeled box"):
             trainer().train(nothing, Shapes(0), settings(), tmp_path / "run")
     other = Shapes(1)
     other.classes = ("cup",)

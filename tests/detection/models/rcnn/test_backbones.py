@@ -51,7 +51,7 @@ def test_every_network_has_five_stages_and_a_head(name):
     assert model.head[-1].out_features == 7
 
 
-def test_input_is_normalised_by_the_stored_mean_and_deviation():
+def test_input_is_normalized_by_the_stored_mean_and_deviation():
     torch.manual_seed(0)
     model = build_classifier(SMALL, 3).eval()
     image = torch.rand(1, 3, 64, 64)

@@ -11,7 +11,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rcnn.samples import LabelledBoxes, labelled_crops, sample_boxes
+from cvdl.detection.models.rcnn.samples import LabeledBoxes, labeled_crops, sample_boxes
 from cvdl.detection.models.rcnn.training import (
     ClassifierTraining,
     score_classifier,
@@ -139,11 +139,11 @@ def test_boxes_in_crowds_are_skipped():
 def test_the_shift_of_a_mirrored_crop_is_mirrored():
     sample = Shapes(1)[0]
     box = np.array([[20.0, 10, 60, 50]])
-    labelled = LabelledBoxes(
+    labeled = LabeledBoxes(
         np.repeat(box, 40, axis=0), np.zeros(40, int), np.repeat(box + 5, 40, axis=0)
     )
-    plain = labelled_crops(sample, labelled, 64, torch.zeros(3))
-    changed = labelled_crops(sample, labelled, 64, torch.zeros(3), np.random.default_rng(0))
+    plain = labeled_crops(sample, labeled, 64, torch.zeros(3))
+    changed = labeled_crops(sample, labeled, 64, torch.zeros(3), np.random.default_rng(0))
     mirrored = changed.deltas[:, 0] < 0
     assert 8 < mirrored.sum() < 32
     torch.testing.assert_close(changed.deltas[~mirrored], plain.deltas[~mirrored])

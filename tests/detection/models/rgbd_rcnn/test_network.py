@@ -53,7 +53,7 @@ def test_outputs_have_the_documented_shapes():
 def test_the_size_in_meters_distinguishes_objects_of_the_same_shape():
     torch.manual_seed(0)
     second = RegionHead(8, 24, 5).eval()
-    torch.nn.init.normal_(second.scores.weight)  # as if it had learnt something
+    torch.nn.init.normal_(second.scores.weight)  # as if it had learned something
     fine, wide = torch.rand(1, 8, 24, 32), torch.rand(1, 24, 12, 16)
     scale = torch.full((1, 2, 48, 64), 1.0)
     boxes = torch.tensor([[[0.0, 0, 50, 60]]])

@@ -19,7 +19,7 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
     regions,
 )
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
-from cvdl.detection.models.rgbd_rcnn.views import LabelledImage, random_views, stacked
+from cvdl.detection.models.rgbd_rcnn.views import LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.input import NORMAL_XY
 from cvdl.training.augment import Augmentation, Placement
@@ -30,7 +30,7 @@ CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
 
 
 class Views(list):
-    """Labelled views of bright boxes and dark bars."""
+    """Labeled views of bright boxes and dark bars."""
 
     classes = ("box", "bar")
     names = ()
@@ -78,13 +78,13 @@ def test_views_without_boxes_raise(tmp_path):
     empty = DetectionSample(
         "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     )
-    with pytest.raises(InputError, match="no view has a labelled box"):
+    with pytest.raises(InputError, match="no view has a labeled box"):
         trainer().train(Views([empty]), Views(), settings(1), tmp_path / "run")
 
 
 def test_boxes_follow_the_view():
-    """A moved box contains what the labelled box contained."""
-    batch = stacked([LabelledImage.of(sample(3))] * 20, np.random.default_rng(0))
+    """A moved box contains what the labeled box contained."""
+    batch = stacked([LabeledImage.of(sample(3))] * 20, np.random.default_rng(0))
     torch.manual_seed(0)
     images, scales, boxes, labels = random_views(batch)
     seen = 0
@@ -121,7 +121,7 @@ def test_an_undisturbed_view_is_the_input_of_the_detector():
     where = Placement(
         torch.tensor([[[1.0, 0], [0, 1]], [[-1, 0], [0, 1]]]), torch.tensor([[80.0, 60]] * 2)
     )
-    batch = stacked([LabelledImage.of(view)] * 2, np.random.default_rng(0))
+    batch = stacked([LabeledImage.of(view)] * 2, np.random.default_rng(0))
     images, scales, boxes, labels = random_views(batch._replace(where=where), UNDISTURBED)
     rows, cols = slice(36, 156), slice(48, 208)
     image, scale = (some[0] for some in RgbdRcnn(Views.classes).input_of(view.frame))
@@ -137,7 +137,7 @@ def test_an_undisturbed_view_is_the_input_of_the_detector():
 
 
 def test_mixed_precision_moves_no_pixel():
-    batch = stacked([LabelledImage.of(sample(3))] * 4, np.random.default_rng(0))
+    batch = stacked([LabeledImage.of(sample(3))] * 4, np.random.default_rng(0))
     views = []
     for mixed in (False, True):
         torch.manual_seed(0)
@@ -148,7 +148,7 @@ def test_mixed_precision_moves_no_pixel():
 
 
 def test_images_of_several_sizes_make_one_batch():
-    small, large = LabelledImage.of(sample(0)), LabelledImage.of(sample(1))
+    small, large = LabeledImage.of(sample(0)), LabeledImage.of(sample(1))
     small = replace(small, color=small.color[:, :100, :120], rest=small.rest[:, :50, :60])
     batch = stacked([small, large], np.random.default_rng(0))
     assert batch.color.shape == (2, 3, 240, 320)

@@ -11,7 +11,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.labelled_pixels import CROWD, IGNORED, LabelledPixels
+from cvdl.datasets.labeled_pixels import CROWD, IGNORED, LabeledPixels
 from cvdl.detection.models.segnet.training import SegNetTraining, trainer
 from cvdl.detection.models.segnet.views import (
     MaskedImage,
@@ -32,7 +32,7 @@ PLAIN = Augmentation(color_gain=0, color_shift=0, no_color=0, no_depth=0, gray=0
 
 
 class Views(list):
-    """Labelled views of bright boxes and dark bars."""
+    """Labeled views of bright boxes and dark bars."""
 
     classes = ("box", "bar")
     names = ()
@@ -95,7 +95,7 @@ def test_views_without_masks_raise(tmp_path):
         np.zeros(0, bool),
         np.zeros((0, 240, 320), bool),
     )
-    with pytest.raises(InputError, match="no view has a labelled mask"):
+    with pytest.raises(InputError, match="no view has a labeled mask"):
         trainer().train(Views([empty]), Views(), settings(1), tmp_path / "b")
 
 
@@ -179,7 +179,7 @@ def test_class_weights_are_the_root_of_median_frequency_balancing():
         things = np.repeat(np.array([1, 2, 0], np.uint8), pixels)[None]
         classes = np.full(256, 2, np.uint8)
         classes[1:3], classes[255] = (0, 1), IGNORED
-        return MaskedImage(np.zeros((9, 1, 1), np.float16), LabelledPixels(things, classes))
+        return MaskedImage(np.zeros((9, 1, 1), np.float16), LabeledPixels(things, classes))
 
     weights = class_weights([image(40, 10, 50), image(20, 0, 80)], 3)
     frequency = np.array([60 / 200, 10 / 100, 130 / 200])

@@ -26,7 +26,7 @@ COLORS = np.array([(200, 40, 40), (40, 60, 200)], np.uint8)
 
 
 class Views(list):
-    """Labelled views in memory."""
+    """Labeled views in memory."""
 
     def __init__(self, samples, classes=("red", "blue")):
         super().__init__(samples)
@@ -179,7 +179,7 @@ def test_unsupported_data_raises(tmp_path):
     def train(name, some, validation=(), **keys):
         trainer(name).train(some, Views(validation), settings(**keys), tmp_path / "run")
 
-    with pytest.raises(InputError, match="no view has a labelled box"):
+    with pytest.raises(InputError, match="no view has a labeled box"):
         train("ssd300_vgg16", Views([]))
     with pytest.raises(InputError, match="detector is 'yolo'; accepted: fasterrcnn"):
         train("yolo", views)

@@ -124,7 +124,7 @@ def test_a_window_round_the_mask_is_enough(detector, frame):
     np.testing.assert_allclose(whole.center, cut.center, atol=0.5)
 
 
-def test_labelled_rectangles_are_judged(detector, frame):
+def test_labeled_rectangles_are_judged(detector, frame):
     found = detector(frame)
     judged = detector.judge(frame, found)
     assert judged.shape == (len(found),)

@@ -68,7 +68,7 @@ def test_the_sampled_jaccard_index_is_close_to_the_exact_one():
     np.testing.assert_allclose(found, exact, atol=0.02)
 
 
-def test_a_rectangle_matches_the_labelled_one_that_fits_it_within_30_degrees():
+def test_a_rectangle_matches_the_labeled_one_that_fits_it_within_30_degrees():
     good = torch.tensor([[[50.0, 50, 0, 40, 20], [50, 50, math.pi / 2, 40, 20], [0, 0, 0, 20, 20]]])
     valid = torch.tensor([[True, True, False]])
     asked = torch.tensor([[[50.0, 50, 0.1, 40, 20], [50, 50, 1.5, 40, 20], [50, 50, 0.8, 40, 20]]])

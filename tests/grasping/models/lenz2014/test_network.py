@@ -95,7 +95,7 @@ def test_coarse_patches_of_a_smooth_scene_give_nearly_the_same_logits(bar_frame)
     )
     network.fit_whitening(extract(image, boxes))
     with torch.no_grad():
-        kernels = torch.randn(50, 7, 8, 8) / 60  # as smooth as what is learnt
+        kernels = torch.randn(50, 7, 8, 8) / 60  # as smooth as what is learned
         network.first.weight[:] = kernels.repeat_interleave(3, 2).repeat_interleave(3, 3).flatten(1)
         network.last.weight *= 20  # so that the logits differ
         fine, coarse = (network(extract(image, boxes, size)) for size in (24, 8))

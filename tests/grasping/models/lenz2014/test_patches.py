@@ -119,7 +119,7 @@ def test_a_patch_of_the_mirrored_frame_is_the_mirrored_patch(uneven_frame):
     torch.testing.assert_close(one.values, other.values, atol=1e-3, rtol=0)
 
 
-def test_without_depth_only_colour_is_known(uneven_frame):
+def test_without_depth_only_color_is_known(uneven_frame):
     frame = RgbdFrame(
         uneven_frame.color, np.full_like(uneven_frame.depth, np.nan), uneven_frame.camera
     )

@@ -62,9 +62,9 @@ def sets(views):
 
 def test_the_patches_of_a_view(views, sets):
     data = sets[0]
-    assert (data.good & data.labelled).sum() == (~data.good & data.labelled).sum() == 3 * 4
-    assert (data.good & ~data.labelled).sum() > 5
-    assert (~data.good & ~data.labelled).sum() == 40
+    assert (data.good & data.labeled).sum() == (~data.good & data.labeled).sum() == 3 * 4
+    assert (data.good & ~data.labeled).sum() > 5
+    assert (~data.good & ~data.labeled).sum() == 40
     again = learning_set(views[0], CONFIG)
     torch.testing.assert_close(again.patches.values, data.patches.values, atol=0, rtol=0)
     torch.testing.assert_close(again.good, data.good)
@@ -113,7 +113,7 @@ def test_nothing_to_train_on_raises(views, sets, tmp_path):
     with pytest.raises(InputError, match="no view"):
         train_lenz([], [], CONFIG, tmp_path)
     some = sets[0]
-    only = LearningSet(some.patches, torch.ones_like(some.good), some.labelled)
+    only = LearningSet(some.patches, torch.ones_like(some.good), some.labeled)
     with pytest.raises(InputError, match="no view has a bad rectangle"):
         train_network(5, only, CONFIG)
 

@@ -39,9 +39,9 @@ class HogTraining(Settings):
     iterations: int = setting(200, "Largest number of iterations of the solver (L-BFGS).", ge=1)
     negatives: int = setting(15, "Background boxes drawn from a view.", ge=1)
     hard_negatives: int = setting(
-        15, "False detections of the first round that are learnt per view; 0: one round.", ge=0
+        15, "False detections of the first round that are learned per view; 0: one round.", ge=0
     )
-    jittered: int = setting(1, "Near copies learnt of each labelled box.", ge=0)
+    jittered: int = setting(1, "Near copies learned of each labeled box.", ge=0)
     views: int = setting(
         1000, "Largest number of views, chosen evenly; all are kept in memory.", ge=1
     )
@@ -58,12 +58,12 @@ def train_hog(
 ) -> HogDetector:
     """Train the classical baseline.
 
-    As in the paper (section 4): a first classifier learns labelled boxes and random background; a
+    As in the paper (section 4): a first classifier learns labeled boxes and random background; a
     second one also learns the false alarms of the first on all views.
 
     Args:
-        train: labelled views.
-        validation: labelled views of the same classes; they select nothing.
+        train: labeled views.
+        validation: labeled views of the same classes; they select nothing.
         settings: how it is trained.
         out: folder of the run: the weights of each round, ``first.safetensors`` and
             ``best.safetensors``, written when they are trained; ``score`` in their metadata is
@@ -72,7 +72,7 @@ def train_hog(
         console: where progress is shown; None: nowhere.
 
     Raises:
-        InputError: if no view has a labelled box, the classes of the data sets differ, or ``out``
+        InputError: if no view has a labeled box, the classes of the data sets differ, or ``out``
             cannot be used.
     """
     check_classes(train, validation)
@@ -83,11 +83,11 @@ def train_hog(
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
     some = Subset([(train, picks)])
     examples = [
-        _labelled_and_free(view, len(train.classes), settings)
+        _labeled_and_free(view, len(train.classes), settings)
         for view in tracked(some, "describing", console)
     ]
     if not any(len(labels) and labels.min() < len(train.classes) for _, labels in examples):
-        raise InputError("nothing to train on: no view has a labelled box")
+        raise InputError("nothing to train on: no view has a labeled box")
     first = out / "first.safetensors"
     if first.exists():
         detector = HogDetector.load(first, torch.device("cpu"))
@@ -104,10 +104,8 @@ def train_hog(
     return detector
 
 
-def _labelled_and_free(
-    sample: DetectionSample, background: int, settings: HogTraining
-) -> _Examples:
-    """The labelled boxes of a view, near copies and mirror images of them, and background boxes."""
+def _labeled_and_free(sample: DetectionSample, background: int, settings: HogTraining) -> _Examples:
+    """The labeled boxes of a view, near copies and mirror images of them, and background boxes."""
     rng = np.random.default_rng([settings.seed, *sample.name.encode()])
     color, boxes = sample.frame.color, sample.boxes[~sample.crowd]
     near = np.tile(boxes, (settings.jittered + 1, 1))

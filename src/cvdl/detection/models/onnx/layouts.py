@@ -173,7 +173,7 @@ def _nms(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, in
     found = _rows(outputs, layout) if len(outputs) == 1 else by_role(outputs, layout)
     if "labels" not in found:
         raise OutputsError("there are no labels; expected one per box")
-    return _labelled(found["boxes"], found["scores"], found["labels"], layout, classes, size)
+    return _labeled(found["boxes"], found["scores"], found["labels"], layout, classes, size)
 
 
 def _rows(outputs: Outputs, layout: OnnxLayout) -> dict[str, Array]:
@@ -205,7 +205,7 @@ def _ssd(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, in
     found = by_role(outputs, layout)
     scores = activated(found["scores"], layout.activation)
     if "labels" in found:
-        return _labelled(found["boxes"], scores, found["labels"], layout, classes, size)
+        return _labeled(found["boxes"], scores, found["labels"], layout, classes, size)
     background = int(layout.background)
     if scores.shape != (len(found["boxes"]), classes + background):
         raise OutputsError(
@@ -261,7 +261,7 @@ LAYOUTS: dict[LayoutName, Layout] = {
 }
 
 
-def _labelled(
+def _labeled(
     boxes: Array,
     scores: Array,
     labels: Array,

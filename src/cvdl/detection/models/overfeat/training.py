@@ -1,4 +1,4 @@
-"""Training of the sliding-window detector on windows cut from labelled views."""
+"""Training of the sliding-window detector on windows cut from labeled views."""
 
 from __future__ import annotations
 

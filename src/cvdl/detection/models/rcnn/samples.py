@@ -1,4 +1,4 @@
-"""Labelled crops to train and test a classifier: objects and background."""
+"""Labeled crops to train and test a classifier: objects and background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cvdl.networks.boxes import box_areas, box_intersections, box_iou
 from cvdl.networks.crops import box_deltas, color_tensor, cut_crops
 from cvdl.training.augment import jittered_colors
 
-__all__ = ["LabelledBoxes", "LabelledCrops", "joined", "labelled_crops", "sample_boxes"]
+__all__ = ["LabeledBoxes", "LabeledCrops", "joined", "labeled_crops", "sample_boxes"]
 
 _FITS = 0.5  # intersection over union from which a box shows an object: Fast R-CNN, section 2.3
 _CROWDED = 0.5  # share of a box within a crowd from which the box is ignored
@@ -26,13 +26,13 @@ _COLOR = 0.4  # largest change of brightness, contrast and saturation
 
 
 @dataclass(frozen=True)
-class LabelledBoxes:
+class LabeledBoxes:
     """Boxes of one image and their classes.
 
     Attributes:
         boxes: (N, 4) float64, pixels, the last two exclusive.
         labels: (N,) int64 class indices; the number of classes for the background.
-        wanted: (N, 4) float64, the labelled box of the object; ``boxes`` for the background.
+        wanted: (N, 4) float64, the labeled box of the object; ``boxes`` for the background.
     """
 
     boxes: NDArray[np.float64]
@@ -40,13 +40,13 @@ class LabelledBoxes:
     wanted: NDArray[np.float64]
 
 
-class LabelledCrops(NamedTuple):
+class LabeledCrops(NamedTuple):
     """Crops and the targets of a network.
 
     Attributes:
         crops: (N, 3, side, side) float32 RGB, 0 to 1.
-        labels: (N,) int64, see ``LabelledBoxes``.
-        deltas: (N, 4) float32, from the box to the labelled box, see ``box_deltas``.
+        labels: (N,) int64, see ``LabeledBoxes``.
+        deltas: (N, 4) float32, from the box to the labeled box, see ``box_deltas``.
     """
 
     crops: Tensor
@@ -54,14 +54,14 @@ class LabelledCrops(NamedTuple):
     deltas: Tensor
 
 
-def joined(crops: Iterable[LabelledCrops]) -> LabelledCrops:
+def joined(crops: Iterable[LabeledCrops]) -> LabeledCrops:
     """The crops of several images, at least one."""
-    return LabelledCrops(*(torch.cat(parts) for parts in zip(*crops, strict=True)))
+    return LabeledCrops(*(torch.cat(parts) for parts in zip(*crops, strict=True)))
 
 
 def sample_boxes(
     sample: DetectionSample, classes: int, count: int, rng: np.random.Generator
-) -> LabelledBoxes:
+) -> LabeledBoxes:
     """Draw boxes: half of them on an object, the others elsewhere.
 
     A box shows the object that it overlaps most if the intersection over union is at least 0.5.
@@ -69,7 +69,7 @@ def sample_boxes(
     objects, and empty places.
 
     Args:
-        sample: a labelled view.
+        sample: a labeled view.
         classes: number of classes, which is the class index of the background.
         count: largest number of boxes; fewer if a crowd or a tiny image leaves no room.
         rng: source of randomness.
@@ -93,38 +93,38 @@ def sample_boxes(
     best = overlap[some].argmax(axis=1) if len(truth) else np.zeros(0, np.intp)
     wanted = boxes[chosen]
     wanted[: len(some)] = truth[best]
-    return LabelledBoxes(
+    return LabeledBoxes(
         boxes[chosen],
         np.concatenate([labels[best], np.full(len(others), classes, np.int64)]),
         wanted,
     )
 
 
-def labelled_crops(
+def labeled_crops(
     sample: DetectionSample,
-    labelled: LabelledBoxes,
+    labeled: LabeledBoxes,
     side: int,
     outside: Tensor,
     augmented: np.random.Generator | None = None,
-) -> LabelledCrops:
+) -> LabeledCrops:
     """Cut the crops of boxes, optionally with random colors and half of them mirrored.
 
     Args:
         sample: the view.
-        labelled: its boxes.
+        labeled: its boxes.
         side: of the crops, pixels.
         outside: (3,) color outside of the image.
         augmented: source of randomness; None: no augmentation.
     """
-    boxes = torch.from_numpy(labelled.boxes).float()
+    boxes = torch.from_numpy(labeled.boxes).float()
     crops = cut_crops(color_tensor(sample.frame), boxes, side, outside)
-    deltas = box_deltas(boxes, torch.from_numpy(labelled.wanted).float())
+    deltas = box_deltas(boxes, torch.from_numpy(labeled.wanted).float())
     if augmented is not None:
         crops = jittered_colors(crops.clamp(0, 1), _COLOR, augmented)
         mirrored = torch.from_numpy(augmented.random(len(boxes)) < 0.5)
         crops[mirrored] = crops[mirrored].flip(3)
         deltas[mirrored, 0] *= -1
-    return LabelledCrops(crops, torch.from_numpy(labelled.labels), deltas)
+    return LabeledCrops(crops, torch.from_numpy(labeled.labels), deltas)
 
 
 def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -141,7 +141,7 @@ def _anywhere(count: int, rows: int, cols: int, rng: np.random.Generator) -> NDA
 def _near(
     truth: NDArray[np.float64], count: int, reach: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Labelled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
+    """Labeled boxes, shifted by up to ``reach`` sides and up to exp(``reach``) times as large.
 
     Most are changed much less.
     """

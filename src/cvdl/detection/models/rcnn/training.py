@@ -23,9 +23,9 @@ from cvdl.datasets.detection_sample import (
 from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
 from cvdl.detection.models.rcnn.samples import (
-    LabelledCrops,
+    LabeledCrops,
     joined,
-    labelled_crops,
+    labeled_crops,
     sample_boxes,
 )
 from cvdl.evaluation.classification import ClassificationScores
@@ -98,7 +98,7 @@ class ClassifierTask(Task):
 
     def batch(
         self, samples: Sequence[DetectionSample], rng: np.random.Generator
-    ) -> LabelledCrops | None:
+    ) -> LabeledCrops | None:
         """Crops of views, with random colors and half of them mirrored."""
         made = joined(self._crops(view, rng, rng) for view in samples)
         return made if len(made.labels) else None  # none beside crowds
@@ -108,11 +108,11 @@ class ClassifierTask(Task):
         view: DetectionSample,
         rng: np.random.Generator,
         augmented: np.random.Generator | None = None,
-    ) -> LabelledCrops:
+    ) -> LabeledCrops:
         boxes = sample_boxes(view, len(self._classes), self.settings.crops_per_view, rng)
-        return labelled_crops(view, boxes, self.settings.crop, self._outside, augmented)
+        return labeled_crops(view, boxes, self.settings.crop, self._outside, augmented)
 
-    def loss(self, batch: LabelledCrops) -> dict[str, Tensor]:
+    def loss(self, batch: LabeledCrops) -> dict[str, Tensor]:
         """Losses of the class and of the box (Fast R-CNN, section 2.3), and their sum."""
         crops, labels, deltas = batch
         outputs = self.model(crops.contiguous(memory_format=torch.channels_last)).float()
@@ -127,7 +127,7 @@ class ClassifierTask(Task):
         """Shares of the crops that are recognized: of all (the score), of objects, of background.
 
         ``overlap`` is the mean intersection over union of the corrected boxes of objects with the
-        labelled ones.
+        labeled ones.
         """
         crops, labels, deltas = joined(self.validation)
         device = self.model.mean.device
@@ -150,11 +150,11 @@ class ClassifierTask(Task):
 def score_classifier(
     detector: Rcnn, data: DetectionData, console: Console | None = None
 ) -> ClassificationScores:
-    """Classify the labelled boxes of some views, and as many boxes of the background.
+    """Classify the labeled boxes of some views, and as many boxes of the background.
 
     Args:
         detector: has the classes of the data.
-        data: labelled views.
+        data: labeled views.
         console: where progress is shown.
     """
 
@@ -170,7 +170,7 @@ def score_classifier(
         names = np.full(len(boxes), sample.name)
         return ClassificationScores(data.classes, names, boxes, truth, probabilities)
 
-    views = tracked(data, "recognising", console)
+    views = tracked(data, "recognizing", console)
     return ClassificationScores.of(data.classes, starmap(of_view, enumerate(views)))
 
 

@@ -86,7 +86,7 @@ def objects_of_cells(truth: Tensor, labels: Tensor, rows: int, cols: int) -> tup
 def regions(proposals: Tensor, truth: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes for the second network to learn from.
 
-    They are proposals, and the labelled boxes shifted and stretched like the boxes of another
+    They are proposals, and the labeled boxes shifted and stretched like the boxes of another
     segmentation.
 
     Args:

@@ -18,7 +18,7 @@ from cvdl.datasets.detection_sample import DetectionData, check_boxes, check_cla
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
-from cvdl.detection.models.rgbd_rcnn.views import Batch, LabelledImage, random_views, stacked
+from cvdl.detection.models.rgbd_rcnn.views import Batch, LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
 from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
@@ -58,10 +58,10 @@ class RgbdTask(Task):
                 f"{start}: knows the classes {', '.join(model.classes)}; the training views "
                 f"{', '.join(train.classes)}"
             )
-        self.samples = [LabelledImage.of(view) for view in tracked(train, "reading", console)]
+        self.samples = [LabeledImage.of(view) for view in tracked(train, "reading", console)]
         return model
 
-    def batch(self, samples: Sequence[LabelledImage], rng: np.random.Generator) -> Batch:
+    def batch(self, samples: Sequence[LabeledImage], rng: np.random.Generator) -> Batch:
         """Images and the positions of the views in them."""
         return stacked(samples, rng)
 

@@ -27,7 +27,7 @@ from cvdl.networks.working_size import to_working_size
 from cvdl.training.augment import TABLETOP, Augmentation, Placement, disturb_, recolor_
 from cvdl.training.task import padded
 
-__all__ = ["Batch", "LabelledImage", "random_views", "stacked"]
+__all__ = ["Batch", "LabeledImage", "random_views", "stacked"]
 
 _VIEW = (192, 256)  # height and width of a view, pixels of half resolution
 _SHIFT = 0.2  # largest distance between the centers of view and image, in sides of the view
@@ -35,7 +35,7 @@ _LEAST_IN_VIEW = 0.3  # share of a box that must be in the view; else the box is
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class LabeledImage:
     """A sample as it is kept in memory.
 
     Attributes:
@@ -52,8 +52,8 @@ class LabelledImage:
     labels: NDArray[np.int64]
 
     @classmethod
-    def of(cls, sample: DetectionSample) -> LabelledImage:
-        """Convert a labelled view; crowds are skipped."""
+    def of(cls, sample: DetectionSample) -> LabeledImage:
+        """Convert a labeled view; crowds are skipped."""
         frame, factors = to_working_size(sample.frame)
         image = network_input(frame)
         height, width = image.shape[1:]
@@ -70,7 +70,7 @@ class LabelledImage:
 
 
 class Batch(NamedTuple):
-    """Images and the positions of the views in them, see ``LabelledImage``.
+    """Images and the positions of the views in them, see ``LabeledImage``.
 
     Attributes:
         color: (B, 3, H, W), smaller images padded with 0.
@@ -87,7 +87,7 @@ class Batch(NamedTuple):
     where: Placement
 
 
-def stacked(images: Sequence[LabelledImage], rng: np.random.Generator) -> Batch:
+def stacked(images: Sequence[LabeledImage], rng: np.random.Generator) -> Batch:
     """A batch of images with random positions of the views."""
     size = np.array([item.rest.shape[:0:-1] for item in images])
     middle = size / 2 + _SHIFT * np.array(_VIEW[::-1]) * rng.uniform(-1, 1, size.shape)

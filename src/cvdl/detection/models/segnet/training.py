@@ -15,7 +15,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, check_classes
-from cvdl.datasets.labelled_pixels import IGNORED
+from cvdl.datasets.labeled_pixels import IGNORED
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.detection.models.segnet.views import (
     Batch,
@@ -56,7 +56,7 @@ class SegNetTask(Task):
         self.samples = [MaskedImage.of(view, background) for view in views]
         self._weights = torch.from_numpy(class_weights(self.samples, background + 1))
         if not self._weights[:background].any():
-            raise InputError("nothing to train on: no view has a labelled mask")
+            raise InputError("nothing to train on: no view has a labeled mask")
         return SegNetDetector(train.classes)
 
     def batch(self, samples: Sequence[MaskedImage], rng: np.random.Generator) -> Batch:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, max_pool2d
 
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.labelled_pixels import CROWD, IGNORED, NOTHING, LabelledPixels
+from cvdl.datasets.labeled_pixels import CROWD, IGNORED, NOTHING, LabeledPixels
 from cvdl.networks.input import network_input
 from cvdl.networks.working_size import to_working_size
 from cvdl.training.augment import TABLETOP, Augmentation, Placement, random_view
@@ -37,20 +37,20 @@ class MaskedImage:
     """
 
     image: NDArray[np.float16]
-    truth: LabelledPixels
+    truth: LabeledPixels
 
     @classmethod
     def of(cls, sample: DetectionSample, background: int) -> MaskedImage:
-        """Convert a labelled view.
+        """Convert a labeled view.
 
         Args:
             sample: the view.
             background: class index of the background.
 
         Raises:
-            InputError: see ``LabelledPixels.of``.
+            InputError: see ``LabeledPixels.of``.
         """
-        truth = LabelledPixels.of(sample, background)
+        truth = LabeledPixels.of(sample, background)
         frame, _ = to_working_size(sample.frame)
         image = network_input(frame)
         height, width = image.shape[1:]
@@ -58,7 +58,7 @@ class MaskedImage:
         things = cv2.resize(truth.things, size, interpolation=cv2.INTER_NEAREST_EXACT)
         return cls(
             image.astype(np.float16),
-            LabelledPixels(things[: 2 * height, : 2 * width], truth.classes),
+            LabeledPixels(things[: 2 * height, : 2 * width], truth.classes),
         )
 
 
@@ -67,7 +67,7 @@ class Batch(NamedTuple):
 
     Attributes:
         image: (B, 9, h, w) float16, smaller images padded with 0.
-        things: (B, 2 h, 2 w) uint8, see ``LabelledPixels``; padded with CROWD.
+        things: (B, 2 h, 2 w) uint8, see ``LabeledPixels``; padded with CROWD.
         classes: (B, 256) uint8, the classes of the things.
         where: the positions of the views.
     """
@@ -114,7 +114,7 @@ def object_borders(things: Tensor) -> Tensor:
     """Where two objects touch.
 
     Args:
-        things: (B, 1, H, W) float32, see ``LabelledPixels``.
+        things: (B, 1, H, W) float32, see ``LabeledPixels``.
 
     Returns:
         (B, 1, H, W) int64: 1 on pixels of objects next to another object, 0 on other pixels of

@@ -70,7 +70,7 @@ class TorchvisionDetectorTask(Task):
 
     Args:
         name: of the detector, in torchvision.
-        arguments: see ``Task``; ``train`` holds labelled views, whose crowds are skipped.
+        arguments: see ``Task``; ``train`` holds labeled views, whose crowds are skipped.
     """
 
     model: TorchvisionDetector
@@ -90,7 +90,7 @@ class TorchvisionDetectorTask(Task):
         if name.startswith("ssdlite") and len(self.picks(np.random.default_rng())[-1]) < 2:
             raise InputError(
                 f"batch_size is {settings.training.batch_size}, for {len(train)} views to train "
-                f"on; {name} accepts batches of 2 or more: it normalises over a batch of "
+                f"on; {name} accepts batches of 2 or more: it normalizes over a batch of "
                 "single values"
             )
         mean, std = ((values / 255).tolist() for values in color_statistics(train))
@@ -128,7 +128,7 @@ def augmented(
     Zoomed in, the image shows a part of the view; zoomed out, the view lies anywhere in it.
 
     Args:
-        sample: labelled; crowds and boxes that are mostly outside of the image are skipped.
+        sample: labeled; crowds and boxes that are mostly outside of the image are skipped.
         settings: the strength.
         rng: source of randomness.
         fill: (3,) color around a view that is zoomed out, 0 to 255.

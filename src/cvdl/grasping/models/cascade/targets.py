@@ -152,7 +152,7 @@ def sampled_jaccard(a: Tensor, b: Tensor, side: int = 16) -> Tensor:
 
 
 def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The labelled rectangle that fits each rectangle best.
+    """The labeled rectangle that fits each rectangle best.
 
     Args:
         rectangles: (B, N, 5).
@@ -160,7 +160,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
         valid: (B, M) bool.
 
     Returns:
-        Labelled rectangles (B, N, 5); Jaccard index (B, N), 0 if none is within 30 degrees.
+        Labeled rectangles (B, N, 5); Jaccard index (B, N), 0 if none is within 30 degrees.
     """
     turn = rectangles[..., :, None, 2] - good[..., None, :, 2]
     fit = sampled_jaccard(rectangles, good) * (half_turn(turn).abs() < math.pi / 6) * valid[:, None]
@@ -169,7 +169,7 @@ def matched(rectangles: Tensor, good: Tensor, valid: Tensor) -> tuple[Tensor, Te
 
 
 def jittered(good: Tensor, valid: Tensor, side: float) -> Tensor:
-    """Rectangles (B, N, 5) near the labelled ones; anywhere in the view if there are none.
+    """Rectangles (B, N, 5) near the labeled ones; anywhere in the view if there are none.
 
     Args:
         good: (B, M, 5), padded.

@@ -1,7 +1,7 @@
 """Training of the default grasp detector: its two networks learn together.
 
 The dense network learns from random views. The refining network learns from rectangles near the
-labelled ones and from the current proposals of the dense network, whose errors it is to correct.
+labeled ones and from the current proposals of the dense network, whose errors it is to correct.
 """
 
 from __future__ import annotations

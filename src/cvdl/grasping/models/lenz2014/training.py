@@ -1,8 +1,8 @@
 """Training of ``lenz2014``, a detector of two stages.
 
 Lenz, Lee & Saxena 2014, sections IV and VI: auto-encoders first, then back-propagation through
-the whole network. There are few labelled rectangles. So each view also gives rectangles of the
-detector's own search: good ones that match a labelled one closely, bad ones that match none.
+the whole network. There are few labeled rectangles. So each view also gives rectangles of the
+detector's own search: good ones that match a labeled one closely, bad ones that match none.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class LenzTraining(Settings):
     decay: float = setting(1e-3, "Weight decay of AdamW.", ge=0)
     batch: int = setting(256, "Patches per step.", ge=1)
     drawn: int = setting(1200, "Rectangles tried on the objects of each view.", ge=0)
-    good: int = setting(80, "Largest number of them learnt per view as good.", ge=0)
-    bad: int = setting(120, "Largest number of them learnt per view as bad.", ge=0)
-    jittered: int = setting(4, "Near copies learnt of each labelled rectangle.", ge=0)
+    good: int = setting(80, "Largest number of them learned per view as good.", ge=0)
+    bad: int = setting(120, "Largest number of them learned per view as bad.", ge=0)
+    jittered: int = setting(4, "Near copies learned of each labeled rectangle.", ge=0)
     labelled_share: float = setting(
-        0.4, "Weight of the labelled rectangles and their copies.", gt=0, lt=1
+        0.4, "Weight of the labeled rectangles and their copies.", gt=0, lt=1
     )
     mixed_precision: bool = setting(True, "Matrix products in bfloat16.")
 
@@ -94,12 +94,12 @@ class LearningSet:
     Attributes:
         patches: N patches, float16.
         good: (N,) bool.
-        labelled: (N,) bool: labelled rectangles and their copies, not those of the search.
+        labeled: (N,) bool: labeled rectangles and their copies, not those of the search.
     """
 
     patches: Patches
     good: torch.Tensor
-    labelled: torch.Tensor
+    labeled: torch.Tensor
 
     @classmethod
     def joined(cls, sets: Sequence[LearningSet]) -> LearningSet:
@@ -112,7 +112,7 @@ class LearningSet:
                 torch.cat([each.patches.mask for each in sets]),
             ),
             torch.cat([each.good for each in sets]),
-            torch.cat([each.labelled for each in sets]),
+            torch.cat([each.labeled for each in sets]),
         )
 
 
@@ -133,12 +133,12 @@ def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
             parts.append((drawn[np.flatnonzero(some)[:count]], good, False))
     image = channel_image(sample.frame)
     sets = []
-    for boxes, good, labelled in parts:
+    for boxes, good, labeled in parts:
         patches = extract(image, boxes)
         patches = Patches(patches.values.half(), patches.mask)
         sets.append(
             LearningSet(
-                patches, torch.full((len(boxes),), good), torch.full((len(boxes),), labelled)
+                patches, torch.full((len(boxes),), good), torch.full((len(boxes),), labeled)
             )
         )
     return LearningSet.joined(sets)
@@ -222,7 +222,7 @@ def train_lenz(
     resume: bool = False,
     console: Console | None = None,
 ) -> LenzDetector:
-    """Train both stages on labelled views.
+    """Train both stages on labeled views.
 
     The number of epochs is fixed and validation selects nothing, so the validation views are
     used for training too.
@@ -326,11 +326,11 @@ def _drawn(sample: GraspSample, count: int, rng: np.random.Generator) -> GraspRe
 
 
 def _weights(data: LearningSet, labelled_share: float) -> torch.Tensor:
-    """Weights (N,) of mean 1: equal sums for good and bad, among labelled and among drawn."""
+    """Weights (N,) of mean 1: equal sums for good and bad, among labeled and among drawn."""
     weight = torch.zeros(len(data.good))
-    for labelled, share in ((True, labelled_share), (False, 1 - labelled_share)):
+    for labeled, share in ((True, labelled_share), (False, 1 - labelled_share)):
         for good in (True, False):
-            some = (data.labelled == labelled) & (data.good == good)
+            some = (data.labeled == labeled) & (data.good == good)
             weight[some] = share / 2 / max(1, int(some.sum()))
     return weight / weight.mean()
 

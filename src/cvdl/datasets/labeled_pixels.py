@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cvdl.core.errors import InputError
 from cvdl.datasets.detection_sample import DetectionSample
 
-__all__ = ["CROWD", "IGNORED", "NOTHING", "LabelledPixels"]
+__all__ = ["CROWD", "IGNORED", "NOTHING", "LabeledPixels"]
 
 #: In a class map: pixels that neither training nor evaluation uses.
 IGNORED = 255
@@ -19,7 +19,7 @@ NOTHING, CROWD = 0, 255
 
 
 @dataclass(frozen=True)
-class LabelledPixels:
+class LabeledPixels:
     """The object of every pixel, and the classes of the objects.
 
     Attributes:
@@ -31,7 +31,7 @@ class LabelledPixels:
     classes: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, sample: DetectionSample, background: int) -> LabelledPixels:
+    def of(cls, sample: DetectionSample, background: int) -> LabeledPixels:
         """Convert the masks of a sample; where masks overlap, the smaller is on top.
 
         Args:

@@ -7,7 +7,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.datasets.labelled_pixels import CROWD, IGNORED, LabelledPixels
+from cvdl.datasets.labeled_pixels import CROWD, IGNORED, LabeledPixels
 
 
 def sample(masks, labels, crowd=None):
@@ -36,7 +36,7 @@ def test_small_objects_are_on_top_of_large_ones_and_crowds_are_ignored():
             mask(slice(0, 6), slice(6, 8)),
         ]
     )
-    truth = LabelledPixels.of(sample(masks, [2, 0, 1], [False, False, True]), 3)
+    truth = LabeledPixels.of(sample(masks, [2, 0, 1], [False, False, True]), 3)
     assert truth.things.dtype == truth.class_map.dtype == np.uint8
     expected = np.full((6, 8), 3)
     expected[:5, :5], expected[1:3, 1:3], expected[:, 6:] = 0, 2, IGNORED
@@ -45,17 +45,17 @@ def test_small_objects_are_on_top_of_large_ones_and_crowds_are_ignored():
 
 
 def test_no_object():
-    truth = LabelledPixels.of(sample(np.zeros((0, 6, 8), bool), []), 3)
+    truth = LabeledPixels.of(sample(np.zeros((0, 6, 8), bool), []), 3)
     assert (truth.class_map == 3).all()
 
 
 def test_boxes_without_masks_are_reported():
     with pytest.raises(InputError, match="view7 has boxes without masks"):
-        LabelledPixels.of(sample(None, [0]), 1)
+        LabeledPixels.of(sample(None, [0]), 1)
 
 
 def test_too_many_objects_are_reported():
     with pytest.raises(InputError, match="255 objects of 1 classes"):
-        LabelledPixels.of(sample(np.zeros((255, 6, 8), bool), [0] * 255), 1)
+        LabeledPixels.of(sample(np.zeros((255, 6, 8), bool), [0] * 255), 1)
     with pytest.raises(InputError, match="of 255 classes"):
-        LabelledPixels.of(sample(np.zeros((1, 6, 8), bool), [0]), 255)
+        LabeledPixels.of(sample(np.zeros((1, 6, 8), bool), [0]), 255)
