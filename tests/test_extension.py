@@ -41,7 +41,7 @@ class Mine:
         path.write_text("mine")
 
 
-class Subset(Dataset[DetectionSample]):
+class Views(Dataset[DetectionSample]):
     classes = ("thing",)
 
     def __init__(self, path):

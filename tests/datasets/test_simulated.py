@@ -7,6 +7,7 @@ import pytest
 
 from cvdl.core.errors import InputError
 from cvdl.datasets.grasp_sample import GraspSample
+from cvdl.datasets.registry import open_dataset
 from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps
 from cvdl.simulation import CATEGORIES, SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
@@ -86,9 +87,14 @@ def test_ends_and_invalid_arguments(reader):
     assert list(reader(0, 0)) == []
     with pytest.raises(ValueError, match="-1 and 2"):
         reader(-1, 2)
-    assert (reader.open(None, scenes=4, seed=7).seed, len(reader.open(None, 4, 7))) == (7, 4)
+
+
+@pytest.mark.parametrize("labels", ["boxes", "masks", "grasps"])
+def test_it_is_opened_by_its_name_with_scenes_and_a_seed(labels):
+    data = open_dataset("simulated", labels, None, scenes=4, seed=7)
+    assert (data.seed, len(data)) == (7, 4)
     with pytest.raises(InputError, match="--data is here, but simulated scenes are generated"):
-        reader.open(Path("here"), 4, 7)
+        open_dataset("simulated", labels, Path("here"), 4, 7)
 
 
 def test_kept_scenes_are_not_made_again(monkeypatch):
