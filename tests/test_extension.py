@@ -106,12 +106,14 @@ def run(installed: Path, *args: object, program: tuple[str, ...] = ("-m", "cvdl.
 
 
 @pytest.mark.parametrize("command", [("train",), ("evaluate", "detector")])
+@pytest.mark.slow
 def test_the_help_lists_them(installed, command):
     text = run(installed, *command, "--help")
     assert "my_detector" in text
     assert "my_views" in text
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_tested(installed, tmp_path):
     out = tmp_path / "run"
     options = ("--detector", "my_detector", "--dataset", "my_views", "--data", tmp_path)
@@ -122,6 +124,7 @@ def test_it_is_trained_and_tested(installed, tmp_path):
     assert "1.000" in text
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_replay(installed, tmp_path):
     run(installed, "simulate", tmp_path / "bag", "--scenes", 1, "--seed", 3)
     options = ("--set", "detector.detector=my_detector", "--set", "grasp.enable=false")
@@ -129,6 +132,7 @@ def test_it_runs_in_a_replay(installed, tmp_path):
     assert "1 frame" in text
 
 
+@pytest.mark.slow
 def test_the_nodes_parameter_names_it(installed):
     program = (
         "from cvdl.ros.parameters import PerceptionNodeConfig, parameters_of\n"

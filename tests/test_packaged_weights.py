@@ -26,6 +26,7 @@ def grasps():
     return [data[index] for index in range(VIEWS)]
 
 
+@pytest.mark.slow
 def test_the_detector_detects_objects():
     data = SimulatedDetection(UNSEEN, VIEWS)
     views = [data[index] for index in range(VIEWS)]
@@ -33,6 +34,7 @@ def test_the_detector_detects_objects():
     assert scored.scores.report().ap50 > 0.8
 
 
+@pytest.mark.slow
 def test_segnet_predicts_the_class_of_pixels():
     """Of which there are 24; 95 % of the pixels are of none."""
     data = SimulatedDetection(UNSEEN, VIEWS)
@@ -44,6 +46,7 @@ def test_segnet_predicts_the_class_of_pixels():
     assert figures["pixel_accuracy"] > 0.95
 
 
+@pytest.mark.slow
 def test_the_cascade_finds_grasps(grasps):
     detector = load_grasp_detector("cascade", device="cpu")
     results = score_grasp_detector(detector, grasps).results

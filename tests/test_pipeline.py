@@ -143,6 +143,7 @@ def test_grasps_are_of_segmented_objects(plain, loaded):
 
 @pytest.mark.parametrize("detector", ["rgbd_rcnn", "segnet"])
 @pytest.mark.parametrize("focal", [262.5, 570.0])
+@pytest.mark.slow
 def test_the_input_of_the_networks_is_computed_once_per_frame(monkeypatch, plain, detector, focal):
     calls = []
 

@@ -581,6 +581,7 @@ def test_a_missing_topic_is_said_before_anything_is_written(tmp_path, frame, out
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_bag_that_was_cut_off_is_replayed_as_far_as_it_goes(tmp_path, frames, out, stage, caplog):
     with BagWriter(tmp_path / "in") as bag:
         for frame in frames(400):
@@ -724,6 +725,7 @@ def test_ctrl_c_in_compiled_code_is_one_too(bag, out, scene):
     assert summary.dropped == {}
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_replay_with_a_whole_bag(bag, out, stage, monkeypatch):
     free = [2**30] * 20 + [2**20] * 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.pop(0)))

@@ -137,6 +137,7 @@ BACKWARDS = (CAMERA_INFO_TOPIC, DEPTH_TOPIC, COLOR_TOPIC)
         (write_without_chunks, BACKWARDS, False),
     ],
 )
+@pytest.mark.slow
 def test_topics_one_after_the_other(tmp_path, numbers, stage, writer, order, only_results):
     path = writer(tmp_path / "in", one_after_the_other(numbers, order))
     summary = replay(path, tmp_path / "out", stage, ReplayOptions(only_results=only_results))
@@ -151,6 +152,7 @@ def test_topics_one_after_the_other(tmp_path, numbers, stage, writer, order, onl
 
 
 @pytest.mark.parametrize("phase_ns", [11_000_000, -11_000_000])
+@pytest.mark.slow
 def test_topics_one_after_the_other_at_different_phases(tmp_path, numbers, stage, phase_ns):
     for each in numbers:
         header = each[DEPTH_TOPIC].header
@@ -162,6 +164,7 @@ def test_topics_one_after_the_other_at_different_phases(tmp_path, numbers, stage
 
 
 @pytest.mark.parametrize("late_ns", [0, 10**10])
+@pytest.mark.slow
 def test_a_camera_info_that_comes_at_the_end(tmp_path, numbers, stage, late_ns):
     info = numbers[-1][CAMERA_INFO_TOPIC]
     info.header.stamp = replace(info.header.stamp, sec=info.header.stamp.sec + late_ns // 10**9)
@@ -180,6 +183,7 @@ def test_a_camera_info_that_comes_at_the_end(tmp_path, numbers, stage, late_ns):
     assert received == [stamp for stamp, _, _ in stage.frames]
 
 
+@pytest.mark.slow
 def test_a_topic_that_falls_back_in_the_middle(tmp_path, numbers, stage):
     """Twenty frames as they should be, the others topic by topic: none comes twice."""
     beginning = [
@@ -211,6 +215,7 @@ def test_depth_that_is_missing_for_seconds_is_counted_once(tmp_path, numbers, st
     assert [number for _, number, _ in stage.frames] == [*range(10), *range(130, 150)]
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_camera_topic_by_topic(tmp_path, numbers, stage):
     """Stamps begin anew in each topic."""
     some = numbers[:110]

@@ -27,6 +27,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("quick_detector")
+@pytest.mark.slow
 def test_demo_measures_every_scene_against_the_truth(out: Path) -> None:
     steps = []
     result = run_demo(out, SCENES, seed=0, on_progress=lambda *step: steps.append(step))
@@ -64,6 +65,7 @@ class KnowsTheTruth:
         ]
 
 
+@pytest.mark.slow
 def test_right_classes_are_counted(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvdl.detection.stage.load_detector", lambda *_: KnowsTheTruth())
     result = run_demo(out, SCENES, seed=0)
@@ -71,6 +73,7 @@ def test_right_classes_are_counted(out: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("quick_detector")
+@pytest.mark.slow
 def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -> None:
     outcome = CliRunner().invoke(app, ["demo", str(out), "--scenes", str(SCENES)])
     assert outcome.exit_code == 0, outcome.output
@@ -92,6 +95,7 @@ def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "scenes" / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_it_replays_ends_it(tmp_path: Path) -> None:
     def impatient(step: str, done: int, expected: int) -> None:
         if step == "replaying" and done == 1:

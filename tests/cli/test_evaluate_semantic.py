@@ -46,6 +46,7 @@ def weights(path: Path, classes: tuple[str, ...]) -> Path:
 run = partial(run_command, "evaluate", "semantic")
 
 
+@pytest.mark.slow
 def test_table_json_and_picture(data, tmp_path):
     file, sheet = tmp_path / "new" / "o.json", tmp_path / "new" / "s.png"
     known = weights(tmp_path / "w.safetensors", CLASSES)
@@ -64,6 +65,7 @@ def test_table_json_and_picture(data, tmp_path):
         run("--data", data, "--weights", known, "--json", file)
 
 
+@pytest.mark.slow
 def test_classes_are_matched_by_name(data, tmp_path):
     """This network takes every pixel for its first class."""
     file = tmp_path / "o.json"

@@ -48,6 +48,7 @@ def test_says_what_came_of_it_and_where_it_is(bag, tmp_path):
     assert len(list(pictures.iterdir())) == 5
 
 
+@pytest.mark.slow
 def test_counts_the_objects_of_each_class(tmp_path):
     """What was segmented is all of one class."""
     with BagWriter(tmp_path / "in") as bag:
@@ -150,6 +151,7 @@ def test_no_frame_at_all_is_an_error_and_leaves_nothing(tmp_path, frame):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_whole_bag_and_status_130(tmp_path, frames):
     with BagWriter(tmp_path / "in") as bag:
         for frame in frames(3000):

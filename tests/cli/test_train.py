@@ -125,6 +125,7 @@ def results(out: Path) -> dict:
     return content
 
 
+@pytest.mark.slow
 def test_folds(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--folds", 3)
@@ -155,6 +156,7 @@ def test_folds(data, tmp_path):
         assert (out / f"fold{number}" / "training" / "curves.png").is_file()
 
 
+@pytest.mark.slow
 def test_one_split_and_options(data, tmp_path):
     out = tmp_path / "run"
     options = ["--test", 0.4, "--by", "image", "--epochs", 2, "--seed", 4]
@@ -170,6 +172,7 @@ def test_one_split_and_options(data, tmp_path):
     assert metadata["train_views"] == "5"
 
 
+@pytest.mark.slow
 def test_extra_views_are_trained_on_and_never_tested_on(data, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -182,6 +185,7 @@ def test_extra_views_are_trained_on_and_never_tested_on(data, tmp_path):
     assert (metadata["train_views"], metadata["test_views"]) == ("3", "3")
 
 
+@pytest.mark.slow
 def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
     class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
@@ -203,6 +207,7 @@ def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
     assert (metadata["train_views"], metadata["simulated"]) == ("7", "3")
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     def command(name, *more):
         return ["--data", data, "--out", tmp_path / name, "--folds", 2, *more]
@@ -222,6 +227,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     assert torch.equal(killed, straight)
 
 
+@pytest.mark.slow
 def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
@@ -253,6 +259,7 @@ def test_bad_input_is_an_error_in_one_line(args, words, data, tmp_path, monkeypa
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_evaluate(data, tmp_path, register):
     asked = []
 

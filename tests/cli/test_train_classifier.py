@@ -44,6 +44,7 @@ def run(*args: object) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_one_split(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--test", 0.4, "--seed", 3, *QUICK)
@@ -60,6 +61,7 @@ def test_one_split(data, tmp_path):
     assert detector.classes == ("red", "blue")
 
 
+@pytest.mark.slow
 def test_it_says_with_which_settings_the_weights_are_used(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--test", 0, *QUICK)
@@ -72,6 +74,7 @@ def test_it_says_with_which_settings_the_weights_are_used(data, tmp_path):
     assert detector.classes == ("red", "blue")
 
 
+@pytest.mark.slow
 def test_folds_and_going_on_with_a_run(data, tmp_path):
     out = tmp_path / "run"
     options = ["--data", data, "--out", out, "--folds", 2, *QUICK]
@@ -91,6 +94,7 @@ def test_folds_and_going_on_with_a_run(data, tmp_path):
     run(*options, "--overwrite")
 
 
+@pytest.mark.slow
 def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
     run("--data", data, "--out", tmp_path / "a", "--test", 0, *QUICK)
     assert not (tmp_path / "a" / "results.json").exists()  # nothing was left to test on

@@ -114,6 +114,7 @@ def results(out: Path) -> dict:
     return json.loads((out / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_folds(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--folds", 3)
@@ -137,6 +138,7 @@ def test_folds(data, tmp_path):
         assert (out / f"fold{number}" / "training" / "curves.png").is_file()
 
 
+@pytest.mark.slow
 def test_one_split_and_options(data, tmp_path):
     out = tmp_path / "run"
     options = ["--test", 0.4, "--epochs", 2, "--seed", 4, "--set", "training.learning_rate=0.5"]
@@ -152,6 +154,7 @@ def test_one_split_and_options(data, tmp_path):
     assert metadata["train_views"] == "5"
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     def command(name, *more):
         return ["--data", data, "--out", tmp_path / name, "--folds", 2, *more]
@@ -171,6 +174,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
     assert torch.equal(killed, straight)
 
 
+@pytest.mark.slow
 def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
     class Simulated(SimulatedDataset):
         """What the simulation gives, without the time it takes."""
@@ -191,12 +195,14 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
     assert results(tmp_path / "run")["images"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_on_another_device(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
     run(*args, "--resume", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_an_earlier_run_outlives_one_that_cannot_start(data, tmp_path, monkeypatch):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
@@ -226,6 +232,7 @@ def test_an_option_that_means_nothing_to_a_trainer_is_named(data, tmp_path, opti
         run(*args, option, 2 if option == "--epochs" else "cpu")
 
 
+@pytest.mark.slow
 def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)

@@ -47,6 +47,7 @@ def test_threads_wait_briefly_unless_the_user_has_set_otherwise():
 
 
 @pytest.mark.parametrize("module", ["cvdl.cli", "cvdl.ros.executables", "cvdl.pipeline"])
+@pytest.mark.slow
 def test_every_entry_point_sets_the_environment_before_libraries_are_loaded(module):
     code = f"""
 import builtins, json, os, sys
@@ -72,6 +73,7 @@ print(json.dumps([*counts, *(info["num_threads"] for info in threadpool_info())]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+@pytest.mark.slow
 def test_thread_counts_follow_the_affinity():
     assert set(run_python(COUNT)) == {1}
 

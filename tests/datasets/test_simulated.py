@@ -39,6 +39,7 @@ def test_boxes_and_masks_are_of_the_visible_parts():
         np.testing.assert_array_equal(sample.masks[row], scene.truth.mask(item))
 
 
+@pytest.mark.slow
 def test_detection_samples_are_the_same_on_several_processes():
     data = SimulatedDetection(3, 2, SMALL)
     for one, other in zip(data, data.on_processes(2), strict=True):
@@ -60,12 +61,14 @@ def test_grasps_are_those_of_the_scenes():
     assert np.isfinite(sample.frame.depth).any()
 
 
+@pytest.mark.slow
 def test_samples_are_the_same_in_any_order():
     data = SimulatedGrasps(3, 3, SMALL)
     assert_same(data[2], list(data)[-1])
     assert_same(data[-1], data[2])
 
 
+@pytest.mark.slow
 def test_grasp_samples_are_the_same_on_several_processes():
     data = SimulatedGrasps(3, 3, SMALL)
     for one, other in zip(data, data.on_processes(2), strict=True):

@@ -34,6 +34,7 @@ def picture(scale=1, depth=np.nan):
 
 
 @pytest.mark.parametrize("mode", ["fast", "quality"])
+@pytest.mark.slow
 def test_selective_search_finds_objects_of_uniform_color(mode):
     boxes = SelectiveSearch(mode)(picture())
     assert recall_at([boxes], [THINGS], 0.8, [len(boxes)]) == [1]
@@ -46,6 +47,7 @@ def test_boxes_of_a_reduced_image_fit_the_full_one():
     assert boxes.max() <= 640
 
 
+@pytest.mark.slow
 def test_the_order_is_reproducible_and_the_number_limited():
     frame = picture()
     boxes = SelectiveSearch()(frame)

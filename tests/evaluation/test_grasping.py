@@ -258,6 +258,7 @@ def test_small_rectangles_are_enlarged():
     assert prediction_picture(blank, nothing).shape == (240, 320, 3)
 
 
+@pytest.mark.slow
 def test_charts_are_drawn_even_if_curves_are_undefined(tmp_path):
     judged = BinaryScores(np.array([True, False, True]), np.array([0.9, 0.6, 0.3]))
     folds = [

@@ -36,6 +36,7 @@ def test_bad_arguments_name_the_accepted_ones(tmp_path):
         load_grasp_detector("cascade", tmp_path / "x.safetensors")
 
 
+@pytest.mark.slow
 def test_segmentation_alone_imports_no_torch():
     program = (
         "import sys; from cvdl.pipeline import Perception, PerceptionConfig; import cvdl.replay; "

@@ -32,6 +32,7 @@ def rasterised(rectangle: GraspRectangles, points: np.ndarray) -> np.ndarray:
 
 
 @given(rectangles(), rectangles())
+@pytest.mark.slow
 def test_jaccard_indices_equal_those_of_rasterized_rectangles(a, b):
     everything = np.concatenate([a.corners()[0], b.corners()[0]])
     low, high = everything.min(axis=0), everything.max(axis=0)
@@ -114,6 +115,7 @@ def test_corners_may_start_anywhere_and_have_any_orientation(a, half_turns, mirr
     assert back.opening[0] == pytest.approx(a.opening[0])
 
 
+@pytest.mark.slow
 def test_the_jaccard_index_is_1_for_rectangles_equal_to_rounding():
     rng = np.random.default_rng(1)
     count = 4000  # GEOS finds nothing common in about one pair of 250 of these

@@ -83,6 +83,7 @@ class NothingBrought(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.slow
 def test_captured_methods_copy_nothing_from_the_cpu_and_do_not_wait(monkeypatch):
     """On a make-believe GPU, on which tensors have shapes but no values to choose by."""
     monkeypatch.setattr(capture, "_capture", lambda function, inputs: function)

@@ -462,6 +462,7 @@ def test_pixels_that_are_not_square(cast, block, segment, elevation):
     assert_one_mask_each(view, segment(view.frame), least=0.8)
 
 
+@pytest.mark.slow
 def test_objects_at_the_edge_of_the_image_are_labeled_up_to_the_edge(cast, block, segment):
     focal = 525.0 * 1918 / 640
     view = cast(
@@ -580,6 +581,7 @@ def test_a_table_beyond_the_range(cast, block):
     assert len(objects) == 1
 
 
+@pytest.mark.slow
 def test_hundreds_of_objects(cast, block, segment):
     colors = [RED, BLUE, GREEN, (200, 180, 40), (230, 230, 230)]
     places = [(x, y) for x in np.arange(-0.66, 0.67, 0.07) for y in np.arange(-0.35, 0.36, 0.07)]

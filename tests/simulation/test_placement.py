@@ -66,6 +66,7 @@ def points_of(body: Body) -> np.ndarray:
     return body.solid.samples @ body.pose[:3, :3].T + body.pose[:3, 3]
 
 
+@pytest.mark.slow
 def test_objects_do_not_share_volume(arrangements: list[Arrangement]) -> None:
     for _, bodies in arrangements:
         for body in bodies:
@@ -75,6 +76,7 @@ def test_objects_do_not_share_volume(arrangements: list[Arrangement]) -> None:
                     assert depth_inside(other, points) < 1e-4
 
 
+@pytest.mark.slow
 def test_objects_neither_sink_nor_float(arrangements: list[Arrangement]) -> None:
     for _, bodies in arrangements:
         for body in bodies:

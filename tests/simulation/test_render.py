@@ -75,6 +75,7 @@ def test_depth_is_infinite_where_no_surface_is() -> None:
     assert rendering.labels[0, 0] == 0
 
 
+@pytest.mark.slow
 def test_sphere_from_the_side() -> None:
     radius, away = 0.1, 0.7
     angle = np.linspace(-np.pi / 2, np.pi / 2, 129)

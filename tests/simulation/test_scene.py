@@ -49,6 +49,7 @@ def test_a_scene_depends_only_on_seed_and_index(
     assert not np.array_equal(simulate_scene(4, 7, small).frame.color, scenes[7].frame.color)
 
 
+@pytest.mark.slow
 def test_scenes_are_the_same_on_several_processes(
     scenes: list[SimulatedScene], small: SimulationConfig
 ) -> None:

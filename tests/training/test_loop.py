@@ -83,6 +83,7 @@ def test_without_a_terminal_every_epoch_prints_one_line(tmp_path):
     assert re.fullmatch(r"epoch 4 of 4: loss [\d.]+, score -[\d.]+", last)
 
 
+@pytest.mark.slow
 def test_training_learns_and_writes_the_documented_files(tmp_path):
     task, out = Line(), tmp_path / "run"
     console = Console(file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
@@ -118,6 +119,7 @@ def test_training_learns_and_writes_the_documented_files(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(optimizer, tmp_path):
     settings = SETTINGS.model_copy(update={"optimizer": optimizer, "clip": 1.0, "warmup": 3})
     straight = fit(Line(), settings, tmp_path / "straight")
@@ -140,6 +142,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(optimizer, tmp_path):
     assert_equal(again.model.state_dict(), best[0])
 
 
+@pytest.mark.slow
 def test_a_killed_run_can_be_resumed(tmp_path):
     """SIGKILL in the middle of an epoch, in another process."""
     script = f"""
@@ -163,6 +166,7 @@ fit(Killed(), SETTINGS, Path(sys.argv[1]))
     assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
 
 
+@pytest.mark.slow
 def test_the_seed_determines_the_result_and_the_global_generator_is_untouched(tmp_path):
     states = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -210,6 +214,7 @@ def test_without_a_score_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path
     assert cv2.imread(str(tmp_path / "run" / "curves.png")) is not None
 
 
+@pytest.mark.slow
 def test_without_a_score_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     settings = SETTINGS.model_copy(update={"epochs": 4})
     fit(Unscored(), settings, tmp_path / "straight")
@@ -363,6 +368,7 @@ def test_invalid_input_raises(tmp_path, monkeypatch):
             fit(Line(), SETTINGS, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_checkpoints_do_not_unpickle_objects(tmp_path):
     class Bomb:
         def __reduce__(self):

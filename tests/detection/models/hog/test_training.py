@@ -51,6 +51,7 @@ def ap50(detector, data, proposals=False):
     return scores.report().ap50
 
 
+@pytest.mark.slow
 def test_it_learns_two_shapes_in_sliding_windows_and_in_given_boxes(tmp_path):
     data = Shapes(12)
     detector = train_hog(data, data, SETTINGS, tmp_path / "run")

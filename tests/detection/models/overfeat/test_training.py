@@ -167,6 +167,7 @@ def test_it_learns_two_shapes(tmp_path):
     np.testing.assert_allclose(loaded([samples[0].frame])[0].boxes, found.boxes, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     how = settings(epochs=2, windows=6)
     whole = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "whole")
@@ -189,6 +190,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_without_validation_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path):
     chosen = settings(3)
     chosen = chosen.model_copy(

@@ -31,6 +31,7 @@ def test_it_is_torchvisions_network(name):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.slow
 def test_every_network_has_five_stages_and_a_head(name):
     with torch.device("meta"):  # shapes alone: VGG's weights take long to draw
         model = build_classifier(name, 7)

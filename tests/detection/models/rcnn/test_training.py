@@ -179,6 +179,7 @@ class Stopped(Shapes):
         return super().__getitem__(index)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     data = Shapes(4)
     first = trainer().train(data, data, settings(), tmp_path / "a").network.state_dict()
@@ -190,6 +191,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     data = Shapes(2)
     assert len(trainer().train(data, Shapes(0), settings(1), tmp_path / "run").classes) == 4
@@ -200,6 +202,7 @@ def test_nothing_to_train_on_raises(tmp_path):
         trainer().train(Shapes(0), Shapes(0), settings(), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
     training = settings(1).training
     chosen = ClassifierTraining(

@@ -69,6 +69,7 @@ def test_it_learns_four_images(tmp_path):
     assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     views = Views(sample(seed) for seed in range(3))
     resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
@@ -82,6 +83,7 @@ def test_views_without_boxes_raise(tmp_path):
         trainer().train(Views([empty]), Views(), settings(1), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_boxes_follow_the_view():
     """A moved box contains what the labeled box contained."""
     batch = stacked([LabeledImage.of(sample(3))] * 20, np.random.default_rng(0))

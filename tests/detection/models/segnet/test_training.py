@@ -78,6 +78,7 @@ def test_it_learns_four_images(tmp_path):
     assert set(found.labels[:2]) == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     views = Views(sample(seed) for seed in range(3))
     resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
@@ -163,6 +164,7 @@ def test_the_normals_are_mirrored_with_the_image():
 
 
 @pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.slow
 def test_a_batch_of_crowds_changes_nothing(mixed, tmp_path):
     """The run continues with finite weights."""
     crowd = replace(sample(0), crowd=np.ones(2, bool), masks=np.ones((2, 240, 320), bool))

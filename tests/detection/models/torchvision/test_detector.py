@@ -35,6 +35,7 @@ def new(name, classes=("cup", "fork"), size=None):
 @pytest.mark.parametrize(
     "name", [SMALL, "fasterrcnn_mobilenet_v3_large_320_fpn", "fcos_resnet50_fpn"]
 )
+@pytest.mark.slow
 def test_a_saved_detector_is_loaded(tmp_path, name):
     detector = new(name, size=None if name.startswith("ssd") else 128)
     detector.to(memory_format=torch.channels_last)  # as a loaded one: the same to the bit
@@ -53,6 +54,7 @@ def test_a_saved_detector_is_loaded(tmp_path, name):
     assert set(one.labels) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_a_batch_of_mixed_sizes_equals_single_frames():
     detector = new("fasterrcnn_mobilenet_v3_large_320_fpn", size=128)
     frames = [frame_of(160, 120, 1), frame_of(90, 200, 2), frame_of(160, 120, 3)]
@@ -67,6 +69,7 @@ def test_a_batch_of_mixed_sizes_equals_single_frames():
     assert detector([]) == []
 
 
+@pytest.mark.slow
 def test_the_masks_of_mask_rcnn_have_the_size_of_the_frame():
     (found,) = new("maskrcnn_resnet50_fpn", size=128)([frame_of(70, 50)])
     assert len(found) > 0
@@ -87,6 +90,7 @@ def test_a_frame_that_is_too_narrow_is_an_error():
         new("fasterrcnn_mobilenet_v3_large_320_fpn")([frame_of(1, 600)])
 
 
+@pytest.mark.slow
 def test_anchors_keep_their_size_in_the_scene():
     wide = get_model_builder("fasterrcnn_resnet50_fpn")(weights=None, weights_backbone=None)
     small = new("fasterrcnn_resnet50_fpn", size=400).network

@@ -81,6 +81,7 @@ def test_a_detector_learns_four_images(tmp_path):
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = Views(four()[:2])
     name, chosen = "ssdlite320_mobilenet_v3_large", settings(epochs=2, batch_size=2)
@@ -103,6 +104,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
+@pytest.mark.slow
 def test_every_detector_learns_from_views_with_and_without_boxes(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128

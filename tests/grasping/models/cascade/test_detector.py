@@ -134,6 +134,7 @@ def test_labeled_rectangles_are_judged(detector, frame):
     assert len(detector.judge(frame, found[:0])) == 0
 
 
+@pytest.mark.slow
 def test_weights_are_saved_and_read(detector, tmp_path, frame):
     file = tmp_path / "some.safetensors"
     detector.save(file, {"seed": "0"})

@@ -112,6 +112,7 @@ def test_it_learns_where_a_bar_is_grasped(tmp_path):
     assert jaccard(best, views[0].good)[0, 0] > 0.25
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = [sample(0), sample(10)]
     whole = trainer().train(views, views, settings(), tmp_path / "whole")

@@ -24,6 +24,7 @@ def detector(networks):
     return LenzDetector(*networks, LenzConfig(candidates=600))
 
 
+@pytest.mark.slow
 def test_pruning_nothing_gives_what_the_large_network_alone_gives(detector, networks, bar_frame):
     config = {"candidates": 600, "survivors": 10_000}
     two = LenzDetector(*networks, LenzConfig(**config))(bar_frame, MASK, count=10_000)

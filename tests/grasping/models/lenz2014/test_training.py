@@ -89,6 +89,7 @@ def test_a_short_training_learns_good_and_bad_grasps(views, tmp_path):
     assert any((tmp_path / "tensorboard").iterdir())
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(views, tmp_path):
     config = changed(CONFIG, epochs=1)
     whole = train_lenz(views[:2], [], config, tmp_path / "whole")
