@@ -60,6 +60,7 @@ WARM_UP = 5  # frames that are not counted: they compile and load
 START_S = 60.0  # time to load the networks, at most
 LOST_S = 3.0  # after this time a result is lost
 ABSENT = {"detection/tracks"}  # tracking is off
+UNSTAMPED = {"segmentation/plane"}
 
 
 class Bench(Node):
@@ -72,7 +73,7 @@ class Bench(Node):
             name: self.create_publisher(message_type(f"sensor_msgs/msg/{kind}"), name, 10)
             for name, kind in IMAGES.items()
         }
-        self._expected = set(results) - ABSENT - {"segmentation/plane"}  # which has no stamp
+        self._expected = set(results) - ABSENT - UNSTAMPED
         self._arrived: dict[str, int] = {}
         for topic in self._expected:
             self.create_subscription(

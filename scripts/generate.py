@@ -3,12 +3,13 @@
 make generate
 
 A table in a page is between the lines ``<!-- table of NAME -->`` and ``<!-- end -->``. The names:
-"topics", "parameters", "detectors", "grasp detectors", "settings of SECTION" (a stage), and
-"training of MODEL".
+"topics", "parameters", "detectors", "grasp detectors", "settings of SECTION" (a stage),
+"training of MODEL", and "modules".
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -85,6 +86,8 @@ def table(name: str) -> str:
         return _models(DETECTORS)
     if name == "grasp detectors":
         return _models(GRASP_DETECTORS)
+    if name == "modules":
+        return _modules()
     if kind == "settings":
         return _settings(getattr(PerceptionConfig(), of))
     if kind == "training":
@@ -124,6 +127,20 @@ def _models(registry: Registry[Model]) -> str:
         for model in registry
     )
     return _markdown(("name", "what it is", "weights in the package", "can be trained"), rows)
+
+
+def _modules() -> str:
+    """A table per package, with the first line of each module's docstring."""
+    root, text = ROOT / "src", ""
+    for init in sorted(root.rglob("__init__.py")):
+        rows = [
+            (f"`{file.stem}`", ast.get_docstring(tree).partition("\n")[0])
+            for file in sorted(init.parent.glob("*.py"))
+            if (tree := ast.parse(file.read_text(encoding="utf-8"))) and ast.get_docstring(tree)
+        ]
+        text += f"## {init.parent.relative_to(root).as_posix()}/\n\n"
+        text += _markdown(("module", "content"), rows) + "\n"
+    return text
 
 
 def _settings(settings: Settings) -> str:

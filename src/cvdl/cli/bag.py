@@ -17,7 +17,7 @@ from cvdl.datasets import DatasetError, ImageFolder
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Make bags.", no_args_is_help=True)
+app = typer.Typer(help="Make bags.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

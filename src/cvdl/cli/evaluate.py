@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure quality on labeled data.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure quality on labeled data.", no_args_is_help=True, add_completion=False
+)
 
 _COLUMNS = {
     "overlap_f": "F",
@@ -224,8 +226,8 @@ def detector(
     weights: Annotated[
         str,
         typer.Option(
-            help="File of the detector, or the name of torchvision's weights, such as COCO_V1; "
-            "default: the package's, for rgbd_rcnn and segnet."
+            help="File of weights, an ONNX file, or the name of weights of torchvision, such as "
+            "COCO_V1; default: the package's, for rgbd_rcnn and segnet."
         ),
     ] = "",
     proposals: Annotated[
@@ -253,16 +255,17 @@ def detector(
 ) -> None:
     """Score a detector on whole images, as COCO does.
 
-    AP50: average precision; a box is right at an overlap of 0.5 or more.
+    AP50: average precision, where a box is right if it overlaps an object by 0.5 or more.
 
-    AP50:95: its mean over the overlaps 0.50, 0.55, ... 0.95; AR: the mean
-    recall over the same overlaps. All are means over the classes that detector
-    and data have in common, by name.
+    AP50:95: the mean of the average precision over the overlaps 0.50, 0.55, ... 0.95.
 
-    Mistakes and confusion count the detections with at least the score of the best
-    F1. In --sheet, labeled boxes are blue and wrong detections red: "loose" ones
-    overlap an object of their class by less than 0.5, "second" ones repeat a
-    detection, "false" ones are near no such object.
+    AR: the mean recall over the same overlaps. All three are means over the classes
+    that detector and data have in common, by name.
+
+    Mistakes and confusion matrix use the score threshold with the best F1. In --sheet,
+    labeled boxes are blue and wrong detections red: "loose" detections overlap an
+    object of their class by less than 0.5, "second" ones repeat a detection, "false"
+    ones overlap no object of their class.
     """
 
     from cvdl.evaluation.detection import score_detector

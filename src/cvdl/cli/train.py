@@ -65,7 +65,8 @@ def command(
         str | None,
         names_option(
             [name for names in _NAMES for name in names],
-            f"Model to train; default: {_NAMES[0][0]}, for grasp {_NAMES[1][0]}.",
+            f"Model to train. For detector {_NAMES[0][0]} by default; for grasp one of "
+            f"{', '.join(_NAMES[1])}; for classifier rcnn.",
         ),
     ] = None,
     folds: Annotated[
@@ -79,11 +80,12 @@ def command(
         By,
         typer.Option(
             help="object: all views of an object are in one part, so the test is on new objects; "
-            "image: they may be in several. Only data sets of grasps name their objects."
+            "image: they may be in several. Data sets of boxes do not name objects: image."
         ),
     ] = By.object,
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the views to test on, without folds.")
+        float,
+        typer.Option(min=0, max=0.9, help="Share of the views to test on; ignored with --folds."),
     ] = 0.1,
     validation: Annotated[
         float,
@@ -104,7 +106,9 @@ def command(
     simulated: Annotated[
         int,
         typer.Option(
-            min=0, help="Also train on this many simulated scenes (2 to 3 MB of memory each)."
+            min=0,
+            help="Also train on this many simulated scenes (2 to 3 MB of memory each). To train on "
+            "nothing else: --dataset simulated --scenes N.",
         ),
     ] = 0,
     scenes: Scenes = 100,
@@ -125,8 +129,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="One setting, such as training.learning_rate=0.001; repeatable. A wrong key lists "
-            "all keys.",
+            help="One setting, such as steps=50 or training.epochs=9; repeatable. A wrong key lists "
+            "the accepted ones.",
             metavar="K=V",
         ),
     ] = None,
@@ -143,7 +147,7 @@ def command(
 
         cvdl train detector --data scenes --out runs/detector
 
-    A grasp detector, with five folds, each with new objects, which takes a while:
+    A grasp detector, tested on new objects in five folds, which takes a while:
 
         cvdl train grasp --data cornell/01 --folds 5 --out runs/folds
 
@@ -153,18 +157,18 @@ def command(
 
         cvdl evaluate grasp --data OTHER --weights runs/all/cascade.safetensors
 
-    The network of R-CNN, from ImageNet's weights, without training its first two stages:
+    The network of R-CNN, from ImageNet's weights (--set frozen_stages=2 keeps its
+    first two stages as they are):
 
-        cvdl train classifier --data scenes --out runs/tuned
-        --set weights=IMAGENET1K_V1 --set frozen_stages=2
+        cvdl train classifier --data scenes --out rcnn --set weights=IMAGENET1K_V1
 
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, curves.png, sheet.png (the
     worst results) and, for boxes, confusion.png.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
-    tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses one
-    epoch at most (of lenz2014, one network): the same command with --resume
+    tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
+    one epoch at most (of lenz2014, one network): the same command with --resume
     continues.
     """
     from rich.console import Console

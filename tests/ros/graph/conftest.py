@@ -58,9 +58,10 @@ def stamp_of(message):
     return stamp_ns(message.markers[0] if hasattr(message, "markers") else message)
 
 
-def is_plane(topic):
-    """A plane's message has no stamp."""
-    return topic == "segmentation/plane"
+def is_stamped(topic):
+    """Whether the messages of a topic have a stamp."""
+    fields = message_type(SCENE_TOPICS[topic]).get_fields_and_field_types()
+    return not fields.keys().isdisjoint({"header", "markers"})
 
 
 class Spinning:

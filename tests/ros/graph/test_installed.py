@@ -22,7 +22,7 @@ from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 
 from .background import background, ros2
-from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_plane, stamp_of, wait_until
+from .conftest import PATIENCE_S, PERIOD_NS, TOPICS, deserialized, is_stamped, stamp_of, wait_until
 
 RECORDED = DATA / "tabletop_demo"
 SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
@@ -80,7 +80,7 @@ def publish(wire, frames, done, launch):
 
 def everywhere(heard):
     """The stamps for which every topic has a message; a plane has none."""
-    stamps = [{stamp_of(m) for m in heard[topic]} for topic in TOPICS if not is_plane(topic)]
+    stamps = [{stamp_of(m) for m in heard[topic]} for topic in TOPICS if is_stamped(topic)]
     return set.intersection(*stamps)
 
 
@@ -142,7 +142,7 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
     assert tuple(each.class_name for each in names[0].class_map) == whole.classes
     # Of separate nodes, only the one that recognizes things has names for them.
     nameless = whole if composed else Perception(PerceptionConfig(detector={"enable": False}))
-    planes = []
+    unstamped = {topic: [] for topic in TOPICS if not is_stamped(topic)}
     for stamp in everywhere(heard):
         frame = read_frame(*wire.messages(replace(frames[sent[stamp]], stamp_ns=stamp)))
         expected = {}
@@ -152,11 +152,13 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
             for topic, message in messages.items():
                 if topic.startswith("detection") or perception is nameless:
                     expected[topic] = deserialized(message)
-        planes.append(expected.pop("segmentation/plane"))
+        for topic, messages in unstamped.items():
+            messages.append(expected.pop(topic))
         for topic, message in expected.items():
             (found,) = (m for m in heard[topic] if stamp_of(m) == stamp)
             if composed or topic.startswith("segmentation"):
                 assert found == message, topic
             else:
                 assert_alike(found, message, topic)
-    assert all(plane in planes for plane in heard["segmentation/plane"])
+    for topic, messages in unstamped.items():
+        assert all(message in messages for message in heard[topic])

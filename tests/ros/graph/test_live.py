@@ -12,7 +12,7 @@ import pytest
 from cvdl.messages.reading import read_frame
 from cvdl.pipeline import Perception, PerceptionConfig
 
-from .conftest import TOPICS, deserialized, is_plane, stamp_of, wait_until
+from .conftest import TOPICS, deserialized, is_stamped, stamp_of, wait_until
 
 COMMAND = [sys.executable, "-c", "import typer, cvdl.cli.live as l; typer.run(l.command)"]
 
@@ -38,7 +38,7 @@ def live(graph):
 def are_of(heard, frame):
     """Whether the last messages are of the frame; a plane does not say."""
     last = {topic: messages[-1] for topic, messages in heard.items() if messages}
-    stamps = {stamp_of(last[topic]) for topic in last if not is_plane(topic)}
+    stamps = {stamp_of(last[topic]) for topic in last if is_stamped(topic)}
     return sorted(last) == sorted(TOPICS) and stamps == {frame.stamp_ns}
 
 
