@@ -129,8 +129,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="One setting, such as steps=50 or training.epochs=9; repeatable. A wrong key lists "
-            "the accepted ones.",
+            help="One setting, such as steps=50 or training.epochs=9; repeatable. A wrong key "
+            "lists the accepted ones.",
             metavar="K=V",
         ),
     ] = None,
