@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +49,27 @@ def test_another_package_registers_a_model_by_an_entry_point(monkeypatch):
     registry = Registry[Model]("model", "cvdl.detection.models", "cvdl.test_models", "mine")
     assert "mine" in registry.names
     assert registry["mine"].load("file", "cpu") == "file"
+
+
+def test_what_is_registered_before_the_names_are_read_replaces_what_the_package_has(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from cvdl.core.registry import Registry\n"
+        "REGISTRY = Registry('item', 'shelf', 'cvdl.test_items', 'a')\n"
+    )
+    (folder / "a.py").write_text(
+        "from types import SimpleNamespace\n"
+        "from shelf import REGISTRY\n"
+        "REGISTRY.register(SimpleNamespace(name='a', description='Of the package.'))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = import_module("shelf").REGISTRY
+    mine = SimpleNamespace(name="a", description="Mine.")
+    registry.register(mine)
+    assert registry["a"] is mine
 
 
 def test_a_deferred_function_is_called_with_its_first_arguments():

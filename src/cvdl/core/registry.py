@@ -108,8 +108,10 @@ class Registry(Generic[Declared]):
         if self._is_complete:
             return
         self._is_complete = True  # the modules below import this one
+        earlier = dict(self._entries)
         for module in iter_modules(import_module(self._package).__path__):
             import_module(f"{self._package}.{module.name}")
+        self._entries |= earlier
         for point in entry_points(group=self._group):
             self.register(point.load())
 
