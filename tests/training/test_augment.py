@@ -1,24 +1,16 @@
 """Random views show what the images show, where they should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from cvdl.networks.input import CHANNELS, COLOR, GEOMETRY, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation, Placement, jittered_colors, random_view
+from helpers.augmentation import UNDISTURBED
 
-PLAIN = Augmentation(
-    turn=True,
-    no_color=0,
-    no_depth=0,
-    color_gain=0,
-    color_shift=0,
-    channel_gain=0,
-    channel_shift=0,
-    gray=0,
-    color_noise=0,
-    relief_noise=0,
-)
+PLAIN = replace(UNDISTURBED, turn=True)
 SHAPE = (90, 110)
 POINTS = np.array([[80.75, 60.75], [100.0, 50.0]])
 
@@ -40,7 +32,7 @@ def placement(count, how=PLAIN):
 
 @pytest.mark.parametrize("turn", [True, False])
 def test_points_are_where_the_view_shows_them(turn):
-    how = Augmentation(**{**vars(PLAIN), "turn": turn})
+    how = replace(UNDISTURBED, turn=turn)
     where = placement(12, how)
     view = random_view(images(12), where, SHAPE, how)
     points = where.points(torch.from_numpy(POINTS).float().expand(12, -1, -1), SHAPE)

@@ -22,9 +22,10 @@ from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.detection.models.rgbd_rcnn.views import LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.input import NORMAL_XY
-from cvdl.training.augment import Augmentation, Placement
+from cvdl.training.augment import Placement
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
+from helpers.augmentation import UNDISTURBED
 
 CAMERA = Camera(320, 240, 560.0, 560.0, 159.5, 119.5)
 
@@ -102,19 +103,6 @@ def test_boxes_follow_the_view():
             assert (inside > outside) == (label == 0)
             seen += 1
     assert seen > 20
-
-
-UNDISTURBED = Augmentation(
-    no_color=0,
-    no_depth=0,
-    color_gain=0,
-    color_shift=0,
-    channel_gain=0,
-    channel_shift=0,
-    gray=0,
-    color_noise=0,
-    relief_noise=0,
-)
 
 
 def test_an_undisturbed_view_is_the_input_of_the_detector():
