@@ -68,6 +68,11 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             args=None if args is None else list(args),
             signal_handler_options=SignalHandlerOptions.ALL,
         )
+        # From here on an interrupt shuts ROS down, as SIGTERM does. An exception could surface
+        # between two steps of rclpy, and the node could then not be destroyed.
+        leave_interrupts_to_rclpy()
+    except KeyboardInterrupt:
+        return 0
     except Exception as error:  # RCLError is no public name
         reason, *_ = str(error).split(", at /")  # where in ROS's sources
         if "log directory" in reason:
@@ -99,7 +104,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
                     f"{name} configure`, and the same with `activate`"
                 )
         _spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     except Exception as error:
         # After a shutdown ROS creates nothing and publishes no transitions.
@@ -137,8 +142,6 @@ def _warn_of_unread(args: Sequence[str], name: str) -> None:
 
 def _spin(node: BaseNode) -> None:
     """Spin until a shutdown; nothing refers to the node afterwards."""
-    # The shutdown ends the spinning. An exception could surface anywhere, e.g. in a destructor.
-    leave_interrupts_to_rclpy()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()

@@ -11,11 +11,12 @@ from time import monotonic
 
 import rclpy
 from lifecycle_msgs.srv import GetState
+from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
-from cvdl.ros.interrupts import raise_first_interrupt
+from cvdl.ros.interrupts import leave_interrupts_to_rclpy, raise_first_interrupt
 
 __all__ = ["main", "wait_until_active"]
 
@@ -30,15 +31,17 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
     options = parser.parse_args(remove_ros_args()[1:])
     raise_first_interrupt()
-    rclpy.init()
-    node = Node("wait_until_active", start_parameter_services=False)
     try:
+        rclpy.init()
+        leave_interrupts_to_rclpy()
+        node = Node("wait_until_active", start_parameter_services=False)
         states = wait_until_active(node, options.nodes, options.timeout)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except (KeyboardInterrupt, ExternalShutdownException, NotInitializedException):
         return 1
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    if not rclpy.ok():
+        return 1
+    node.destroy_node()
+    rclpy.try_shutdown()
     missing = {name: state for name, state in states.items() if state != "active"}
     for name, state in missing.items():
         print(f"{name} is {state or 'not available'}; expected active")

@@ -120,6 +120,34 @@ def test_a_signal_while_the_node_is_made_ends_it_quietly():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+BETWEEN_STEPS = """
+import signal
+from cvdl.ros.nodes import SegmentationNode
+from cvdl.ros.process import run
+
+class Node(SegmentationNode):
+    configured = False
+
+    def on_activate(self, state):
+        self.configured = True
+        return super().on_activate(state)
+
+    def add_waitable(self, waitable):
+        # rclpy holds the subscription already, and not yet its event handlers.
+        if self.configured:
+            signal.raise_signal(signal.SIGINT)
+        super().add_waitable(waitable)
+
+run(Node)
+"""
+
+
+def test_ctrl_c_between_two_steps_of_rclpy_ends_a_node_quietly():
+    command = [sys.executable, "-c", BETWEEN_STEPS, "--ros-args", "--log-level", "error"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 REPEATED = """
 import os
 import subprocess

@@ -79,3 +79,19 @@ def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
     assert "waiting for /here/other, which is not available\n" in capsys.readouterr().out
     waiting.destroy_node()
     rclpy.shutdown(context=context)
+
+
+INTERRUPTED = """
+import signal
+from threading import Timer
+from cvdl.ros.wait_node import main
+
+Timer(1, signal.raise_signal, [signal.SIGINT]).start()
+raise SystemExit(main())
+"""
+
+
+def test_ctrl_c_ends_the_waiting_quietly():
+    command = [sys.executable, "-c", INTERRUPTED, "/here/other"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
