@@ -1,0 +1,73 @@
+"""The instance network: what each pixel is, and which pixels belong to one object.
+
+It has the backbone of the default detector and, on its features, a head as in Panoptic-DeepLab
+(Cheng et al. 2020, section 3): the class of each pixel (nothing, support, object), the centers of
+the objects, and the offset of each pixel to the center of its object. It knows no object classes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
+
+from cvdl.detection.models.rgbd_rcnn.network import Backbone
+from cvdl.networks.layers import ResidualBlock, convolution, doubled
+
+__all__ = ["AFFINITIES", "NOTHING", "OBJECT", "OFFSET_UNIT", "SUPPORT", "InstanceMaps", "InstanceNetwork"]
+
+#: Classes of pixels.
+NOTHING, SUPPORT, OBJECT = range(3)
+#: Offsets are in this unit, pixels of the network's input.
+OFFSET_UNIT = 16.0
+#: Steps (rows, columns) between pixels whose affinity is predicted, pixels of the input.
+AFFINITIES = ((0, 1), (1, 0), (0, 4), (4, 0), (0, 12), (12, 0), (12, 12), (12, -12), (0, 32), (32, 0))
+_HEAD = 48
+
+
+class InstanceMaps(NamedTuple):
+    """Outputs of the network, at the resolution of its input.
+
+    Attributes:
+        classes: (B, 3, h, w) logits of NOTHING, SUPPORT and OBJECT.
+        centers: (B, h, w) logits of the center of an object.
+        offsets: (B, 2, h, w), x and y from each pixel to the center of its object, in
+            ``OFFSET_UNIT``.
+        affinities: (B, A, h, w) logits that a pixel and the one a step away are of one object.
+    """
+
+    classes: Tensor
+    centers: Tensor
+    offsets: Tensor
+    affinities: Tensor
+
+
+class InstanceHead(nn.Module):
+    """From the features of the backbone to the maps; sub-pixel convolution (Shi et al. 2016)."""
+
+    def __init__(self, fine: int, wide: int) -> None:
+        super().__init__()
+        self.mix = convolution(fine + wide, _HEAD, size=1)
+        self.body = nn.Sequential(ResidualBlock(_HEAD), ResidualBlock(_HEAD, dilation=2))
+        self.maps = nn.Conv2d(_HEAD, 4 * (6 + len(AFFINITIES)), 1)
+
+    def forward(self, fine: Tensor, wide: Tensor) -> InstanceMaps:
+        """Maps; see ``InstanceMaps``."""
+        x = self.body(self.mix(torch.cat([fine, doubled(wide)], dim=1)))
+        maps = pixel_shuffle(self.maps(x), 2).float()
+        return InstanceMaps(maps[:, :3], maps[:, 3], maps[:, 4:6], maps[:, 6:])
+
+
+class InstanceNetwork(nn.Module):
+    """Input (B, 18, H, W), see ``with_detail``; H and W multiples of 16."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.backbone = Backbone(width)
+        self.head = InstanceHead(3 * width // 2, 3 * width)
+
+    def forward(self, image: Tensor) -> InstanceMaps:
+        """Maps; see ``InstanceMaps``."""
+        return self.head(*self.backbone(image))
