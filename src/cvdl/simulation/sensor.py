@@ -179,8 +179,8 @@ def _measure(  # type: ignore[no-untyped-def]
 def hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
     """Mark the pixels of a row of depths (W,) that the second eye does not see.
 
-    ``parallax`` is the focal length (pixels) times the signed baseline (meters). A pixel at column u
-    appears in column u - parallax / z of the second eye. A nearer point moves further to one side
+    ``parallax`` is the focal length (pixels) times the signed baseline (meters). A pixel at column
+    u appears in column u - parallax / z of the second eye. A nearer point moves further to one side
     and hides its neighbors on that side.
     """
     width = depth.size

@@ -177,7 +177,7 @@ def _kinect(rng: Rng) -> DepthSensor:
     focal = rng.uniform(520, 640)
     # Readings of devices are coarse; averaged or filtered ones are finer.
     step = 1 / rng.choice([8, 8, 16, 32]) / (focal * abs(baseline))
-    registered = rng.uniform() < 0.25
+    has_gaps = rng.uniform() < 0.12
     return DepthSensor(
         "kinect",
         nearest=float(rng.uniform(0.3, 0.5)),
@@ -185,7 +185,7 @@ def _kinect(rng: Rng) -> DepthSensor:
         noise=Noise(nguyen=float(rng.uniform(0.3, 1.3)), step=step),
         edges=Edges(0.02, rng.uniform(0, 0.6), rng.uniform(0.5, 1.5), 0.0, rng.uniform(0, 0.35)),
         holes=_holes(rng, 1.0, shadow=rng.uniform(0.8, 1), baseline=baseline)._replace(
-            period=float(rng.uniform(8, 60)) if registered else 0.0
+            period=float(rng.uniform(8, 60)) if has_gaps else 0.0
         ),
         resolution=float(rng.choice([1, 1, 0.8, 0.5])),
         grain=float(rng.uniform(0.6, 1.6)),
@@ -235,8 +235,8 @@ def _stereo(rng: Rng) -> DepthSensor:
         wave_length=_log(rng, 8, 60),
         wave_stretch=float(rng.uniform(0.8, 2.5)),
         fattening=int(rng.integers(2, 9)),
-        smoothing=int(rng.integers(2, 8)),
-        smoothed_jump=_log(rng, 0.005, 0.04),
+        smoothing=int(_log(rng, 2, 13)),
+        smoothed_jump=_log(rng, 0.005, 0.06),
         hole_grain=float(rng.uniform(1, 6)),
         hole_growth=int(rng.integers(0, 5)),
         **_finish(rng, fills=0.25),
@@ -253,8 +253,8 @@ def _coded_light(rng: Rng) -> DepthSensor:
         farthest=float(rng.uniform(1.2, 2.5)),
         noise=Noise(
             constant=_log(rng, 0.0002, 0.001),
-            inverse=reach * _log(rng, 0.02, 0.12),
-            light=_log(rng, 0.0003, 0.002),
+            inverse=reach * _log(rng, 0.01, 0.08),
+            light=_log(rng, 0.0002, 0.0015),
         ),
         edges=Edges(
             rng.uniform(0.01, 0.03), rng.uniform(0, 0.5), rng.uniform(0.5, 1.5),
@@ -282,7 +282,7 @@ def _time_of_flight(rng: Rng) -> DepthSensor:
         farthest=float(rng.uniform(3, 8)),
         noise=Noise(
             constant=_log(rng, 0.0002, 0.001),
-            light=_log(rng, 0.0004, 0.004),
+            light=_log(rng, 0.0003, 0.004),
             wiggle=_maybe(rng, 0.6, 0.0005, 0.004),
             period=float(rng.uniform(0.3, 1.5)),
         ),
@@ -339,8 +339,8 @@ def _holes(rng: Rng, strength: float, shadow: float, baseline: float = 0.0) -> H
     """Draw where readings are lost; ``strength`` 1 is usual, more means darker, less steep."""
     itself, lost, odd = rng.dirichlet([0.4, 1.0, 0.7, 2.5])[:3]
     return Holes(
-        speckle=_maybe(rng, 0.7, 0.0001, 0.003) * strength,
-        dark=_log(rng, 0.003, 0.03) * strength,
+        speckle=_maybe(rng, 0.7, 0.00005, 0.002),
+        dark=_log(rng, 0.001, 0.012) * strength,
         glare=float(rng.uniform(0.3, 1.2)),
         grazing=float(rng.uniform(0.03, 0.2) * min(strength, 2)),
         shadow=float(shadow),
@@ -366,9 +366,7 @@ def _finish(rng: Rng, fills: float) -> dict:  # type: ignore[type-arg]
         "shift": shift if is_off else (0.0, 0.0),
         "scale": float(1 + rng.uniform(-0.005, 0.005)) if is_off else 1.0,
         "blended": bool(rng.uniform() < 0.25),
-        "margins": tuple(rng.uniform(0, 0.12, 4) * rng.integers(0, 2, 4))
-        if cropped
-        else (0.0,) * 4,
+        "margins": margins if cropped else (0.0, 0.0, 0.0, 0.0),
         "unit": _unit(rng),
     }
 

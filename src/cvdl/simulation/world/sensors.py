@@ -48,8 +48,8 @@ Rng = np.random.Generator
 
 #: Depth of pixels where nothing is, meters.
 _FAR = np.float32(60)
-#: Depth cameras have no more pixels along a line.
-_MOST_PIXELS = 1280
+#: Depth cameras have no more and no fewer pixels along the longer side.
+_MOST_PIXELS, _FEWEST_PIXELS = 1280, 200
 
 
 class _View(NamedTuple):
@@ -102,13 +102,13 @@ def measure_depth(rendering: Rendering, camera: Camera, sensor: DepthSensor, rng
         _uniform(rng, shape, sensor.hole_grain), _normal(rng, shape, 6),
         parallax, np.array(sensor.margins), sensor.nearest, sensor.farthest, measured, lost,
     )  # fmt: skip
-    count = rng.poisson(sensor.holes.speckle * lost.size)
+    size = 2 * sensor.hole_growth + 1
+    count = rng.poisson(sensor.holes.speckle * lost.size / size)
     lost.ravel()[rng.integers(0, lost.size, count)] = 1
-    if sensor.hole_growth:
-        size = 2 * sensor.hole_growth + 1
+    if size > 1:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         lost = np.asarray(cv2.dilate(lost, disc), np.uint8)
-    measured[lost > 0] = np.nan
+    _drop(measured, lost, sensor.holes.period)
 
     if sensor.filling:
         _fill(measured, sensor)
@@ -125,7 +125,8 @@ def measure_depth(rendering: Rendering, camera: Camera, sensor: DepthSensor, rng
 def _seen(rendering: Rendering, sensor: DepthSensor, turned: bool) -> tuple[_View, float]:
     """Return the view of the depth camera and its pixels per pixel of the rendering."""
     height, width = rendering.depth.shape
-    scale = min(sensor.resolution, _MOST_PIXELS / max(height, width))
+    longer = max(height, width)
+    scale = min(max(sensor.resolution, _FEWEST_PIXELS / longer), 1.0, _MOST_PIXELS / longer)
     size = (round(width * scale), round(height * scale))
 
     def reduced(image: NDArray) -> NDArray:  # type: ignore[type-arg]
@@ -268,9 +269,10 @@ def _smooth(inverse: Floats, sensor: DepthSensor) -> Floats:
 def _bulge(inverse: Floats, sensor: DepthSensor) -> Floats:
     """Round concave corners: light that bounces between their sides travels farther."""
     small = cv2.resize(inverse, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.blur(small, (9, 9)), inverse.shape[::-1])
-    # Where the surroundings are nearer. Jumps count no more than corners.
-    nearer = np.clip(around - inverse, 0, 0.02 * inverse)
+    around = cv2.resize(cv2.GaussianBlur(small, (0, 0), 3), inverse.shape[::-1])
+    # Where the surroundings are nearer. Jumps count little more than corners.
+    nearer = np.maximum(around - inverse, 0)
+    nearer /= 1 + nearer / (0.02 * inverse)
     return np.asarray(inverse - np.float32(sensor.multipath) * nearer)
 
 
@@ -330,14 +332,26 @@ def _read(  # type: ignore[no-untyped-def]
                 chance = max(chance, 1.1 - view.texture[y, x] / holes.plain)
             chance = max(chance, min(3 * (view.glare[y, x] - holes.glare), 0.95))
             gone = blobs[y, x] < chance or not nearest < reading < farthest
-            if holes.period:
-                # Enlarging to the color image leaves gaps, which move with the parallax.
-                gone = gone or (x + 40 * q) % holes.period < 1 or (y + 7 * q) % holes.period < 1
             if cropped:
                 u, v = x + 2 * ragged[y, x], y + 2 * ragged[y, x]
                 gone = gone or u < left or u > right or v < top or v > bottom
             if gone:
                 lost[y, x] = 1
+
+
+@compiled()
+def _drop(depth, lost, period):  # type: ignore[no-untyped-def]
+    """Remove lost readings and, where ``period`` is not 0, those on lines that far apart."""
+    height, width = depth.shape
+    for y in range(height):
+        for x in range(width):
+            if lost[y, x]:
+                depth[y, x] = np.nan
+            elif period:
+                # Enlarging to the color image leaves gaps, which move with the parallax.
+                q = 1 / depth[y, x]
+                if (x + 40 * q) % period < 1 or (y + 7 * q) % period < 1:
+                    depth[y, x] = np.nan
 
 
 def _fill(depth: Floats, sensor: DepthSensor) -> None:
