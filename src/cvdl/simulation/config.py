@@ -1,6 +1,8 @@
-"""Settings of the simulated tabletop."""
+"""Settings of the simulation."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -10,8 +12,16 @@ __all__ = ["SimulationConfig"]
 
 
 class SimulationConfig(Settings):
-    """What scenes are drawn from."""
+    """What scenes are drawn from.
 
+    The domain `world` draws image sizes, numbers of objects and elevations itself: the other
+    settings are those of the domain `tabletop`.
+    """
+
+    domain: Literal["tabletop", "world"] = setting(
+        "tabletop",
+        "tabletop: household objects on a table; world: any thing in any place, seen by any camera.",
+    )
     width: int = setting(640, "Image width, pixels.", ge=64, le=1920)
     height: int = setting(480, "Image height, pixels.", ge=48, le=1200)
     min_objects: int = setting(

@@ -24,8 +24,10 @@ from cvdl.simulation.placement import Table, arrange, random_table
 from cvdl.simulation.render import Stage, random_lights
 from cvdl.simulation.room import Surface, furnish_room, furnish_table
 from cvdl.simulation.sensor import KINECT, REALSENSE, measure_depth
+from cvdl.simulation.shapes import Thing
 from cvdl.simulation.solid import inverse
 from cvdl.simulation.view import choose_view, random_camera
+from cvdl.simulation.world.scene import picture_world
 
 __all__ = [
     "FRAME_RATE",
@@ -43,6 +45,8 @@ _Made = TypeVar("_Made")
 FRAME_RATE = 15
 #: With fewer scenes per process, starting the process takes longer than making them.
 _WORTH_A_PROCESS = 8
+#: Fewer visible pixels are not an object of the domain `world`.
+_LEAST_VISIBLE = 12
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,11 @@ def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None
         config: what the scene is drawn from.
     """
     config = config or SimulationConfig()
+    make = _simulate_world if config.domain == "world" else _simulate_tabletop
+    return make(seed, index, config)
+
+
+def _simulate_tabletop(seed: int, index: int, config: SimulationConfig) -> SimulatedScene:
     camera = random_camera(seed, config)
     rng = np.random.default_rng([seed, 1, index])
     sensor = KINECT if rng.uniform() < 0.5 else REALSENSE
@@ -110,13 +119,35 @@ def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None
     stage = Stage(surfaces + furnish_room(rng, table, pose[:3, 3]))
     rendering = stage.render(camera, pose, random_lights(rng), rng)
     depth = measure_depth(rendering, camera.fx, sensor, rng)
-    frame = RgbdFrame(rendering.color, depth, camera, round((index + 1) * 1e9 / FRAME_RATE))
-    objects = tuple(
-        PlacedObject(label, body.thing.category, body.thing.mesh, body.pose)
-        for label, body in enumerate(bodies, FIRST_OBJECT_LABEL)
-    )
+    frame = RgbdFrame(rendering.color, depth, camera, _stamp(index))
+    objects = _numbered([(body.thing, body.pose) for body in bodies])
     truth = _truth(rendering.labels, objects, pose)
     return SimulatedScene(index, frame, truth, objects, table, pose, sensor.name)
+
+
+def _simulate_world(seed: int, index: int, config: SimulationConfig) -> SimulatedScene:
+    del config  # the world draws everything itself
+    seen = picture_world(np.random.default_rng([seed, 2, index]))
+    frame = RgbdFrame(seen.color, seen.depth, seen.camera, _stamp(index))
+    objects = _numbered(seen.things)
+    labels = seen.labels
+    pixels = np.bincount(labels.ravel(), minlength=FIRST_OBJECT_LABEL + len(objects))
+    specks = pixels < _LEAST_VISIBLE
+    specks[:FIRST_OBJECT_LABEL] = False
+    labels = np.where(specks[labels], np.uint16(0), labels)
+    truth = _truth(labels, objects, seen.pose)
+    return SimulatedScene(index, frame, truth, objects, seen.table, seen.pose, seen.sensor)
+
+
+def _stamp(index: int) -> int:
+    return round((index + 1) * 1e9 / FRAME_RATE)
+
+
+def _numbered(placed: list[tuple[Thing, Array]]) -> tuple[PlacedObject, ...]:
+    return tuple(
+        PlacedObject(label, thing.category, thing.mesh, pose)
+        for label, (thing, pose) in enumerate(placed, FIRST_OBJECT_LABEL)
+    )
 
 
 def _truth(labels: NDArray[np.uint16], placed: tuple[PlacedObject, ...], pose: Array) -> Scene:

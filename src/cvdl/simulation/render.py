@@ -47,6 +47,8 @@ class Rendering:
         cosine: (H, W) float32, of the angle between the ray and the surface normal.
         albedo: (H, W) float32, share of white light that the surface reflects, 0 to 1.
         glare: (H, W) float32, specular reflection of the lamp, 0 to 1.
+        transparent: (H, W) bool, whether the surface lets light through.
+        behind: (H, W) float32, meters, of the first surface that is not transparent.
     """
 
     color: NDArray[np.uint8]
@@ -55,6 +57,8 @@ class Rendering:
     cosine: Floats
     albedo: Floats
     glare: Floats
+    transparent: NDArray[np.bool_]
+    behind: Floats
 
 
 def random_lights(rng: np.random.Generator) -> Lights:
@@ -121,7 +125,10 @@ class Stage:
         shaded(1, lights.exposure / max(shaded(8, 1.0), 1e-6))
         image = cv2.GaussianBlur(image, (0, 0), 0.6)
         add_noise(image, normal_field(rng, shape), np.float32(lights.noise))
-        return Rendering(image, hits.depth, self._labels(hits), cosine, albedo, glare)
+        clear = np.zeros(shape, bool)
+        return Rendering(
+            image, hits.depth, self._labels(hits), cosine, albedo, glare, clear, hits.depth
+        )
 
     def _cast(self, camera: Camera, view: View) -> Hits:
         rays = np.empty((camera.height, camera.width, 6), np.float32)

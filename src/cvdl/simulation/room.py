@@ -21,7 +21,7 @@ from cvdl.simulation.textures import (
     wall,
 )
 
-__all__ = ["Surface", "furnish_room", "furnish_table"]
+__all__ = ["Surface", "furnish_room", "furnish_table", "furniture", "sheet"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -91,11 +91,11 @@ def furnish_room(rng: Rng, table: Table, camera: Array) -> list[Surface]:
     ceiling = floor_z + 3.0
     paint = wall(rng)
     surfaces = [
-        _sheet([(west, south, floor_z), (east, south, floor_z)], (0, north - south, 0), ground(rng))
+        sheet([(west, south, floor_z), (east, south, floor_z)], (0, north - south, 0), ground(rng))
     ]
     for (x0, y0), (x1, y1) in pairwise(corners):
         ends = [(x1, y1, floor_z), (x0, y0, floor_z)]
-        surfaces.append(_sheet(ends, (0, 0, ceiling - floor_z), paint))
+        surfaces.append(sheet(ends, (0, 0, ceiling - floor_z), paint))
     for _ in range(rng.integers(2, 9)):
         angle = rng.uniform(0, 2 * np.pi)
         away = reach + rng.uniform(0.3, 2.0)
@@ -105,13 +105,13 @@ def furnish_room(rng: Rng, table: Table, camera: Array) -> list[Surface]:
             continue
         turned = np.eye(4)
         yaw = rng.uniform(0, 2 * np.pi)
-        item = _furniture(rng)
+        item = furniture(rng)
         turned[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
         surfaces.append(Surface(item.mesh.moved(turned).shifted(x, y, floor_z), item.materials))
     return surfaces
 
 
-def _sheet(
+def sheet(
     edge: list[tuple[float, float, float]], across: tuple[float, float, float], look: Material
 ) -> Surface:
     """The rectangle that an edge covers when it moves ``across``; it faces edge x across."""
@@ -122,7 +122,7 @@ def _sheet(
     return Surface(loft(rings, closed=False, uv=uv), (look,))
 
 
-def _furniture(rng: Rng) -> Surface:
+def furniture(rng: Rng) -> Surface:
     """A chair, a cupboard, a bin, a stack of boxes or another table, on z = 0."""
     look = plain(rng, random_color(rng, (0, 0.7)))
     kind = rng.integers(5)

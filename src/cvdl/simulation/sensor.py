@@ -31,7 +31,7 @@ from cvdl.core.compiled import compiled
 from cvdl.simulation.random_fields import normal_field, uniform_field
 from cvdl.simulation.render import Rendering
 
-__all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "measure_depth"]
+__all__ = ["KINECT", "REALSENSE", "DepthSensor", "axial_sigma", "hide", "measure_depth"]
 
 Floats = NDArray[np.float32]
 
@@ -137,7 +137,7 @@ def _measure(  # type: ignore[no-untyped-def]
     height, width = depth.shape
     hidden = np.empty(width, np.bool_)
     for y in range(height):
-        _hide(depth[y], parallax, hidden)
+        hide(depth[y], parallax, hidden)
         for x in range(width):
             measured[y, x] = np.nan
             if hidden[x]:
@@ -176,11 +176,12 @@ def _measure(  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
+def hide(depth, parallax, hidden):  # type: ignore[no-untyped-def]
     """Mark the pixels of a row of depths (W,) that the second eye does not see.
 
-    A pixel at column u appears in column u - parallax / z of the second eye. A nearer point moves
-    further to one side and hides its neighbors on that side.
+    ``parallax`` is the focal length (pixels) times the signed baseline (meters). A pixel at column
+    u appears in column u - parallax / z of the second eye. A nearer point moves further to one side
+    and hides its neighbors on that side.
     """
     width = depth.size
     if parallax > 0:

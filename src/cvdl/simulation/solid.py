@@ -24,6 +24,7 @@ __all__ = [
     "intersects",
     "inverse",
     "ray_scene",
+    "resting_ways",
     "touches",
 ]
 
@@ -93,22 +94,32 @@ class Solid:
 
     @cached_property
     def resting(self) -> Resting:
-        """Ways to rest on a plane: on facets of the convex hull below the center of mass."""
-        equations = ConvexHull(self.mesh.vertices).equations
-        _, first = np.unique(np.round(equations @ _PLANE_KEY, 9), return_index=True)
-        normals, offsets = equations[first, :3], equations[first, 3]
-        low = -(normals @ self.com + offsets)
-        feet = self.com + normals * low[:, None]
-        # In each facet's plane, the distance to the lines where the other facets cut it.
-        slack = -(feet @ normals.T + offsets)
-        sine = np.sqrt(np.maximum(1 - (normals @ normals.T) ** 2, 0))
-        beside = np.where(sine > 1e-3, slack / np.maximum(sine, 1e-3), np.inf)
-        margin = beside.min(axis=1)
-        stable = margin > _LEAST_TILT * low
-        if not stable.any():  # it rests on the best of its small facets
-            stable[(margin / low).argmax()] = True
-        down = normals[stable]
-        return Resting(down, margin[stable], np.ptp(down @ self.mesh.vertices.T, axis=1))
+        """Ways to rest on a plane."""
+        return resting_ways(self.mesh.vertices, self.com)
+
+
+def resting_ways(vertices: Array, com: Array) -> Resting:
+    """Find how a body rests on a plane: on facets of the convex hull below the center of mass.
+
+    Args:
+        vertices: (V, 3) meters.
+        com: (3,) center of mass.
+    """
+    equations = ConvexHull(vertices).equations
+    _, first = np.unique(np.round(equations @ _PLANE_KEY, 9), return_index=True)
+    normals, offsets = equations[first, :3], equations[first, 3]
+    low = -(normals @ com + offsets)
+    feet = com + normals * low[:, None]
+    # In each facet's plane, the distance to the lines where the other facets cut it.
+    slack = -(feet @ normals.T + offsets)
+    sine = np.sqrt(np.maximum(1 - (normals @ normals.T) ** 2, 0))
+    beside = np.where(sine > 1e-3, slack / np.maximum(sine, 1e-3), np.inf)
+    margin = beside.min(axis=1)
+    stable = margin > _LEAST_TILT * low
+    if not stable.any():  # it rests on the best of its small facets
+        stable[(margin / low).argmax()] = True
+    down = normals[stable]
+    return Resting(down, margin[stable], np.ptp(down @ vertices.T, axis=1))
 
 
 def intersects(a: Solid, pose_a: Array, b: Solid, pose_b: Array) -> bool:

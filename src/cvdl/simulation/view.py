@@ -11,7 +11,7 @@ from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.placement import Body
 from cvdl.simulation.render import Stage
 
-__all__ = ["choose_view", "random_camera"]
+__all__ = ["choose_view", "looking", "random_camera"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -52,7 +52,7 @@ def choose_view(
         target = middle + rng.normal(0, 0.05, 3) * [1, 1, 0.3]
         level = np.cos(elevation) * np.array([np.cos(azimuth), np.sin(azimuth)])
         offset = away * np.append(level, np.sin(elevation))
-        pose = _looking(target + offset, target, azimuth, rng.normal(0, np.radians(3)))
+        pose = looking(target + offset, target, azimuth, rng.normal(0, np.radians(3)))
         pixels = np.bincount(stage.labels(small, pose).ravel())
         seen = int((pixels[FIRST_OBJECT_LABEL:] >= 4).sum())
         if seen > best_seen:
@@ -62,7 +62,7 @@ def choose_view(
     return best
 
 
-def _looking(eye: Array, target: Array, azimuth: float, roll: float) -> Array:
+def looking(eye: Array, target: Array, azimuth: float, roll: float) -> Array:
     """The optical pose (4, 4) at ``eye`` towards ``target``, which is at ``azimuth`` + 180 degrees.
 
     Up in the image is up in the world or, from straight above, away from the azimuth.
