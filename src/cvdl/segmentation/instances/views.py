@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.detection.models.rgbd_rcnn.inputs import detail
-from cvdl.networks.input import COLOR, COLOR_MIDDLE, COLOR_SPREAD, HAS_COLOR, network_input
+from cvdl.detection.models.rgbd_rcnn.inputs import detail, input_scale
+from cvdl.networks.input import COLOR, COLOR_MIDDLE, COLOR_SPREAD, HAS_COLOR, HAS_DEPTH, network_input
+from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.targets import IGNORED
 from cvdl.training.augment import TABLETOP, Augmentation, Placement, disturb_, recolor_
@@ -33,16 +34,21 @@ class LabeledView:
 
     Attributes:
         color: (3, H, W) uint8, H and W even.
-        rest: (6, H / 2, W / 2) float16: the channels of ``network_input`` after the color.
+        rest: (8, H / 2, W / 2) float16: the channels of ``network_input`` after the color, and
+            the scale.
         labels: (H / 2, W / 2) uint8, as in ``Scene.labels``.
+        kinds: (256,) int64, the class index of each label, -1 for an unnamed object.
     """
 
     color: NDArray[np.uint8]
     rest: NDArray[np.float16]
     labels: NDArray[np.uint8]
+    kinds: NDArray[np.int64]
 
     @classmethod
-    def of(cls, frame: RgbdFrame, labels: NDArray[np.uint16]) -> LabeledView:
+    def of(
+        cls, frame: RgbdFrame, labels: NDArray[np.uint16], kinds: NDArray[np.int64]
+    ) -> LabeledView:
         """Convert a frame with its labels (H, W); there are at most 250 objects."""
         frame, _ = to_working_size(frame)
         image = network_input(frame)
@@ -51,10 +57,10 @@ class LabeledView:
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
         labels = labels[: 2 * height : 2, : 2 * width : 2]
         color = frame.color[: 2 * height, : 2 * width].transpose(2, 0, 1)
+        _, depth, intrinsics = uploaded(frame, torch.device("cpu"))
+        rest = np.concatenate([image[COLOR.stop :], input_scale(depth, intrinsics).numpy()])
         return cls(
-            np.ascontiguousarray(color),
-            image[COLOR.stop :].astype(np.float16),
-            labels.astype(np.uint8),
+            np.ascontiguousarray(color), rest.astype(np.float16), labels.astype(np.uint8), kinds
         )
 
 
@@ -64,6 +70,7 @@ class Batch(NamedTuple):
     color: Tensor
     rest: Tensor
     labels: Tensor
+    kinds: Tensor
     where: Placement
 
 
@@ -76,21 +83,22 @@ def stacked(images: Sequence[LabeledView], rng: np.random.Generator) -> Batch:
         padded([item.color for item in images]),
         padded([item.rest for item in images]),
         padded([item.labels for item in images], IGNORED),
+        padded([item.kinds for item in images]),
         Placement.random(middle, TABLETOP, rng),
     )
 
 
-def random_views(batch: Batch, how: Augmentation = TABLETOP) -> tuple[Tensor, Tensor]:
+def random_views(batch: Batch, how: Augmentation = TABLETOP) -> tuple[Tensor, Tensor, Tensor]:
     """Mirrored, zoomed, shifted, recolored and noisier views.
 
     Returns:
-        Views (B, 18, 192, 256) and labels (B, 192, 256) int64, IGNORED outside of the image.
+        Views (B, 18, 192, 256), scales (B, 2, 192, 256) and labels (B, 192, 256) int64, IGNORED outside of the image.
     """
     where = batch.where
     shape = (batch.rest.shape[2], batch.rest.shape[3])
     grid = where.grid(shape, _VIEW)
     seen = grid_sample(batch.rest.float(), grid, align_corners=False)
-    image = torch.cat([seen.new_zeros(len(seen), 3, *_VIEW), seen], dim=1)
+    image = torch.cat([seen.new_zeros(len(seen), 3, *_VIEW), seen[:, :-2]], dim=1)
     where.turn_normals_(image)
     color = batch.color.float().sub_(COLOR_MIDDLE).div_(COLOR_SPREAD)
     color = grid_sample(color, where.grid(shape, _VIEW, 2), align_corners=False)
@@ -101,4 +109,7 @@ def random_views(batch: Batch, how: Augmentation = TABLETOP) -> tuple[Tensor, Te
     image = torch.cat([image, detail(color) * has_color], dim=1)
     flipped = (IGNORED - batch.labels.float())[:, None]
     labels = IGNORED - grid_sample(flipped, grid, mode="nearest", align_corners=False)
-    return image, labels[:, 0].long()
+    zoom = torch.stack([where.zoom, torch.ones_like(where.zoom)], dim=1)
+    has_depth = image[:, HAS_DEPTH].amax((1, 2)).sign()
+    scale = seen[:, -2:] / zoom[..., None, None] * has_depth[:, None, None, None]
+    return image, scale, labels[:, 0].long()
