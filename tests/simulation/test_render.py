@@ -22,6 +22,7 @@ LAMP = Lights(
     fill_color=np.zeros(3, np.float32),
     exposure=0.25,
     noise=0.0,
+    more_lamps=np.empty((0, 3), np.float32),
 )
 
 

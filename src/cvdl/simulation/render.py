@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.simulation.mesh import Mesh, merge
+from cvdl.simulation.optics import blend, mirror, mirror_rays
 from cvdl.simulation.random_fields import normal_field
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shading import (
@@ -80,6 +82,7 @@ def random_lights(rng: np.random.Generator) -> Lights:
         fill_color=np.full(3, rng.uniform(0, 0.2), np.float32),
         exposure=rng.uniform(0.16, 0.34),
         noise=rng.uniform(0.5, 3.0),
+        more_lamps=np.empty((0, 3), np.float32),
     )
 
 
@@ -96,6 +99,14 @@ class Stage:
         counts = [len(surface.mesh.triangles) for surface in surfaces]
         # The last entry is for rays that hit nothing.
         self._label_of = np.append(np.repeat(labels, counts), np.uint16(0))
+        self._opacity = _of_triangles(surfaces, "opacity", 1.0)
+        self._mirror = _of_triangles(surfaces, "mirror", 0.0)
+        # The opaque triangles alone cast shadows, and are seen through the others.
+        self._opaque, self._opaque_scene = None, self._scene
+        if self._opacity is not None:
+            self._opaque = np.flatnonzero(self._opacity == 1)
+            triangles = self._mesh.triangles[self._opaque]
+            self._opaque_scene = ray_scene(replace(self._mesh, triangles=triangles))
 
     def labels(self, camera: Camera, pose: Array) -> NDArray[np.uint16]:
         """Render the labels (H, W) from ``pose`` (4, 4), optical frame to world."""
@@ -107,35 +118,73 @@ class Stage:
         """Render everything from ``pose`` (4, 4), optical frame to world."""
         view = _view(camera, pose)
         hits = self._cast(camera, view)
-        lit = self._visible(view, hits, 3, 1.0, lights.key_at, lights.key_radius, 1.0)
-        sky = self._visible(view, hits, 4, 0.0, _UP, 0.9, 0.6)
-
-        shape = (camera.height, camera.width)
-        look = _look(self._surfaces, self._mesh)
-        image = np.empty((*shape, 3), np.uint8)
-        cosine, albedo, glare = (np.empty(shape, np.float32) for _ in range(3))
-
-        def shaded(step: int, gain: float) -> float:
-            return shade(
-                view, hits, look, lights, lit, sky, step, np.float32(gain),
-                _TO_LINEAR, _TO_SRGB, image, cosine, albedo, glare,
-            )  # fmt: skip
-
+        layer = self._layer(view, hits, lights, _look(self._surfaces, self._mesh))
         # Scale the mean brightness to the exposure; then blur like lens and demosaicing.
-        shaded(1, lights.exposure / max(shaded(8, 1.0), 1e-6))
-        image = cv2.GaussianBlur(image, (0, 0), 0.6)
-        add_noise(image, normal_field(rng, shape), np.float32(lights.noise))
-        clear = np.zeros(shape, bool)
+        gain = lights.exposure / max(layer.shade(8, 1.0), 1e-6)
+        layer.shade(1, gain)
+        self._add_mirror_images(layer, gain)
+        clear, behind = self._look_through(camera, pose, layer, gain)
+        image = cv2.GaussianBlur(layer.image, (0, 0), 0.6)
+        add_noise(image, normal_field(rng, hits.depth.shape), np.float32(lights.noise))
         return Rendering(
-            image, hits.depth, self._labels(hits), cosine, albedo, glare, clear, hits.depth
-        )
+            image, hits.depth, self._labels(hits),
+            layer.cosine, layer.albedo, layer.glare, clear, behind,
+        )  # fmt: skip
+
+    def _layer(self, view: View, hits: Hits, lights: Lights, look: Look) -> _Layer:
+        lit = self._visible(view, hits, 3, 1.0, lights.key_at, lights.key_radius, 1.0)
+        for lamp in lights.more_lamps:
+            lit = lit + self._visible(view, hits, 3, 1.0, lamp, lights.key_radius, 1.0)
+        if len(lights.more_lamps):
+            lit /= np.float32(1 + len(lights.more_lamps))
+        sky = self._visible(view, hits, 4, 0.0, _UP, 0.9, 0.6)
+        return _Layer(view, hits, look, lights, lit, sky)
+
+    def _add_mirror_images(self, layer: _Layer, gain: float) -> None:
+        """Add what mirror-like surfaces mirror: one reflection, without shadows."""
+        if self._mirror is None:
+            return
+        share = self._mirror[np.minimum(layer.hits.primitive, len(self._mirror) - 1)]
+        rows, columns = np.nonzero((share > 0) & np.isfinite(layer.hits.depth))
+        rays = np.empty((len(rows), 6), np.float32)
+        mirror_rays(layer.view, layer.hits, layer.look, rows, columns, rays)
+        mirrored = _hits(self._scene.cast_rays(rays, nthreads=1))
+        mirror(
+            layer.image, mirrored, layer.look, layer.lights, np.float32(gain),
+            share[rows, columns], rows, columns, rays, _TO_LINEAR, _TO_SRGB,
+        )  # fmt: skip
+
+    def _look_through(
+        self, camera: Camera, pose: Array, layer: _Layer, gain: float
+    ) -> tuple[NDArray[np.bool_], Floats]:
+        """Add what is behind transparent surfaces; return where they are, and the depth there."""
+        depth, primitive = layer.hits.depth, layer.hits.primitive
+        clear = np.zeros(depth.shape, bool)
+        if self._opacity is None or self._opaque is None:
+            return clear, depth
+        opacity = self._opacity[np.minimum(primitive, len(self._opacity) - 1)]
+        clear = (opacity < 1) & np.isfinite(depth)
+        if not clear.any():
+            return clear, depth
+        x, y, width, height = cv2.boundingRect(clear.view(np.uint8))
+        part = np.s_[y : y + height, x : x + width]
+        window = camera.cropped(*part)
+        view = _view(window, pose)
+        seen = _hits(self._opaque_scene.cast_rays(_rays(window, view), nthreads=1))
+        index = np.minimum(seen.primitive, len(self._opaque) - 1)
+        seen = seen._replace(primitive=self._opaque[index].astype(np.uint32))
+        inside = self._layer(view, seen, layer.lights, layer.look)
+        inside.shade(1, gain)
+        blend(
+            layer.image[part], inside.image, opacity[part],
+            layer.cosine[part], layer.glare[part], clear[part],
+        )  # fmt: skip
+        behind = depth.copy()
+        behind[part] = np.where(clear[part], seen.depth, depth[part])
+        return clear, behind
 
     def _cast(self, camera: Camera, view: View) -> Hits:
-        rays = np.empty((camera.height, camera.width, 6), np.float32)
-        view_rays(view, rays)
-        hit = self._scene.cast_rays(rays, nthreads=1)
-        # The rays have length 1 along the optical axis, so hit distances are depths.
-        return Hits(*(hit[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")))
+        return _hits(self._scene.cast_rays(_rays(camera, view), nthreads=1))
 
     def _labels(self, hits: Hits) -> NDArray[np.uint16]:
         # A miss is the largest uint32.
@@ -161,8 +210,49 @@ class Stage:
         rays = np.empty((-(-height // step), -(-width // step), 6), np.float32)
         jitter = _jitter(height, width)
         shadow_rays(view, hits.depth, step, offset, target, np.float32(radius), jitter, rays)
-        hidden = self._scene.test_occlusions(rays, 0.0, reach, nthreads=1).numpy()
+        hidden = self._opaque_scene.test_occlusions(rays, 0.0, reach, nthreads=1).numpy()
         return cv2.resize(cv2.blur(1 - hidden.astype(np.float32), (5, 5)), (width, height))
+
+
+class _Layer:
+    """The pixels of an image while they are shaded; see `shade` for the arrays."""
+
+    def __init__(
+        self, view: View, hits: Hits, look: Look, lights: Lights, lit: Floats, sky: Floats
+    ) -> None:
+        self.view, self.hits, self.look, self.lights = view, hits, look, lights
+        self._lit, self._sky = lit, sky
+        shape = hits.depth.shape
+        self.image = np.empty((*shape, 3), np.uint8)
+        self.cosine, self.albedo, self.glare = (np.empty(shape, np.float32) for _ in range(3))
+
+    def shade(self, step: int, gain: float) -> float:
+        """Shade every ``step``-th pixel; return the mean linear radiance before the gain."""
+        return shade(
+            self.view, self.hits, self.look, self.lights, self._lit, self._sky, step,
+            np.float32(gain), _TO_LINEAR, _TO_SRGB,
+            self.image, self.cosine, self.albedo, self.glare,
+        )  # fmt: skip
+
+
+def _rays(camera: Camera, view: View) -> Floats:
+    rays = np.empty((camera.height, camera.width, 6), np.float32)
+    view_rays(view, rays)
+    return rays
+
+
+def _hits(hit: dict[str, Any]) -> Hits:
+    # The rays of a view have length 1 along the optical axis, so hit distances are depths.
+    return Hits(*(hit[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")))
+
+
+def _of_triangles(surfaces: Sequence[Surface], name: str, usual: float) -> Floats | None:
+    """A property (T,) of the materials of all triangles; None if it is as usual everywhere."""
+    values = [[getattr(look, name) for look in surface.materials] for surface in surfaces]
+    if all(value == usual for row in values for value in row):
+        return None
+    pairs = zip(surfaces, values, strict=True)
+    return np.concatenate([np.float32(row)[surface.mesh.material] for surface, row in pairs])
 
 
 def _look(surfaces: Sequence[Surface], mesh: Mesh) -> Look:

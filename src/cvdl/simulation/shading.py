@@ -66,6 +66,7 @@ class Lights(NamedTuple):
         fill_color: (3,) float32, linear RGB.
         exposure: mean brightness of the image, linear, 0 to 1.
         noise: standard deviation of the camera's noise, gray values.
+        more_lamps: (L, 3) float32, positions of lamps that share the lamp's light and cast shadows.
     """
 
     key_at: Any
@@ -76,6 +77,7 @@ class Lights(NamedTuple):
     fill_color: Any
     exposure: float
     noise: float
+    more_lamps: Any
 
 
 # NaN and infinity keep their meaning.

@@ -26,10 +26,14 @@ class Material:
     Attributes:
         texture: (N, N, 3) uint8 sRGB; texture coordinate (0, 0) is its first pixel.
         gloss: 0 (matt) to 1 (specular highlights).
+        opacity: 1, or less for a transparent surface, seen at a right angle.
+        mirror: share of the mirror image of what is around, 0 to 1.
     """
 
     texture: Image
     gloss: float = 0.1
+    opacity: float = 1.0
+    mirror: float = 0.0
 
 
 def random_color(rng: np.random.Generator, saturation: tuple[float, float] = (0.0, 1.0)) -> Color:

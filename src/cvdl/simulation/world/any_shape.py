@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -15,7 +16,8 @@ from scipy.interpolate import PchipInterpolator
 
 from cvdl.simulation.mesh import Mesh, box, circle, creased, loft, merge, revolve
 from cvdl.simulation.shapes import CATEGORIES, Thing, make_thing
-from cvdl.simulation.world.looks import any_look
+from cvdl.simulation.textures import Material
+from cvdl.simulation.world.looks import any_look, glass
 from cvdl.simulation.world.solids import (
     deformed,
     extruded,
@@ -37,8 +39,22 @@ _MOST_TRIANGLES = 2500
 _MASK = 112  # pixels of a silhouette
 
 
-def any_thing(rng: Rng, size: float) -> Thing:
-    """Draw a thing whose longest side is ``size`` meters: of a known kind or of none."""
+def any_thing(rng: Rng, size: float, clear: float = 0.0) -> Thing:
+    """Draw a thing: of a known kind or of none.
+
+    Args:
+        rng: source of everything random.
+        size: of its longest side, meters.
+        clear: chance that it is transparent.
+    """
+    thing = _drawn(rng, size)
+    if rng.uniform() < clear:
+        look = glass(rng)
+        thing = replace(thing, materials=(look,) * len(thing.materials))
+    return thing
+
+
+def _drawn(rng: Rng, size: float) -> Thing:
     if rng.uniform() < 0.25:
         thing = make_thing(str(rng.choice(CATEGORIES)), rng)
         if rng.uniform() < 0.5:  # a look that is not usual for its kind
@@ -63,7 +79,7 @@ def carton(rng: Rng, x: float, y: float, z: float) -> Thing:
     return Thing("", mesh.shifted(z=-z / 2), _looks(rng, mesh))
 
 
-def _looks(rng: Rng, mesh: Mesh) -> tuple:
+def _looks(rng: Rng, mesh: Mesh) -> tuple[Material, ...]:
     return tuple(any_look(rng) for _ in range(int(mesh.material.max()) + 1))
 
 
@@ -135,7 +151,7 @@ def _lathe(rng: Rng) -> Mesh:
         points = list(zip(r.tolist(), z.tolist(), strict=True))
         strokes = [
             stroke
-            for i, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True))
+            for i, (a, b) in enumerate(pairwise(points))
             for stroke in creased(i % 3 if rng.uniform() < 0.5 else 0, a, b)
         ]
     first, last = (float(r[0]), 0.0), (float(r[-1]), float(z[-1]))
@@ -208,9 +224,8 @@ def _silhouette(rng: Rng) -> NDArray[np.uint8]:
 
 def _extrusion(rng: Rng) -> Mesh:
     """A plate, a bracket, a profile or a tool cut out of a sheet."""
-    mesh = extruded(
-        _silhouette(rng), float(np.exp(rng.uniform(-4.2, 0.3))), (0, int(rng.integers(2)))
-    )
+    thickness = float(np.exp(rng.uniform(-4.2, 0.3)))
+    mesh = extruded(_silhouette(rng), thickness, (0, int(rng.integers(2))))
     if rng.uniform() < 0.3:
         mesh = mesh.scaled(1, rng.uniform(0.2, 1), 1)
     return mesh
@@ -296,11 +311,9 @@ def _hollow(rng: Rng) -> Mesh:
         strokes = creased(0, (hole, 0), (1, 0), (1, z * 2), (hole, z * 2))
         section = circle(24 if rng.uniform() < 0.7 else 8, float(rng.choice([2, 5, 12])))
         return revolve([*strokes, *creased(1, (hole, z * 2), (hole, 0))], section)
-    bars = []
     width = rng.uniform(0.03, 0.1)
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            bars.append(box(width, width, z).shifted(sx * x / 2, sy * y / 2))
+    post = box(width, width, z)
+    bars = [post.shifted(sx * x / 2, sy * y / 2) for sx in (-1, 1) for sy in (-1, 1)]
     for level in (0, z):
         for s in (-1, 1):
             bars.append(box(x, width, width).shifted(y=s * y / 2, z=level))
@@ -351,7 +364,7 @@ def _primitive(rng: Rng) -> Mesh:
 def _union(rng: Rng) -> Mesh:
     """Two to five solids grown together."""
     parts: list[Mesh] = []
-    for index in range(rng.integers(2, 6)):
+    for _ in range(rng.integers(2, 6)):
         mesh = _primitive(rng)
         scale = rng.uniform(0.3, 1)
         mesh = mesh.scaled(scale, scale, scale)

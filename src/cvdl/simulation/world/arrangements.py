@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.simulation.room import Surface
 from cvdl.simulation.shapes import Thing
 from cvdl.simulation.world.any_shape import any_thing, carton
-from cvdl.simulation.world.piling import Form, drop, stood
+from cvdl.simulation.world.obstacles import placed, standing
+from cvdl.simulation.world.piling import Form, drop, resting_rotation, stood
+from cvdl.simulation.world.solids import rotation_z
 from cvdl.simulation.world.supports import Place
 
-__all__ = ["arrange_things"]
+__all__ = ["arrange_things", "clutter", "obstruct"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -31,17 +34,18 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
     kind = rng.choice(["none", "few", "spread", "clutter", "pile", "packed"], p=_shares(place))
     if kind == "none":
         return []
-    placed: Placed = []
-    usual = float(np.clip(0.3 * reach, 0.035, 0.14))
+    things: Placed = []
+    usual = usual_size(reach)
+    clear = 0.6 if rng.uniform() < 0.06 else 0.03
     if kind == "packed":
-        placed += _packed(rng, place, reach, usual)
+        things += _packed(rng, place, reach, usual)
         count = int(rng.integers(0, 6)) if rng.uniform() < 0.6 else 0
     else:
         low, high = {"few": (1, 4), "spread": (4, 13), "clutter": (6, 18), "pile": (8, 31)}[kind]
         count = int(rng.integers(low, high))
     copies = rng.uniform() < (0.35 if kind == "pile" else 0.12)
     forms = [
-        Form(any_thing(rng, _size(rng, place, usual)))
+        Form(any_thing(rng, _size(rng, place, usual), clear))
         for _ in range(min(count, int(rng.integers(1, 4))) if copies else count)
     ]
     # Piles crowd around a focus; other things lie anywhere in view.
@@ -50,6 +54,8 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
         half = place.heights.half_size
     focus = rng.uniform(-0.4, 0.4, 2) * (place.heights.half_size - 0.5 * half)
     crowd = {"few": 0.5, "spread": 0.8, "clutter": 0.4, "pile": 0.45, "packed": 0.8}[kind]
+    if place.enclosed:
+        crowd *= 1.6
     tries = {"few": 8, "spread": 12, "clutter": 2, "pile": 2, "packed": 6}[kind]
     for index in range(count):
         form = forms[index % len(forms)]
@@ -62,8 +68,55 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
             loose=0.5 if kind == "pile" else 0.04,
         )  # fmt: skip
         if pose is not None and _fits(place, form, pose):
-            placed.append((form.thing, pose))
-    return placed
+            things.append((form.thing, pose))
+    return things
+
+
+def usual_size(reach: float) -> float:
+    """Return the usual size of things where the camera sees twice ``reach``, meters."""
+    return float(np.clip(0.3 * reach, 0.035, 0.14))
+
+
+def obstruct(rng: Rng, place: Place, reach: float) -> list[Surface]:
+    """Stand what is no thing on a support, before the things come."""
+    surfaces = []
+    wide = np.minimum(place.table.half_size, 2 * reach + 0.2)
+    for _ in range(int(rng.integers(1, 4))):
+        item = standing(rng, usual_size(reach))
+        size = np.ptp(item.mesh.vertices, axis=0)
+        if max(size) > 1.5 * reach + 0.1 or size[2] > place.ceiling:
+            continue
+        x, y = rng.uniform(-1, 1, 2) * wide
+        yaw = rng.normal(0, 0.4) if place.azimuth is not None else rng.uniform(0, 2 * np.pi)
+        item = placed(item, float(x), float(y), 0.0, yaw)
+        surfaces.append(item)
+        if size[2] < 0.02:  # a cable or a keyboard may carry things
+            place.heights.add(item.mesh)
+        else:
+            place.heights.block(item.mesh)
+    return surfaces
+
+
+def clutter(rng: Rng, place: Place, reach: float) -> list[Surface]:
+    """Lay things on the surfaces that are not the support."""
+    surfaces = []
+    for z, inner, outer in place.others:
+        if rng.uniform() < 0.6:
+            continue
+        for _ in range(int(rng.integers(1, 7))):
+            x, y = rng.uniform(-1, 1, 2) * outer
+            if (np.abs([x, y]) < inner).all():
+                axis = int(rng.integers(2))
+                edge = rng.choice([-1, 1]) * rng.uniform(inner[axis], outer[axis])
+                x, y = (edge, y) if axis == 0 else (x, edge)
+            form = Form(any_thing(rng, usual_size(reach) * rng.uniform(0.5, 2)))
+            rotation = resting_rotation(rng, form.ways)
+            pose = np.eye(4)
+            pose[:3, :3] = rotation
+            pose[:3, 3] = x, y, z - (form.thing.mesh.vertices @ rotation[2]).min()
+            mesh = form.thing.mesh.moved(pose)
+            surfaces.append(Surface(mesh, form.thing.materials))
+    return surfaces
 
 
 def _shares(place: Place) -> list[float]:
@@ -84,11 +137,6 @@ def _size(rng: Rng, place: Place, usual: float) -> float:
 def _fits(place: Place, form: Form, pose: Array) -> bool:
     top = float((form.points @ pose[2, :3]).max() + pose[:3, :3][2] @ form.com + pose[2, 3])
     return top < place.ceiling - 0.005
-
-
-def _yaw(angle: float) -> Array:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def _packed(rng: Rng, place: Place, reach: float, usual: float) -> Placed:
@@ -112,8 +160,8 @@ def _packed(rng: Rng, place: Place, reach: float, usual: float) -> Placed:
         x, y, z = high - low
         equal, layers = True, 1
     form = Form(model)
-    rotation = _yaw(turn)
-    placed: Placed = []
+    rotation = rotation_z(turn)
+    things: Placed = []
     for _ in range(layers):
         for row in range(rows):
             edge = -columns * (x + gap) / 2
@@ -124,13 +172,13 @@ def _packed(rng: Rng, place: Place, reach: float, usual: float) -> Placed:
                     form = Form(carton(rng, width, y, height))
                 at = np.array([edge + width / 2, (row - (rows - 1) / 2) * (y + gap)])
                 edge += width + gap
-                if rng.uniform() < 0.06 or len(placed) > 28:
+                if rng.uniform() < 0.06 or len(things) > 28:
                     continue
-                jitter = _yaw(rng.normal(0, 0.06)) if rng.uniform() < 0.1 else np.eye(3)
+                jitter = rotation_z(rng.normal(0, 0.06)) if rng.uniform() < 0.1 else np.eye(3)
                 spot = middle + rotation[:2, :2] @ at
                 if (np.abs(spot) > place.heights.half_size).any():
                     continue
                 pose = stood(form, place.heights, rotation @ jitter, spot)
                 if pose is not None and _fits(place, form, pose):
-                    placed.append((form.thing, pose))
-    return placed
+                    things.append((form.thing, pose))
+    return things

@@ -24,6 +24,8 @@ def any_lights(rng: np.random.Generator, eye: NDArray[np.float64]) -> Lights:
     if rng.uniform() < 0.1:
         tint = rng.uniform(0.4, 1.3, 3)
     share = rng.uniform(0.05, 0.92)
+    lamps = int(rng.choice([0, 1, 2, 3], p=[0.6, 0.2, 0.1, 0.1]))
+    more = rng.uniform([-2, -2, 1], [2, 2, 3], (lamps, 3))
     fill = rng.uniform(0, 2 * np.pi)
     return Lights(
         key_at=at.astype(np.float32),
@@ -32,6 +34,7 @@ def any_lights(rng: np.random.Generator, eye: NDArray[np.float64]) -> Lights:
         sky_color=((tint + 1) / 2 * (1 - share)).astype(np.float32),
         fill_from=np.array([np.cos(fill) * 0.8, np.sin(fill) * 0.8, 0.6], np.float32),
         fill_color=np.full(3, rng.uniform(0, 0.3), np.float32),
-        exposure=rng.uniform(0.08, 0.4),
+        exposure=rng.uniform(0.12, 0.4),
         noise=rng.uniform(0.0, 2.0),
+        more_lamps=more.astype(np.float32),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.simulation.textures import Material, printed
+from cvdl.simulation.textures import Material, ground, printed, tabletop, wall
 
-__all__ = ["any_color", "any_look", "cloth_look", "ground_look", "matt", "metal"]
+__all__ = ["any_color", "any_look", "cloth_look", "glass", "ground_look", "matt", "metal"]
 
 Image = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -48,7 +49,14 @@ def metal(rng: Rng) -> Material:
         [[190, 192, 196], [120, 122, 128], [205, 175, 105], [190, 120, 85]][rng.integers(4)]
     ) * rng.uniform(0.7, 1.1)
     image = _ramp(_noise(int(rng.integers(8)), (2, 60)), tone * 0.88, tone * 1.06)
-    return Material(image, rng.uniform(0.5, 1.0))
+    mirror = rng.uniform(0.2, 0.9) if rng.uniform() < 0.4 else 0.0
+    return Material(image, rng.uniform(0.5, 1.0), mirror=mirror)
+
+
+def glass(rng: Rng) -> Material:
+    """Draw glass or clear plastic, sometimes tinted or milky."""
+    tone = any_color(rng) if rng.uniform() < 0.35 else np.full(3, rng.uniform(170, 235))
+    return replace(matt(tone, rng.uniform(0.6, 1.0)), opacity=rng.uniform(0.04, 0.5), mirror=0.1)
 
 
 def _gloss(rng: Rng) -> float:
@@ -84,17 +92,19 @@ def cloth_look(rng: Rng) -> Material:
 
 def ground_look(rng: Rng) -> Material:
     """Draw the look of a table top, a floor or a wall: from plain to busy."""
+    if rng.uniform() < 0.4:
+        return (tabletop, ground, wall)[rng.integers(3)](rng)
     kind = rng.uniform()
     gloss = float(rng.choice([0.0, 0.1, 0.4, 0.8], p=[0.5, 0.25, 0.15, 0.1]))
-    if kind < 0.45:
+    if kind < 0.55:
         tone = any_color(rng)
         return Material(_ramp(_noise(int(rng.integers(8)), (8, 8)), tone * 0.94, tone), gloss)
-    if kind < 0.8:
+    if kind < 0.85:
         cells = [(2, 90), (4, 4), (16, 16), (64, 64), (8, 32)][rng.integers(5)]
         tone = any_color(rng)
         pattern = _noise(int(rng.integers(8)), cells)
         return Material(_ramp(pattern, tone * rng.uniform(0.4, 0.9), tone), gloss)
-    if kind < 0.9:
+    if kind < 0.91:
         return Material(_colored(_noise(int(rng.integers(8)), (4, 4)), rng), gloss)
     return Material(_drawn(rng), gloss)
 

@@ -7,16 +7,17 @@ and slips into gaps of a pile. World frame: z up, meters.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.shapes import Thing
-from cvdl.simulation.solid import Resting, resting_ways
+from cvdl.simulation.solid import Resting, hull_margin, resting_ways
 from cvdl.simulation.world.solids import turning
 
-__all__ = ["BLOCKED", "Form", "Heights", "drop", "stood"]
+__all__ = ["BLOCKED", "Form", "Heights", "drop", "resting_rotation", "stood", "surface_points"]
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -28,6 +29,11 @@ BLOCKED = 10.0
 _CELLS = 384
 #: Points of a thing that are tested for contact, at most about.
 _POINTS = 1200
+#: Orientations that are tried until a thing is steady.
+_ATTEMPTS = 3
+#: What is nearer touches, meters.
+_TOUCH = 0.004
+_AROUND = np.ones((3, 3), np.uint8)
 
 
 class Heights:
@@ -79,7 +85,7 @@ class Form:
         com = mesh.center_of_mass()
         inside = np.isfinite(com).all() and ((com > low) & (com < high)).all()
         self.com = com if inside else (low + high) / 2
-        self.points = _samples(mesh) - self.com
+        self.points = surface_points(mesh) - self.com
         self.ways: Resting = resting_ways(_extremes(mesh.vertices), self.com)
 
 
@@ -97,39 +103,54 @@ def drop(
         loose: chance of an orientation that would not rest on a plane.
 
     Returns:
-        The pose (4, 4) from the thing's frame to the world; None if every spot is blocked.
+        The pose (4, 4) from the thing's frame to the world; None if every spot is blocked or unsteady.
     """
-    rotation = turning(rng) if rng.uniform() < loose else _resting_rotation(rng, form.ways)
-    tries = np.concatenate([rng.standard_normal((steps, 4)), rng.uniform(size=(steps, 1))], axis=1)
     size = float(np.abs(form.points).max())
-    rotation, place = _settle(
-        form.points, heights.map, heights.half_size, heights.cell, rotation, spots, tries, size
-    )
-    if place[2] > BLOCKED / 2:
-        return None
-    pose = np.eye(4)
-    pose[:3, :3] = rotation
-    pose[:3, 3] = place - rotation @ form.com
-    heights.add(form.thing.mesh.moved(pose))
-    return pose
+    for _ in range(_ATTEMPTS):
+        rotation = turning(rng) if rng.uniform() < loose else resting_rotation(rng, form.ways)
+        tries = rng.standard_normal((steps, 5))
+        rotation, place = _settle(
+            form.points, heights.map, heights.half_size, heights.cell, rotation, spots, tries, size
+        )
+        if _is_steady(form.points @ rotation.T + place, place, heights):
+            return _placed(form, heights, rotation, place - rotation @ form.com)
+    return None
 
 
 def stood(form: Form, heights: Heights, rotation: Array, at: Array) -> Array | None:
     """Like `drop`, but with a given rotation (3, 3) at a given place (2,) of the middle."""
-    points = (form.points + form.com) @ rotation.T
+    points = form.points @ rotation.T
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    place = np.append(at, 0.0) - middle * [1, 1, 0]
+    place = np.append(at - middle[:2], 0.0)
     place[2] = _fall(points, heights.map, heights.half_size, heights.cell, place[0], place[1])
-    if place[2] > BLOCKED / 2:
+    if not _is_steady(points + place, place, heights):
         return None
+    return _placed(form, heights, rotation, place - rotation @ form.com)
+
+
+def _placed(form: Form, heights: Heights, rotation: Array, translation: Array) -> Array:
     pose = np.eye(4)
-    pose[:3, :3] = rotation
-    pose[:3, 3] = place
+    pose[:3, :3], pose[:3, 3] = rotation, translation
     heights.add(form.thing.mesh.moved(pose))
     return pose
 
 
-def _resting_rotation(rng: Rng, ways: Resting) -> Array:
+def _is_steady(points: Array, com: Array, heights: Heights) -> bool:
+    """Whether the center of mass is above the hull of the points (P, 3) that touch something."""
+    if com[2] > BLOCKED / 2:
+        return False
+    columns, rows = ((points[:, :2] + heights.half_size) / heights.cell).astype(int).T
+    shape = heights.map.shape
+    inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+    below = np.zeros(len(points))
+    # The highest neighbor counts, so that what leans on a wall touches it.
+    around = cv2.dilate(heights.map, _AROUND)
+    below[inside] = around[rows[inside], columns[inside]]
+    touching = points[points[:, 2] - below < _TOUCH]
+    return hull_margin(touching[:, :2], com[:2]) > -_TOUCH
+
+
+def resting_rotation(rng: Rng, ways: Resting) -> Array:
     """Turn one of the ways down, the steadier the more likely, and about the vertical at random."""
     weight = ways.margin / np.maximum(ways.height, 1e-6) + 1e-9
     upright = ways.down[:, 2] < -0.98
@@ -144,7 +165,7 @@ def _resting_rotation(rng: Rng, ways: Resting) -> Array:
     return np.stack([c * x - s * y, s * x + c * y, -down])
 
 
-def _samples(mesh: Mesh) -> Array:
+def surface_points(mesh: Mesh) -> Array:
     """The vertices, and points spread evenly over the triangles."""
     corners = mesh.vertices[mesh.triangles]
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -207,7 +228,8 @@ def _settle(points, heights, half_size, cell, rotation, spots, tries, size):  # 
     for k in range(count):
         fine = 1.0 - k / count
         angle = 0.6 * fine * tries[k, 0]
-        c, s = np.cos(tries[k, 4] * 2 * np.pi), np.sin(tries[k, 4] * 2 * np.pi)
+        norm = np.sqrt(tries[k, 3] ** 2 + tries[k, 4] ** 2) + 1e-9
+        c, s = tries[k, 3] / norm, tries[k, 4] / norm
         # Turn by the angle about the level axis (c, s, 0), and slide.
         ca, sa = np.cos(angle), np.sin(angle)
         turn = np.array(
@@ -237,18 +259,13 @@ def _raise(heights, half_size, cell, vertices, triangles):  # type: ignore[no-un
     rows, columns = heights.shape
     for t in range(triangles.shape[0]):
         i, j, k = triangles[t]
-        ax, ay = (
-            (vertices[i, 0] + half_size[0]) / cell - 0.5,
-            (vertices[i, 1] + half_size[1]) / cell - 0.5,
-        )
-        bx, by = (
-            (vertices[j, 0] + half_size[0]) / cell - 0.5,
-            (vertices[j, 1] + half_size[1]) / cell - 0.5,
-        )
-        cx, cy = (
-            (vertices[k, 0] + half_size[0]) / cell - 0.5,
-            (vertices[k, 1] + half_size[1]) / cell - 0.5,
-        )
+        # In cells, from the middle of the first one.
+        ax = (vertices[i, 0] + half_size[0]) / cell - 0.5
+        ay = (vertices[i, 1] + half_size[1]) / cell - 0.5
+        bx = (vertices[j, 0] + half_size[0]) / cell - 0.5
+        by = (vertices[j, 1] + half_size[1]) / cell - 0.5
+        cx = (vertices[k, 0] + half_size[0]) / cell - 0.5
+        cy = (vertices[k, 1] + half_size[1]) / cell - 0.5
         az, bz, cz = vertices[i, 2], vertices[j, 2], vertices[k, 2]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(area) < 1e-9:

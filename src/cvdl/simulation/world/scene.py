@@ -14,10 +14,10 @@ from cvdl.simulation.render import Rendering, Stage
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shapes import Thing
 from cvdl.simulation.view import looking
-from cvdl.simulation.world.arrangements import arrange_things
+from cvdl.simulation.world.arrangements import arrange_things, clutter, obstruct
 from cvdl.simulation.world.cameras import CameraModel, random_view
 from cvdl.simulation.world.lights import any_lights
-from cvdl.simulation.world.obstacles import robot_arm
+from cvdl.simulation.world.obstacles import covered_share, hand, robot_arm, wrist_gripper
 from cvdl.simulation.world.photo import photograph
 from cvdl.simulation.world.sensors import measure_depth
 from cvdl.simulation.world.supports import Place, random_place, surroundings
@@ -64,15 +64,20 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     camera = view.camera
     reach = view.distance * min(camera.width / camera.fx, camera.height / camera.fy) / 2
     place = random_place(rng, reach, kind)
+    place.ceiling = min(place.ceiling, 0.45 * view.distance)  # nothing stands in the camera
+    surfaces = place.surfaces
+    if not place.enclosed and rng.uniform() < 0.35:
+        surfaces += obstruct(rng, place, reach)
     things = arrange_things(rng, place, reach)
     pose = _pose(rng, view, place, things, reach)
-    surfaces = place.surfaces + [
+    surfaces += [
         Surface(thing.mesh.moved(at), thing.materials, label)
         for label, (thing, at) in enumerate(things, FIRST_OBJECT_LABEL)
     ]
+    surfaces += clutter(rng, place, reach)
     surfaces += surroundings(rng, place, pose[:3, 3])
-    if rng.uniform() < 0.3 and place.kind != "shelf":
-        surfaces += _reaching_arm(rng, place, pose, reach)
+    if rng.uniform() < 0.35:
+        surfaces += _reaching(rng, place, view, pose, reach)
     lights = any_lights(rng, pose[:3, 3])
     rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
     depth = measure_depth(rendering, camera, view.sensor, rng)
@@ -101,13 +106,26 @@ def _pose(
     return looking(eye, target, azimuth, view.roll)
 
 
-def _reaching_arm(rng: Rng, place: Place, pose: Array, reach: float) -> list[Surface]:
-    """A robot arm that comes from anywhere but the camera, above the things or beside them."""
-    eye = pose[:3, 3]
-    tip = rng.uniform(-0.7, 0.7, 3) * [*np.minimum(place.heights.half_size, reach), 0]
-    tip[2] = rng.uniform(0.01, 0.25) * (0.4 + reach)
-    seen = np.arctan2(eye[1], eye[0])
-    angle = seen + np.pi + rng.uniform(-1.9, 1.9)
-    away = rng.uniform(0.4, 0.9)
-    base = tip + np.array([away * np.cos(angle), away * np.sin(angle), rng.uniform(0, 0.5)])
-    return robot_arm(rng, tip, base)
+def _reaching(
+    rng: Rng, place: Place, view: CameraModel, pose: Array, reach: float
+) -> list[Surface]:
+    """A robot or a hand that reaches in, above the things or beside them, and hides few of them."""
+    for _ in range(6):
+        tip = rng.uniform(-0.9, 0.9, 3) * [*np.minimum(place.heights.half_size, reach), 0]
+        tip[2] = rng.uniform(0.02, 0.3) * (0.2 + reach)
+        seen = np.arctan2(pose[1, 3], pose[0, 3])
+        angle = seen + np.pi + rng.uniform(-2.2, 2.2)
+        if place.kind == "shelf":
+            angle = -np.pi / 2 + rng.normal(0, 0.5)
+        away = rng.uniform(0.4, 0.9)
+        base = tip + np.array([away * np.cos(angle), away * np.sin(angle), rng.uniform(0, 0.5)])
+        kind = rng.uniform()
+        if kind < 0.45:
+            surfaces, most = robot_arm(rng, tip, base), 0.25
+        elif kind < 0.75:
+            surfaces, most = hand(rng, tip, base), 0.25
+        else:
+            surfaces, most = wrist_gripper(rng, pose, view.distance), 0.35
+        if covered_share(surfaces, view.camera, pose) < most:
+            return surfaces
+    return []

@@ -18,6 +18,7 @@ __all__ = [
     "fitted",
     "grid",
     "inflated",
+    "rotation_z",
     "slanted_box",
     "smooth_path",
     "tube",
@@ -279,6 +280,12 @@ def turning(rng: Rng) -> Array:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def rotation_z(angle: float) -> Array:
+    """Return the rotation (3, 3) about the vertical by an angle in radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
 def turned(mesh: Mesh, rotation: Array) -> Mesh:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,25 @@ from cvdl.simulation.room import Surface, furnish_table, furniture, sheet
 from cvdl.simulation.textures import Material
 from cvdl.simulation.world.looks import any_color, any_look, cloth_look, ground_look, matt, metal
 from cvdl.simulation.world.piling import BLOCKED, Heights
-from cvdl.simulation.world.solids import grid, slanted_box
+from cvdl.simulation.world.solids import grid, rotation_z, slanted_box, turned
 
-__all__ = ["SUPPORTS", "Place", "random_place", "surroundings"]
+__all__ = ["SUPPORTS", "Other", "Place", "random_place", "surroundings"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
+
+
+class Other(NamedTuple):
+    """A level surface beside or below the support: a rectangle about the origin without its middle.
+
+    Attributes:
+        z: height, meters.
+        inner, outer: (2,) half sizes, meters.
+    """
+
+    z: float
+    inner: Array
+    outer: Array
 
 
 @dataclass
@@ -38,8 +52,9 @@ class Place:
         elevation: lowest and highest of the camera, degrees.
         azimuth: where the camera is seen from the origin, radians; None: anywhere.
         ceiling: free height, meters.
-        beside: (z, inner and outer half size) of a surface around that is not the support.
+        others: surfaces in view that are not the support, for clutter.
         wall: whether a wall is right behind it, away from ``azimuth``.
+        enclosed: whether things stay inside the height map: bins and shelves.
     """
 
     kind: str
@@ -49,9 +64,9 @@ class Place:
     elevation: tuple[float, float] = (15, 90)
     azimuth: float | None = None
     ceiling: float = np.inf
-    beside: tuple[float, Array, Array] | None = None
+    others: list[Other] = field(default_factory=list)
     wall: bool = False
-    enclosed: bool = field(default=False)
+    enclosed: bool = False
 
 
 def random_place(rng: Rng, reach: float, kind: str | None = None) -> Place:
@@ -62,9 +77,11 @@ def random_place(rng: Rng, reach: float, kind: str | None = None) -> Place:
         reach: half the extent that the camera sees, meters; bins are about as large.
         kind: a key of ``SUPPORTS``; default: any.
     """
-    kind = kind or str(rng.choice(list(SUPPORTS), p=_SHARES))
-    place = SUPPORTS[kind](rng, reach)
-    return replace(place, kind=kind)
+    place = SUPPORTS[kind or str(rng.choice(list(SUPPORTS), p=_SHARES))](rng, reach)
+    if not place.enclosed and place.table.height:
+        edge = place.table.half_size
+        place.others.append(Other(-place.table.height, edge, edge + 0.6))
+    return place
 
 
 def _table(rng: Rng, reach: float) -> Place:
@@ -226,7 +243,7 @@ def _contained(
     lowest = float(np.degrees(np.arctan2(height, float(bottom.min()))) * 0.8 + 10)
     return Place(
         kind, table, heights, surfaces, (min(max(lowest, 20), 70), 90),
-        beside=(-thick, bottom + flare + thick + 0.03, outer), enclosed=True,
+        others=[Other(-thick, bottom + flare + thick + 0.03, outer)], enclosed=True,
     )  # fmt: skip
 
 
@@ -290,9 +307,7 @@ def _cardboard(rng: Rng, reach: float) -> Place:
             pose[1:3, 1:3] = [[c, -s], [s, c]]
             flap = flap.moved(pose).shifted(y=float(bottom[axis]))
             yaw = (-np.pi / 2 if axis == 0 else 0) + (np.pi if sign < 0 else 0)
-            pose = np.eye(4)
-            pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
-            flaps.append(flap.moved(pose).shifted(z=height))
+            flaps.append(turned(flap, rotation_z(yaw)).shifted(z=height))
     if flaps:
         place.surfaces.append(Surface(merge(*flaps), (look,)))
     return place
@@ -331,6 +346,7 @@ def _shelf(rng: Rng, reach: float) -> Place:
         [Surface(top, (look,), PLANE_LABEL), Surface(merge(*parts), (look,))],
         azimuth=-np.pi / 2 + rng.normal(0, 0.35), wall=True, enclosed=True,
     )  # fmt: skip
+    place.others = [Other(level, np.zeros(2), 0.9 * half) for level in levels]
     if above:
         place.ceiling = gap - thick
         steepest = float(np.degrees(np.arctan2(place.ceiling, half[1])))
@@ -390,14 +406,15 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
         surfaces.append(Surface(floor, (ground_look(rng),)))
     away = np.append(-eye[:2], 0.0)
     away = away / max(float(np.linalg.norm(away)), 1e-6)
-    extent = float(np.hypot(*np.minimum(place.table.half_size, 1.5)))
+    around = place.heights.half_size if place.kind == "floor" else place.table.half_size
+    extent = float(np.hypot(*np.minimum(around, 1.5)))
     paint = ground_look(rng)
     if place.wall:
         back = float(place.table.half_size[1]) + rng.uniform(0.012, 0.05)
         edge = [(-6.0, back, floor_z), (6.0, back, floor_z)]
         surfaces.append(sheet(edge, (0, 0, 3.0), paint))
     elif rng.uniform() < 0.6:
-        distance = extent + rng.uniform(0.05, 2.0) + (0.3 if place.kind == "floor" else 0)
+        distance = extent + rng.uniform(0.05, 2.0)
         turn = np.arctan2(away[1], away[0]) + rng.normal(0, 0.3)
         for side in range(int(rng.integers(1, 3))):
             angle = turn + side * np.pi / 2 * rng.choice([-1, 1])
@@ -416,8 +433,7 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
             continue
         item = furniture(rng)
         yaw = rng.uniform(0, 2 * np.pi)
-        pose = np.eye(4)
-        pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
-        looks = item.materials if rng.uniform() < 0.4 else (any_look(rng),)
-        surfaces.append(Surface(item.mesh.moved(pose).shifted(x, y, floor_z), looks))
+        looks = item.materials if rng.uniform() < 0.5 else (any_look(rng),)
+        mesh = turned(item.mesh, rotation_z(yaw)).shifted(x, y, floor_z)
+        surfaces.append(Surface(mesh, looks))
     return surfaces
