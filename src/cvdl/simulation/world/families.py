@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,7 @@ class Holes(NamedTuple):
         clear_itself, clear_lost, clear_odd: shares of transparent surfaces that read as
             themselves, that are lost, and that read as nonsense; the rest reads as what is behind.
         mirror_odd: share of highlights that read as nonsense.
+        odd: share of otherwise lost readings that are wrong instead.
     """
 
     speckle: float = 0.0
@@ -92,6 +93,7 @@ class Holes(NamedTuple):
     clear_lost: float = 0.0
     clear_odd: float = 0.0
     mirror_odd: float = 0.0
+    odd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _stereo(rng: Rng) -> DepthSensor:
         holes=_holes(
             rng, 1.0, shadow=rng.uniform(0.3, 1), baseline=-baseline * _side(rng)
         )._replace(
-            plain=float(rng.uniform(0.3, 2.0)) if passive else 0.0,
+            plain=_log(rng, 0.15, 1.5) if passive else 0.0,
             other=_maybe(rng, 0.3, 0.3, 0.9) * baseline,
         ),
         resolution=float(rng.choice([1, 1, 0.75, 0.5])),
@@ -349,10 +351,11 @@ def _holes(rng: Rng, strength: float, shadow: float, baseline: float = 0.0) -> H
         clear_lost=float(lost),
         clear_odd=float(odd),
         mirror_odd=float(rng.uniform(0, 0.6)),
+        odd=_maybe(rng, 0.35, 0.02, 0.4),
     )
 
 
-def _finish(rng: Rng, fills: float) -> dict:  # type: ignore[type-arg]
+def _finish(rng: Rng, fills: float) -> dict[str, Any]:
     """Draw what drivers and data sets do to depth images; ``fills``: how often holes are filled."""
     filling = str(rng.choice(["smooth", "smooth", "left", "background"]))
     filled = int(_log(rng, 2, 200))
