@@ -190,8 +190,8 @@ def _kinect(rng: Rng) -> DepthSensor:
             period=float(rng.uniform(8, 60)) if has_gaps else 0.0
         ),
         resolution=float(rng.choice([1, 1, 0.8, 0.5])),
-        grain=float(rng.uniform(0.6, 1.6)),
-        waves=_log(rng, 0.0005, 0.003),
+        grain=_log(rng, 0.6, 3),
+        waves=_log(rng, 0.0003, 0.003),
         wave_length=_log(rng, 8, 60),
         fattening=int(rng.integers(1, 5)),
         smoothing=int(rng.integers(0, 3)),
@@ -204,7 +204,7 @@ def _kinect(rng: Rng) -> DepthSensor:
 
 def _stereo(rng: Rng) -> DepthSensor:
     # RealSense D405, D415, D435, D455, larger stereo heads; with a projector or without.
-    baseline = float(rng.choice([0.018, 0.05, 0.05, 0.055, 0.055, 0.095, 0.12]))
+    baseline = float(rng.choice([0.018, 0.018, 0.05, 0.05, 0.055, 0.055, 0.095, 0.12]))
     focal = rng.uniform(380, 950)
     reach = 1 / (focal * baseline)
     passive = rng.uniform() < 0.35
@@ -215,7 +215,7 @@ def _stereo(rng: Rng) -> DepthSensor:
         farthest=float(rng.uniform(1.5, 10)),
         noise=Noise(
             constant=_log(rng, 0.0001, 0.0005),
-            inverse=reach * _log(rng, 0.01, 0.08),
+            inverse=reach * _log(rng, 0.005, 0.08),
             step=reach / 32 if rng.uniform() < 0.8 else reach / 8,
         ),
         edges=Edges(
@@ -232,9 +232,9 @@ def _stereo(rng: Rng) -> DepthSensor:
             other=_maybe(rng, 0.3, 0.3, 0.9) * baseline,
         ),
         resolution=float(rng.choice([1, 1, 0.75, 0.5])),
-        grain=float(rng.uniform(0.8, 2.5)),
-        waves=reach * (_log(rng, 0.01, 0.04) if fine else _log(rng, 0.03, 0.2)),
-        wave_length=_log(rng, 8, 60),
+        grain=_log(rng, 0.8, 4),
+        waves=reach * (_log(rng, 0.01, 0.05) if fine else _log(rng, 0.05, 0.5)),
+        wave_length=_log(rng, 5, 60),
         wave_stretch=float(rng.uniform(0.8, 2.5)),
         fattening=int(rng.integers(2, 9)),
         smoothing=int(_log(rng, 2, 13)),
@@ -254,9 +254,9 @@ def _coded_light(rng: Rng) -> DepthSensor:
         nearest=float(rng.uniform(0.1, 0.25)),
         farthest=float(rng.uniform(1.2, 2.5)),
         noise=Noise(
-            constant=_log(rng, 0.0002, 0.001),
-            inverse=reach * _log(rng, 0.01, 0.08),
-            light=_log(rng, 0.0002, 0.0015),
+            constant=_log(rng, 0.00005, 0.0005),
+            inverse=reach * _log(rng, 0.003, 0.06),
+            light=_log(rng, 0.00005, 0.001),
         ),
         edges=Edges(
             rng.uniform(0.01, 0.03), rng.uniform(0, 0.5), rng.uniform(0.5, 1.5),
@@ -264,9 +264,10 @@ def _coded_light(rng: Rng) -> DepthSensor:
         ),
         holes=_holes(rng, 2.0, shadow=rng.uniform(0.7, 1), baseline=baseline),
         resolution=float(rng.choice([1, 1, 0.75])),
-        grain=float(rng.uniform(0.5, 2)),
-        waves=reach * _log(rng, 0.01, 0.08),
+        grain=_log(rng, 0.5, 4),
+        waves=reach * _log(rng, 0.01, 0.1),
         wave_length=_log(rng, 8, 60),
+        wave_stretch=float(rng.uniform(0.5, 3)),
         fattening=int(rng.integers(1, 4)),
         smoothing=int(rng.integers(0, 4)),
         smoothed_jump=_log(rng, 0.004, 0.02),
