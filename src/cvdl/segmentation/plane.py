@@ -81,6 +81,7 @@ def find_support_plane(
     up: NDArray[np.float64] | None = None,
     up_is_exact: bool = False,
     roughness: float = 1.0,
+    evidence: NDArray[np.float32] | None = None,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
 
@@ -116,6 +117,7 @@ def find_support_plane(
             * _support_score(samples, plane, on_large_plane)
             * _level_factor(plane, planes)
             / plane.distance
+            * _seen_factor(samples, plane, evidence)
         )
 
     best = max(supports, key=score)
@@ -130,6 +132,18 @@ def find_support_plane(
     deep = best.plane.height(samples.points) < -_UNDER_SIGMAS * samples.spread
     under[samples.row[deep], samples.col[deep]] = True
     return SupportPlane(best.plane, best.footprint, samples.stride, under, furniture)
+
+
+def _seen_factor(
+    samples: DepthSamples, plane: FittedPlane, evidence: NDArray[np.float32] | None
+) -> float:
+    """How much of the plane the network takes for a support, in how much of the view."""
+    if evidence is None:
+        return 1.0
+    start = samples.stride // 2
+    at = evidence[start :: samples.stride, start :: samples.stride][samples.row, samples.col]
+    mine = samples.inliers(plane.model)
+    return float(0.02 + (at * mine).sum() / max(mine.sum(), 1) * (at * mine).sum() / at.sum())
 
 
 def _support_score(

@@ -16,14 +16,20 @@ from torch.nn.functional import pixel_shuffle
 from cvdl.detection.models.rgbd_rcnn.network import Backbone
 from cvdl.networks.layers import ResidualBlock, convolution, doubled
 
-__all__ = ["AFFINITIES", "NOTHING", "OBJECT", "OFFSET_UNIT", "SUPPORT", "InstanceMaps", "InstanceNetwork"]
+__all__ = [
+    "NOTHING",
+    "OBJECT",
+    "OFFSET_UNIT",
+    "SUPPORT",
+    "InstanceHead",
+    "InstanceMaps",
+    "InstanceNetwork",
+]
 
 #: Classes of pixels.
 NOTHING, SUPPORT, OBJECT = range(3)
 #: Offsets are in this unit, pixels of the network's input.
 OFFSET_UNIT = 16.0
-#: Steps (rows, columns) between pixels whose affinity is predicted, pixels of the input.
-AFFINITIES = ((0, 1), (1, 0), (0, 4), (4, 0), (0, 12), (12, 0), (12, 12), (12, -12), (0, 32), (32, 0))
 _HEAD = 48
 
 
@@ -35,13 +41,11 @@ class InstanceMaps(NamedTuple):
         centers: (B, h, w) logits of the center of an object.
         offsets: (B, 2, h, w), x and y from each pixel to the center of its object, in
             ``OFFSET_UNIT``.
-        affinities: (B, A, h, w) logits that a pixel and the one a step away are of one object.
     """
 
     classes: Tensor
     centers: Tensor
     offsets: Tensor
-    affinities: Tensor
 
 
 class InstanceHead(nn.Module):
@@ -51,13 +55,13 @@ class InstanceHead(nn.Module):
         super().__init__()
         self.mix = convolution(fine + wide, _HEAD, size=1)
         self.body = nn.Sequential(ResidualBlock(_HEAD), ResidualBlock(_HEAD, dilation=2))
-        self.maps = nn.Conv2d(_HEAD, 4 * (6 + len(AFFINITIES)), 1)
+        self.maps = nn.Conv2d(_HEAD, 4 * 6, 1)
 
     def forward(self, fine: Tensor, wide: Tensor) -> InstanceMaps:
         """Maps; see ``InstanceMaps``."""
         x = self.body(self.mix(torch.cat([fine, doubled(wide)], dim=1)))
         maps = pixel_shuffle(self.maps(x), 2).float()
-        return InstanceMaps(maps[:, :3], maps[:, 3], maps[:, 4:6], maps[:, 6:])
+        return InstanceMaps(maps[:, :3], maps[:, 3], maps[:, 4:])
 
 
 class InstanceNetwork(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.segmentation.instances.network import AFFINITIES, OBJECT, OFFSET_UNIT, InstanceMaps
+from cvdl.segmentation.instances.network import OBJECT, OFFSET_UNIT, InstanceMaps
 
 __all__ = ["IGNORED", "instance_loss"]
 
@@ -46,30 +46,12 @@ def instance_loss(maps: InstanceMaps, labels: Tensor) -> dict[str, Tensor]:
     centers = binary_cross_entropy_with_logits(maps.centers, peaks, reduction="none")
     centers = (centers * focus * known).sum() / (peaks * known).sum().clamp(min=1)
 
-    together = maps.affinities.new_zeros(())
-    for index, (dy, dx) in enumerate(AFFINITIES):
-        here, there = _shifted(labels, dy, dx)
-        both = (here >= 2) & (there >= 2) & (here != IGNORED) & (there != IGNORED)
-        logits = _shifted(maps.affinities[:, index], dy, dx)[0]
-        same = here == there
-        loss = binary_cross_entropy_with_logits(logits, same.float(), reduction="none")
-        w = both * torch.where(same, 1.0, 4.0)
-        together = together + (loss * w).sum() / w.sum().clamp(min=1) / len(AFFINITIES)
     return {
-        "loss": kinds + place + 2 * centers + together,
+        "loss": kinds + place + 2 * centers,
         "classes": kinds,
         "offsets": place,
         "centers": centers,
-        "affinities": together,
     }
-
-
-def _shifted(x: Tensor, dy: int, dx: int) -> tuple[Tensor, Tensor]:
-    h, w = x.shape[-2:]
-    y0, y1 = slice(0, h - dy), slice(dy, h)
-    if dx >= 0:
-        return x[..., y0, : w - dx], x[..., y1, dx:]
-    return x[..., y0, -dx:], x[..., y1, :dx]
 
 
 def _next_to_another(labels: Tensor) -> Tensor:

@@ -1,0 +1,82 @@
+"""The instance network applied to frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.detection.models.rgbd_rcnn.inputs import with_detail
+from cvdl.detection.models.rgbd_rcnn.network import MULTIPLE
+from cvdl.networks.input_gpu import input_tensor, uploaded
+from cvdl.networks.weights import load_weights
+from cvdl.networks.working_size import to_working_size
+from cvdl.segmentation.instances.grouping import group_pixels
+from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
+
+__all__ = ["Instances", "InstanceModel"]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What the network sees, at half of the working size.
+
+    Attributes:
+        is_object: (h, w) float32, log odds that a pixel belongs to an object.
+        is_support: (h, w) float32, log odds that a pixel belongs to the support.
+        centers: (h, w) float32, probability of the center of an object.
+        offsets: (2, h, w) float32, see ``group_pixels``.
+    """
+
+    is_object: NDArray[np.float32]
+    is_support: NDArray[np.float32]
+    centers: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+
+    def labels(self, is_object: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Labels (h, w) of the objects from 1 on, for the pixels (h, w) of objects."""
+        return group_pixels(is_object, self.centers, self.offsets)
+
+
+class InstanceModel:
+    """The trained network on its device."""
+
+    def __init__(self, network: InstanceNetwork, device: torch.device) -> None:
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self._device = device
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device) -> InstanceModel:
+        """Load a file of weights.
+
+        Raises:
+            WeightsError: if the file is missing, damaged or holds another model's weights.
+        """
+        network = InstanceNetwork()
+        state, _ = load_weights(path, "InstanceNetwork", network.state_dict())
+        network.load_state_dict(state)
+        return cls(network, device)
+
+    @torch.inference_mode()
+    def __call__(self, frame: RgbdFrame) -> Instances:
+        """Apply the network to a frame of any camera."""
+        frame, _ = to_working_size(frame)
+        color, _, _ = frame.derived(uploaded, self._device)
+        image = with_detail(input_tensor(frame, self._device), color)
+        height, width = image.shape[-2:]
+        image = nn.functional.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        maps = self._network(image.contiguous(memory_format=torch.channels_last))
+        classes, centers, offsets = (some[0, ..., :height, :width] for some in maps[:3])
+        odds = [
+            classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
+            for kind in (OBJECT, SUPPORT)
+        ]
+        return Instances(
+            *(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets))
+        )
