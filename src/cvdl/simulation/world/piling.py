@@ -7,6 +7,8 @@ and slips into gaps of a pile. World frame: z up, meters.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -68,25 +70,32 @@ class Heights:
         self.map[y0 : y1 + 1, x0 : x1 + 1] = BLOCKED
 
 
+@dataclass(frozen=True)
 class Form:
     """A thing with what dropping it needs, so that copies of a thing share it.
 
     Attributes:
         thing: mesh and materials.
-        points: (P, 3) of the surface relative to the center of mass.
         com: (3,) center of mass in the thing's frame.
+        points: (P, 3) of the surface relative to the center of mass.
         ways: to rest on a plane.
     """
 
-    def __init__(self, thing: Thing) -> None:
-        self.thing = thing
+    thing: Thing
+    com: Array
+    points: Array
+    ways: Resting
+
+    @classmethod
+    def of(cls, thing: Thing) -> Form:
+        """Prepare a thing."""
         mesh = thing.mesh
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         com = mesh.center_of_mass()
-        inside = np.isfinite(com).all() and ((com > low) & (com < high)).all()
-        self.com = com if inside else (low + high) / 2
-        self.points = surface_points(mesh) - self.com
-        self.ways: Resting = resting_ways(_extremes(mesh.vertices), self.com)
+        if not ((com > low) & (com < high)).all():  # an open surface
+            com = (low + high) / 2
+        ways = resting_ways(_extremes(mesh.vertices), com)
+        return cls(thing, com, surface_points(mesh) - com, ways)
 
 
 def drop(
@@ -109,9 +118,8 @@ def drop(
     for _ in range(_ATTEMPTS):
         rotation = turning(rng) if rng.uniform() < loose else resting_rotation(rng, form.ways)
         tries = rng.standard_normal((steps, 5))
-        rotation, place = _settle(
-            form.points, heights.map, heights.half_size, heights.cell, rotation, spots, tries, size
-        )
+        ground = (heights.map, heights.half_size, heights.cell)
+        rotation, place = _settle(form.points, *ground, rotation, spots, tries, size)
         if _is_steady(form.points @ rotation.T + place, place, heights):
             return _placed(form, heights, rotation, place - rotation @ form.com)
     return None

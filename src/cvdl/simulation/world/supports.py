@@ -18,6 +18,7 @@ from cvdl.simulation.placement import Table
 from cvdl.simulation.room import Surface, furnish_table, furniture, sheet
 from cvdl.simulation.textures import Material
 from cvdl.simulation.world.looks import any_color, any_look, cloth_look, ground_look, matt, metal
+from cvdl.simulation.world.obstacles import person, placed
 from cvdl.simulation.world.piling import BLOCKED, Heights
 from cvdl.simulation.world.solids import grid, rotation_z, slanted_box, turned
 
@@ -248,7 +249,7 @@ def _contained(
 
 
 def _bin_size(rng: Rng, reach: float) -> Array:
-    longer = np.clip(reach * rng.uniform(0.55, 1.15), 0.07, 0.45)
+    longer = np.clip(reach * rng.uniform(0.7, 1.45), 0.08, 0.45)
     return longer * np.sort([1.0, rng.uniform(0.5, 1)])[::-1][rng.permutation(2)]
 
 
@@ -425,6 +426,11 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
             a, b = n * distance - 6 * t, n * distance + 6 * t
             edge = [(a[0], a[1], floor_z), (b[0], b[1], floor_z)]
             surfaces.append(sheet(edge, (0, 0, 3.0), paint))
+    if rng.uniform() < 0.15:
+        angle = np.arctan2(away[1], away[0]) + rng.uniform(-2, 2)
+        far = extent * rng.uniform(0.9, 1.2) + 0.2
+        at = (far * np.cos(angle), far * np.sin(angle), floor_z)
+        surfaces.append(placed(person(rng), *at, angle + np.pi))
     for _ in range(int(rng.integers(0, 6))):
         angle = np.arctan2(away[1], away[0]) + rng.uniform(-1.9, 1.9)
         far = extent + rng.uniform(0.35, 1.8)
