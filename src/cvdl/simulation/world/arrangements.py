@@ -124,7 +124,10 @@ def clutter(rng: Rng, place: Place, reach: float) -> list[Surface]:
                 axis = int(rng.integers(2))
                 edge = rng.choice([-1, 1]) * rng.uniform(inner[axis], outer[axis])
                 x, y = (edge, y) if axis == 0 else (x, edge)
-            form = Form.of(any_thing(rng, usual_size(reach) * rng.uniform(0.5, 2)))
+            size = usual_size(reach) * rng.uniform(0.5, 2)
+            if z < -0.2:  # on the floor
+                size = rng.uniform(0.05, 0.5)
+            form = Form.of(any_thing(rng, size))
             rotation = resting_rotation(rng, form.ways)
             pose = np.eye(4)
             pose[:3, :3] = rotation
