@@ -1,8 +1,8 @@
 """Families of depth cameras, and the ranges that their parameters are drawn from.
 
-Base lines, ranges and disparity steps are those of the data sheets. The other ranges are chosen by
-eye against real frames and reach beyond them: a network that is trained on all of them shall not
-depend on any.
+Base lines, ranges and disparity steps are those of the data sheets. The other ranges are chosen
+against real frames, by eye and by the residuals of planes, and reach beyond them: a network that is
+trained on all of them shall not depend on any.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,7 @@ class Holes(NamedTuple):
         clear_itself, clear_lost, clear_odd: shares of transparent surfaces that read as
             themselves, that are lost, and that read as nonsense; the rest reads as what is behind.
         mirror_odd: share of highlights that read as nonsense.
+        odd: share of otherwise lost readings that are wrong instead.
     """
 
     speckle: float = 0.0
@@ -92,6 +93,7 @@ class Holes(NamedTuple):
     clear_lost: float = 0.0
     clear_odd: float = 0.0
     mirror_odd: float = 0.0
+    odd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,8 @@ def _kinect(rng: Rng) -> DepthSensor:
             period=float(rng.uniform(8, 60)) if has_gaps else 0.0
         ),
         resolution=float(rng.choice([1, 1, 0.8, 0.5])),
-        grain=float(rng.uniform(0.6, 1.6)),
-        waves=_log(rng, 0.0005, 0.003),
+        grain=_log(rng, 0.6, 3),
+        waves=_log(rng, 0.0003, 0.003),
         wave_length=_log(rng, 8, 60),
         fattening=int(rng.integers(1, 5)),
         smoothing=int(rng.integers(0, 3)),
@@ -202,10 +204,10 @@ def _kinect(rng: Rng) -> DepthSensor:
 
 def _stereo(rng: Rng) -> DepthSensor:
     # RealSense D405, D415, D435, D455, larger stereo heads; with a projector or without.
-    baseline = float(rng.choice([0.018, 0.05, 0.05, 0.055, 0.055, 0.095, 0.12]))
+    baseline = float(rng.choice([0.018, 0.018, 0.05, 0.05, 0.055, 0.055, 0.095, 0.12]))
     focal = rng.uniform(380, 950)
     reach = 1 / (focal * baseline)
-    passive = rng.uniform() < 0.35
+    passive = rng.uniform() < 0.25
     fine = rng.uniform() < 0.3
     return DepthSensor(
         "stereo",
@@ -213,7 +215,7 @@ def _stereo(rng: Rng) -> DepthSensor:
         farthest=float(rng.uniform(1.5, 10)),
         noise=Noise(
             constant=_log(rng, 0.0001, 0.0005),
-            inverse=reach * _log(rng, 0.01, 0.08),
+            inverse=reach * _log(rng, 0.005, 0.08),
             step=reach / 32 if rng.uniform() < 0.8 else reach / 8,
         ),
         edges=Edges(
@@ -221,24 +223,24 @@ def _stereo(rng: Rng) -> DepthSensor:
             rng.uniform(0.4, 1),
             rng.uniform(0.5, 2.5),
             rng.uniform(0, 0.1),
-            _maybe(rng, 0.6, 0.1, 0.9),
+            _maybe(rng, 0.6, 0.05, 0.8),
         ),
         holes=_holes(
             rng, 1.0, shadow=rng.uniform(0.3, 1), baseline=-baseline * _side(rng)
         )._replace(
-            plain=float(rng.uniform(0.3, 2.0)) if passive else 0.0,
+            plain=_log(rng, 0.15, 1.5) if passive else 0.0,
             other=_maybe(rng, 0.3, 0.3, 0.9) * baseline,
         ),
         resolution=float(rng.choice([1, 1, 0.75, 0.5])),
-        grain=float(rng.uniform(0.8, 2.5)),
-        waves=reach * (_log(rng, 0.01, 0.04) if fine else _log(rng, 0.03, 0.2)),
-        wave_length=_log(rng, 8, 60),
+        grain=_log(rng, 0.8, 4),
+        waves=reach * (_log(rng, 0.01, 0.05) if fine else _log(rng, 0.05, 0.5)),
+        wave_length=_log(rng, 5, 60),
         wave_stretch=float(rng.uniform(0.8, 2.5)),
         fattening=int(rng.integers(2, 9)),
         smoothing=int(_log(rng, 2, 13)),
         smoothed_jump=_log(rng, 0.005, 0.06),
         hole_grain=float(rng.uniform(1, 6)),
-        hole_growth=int(rng.integers(0, 5)),
+        hole_growth=int(rng.integers(0, 4)),
         **_finish(rng, fills=0.25),
     )
 
@@ -252,9 +254,9 @@ def _coded_light(rng: Rng) -> DepthSensor:
         nearest=float(rng.uniform(0.1, 0.25)),
         farthest=float(rng.uniform(1.2, 2.5)),
         noise=Noise(
-            constant=_log(rng, 0.0002, 0.001),
-            inverse=reach * _log(rng, 0.01, 0.08),
-            light=_log(rng, 0.0002, 0.0015),
+            constant=_log(rng, 0.00005, 0.0005),
+            inverse=reach * _log(rng, 0.003, 0.06),
+            light=_log(rng, 0.00005, 0.001),
         ),
         edges=Edges(
             rng.uniform(0.01, 0.03), rng.uniform(0, 0.5), rng.uniform(0.5, 1.5),
@@ -262,9 +264,10 @@ def _coded_light(rng: Rng) -> DepthSensor:
         ),
         holes=_holes(rng, 2.0, shadow=rng.uniform(0.7, 1), baseline=baseline),
         resolution=float(rng.choice([1, 1, 0.75])),
-        grain=float(rng.uniform(0.5, 2)),
-        waves=reach * _log(rng, 0.01, 0.08),
+        grain=_log(rng, 0.5, 4),
+        waves=reach * _log(rng, 0.01, 0.1),
         wave_length=_log(rng, 8, 60),
+        wave_stretch=float(rng.uniform(0.5, 3)),
         fattening=int(rng.integers(1, 4)),
         smoothing=int(rng.integers(0, 4)),
         smoothed_jump=_log(rng, 0.004, 0.02),
@@ -349,10 +352,11 @@ def _holes(rng: Rng, strength: float, shadow: float, baseline: float = 0.0) -> H
         clear_lost=float(lost),
         clear_odd=float(odd),
         mirror_odd=float(rng.uniform(0, 0.6)),
+        odd=_maybe(rng, 0.35, 0.02, 0.4),
     )
 
 
-def _finish(rng: Rng, fills: float) -> dict:  # type: ignore[type-arg]
+def _finish(rng: Rng, fills: float) -> dict[str, Any]:
     """Draw what drivers and data sets do to depth images; ``fills``: how often holes are filled."""
     filling = str(rng.choice(["smooth", "smooth", "left", "background"]))
     filled = int(_log(rng, 2, 200))

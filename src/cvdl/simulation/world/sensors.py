@@ -27,7 +27,7 @@ One model has all effects; the parameters of a `DepthSensor` tell how strong eac
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -91,16 +91,18 @@ def measure_depth(rendering: Rendering, camera: Camera, sensor: DepthSensor, rng
         _normal(rng, shape, rng.uniform(2, 12)), surface, lost,
     )  # fmt: skip
     outlined = _outline(surface, sensor, rng, lost)
-    inverse = _smooth(1 / outlined, sensor)
+    inverse = _smooth(np.float32(1) / outlined, sensor)
     if sensor.multipath:
         inverse = _bulge(inverse, sensor)
+
+    margins = np.array([margin or -1.0 for margin in sensor.margins])  # -1: not even ragged
 
     measured = np.empty(shape, np.float32)
     _read(
         view, surface, inverse, sensor.noise, sensor.holes,
         _normal(rng, shape, sensor.grain), sensor.waves * _waves(rng, shape, sensor),
-        _uniform(rng, shape, sensor.hole_grain), _normal(rng, shape, 6),
-        parallax, np.array(sensor.margins), sensor.nearest, sensor.farthest, measured, lost,
+        _uniform(rng, shape, sensor.hole_grain), _normal(rng, shape, 6), _uniform(rng, shape, 4),
+        parallax, margins, sensor.nearest, sensor.farthest, measured, lost,
     )  # fmt: skip
     size = 2 * sensor.hole_growth + 1
     count = rng.poisson(sensor.holes.speckle * lost.size / size)
@@ -129,7 +131,7 @@ def _seen(rendering: Rendering, sensor: DepthSensor, turned: bool) -> tuple[_Vie
     scale = min(max(sensor.resolution, _FEWEST_PIXELS / longer), 1.0, _MOST_PIXELS / longer)
     size = (round(width * scale), round(height * scale))
 
-    def reduced(image: NDArray) -> NDArray:  # type: ignore[type-arg]
+    def reduced(image: NDArray[Any]) -> NDArray[Any]:
         if scale != 1:
             image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST_EXACT)
         return np.ascontiguousarray(image.T if turned else image)
@@ -278,14 +280,14 @@ def _bulge(inverse: Floats, sensor: DepthSensor) -> Floats:
 
 @compiled()
 def _read(  # type: ignore[no-untyped-def]
-    view, surface, inverse, errors, holes, noise, waves, blobs, ragged,
+    view, surface, inverse, errors, holes, noise, waves, blobs, ragged, wrong,
     parallax, margins, nearest, farthest, measured, lost,
 ):  # fmt: skip
     """Add errors to inverse depth, into ``measured`` (H, W), and mark what is lost.
 
-    ``noise`` and ``ragged`` are standard normal, ``blobs`` is uniform in [0, 1]; ``waves`` is in
-    inverse depth, or of size 1 where there are none; ``parallax`` (2,) is focal length times
-    baseline of the other eyes.
+    ``noise`` and ``ragged`` are standard normal, ``blobs`` and ``wrong`` uniform in [0, 1];
+    ``waves`` is in inverse depth, or of size 1 where there are none; ``parallax`` (2,) is focal
+    length times baseline of the other eyes.
     """
     height, width = surface.shape
     has_waves, has_texture = waves.size > 1, view.texture.size > 1
@@ -319,7 +321,6 @@ def _read(  # type: ignore[no-untyped-def]
             if errors.step:
                 q = max(math.floor(q / errors.step + 0.5), 1.0) * errors.step
             reading = 1 / q
-            measured[y, x] = reading
 
             chance = 0.0
             if hidden[x] or also[x]:
@@ -331,7 +332,13 @@ def _read(  # type: ignore[no-untyped-def]
             if has_texture:
                 chance = max(chance, 1.1 - view.texture[y, x] / holes.plain)
             chance = max(chance, min(3 * (view.glare[y, x] - holes.glare), 0.95))
-            gone = blobs[y, x] < chance or not nearest < reading < farthest
+            gone = blobs[y, x] < chance
+            if gone and wrong[y, x] < holes.odd:
+                # Wrong matches come in patches that leave the surface.
+                gone = False
+                reading *= 0.85 + 0.3 * wrong[y, x] / holes.odd
+            gone = gone or not nearest < reading < farthest
+            measured[y, x] = reading
             if cropped:
                 u, v = x + 2 * ragged[y, x], y + 2 * ragged[y, x]
                 gone = gone or u < left or u > right or v < top or v > bottom
