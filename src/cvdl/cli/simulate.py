@@ -1,4 +1,4 @@
-"""``cvdl simulate``: makes tabletop scenes."""
+"""``cvdl simulate``: makes scenes with ground truth."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from rich.progress import track
 
 from cvdl.cli.console import status_console
 from cvdl.core.tally import counted
-from cvdl.simulation import simulate_scenes
+from cvdl.simulation import SimulationConfig, simulate_scenes
 from cvdl.simulation.export import EXPORTS
 
 __all__ = ["command"]
+
+
+class Domain(str, Enum):
+    """What the scenes are drawn from."""
+
+    tabletop = "tabletop"
+    world = "world"
 
 
 class Format(str, Enum):
@@ -32,6 +39,12 @@ def command(
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed; scene N of a seed is always the same.")
     ] = 0,
+    domain: Annotated[
+        Domain,
+        typer.Option(
+            help="Household objects on a table; or any thing in any place, seen by any camera."
+        ),
+    ] = Domain.tabletop,
     format: Annotated[
         Format,
         typer.Option(help="A rosbag2; a folder of images in the layout of OSD; COCO instances."),
@@ -40,14 +53,15 @@ def command(
         bool, typer.Option("--overwrite", help="Replace the output of an earlier run.")
     ] = False,
 ) -> None:
-    """Simulate tabletop scenes: color, noisy depth and ground truth for every pixel.
+    """Simulate scenes: color, noisy depth and ground truth for every pixel.
 
-    Household objects lie, stand, lean and are stacked on a table in a furnished
-    room.
+    On the tabletop, household objects lie, stand, lean and are stacked on a
+    table in a furnished room. The world has things of any shape on tables,
+    floors and shelves and in bins.
     """
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:
-        sequence = simulate_scenes(seed, scenes)
+        sequence = simulate_scenes(seed, scenes, SimulationConfig(domain=domain.value))
         console = status_console()
         for scene in track(sequence, "simulating", scenes, console=console, transient=True):
             export.add(scene)

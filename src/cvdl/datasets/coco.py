@@ -56,9 +56,9 @@ class CocoDataset(Dataset[DetectionSample]):
     annotations has no usable mask, their boxes are their masks; otherwise there are no masks.
 
     Additions to COCO, as written by ``cvdl simulate --format coco``: ``depth_file_name`` of an
-    image (uint16 millimeters, 0 no reading; without it depth is NaN) and ``info.camera``
-    (``width``, ``height``, ``fx``, ``fy``, ``cx``, ``cy`` in pixels; without it, or for images of
-    another size, a field of view of 60 degrees is assumed).
+    image (uint16 millimeters, 0 no reading; without it depth is NaN) and ``camera`` of an image, or
+    ``info.camera`` for all (``width``, ``height``, ``fx``, ``fy``, ``cx``, ``cy`` in pixels;
+    without it, or for images of another size, a field of view of 60 degrees is assumed).
 
     Boxes are clipped to the image; an annotation without a box gets the box of its mask.
     Annotations and images that cannot be used are skipped, with one warning for each cause that
@@ -91,10 +91,14 @@ class CocoDataset(Dataset[DetectionSample]):
         problems = Problems()
         try:
             self.classes, class_of = read_classes(content["categories"])
-            self._camera = _camera(content.get("info"))
+            info = content.get("info")
+            self._camera = _camera(info.get("camera"), "info") if isinstance(info, dict) else None
             entries = [entry for entry in content["images"] if isinstance(entry, dict)]
             find = _ImageFinder(folder, file, [str(entry.get("file_name")) for entry in entries])
             images = read_images(content["images"], find.size, problems)
+            self._own_cameras = {
+                image.number: _camera(image.camera, image.color) for image in images.values()
+            }
             self._has_masks = add_annotations(images, content["annotations"], class_of, problems)
         except KeyError as error:
             raise DatasetError(f"{file}: no {error}; expected COCO's instances") from error
@@ -128,7 +132,7 @@ class CocoDataset(Dataset[DetectionSample]):
             depth = np.full(size, np.nan, np.float32)
         else:
             depth = read_depth(depth_file, size)
-        camera = self._camera
+        camera = self._own_cameras[image.number] or self._camera
         if camera is None or (camera.height, camera.width) != size:
             focal = image.width / 2 / math.tan(_HALF_VIEW)
             center = (image.width - 1) / 2, (image.height - 1) / 2
@@ -240,15 +244,14 @@ def _masks(image: CocoImage) -> NDArray[np.bool_]:
     return masks
 
 
-def _camera(info: Any) -> Camera | None:
-    values = info.get("camera") if isinstance(info, dict) else None
+def _camera(values: Any, owner: str) -> Camera | None:
     if values is None:
         return None
     try:
         size = int(values["width"]), int(values["height"])
         return Camera(*size, *(float(values[key]) for key in ("fx", "fy", "cx", "cy")))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"bad info.camera: {error}") from error
+        raise ValueError(f"bad {owner}.camera: {error}") from error
 
 
 DATASETS.register(

@@ -78,6 +78,7 @@ class CocoImage:
         depth: name of the file of its depth, if it has one.
         width: pixels.
         height: pixels.
+        camera: its intrinsics as they are listed, if they are.
         boxes: x_min, y_min, x_max, y_max within the image, pixels.
         labels: class indices.
         crowd: whether a box is around many objects.
@@ -89,6 +90,7 @@ class CocoImage:
     depth: str | None
     width: int
     height: int
+    camera: Any = None
     boxes: list[Box] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
@@ -140,7 +142,8 @@ def read_images(
             problems.add(_SIZE_OF_FILE, name)
             width, height = size
         depth = entry.get("depth_file_name")
-        image = CocoImage(number, name, None if depth is None else str(depth), width, height)
+        depth = None if depth is None else str(depth)
+        image = CocoImage(number, name, depth, width, height, entry.get("camera"))
         if images.setdefault(number, image) != image:
             unclear.add(number)
             problems.add(_ONE_ID, number)

@@ -1,4 +1,4 @@
-"""The simulated tabletop: seeded scenes with color, depth and ground truth."""
+"""Simulation: seeded scenes with color, depth and ground truth."""
 
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import (

@@ -20,7 +20,7 @@ class SimulationConfig(Settings):
 
     domain: Literal["tabletop", "world"] = setting(
         "tabletop",
-        "tabletop: household objects on a table; world: any thing in any place, seen by any camera.",
+        "tabletop: household objects on a table; world: any thing anywhere, seen by any camera.",
     )
     width: int = setting(640, "Image width, pixels.", ge=64, le=1920)
     height: int = setting(480, "Image height, pixels.", ge=48, le=1200)

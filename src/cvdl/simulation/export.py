@@ -41,7 +41,7 @@ _RECIPE = "simulation.json"
 #: Paths of files and folders in such a folder.
 _OURS = re.compile(
     r"((simulation|camera|annotations)\.json"
-    r"|scene\d{6,}(/(color|depth|labels)\.png|/truth\.json)?"
+    r"|scene\d{6,}(/(color|depth|labels)\.png|/(truth|camera)\.json)?"
     r"|(images|depth)(/\d{6,}\.png)?)(\.part)?"
 )
 #: The optical frame (z forward, x right, y down) in camera_link (x forward, y left, z up).
@@ -75,42 +75,50 @@ class Export(AbstractContextManager["Export"]):
 class ImageExport(Export):
     """One folder for each scene in the layout of the OSD data set, with complete ground truth.
 
-    ``camera.json`` has the intrinsics of all scenes. Each scene has ``color.png``, ``depth.png``
-    (uint16 millimeters, 0 no reading), ``labels.png`` (uint8: 0 no depth reading or background,
-    1 table, 20 object 1, 30 object 2, ...) and ``truth.json``.
+    ``camera.json`` has the intrinsics of all scenes; a scene with another camera has its own. Each
+    scene has ``color.png``, ``depth.png`` (uint16 millimeters, 0 no reading), ``labels.png`` (uint8,
+    or uint16 with many objects: 0 no depth reading or background, 1 table, 20 object 1, 30 object
+    2, ...) and ``truth.json``.
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
         _make_folder(path, overwrite, seed)
         self._path = path
+        self._camera: Camera | None = None
 
     def add(self, scene: SimulatedScene) -> None:
         """Write the folder of a scene."""
         folder = self._path / f"scene{scene.index:06d}"
         folder.mkdir()
-        labels = (scene.truth.labels * 10).astype(np.uint8)
+        labels = scene.truth.labels * np.uint16(10)
         labels[scene.truth.labels == PLANE_LABEL] = PLANE_LABEL
+        if labels.max() < 256:
+            labels = labels.astype(np.uint8)
         labels[_millimeters(scene.frame) == 0] = 0
         _write_frame(scene.frame, folder / "color.png", folder / "depth.png")
         _write_png(folder / "labels.png", labels)
         _write_json(folder / "truth.json", _truth(scene))
-        camera = self._path / "camera.json"
-        if not camera.exists():
-            _write_json(camera, _intrinsics(scene.frame.camera) | {"depth_unit_m": 0.001})
+        camera = scene.frame.camera
+        if camera != self._camera:
+            place = self._path if self._camera is None else folder
+            _write_json(place / "camera.json", _intrinsics(camera) | {"depth_unit_m": 0.001})
+        self._camera = self._camera or camera
 
 
 class CocoExport(Export):
     """COCO instances: ``annotations.json``, ``images/NNNNNN.png``, ``depth/NNNNNN.png``.
 
     Masks are uncompressed run lengths; masks and boxes are of the visible parts. The entry of an
-    image has its depth image (uint16 millimeters, 0 no reading) as ``depth_file_name``.
+    image has its depth image (uint16 millimeters, 0 no reading) as ``depth_file_name``; an image
+    with another camera than the first one has its own ``camera``. A thing of no category is an
+    "object".
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
         _make_folder(path, overwrite, seed)
         self._path = path
         self._content: dict[str, Any] = {
-            "info": {"description": f"Simulated tabletop, seed {seed}", "version": __version__},
+            "info": {"description": f"Simulated scenes, seed {seed}", "version": __version__},
             "images": [],
             "annotations": [],
             "categories": [
@@ -118,19 +126,22 @@ class CocoExport(Export):
                 for number, name in enumerate(CATEGORIES, start=1)
             ],
         }
+        self._numbers = {name: number for number, name in enumerate((*CATEGORIES, ""), start=1)}
 
     def add(self, scene: SimulatedScene) -> None:
         """Write the images of a scene; its annotations are written at the end."""
         color, depth = (f"{folder}/{scene.index:06d}.png" for folder in ("images", "depth"))
         _write_frame(scene.frame, self._path / color, self._path / depth)
-        image = {
+        image: dict[str, Any] = {
             "id": scene.index + 1,
             "file_name": color,
             "depth_file_name": depth,
             "width": scene.frame.camera.width,
             "height": scene.frame.camera.height,
         }
-        self._content["info"]["camera"] = _intrinsics(scene.frame.camera)
+        camera = _intrinsics(scene.frame.camera)
+        if self._content["info"].setdefault("camera", camera) != camera:
+            image["camera"] = camera
         self._content["images"].append(image)
         annotations = self._content["annotations"]
         for item in scene.truth.objects:
@@ -140,7 +151,7 @@ class CocoExport(Export):
                 {
                     "id": len(annotations) + 1,
                     "image_id": image["id"],
-                    "category_id": CATEGORIES.index(item.class_name) + 1,
+                    "category_id": self._numbers[item.class_name],
                     "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
                     "area": item.area,
                     "iscrowd": 0,
@@ -149,6 +160,9 @@ class CocoExport(Export):
             )
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        used = {annotation["category_id"] for annotation in self._content["annotations"]}
+        if self._numbers[""] in used:
+            self._content["categories"].append({"id": self._numbers[""], "name": "object"})
         _write_json(self._path / "annotations.json", self._content, indent=None)
 
 

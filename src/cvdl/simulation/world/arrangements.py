@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shapes import Thing
+from cvdl.simulation.textures import Material
 from cvdl.simulation.world.any_shape import any_thing, carton
+from cvdl.simulation.world.looks import any_look
 from cvdl.simulation.world.obstacles import placed, standing
 from cvdl.simulation.world.piling import Form, drop, resting_rotation, stood
 from cvdl.simulation.world.solids import rotation_z
@@ -35,7 +39,9 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
     if kind == "none":
         return []
     things: Placed = []
-    usual = usual_size(reach)
+    usual = usual_size(reach) * np.exp(rng.normal(0, 0.35))
+    if place.kind == "floor" and rng.uniform() < 0.4:
+        usual = 0.5 * reach  # furniture-like: parcels, cases
     clear = 0.6 if rng.uniform() < 0.06 else 0.03
     if kind == "packed":
         things += _packed(rng, place, reach, usual)
@@ -45,11 +51,15 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
         count = int(rng.integers(low, high))
     copies = rng.uniform() < (0.35 if kind == "pile" else 0.12)
     forms = [
-        Form(any_thing(rng, _size(rng, place, usual), clear))
+        Form.of(any_thing(rng, _size(rng, place, usual), clear))
         for _ in range(min(count, int(rng.integers(1, 4))) if copies else count)
     ]
+    alike = rng.uniform()
+    if alike < 0.08:  # hard to tell apart, or to tell from the support
+        look = place.surfaces[0].materials[0] if alike < 0.03 else any_look(rng)
+        forms = [_dressed(form, look) for form in forms]
     # Piles crowd around a focus; other things lie anywhere in view.
-    half = np.minimum(place.heights.half_size, 0.85 * reach + 0.03)
+    half = np.minimum(place.heights.half_size, 1.05 * reach)
     if place.enclosed:
         half = place.heights.half_size
     focus = rng.uniform(-0.4, 0.4, 2) * (place.heights.half_size - 0.5 * half)
@@ -72,9 +82,14 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
     return things
 
 
+def _dressed(form: Form, look: Material) -> Form:
+    """A form with one look."""
+    return replace(form, thing=replace(form.thing, materials=(look,) * len(form.thing.materials)))
+
+
 def usual_size(reach: float) -> float:
     """Return the usual size of things where the camera sees twice ``reach``, meters."""
-    return float(np.clip(0.3 * reach, 0.035, 0.14))
+    return float(np.clip(0.38 * reach, 0.035, 0.17))
 
 
 def obstruct(rng: Rng, place: Place, reach: float) -> list[Surface]:
@@ -84,7 +99,7 @@ def obstruct(rng: Rng, place: Place, reach: float) -> list[Surface]:
     for _ in range(int(rng.integers(1, 4))):
         item = standing(rng, usual_size(reach))
         size = np.ptp(item.mesh.vertices, axis=0)
-        if max(size) > 1.5 * reach + 0.1 or size[2] > place.ceiling:
+        if max(size) > 1.6 * reach + 0.15:
             continue
         x, y = rng.uniform(-1, 1, 2) * wide
         yaw = rng.normal(0, 0.4) if place.azimuth is not None else rng.uniform(0, 2 * np.pi)
@@ -109,7 +124,10 @@ def clutter(rng: Rng, place: Place, reach: float) -> list[Surface]:
                 axis = int(rng.integers(2))
                 edge = rng.choice([-1, 1]) * rng.uniform(inner[axis], outer[axis])
                 x, y = (edge, y) if axis == 0 else (x, edge)
-            form = Form(any_thing(rng, usual_size(reach) * rng.uniform(0.5, 2)))
+            size = usual_size(reach) * rng.uniform(0.5, 2)
+            if z < -0.2:  # on the floor
+                size = rng.uniform(0.05, 0.5)
+            form = Form.of(any_thing(rng, size))
             rotation = resting_rotation(rng, form.ways)
             pose = np.eye(4)
             pose[:3, :3] = rotation
@@ -159,7 +177,7 @@ def _packed(rng: Rng, place: Place, reach: float, usual: float) -> Placed:
         low, high = model.mesh.vertices.min(axis=0), model.mesh.vertices.max(axis=0)
         x, y, z = high - low
         equal, layers = True, 1
-    form = Form(model)
+    form = Form.of(model)
     rotation = rotation_z(turn)
     things: Placed = []
     for _ in range(layers):
@@ -169,7 +187,7 @@ def _packed(rng: Rng, place: Place, reach: float, usual: float) -> Placed:
                 width, height = x, z
                 if not equal:
                     width, height = x * rng.uniform(0.5, 1.3), z * rng.uniform(0.6, 1.2)
-                    form = Form(carton(rng, width, y, height))
+                    form = Form.of(carton(rng, width, y, height))
                 at = np.array([edge + width / 2, (row - (rows - 1) / 2) * (y + gap)])
                 edge += width + gap
                 if rng.uniform() < 0.06 or len(things) > 28:

@@ -17,7 +17,7 @@ from cvdl.simulation.world.looks import any_color, any_look, cloth_look, matt, m
 from cvdl.simulation.world.piling import surface_points
 from cvdl.simulation.world.solids import rotation_z, smooth_path, tube
 
-__all__ = ["covered_share", "hand", "robot_arm", "standing", "wrist_gripper"]
+__all__ = ["covered_share", "hand", "person", "placed", "robot_arm", "standing", "wrist_gripper"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -146,6 +146,30 @@ def hand(rng: Rng, tip: Array, base: Array) -> list[Surface]:
     pose[:3, :3] = np.stack([x, y, np.cross(x, y)], axis=1)
     pose[:3, 3] = tip
     return [Surface(mesh.moved(pose), (skin, cloth_look(rng)))]
+
+
+def person(rng: Rng) -> Surface:
+    """Make a person who stands on z = 0 and faces +x."""
+    height = rng.uniform(1.5, 1.9)
+    parts = []
+    for y in (-0.1, 0.1):
+        foot = rng.normal(0, 0.05)
+        path = np.array([[foot, y, 0.05], [foot / 2, y, 0.25 * height], [0, y, 0.5 * height]])
+        parts.append(tube(path, np.array([0.05, 0.06, 0.09]), 1, sides=12))
+    trunk = np.linspace([0, 0, 0.48 * height], [0, 0, 0.82 * height], 5)
+    parts.append(
+        tube(trunk, np.array([0.15, 0.15, 0.17, 0.19, 0.12]), 0, sides=16).scaled(0.7, 1, 1)
+    )
+    head = np.linspace([0, 0, 0.88 * height], [0.02, 0, 0.96 * height], 3)
+    parts.append(tube(head, np.array([0.07, 0.085, 0.08]), 2, sides=14))
+    for side in (-1, 1):
+        shoulder = np.array([0, side * 0.2, 0.8 * height])
+        elbow = shoulder + np.array([rng.uniform(0, 0.15), side * 0.08, -0.28])
+        wrist = elbow + rng.uniform([0, -0.1, -0.25], [0.25, 0.1, 0.1])
+        path = smooth_path(np.stack([shoulder, elbow, wrist]), 8)
+        parts.append(tube(path, np.linspace(0.055, 0.035, 8), 0, sides=10))
+    skin = np.array([224, 172, 138]) * rng.uniform(0.3, 1.1)
+    return Surface(merge(*parts), (cloth_look(rng), cloth_look(rng), matt(skin, 0.1)))
 
 
 # What stands on the support.

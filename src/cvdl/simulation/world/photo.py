@@ -48,11 +48,11 @@ def _blur(image: Image, rng: Rng) -> Image:
     """Blur by motion or defocus, in few images."""
     kind = rng.uniform()
     size = image.shape[1] / 640
-    if kind < 0.12:
+    if kind < 0.1:
         length = size * math.exp(rng.uniform(math.log(2), math.log(12)))
         return np.asarray(cv2.filter2D(image, -1, _line(length, rng.uniform(0, math.pi))), np.uint8)
-    if kind < 0.35:
-        sigma = size * math.exp(rng.uniform(math.log(0.5), math.log(2.5)))
+    if kind < 0.3:
+        sigma = size * math.exp(rng.uniform(math.log(0.4), math.log(2)))
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     return image
 

@@ -7,6 +7,8 @@ and slips into gaps of a pile. World frame: z up, meters.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ _POINTS = 1200
 #: Orientations that are tried until a thing is steady.
 _ATTEMPTS = 3
 #: What is nearer touches, meters.
-_TOUCH = 0.004
+_TOUCH = 0.003
 _AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -41,13 +43,21 @@ class Heights:
 
     Args:
         half_size: (2,) along x and y, meters.
+        outside: height around the rectangle: 0 where the surface goes on, `BLOCKED` for walls.
+        rim: of walls, meters; nothing leans on what is blocked above.
     """
 
-    def __init__(self, half_size: Array) -> None:
+    def __init__(self, half_size: Array, outside: float = 0.0, rim: float = np.inf) -> None:
         self.half_size = np.asarray(half_size, np.float64)
+        self.outside, self.rim = outside, rim
         self.cell = max(float(2 * self.half_size.max()) / _CELLS, 0.002)
         columns, rows = np.ceil(2 * self.half_size / self.cell).astype(int)
         self.map = np.zeros((rows, columns), np.float32)
+
+    @property
+    def ground(self) -> tuple[Floats, Array, float, np.float32]:
+        """The map, its half size, its cells and what is outside, for compiled functions."""
+        return self.map, self.half_size, self.cell, np.float32(self.outside)
 
     def places(self) -> tuple[Array, Array]:
         """Return x (1, S) and y (K, 1) of the cells, meters."""
@@ -68,25 +78,32 @@ class Heights:
         self.map[y0 : y1 + 1, x0 : x1 + 1] = BLOCKED
 
 
+@dataclass(frozen=True)
 class Form:
     """A thing with what dropping it needs, so that copies of a thing share it.
 
     Attributes:
         thing: mesh and materials.
-        points: (P, 3) of the surface relative to the center of mass.
         com: (3,) center of mass in the thing's frame.
+        points: (P, 3) of the surface relative to the center of mass.
         ways: to rest on a plane.
     """
 
-    def __init__(self, thing: Thing) -> None:
-        self.thing = thing
+    thing: Thing
+    com: Array
+    points: Array
+    ways: Resting
+
+    @classmethod
+    def of(cls, thing: Thing) -> Form:
+        """Prepare a thing."""
         mesh = thing.mesh
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         com = mesh.center_of_mass()
-        inside = np.isfinite(com).all() and ((com > low) & (com < high)).all()
-        self.com = com if inside else (low + high) / 2
-        self.points = surface_points(mesh) - self.com
-        self.ways: Resting = resting_ways(_extremes(mesh.vertices), self.com)
+        if not ((com > low) & (com < high)).all():  # an open surface
+            com = (low + high) / 2
+        ways = resting_ways(_extremes(mesh.vertices), com)
+        return cls(thing, com, surface_points(mesh) - com, ways)
 
 
 def drop(
@@ -103,15 +120,13 @@ def drop(
         loose: chance of an orientation that would not rest on a plane.
 
     Returns:
-        The pose (4, 4) from the thing's frame to the world; None if every spot is blocked or unsteady.
+        The pose (4, 4) from the thing's frame to the world; None if it finds no steady place.
     """
     size = float(np.abs(form.points).max())
     for _ in range(_ATTEMPTS):
         rotation = turning(rng) if rng.uniform() < loose else resting_rotation(rng, form.ways)
         tries = rng.standard_normal((steps, 5))
-        rotation, place = _settle(
-            form.points, heights.map, heights.half_size, heights.cell, rotation, spots, tries, size
-        )
+        rotation, place = _settle(form.points, *heights.ground, rotation, spots, tries, size)
         if _is_steady(form.points @ rotation.T + place, place, heights):
             return _placed(form, heights, rotation, place - rotation @ form.com)
     return None
@@ -122,7 +137,7 @@ def stood(form: Form, heights: Heights, rotation: Array, at: Array) -> Array | N
     points = form.points @ rotation.T
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     place = np.append(at - middle[:2], 0.0)
-    place[2] = _fall(points, heights.map, heights.half_size, heights.cell, place[0], place[1])
+    place[2] = _fall(points, *heights.ground, place[0], place[1])
     if not _is_steady(points + place, place, heights):
         return None
     return _placed(form, heights, rotation, place - rotation @ form.com)
@@ -142,11 +157,12 @@ def _is_steady(points: Array, com: Array, heights: Heights) -> bool:
     columns, rows = ((points[:, :2] + heights.half_size) / heights.cell).astype(int).T
     shape = heights.map.shape
     inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-    below = np.zeros(len(points))
+    below = np.full(len(points), heights.outside)
     # The highest neighbor counts, so that what leans on a wall touches it.
     around = cv2.dilate(heights.map, _AROUND)
     below[inside] = around[rows[inside], columns[inside]]
-    touching = points[points[:, 2] - below < _TOUCH]
+    beyond = (below == BLOCKED) & (points[:, 2] > heights.rim)
+    touching = points[(points[:, 2] - below < _TOUCH) & ~beyond]
     return hull_margin(touching[:, :2], com[:2]) > -_TOUCH
 
 
@@ -201,14 +217,14 @@ def _extremes(vertices: Array) -> Array:
 
 
 @compiled()
-def _fall(points, heights, half_size, cell, x, y):  # type: ignore[no-untyped-def]
+def _fall(points, heights, half_size, cell, outside, x, y):  # type: ignore[no-untyped-def]
     """The height of the origin of points (P, 3) above (x, y) when the first one meets the map."""
     rows, columns = heights.shape
     z = -1e9
     for i in range(points.shape[0]):
         column = int(np.floor((x + points[i, 0] + half_size[0]) / cell))
         row = int(np.floor((y + points[i, 1] + half_size[1]) / cell))
-        height = np.float32(0)
+        height = outside
         if 0 <= row < rows and 0 <= column < columns:
             height = heights[row, column]
         z = max(z, height - points[i, 2])
@@ -216,12 +232,12 @@ def _fall(points, heights, half_size, cell, x, y):  # type: ignore[no-untyped-de
 
 
 @compiled()
-def _settle(points, heights, half_size, cell, rotation, spots, tries, size):  # type: ignore[no-untyped-def]
+def _settle(points, heights, half_size, cell, outside, rotation, spots, tries, size):  # type: ignore[no-untyped-def]
     """The rotation (3, 3) and center of mass (3,) after falling and settling; see ``drop``."""
     turned = points @ rotation.T
     best_x, best_y, best_z = 0.0, 0.0, 1e9
     for k in range(spots.shape[0]):
-        z = _fall(turned, heights, half_size, cell, spots[k, 0], spots[k, 1])
+        z = _fall(turned, heights, half_size, cell, outside, spots[k, 0], spots[k, 1])
         if z < best_z - 1e-4:
             best_x, best_y, best_z = spots[k, 0], spots[k, 1], z
     count = tries.shape[0]
@@ -244,7 +260,7 @@ def _settle(points, heights, half_size, cell, rotation, spots, tries, size):  # 
         x, y = best_x + slide * tries[k, 1], best_y + slide * tries[k, 2]
         x = min(max(x, -half_size[0]), half_size[0])
         y = min(max(y, -half_size[1]), half_size[1])
-        z = _fall(moved, heights, half_size, cell, x, y)
+        z = _fall(moved, heights, half_size, cell, outside, x, y)
         if z < best_z - 2e-4:
             best_x, best_y, best_z = x, y, z
             if k % 3:

@@ -66,7 +66,7 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     place = random_place(rng, reach, kind)
     place.ceiling = min(place.ceiling, 0.45 * view.distance)  # nothing stands in the camera
     surfaces = place.surfaces
-    if not place.enclosed and rng.uniform() < 0.35:
+    if not place.enclosed and rng.uniform() < 0.45:
         surfaces += obstruct(rng, place, reach)
     things = arrange_things(rng, place, reach)
     pose = _pose(rng, view, place, things, reach)
@@ -76,7 +76,7 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     ]
     surfaces += clutter(rng, place, reach)
     surfaces += surroundings(rng, place, pose[:3, 3])
-    if rng.uniform() < 0.35:
+    if rng.uniform() < 0.5:
         surfaces += _reaching(rng, place, view, pose, reach)
     lights = any_lights(rng, pose[:3, 3])
     rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
@@ -93,7 +93,7 @@ def _pose(
     """The camera's pose (4, 4) at the drawn distance from the things."""
     if things:
         centers = np.array([at[:3, 3] for _, at in things])
-        target = np.median(centers, axis=0) + rng.normal(0, 0.15 * reach, 3) * [1, 1, 0]
+        target = np.median(centers, axis=0) + rng.normal(0, 0.25 * reach, 3) * [1, 1, 0]
     else:
         target = rng.uniform(-0.5, 0.5, 3) * [*place.heights.half_size, 0]
     low, high = np.radians(place.elevation)

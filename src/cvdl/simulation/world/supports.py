@@ -18,6 +18,7 @@ from cvdl.simulation.placement import Table
 from cvdl.simulation.room import Surface, furnish_table, furniture, sheet
 from cvdl.simulation.textures import Material
 from cvdl.simulation.world.looks import any_color, any_look, cloth_look, ground_look, matt, metal
+from cvdl.simulation.world.obstacles import person, placed
 from cvdl.simulation.world.piling import BLOCKED, Heights
 from cvdl.simulation.world.solids import grid, rotation_z, slanted_box, turned
 
@@ -95,7 +96,7 @@ def _table(rng: Rng, reach: float) -> Place:
     surfaces = furnish_table(rng, table)
     if rng.uniform() < 0.7:
         surfaces[0] = replace(surfaces[0], materials=(ground_look(rng),))
-    heights = Heights(np.minimum(half * (0.72 if is_round else 1), max(1.3 * reach, 0.3)))
+    heights = _part_of(half * (0.7 if is_round else 1), reach)
     place = Place("table", table, heights, surfaces)
     _covered(rng, place)
     return place
@@ -107,12 +108,18 @@ def _desk(rng: Rng, reach: float) -> Place:
     table = Table(False, half, rng.uniform(0.6, 1.0), rng.uniform(0.02, 0.05))
     surfaces = furnish_table(rng, table)
     surfaces[0] = replace(surfaces[0], materials=(ground_look(rng),))
-    heights = Heights(np.minimum(half, max(1.3 * reach, 0.3)))
+    heights = _part_of(half, reach)
     place = Place(
         "desk", table, heights, surfaces, (15, 75), -np.pi / 2 + rng.normal(0, 0.4), wall=True
     )
     _covered(rng, place)
     return place
+
+
+def _part_of(half_size: Array, reach: float) -> Heights:
+    """The heights of the part of a table that is in view; nothing rests on the air around it."""
+    seen = np.minimum(half_size, max(1.3 * reach, 0.3))
+    return Heights(seen, 0.0 if (seen < half_size).all() else -1.0)
 
 
 def _floor(rng: Rng, reach: float) -> Place:
@@ -144,11 +151,11 @@ def _covered(rng: Rng, place: Place) -> None:
     elif kind == 1:  # a mat or a board
         thick = rng.uniform(0.001, 0.012)
         mesh, look = box(2 * half[0], 2 * half[1], thick), ground_look(rng)
-    else:  # a steel plate with holes
+    else:  # a metal plate, often with holes
         thick = rng.uniform(0.002, 0.008)
         mesh = grid(np.full((2, 2), thick), half, rng.uniform(0.1, 0.25))
         rim = slanted_box(half, half, thick)
-        mesh, look = merge(mesh, rim), _perforated(rng)
+        mesh, look = merge(mesh, rim), _perforated(rng) if rng.uniform() < 0.6 else metal(rng)
     mesh = mesh.shifted(float(at[0]), float(at[1]))
     place.heights.add(mesh)
     place.surfaces.append(Surface(mesh, (look,), PLANE_LABEL))
@@ -163,7 +170,7 @@ def _perforated(rng: Rng) -> Material:
     y, x = np.mgrid[:size, :size]
     hole = np.hypot(x % step - step / 2, y % step - step / 2) < step * rng.uniform(0.12, 0.3)
     image[hole] = image[hole] // 6
-    return Material(image, steel.gloss * rng.uniform(0.3, 1))
+    return replace(steel, texture=image)
 
 
 def _container(
@@ -230,7 +237,7 @@ def _contained(
     thick = rng.uniform(0.002, 0.012)
     stand = rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.3, 0.7])  # on the floor or a table
     table = Table(False, bottom, thick + float(stand), thick)
-    heights = Heights(bottom + flare + 0.004)
+    heights = Heights(bottom + flare + 0.004, BLOCKED, height)
     _walled(heights, bottom, height, flare)
     surfaces = _container(rng, bottom, height, flare, thick, look, inside)
     outer = bottom + flare + thick + rng.uniform(0.05, 0.8, 2)
@@ -248,7 +255,7 @@ def _contained(
 
 
 def _bin_size(rng: Rng, reach: float) -> Array:
-    longer = np.clip(reach * rng.uniform(0.55, 1.15), 0.07, 0.45)
+    longer = np.clip(reach * rng.uniform(0.7, 1.45), 0.08, 0.45)
     return longer * np.sort([1.0, rng.uniform(0.5, 1)])[::-1][rng.permutation(2)]
 
 
@@ -342,7 +349,7 @@ def _shelf(rng: Rng, reach: float) -> Place:
     top = grid(np.zeros((2, 2)), half, rng.uniform(0.2, 0.8))
     table = Table(False, half, -low, thick)
     place = Place(
-        "shelf", table, Heights(half),
+        "shelf", table, Heights(half, BLOCKED, gap),
         [Surface(top, (look,), PLANE_LABEL), Surface(merge(*parts), (look,))],
         azimuth=-np.pi / 2 + rng.normal(0, 0.35), wall=True, enclosed=True,
     )  # fmt: skip
@@ -413,6 +420,7 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
         back = float(place.table.half_size[1]) + rng.uniform(0.012, 0.05)
         edge = [(-6.0, back, floor_z), (6.0, back, floor_z)]
         surfaces.append(sheet(edge, (0, 0, 3.0), paint))
+        surfaces += [_poster(rng, back) for _ in range(int(rng.integers(0, 4)))]
     elif rng.uniform() < 0.6:
         distance = extent + rng.uniform(0.05, 2.0)
         turn = np.arctan2(away[1], away[0]) + rng.normal(0, 0.3)
@@ -425,6 +433,11 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
             a, b = n * distance - 6 * t, n * distance + 6 * t
             edge = [(a[0], a[1], floor_z), (b[0], b[1], floor_z)]
             surfaces.append(sheet(edge, (0, 0, 3.0), paint))
+    if rng.uniform() < 0.15:
+        angle = np.arctan2(away[1], away[0]) + rng.uniform(-2, 2)
+        far = extent * rng.uniform(0.9, 1.2) + 0.2
+        at = (far * np.cos(angle), far * np.sin(angle), floor_z)
+        surfaces.append(placed(person(rng), *at, angle + np.pi))
     for _ in range(int(rng.integers(0, 6))):
         angle = np.arctan2(away[1], away[0]) + rng.uniform(-1.9, 1.9)
         far = extent + rng.uniform(0.35, 1.8)
@@ -437,3 +450,11 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
         mesh = turned(item.mesh, rotation_z(yaw)).shifted(x, y, floor_z)
         surfaces.append(Surface(mesh, looks))
     return surfaces
+
+
+def _poster(rng: Rng, back: float) -> Surface:
+    """Something flat or a cupboard on the wall at y = ``back``."""
+    width, height = rng.uniform(0.15, 0.8, 2)
+    deep = 0.01 if rng.uniform() < 0.7 else rng.uniform(0.05, 0.2)
+    x, z = rng.uniform(-1.2, 1.2), rng.uniform(0.1, 0.9)
+    return Surface(box(width, 2 * deep, height).shifted(x, back, z), (any_look(rng),))
