@@ -34,6 +34,7 @@ from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.proposals import SelectiveSearch, TabletopProposals, recall_at
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.shared_classes import SharedClasses
+from cvdl.networks.backbone import backbone_features
 from measuring import machine, new_table, timed
 
 Boxes = NDArray[np.float64]
@@ -74,8 +75,8 @@ def entries(folder: Path | None, classes: Sequence[str], device: str) -> list[En
 def own_proposals(detector: RgbdRcnn, frame: RgbdFrame) -> Boxes:
     """All proposals of the first network of the default detector."""
     with torch.inference_mode():
-        image, _ = detector.input_of(frame)
-        logits, deltas = detector.first(detector.backbone(image)[1])
+        _, wide = backbone_features(frame, detector.backbone)
+        logits, deltas = detector.first(wide)
         boxes = detector.propose(logits, deltas, COUNTS[-1])[0]
     return boxes.double().cpu().numpy()
 

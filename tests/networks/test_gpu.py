@@ -20,6 +20,7 @@ from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks import cuda_graphs as capture
 from cvdl.networks.cuda_graphs import captured
+from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.input_gpu import gpu_input
 from cvdl.ros.warm_up import made_up_frame
 from cvdl.training.loop import TrainingSettings
@@ -93,8 +94,9 @@ def test_captured_methods_copy_nothing_from_the_cpu_and_do_not_wait(monkeypatch)
         allowed = torch.ones(120, 160, dtype=torch.bool)
         with NothingBrought():
             channels = gpu_input(*frame)
-            image, scale = detector._make_input(channels, *frame)
-            fine, wide, boxes = detector._propose(image)
+            fine, wide = detector.backbone.features(channels, frame[0])
+            (boxes,) = detector._propose(wide)
+            scale = input_scale(*frame[1:])[None]
             boxes, scores = detector._classify(fine, wide, scale, boxes)
             image = channels
             rectangles, first = cascade.propose(image, allowed, survivors=50)

@@ -60,8 +60,12 @@ class InstanceSegmenter:
         is_object, is_support = (_full(some, shape) for some in (seen.is_object, seen.is_support))
         side = IMAGE_SIDES.get(config.up)
         support = find_support_plane(
-            depth, camera, config.min_plane_area,
-            up=frame.up if side is None else side, up_is_exact=side is None, roughness=noise,
+            depth,
+            camera,
+            config.min_plane_area,
+            up=frame.up if side is None else side,
+            up_is_exact=side is None,
+            roughness=noise,
             evidence=1 / (1 + np.exp(-is_support)),
         )
         labels = np.zeros(shape, np.uint16)
@@ -100,8 +104,14 @@ class InstanceSegmenter:
         small = cv2.resize(is_object.view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
         groups = seen.labels(small > 0)
         for _ in range(2):
-            groups = np.where(groups > 0, groups, cv2.dilate(groups.astype(np.float32), np.ones((3, 3))).astype(np.int32))
-        full = cv2.resize(groups.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.int32)
+            groups = np.where(
+                groups > 0,
+                groups,
+                cv2.dilate(groups.astype(np.float32), np.ones((3, 3))).astype(np.int32),
+            )
+        full = cv2.resize(
+            groups.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+        ).astype(np.int32)
         return _whole(full * is_object)
 
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.detection.models.rgbd_rcnn.inputs import with_detail
-from cvdl.detection.models.rgbd_rcnn.network import MULTIPLE
-from cvdl.networks.input_gpu import input_tensor, uploaded
+from cvdl.networks.backbone import backbone_features, shared_backbone
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
 from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
 
-__all__ = ["Instances", "InstanceModel"]
+__all__ = ["InstanceModel", "Instances"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class InstanceModel:
 
     def __init__(self, network: InstanceNetwork, device: torch.device) -> None:
         self._network = network.eval().to(device).to(memory_format=torch.channels_last)
-        self._device = device
+        network.backbone = shared_backbone(network.backbone)
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> InstanceModel:
@@ -67,16 +63,12 @@ class InstanceModel:
     def __call__(self, frame: RgbdFrame) -> Instances:
         """Apply the network to a frame of any camera."""
         frame, _ = to_working_size(frame)
-        color, _, _ = frame.derived(uploaded, self._device)
-        image = with_detail(input_tensor(frame, self._device), color)
-        height, width = image.shape[-2:]
-        image = nn.functional.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
-        maps = self._network(image.contiguous(memory_format=torch.channels_last))
-        classes, centers, offsets = (some[0, ..., :height, :width] for some in maps[:3])
+        height, width = (side // 2 for side in frame.depth.shape)
+        features = frame.derived(backbone_features, self._network.backbone)
+        maps = self._network.head(*features)
+        classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
         odds = [
             classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
             for kind in (OBJECT, SUPPORT)
         ]
-        return Instances(
-            *(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets))
-        )
+        return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
 
-from cvdl.detection.models.rgbd_rcnn.network import Backbone
+from cvdl.networks.backbone import Backbone
 from cvdl.networks.layers import ResidualBlock, convolution, doubled
 
 __all__ = [

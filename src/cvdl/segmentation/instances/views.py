@@ -14,8 +14,15 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.detection.models.rgbd_rcnn.inputs import detail, input_scale
-from cvdl.networks.input import COLOR, COLOR_MIDDLE, COLOR_SPREAD, HAS_COLOR, HAS_DEPTH, network_input
+from cvdl.networks.detailed_input import detail, input_scale
+from cvdl.networks.input import (
+    COLOR,
+    COLOR_MIDDLE,
+    COLOR_SPREAD,
+    HAS_COLOR,
+    HAS_DEPTH,
+    network_input,
+)
 from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.targets import IGNORED

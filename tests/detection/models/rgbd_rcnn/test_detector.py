@@ -12,9 +12,9 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection import load_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.inputs import detail
 from cvdl.detection.models.rgbd_rcnn.network import decode_cells
-from cvdl.networks.input import HAS_DEPTH
+from cvdl.networks.detailed_input import detail, input_scale
+from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.weights import save_weights
 from cvdl.networks.working_size import to_working_size
 
@@ -110,14 +110,14 @@ def test_proposals_are_those_of_greedy_suppression(detector):
         assert 50 < len(kept) < 350
 
 
-def test_the_scale_is_meters_per_pixel(detector):
+def test_the_scale_is_meters_per_pixel():
     frame = make_frame()
     frame.depth[:20] = np.nan
-    image, scale = (some[0].numpy() for some in detector.input_of(frame))
-    assert image.shape[1:] == scale.shape[1:] == (60, 80)
+    _, depth, intrinsics = uploaded(frame, torch.device("cpu"))
+    scale = input_scale(depth, intrinsics).numpy()
+    assert scale.shape[1:] == (60, 80)
     np.testing.assert_allclose(scale[0, 20:], 0.8 / 560, rtol=1e-6)
     assert not scale[:, :9].any()
-    assert not image[HAS_DEPTH, :8].any()
 
 
 def test_mean_and_detail_reconstruct_the_image():

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torchvision.ops import roi_align
 
-from cvdl.detection.models.rgbd_rcnn.inputs import INPUTS
 from cvdl.detection.models.rgbd_rcnn.network import (
-    Backbone,
     ProposalHead,
     RegionHead,
     _cut,
     decode_cells,
 )
+from cvdl.networks.backbone import Backbone
+from cvdl.networks.detailed_input import INPUTS
 
 
 def test_deltas_of_zero_are_the_anchors_around_the_centers_of_the_cells():

@@ -10,7 +10,6 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
 from cvdl.detection.models.rgbd_rcnn.targets import (
     objects_of_cells,
@@ -21,7 +20,9 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.detection.models.rgbd_rcnn.views import LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.detailed_input import input_scale, with_detail
 from cvdl.networks.input import NORMAL_XY
+from cvdl.networks.input_gpu import input_tensor, uploaded
 from cvdl.training.augment import Placement
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
@@ -114,7 +115,9 @@ def test_an_undisturbed_view_is_the_input_of_the_detector():
     batch = stacked([LabeledImage.of(view)] * 2, np.random.default_rng(0))
     images, scales, boxes, labels = random_views(batch._replace(where=where), UNDISTURBED)
     rows, cols = slice(36, 156), slice(48, 208)
-    image, scale = (some[0] for some in RgbdRcnn(Views.classes).input_of(view.frame))
+    color, depth, intrinsics = uploaded(view.frame, torch.device("cpu"))
+    image = with_detail(input_tensor(view.frame, torch.device("cpu")), color)[0]
+    scale = input_scale(depth, intrinsics)
     torch.testing.assert_close(images[0, :, rows, cols], image, rtol=0, atol=0.02)  # float16
     torch.testing.assert_close(scales[0, :, rows, cols], scale, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(

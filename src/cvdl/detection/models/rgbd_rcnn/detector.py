@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,18 +14,13 @@ from torchvision.ops import clip_boxes_to_image
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.rgbd_rcnn.inputs import input_scale, with_detail
-from cvdl.detection.models.rgbd_rcnn.network import (
-    MULTIPLE,
-    Backbone,
-    ProposalHead,
-    RegionHead,
-    decode_cells,
-)
+from cvdl.detection.models.rgbd_rcnn.network import ProposalHead, RegionHead, decode_cells
 from cvdl.detection.trained import TrainedDetector, best_of_each_class
+from cvdl.networks.backbone import Backbone, backbone_features, shared_backbone
 from cvdl.networks.box_tensors import decode_boxes, paired_iou
 from cvdl.networks.cuda_graphs import captured
-from cvdl.networks.input_gpu import input_tensor, uploaded
+from cvdl.networks.detailed_input import input_scale
+from cvdl.networks.input_gpu import uploaded
 from cvdl.networks.working_size import to_working_size
 
 __all__ = ["RgbdRcnn"]
@@ -53,6 +49,13 @@ class RgbdRcnn(TrainedDetector):
         self.first = ProposalHead(3 * width)
         self.second = RegionHead(3 * width // 2, 3 * width, len(self.classes))
 
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device) -> RgbdRcnn:
+        """Load a trained detector; see ``TrainedDetector``."""
+        detector = super().load(path, device)
+        detector.backbone = shared_backbone(detector.backbone)
+        return detector
+
     @torch.inference_mode()
     def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
         """Detect objects in one frame; proposals are classified in addition to its own.
@@ -63,55 +66,24 @@ class RgbdRcnn(TrainedDetector):
             return Detections.none()
         frame, factors = to_working_size(frame)
         factors = np.tile(factors, 2)  # of both corners of a box
-        image, scale = self.input_of(frame)
-        given = image.new_zeros(0, 4)
+        fine, wide = frame.derived(backbone_features, self.backbone)
+        _, depth, intrinsics = frame.derived(uploaded, self.device)
+        scale = input_scale(depth, intrinsics)[None]
+        (boxes,) = self._propose(wide)
         if proposals is not None:
-            boxes = np.reshape(proposals, (-1, 4)) * factors
-            given = torch.from_numpy(np.float32(boxes)).to(image.device)
-        found = self.detect_in(image, scale, given)
-        return replace(found, boxes=found.boxes / factors)
-
-    def input_of(self, frame: RgbdFrame) -> tuple[Tensor, Tensor]:
-        """Return the input of the networks on their device.
-
-        Returns:
-            ``with_detail`` of the frame, (1, 18, H / 2, W / 2), and its ``input_scale``,
-            (1, 2, H / 2, W / 2).
-        """
-        image = input_tensor(frame, self.device)
-        image, scale = self._make_input(image, *frame.derived(uploaded, self.device))
-        return image, scale
-
-    def detect_in(self, image: Tensor, scale: Tensor, given: Tensor) -> Detections:
-        """Detect objects in the input of the networks.
-
-        Args:
-            image: (1, 18, H, W), see ``input_of``.
-            scale: (1, 2, H, W).
-            given: (N, 4) boxes to classify in addition to its own proposals.
-        """
-        fine, wide, proposals = self._propose(image)
-        boxes = torch.cat([given, proposals])
+            given = np.reshape(proposals, (-1, 4)) * factors
+            boxes = torch.cat([torch.from_numpy(np.float32(given)).to(boxes.device), boxes])
         count = len(boxes)
         if boxes.is_cuda:  # few graphs for any number of boxes
             boxes = nn.functional.pad(boxes, (0, 0, 0, -count % _BLOCK))
         boxes, scores = (some[:count] for some in self._classify(fine, wide, scale, boxes))
-        return best_of_each_class(boxes, scores, _LOWEST_SCORE, _OVERLAP)
+        found = best_of_each_class(boxes, scores, _LOWEST_SCORE, _OVERLAP)
+        return replace(found, boxes=found.boxes / factors)
 
     @captured
-    def _make_input(
-        self, image: Tensor, color: Tensor, depth: Tensor, intrinsics: Tensor
-    ) -> tuple[Tensor, ...]:
-        return with_detail(image, color), input_scale(depth, intrinsics)[None]
-
-    @captured
-    def _propose(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Fine and wide features of an image (1, 18, H, W) of any size, and proposals (N, 4)."""
-        height, width = image.shape[-2:]
-        padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        padded = nn.functional.pad(image, padding).contiguous(memory_format=torch.channels_last)
-        fine, wide = self.backbone(padded)
-        return fine, wide, self.propose(*self.first(wide))[0]
+    def _propose(self, wide: Tensor) -> tuple[Tensor, ...]:
+        """Proposals (N, 4) from the wide features of an image."""
+        return (self.propose(*self.first(wide))[0],)
 
     @captured
     def _classify(

@@ -1,7 +1,6 @@
 """The two networks: one proposes boxes, the other one classifies and refines them.
 
-As in Faster R-CNN (Ren et al. 2015), both share the features of one backbone: here a small
-residual one (He et al. 2016) with a top-down path (Lin et al. 2017) that runs on two CPU cores.
+As in Faster R-CNN (Ren et al. 2015), both share the features of one backbone.
 """
 
 from __future__ import annotations
@@ -11,63 +10,18 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.detection.models.rgbd_rcnn.inputs import INPUTS
+from cvdl.networks.backbone import FINE_STRIDE, WIDE_STRIDE
 from cvdl.networks.box_tensors import decode_boxes
-from cvdl.networks.layers import ResidualBlock, convolution, doubled, start_at_zero
+from cvdl.networks.layers import ResidualBlock, convolution, start_at_zero
 
-__all__ = ["MULTIPLE", "SIZES", "STRIDE", "Backbone", "ProposalHead", "RegionHead", "decode_cells"]
+__all__ = ["SIZES", "ProposalHead", "RegionHead", "decode_cells"]
 
 #: Sides of the square anchors, the reference boxes of the proposals, pixels of the full image.
 SIZES = (32.0, 72.0, 160.0)
-#: Distance of the cells that propose, pixels of the full image.
-STRIDE = 8
-#: The sides of the input are multiples of this.
-MULTIPLE = 16
-
-_FINE_STRIDE = 4
 _BINS = 7  # of a region, in each direction
 _WIDTH, _HIDDEN = 128, 384  # of the second network
 _PRIOR = 0.01  # probability of an object before training
 _TYPICAL_SIDE = 0.1  # meters
-
-
-class Backbone(nn.Module):
-    """Features of the image.
-
-    Input (B, 18, H, W), see ``with_detail``; H and W multiples of ``MULTIPLE``. Outputs: fine (B,
-    1.5 width, H / 2, W / 2), and wide (B, 3 width, H / 4, W / 4) with a large receptive field.
-    """
-
-    def __init__(self, width: int = 32) -> None:
-        super().__init__()
-        fine = 3 * width // 2
-        self.fine = nn.Sequential(convolution(INPUTS, fine, 2), ResidualBlock(fine))
-        self.middle = nn.Sequential(
-            convolution(fine, 2 * width, 2), ResidualBlock(2 * width), ResidualBlock(2 * width)
-        )
-        self.deep = nn.Sequential(
-            convolution(2 * width, 4 * width, 2),
-            ResidualBlock(4 * width),
-            ResidualBlock(4 * width),
-            ResidualBlock(4 * width),
-        )
-        self.deepest = nn.Sequential(
-            convolution(4 * width, 6 * width, 2),
-            ResidualBlock(6 * width),
-            ResidualBlock(6 * width, dilation=2),
-        )
-        self.from_deepest = convolution(6 * width, 4 * width, size=1)
-        self.from_deep = convolution(4 * width, 3 * width, size=1)
-        self.from_middle = convolution(2 * width, 3 * width, size=1)
-        self.wide = convolution(3 * width, 3 * width)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Fine and wide features; see the class."""
-        fine = self.fine(x)
-        middle = self.middle(fine)
-        deep = self.deep(middle)
-        deep = deep + doubled(self.from_deepest(self.deepest(deep)))
-        return fine, self.wide(self.from_middle(middle) + doubled(self.from_deep(deep)))
 
 
 class ProposalHead(nn.Module):
@@ -129,8 +83,8 @@ class RegionHead(nn.Module):
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
-        near = self.closer(_cut(fine, boxes, 4 * _BINS, _FINE_STRIDE))
-        far = _cut(wide, boxes, _BINS, STRIDE).to(near.dtype)
+        near = self.closer(_cut(fine, boxes, 4 * _BINS, FINE_STRIDE))
+        far = _cut(wide, boxes, _BINS, WIDE_STRIDE).to(near.dtype)
         x = self.body(torch.cat([near, far], dim=1))
         x = self.hidden(torch.cat([x, self.sides(_sides(scale, boxes))], dim=1))
         return self.scores(x), self.deltas(x)
@@ -143,7 +97,7 @@ def decode_cells(deltas: Tensor) -> Tensor:
         deltas: (B, S, 4, h, w), of ``ProposalHead``; see ``decode_boxes``.
     """
     rows, cols = deltas.shape[-2:]
-    x, y = ((torch.arange(n, device=deltas.device) + 0.5) * STRIDE for n in (cols, rows))
+    x, y = ((torch.arange(n, device=deltas.device) + 0.5) * WIDE_STRIDE for n in (cols, rows))
     centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (h, w, 2)
     anchors = torch.stack([torch.cat([centers - s / 2, centers + s / 2], dim=-1) for s in SIZES])
     return decode_boxes(anchors, deltas.float().movedim(2, -1))

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from torchvision.ops import generalized_box_iou_loss
 
-from cvdl.detection.models.rgbd_rcnn.network import SIZES, STRIDE
+from cvdl.detection.models.rgbd_rcnn.network import SIZES
+from cvdl.networks.backbone import WIDE_STRIDE
 from cvdl.networks.box_tensors import decode_boxes, encode_boxes, paired_iou
 from cvdl.training.losses import quality_focal_loss
 
@@ -64,12 +65,12 @@ def objects_of_cells(truth: Tensor, labels: Tensor, rows: int, cols: int) -> tup
     """
     middle = (truth[..., :2] + truth[..., 2:]) / 2
     half = (truth[..., 2:] - truth[..., :2]) / 2
-    x = (torch.arange(cols, device=truth.device) + 0.5) * STRIDE
-    y = (torch.arange(rows, device=truth.device) + 0.5) * STRIDE
+    x = (torch.arange(cols, device=truth.device) + 0.5) * WIDE_STRIDE
+    y = (torch.arange(rows, device=truth.device) + 0.5) * WIDE_STRIDE
     away_x = (x - middle[..., :1]).abs()[:, :, None, :]  # (B, N, 1, w)
     away_y = (y - middle[..., 1:]).abs()[:, :, :, None]  # (B, N, h, 1)
     # Within thin objects; but the nearest cell always counts.
-    reach = half.mul(0.8).clamp(STRIDE / 2, _NEAR * STRIDE)[..., None, None]
+    reach = half.mul(0.8).clamp(WIDE_STRIDE / 2, _NEAR * WIDE_STRIDE)[..., None, None]
     near = (away_x <= reach[:, :, 0]) & (away_y <= reach[:, :, 1])
     side = (half.prod(-1).sqrt() * 2).clamp(min=1).log()[..., None]
     anchors = truth.new_tensor(SIZES).log()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from cvdl.datasets.detection_sample import DetectionSample
-from cvdl.detection.models.rgbd_rcnn.inputs import detail, input_scale
+from cvdl.networks.detailed_input import detail, input_scale
 from cvdl.networks.input import (
     COLOR,
     COLOR_MIDDLE,

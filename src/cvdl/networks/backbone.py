@@ -1,0 +1,117 @@
+"""The backbone that the default detector and the instance network share.
+
+A small residual network (He et al. 2016) with a top-down path (Lin et al. 2017) that runs on two
+CPU cores. Networks with equal backbones share its features, which take most of their time.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.networks.cuda_graphs import captured
+from cvdl.networks.detailed_input import INPUTS, with_detail
+from cvdl.networks.input_gpu import input_tensor, uploaded
+from cvdl.networks.layers import ResidualBlock, convolution, doubled
+
+__all__ = ["FINE_STRIDE", "WIDE_STRIDE", "Backbone", "backbone_features", "shared_backbone"]
+
+#: Distance of the fine and of the wide features, pixels of the full image.
+FINE_STRIDE, WIDE_STRIDE = 4, 8
+
+_MULTIPLE = 16  # the sides of the input are padded to multiples of this
+
+
+class Backbone(nn.Module):
+    """Features of the image.
+
+    Input (B, 18, H, W), see ``with_detail``; H and W multiples of 16. Outputs: fine (B,
+    1.5 width, H / 2, W / 2), and wide (B, 3 width, H / 4, W / 4) with a large receptive field.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        fine = 3 * width // 2
+        self.fine = nn.Sequential(convolution(INPUTS, fine, 2), ResidualBlock(fine))
+        self.middle = nn.Sequential(
+            convolution(fine, 2 * width, 2), ResidualBlock(2 * width), ResidualBlock(2 * width)
+        )
+        self.deep = nn.Sequential(
+            convolution(2 * width, 4 * width, 2),
+            ResidualBlock(4 * width),
+            ResidualBlock(4 * width),
+            ResidualBlock(4 * width),
+        )
+        self.deepest = nn.Sequential(
+            convolution(4 * width, 6 * width, 2),
+            ResidualBlock(6 * width),
+            ResidualBlock(6 * width, dilation=2),
+        )
+        self.from_deepest = convolution(6 * width, 4 * width, size=1)
+        self.from_deep = convolution(4 * width, 3 * width, size=1)
+        self.from_middle = convolution(2 * width, 3 * width, size=1)
+        self.wide = convolution(3 * width, 3 * width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine and wide features; see the class."""
+        fine = self.fine(x)
+        middle = self.middle(fine)
+        deep = self.deep(middle)
+        deep = deep + doubled(self.from_deepest(self.deepest(deep)))
+        return fine, self.wide(self.from_middle(middle) + doubled(self.from_deep(deep)))
+
+    @captured
+    def features(self, image: Tensor, color: Tensor) -> tuple[Tensor, ...]:
+        """Fine and wide features of a frame of any size; see ``with_detail`` for the arguments."""
+        image = with_detail(image, color)
+        height, width = image.shape[-2:]
+        padded = nn.functional.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
+        return self(padded.contiguous(memory_format=torch.channels_last))
+
+
+_lock = Lock()
+_in_use: WeakSet[Backbone] = WeakSet()
+
+
+def shared_backbone(backbone: Backbone) -> Backbone:
+    """Return an equal backbone that is in use already, or else this one.
+
+    Args:
+        backbone: on its device, with its final weights.
+    """
+    state = backbone.state_dict()
+    with _lock:
+        for other in _in_use:
+            theirs = other.state_dict()
+            if state.keys() == theirs.keys() and all(
+                mine.device == theirs[name].device and torch.equal(mine, theirs[name])
+                for name, mine in state.items()
+            ):
+                return other
+        _in_use.add(backbone)
+    return backbone
+
+
+@torch.inference_mode()
+def backbone_features(frame: RgbdFrame, backbone: Backbone) -> tuple[Tensor, Tensor]:
+    """Return the fine and wide features of a frame; see ``Backbone``.
+
+    Call it as ``frame.derived(backbone_features, backbone)``, which computes them once.
+
+    Args:
+        frame: at the working size, see ``to_working_size``.
+        backbone: in evaluation mode.
+    """
+    device = next(backbone.parameters()).device
+    image = input_tensor(frame, device)
+    color, _, _ = frame.derived(uploaded, device)
+    if device.type != "cuda":
+        fine, wide = backbone.features(image, color)
+        return fine, wide
+    with _lock:
+        fine, wide = backbone.features(image, color)
+        return fine.clone(), wide.clone()  # the next replay overwrites them
