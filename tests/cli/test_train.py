@@ -80,9 +80,9 @@ class TinyTask:
         return {"score": -float(np.mean(errors))}
 
 
-def train_tiny(train, validation, settings, out, resume=False, console=None):
+def train_tiny(train, validation, settings, run):
     task = TinyTask(train, validation, settings)
-    fit(task, settings.training, out, resume, console)
+    fit(task, settings.training, run)
     return task.model
 
 

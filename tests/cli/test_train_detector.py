@@ -82,9 +82,9 @@ class TinyTask:
         return {"score": 0.0}
 
 
-def train_tiny(train, validation, settings, out, resume=False, console=None):
+def train_tiny(train, validation, settings, run):
     task = TinyTask(train, settings)
-    fit(task, settings.training, out, resume, console)
+    fit(task, settings.training, run)
     return task.model
 
 

@@ -80,11 +80,6 @@ class Proposals(str, Enum):
     segments = "segments"
 
 
-@app.callback()
-def _root() -> None:
-    pass
-
-
 @app.command()
 def segmentation(
     data: Annotated[Path, typer.Option(help="Folder of the labeled frames, in the layout of OSD.")],

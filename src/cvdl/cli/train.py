@@ -176,7 +176,7 @@ def command(
     from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
+    from cvdl.training.checkpoint import Run, prepare_run
 
     console = status_console()
     problem = _PROBLEMS[kind]
@@ -217,7 +217,7 @@ def command(
     def train_and_score(part: Split, folder: Path) -> Any:
         train = problem.part(views, part.train, more)
         validate = problem.part(views, part.validation)
-        model = trainer.train(train, validate, chosen, folder / "training", resume, console)
+        model = trainer.train(train, validate, chosen, Run(folder / "training", resume, console))
         scores = problem.score(model, problem.part(views, part.test), console)
         counts = {"train_views": len(train), "test_views": len(part.test)}
         figures = problem.report([scores]).figures() if len(part.test) else {}

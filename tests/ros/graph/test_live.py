@@ -10,6 +10,7 @@ import time
 import pytest
 
 from cvdl.messages.reading import read_frame
+from cvdl.messages.sync import Match
 from cvdl.pipeline import Perception, PerceptionConfig
 
 from .conftest import TOPICS, deserialized, is_stamped, stamp_of, wait_until
@@ -58,7 +59,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
     perception = Perception(PerceptionConfig(detector={"enable": False}, grasp={"max_grasps": 7}))
     for frame in (first, second):
         messages = wire.messages(frame)
-        read = read_frame(*messages)
+        read = read_frame(Match(*messages))
         scene = perception(read)
         for made in heard.values():
             made.clear()

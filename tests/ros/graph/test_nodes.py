@@ -36,7 +36,7 @@ FEW = ("segmentation/labels", "segmentation/objects")
 
 def offline(wire, messages, config=None):
     """What the offline pipeline makes of the camera's messages, as messages by topic."""
-    frame = read_frame(*messages)
+    frame = read_frame(Match(*messages))
     scene = Perception(config or PerceptionConfig(detector={"enable": False}))(frame)
     return wire.results(frame, scene)
 
@@ -141,7 +141,7 @@ def test_a_topic_that_says_rect_is_seen_with_the_projection(
     info.p[0] *= 1.1
     info.p[5] *= 1.1
     perceive = Perception(PerceptionConfig(detector={"enable": False}, grasp={"enable": False}))
-    by_p, by_k = (read_frame(*messages, is_rectified=choice) for choice in (True, False))
+    by_p, by_k = (read_frame(Match(*messages), is_rectified=choice) for choice in (True, False))
     expected, other = (
         wire.results(frame, perceive(frame))["segmentation/objects"]
         for frame in ((by_p, by_k) if is_rectified else (by_k, by_p))
@@ -556,7 +556,7 @@ def test_overload(start, wire, tabletop):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
     node = start(SegmentationNode)
     busy = 0.2
-    found = node._perceive(read_frame(*wire.messages(tabletop)))
+    found = node._perceive(read_frame(Match(*wire.messages(tabletop))))
 
     def slow(frame, scene):
         time.sleep(busy)

@@ -15,6 +15,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.messages.depth_registration import DepthRegistration
 from cvdl.messages.points import images_of
 from cvdl.messages.reading import read_frame
+from cvdl.messages.sync import Match
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.interfaces import message_type, missing_messages
@@ -74,7 +75,7 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     # Messages of several topics may cross on the way.
     node_hears = DepthRegistration("/perception/depth", "/depth/camera_info", tree)
     node_hears.camera_info = depth_info
-    expected = labels(wire, read_frame(color, depth, info, registration=node_hears))
+    expected = labels(wire, read_frame(Match(color, depth, info), registration=node_hears))
     stamp = tabletop.stamp_ns
     for again in range(20):
         moved = [replace(each, stamp_ns=stamp + again) for each in (tabletop, other)]
@@ -110,7 +111,7 @@ def test_point_clouds(start, wire, tabletop, cloud_of):
     cloud = cloud_of(tabletop, types=message_type)
     wire.publish("/perception/points", cloud)
     assert wait_until(lambda: heard)
-    frame = read_frame(*images_of(deserialized(cloud)), is_rectified=True)
+    frame = read_frame(images_of(deserialized(cloud)), is_rectified=True)
     assert heard == [labels(wire, frame)]
     np.testing.assert_array_equal(frame.depth, tabletop.depth)
 
@@ -135,4 +136,4 @@ def test_depth_as_png_under_a_plain_name(start, wire, tabletop):
     for topic, message in (("camera_info", info), ("color", color), ("depth/compressed", png)):
         wire.publish(f"/perception/{topic}", message)
     assert wait_until(lambda: heard)
-    assert heard == [labels(wire, read_frame(color, depth, info))]
+    assert heard == [labels(wire, read_frame(Match(color, depth, info)))]

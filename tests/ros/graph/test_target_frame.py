@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.sync import Match
 from cvdl.messages.target_frame import TransformMissingError
 from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
@@ -40,7 +41,7 @@ def check(wire, heard, tabletop):
     messages = wire.messages(tabletop)
     wire.send(messages)
     assert wait_until(lambda: all(heard.values()))
-    frame = read_frame(*messages)
+    frame = read_frame(Match(*messages))
     scene = Perception(PerceptionConfig(detector={"enable": False}))(frame)
     for topic in SPATIAL:
         assert heard[topic][0].header.frame_id == "base"

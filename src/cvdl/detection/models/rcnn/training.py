@@ -18,7 +18,6 @@ from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
     check_boxes,
-    check_classes,
 )
 from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
@@ -76,8 +75,7 @@ class ClassifierTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> Classifier:
         """A new or pre-trained network, which normalizes by the colors of the training views."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         settings, self._classes = self.settings, tuple(train.classes)
         model = rcnn_network(
             settings.backbone, len(train.classes), settings.weights, settings.frozen_stages

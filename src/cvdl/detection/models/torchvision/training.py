@@ -20,7 +20,6 @@ from cvdl.datasets.detection_sample import (
     DetectionData,
     DetectionSample,
     check_boxes,
-    check_classes,
 )
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
 from cvdl.evaluation.detection import report_on
@@ -82,8 +81,7 @@ class TorchvisionDetectorTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> TorchvisionDetector:
         """A new detector, which normalizes by the colors of the training views."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         name, settings = self._name, self.settings
         if name.startswith("maskrcnn") and train[0].masks is None:
             raise InputError(f"{train.names[0]} has no masks; {name} accepts views with masks")
