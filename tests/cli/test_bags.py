@@ -34,6 +34,7 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
         bag.write("/only", 0, MessageFactory(message_type).color(frame))
     text = run_command("info", tmp_path / "bag")
     assert "/only" in text
+    assert "A replay fails: " in text
     assert "there is no depth topic in it" in text
     assert not text.rstrip().endswith("Its topics:")
     assert "<-" not in text

@@ -37,7 +37,7 @@ def command(
             marks = {}
             reason = str(error).splitlines()[0].removesuffix(" Its topics:")
             verdict = (
-                f"A replay cannot choose its topics. {reason}"
+                f"A replay fails: {reason}"
                 if images
                 else "There is nothing to replay: no topic holds images."
             )
