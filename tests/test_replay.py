@@ -345,7 +345,7 @@ def broken(frame):
 
 
 @pytest.mark.parametrize("fault", range(6))
-def test_bad_frames_are_dropped_and_counted_and_said_once(
+def test_bad_frames_are_dropped_and_counted_and_reported_once(
     tmp_path, frames, out, stage, caplog, fault
 ):
     messages = []
@@ -383,7 +383,7 @@ def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, fra
         (12, "too far, most of it beyond segmentation.max_range, 3 m"),
     ],
 )
-def test_frames_without_a_plane_are_counted_and_told_once(
+def test_frames_without_a_plane_are_counted_and_reported_once(
     tmp_path, frames, out, caplog, depth, cause
 ):
     messages = []
@@ -467,7 +467,7 @@ def test_up_is_the_z_axis_of_the_frame_named(tmp_path, frames, out, caplog):
     assert "segmentation.up" not in caplog.text
 
 
-def test_an_up_frame_that_is_not_connected_is_told_once(tmp_path, frames, out, caplog):
+def test_an_up_frame_that_is_not_connected_is_reported_once(tmp_path, frames, out, caplog):
     links = [("/tf_static", "base_link", "optical", optical())]
     seen, _ = ups_of(tmp_path, frames, out, links, {"up_frame": "bse_link"})
     assert seen == [None] * 3
@@ -572,7 +572,7 @@ def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
     assert replay(path, out, stage, ReplayOptions(slop_s=0.45, overwrite=True)).frames == 1
 
 
-def test_a_missing_topic_is_said_before_anything_is_written(tmp_path, frame, out, stage):
+def test_a_missing_topic_is_reported_before_anything_is_written(tmp_path, frame, out, stage):
     messages = messages_of(frame)
     messages.pop(CAMERA_INFO_TOPIC)
     path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
@@ -594,7 +594,7 @@ def test_a_bag_that_was_cut_off_is_replayed_as_far_as_it_goes(tmp_path, frames, 
     assert "is read without its index" in caplog.text
 
 
-def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):
+def test_doubts_are_reported_once(tmp_path, frames, out, stage, caplog):
     messages = []
     for frame in frames(3):
         info = FACTORY.camera_info(frame)
@@ -710,7 +710,7 @@ def test_a_second_ctrl_c_does_not_wait(bag, out, scene, ctrl_c):
     assert (summary.interrupted, summary.frames) == (True, 0)
 
 
-def test_ctrl_c_in_compiled_code_is_one_too(bag, out, scene):
+def test_ctrl_c_in_compiled_code_is_an_interruption_too(bag, out, scene):
     """Python turns it into a SystemError there, of which it is the cause."""
     numbers = iter(range(5))
 
@@ -778,14 +778,14 @@ def test_rerun_recording(bag, out, tmp_path, stage):
         replay(bag, out, stage, replace(options, overwrite=False))
 
 
-def test_a_recording_that_cannot_be_begun_is_said(bag, out, stage):
+def test_a_recording_that_cannot_be_begun_is_reported(bag, out, stage):
     pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
     with pytest.raises(OSError, match="/dev/full"):
         replay(bag, out, stage, ReplayOptions(rerun=Path("/dev/full"), overwrite=True))
     assert not out.exists()
 
 
-def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage, monkeypatch):
+def test_a_recording_that_cannot_be_completed_is_reported(bag, out, tmp_path, stage, monkeypatch):
     rerun = pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
 
     def fail(self):
@@ -797,7 +797,7 @@ def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage,
     assert len(raw(out)[LABELS]) == 5
 
 
-def test_rerun_that_is_not_installed_is_said(bag, out, tmp_path, stage, monkeypatch):
+def test_rerun_that_is_not_installed_is_reported(bag, out, tmp_path, stage, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(InputError, match=r"a recording needs rerun: pip install '\.\[rerun\]'"):
         replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "recording.rrd"))

@@ -49,7 +49,7 @@ def made(monkeypatch):
         ("vision_msgs", [], "the messages of vision_msgs are missing"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(ros, made, monkeypatch, lacks, options, words):
+def test_what_is_missing_is_reported_in_one_line(ros, made, monkeypatch, lacks, options, words):
     names = "rclpy", "vision_msgs"
     ros(has=tuple(name for name in names if name != lacks), lacks=(lacks,))
     message = error_of(monkeypatch, "live", *options)

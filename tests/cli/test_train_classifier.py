@@ -109,6 +109,6 @@ def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_bad_settings_are_said(data, tmp_path):
+def test_bad_settings_are_reported(data, tmp_path):
     with pytest.raises(InputError, match="crop is 20: accepted: integer >= 64"):
         run("--data", data, "--out", tmp_path / "run", "--set", "crop=20")

@@ -89,7 +89,7 @@ def test_bad_overrides(override, words):
         load_config(None, [override])
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     with pytest.raises(ConfigError, match=r"max_range is 50.*; unknown key segmentation\.a;"):
         load_config(None, ["segmentation.max_range=50", "segmentation.a=1"])
 

@@ -57,7 +57,7 @@ def registration(camera_info=None, transforms=None, topic="/cam/depth/image", **
 
 
 @pytest.mark.parametrize("is_same_size", [True, False])
-def test_depth_in_another_frame_is_registered_and_said_once(frame, color, info, is_same_size):
+def test_depth_in_another_frame_is_registered_and_reported_once(frame, color, info, is_same_size):
     camera = frame.camera if is_same_size else SMALL
     depth, depth_info = depth_message(camera)
     registered = registration(depth_info)

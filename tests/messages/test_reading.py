@@ -187,7 +187,7 @@ def test_color_in_two_planes(encoding, chroma):
 
 
 @pytest.mark.parametrize("form", ["h264", "bgr8; hevc; ffmpeg", ""])
-def test_a_video_stream_is_told_as_such(form):
+def test_a_video_stream_is_reported_as_such(form):
     with pytest.raises(MessageError, match=r"video stream: format .*accepted: JPEG or PNG"):
         read_color(compressed(b"\0\0\0\1\x67" + bytes(99), form))
 
@@ -573,7 +573,7 @@ def test_intrinsics_in_the_projection_alone(nothing):
         (np.full((16, 16), np.nan, np.float32), "32FC1", ""),
     ],
 )
-def test_depth_in_another_unit_is_told(raw, encoding, words):
+def test_depth_in_another_unit_is_reported(raw, encoding, words):
     found = dict(doubts(Match(image(RGB, "rgb8"), image(raw, encoding), camera_info())))
     assert list(found) == (["unit of depth"] if words else [])
     if words:

@@ -309,7 +309,7 @@ def test_stamps_that_tell_nothing_are_named_by_topic(color, depth, said, infos, 
     ("info", "infos"), [(lambda i: i * 33 * MS, 1), (None, 1), (lambda i: i * 33 * MS, 0)]
 )
 @pytest.mark.parametrize("share", [0.1, 0.05])
-def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
+def test_images_lost_on_the_way_are_reported_by_the_counts(share, info, infos):
     rng = np.random.default_rng(1)
     kept = rng.random((2, 300)) < share
     kept[1] &= ~kept[0]  # no frame arrives whole
@@ -365,7 +365,7 @@ def test_a_topic_that_comes_much_later_is_named():
     assert sync.complaint() == f"{said}: raise the queue size"
 
 
-def test_losses_are_told_though_some_pairs_come():
+def test_losses_are_reported_though_some_pairs_come():
     """Of depth only, so that what comes pairs."""
     rng = np.random.default_rng(2)
     for share, is_told in ((0.2, True), (0.9, False)):

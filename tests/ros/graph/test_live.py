@@ -85,7 +85,7 @@ def test_what_cannot_run_says_why(live, tmp_path):
     assert "Traceback" not in said
 
 
-def test_what_ros_does_not_take_is_said(live):
+def test_what_ros_does_not_take_is_reported(live):
     said, _ = (process := live("--color-topic", "no topic!")).communicate(timeout=60)
     assert process.returncode == 1
     assert "error: ROS rejects the command line: " in said
@@ -93,7 +93,7 @@ def test_what_ros_does_not_take_is_said(live):
     assert "Traceback" not in said
 
 
-def test_a_log_that_cannot_be_written_is_said(live, tmp_path, monkeypatch):
+def test_a_log_that_cannot_be_written_is_reported(live, tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv("ROS_LOG_DIR", str(file / "log"))

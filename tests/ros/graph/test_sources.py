@@ -22,7 +22,7 @@ from cvdl.ros.interfaces import message_type, missing_messages
 from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import deserialized, wait_until
-from .test_nodes import LOG, diagnosed
+from .test_nodes import LOG
 
 LABELS = "segmentation/labels"
 BESIDE = np.eye(4)
@@ -61,7 +61,6 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     start(WithDepthInfo)
     heard = wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
     log = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     other = halved(tabletop, "far" if is_other_frame else tabletop.frame_id)
     color, _, info = wire.messages(tabletop)
     depth, depth_info = wire.factory.depth(other), wire.factory.camera_info(other)
@@ -84,9 +83,7 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
             break
     (found,) = heard[:1]
     np.testing.assert_array_equal(np.asarray(found.data), np.asarray(expected.data))
-    assert wait_until(
-        lambda: report and diagnosed(report).get("depth") == "registered to color here"
-    )
+    assert wait_until(lambda: wire.diagnosed().get("depth") == "registered to color here")
     assert sum("is registered to color here" in each.msg for each in log) == 1
 
 
@@ -116,7 +113,7 @@ def test_point_clouds(start, wire, tabletop, cloud_of):
     np.testing.assert_array_equal(frame.depth, tabletop.depth)
 
 
-def test_a_cloud_without_rows_is_dropped_and_said(start, wire, tabletop, cloud_of, said):
+def test_a_cloud_without_rows_is_dropped_and_reported(start, wire, tabletop, cloud_of, said):
     start(SegmentationNode, source="points")
     wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
     cloud = cloud_of(tabletop, types=message_type)

@@ -53,13 +53,13 @@ def test_an_active_node_ends_the_waiting(managed):
     assert status == 0
 
 
-def test_a_node_that_is_not_active_is_told(managed):
+def test_a_node_that_is_not_active_is_reported(managed):
     managed.trigger_configure()
     told = "/here/managed is inactive; expected active\n"
     assert wait("/here/managed", "--timeout", "3") == (1, told)
 
 
-def test_a_node_that_is_not_there_is_told(managed):
+def test_a_node_that_is_not_there_is_reported(managed):
     told = "/here/other is not available; expected active\n"
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
 
