@@ -184,7 +184,7 @@ def test_names_of_classes_are_written_once_for_late_joiners_too(bag, out, stage)
     assert topic.qos == (LATCHED,)
 
 
-def test_without_a_detector_there_are_no_names_of_classes(bag, out, scene):
+def test_without_a_detector_there_are_no_class_names(bag, out, scene):
     replay(bag, out, lambda frame: replace(scene, detections=(), classes=()))
     assert decoded(out, f"{NAMESPACE}/detection/boxes")[0].detections == []
     assert LABEL_INFO not in raw(out)
@@ -363,7 +363,7 @@ def test_bad_frames_are_dropped_and_counted_and_reported_once(
     assert len(raw(out)[LABELS]) == 4
 
 
-def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, frame, out, stage):
+def test_a_camera_without_focal_length_is_an_error_without_output(tmp_path, frame, out, stage):
     info = FACTORY.camera_info(frame)
     info.k[:] = info.p[:] = 0
     messages = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
@@ -778,7 +778,7 @@ def test_rerun_recording(bag, out, tmp_path, stage):
         replay(bag, out, stage, replace(options, overwrite=False))
 
 
-def test_a_recording_that_cannot_be_begun_is_reported(bag, out, stage):
+def test_a_recording_that_cannot_start_is_reported(bag, out, stage):
     pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
     with pytest.raises(OSError, match="/dev/full"):
         replay(bag, out, stage, ReplayOptions(rerun=Path("/dev/full"), overwrite=True))

@@ -97,7 +97,7 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     run_command("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
 
 
-def test_of_a_folder_that_cannot_be_read_to_its_end_there_is_no_bag(tmp_path):
+def test_a_folder_that_cannot_be_read_completely_leaves_no_bag(tmp_path):
     run_command("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
     (tmp_path / "images" / "scene000001" / "color.png").write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"scene000001/color\.png"):

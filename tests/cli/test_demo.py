@@ -87,7 +87,7 @@ def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -
 
 
 @pytest.mark.usefixtures("quick_detector")
-def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
+def test_demo_does_not_replace_other_files(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "thesis.txt").write_text("years of work")
     with pytest.raises(BagError, match=r"scenes: it holds thesis\.txt"):

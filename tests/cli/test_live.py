@@ -71,7 +71,7 @@ def test_set_up_generates_the_messages_that_are_missing(ros, made, lacks):
     assert made == [1]
 
 
-def test_set_up_leaves_messages_alone_where_they_are(ros, made):
+def test_setup_keeps_existing_messages(ros, made):
     ros(has=("rclpy", "vision_msgs", "tf2_msgs"), lacks=())
     result = CliRunner().invoke(app, ["live", "--setup"])
     assert (result.exit_code, result.stdout) == (0, "all messages already exist\n")

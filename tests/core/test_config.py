@@ -26,7 +26,7 @@ def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     assert config.segmentation.min_height == PerceptionConfig().segmentation.min_height
 
 
-def test_a_parameter_file_of_ros_serves_too(tmp_path):
+def test_a_ros_parameter_file_is_accepted(tmp_path):
     text = """
 /**:
   ros__parameters:

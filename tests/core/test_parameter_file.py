@@ -48,7 +48,7 @@ def test_a_file_without_sections_is_no_parameter_file(text):
     assert sections(text) == {}
 
 
-def test_anchors_serve_although_ros_takes_none():
+def test_anchors_are_accepted_although_ros_rejects_them():
     text = "x: &x {a: 1, b: 2}\n/**: {ros__parameters: {<<: *x, b: 3}}"
     assert sections(text) == {"/**": {"a": 1, "b": 3}}
     with pytest.raises(yaml.YAMLError):

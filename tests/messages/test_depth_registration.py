@@ -153,7 +153,7 @@ def test_what_is_missing_is_named(frame, color, info, lacks, missing):
         read_frame(Match(color, small, info), registration=registered)
 
 
-def test_frames_are_refused_while_the_missing_may_still_come(frame, color, info):
+def test_frames_are_refused_while_a_transform_may_still_arrive(frame, color, info):
     depth, depth_info = depth_message(frame.camera)
     waiting = registration(settling_s=60)
     with pytest.raises(MessageError, match="depth is not registered yet: waiting for the camera_i"):

@@ -251,7 +251,7 @@ def test_diagnostics(factory):
     assert status.level == status.WARN
 
 
-def test_classes_of_ros_get_arrays_that_they_take_without_checking(frame):
+def test_messages_of_ros_get_arrays_that_need_no_checking(frame):
     """rclpy's classes are told by their method; sequences must come as array.array."""
 
     def types(name):

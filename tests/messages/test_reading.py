@@ -187,7 +187,7 @@ def test_color_in_two_planes(encoding, chroma):
 
 
 @pytest.mark.parametrize("form", ["h264", "bgr8; hevc; ffmpeg", ""])
-def test_a_video_stream_is_reported_as_such(form):
+def test_a_video_stream_is_reported(form):
     with pytest.raises(MessageError, match=r"video stream: format .*accepted: JPEG or PNG"):
         read_color(compressed(b"\0\0\0\1\x67" + bytes(99), form))
 

@@ -103,7 +103,7 @@ def test_in_a_stream_a_frame_that_nobody_wanted_is_not_processed_later(start, wi
     assert [stamp_ns(message) for message in labels] == [second.stamp_ns]
 
 
-def test_a_stream_of_a_publisher_that_keeps_is_heard_once(start, wire, offer, labels, tabletops):
+def test_a_stream_of_a_latching_publisher_is_received_once(start, wire, offer, labels, tabletops):
     start(SegmentationNode)
     count = 40
     for frame in tabletops(count):  # longer than a tick, at which the second subscription comes

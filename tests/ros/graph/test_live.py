@@ -85,7 +85,7 @@ def test_what_cannot_run_says_why(live, tmp_path):
     assert "Traceback" not in said
 
 
-def test_what_ros_does_not_take_is_reported(live):
+def test_arguments_that_ros_rejects_are_reported(live):
     said, _ = (process := live("--color-topic", "no topic!")).communicate(timeout=60)
     assert process.returncode == 1
     assert "error: ROS rejects the command line: " in said

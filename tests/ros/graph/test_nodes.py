@@ -299,7 +299,7 @@ def resident_mb():
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
-def test_many_cycles_leave_nothing_behind(start, wire, tabletops):
+def test_many_cycles_leak_nothing(start, wire, tabletops):
     """With all networks, and a frame each; a network takes from 6 MB up."""
     node = start(PerceptionNode, autostart=False, detector__enable=True)
     frames = iter(tabletops(5000))

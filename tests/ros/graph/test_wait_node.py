@@ -59,7 +59,7 @@ def test_a_node_that_is_not_active_is_reported(managed):
     assert wait("/here/managed", "--timeout", "3") == (1, told)
 
 
-def test_a_node_that_is_not_there_is_reported(managed):
+def test_a_missing_node_is_reported(managed):
     told = "/here/other is not available; expected active\n"
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
 

@@ -218,7 +218,7 @@ def test_shares_or_pixels_may_be_declared():
         np.testing.assert_allclose(found.boxes, [box])
 
 
-def test_no_detection_at_all():
+def test_no_detection():
     assert len(decode({"a": np.zeros((1, 0, 6))}, layout="nms").boxes) == 0
     none = {"boxes": np.zeros((0, 4)), "labels": np.zeros(0, int), "scores": np.zeros(0)}
     assert len(decode(none, layout="nms").boxes) == 0

@@ -126,6 +126,6 @@ def test_without_a_connection_one_line_says_what_to_do(monkeypatch):
         (("resnet18", 3, "none.safetensors"), "none.safetensors: no such file"),
     ],
 )
-def test_what_there_is_not_is_reported(arguments, message):
+def test_unknown_names_are_reported(arguments, message):
     with pytest.raises(InputError, match=message):
         build_classifier(*arguments)
