@@ -29,7 +29,8 @@ from cvdl.core.errors import InputError
 from cvdl.core.scene import Scene
 from cvdl.datasets import ImageFolder
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import read_color, stamp_ns
+from cvdl.messages.images import read_color
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay

@@ -11,7 +11,8 @@ from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import read_color, read_depth, stamp_ns
+from cvdl.messages.images import read_color, read_depth
+from cvdl.messages.reading import stamp_ns
 from helpers.cli import run_command
 from helpers.paths import DATA
 

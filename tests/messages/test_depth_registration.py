@@ -13,7 +13,8 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.depth.registration import register
 from cvdl.messages.depth_registration import DepthRegistration, is_named_registered
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError, doubts, read_frame
+from cvdl.messages.images import MessageError
+from cvdl.messages.reading import doubts, read_frame
 from cvdl.messages.sync import Match
 from cvdl.messages.transform_tree import TransformTree
 

@@ -9,8 +9,9 @@ import pytest
 
 from cvdl.bags import message_type
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.images import MessageError
 from cvdl.messages.points import images_of, points_description, source_fault
-from cvdl.messages.reading import MessageError, read_frame
+from cvdl.messages.reading import read_frame
 
 FACTORY = MessageFactory(message_type)
 

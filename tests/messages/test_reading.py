@@ -15,18 +15,10 @@ from hypothesis import strategies as st
 from cvdl.bags.typestore import message_type
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
+from cvdl.messages.camera_info import is_rectified, read_camera
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import (
-    MessageError,
-    doubts,
-    image_kind,
-    image_size,
-    is_rectified,
-    read_camera,
-    read_color,
-    read_depth,
-    read_frame,
-)
+from cvdl.messages.images import MessageError, image_kind, image_size, read_color, read_depth
+from cvdl.messages.reading import doubts, read_frame
 from cvdl.messages.sync import Match
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from cvdl import __version__
 from cvdl.cli.console import status_console
@@ -115,15 +114,8 @@ def segmentation(
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
     perception = Perception(loaded.segmentation_only())
-    results = list(
-        track(
-            evaluate_dataset(frames, perception),
-            description="evaluating",
-            total=len(frames),
-            console=status_console(),
-            transient=True,
-        )
-    )
+    each = evaluate_dataset(frames, perception)
+    results = list(tracked(each, "evaluating", status_console(), len(frames)))
     content = {
         "dataset": "osd",
         "data": str(data),

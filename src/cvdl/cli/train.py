@@ -321,10 +321,9 @@ def _run_parts(
 
 def _keep_simulated(views: object, console: Console) -> None:
     """Make simulated views once, on several processes, with a progress bar."""
-    from rich.progress import track
-
+    from cvdl.datasets.dataset import tracked
     from cvdl.datasets.simulated import SimulatedDataset
 
     if isinstance(views, SimulatedDataset):
         total = len(views)
-        views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))
+        views.keep(lambda made: tracked(made, "simulating", console, total))

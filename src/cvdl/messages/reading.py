@@ -10,34 +10,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.messages.camera_info import is_rectified, is_scaled, read_camera
+from cvdl.messages.camera_info import is_scaled, read_camera
 from cvdl.messages.depth_registration import DepthRegistration, frame_of
 from cvdl.messages.images import (
-    COLOR_ENCODINGS,
-    DEPTH_ENCODINGS,
     MessageError,
     depth_scale_doubt,
-    image_kind,
-    image_size,
     read_color,
     read_depth,
 )
 from cvdl.messages.sync import Match
 
-__all__ = [
-    "COLOR_ENCODINGS",
-    "DEPTH_ENCODINGS",
-    "MessageError",
-    "doubts",
-    "image_kind",
-    "image_size",
-    "is_rectified",
-    "read_camera",
-    "read_color",
-    "read_depth",
-    "read_frame",
-    "stamp_ns",
-]
+__all__ = ["doubts", "read_frame", "stamp_ns"]
 
 
 def stamp_ns(message: Any) -> int:

@@ -219,12 +219,6 @@ def start(graph):
         running.pop().close()
 
 
-@pytest.fixture
-def said(caplog):
-    """What the library warns of."""
-    return caplog.messages
-
-
 @pytest.fixture(scope="session")
 def tabletop():
     """A frame with some things on a table, 320 x 240."""

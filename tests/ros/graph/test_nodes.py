@@ -395,8 +395,8 @@ def test_a_clock_that_starts_again_drops_what_waits_for_a_segmentation(wire, tab
         wire.results(tabletop, scene)[name]
         for name in ("segmentation/labels", "segmentation/objects")
     )
-    wire.publish("/segmentation/labels", labels)
-    wire.publish("/segmentation/objects", objects)
+    wire.publish("/segmentation/labels", labels, QoSProfile(depth=10))
+    wire.publish("/segmentation/objects", objects, QoSProfile(depth=10))
     assert wait_until(lambda: done == ["new"])
     segmented.close()
 
@@ -444,8 +444,8 @@ def spoiled(message, **fields):
     return message
 
 
-def test_bad_input(start, wire, tabletops, said):
-    """Each fault is dropped, counted and said once; the node lives on."""
+def test_bad_input(start, wire, tabletops, caplog):
+    """Each fault is dropped, counted and reported once; the node lives on."""
     start(SegmentationNode)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
@@ -474,7 +474,7 @@ def test_bad_input(start, wire, tabletops, said):
             time.sleep(0.1)
         key = f"dropped: {cause}"
         assert wait_until(lambda: wire.diagnosed().get(key) == "2"), cause  # noqa: B023
-        assert sum(cause in sentence for sentence in said) == 1
+        assert sum(cause in sentence for sentence in caplog.messages) == 1
     for value in (0.0, np.nan, np.inf):
         data = np.full_like(nothing, value).tobytes()
         count = len(labels)
@@ -490,7 +490,7 @@ def test_bad_input(start, wire, tabletops, said):
     assert np.frombuffer(labels[-1].data, np.uint16).max() > 1
 
 
-def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
+def test_an_exception_in_a_stage(start, wire, tabletops, caplog, monkeypatch):
     import torch
 
     start(SegmentationNode)
@@ -510,7 +510,7 @@ def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
             time.sleep(0.1)
         key = f"dropped: {cause}"
         assert wait_until(lambda: wire.diagnosed().get(key) == "2")  # noqa: B023
-        assert sum(cause in sentence for sentence in said) == 1
+        assert sum(cause in sentence for sentence in caplog.messages) == 1
     monkeypatch.undo()
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: labels)
