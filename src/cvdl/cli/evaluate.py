@@ -186,11 +186,7 @@ def grasp(
             style="yellow",
             highlight=False,
         )
-    content = {
-        "detector": detector,
-        **_inputs(weights, dataset, data),
-        **scores.report(),
-    }
+    content = {"detector": detector, **_inputs(weights, dataset, data), **scores.report()}
     draw = GRASPING.pictures(scores, views, worst)
     pictures = {"worst views": (sheet, draw["sheet"]), "curves": (curves, draw["curves"])}
     _write(json_path, content, pictures)
@@ -213,8 +209,7 @@ def detector(
         ),
     ] = "",
     proposals: Annotated[
-        Proposals,
-        typer.Option(help="segments: the detector gets the boxes of the segmentation."),
+        Proposals, typer.Option(help="segments: the detector gets the boxes of the segmentation.")
     ] = Proposals.none,
     class_agnostic: Annotated[
         bool,

@@ -14,9 +14,7 @@ from cvdl.core.tally import counted
 __all__ = ["command"]
 
 
-def command(
-    bag: Bag,
-) -> None:
+def command(bag: Bag) -> None:
     """Show what is in a bag, and which of its topics a replay uses."""
     status_console()
     with BagReader(bag) as reader:

@@ -35,8 +35,7 @@ def command(
     config: Config = None,
     settings: StageSettings = None,
     setup: Annotated[
-        bool,
-        typer.Option("--setup", help="Generate the messages that ROS wheels lack, then exit."),
+        bool, typer.Option("--setup", help="Generate the messages that ROS wheels lack, then exit.")
     ] = False,
 ) -> None:
     """Find objects, their names and their grasps on a live ROS 2 graph, until Ctrl-C.

@@ -35,9 +35,7 @@ def command(
     slop: Annotated[
         float,
         typer.Option(
-            min=0,
-            max=10,
-            help="Largest difference between the stamps of color and depth, seconds.",
+            min=0, max=10, help="Largest difference between the stamps of color and depth, seconds."
         ),
     ] = DEFAULT_SLOP_S,
     config: Config = None,

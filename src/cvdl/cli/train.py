@@ -58,8 +58,7 @@ def command(
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
     data: Data = None,
     dataset: Annotated[
-        str | None,
-        names_option(DATASETS.names, "Data set; default: coco, for grasp cornell."),
+        str | None, names_option(DATASETS.names, "Data set; default: coco, for grasp cornell.")
     ] = None,
     detector: Annotated[
         str | None,

@@ -17,12 +17,7 @@ from cvdl.messages.camera_info import read_camera
 from cvdl.messages.images import MessageError
 from cvdl.messages.sync import Match
 
-__all__ = [
-    "POINTS",
-    "images_of",
-    "points_description",
-    "source_fault",
-]
+__all__ = ["POINTS", "images_of", "points_description", "source_fault"]
 
 #: The type of the messages.
 POINTS = "sensor_msgs/msg/PointCloud2"
@@ -161,11 +156,7 @@ def _points_of(message: Any) -> NDArray[Any]:
 
 
 def _camera(
-    message: Any,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    z: NDArray[Any],
-    camera_info: Any,
+    message: Any, x: NDArray[Any], y: NDArray[Any], z: NDArray[Any], camera_info: Any
 ) -> Camera:
     """The camera that sees the points (H, W) at their pixels."""
     height, width = z.shape

@@ -12,12 +12,7 @@ from typing import Any
 from cvdl.core.frame import RgbdFrame
 from cvdl.messages.camera_info import is_scaled, read_camera
 from cvdl.messages.depth_registration import DepthRegistration, frame_of
-from cvdl.messages.images import (
-    MessageError,
-    depth_scale_doubt,
-    read_color,
-    read_depth,
-)
+from cvdl.messages.images import MessageError, depth_scale_doubt, read_color, read_depth
 from cvdl.messages.sync import Match
 
 __all__ = ["doubts", "read_frame", "stamp_ns"]

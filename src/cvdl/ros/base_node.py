@@ -39,12 +39,7 @@ from cvdl.networks.device import pick_device
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.parameters import (
-    PerceptionNodeConfig,
-    assemble,
-    descriptor,
-    parameters_of,
-)
+from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
 from cvdl.ros.rate_limit import RateLimit
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.transforms import Transformer
@@ -231,10 +226,7 @@ class BaseNode(LifecycleNode):
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile) -> Any:
         return self.create_lifecycle_publisher(
-            message_type(kind),
-            topic,
-            qos,
-            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
+            message_type(kind), topic, qos, qos_overriding_options=QoSOverridingOptions(OVERRIDABLE)
         )
 
     # Parameters and services --------------------------------------------------------------------

@@ -154,11 +154,7 @@ def _fitted(
 
 
 def _keep(
-    detector: HogDetector,
-    file: Path,
-    name: str,
-    validation: DetectionData,
-    console: Console | None,
+    detector: HogDetector, file: Path, name: str, validation: DetectionData, console: Console | None
 ) -> None:
     """Write the weights of a round, with their average precision on the validation views."""
     metadata = {}

@@ -34,11 +34,7 @@ _log = logging.getLogger(__name__)
 # These models suppress overlaps themselves, or predict each object once.
 _NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
 _SIDECARS = (".yaml", ".yml", ".json")
-_DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 _NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
 #: Additional inputs of RT-DETR and its variants (Zhao et al. 2024) and of PaddleDetection: the size
 #: of the image, from its width and height. Boxes are then in pixels of the input.

@@ -14,11 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from cvdl.core.settings import Settings, setting
-from cvdl.datasets.detection_sample import (
-    DetectionData,
-    DetectionSample,
-    check_boxes,
-)
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.models.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import WINDOW
 from cvdl.evaluation.detection import report_on

@@ -16,11 +16,7 @@ from torchvision.transforms.v2 import functional
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
-from cvdl.datasets.detection_sample import (
-    DetectionData,
-    DetectionSample,
-    check_boxes,
-)
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
 from cvdl.evaluation.detection import report_on
 from cvdl.training.augment import jittered_colors

@@ -33,12 +33,7 @@ from cvdl.grasping.models.lenz2014.patches import (
     extract,
     mirrored,
 )
-from cvdl.grasping.models.lenz2014.pretraining import (
-    PretrainingConfig,
-    Report,
-    descend,
-    pretrain,
-)
+from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, Report, descend, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import Run, TrainingError
@@ -143,10 +138,7 @@ def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
 
 
 def train_network(
-    hidden: int,
-    data: LearningSet,
-    config: LenzTraining,
-    report: Report = lambda part, loss: None,
+    hidden: int, data: LearningSet, config: LenzTraining, report: Report = lambda part, loss: None
 ) -> GraspNetwork:
     """Pre-train and train the network of one stage.
 
