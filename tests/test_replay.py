@@ -143,7 +143,7 @@ def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
             assert [each.position.x, each.position.y, each.position.z] == grasp.position.tolist()
 
 
-def test_what_depth_says_of_detections_is_summed_up(bag, out, stage):
+def test_detections_refused_by_depth_are_summed_up(bag, out, stage):
     def marked(frame):
         scene = stage(frame)
         off = replace(scene.detections[0], off_support=True)
@@ -260,7 +260,7 @@ def test_sqlite_and_other_topics_go_through(tmp_path, frames, out, stage):
     ("topic", "focal_lengths", "warnings"),
     [("/rgb/image_rect_color", (45, 46), 0), ("/rgb/image_raw", (60, 61), 1)],
 )
-def test_pictures_whose_topic_says_that_they_are_rectified_are_seen_with_the_projection(
+def test_images_of_a_rectified_topic_use_the_projection_matrix(
     tmp_path, frame, out, scene, caplog, topic, focal_lengths, warnings
 ):
     """Not with the lens's own matrix; its distortion is no concern of theirs either."""
@@ -278,7 +278,7 @@ def test_pictures_whose_topic_says_that_they_are_rectified_are_seen_with_the_pro
     assert len(caplog.records) == warnings
 
 
-def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
+def test_diagnostics_contain_rate_latency_and_drops(tmp_path, frame, out, stage):
     """Once a second of the bag's time: 30 Hz for 2.5 s, every third frame without depth."""
     messages = []
     for i in range(75):

@@ -260,7 +260,7 @@ def with_stamps(numbers, stamp_of, topics=(COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO
 )
 @pytest.mark.parametrize("topics", [(COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC), (DEPTH_TOPIC,)])
 @pytest.mark.parametrize("count", [2, 3, 40])
-def test_stamps_that_tell_nothing(tmp_path, numbers, stage, caplog, stamp_of, topics, count):
+def test_useless_stamps(tmp_path, numbers, stage, caplog, stamp_of, topics, count):
     path = write(tmp_path / "in", with_stamps(numbers[:count], stamp_of, topics))
     summary = replay(path, tmp_path / "out", stage)
     assert (summary.frames, summary.dropped) == (count, {})

@@ -36,7 +36,7 @@ def run(*arguments: object, code: int = 0) -> str:
     return result.output
 
 
-def test_says_what_came_of_it_and_where_it_is(bag, tmp_path):
+def test_prints_a_summary_and_the_path(bag, tmp_path):
     out, pictures = tmp_path / "out", tmp_path / "pictures"
     text = run("replay", bag, "-o", out, "--pictures", pictures)
     assert "5 frames in" in text

@@ -233,7 +233,7 @@ def test_an_option_that_means_nothing_to_a_trainer_is_named(data, tmp_path, opti
 
 
 @pytest.mark.slow
-def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
+def test_an_earlier_run_is_kept_or_overwritten(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
     with pytest.raises(ValueError, match="already holds a run"):

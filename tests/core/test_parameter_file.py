@@ -108,7 +108,7 @@ def test_a_node_of_another_name_gets_other_sections(write):
 @pytest.mark.parametrize(
     "name", ["perception_node", "/perception/grasp_node", "/robot/perception/perception_node"]
 )
-def test_a_file_that_says_nothing_for_the_node_is_reported_once(write, caplog, name):
+def test_a_file_without_a_section_for_the_node_is_reported_once(write, caplog, name):
     path = write(f"{name}: {{ros__parameters: {{grasp.max_opening: 0.08}}}}")
     with caplog.at_level(logging.WARNING):
         assert load_config(path).grasp.max_opening == 0.1

@@ -234,7 +234,7 @@ def test_depth_as_a_plain_png():
 @pytest.mark.parametrize(
     "form", ["png", "mono16; png compressed ", "", "16UC1; jpeg compressed ", "PNG"]
 )
-def test_depth_as_a_png_of_16_bits_whatever_its_format_says(form):
+def test_depth_as_a_png_of_16_bits_of_any_format(form):
     message = compressed(encoded(".png", MILLIMETERS), form)
     assert image_kind(message, "/camera/depth/image/compressed") == "depth"
     assert image_size(message) == (8, 6)

@@ -291,7 +291,7 @@ def now(i):
     ],
 )
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_stamps_that_tell_nothing_are_named_by_topic(color, depth, said, infos, share):
+def test_useless_stamps_are_reported_by_topic(color, depth, said, infos, share):
     """However often camera_info comes, and though images are lost, too."""
     rng = np.random.default_rng(0)
     lost = rng.random((2, 150)) > share

@@ -76,7 +76,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
     assert "Traceback" not in said
 
 
-def test_what_cannot_run_says_why(live, tmp_path):
+def test_errors_are_one_line(live, tmp_path):
     weights = tmp_path / "none.safetensors"
     process = live("--set", "detector.enable=false", "--set", f"grasp.weights={weights}")
     said, _ = process.communicate(timeout=60)

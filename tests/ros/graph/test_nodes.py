@@ -125,9 +125,7 @@ def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
 @pytest.mark.parametrize(
     ("topic", "is_rectified"), [("/rgb/image_rect_color", True), ("/rgb/image_raw", False)]
 )
-def test_a_topic_that_says_rect_is_seen_with_the_projection(
-    start, wire, tabletop, topic, is_rectified
-):
+def test_a_rectified_topic_uses_the_projection_matrix(start, wire, tabletop, topic, is_rectified):
     class Remapped(SegmentationNode):
         def __init__(self, **kwargs):
             super().__init__(cli_args=["--ros-args", "-r", f"color:={topic}"], **kwargs)

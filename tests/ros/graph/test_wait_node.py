@@ -64,7 +64,7 @@ def test_a_missing_node_is_reported(managed):
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
 
 
-def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
+def test_it_prints_what_it_waits_for(managed, monkeypatch, capsys):
     monkeypatch.setattr(wait_node, "_WORD_S", 0.2)
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -135,7 +135,7 @@ def test_channels_last_in_bytes_and_a_batch_of_mixed_sizes(tmp_path):
     assert detector([]) == []
 
 
-def test_colors_go_in_as_the_layout_says(tmp_path):
+def test_colors_are_prepared_as_in_the_layout(tmp_path):
     """A model that gives the input's mean color as a box."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["color"], axes=[2, 3], keepdims=0),
@@ -213,7 +213,7 @@ def test_exports_of_one_package_in_several_layouts(tmp_path, output, description
     np.testing.assert_array_equal(found.labels, [1])
 
 
-def test_shapes_tell_the_layout(tmp_path):
+def test_the_layout_is_inferred_from_shapes(tmp_path):
     path = tmp_path / "model.onnx"
     (tmp_path / "model.yaml").write_text("classes: [cup, fork]\n")
     box, centered = [38, 27, 58, 37], [48, 32, 20, 10]

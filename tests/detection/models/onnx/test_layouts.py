@@ -87,7 +87,7 @@ def test_ssd_as_torchvision_gives_it():
     np.testing.assert_array_equal(found.labels, [0])
 
 
-def test_ssd_with_centers_raw_scores_and_names_that_tell_nothing():
+def test_ssd_with_centers_raw_scores_and_meaningless_names():
     outputs = {"a": [[[0.3, 0.4, 0.4, 0.4]]], "b": [[[0.0, 1.0]]]}
     found = decode(outputs, layout="ssd", box_format="cxcywh", activation="softmax")
     np.testing.assert_allclose(found.boxes, [[10, 10, 50, 30]], rtol=1e-6)
