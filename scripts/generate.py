@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel
 
 from cvdl.core.registry import Model, Registry
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, limits
 from cvdl.detection import DETECTORS
 from cvdl.grasping import GRASP_DETECTORS
 from cvdl.messages.topics import TOPICS
@@ -157,13 +157,8 @@ def _fields(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[
         text, schema = field.description or "", properties[key]
         if "enum" in schema:
             text += f" One of: {', '.join(map(str, schema['enum']))}."
-        bounds = _bounds(schema)
+        bounds = ", ".join(limits(schema))
         yield f"`{prefix}{key}`", "" if value in (None, "") else f"`{_yaml(value)}`", bounds, text
-
-
-def _bounds(schema: dict[str, Any]) -> str:
-    words = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
-    return ", ".join(f"{sign} {schema[word]:g}" for word, sign in words.items() if word in schema)
 
 
 def _markdown(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -20,6 +20,7 @@ from cvdl.datasets.image_folder import ImageFolder
 from cvdl.detection import load_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
+from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation import simulate_scene
 from cvdl.viz.pictures import contact_sheet, depth_picture, overlay
@@ -96,7 +97,9 @@ def main() -> None:
     write_sheet("tabletop", frames("tabletop_demo", TABLETOP), segments)
     write_sheet("osd", frames("osd", OSD), segments)
     named = [frame for folder, names in NAMED.items() for frame in frames(folder, names)]
-    write_sheet("detection", named + simulated, overlays(everything.without_grasps()))
+    write_sheet(
+        "detection", named + simulated, overlays(PerceptionConfig(grasp=GraspConfig(enable=False)))
+    )
     write_sheet("segnet", named + simulated, class_maps())
     write_simulated("simulation")
 

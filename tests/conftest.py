@@ -242,13 +242,15 @@ def resumes(tmp_path, interrupting):
     """A function that checks that an interrupted and resumed training gives the same weights."""
 
     def check(train, views, validation, settings):
-        part = tmp_path / "part"
-        whole = train(views, validation, settings, tmp_path / "whole")
-        with pytest.raises(KeyboardInterrupt):
-            train(views, interrupting(validation), settings, part)
-        resumed = train(views, validation, settings, part, resume=True)
         import torch
 
+        from cvdl.training.checkpoint import Run
+
+        part = tmp_path / "part"
+        whole = train(views, validation, settings, Run(tmp_path / "whole"))
+        with pytest.raises(KeyboardInterrupt):
+            train(views, interrupting(validation), settings, Run(part))
+        resumed = train(views, validation, settings, Run(part, resume=True))
         for name, tensor in whole.state_dict().items():
             torch.testing.assert_close(resumed.state_dict()[name], tensor, rtol=0, atol=0)
 

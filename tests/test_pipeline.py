@@ -58,9 +58,7 @@ def test_disabling_stages_keeps_the_other_settings():
     config = PerceptionConfig(
         segmentation={"max_range": 2}, detector={"min_score": 0.3}, grasp={"candidates": 7}
     )
-    without = config.without_grasps()
-    assert (without.detector, without.grasp.enable) == (config.detector, False)
-    alone = without.segmentation_only()
+    alone = config.segmentation_only()
     assert (alone.detector.enable, alone.grasp.enable) == (False, False)
     assert (alone.segmentation.max_range, alone.grasp.candidates) == (2, 7)
     assert alone.detector.min_score == 0.3
@@ -90,7 +88,8 @@ def detector(monkeypatch):
 
 
 def test_objects_are_named(plain, detector):
-    config = PerceptionConfig(detector={"detector": "hog", "device": "cpu"}).without_grasps()
+    detected = {"detector": "hog", "device": "cpu"}
+    config = PerceptionConfig(detector=detected, grasp={"enable": False})
     scene = Perception(config)(plain)
     assert detector == [("hog", "", "cpu")]
     assert list(scene.latency_ms) == ["segment", "detect"]
@@ -105,7 +104,7 @@ def test_objects_are_named(plain, detector):
 
 def test_a_frame_without_a_plane_still_has_detections(plain, detector):
     blind = replace(plain, depth=np.full_like(plain.depth, np.nan))
-    scene = Perception(PerceptionConfig().without_grasps())(blind)
+    scene = Perception(PerceptionConfig(grasp={"enable": False}))(blind)
     assert scene.plane is None
     assert [detection.label for detection in scene.detections] == [0, 0]
 

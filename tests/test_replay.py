@@ -29,7 +29,8 @@ from cvdl.core.errors import InputError
 from cvdl.core.scene import Scene
 from cvdl.datasets import ImageFolder
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import read_color, stamp_ns
+from cvdl.messages.images import read_color
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, ReplayOptions, replay
@@ -142,7 +143,7 @@ def test_grasps_come_back_from_the_bag(bag, out, stage, scene):
             assert [each.position.x, each.position.y, each.position.z] == grasp.position.tolist()
 
 
-def test_what_depth_says_of_detections_is_summed_up(bag, out, stage):
+def test_detections_refused_by_depth_are_summed_up(bag, out, stage):
     def marked(frame):
         scene = stage(frame)
         off = replace(scene.detections[0], off_support=True)
@@ -184,7 +185,7 @@ def test_names_of_classes_are_written_once_for_late_joiners_too(bag, out, stage)
     assert topic.qos == (LATCHED,)
 
 
-def test_without_a_detector_there_are_no_names_of_classes(bag, out, scene):
+def test_without_a_detector_there_are_no_class_names(bag, out, scene):
     replay(bag, out, lambda frame: replace(scene, detections=(), classes=()))
     assert decoded(out, f"{NAMESPACE}/detection/boxes")[0].detections == []
     assert LABEL_INFO not in raw(out)
@@ -259,7 +260,7 @@ def test_sqlite_and_other_topics_go_through(tmp_path, frames, out, stage):
     ("topic", "focal_lengths", "warnings"),
     [("/rgb/image_rect_color", (45, 46), 0), ("/rgb/image_raw", (60, 61), 1)],
 )
-def test_pictures_whose_topic_says_that_they_are_rectified_are_seen_with_the_projection(
+def test_images_of_a_rectified_topic_use_the_projection_matrix(
     tmp_path, frame, out, scene, caplog, topic, focal_lengths, warnings
 ):
     """Not with the lens's own matrix; its distortion is no concern of theirs either."""
@@ -277,7 +278,7 @@ def test_pictures_whose_topic_says_that_they_are_rectified_are_seen_with_the_pro
     assert len(caplog.records) == warnings
 
 
-def test_diagnostics_tell_rate_latency_and_drops(tmp_path, frame, out, stage):
+def test_diagnostics_contain_rate_latency_and_drops(tmp_path, frame, out, stage):
     """Once a second of the bag's time: 30 Hz for 2.5 s, every third frame without depth."""
     messages = []
     for i in range(75):
@@ -345,7 +346,7 @@ def broken(frame):
 
 
 @pytest.mark.parametrize("fault", range(6))
-def test_bad_frames_are_dropped_and_counted_and_said_once(
+def test_bad_frames_are_dropped_and_counted_and_reported_once(
     tmp_path, frames, out, stage, caplog, fault
 ):
     messages = []
@@ -363,7 +364,7 @@ def test_bad_frames_are_dropped_and_counted_and_said_once(
     assert len(raw(out)[LABELS]) == 4
 
 
-def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, frame, out, stage):
+def test_a_camera_without_focal_length_is_an_error_without_output(tmp_path, frame, out, stage):
     info = FACTORY.camera_info(frame)
     info.k[:] = info.p[:] = 0
     messages = {**messages_of(frame), CAMERA_INFO_TOPIC: info}
@@ -383,7 +384,7 @@ def test_a_camera_without_focal_length_leaves_nothing_and_says_why(tmp_path, fra
         (12, "too far, most of it beyond segmentation.max_range, 3 m"),
     ],
 )
-def test_frames_without_a_plane_are_counted_and_told_once(
+def test_frames_without_a_plane_are_counted_and_reported_once(
     tmp_path, frames, out, caplog, depth, cause
 ):
     messages = []
@@ -467,7 +468,7 @@ def test_up_is_the_z_axis_of_the_frame_named(tmp_path, frames, out, caplog):
     assert "segmentation.up" not in caplog.text
 
 
-def test_an_up_frame_that_is_not_connected_is_told_once(tmp_path, frames, out, caplog):
+def test_an_up_frame_that_is_not_connected_is_reported_once(tmp_path, frames, out, caplog):
     links = [("/tf_static", "base_link", "optical", optical())]
     seen, _ = ups_of(tmp_path, frames, out, links, {"up_frame": "bse_link"})
     assert seen == [None] * 3
@@ -572,7 +573,7 @@ def test_depth_whose_stamps_never_fit_is_named(tmp_path, frames, out, stage):
     assert replay(path, out, stage, ReplayOptions(slop_s=0.45, overwrite=True)).frames == 1
 
 
-def test_a_missing_topic_is_said_before_anything_is_written(tmp_path, frame, out, stage):
+def test_a_missing_topic_is_reported_before_anything_is_written(tmp_path, frame, out, stage):
     messages = messages_of(frame)
     messages.pop(CAMERA_INFO_TOPIC)
     path = write_messages(tmp_path / "in", [(t, frame.stamp_ns, m) for t, m in messages.items()])
@@ -594,7 +595,7 @@ def test_a_bag_that_was_cut_off_is_replayed_as_far_as_it_goes(tmp_path, frames, 
     assert "is read without its index" in caplog.text
 
 
-def test_doubts_are_said_once(tmp_path, frames, out, stage, caplog):
+def test_doubts_are_reported_once(tmp_path, frames, out, stage, caplog):
     messages = []
     for frame in frames(3):
         info = FACTORY.camera_info(frame)
@@ -710,7 +711,7 @@ def test_a_second_ctrl_c_does_not_wait(bag, out, scene, ctrl_c):
     assert (summary.interrupted, summary.frames) == (True, 0)
 
 
-def test_ctrl_c_in_compiled_code_is_one_too(bag, out, scene):
+def test_ctrl_c_in_compiled_code_is_an_interruption_too(bag, out, scene):
     """Python turns it into a SystemError there, of which it is the cause."""
     numbers = iter(range(5))
 
@@ -778,14 +779,14 @@ def test_rerun_recording(bag, out, tmp_path, stage):
         replay(bag, out, stage, replace(options, overwrite=False))
 
 
-def test_a_recording_that_cannot_be_begun_is_said(bag, out, stage):
+def test_a_recording_that_cannot_start_is_reported(bag, out, stage):
     pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
     with pytest.raises(OSError, match="/dev/full"):
         replay(bag, out, stage, ReplayOptions(rerun=Path("/dev/full"), overwrite=True))
     assert not out.exists()
 
 
-def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage, monkeypatch):
+def test_a_recording_that_cannot_be_completed_is_reported(bag, out, tmp_path, stage, monkeypatch):
     rerun = pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
 
     def fail(self):
@@ -797,7 +798,7 @@ def test_a_recording_that_cannot_be_completed_is_said(bag, out, tmp_path, stage,
     assert len(raw(out)[LABELS]) == 5
 
 
-def test_rerun_that_is_not_installed_is_said(bag, out, tmp_path, stage, monkeypatch):
+def test_rerun_that_is_not_installed_is_reported(bag, out, tmp_path, stage, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(InputError, match=r"a recording needs rerun: pip install '\.\[rerun\]'"):
         replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "recording.rrd"))

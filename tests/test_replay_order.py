@@ -208,7 +208,10 @@ def test_depth_that_is_missing_for_seconds_is_counted_once(tmp_path, numbers, st
     with BagWriter(tmp_path / "in") as bag:
         for topic, received_ns, message in messages:
             bag.write(topic, received_ns, message)
-        bag.copy(bag._topics[DEPTH_TOPIC], messages[40][1], b"\0\1\0\0junk")
+        some = write(tmp_path / "depth", [(DEPTH_TOPIC, 0, numbers[0][DEPTH_TOPIC])])
+        with BagReader(some) as reader:
+            (topic,) = reader.topics
+        bag.copy(topic, messages[40][1], b"\0\1\0\0junk")
     summary = replay(tmp_path / "in", tmp_path / "out", stage)
     assert summary.frames == 30
     assert summary.dropped == {"color without depth": 120, "undecodable message": 1}
@@ -257,7 +260,7 @@ def with_stamps(numbers, stamp_of, topics=(COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO
 )
 @pytest.mark.parametrize("topics", [(COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC), (DEPTH_TOPIC,)])
 @pytest.mark.parametrize("count", [2, 3, 40])
-def test_stamps_that_tell_nothing(tmp_path, numbers, stage, caplog, stamp_of, topics, count):
+def test_useless_stamps(tmp_path, numbers, stage, caplog, stamp_of, topics, count):
     path = write(tmp_path / "in", with_stamps(numbers[:count], stamp_of, topics))
     summary = replay(path, tmp_path / "out", stage)
     assert (summary.frames, summary.dropped) == (count, {})
@@ -272,7 +275,7 @@ def test_stamps_that_tell_nothing(tmp_path, numbers, stage, caplog, stamp_of, to
 
 
 @pytest.mark.parametrize(("last", "lost"), [(20, 118), (60, 38)])
-def test_stamps_that_stop_on_the_way_are_told(tmp_path, numbers, stage, caplog, last, lost):
+def test_stamps_that_stop_on_the_way_are_reported(tmp_path, numbers, stage, caplog, last, lost):
     newest = stamp_ns(numbers[last][COLOR_TOPIC])
     path = write(tmp_path / "in", with_stamps(numbers[:80], partial(min, newest)))
     summary = replay(path, tmp_path / "out", stage)

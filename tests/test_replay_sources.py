@@ -81,7 +81,7 @@ def test_depth_of_another_camera_is_registered(tmp_path, frames, seen, caplog, t
     assert caplog.records == []
 
 
-def test_without_a_transform_the_cause_is_told(tmp_path, frame, seen):
+def test_without_a_transform_the_cause_is_reported(tmp_path, frame, seen):
     with BagWriter(tmp_path / "in") as bag:
         for topic, message in unregistered(frame)[0].items():
             bag.write(topic, frame.stamp_ns, message)
@@ -110,7 +110,7 @@ def test_point_clouds_are_replayed(tmp_path, frames, seen, cloud_of, caplog, has
     assert "x y z rgb 64x48  <- color and depth" in text
 
 
-def test_a_cloud_without_rows_is_told(tmp_path, frame, seen, cloud_of):
+def test_a_cloud_without_rows_is_reported(tmp_path, frame, seen, cloud_of):
     message = replace(cloud_of(frame), height=1, width=64 * 48)
     with BagWriter(tmp_path / "in") as bag:
         bag.write("/points", frame.stamp_ns, message)

@@ -10,7 +10,7 @@ import pytest
 from cvdl.bags import message_type
 from cvdl.core.scene import Scene
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError
+from cvdl.messages.images import MessageError
 from cvdl.messages.segments import read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match

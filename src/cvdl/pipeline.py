@@ -38,14 +38,11 @@ class PerceptionConfig(Settings):
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
     grasp: GraspConfig = Field(default_factory=GraspConfig)
 
-    def without_grasps(self) -> PerceptionConfig:
-        """Return a copy with the grasp stage disabled."""
-        return self.model_copy(update={"grasp": self.grasp.model_copy(update={"enable": False})})
-
     def segmentation_only(self) -> PerceptionConfig:
         """Return a copy with detection and grasps disabled."""
-        disabled = self.detector.model_copy(update={"enable": False})
-        return self.without_grasps().model_copy(update={"detector": disabled})
+        others = {"detector": self.detector, "grasp": self.grasp}
+        disabled = {key: part.model_copy(update={"enable": False}) for key, part in others.items()}
+        return self.model_copy(update=disabled)
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> PerceptionConfig:

@@ -31,7 +31,8 @@ from cvdl.bags import (
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.core.scene import Scene
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError, stamp_ns
+from cvdl.messages.images import MessageError
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import DEFAULT_SLOP_S, Match
 from cvdl.messages.topics import DIAGNOSTICS_TOPIC, LABEL_INFO_TOPIC, REPORTER, TOPICS, Results

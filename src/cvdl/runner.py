@@ -20,7 +20,8 @@ from cvdl.core.scene import Scene, Segmentation
 from cvdl.core.tally import Tally, summary_of, timed
 from cvdl.messages.depth_registration import NotRegisteredYetError
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError, stamp_ns
+from cvdl.messages.images import MessageError
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.segments import read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match

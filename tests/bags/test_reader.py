@@ -17,8 +17,9 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from cvdl.bags import BagError, BagReader, message_type
 from cvdl.bags.typestore import new_typestore, typestore
+from cvdl.messages.camera_info import read_camera
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError, read_camera, read_color, read_depth
+from cvdl.messages.images import MessageError, read_color, read_depth
 from helpers.bags import write_rosbag2
 
 IMAGE = "sensor_msgs/msg/Image"

@@ -13,7 +13,9 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags import BagReader, find_topics
 from cvdl.core.camera import Camera
 from cvdl.depth.registration import register
-from cvdl.messages.reading import read_camera, read_color, read_depth, stamp_ns
+from cvdl.messages.camera_info import read_camera
+from cvdl.messages.images import read_color, read_depth
+from cvdl.messages.reading import stamp_ns
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.replay import replay
 

@@ -11,7 +11,8 @@ from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
 from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import read_color, read_depth, stamp_ns
+from cvdl.messages.images import read_color, read_depth
+from cvdl.messages.reading import stamp_ns
 from helpers.cli import run_command
 from helpers.paths import DATA
 
@@ -34,6 +35,7 @@ def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):
         bag.write("/only", 0, MessageFactory(message_type).color(frame))
     text = run_command("info", tmp_path / "bag")
     assert "/only" in text
+    assert "A replay fails: " in text
     assert "there is no depth topic in it" in text
     assert not text.rstrip().endswith("Its topics:")
     assert "<-" not in text
@@ -96,7 +98,7 @@ def test_a_bag_of_an_image_folder_holds_its_frames(tmp_path, image_folder):
     run_command("bag", "from-images", image_folder, tmp_path / "bag", "--overwrite")
 
 
-def test_of_a_folder_that_cannot_be_read_to_its_end_there_is_no_bag(tmp_path):
+def test_a_folder_that_cannot_be_read_completely_leaves_no_bag(tmp_path):
     run_command("simulate", tmp_path / "images", "--scenes", 2, "--format", "images")
     (tmp_path / "images" / "scene000001" / "color.png").write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"scene000001/color\.png"):

@@ -74,7 +74,7 @@ def test_right_classes_are_counted(out: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("quick_detector")
 @pytest.mark.slow
-def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -> None:
+def test_command_replaces_an_earlier_demo_and_prints_the_paths(out: Path) -> None:
     outcome = CliRunner().invoke(app, ["demo", str(out), "--scenes", str(SCENES)])
     assert outcome.exit_code == 0, outcome.output
     assert "objects with F > 0.75: right class" in outcome.output
@@ -87,7 +87,7 @@ def test_command_replaces_an_earlier_demo_and_says_where_things_are(out: Path) -
 
 
 @pytest.mark.usefixtures("quick_detector")
-def test_demo_keeps_off_what_is_not_its_own(tmp_path: Path) -> None:
+def test_demo_does_not_replace_other_files(tmp_path: Path) -> None:
     (tmp_path / "scenes").mkdir()
     (tmp_path / "scenes" / "thesis.txt").write_text("years of work")
     with pytest.raises(BagError, match=r"scenes: it holds thesis\.txt"):

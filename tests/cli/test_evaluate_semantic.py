@@ -79,13 +79,13 @@ def test_classes_are_matched_by_name(data, tmp_path):
     assert json.loads(file.read_text())["classes"]["can"]["accuracy"] == 1
 
 
-def test_classes_that_the_weights_do_not_know_are_told(data, tmp_path):
+def test_classes_that_the_weights_do_not_know_are_reported(data, tmp_path):
     other = weights(tmp_path / "w.safetensors", ("can", "bowl"))
     with pytest.raises(InputError, match="do not know mug; they know can, bowl"):
         run("--data", data, "--weights", other)
 
 
-def test_nothing_labeled_is_told(data, tmp_path):
+def test_nothing_labeled_is_reported(data, tmp_path):
     file = data / "annotations.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
     known = weights(tmp_path / "w.safetensors", CLASSES)
@@ -93,7 +93,7 @@ def test_nothing_labeled_is_told(data, tmp_path):
         run("--data", data, "--weights", known, "--sheet", tmp_path / "s.png")
 
 
-def test_boxes_without_masks_are_told(data, tmp_path):
+def test_boxes_without_masks_are_reported(data, tmp_path):
     file = data / "annotations.json"
     content = json.loads(file.read_text())
     for annotation in content["annotations"]:

@@ -49,7 +49,7 @@ def made(monkeypatch):
         ("vision_msgs", [], "the messages of vision_msgs are missing"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(ros, made, monkeypatch, lacks, options, words):
+def test_what_is_missing_is_reported_in_one_line(ros, made, monkeypatch, lacks, options, words):
     names = "rclpy", "vision_msgs"
     ros(has=tuple(name for name in names if name != lacks), lacks=(lacks,))
     message = error_of(monkeypatch, "live", *options)
@@ -71,7 +71,7 @@ def test_set_up_generates_the_messages_that_are_missing(ros, made, lacks):
     assert made == [1]
 
 
-def test_set_up_leaves_messages_alone_where_they_are(ros, made):
+def test_setup_keeps_existing_messages(ros, made):
     ros(has=("rclpy", "vision_msgs", "tf2_msgs"), lacks=())
     result = CliRunner().invoke(app, ["live", "--setup"])
     assert (result.exit_code, result.stdout) == (0, "all messages already exist\n")

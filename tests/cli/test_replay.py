@@ -36,7 +36,7 @@ def run(*arguments: object, code: int = 0) -> str:
     return result.output
 
 
-def test_says_what_came_of_it_and_where_it_is(bag, tmp_path):
+def test_prints_a_summary_and_the_path(bag, tmp_path):
     out, pictures = tmp_path / "out", tmp_path / "pictures"
     text = run("replay", bag, "-o", out, "--pictures", pictures)
     assert "5 frames in" in text
@@ -122,7 +122,7 @@ def test_of_two_cameras_the_one_that_is_named_is_replayed(tmp_path, frame):
         assert {m.header.frame_id for m in found if hasattr(m, "header")} == {name}
 
 
-def test_an_unknown_topic_is_said(bag, tmp_path):
+def test_an_unknown_topic_is_reported(bag, tmp_path):
     with pytest.raises(BagError, match="there is no topic /x"):
         run("replay", bag, "-o", tmp_path / "out", "--depth-topic", "/x")
 

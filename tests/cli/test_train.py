@@ -80,9 +80,9 @@ class TinyTask:
         return {"score": -float(np.mean(errors))}
 
 
-def train_tiny(train, validation, settings, out, resume=False, console=None):
+def train_tiny(train, validation, settings, run):
     task = TinyTask(train, validation, settings)
-    fit(task, settings.training, out, resume, console)
+    fit(task, settings.training, run)
     return task.model
 
 
@@ -228,7 +228,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
+def test_an_earlier_run_is_kept_or_overwritten(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
     with pytest.raises(ValueError, match="already holds a run"):

@@ -62,7 +62,7 @@ def test_one_split(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_says_with_which_settings_the_weights_are_used(data, tmp_path):
+def test_it_prints_the_settings_that_use_the_weights(data, tmp_path):
     out = tmp_path / "run"
     text = run("--data", data, "--out", out, "--test", 0, *QUICK)
     told = text.partition("to use it: cvdl replay BAG -o OUT --set ")[2].split()
@@ -109,6 +109,6 @@ def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_bad_settings_are_said(data, tmp_path):
+def test_bad_settings_are_reported(data, tmp_path):
     with pytest.raises(InputError, match="crop is 20: accepted: integer >= 64"):
         run("--data", data, "--out", tmp_path / "run", "--set", "crop=20")

@@ -82,9 +82,9 @@ class TinyTask:
         return {"score": 0.0}
 
 
-def train_tiny(train, validation, settings, out, resume=False, console=None):
+def train_tiny(train, validation, settings, run):
     task = TinyTask(train, settings)
-    fit(task, settings.training, out, resume, console)
+    fit(task, settings.training, run)
     return task.model
 
 
@@ -196,7 +196,7 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_on_another_device(data, tmp_path):
+def test_a_run_can_be_resumed_on_another_device(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
     run(*args, "--resume", "--device", "cpu")
@@ -233,7 +233,7 @@ def test_an_option_that_means_nothing_to_a_trainer_is_named(data, tmp_path, opti
 
 
 @pytest.mark.slow
-def test_an_earlier_run_is_kept_or_replaced_as_told(data, tmp_path):
+def test_an_earlier_run_is_kept_or_overwritten(data, tmp_path):
     args = ["--data", data, "--out", tmp_path / "run", "--test", 0.2, "--epochs", 1]
     run(*args)
     with pytest.raises(ValueError, match="already holds a run"):
@@ -261,7 +261,7 @@ def test_bad_input_is_an_error_in_one_line(args, words, data, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", DETECTION.trainable)
-def test_every_trainer_is_there(name):
+def test_every_trainer_can_be_loaded(name):
     trainer = DETECTION.trainer(name)
     assert trainer.settings()
     assert callable(trainer.train)

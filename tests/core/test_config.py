@@ -26,7 +26,7 @@ def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
     assert config.segmentation.min_height == PerceptionConfig().segmentation.min_height
 
 
-def test_a_parameter_file_of_ros_serves_too(tmp_path):
+def test_a_ros_parameter_file_is_accepted(tmp_path):
     text = """
 /**:
   ros__parameters:
@@ -89,7 +89,7 @@ def test_bad_overrides(override, words):
         load_config(None, [override])
 
 
-def test_every_problem_is_told_at_once():
+def test_every_problem_is_reported_at_once():
     with pytest.raises(ConfigError, match=r"max_range is 50.*; unknown key segmentation\.a;"):
         load_config(None, ["segmentation.max_range=50", "segmentation.a=1"])
 

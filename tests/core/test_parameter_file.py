@@ -48,7 +48,7 @@ def test_a_file_without_sections_is_no_parameter_file(text):
     assert sections(text) == {}
 
 
-def test_anchors_serve_although_ros_takes_none():
+def test_anchors_are_accepted_although_ros_rejects_them():
     text = "x: &x {a: 1, b: 2}\n/**: {ros__parameters: {<<: *x, b: 3}}"
     assert sections(text) == {"/**": {"a": 1, "b": 3}}
     with pytest.raises(yaml.YAMLError):
@@ -108,7 +108,7 @@ def test_a_node_of_another_name_gets_other_sections(write):
 @pytest.mark.parametrize(
     "name", ["perception_node", "/perception/grasp_node", "/robot/perception/perception_node"]
 )
-def test_a_file_that_says_nothing_for_the_node_is_told_once(write, caplog, name):
+def test_a_file_without_a_section_for_the_node_is_reported_once(write, caplog, name):
     path = write(f"{name}: {{ros__parameters: {{grasp.max_opening: 0.08}}}}")
     with caplog.at_level(logging.WARNING):
         assert load_config(path).grasp.max_opening == 0.1
@@ -157,7 +157,7 @@ def test_settings_beside_the_sections_are_refused(write):
 @pytest.mark.parametrize(
     "name", ["/**/grasp_node", "/perception/segmentation_node", "perception_node"]
 )
-def test_sections_that_look_like_the_nodes_are_told(write, caplog, name):
+def test_sections_that_look_like_the_nodes_are_reported(write, caplog, name):
     text = f"/**: {{ros__parameters: {{}}}}\n{name}: {{ros__parameters: {{grasp.candidates: 9}}}}"
     with caplog.at_level(logging.WARNING):
         assert load_config(write(text)).grasp.candidates == 64

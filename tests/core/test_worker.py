@@ -33,7 +33,7 @@ def test_the_newest_wins_and_the_others_are_counted():
     worker.stop()
 
 
-def test_clearing_lets_go_of_what_waits_and_tells_when_it_takes_too_long():
+def test_clearing_drops_waiting_jobs_and_returns_whether_it_was_in_time():
     done = []
     begun, go_on = threading.Event(), threading.Event()
 

@@ -93,7 +93,7 @@ def test_registration_to_the_same_camera_changes_nothing():
     np.testing.assert_array_equal(register(depth, camera, camera, np.eye(4)), depth)
 
 
-def test_a_camera_that_looks_the_other_way_gives_no_depth():
+def test_a_camera_facing_the_other_way_gives_no_depth():
     away = np.diag([-1.0, 1, -1, 1])
     depth = np.full((120, 160), 1, np.float32)
     assert np.isnan(register(depth, DEPTH_CAMERA, DEPTH_CAMERA, away)).all()

@@ -13,7 +13,9 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.depth.registration import register
 from cvdl.messages.depth_registration import DepthRegistration, is_named_registered
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import MessageError, doubts, read_frame
+from cvdl.messages.images import MessageError
+from cvdl.messages.reading import doubts, read_frame
+from cvdl.messages.sync import Match
 from cvdl.messages.transform_tree import TransformTree
 
 FACTORY = MessageFactory(message_type)
@@ -56,11 +58,11 @@ def registration(camera_info=None, transforms=None, topic="/cam/depth/image", **
 
 
 @pytest.mark.parametrize("is_same_size", [True, False])
-def test_depth_in_another_frame_is_registered_and_said_once(frame, color, info, is_same_size):
+def test_depth_in_another_frame_is_registered_and_reported_once(frame, color, info, is_same_size):
     camera = frame.camera if is_same_size else SMALL
     depth, depth_info = depth_message(camera)
     registered = registration(depth_info)
-    read = read_frame(color, depth, info, registration=registered)
+    read = read_frame(Match(color, depth, info), registration=registered)
     ones = np.ones((camera.height, camera.width), np.float32)
     expected = register(ones, camera, frame.camera, BESIDE)
     np.testing.assert_array_equal(read.depth, expected)
@@ -68,13 +70,13 @@ def test_depth_in_another_frame_is_registered_and_said_once(frame, color, info, 
     assert (read.camera, read.frame_id) == (frame.camera, "optical")
     for words in ("/cam/depth/image is registered", "'depth' to 'optical'", "/depth/camera_info"):
         assert words in registered.note
-    assert list(doubts(color, depth, info, registration=registered)) == []
+    assert list(doubts(Match(color, depth, info), registration=registered)) == []
 
 
 def test_another_camera_in_the_same_frame_is_registered(frame, color, info):
     depth, depth_info = depth_message(SMALL, "/optical")  # as ROS 1 wrote it
     registered = registration(depth_info)
-    read = read_frame(color, depth, info, registration=registered)
+    read = read_frame(Match(color, depth, info), registration=registered)
     assert read.depth.shape == (48, 64)
     assert "the same frame" in registered.note
 
@@ -100,10 +102,10 @@ def test_depth_that_is_registered_is_left_as_it_is(
         depth_info.header.frame_id = "depth"
         depth_info.k[0] *= 2
     registered = registration(depth_info if has_info else None, tree(matrix), topic)
-    read = read_frame(color, depth, info, registration=registered)
+    read = read_frame(Match(color, depth, info), registration=registered)
     np.testing.assert_array_equal(read.depth, 1)
     assert registered.note == ""
-    assert list(doubts(color, depth, info, registration=registered)) == []
+    assert list(doubts(Match(color, depth, info), registration=registered)) == []
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,9 @@ def test_what_is_missing_is_named(frame, color, info, lacks, missing):
         TransformTree() if lacks.startswith("tf") else None,
         tf_problem="no tf2_msgs here" if lacks == "tf2" else "",
     )
-    read = read_frame(color, depth, info, registration=registered)
+    read = read_frame(Match(color, depth, info), registration=registered)
     np.testing.assert_array_equal(read.depth, 1)  # as it is, with a doubt
-    ((cause, sentence),) = doubts(color, depth, info, registration=registered)
+    ((cause, sentence),) = doubts(Match(color, depth, info), registration=registered)
     assert cause == "frame ids differ"
     assert re.search(
         f"color is in frame 'optical', depth in 'depth': .* registration lacks {missing}", sentence
@@ -149,16 +151,16 @@ def test_what_is_missing_is_named(frame, color, info, lacks, missing):
     with pytest.raises(
         MessageError, match=r"sizes differ: color 64x48, depth 32x24; .*registration lacks "
     ):
-        read_frame(color, small, info, registration=registered)
+        read_frame(Match(color, small, info), registration=registered)
 
 
-def test_frames_are_refused_while_the_missing_may_still_come(frame, color, info):
+def test_frames_are_refused_while_a_transform_may_still_arrive(frame, color, info):
     depth, depth_info = depth_message(frame.camera)
     waiting = registration(settling_s=60)
     with pytest.raises(MessageError, match="depth is not registered yet: waiting for the camera_i"):
-        read_frame(color, depth, info, registration=waiting)
+        read_frame(Match(color, depth, info), registration=waiting)
     waiting.camera_info = depth_info
-    assert np.isnan(read_frame(color, depth, info, registration=waiting).depth).any()
+    assert np.isnan(read_frame(Match(color, depth, info), registration=waiting).depth).any()
     # Nothing to wait for.
     hopeless = registration(depth_info, TransformTree(), tf_problem="no tf2_msgs", settling_s=60)
-    read_frame(color, depth, info, registration=hopeless)
+    read_frame(Match(color, depth, info), registration=hopeless)

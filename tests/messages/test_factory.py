@@ -16,6 +16,7 @@ from cvdl.core.scene import Scene
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.sync import Match
 from cvdl.messages.topics import SCENE_TOPICS, TOPICS, Results, scene_messages
 from cvdl.ros import interfaces
 
@@ -31,7 +32,7 @@ def built(topic, factory, frame, scene):
 
 
 def test_a_frame_comes_back_from_its_messages(factory, frame):
-    back = read_frame(factory.color(frame), factory.depth(frame), factory.camera_info(frame))
+    back = read_frame(Match(factory.color(frame), factory.depth(frame), factory.camera_info(frame)))
     np.testing.assert_array_equal(back.color, frame.color)
     np.testing.assert_array_equal(back.depth, frame.depth)
     assert (back.camera, back.stamp_ns, back.frame_id) == (
@@ -250,7 +251,7 @@ def test_diagnostics(factory):
     assert status.level == status.WARN
 
 
-def test_classes_of_ros_get_arrays_that_they_take_without_checking(frame):
+def test_messages_of_ros_get_arrays_that_need_no_checking(frame):
     """rclpy's classes are told by their method; sequences must come as array.array."""
 
     def types(name):
@@ -269,7 +270,7 @@ def test_classes_of_ros_get_arrays_that_they_take_without_checking(frame):
     assert isinstance(info.d, array.array)
     assert info.d.typecode == "d"
     assert info.k.dtype == np.float64
-    back = read_frame(color, factory.depth(frame), info)
+    back = read_frame(Match(color, factory.depth(frame), info))
     np.testing.assert_array_equal(back.depth, frame.depth)
 
 

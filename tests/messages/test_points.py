@@ -9,8 +9,9 @@ import pytest
 
 from cvdl.bags import message_type
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.images import MessageError
 from cvdl.messages.points import images_of, points_description, source_fault
-from cvdl.messages.reading import MessageError, read_frame
+from cvdl.messages.reading import read_frame
 
 FACTORY = MessageFactory(message_type)
 
@@ -29,7 +30,7 @@ def test_a_cloud_gives_the_frame_that_it_was_made_of(frame, layout, has_info, cl
     info = FACTORY.camera_info(frame) if has_info else None
     message = cloud_of(frame, **layout)
     assert not source_fault(message)
-    read = read_frame(*images_of(message, info), is_rectified=True)
+    read = read_frame(images_of(message, info), is_rectified=True)
     np.testing.assert_array_equal(read.color, frame.color)
     np.testing.assert_array_equal(read.depth, frame.depth)
     assert (read.stamp_ns, read.frame_id) == (frame.stamp_ns, "optical")
@@ -43,7 +44,7 @@ def test_a_camera_info_that_does_not_fit_the_points_is_not_used(frame, cloud_of)
     info = FACTORY.camera_info(frame)
     info.k[:] *= 2
     info.p[:] *= 2
-    _, _, found = images_of(cloud_of(frame), info)
+    found = images_of(cloud_of(frame), info).camera_info
     assert found.k[0] == pytest.approx(60, abs=1e-3)
 
 
@@ -53,7 +54,7 @@ def test_a_cloud_of_a_part_of_the_camera(frame, cloud_of):
     info.width, info.height = 128, 96
     info.k[:6], info.p[:7] = info.k[:6] * 2, info.p[:7] * 2
     info.k[2], info.k[5] = info.p[2], info.p[6] = 63.5, 47.5
-    _, _, found = images_of(cloud_of(frame), info)
+    found = images_of(cloud_of(frame), info).camera_info
     assert (found.k[0], found.k[2]) == (60.0, 31.5)
 
 
@@ -105,5 +106,5 @@ def test_a_cloud_with_nothing_in_it(frame, cloud_of):
     message.data = np.zeros_like(message.data)
     with pytest.raises(MessageError, match="cloud without points: 0 points are too few"):
         images_of(message)
-    read = read_frame(*images_of(message, FACTORY.camera_info(frame)), is_rectified=True)
+    read = read_frame(images_of(message, FACTORY.camera_info(frame)), is_rectified=True)
     assert np.isnan(read.depth).all()

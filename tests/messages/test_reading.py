@@ -15,18 +15,11 @@ from hypothesis import strategies as st
 from cvdl.bags.typestore import message_type
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
+from cvdl.messages.camera_info import is_rectified, read_camera
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.reading import (
-    MessageError,
-    doubts,
-    image_kind,
-    image_size,
-    is_rectified,
-    read_camera,
-    read_color,
-    read_depth,
-    read_frame,
-)
+from cvdl.messages.images import MessageError, image_kind, image_size, read_color, read_depth
+from cvdl.messages.reading import doubts, read_frame
+from cvdl.messages.sync import Match
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 MILLIMETERS = np.random.default_rng(2).integers(1, 65536, (6, 8)).astype(np.uint16)
@@ -186,7 +179,7 @@ def test_color_in_two_planes(encoding, chroma):
 
 
 @pytest.mark.parametrize("form", ["h264", "bgr8; hevc; ffmpeg", ""])
-def test_a_video_stream_is_told_as_such(form):
+def test_a_video_stream_is_reported(form):
     with pytest.raises(MessageError, match=r"video stream: format .*accepted: JPEG or PNG"):
         read_color(compressed(b"\0\0\0\1\x67" + bytes(99), form))
 
@@ -241,7 +234,7 @@ def test_depth_as_a_plain_png():
 @pytest.mark.parametrize(
     "form", ["png", "mono16; png compressed ", "", "16UC1; jpeg compressed ", "PNG"]
 )
-def test_depth_as_a_png_of_16_bits_whatever_its_format_says(form):
+def test_depth_as_a_png_of_16_bits_of_any_format(form):
     message = compressed(encoded(".png", MILLIMETERS), form)
     assert image_kind(message, "/camera/depth/image/compressed") == "depth"
     assert image_size(message) == (8, 6)
@@ -480,9 +473,9 @@ def test_rectified_pictures_have_the_intrinsics_of_the_projection():
     assert read_camera(camera_info(), is_rectified=True) == Camera(8, 6, 50.0, 51.0, 3.5, 2.5)
     color = image(RGB, "rgb8")
     depth = image(MILLIMETERS, "16UC1")
-    assert read_frame(color, depth, info, is_rectified=True).camera.fx == 45
-    assert [cause for cause, _ in doubts(color, depth, info)] == ["distortion"]
-    assert list(doubts(color, depth, info, is_rectified=True)) == []
+    assert read_frame(Match(color, depth, info), is_rectified=True).camera.fx == 45
+    assert [cause for cause, _ in doubts(Match(color, depth, info))] == ["distortion"]
+    assert list(doubts(Match(color, depth, info), is_rectified=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -502,7 +495,7 @@ def test_a_camera_that_is_not_calibrated(info, found):
 def test_frame_takes_stamp_and_frame_id_from_color():
     depth = image(MILLIMETERS, "16UC1")
     depth.header = header("depth")
-    frame = read_frame(image(RGB, "rgb8"), depth, camera_info())
+    frame = read_frame(Match(image(RGB, "rgb8"), depth, camera_info()))
     assert (frame.stamp_ns, frame.frame_id) == (3_000_000_007, "optical")
     assert frame.camera == read_camera(camera_info())
 
@@ -517,7 +510,7 @@ def test_frame_takes_stamp_and_frame_id_from_color():
 )
 def test_sizes_that_differ_are_named(color, depth, info, found):
     with pytest.raises(MessageError, match=f"sizes differ: {found}"):
-        read_frame(image(color, "rgb8"), image(depth, "16UC1"), info)
+        read_frame(Match(image(color, "rgb8"), image(depth, "16UC1"), info))
 
 
 def test_binning_and_a_region_of_interest():
@@ -529,7 +522,7 @@ def test_binning_and_a_region_of_interest():
     x, y = (2.5 - 3.5) / 50, (1 - 2.5) / 51
     np.testing.assert_allclose(camera.project(np.array([x, y, 1])), [0, 0], atol=1e-9)
     assert read_camera(info, size=(2, 2)) == camera
-    frame = read_frame(image(RGB[:2, :2], "rgb8"), image(MILLIMETERS[:2, :2], "16UC1"), info)
+    frame = read_frame(Match(image(RGB[:2, :2], "rgb8"), image(MILLIMETERS[:2, :2], "16UC1"), info))
     assert frame.camera == camera
     region = read_camera(camera_info(roi=(2, 1, 4, 3)), size=(4, 3))
     assert region == Camera(4, 3, 50.0, 51.0, 1.5, 1.5)
@@ -542,12 +535,12 @@ def test_binning_and_a_region_of_interest():
 def test_the_camera_info_of_another_resolution_is_scaled_with_a_doubt():
     info = camera_info(16, 12)
     color, depth = image(RGB, "rgb8"), image(MILLIMETERS, "16UC1")
-    frame = read_frame(color, depth, info)
+    frame = read_frame(Match(color, depth, info))
     assert frame.camera == Camera(8, 6, 25.0, 25.5, 1.5, 1.0)
-    ((cause, sentence),) = doubts(color, depth, info, size=(8, 6))
+    ((cause, sentence),) = doubts(Match(color, depth, info), size=(8, 6))
     assert cause == "camera_info scaled"
     assert "16x12, the images are 8x6" in sentence
-    assert list(doubts(color, depth, camera_info(), size=(8, 6))) == []
+    assert list(doubts(Match(color, depth, camera_info()), size=(8, 6))) == []
 
 
 @pytest.mark.parametrize("nothing", [0.0, float("nan")])
@@ -572,8 +565,8 @@ def test_intrinsics_in_the_projection_alone(nothing):
         (np.full((16, 16), np.nan, np.float32), "32FC1", ""),
     ],
 )
-def test_depth_in_another_unit_is_told(raw, encoding, words):
-    found = dict(doubts(image(RGB, "rgb8"), image(raw, encoding), camera_info()))
+def test_depth_in_another_unit_is_reported(raw, encoding, words):
+    found = dict(doubts(Match(image(RGB, "rgb8"), image(raw, encoding), camera_info())))
     assert list(found) == (["unit of depth"] if words else [])
     if words:
         assert re.search(words, found["unit of depth"])
@@ -581,9 +574,11 @@ def test_depth_in_another_unit_is_told(raw, encoding, words):
 
 def test_doubts():
     color, depth = image(RGB, "rgb8"), image(MILLIMETERS, "16UC1")
-    assert list(doubts(color, depth, camera_info(d=[0, 0, 0]))) == []
-    ((cause, sentence),) = doubts(color, depth, camera_info(d=[0.1, -0.2]))
+    assert list(doubts(Match(color, depth, camera_info(d=[0, 0, 0])))) == []
+    ((cause, sentence),) = doubts(Match(color, depth, camera_info(d=[0.1, -0.2])))
     assert cause == "distortion"
     assert "(0.1, -0.2), which are ignored" in sentence
     depth.header = header("depth")
-    assert [cause for cause, _ in doubts(color, depth, camera_info())] == ["frame ids differ"]
+    assert [cause for cause, _ in doubts(Match(color, depth, camera_info()))] == [
+        "frame ids differ"
+    ]

@@ -67,7 +67,7 @@ def test_a_pair_waits_only_while_a_better_one_may_come():
     assert counts == [0, 0, 1, 1, 0, 1]
 
 
-def test_two_odd_stamps_do_not_make_all_later_pairs_wait():
+def test_two_odd_stamps_do_not_delay_later_pairs():
     sync = RgbdSync()
     sync.add_camera_info("info")
     sync.add_color(0, "odd")
@@ -112,7 +112,7 @@ def test_slop_is_the_limit():
     assert sync.dropped == {"color without depth": 1, "depth without color": 1}
 
 
-def test_camera_info_that_comes_late_and_the_latest_is_used():
+def test_late_camera_info_is_used_and_the_latest():
     sync = RgbdSync()
     assert sync.add_color(0, "c0") == sync.add_depth(0, "d0") == []
     (match,) = sync.add_camera_info("first")
@@ -240,7 +240,7 @@ def test_with_common_stamps_exactly_the_common_ones_match(kept, rate, c_delay, d
 
 
 @given(st.lists(st.tuples(st.sampled_from("cd"), st.integers(-(10**6), 10**6)), max_size=60))
-def test_any_stamps_at_all_are_survived(events):
+def test_arbitrary_stamps_raise_nothing(events):
     matches, sync = run(events)
     assert 2 * len(matches) + sync.dropped.total() == len(events)
     assert all(abs(c - d) <= 20 for c, d in matches)
@@ -291,7 +291,7 @@ def now(i):
     ],
 )
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_stamps_that_tell_nothing_are_named_by_topic(color, depth, said, infos, share):
+def test_useless_stamps_are_reported_by_topic(color, depth, said, infos, share):
     """However often camera_info comes, and though images are lost, too."""
     rng = np.random.default_rng(0)
     lost = rng.random((2, 150)) > share
@@ -309,7 +309,7 @@ def test_stamps_that_tell_nothing_are_named_by_topic(color, depth, said, infos, 
     ("info", "infos"), [(lambda i: i * 33 * MS, 1), (None, 1), (lambda i: i * 33 * MS, 0)]
 )
 @pytest.mark.parametrize("share", [0.1, 0.05])
-def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
+def test_images_lost_on_the_way_are_reported_by_the_counts(share, info, infos):
     rng = np.random.default_rng(1)
     kept = rng.random((2, 300)) < share
     kept[1] &= ~kept[0]  # no frame arrives whole
@@ -329,7 +329,7 @@ def test_images_lost_on_the_way_are_told_by_the_counts(share, info, infos):
 
 
 @pytest.mark.parametrize("infos", [0, 1, 3, 9])
-def test_images_of_a_rate_that_are_all_there_are_not_lost(infos):
+def test_a_complete_stream_has_no_lost_images(infos):
     """Depth between two color images, at 10 Hz, and camera_info oftener: the slop is too small."""
     sentence = complaint_of(lambda i: i * 99 * MS, lambda i: i * 99 * MS + 45 * MS, None, infos)
     assert sentence.startswith(
@@ -352,7 +352,7 @@ def test_another_clock_is_named_with_its_offset(offset_ns, said, infos):
     assert sentence.endswith("use one clock for both")
 
 
-def test_a_topic_that_comes_much_later_is_named():
+def test_a_topic_that_starts_much_later_is_named():
     """Depth that is computed elsewhere, 2 s later, by color's stamps."""
     sync = RgbdSync("/c", "/d", "/i")
     sync.add_camera_info("info", 0)
@@ -365,7 +365,7 @@ def test_a_topic_that_comes_much_later_is_named():
     assert sync.complaint() == f"{said}: raise the queue size"
 
 
-def test_losses_are_told_though_some_pairs_come():
+def test_losses_are_reported_though_some_pairs_come():
     """Of depth only, so that what comes pairs."""
     rng = np.random.default_rng(2)
     for share, is_told in ((0.2, True), (0.9, False)):

@@ -23,6 +23,7 @@ from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.input_gpu import gpu_input
 from cvdl.ros.warm_up import made_up_frame
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -150,5 +151,5 @@ def test_the_default_detector_trains_on_a_gpu(tmp_path):
         epochs=2, batch_size=4, learning_rate=2e-3, clip=10, mixed_precision=True, device="cuda"
     )
     settings = RgbdTraining(training=training, steps=60)
-    model = trainer().train(Views([view]), Views([view]), settings, tmp_path / "run")
+    model = trainer().train(Views([view]), Views([view]), settings, Run(tmp_path / "run"))
     assert report_on(model, [view]).ap50 == pytest.approx(1.0)

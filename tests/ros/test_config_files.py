@@ -88,7 +88,7 @@ def foxglove():
     return json.loads(text("config/cvdl.foxglove.json"))
 
 
-def test_rviz_shows_topics_that_there_are(displays):
+def test_rviz_shows_existing_topics(displays):
     topics = {display["Topic"]["Value"] for display in displays.values() if "Topic" in display}
     for display in displays.values():
         topics |= {value for key, value in display.items() if key.endswith(" Topic")}
@@ -204,7 +204,7 @@ def test_viewers_start_in_the_frame_of_the_camera(rviz, foxglove):
     assert foxglove["configById"]["3D!scene"]["followTf"] == default
 
 
-def test_foxglove_shows_topics_that_there_are(foxglove):
+def test_foxglove_shows_existing_topics(foxglove):
     named = re.findall(r'"(/[\w/]+)', json.dumps(foxglove["configById"]))
     assert named
     assert set(named) <= KNOWN_TOPICS
@@ -223,7 +223,7 @@ def test_docs_name_every_launch_argument():
     assert [name for name in ARGUMENTS if f"`{name}`" not in section] == []
 
 
-def test_containers_use_launch_arguments_that_there_are():
+def test_containers_use_existing_launch_arguments():
     services = yaml.safe_load(text("docker/compose.yaml"))["services"]
     used = {
         name

@@ -41,7 +41,7 @@ def test_ranges_are_of_the_parameters_type():
 @pytest.mark.parametrize(
     "model", [PerceptionNodeConfig, SegmentationNodeConfig, DetectionNodeConfig, GraspNodeConfig]
 )
-def test_there_and_back(model):
+def test_round_trip(model):
     values = values_of(model())
     assert [spec.name for spec in parameters_of(model)] == list(values)
     assert assemble(model, values) == model()

@@ -30,7 +30,7 @@ def test_it_compiles_what_a_frame_needs():
 
 @pytest.mark.filterwarnings("error:The given NumPy array is not writable")
 @pytest.mark.slow
-def test_read_only_arrays_serve_and_nothing_is_compiled_for_them():
+def test_read_only_arrays_need_no_other_compiled_code():
     perceive, frame = Perception(), made_up_frame()
     scene = perceive(frame)
     before = compiled_for()

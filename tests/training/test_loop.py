@@ -19,6 +19,7 @@ from torch import nn
 
 from cvdl.core.errors import InputError
 from cvdl.training.checkpoint import (
+    Run,
     TrainingError,
     prepare_run,
     save_checkpoint,
@@ -75,9 +76,9 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 def test_without_a_terminal_every_epoch_prints_one_line(tmp_path):
     settings, out = SETTINGS.model_copy(update={"epochs": 4}), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        fit(Line(stop_after=2), settings, out, console=Console(file=StringIO()))
+        fit(Line(stop_after=2), settings, Run(out, console=Console(file=StringIO())))
     text = StringIO()
-    fit(Line(), settings, out, resume=True, console=Console(file=text))
+    fit(Line(), settings, Run(out, resume=True, console=Console(file=text)))
     third, last = text.getvalue().splitlines()
     assert re.fullmatch(r"epoch 3 of 4: loss [\d.]+, score -[\d.]+; about 0:00:0\d left", third)
     assert re.fullmatch(r"epoch 4 of 4: loss [\d.]+, score -[\d.]+", last)
@@ -87,7 +88,7 @@ def test_without_a_terminal_every_epoch_prints_one_line(tmp_path):
 def test_training_learns_and_writes_the_documented_files(tmp_path):
     task, out = Line(), tmp_path / "run"
     console = Console(file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
-    history = fit(task, SETTINGS.model_copy(update={"epochs": 60}), out, console=console)
+    history = fit(task, SETTINGS.model_copy(update={"epochs": 60}), Run(out, console=console))
     assert history.best_score > -0.15
     assert history.series("train/loss")[-1] < 0.2 * history.series("train/loss")[0]
     assert history.best_score == max(history.series("validation/score"))
@@ -122,12 +123,12 @@ def test_training_learns_and_writes_the_documented_files(tmp_path):
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(optimizer, tmp_path):
     settings = SETTINGS.model_copy(update={"optimizer": optimizer, "clip": 1.0, "warmup": 3})
-    straight = fit(Line(), settings, tmp_path / "straight")
+    straight = fit(Line(), settings, Run(tmp_path / "straight"))
     for stop in (0, 4, 9):
         with pytest.raises(KeyboardInterrupt):
-            fit(Line(stop), settings, tmp_path / "killed", resume=stop > 0)
+            fit(Line(stop), settings, Run(tmp_path / "killed", resume=stop > 0))
     task = Line()
-    resumed = fit(task, settings, tmp_path / "killed", resume=True)
+    resumed = fit(task, settings, Run(tmp_path / "killed", resume=True))
     assert task.epochs == [9, 10, 11]
     assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
     assert resumed.best_epoch == straight.best_epoch
@@ -137,7 +138,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(optimizer, tmp_path):
     assert_equal(*best)
     # A run that is finished is not trained on.
     again = Line()
-    assert fit(again, settings, tmp_path / "killed", resume=True).epochs == resumed.epochs
+    assert fit(again, settings, Run(tmp_path / "killed", resume=True)).epochs == resumed.epochs
     assert again.epochs == []
     assert_equal(again.model.state_dict(), best[0])
 
@@ -155,14 +156,14 @@ class Killed(Line):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().loss(batch)
 torch.set_num_threads(1)
-fit(Killed(), SETTINGS, Path(sys.argv[1]))
+fit(Killed(), SETTINGS, Run(Path(sys.argv[1])))
 """
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], check=False)
     assert killed.returncode == -9
     task = Line()
-    fit(task, SETTINGS, tmp_path / "killed", resume=True)
+    fit(task, SETTINGS, Run(tmp_path / "killed", resume=True))
     assert task.epochs == list(range(5, 12))
-    fit(Line(), SETTINGS, tmp_path / "straight")
+    fit(Line(), SETTINGS, Run(tmp_path / "straight"))
     assert_equal(state_of(tmp_path / "killed"), state_of(tmp_path / "straight"))
 
 
@@ -174,7 +175,7 @@ def test_the_seed_determines_the_result_and_the_global_generator_is_untouched(tm
         expected = torch.rand(1)
         task = Line()
         torch.manual_seed(77)
-        fit(task, SETTINGS.model_copy(update={"seed": seed}), tmp_path / name)
+        fit(task, SETTINGS.model_copy(update={"seed": seed}), Run(tmp_path / name))
         assert torch.equal(torch.rand(1), expected)
         states.append(state_of(tmp_path / name))
     assert_equal(states[0], states[1])
@@ -188,7 +189,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(tmp_path):
         def validate(self):
             return {"score": next(self.scores)}
 
-    history = fit(Worse(), SETTINGS.model_copy(update={"patience": 3}), tmp_path / "run")
+    history = fit(Worse(), SETTINGS.model_copy(update={"patience": 3}), Run(tmp_path / "run"))
     assert history.series("validation/score") == [0.1, 0.5, 0.3, 0.5, 0.2]
     assert history.waited == 3  # an equal score later is no better,
     assert history.best_epoch == 3  # but of two alike the later one is kept
@@ -207,7 +208,7 @@ class Unscored(Line):
 
 def test_without_a_score_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path):
     settings = SETTINGS.model_copy(update={"patience": 1, "epochs": 4})
-    history = fit(Unscored(), settings, tmp_path / "run")
+    history = fit(Unscored(), settings, Run(tmp_path / "run"))
     assert (len(history.epochs), history.best_epoch, history.best_score) == (4, 3, None)
     text = (tmp_path / "run" / "history.json").read_text()
     assert "NaN" not in text
@@ -217,10 +218,10 @@ def test_without_a_score_patience_is_ignored_and_the_last_epoch_is_kept(tmp_path
 @pytest.mark.slow
 def test_without_a_score_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     settings = SETTINGS.model_copy(update={"epochs": 4})
-    fit(Unscored(), settings, tmp_path / "straight")
+    fit(Unscored(), settings, Run(tmp_path / "straight"))
     with pytest.raises(KeyboardInterrupt):
-        fit(Unscored(stop_after=2), settings, tmp_path / "killed")
-    fit(Unscored(), settings, tmp_path / "killed", resume=True)
+        fit(Unscored(stop_after=2), settings, Run(tmp_path / "killed"))
+    fit(Unscored(), settings, Run(tmp_path / "killed", resume=True))
     assert_equal(*(load_file(tmp_path / n / "best.safetensors") for n in ("straight", "killed")))
 
 
@@ -247,7 +248,7 @@ def test_biases_and_norms_have_no_weight_decay(tmp_path):
         task.model[0].bias.fill_(1)
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     settings = SETTINGS.model_copy(update={"optimizer": "sgd", "weight_decay": 0.1})
-    fit(task, settings, tmp_path / "run")
+    fit(task, settings, Run(tmp_path / "run"))
     after = state_of(tmp_path / "run")
     assert (after["0.weight"].abs() < before["0.weight"].abs()).all()
     assert torch.equal(after["0.bias"], before["0.bias"])
@@ -276,7 +277,7 @@ def test_mixed_precision_and_channels_last(tmp_path):
 
     task = Picture()
     settings = SETTINGS.model_copy(update={"mixed_precision": True, "epochs": 2})
-    history = fit(task, settings, tmp_path / "run")
+    history = fit(task, settings, Run(tmp_path / "run"))
     assert task.seen == {(torch.bfloat16, True)}
     assert task.model[0].weight.dtype == torch.float32
     assert history.series("learning_rate") == pytest.approx(
@@ -288,16 +289,16 @@ def test_other_files_and_runs_are_not_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     for resume in (False, True):
         with pytest.raises(TrainingError, match="not a training run"):
-            fit(Line(), SETTINGS, tmp_path, resume=resume)
+            fit(Line(), SETTINGS, Run(tmp_path, resume=resume))
     with pytest.raises(TrainingError, match="not a training run"):
         prepare_run(tmp_path, {}, resume=False, overwrite=True)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     out = tmp_path / "run"
-    fit(Line(), SETTINGS, out)
+    fit(Line(), SETTINGS, Run(out))
     with pytest.raises(TrainingError, match="already holds a run; use --resume"):
-        fit(Line(), SETTINGS, out)
+        fit(Line(), SETTINGS, Run(out))
     with pytest.raises(TrainingError, match=r"started with learning_rate 0.02, not 0.5"):
-        fit(Line(), SETTINGS.model_copy(update={"learning_rate": 0.5}), out, resume=True)
+        fit(Line(), SETTINGS.model_copy(update={"learning_rate": 0.5}), Run(out, resume=True))
     (out / "notes.txt").write_text("thoughts")
     for place in (out / "notes.txt", out / "tensorboard" / "notes.txt", out / "mine.safetensors"):
         (out / "notes.txt").rename(place)
@@ -311,7 +312,7 @@ def test_other_files_and_runs_are_not_replaced(tmp_path):
 
 def test_an_earlier_run_is_restored_if_the_next_one_trains_nothing(tmp_path):
     out = tmp_path / "run"
-    fit(Line(), SETTINGS, out)
+    fit(Line(), SETTINGS, Run(out))
     before = (out / "best.safetensors").read_bytes()
     prepare_run(out, {"a": 1}, resume=False, overwrite=True)
     assert not settle_run(out)
@@ -326,7 +327,7 @@ def test_a_run_behind_a_link_is_replaced_where_it_is(tmp_path):
     run, link = tmp_path / "disk" / "run", tmp_path / "link"
     run.mkdir(parents=True)
     link.symlink_to(run)
-    fit(Line(), SETTINGS, link)
+    fit(Line(), SETTINGS, Run(link))
     prepare_run(link, {"a": 1}, resume=False, overwrite=True)
     save_checkpoint(link / "last.pt", {})
     assert settle_run(link)
@@ -352,20 +353,20 @@ def test_invalid_input_raises(tmp_path, monkeypatch):
             return {"loss": super().loss(batch)["loss"] * float("nan")}
 
     with pytest.raises(TrainingError, match="no batch"):
-        fit(Empty(), SETTINGS, tmp_path / "empty")
+        fit(Empty(), SETTINGS, Run(tmp_path / "empty"))
     with pytest.raises(TrainingError, match=r"loss is nan in epoch 0: learning_rate 0.02"):
-        fit(Exploding(), SETTINGS, tmp_path / "exploding")
+        fit(Exploding(), SETTINGS, Run(tmp_path / "exploding"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="torch finds no GPU"):
-        fit(Line(), SETTINGS.model_copy(update={"device": "cuda"}), tmp_path / "gpu")
-    fit(Line(), SETTINGS, tmp_path / "run")
+        fit(Line(), SETTINGS.model_copy(update={"device": "cuda"}), Run(tmp_path / "gpu"))
+    fit(Line(), SETTINGS, Run(tmp_path / "run"))
     save_checkpoint(tmp_path / "run" / "last.pt", {"model": {}})
     with pytest.raises(TrainingError, match=r"last\.pt: not a checkpoint of this model"):
-        fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+        fit(Line(), SETTINGS, Run(tmp_path / "run", resume=True))
     for content in (b"", b"garbage", b"junk\n", (tmp_path / "run" / "last.pt").read_bytes()[:900]):
         (tmp_path / "run" / "last.pt").write_bytes(content)
         with pytest.raises(TrainingError, match=r"last\.pt: damaged, or not a checkpoint"):
-            fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+            fit(Line(), SETTINGS, Run(tmp_path / "run", resume=True))
 
 
 @pytest.mark.slow
@@ -374,10 +375,10 @@ def test_checkpoints_do_not_unpickle_objects(tmp_path):
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "exploded"),))
 
-    fit(Line(), SETTINGS, tmp_path / "run")
+    fit(Line(), SETTINGS, Run(tmp_path / "run"))
     torch.save(Bomb(), tmp_path / "run" / "last.pt")
     with pytest.raises(TrainingError, match="damaged, or not a checkpoint"):
-        fit(Line(), SETTINGS, tmp_path / "run", resume=True)
+        fit(Line(), SETTINGS, Run(tmp_path / "run", resume=True))
     assert not (tmp_path / "exploded").exists()
 
 

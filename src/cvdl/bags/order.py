@@ -11,7 +11,8 @@ from typing import Any
 from cvdl.bags.reader import BagReader
 from cvdl.bags.sources import Bytes
 from cvdl.bags.topic import Topic
-from cvdl.messages.reading import MessageError, stamp_ns
+from cvdl.messages.images import MessageError
+from cvdl.messages.reading import stamp_ns
 
 __all__ = ["by_time", "stamps_stand_still"]
 

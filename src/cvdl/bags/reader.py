@@ -18,7 +18,7 @@ from cvdl.bags.scans import McapScan, SqliteScan
 from cvdl.bags.sources import Bytes, Ros1Source, Source, ros2_sources
 from cvdl.bags.topic import BagError, Topic
 from cvdl.bags.typestore import typestore
-from cvdl.messages.reading import MessageError
+from cvdl.messages.images import MessageError
 
 __all__ = ["BagReader"]
 

@@ -12,11 +12,7 @@ from typing import Any
 
 from mcap.records import Message
 from mcap.stream_reader import StreamReader
-from rosbags.convert.converter import (
-    STATIC_MSGTYPE_RENAMES,
-    is_same_wireformat,
-    migrate_bytes,
-)
+from rosbags.convert.converter import STATIC_MSGTYPE_RENAMES, is_same_wireformat, migrate_bytes
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2

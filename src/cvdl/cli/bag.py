@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
 from cvdl.bags import BagWriter, prepare_output, write_frames
 from cvdl.cli.console import status_console
 from cvdl.cli.options import ReplaceOutputs
 from cvdl.core.tally import counted
 from cvdl.datasets import DatasetError, ImageFolder
+from cvdl.datasets.dataset import tracked
 
 __all__ = ["app"]
 
@@ -41,7 +41,7 @@ def from_images(
     """
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)
-    progress = track(frames, "writing", len(frames), console=status_console(), transient=True)
+    progress = tracked(frames, "writing", status_console())
     try:
         with BagWriter(out) as bag:
             write_frames(bag, progress, fps)

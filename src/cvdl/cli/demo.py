@@ -184,10 +184,7 @@ def _quality_table(result: DemoResult) -> Table:
         ("plane: median angle", f"{median_of_defined(angles):.2f} deg"),
         ("plane: median offset", f"{median_of_defined(offsets):.1f} mm"),
         ("3-D boxes: median IoU", f"{median_of_defined(overlaps):.2f}"),
-        (
-            f"objects with F > {DETECTED_F}: right class",
-            f"{recognized:.0%} of {result.detected}",
-        ),
+        (f"objects with F > {DETECTED_F}: right class", f"{recognized:.0%} of {result.detected}"),
         ("found objects with a grasp", f"{graspable:.0%} of {result.objects}"),
     ):
         table.add_row(measure, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from math import isnan
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from cvdl import __version__
 from cvdl.cli.console import status_console
@@ -28,7 +27,7 @@ from cvdl.cli.options import (
     names_option,
     write_json,
 )
-from cvdl.cli.problems import DETECTION, GRASPING
+from cvdl.cli.problems import DETECTION, GRASPING, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.files import keep_outputs
@@ -80,11 +79,6 @@ class Proposals(str, Enum):
     segments = "segments"
 
 
-@app.callback()
-def _root() -> None:
-    pass
-
-
 @app.command()
 def segmentation(
     data: Annotated[Path, typer.Option(help="Folder of the labeled frames, in the layout of OSD.")],
@@ -120,15 +114,8 @@ def segmentation(
     loaded = load_config(config, settings or [])
     frames = OsdDataset(data, split.value)
     perception = Perception(loaded.segmentation_only())
-    results = list(
-        track(
-            evaluate_dataset(frames, perception),
-            description="evaluating",
-            total=len(frames),
-            console=status_console(),
-            transient=True,
-        )
-    )
+    each = evaluate_dataset(frames, perception)
+    results = list(tracked(each, "evaluating", status_console(), len(frames)))
     content = {
         "dataset": "osd",
         "data": str(data),
@@ -140,16 +127,11 @@ def segmentation(
     console.print(_scenes_table(content))
     for stage, latency in content["latency_ms"].items():
         console.print(f"{stage}: median {latency['median']:.1f} ms, p95 {latency['p95']:.1f} ms")
-    _write(
-        json_path,
-        content,
-        {"worst frames": sheet},
-        {
-            "worst frames": lambda path: write_png(
-                path, worst_frames(frames, perception, results, worst)
-            )
-        },
-    )
+
+    def draw(path: Path) -> None:
+        write_png(path, worst_frames(frames, perception, results, worst))
+
+    _write(json_path, content, {"worst frames": (sheet, draw)})
 
 
 @app.command(no_args_is_help=True)
@@ -187,8 +169,7 @@ def grasp(
     In --sheet, good rectangles are thin and blue; the prediction is thick, green if
     right and red if wrong.
     """
-    pictures = {"worst views": sheet, "curves": curves}
-    keep_outputs((json_path, *pictures.values()), overwrite)
+    keep_outputs((json_path, sheet, curves), overwrite)
     console = status_console()
     views = open_dataset(dataset, "grasps", data, scenes, seed)
     model = GRASP_DETECTORS[detector]
@@ -205,13 +186,10 @@ def grasp(
             style="yellow",
             highlight=False,
         )
-    content = {
-        "detector": detector,
-        **_inputs(weights, dataset, data),
-        **scores.report(),
-    }
+    content = {"detector": detector, **_inputs(weights, dataset, data), **scores.report()}
     draw = GRASPING.pictures(scores, views, worst)
-    _write(json_path, content, pictures, {"worst views": draw["sheet"], "curves": draw["curves"]})
+    pictures = {"worst views": (sheet, draw["sheet"]), "curves": (curves, draw["curves"])}
+    _write(json_path, content, pictures)
 
 
 @app.command(no_args_is_help=True)
@@ -231,8 +209,7 @@ def detector(
         ),
     ] = "",
     proposals: Annotated[
-        Proposals,
-        typer.Option(help="segments: the detector gets the boxes of the segmentation."),
+        Proposals, typer.Option(help="segments: the detector gets the boxes of the segmentation.")
     ] = Proposals.none,
     class_agnostic: Annotated[
         bool,
@@ -304,7 +281,8 @@ def detector(
         "latency_ms": latency_report(result.latency_ms),
         **report.report(),
     }
-    _write(json_path, content, pictures, DETECTION.pictures(report, views, worst))
+    draw = DETECTION.pictures(report, views, worst)
+    _write(json_path, content, {name: (pictures[name], draw[name]) for name in draw})
     if sheet is not None and not report.mistakes:
         typer.echo(f"no mistakes: {sheet} is not written")
 
@@ -372,16 +350,12 @@ def semantic(
     for name, iou in zip((*report.classes, "no class"), report.iou, strict=True):
         table.add_row(f"IoU of {name}", "-" if isnan(iou) else f"{iou:.3f}")
     Console().print(table)
-    content = {
-        **_inputs(weights, dataset, data),
-        **report.report(),
-    }
-    _write(
-        json_path,
-        content,
-        {"worst views": sheet},
-        {"worst views": lambda path: write_png(path, worst_views(class_map, views, report, worst))},
-    )
+
+    def draw(path: Path) -> None:
+        write_png(path, worst_views(class_map, views, report, worst))
+
+    content = {**_inputs(weights, dataset, data), **report.report()}
+    _write(json_path, content, {"worst views": (sheet, draw)})
 
 
 def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:
@@ -393,17 +367,15 @@ def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | No
 def _write(
     json_path: Path | None,
     content: Mapping[str, Any],
-    pictures: Mapping[str, Path | None],
-    draw: Mapping[str, Callable[[Path], None]],
+    pictures: Mapping[str, tuple[Path | None, Draw]],
 ) -> None:
     """Write the figures and the pictures that are asked for, and report where they are."""
-
     if json_path is not None:
         write_json(json_path, {"version": __version__, **content})
         typer.echo(f"figures: {json_path}")
-    for name, path in pictures.items():
-        if path is not None and name in draw:
-            draw[name](path)
+    for name, (path, draw) in pictures.items():
+        if path is not None:
+            draw(path)
             typer.echo(f"{name}: {path}")
 
 

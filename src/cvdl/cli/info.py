@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
 from cvdl.cli.console import status_console
+from cvdl.cli.options import Bag
 from cvdl.core.tally import counted
 
 __all__ = ["command"]
 
 
-def command(
-    bag: Annotated[
-        Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
-    ],
-) -> None:
+def command(bag: Bag) -> None:
     """Show what is in a bag, and which of its topics a replay uses."""
     status_console()
     with BagReader(bag) as reader:
@@ -37,7 +32,7 @@ def command(
             marks = {}
             reason = str(error).splitlines()[0].removesuffix(" Its topics:")
             verdict = (
-                f"A replay cannot choose its topics. {reason}"
+                f"A replay fails: {reason}"
                 if images
                 else "There is nothing to replay: no topic holds images."
             )

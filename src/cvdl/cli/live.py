@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cvdl.cli.options import Config, StageSettings
+from cvdl.cli.options import Config, PointsTopic, StageSettings
 
 __all__ = ["command"]
 
@@ -30,18 +30,12 @@ def command(
     camera_info_topic: Annotated[
         str, typer.Option(help="Topic of the CameraInfo of color.")
     ] = f"{_CAMERA}/camera_info",
-    points_topic: Annotated[
-        str | None,
-        typer.Option(
-            help="Topic of an organized PointCloud2 with color, instead of color and depth."
-        ),
-    ] = None,
+    points_topic: PointsTopic = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the result topics.")] = "/perception",
     config: Config = None,
     settings: StageSettings = None,
     setup: Annotated[
-        bool,
-        typer.Option("--setup", help="Generate the messages that ROS wheels lack, then exit."),
+        bool, typer.Option("--setup", help="Generate the messages that ROS wheels lack, then exit.")
     ] = False,
 ) -> None:
     """Find objects, their names and their grasps on a live ROS 2 graph, until Ctrl-C.

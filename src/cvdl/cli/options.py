@@ -12,10 +12,12 @@ import typer
 from cvdl.core.files import write_atomically
 
 __all__ = [
+    "Bag",
     "Config",
     "Data",
     "Device",
     "JsonFile",
+    "PointsTopic",
     "ReplaceOutputs",
     "Scenes",
     "Sheet",
@@ -26,6 +28,9 @@ __all__ = [
     "write_json",
 ]
 
+Bag = Annotated[
+    Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
+]
 Config = Annotated[Path | None, typer.Option(help="YAML file of settings, or of ROS parameters.")]
 Data = Annotated[
     Path | None,
@@ -33,6 +38,10 @@ Data = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is one.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
+PointsTopic = Annotated[
+    str | None,
+    typer.Option(help="Topic of an organized PointCloud2 with color, instead of color and depth."),
+]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Scenes = Annotated[int, typer.Option(min=1, help="Number of scenes, with --dataset simulated.")]
 Sheet = Annotated[Path | None, typer.Option(help="Write the worst results to this PNG file.")]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cvdl.evaluation.mistakes import Mistake
     from cvdl.training.trainer import Trainer
 
-__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "Problem"]
+__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "Draw", "Problem"]
 
 #: Takes the path of a picture.
 Draw = Callable[[Path], None]

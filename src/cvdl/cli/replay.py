@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvdl.cli.options import Config, ReplaceOutputs, StageSettings
+from cvdl.cli.options import Bag, Config, PointsTopic, ReplaceOutputs, StageSettings
 from cvdl.messages.sync import DEFAULT_SLOP_S
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ __all__ = ["command", "replay_table"]
 
 
 def command(
-    bag: Annotated[
-        Path, typer.Argument(help="rosbag2 folder, .mcap or .db3 file, or ROS 1 .bag file.")
-    ],
+    bag: Bag,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")],
     color_topic: Annotated[
         str | None, typer.Option(help="Topic of color images; default: found by type.")
@@ -33,18 +31,11 @@ def command(
     camera_info_topic: Annotated[
         str | None, typer.Option(help="Topic of the CameraInfo of color; default: found by type.")
     ] = None,
-    points_topic: Annotated[
-        str | None,
-        typer.Option(
-            help="Topic of an organized PointCloud2 with color, instead of color and depth."
-        ),
-    ] = None,
+    points_topic: PointsTopic = None,
     slop: Annotated[
         float,
         typer.Option(
-            min=0,
-            max=10,
-            help="Largest difference between the stamps of color and depth, seconds.",
+            min=0, max=10, help="Largest difference between the stamps of color and depth, seconds."
         ),
     ] = DEFAULT_SLOP_S,
     config: Config = None,

@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
 from cvdl.cli.console import status_console
 from cvdl.core.tally import counted
+from cvdl.datasets.dataset import tracked
 from cvdl.simulation import SimulationConfig, simulate_scenes
 from cvdl.simulation.export import EXPORTS
 
@@ -63,7 +63,7 @@ def command(
     with EXPORTS[format.value](out, overwrite, seed) as export:
         sequence = simulate_scenes(seed, scenes, SimulationConfig(domain=domain.value))
         console = status_console()
-        for scene in track(sequence, "simulating", scenes, console=console, transient=True):
+        for scene in tracked(sequence, "simulating", console, scenes):
             export.add(scene)
     rate = scenes / (perf_counter() - start)
     typer.echo(f"{counted(scenes, 'scene')} in {out} ({rate:.1f} per second)")

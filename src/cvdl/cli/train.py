@@ -58,8 +58,7 @@ def command(
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
     data: Data = None,
     dataset: Annotated[
-        str | None,
-        names_option(DATASETS.names, "Data set; default: coco, for grasp cornell."),
+        str | None, names_option(DATASETS.names, "Data set; default: coco, for grasp cornell.")
     ] = None,
     detector: Annotated[
         str | None,
@@ -176,7 +175,7 @@ def command(
     from cvdl import __version__
     from cvdl.cli.console import status_console
     from cvdl.training import splits
-    from cvdl.training.checkpoint import prepare_run
+    from cvdl.training.checkpoint import Run, prepare_run
 
     console = status_console()
     problem = _PROBLEMS[kind]
@@ -217,7 +216,7 @@ def command(
     def train_and_score(part: Split, folder: Path) -> Any:
         train = problem.part(views, part.train, more)
         validate = problem.part(views, part.validation)
-        model = trainer.train(train, validate, chosen, folder / "training", resume, console)
+        model = trainer.train(train, validate, chosen, Run(folder / "training", resume, console))
         scores = problem.score(model, problem.part(views, part.test), console)
         counts = {"train_views": len(train), "test_views": len(part.test)}
         figures = problem.report([scores]).figures() if len(part.test) else {}
@@ -321,10 +320,9 @@ def _run_parts(
 
 def _keep_simulated(views: object, console: Console) -> None:
     """Make simulated views once, on several processes, with a progress bar."""
-    from rich.progress import track
-
+    from cvdl.datasets.dataset import tracked
     from cvdl.datasets.simulated import SimulatedDataset
 
     if isinstance(views, SimulatedDataset):
         total = len(views)
-        views.keep(lambda made: track(made, "simulating", total, console=console, transient=True))
+        views.keep(lambda made: tracked(made, "simulating", console, total))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from types import CodeType, ModuleType
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
-from numba.core.serialize import dumps
 
 __all__ = ["compiled"]
 
@@ -25,9 +26,9 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     The function runs without the interpreter's lock and divides by zero as numpy does. The
     compiled code is cached beside the source or in the user's cache folder. It is used as long as
-    the function, the functions that it calls and the constants that they use stay the same, in
-    whichever module these are. Where no cache can be written (a service without a home, a full
-    disk), each process compiles again and logs one warning.
+    the source of the function's module stays the same, and that of the modules of its package
+    from which it imports, directly or not, at the top level. Where no cache can be written (a
+    service without a home, a full disk), each process compiles again and logs one warning.
 
     Args:
         options: More options of ``numba.njit``.
@@ -52,17 +53,12 @@ class _Cache(FunctionCache):
     def __init__(self, dispatcher: Any) -> None:
         self._impl_class = _Naming
         super().__init__(dispatcher.py_func)
-        self._dispatcher = dispatcher
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, "")
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        # Numba compares named tuples by their class's name.
-        fields = tuple(getattr(kind, "fields", None) for kind in getattr(sig, "args", sig))
-        return (*super()._index_key(sig, codegen), fields)
+        # Read now, while the modules are imported: an edit between import and compilation would
+        # pass the old code off as that of the new source.
+        digest = _digest(dispatcher.py_func.__module__)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, digest)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        # Here and not when the function is defined: constants may be defined after it.
-        self._cache_file._source_stamp = _digest(self._dispatcher)
         try:
             return super().load_overload(sig, target_context)
         except OSError as error:
@@ -108,68 +104,30 @@ class _Files(IndexDataCacheFile):
         return data if written_for == (self._source_stamp, key) else None
 
 
-def _digest(dispatcher: Any) -> str:
-    """A hash of all that is compiled into a function, as the process has loaded it.
-
-    Hashing source files would miss an edit between import and compilation, and would discard all
-    compiled code at each change of a comment.
-    """
-    digest = hashlib.sha256()
-    for part in _ingredients(dispatcher, frozenset(), set()):
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _ingredients(
-    value: Any, names: frozenset[str], seen: set[tuple[int, frozenset[str]]]
-) -> Iterator[bytes]:
-    """All that a value among a compiled function's globals contributes to the compiled code.
-
-    Args:
-        value: A compiled function, a constant, a class, a module, or a function of a library.
-        names: The names that the function uses, among them those of a module's attributes.
-        seen: Functions and modules that were visited, by id and names; extended.
-    """
-    if isinstance(value, type):
-        members = list(value) if issubclass(value, enum.Enum) else getattr(value, "_fields", None)
-        yield repr((value, members)).encode()
-        return
-    if not isinstance(value, (Dispatcher, ModuleType)):
-        yield dumps(value)  # functions of libraries by their names
-        return
-    if isinstance(value, Dispatcher):
-        codes = list(_code_objects(value.py_func.__code__))
-        names = frozenset(name for code in codes for name in code.co_names)
-    if (id(value), names) in seen:
-        return
-    seen.add((id(value), names))
-    if isinstance(value, Dispatcher):
-        for option, chosen in sorted(value.targetoptions.items()):
-            yield repr((option, sorted(chosen) if isinstance(chosen, set) else chosen)).encode()
-        for code in codes:
-            yield _bytecode(code)
-        for cell in value.py_func.__closure__ or ():
-            yield from _ingredients(cell.cell_contents, names, seen)
-        attributes = value.py_func.__globals__
-    else:
-        attributes = vars(value)
-    for name in sorted(names & attributes.keys()):
-        yield name.encode()
-        yield from _ingredients(attributes[name], names, seen)
+def _digest(name: str) -> str:
+    """A hash of the sources of a module and of what it imports of its package, at any depth."""
+    waiting, texts = [name], dict[str, str]()
+    while waiting:
+        module = waiting.pop()
+        if module in sys.modules and module not in texts:
+            texts[module], imported = _read(module)
+            waiting += imported
+    return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
 
 
-def _code_objects(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code_objects(constant)
-
-
-def _bytecode(code: CodeType) -> bytes:
-    """A code object without its line numbers, file and inner code objects."""
-    constants = [value for value in code.co_consts if not isinstance(value, CodeType)]
-    variables = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
-    return code.co_code + repr((constants, variables)).encode()
+@cache
+def _read(module: str) -> tuple[str, list[str]]:
+    """The source of a module, and names of its package that its imports at the top level have."""
+    file = getattr(sys.modules[module], "__file__", None)
+    if file is None:  # a folder without __init__.py
+        return "", []
+    text = Path(file).read_text(encoding="utf-8")
+    imports = rf"^from ({module.partition('.')[0]}\b[\w.]*) import (\([^)]*\)|.*)"
+    found = []
+    for parent, names in re.findall(imports, text, re.MULTILINE):
+        # What is imported may itself be a module.
+        found += [parent, *(f"{parent}.{name}" for name in re.findall(r"\w+", names))]
+    return text, found
 
 
 def _warn(where: str, error: Exception) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from cvdl.core import parameter_file
 from cvdl.core.errors import InputError
+from cvdl.core.settings import limits
 
 __all__ = ["NODE", "ConfigError", "load_settings", "nested", "ros_parameters"]
 
@@ -235,8 +236,6 @@ def _accepted(model: type[BaseModel], key: str) -> str:
         return "accepted: " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return f"accepted: {schema['const']}"
-    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    limits = [f"{sign} {schema[word]:g}" for word, sign in words.items() if word in schema]
     if "type" not in schema:
         return ""
-    return f"accepted: {schema['type']} {' and '.join(limits)}".strip()
+    return f"accepted: {schema['type']} {' and '.join(limits(schema))}".strip()

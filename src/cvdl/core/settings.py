@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["Settings", "setting"]
+__all__ = ["Settings", "limits", "setting"]
 
 
 class Settings(BaseModel):
@@ -39,3 +40,9 @@ def setting(default: Any, description: str, *, load_time: bool = False, **limits
     """
     extra: dict[str, Any] | None = {"load_time": True} if load_time else None
     return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def limits(schema: Mapping[str, Any]) -> list[str]:
+    """The limits of a number in the JSON schema of its field, such as ``["> 0", "<= 1"]``."""
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    return [f"{sign} {schema[word]:g}" for word, sign in signs.items() if word in schema]

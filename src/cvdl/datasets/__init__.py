@@ -5,10 +5,4 @@ from cvdl.datasets.image_folder import ImageFolder
 from cvdl.datasets.osd import OsdDataset, OsdDetection
 from cvdl.datasets.reading import DatasetError
 
-__all__ = [
-    "CocoDataset",
-    "DatasetError",
-    "ImageFolder",
-    "OsdDataset",
-    "OsdDetection",
-]
+__all__ = ["CocoDataset", "DatasetError", "ImageFolder", "OsdDataset", "OsdDetection"]

@@ -58,10 +58,19 @@ class Subset(Dataset[Sample]):
         return data[inner]
 
 
-def tracked(data: Dataset[Sample], what: str, console: Console | None) -> Iterable[Sample]:
-    """Iterate over samples with a progress bar, if there is a console."""
+def tracked(
+    samples: Iterable[Sample], what: str, console: Console | None, count: int | None = None
+) -> Iterable[Sample]:
+    """Iterate over samples with a progress bar, if there is a console.
+
+    Args:
+        samples: a data set, or other samples with their ``count``.
+        what: a word for what is done with them.
+        console: where progress is shown; None: nowhere.
+        count: number of samples; that of the data set if not given.
+    """
     if console is None:
-        return data
+        return samples
     from rich.progress import track
 
-    return track(data, what, len(data), console=console, transient=True)
+    return track(samples, what, count, console=console, transient=True)

@@ -48,14 +48,16 @@ class DetectionData(Dataset[DetectionSample], Protocol):
     classes: tuple[str, ...]
 
 
-def check_boxes(data: DetectionData) -> None:
-    """Check that there is a box to train on; reading stops at the first one.
+def check_boxes(train: DetectionData, validation: DetectionData) -> None:
+    """Check that there is a box to train on, and the classes; reading stops at the first box.
 
     Raises:
-        InputError: if no sample has a labeled box that is not a crowd.
+        InputError: if no sample to train on has a labeled box that is not a crowd, or the classes
+            differ, see ``check_classes``.
     """
-    if all(sample.crowd.all() for sample in data):
+    if all(sample.crowd.all() for sample in train):
         raise InputError("nothing to train on: no view has a labeled box")
+    check_classes(train, validation)
 
 
 def check_classes(train: DetectionData, validation: DetectionData) -> None:

@@ -20,10 +20,7 @@ _FLAT = 1e-9  # square pixels: a footprint that is seen edge-on
 
 
 def register(
-    depth: NDArray[np.float32],
-    camera: Camera,
-    color_camera: Camera,
-    to_color: NDArray[np.float64],
+    depth: NDArray[np.float32], camera: Camera, color_camera: Camera, to_color: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Depth from the view of the color camera.
 

@@ -24,9 +24,7 @@ class Detector(Protocol):
     classes: tuple[str, ...]
 
     def __call__(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
+        self, frames: Sequence[RgbdFrame], proposals: Sequence[NDArray[np.float64]] | None = None
     ) -> list[Detections]:
         """Detect objects in frames.
 
@@ -43,9 +41,7 @@ class FrameByFrame:
     """Base class of detectors that process one frame at a time."""
 
     def __call__(
-        self,
-        frames: Sequence[RgbdFrame],
-        proposals: Sequence[NDArray[np.float64]] | None = None,
+        self, frames: Sequence[RgbdFrame], proposals: Sequence[NDArray[np.float64]] | None = None
     ) -> list[Detections]:
         """Detect objects in frames; see ``Detector``."""
         boxes = [None] * len(frames) if proposals is None else proposals

@@ -300,12 +300,7 @@ class _Support:
     limits: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls,
-        frame: RgbdFrame,
-        labels: NDArray[np.uint16],
-        plane: Plane,
-    ) -> _Support:
+    def of(cls, frame: RgbdFrame, labels: NDArray[np.uint16], plane: Plane) -> _Support:
         """Return the hull of the pixels labeled as plane."""
         mask = cv2.compare(labels, PLANE_LABEL, cv2.CMP_EQ)
         lines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

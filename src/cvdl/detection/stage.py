@@ -44,11 +44,9 @@ class DetectionStage:
     def __init__(
         self, config: DetectionConfig | None = None, detector: Detector | None = None
     ) -> None:
-        self.config = config or DetectionConfig()
-        self.detector = detector or load_detector(
-            self.config.detector, self.config.weights, self.config.device
-        )
-        self._track = Tracker(self.config.min_score) if self.config.track else None
+        self.config = config = config or DetectionConfig()
+        self.detector = detector or load_detector(config.detector, config.weights, config.device)
+        self._track = Tracker(config.min_score) if config.track else None
         self.classes = tuple(self.detector.classes)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:

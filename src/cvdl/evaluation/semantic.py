@@ -109,10 +109,7 @@ def score_class_maps(
         ]
         # A class that fills the image has no outline.
         f = [each.f if each.labeled or each.predicted else nan for each in outlines]
-        views[sample.name] = (
-            mean_of_defined(_iou(pixels)[labeled]),
-            mean_of_defined(np.array(f)),
-        )
+        views[sample.name] = (mean_of_defined(_iou(pixels)[labeled]), mean_of_defined(np.array(f)))
     return ClassMapReport(tuple(classes), total, views)
 
 

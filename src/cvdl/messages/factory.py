@@ -160,9 +160,7 @@ class MessageFactory:
             ],
         )
         return self.new(
-            "diagnostic_msgs/msg/DiagnosticArray",
-            header=self._stamped(stamp, ""),
-            status=[status],
+            "diagnostic_msgs/msg/DiagnosticArray", header=self._stamped(stamp, ""), status=[status]
         )
 
     # Geometry and detections --------------------------------------------------------------------

@@ -6,7 +6,7 @@ The images have the fields of sensor_msgs/Image and CameraInfo, so they are read
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,9 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.messages.camera_info import read_camera
 from cvdl.messages.images import MessageError
+from cvdl.messages.sync import Match
 
-__all__ = [
-    "POINTS",
-    "CloudCameraInfo",
-    "CloudImage",
-    "images_of",
-    "points_description",
-    "source_fault",
-]
+__all__ = ["POINTS", "images_of", "points_description", "source_fault"]
 
 #: The type of the messages.
 POINTS = "sensor_msgs/msg/PointCloud2"
@@ -33,42 +27,6 @@ _COLORS = ("rgb", "rgba")
 _FEWEST = 50  # points needed for the intrinsics
 _SAMPLES = 20_000  # approximate number of points examined
 _OFF_PIXELS = 1.5  # largest median distance between points and their pixels
-
-
-@dataclass(frozen=True)
-class _Region:
-    x_offset: int = 0
-    y_offset: int = 0
-    width: int = 0
-    height: int = 0
-
-
-@dataclass(frozen=True)
-class CloudImage:
-    """Has the fields of sensor_msgs/Image; ``data`` is (N,) uint8."""
-
-    header: Any
-    height: int
-    width: int
-    encoding: str
-    step: int
-    data: NDArray[np.uint8]
-    is_bigendian: int = 0
-
-
-@dataclass(frozen=True)
-class CloudCameraInfo:
-    """Has the fields of sensor_msgs/CameraInfo that are read."""
-
-    header: Any
-    height: int
-    width: int
-    k: list[float]
-    p: list[float]
-    d: list[float] = field(default_factory=list)
-    binning_x: int = 0
-    binning_y: int = 0
-    roi: _Region = field(default_factory=_Region)
 
 
 def source_fault(message: Any) -> str:
@@ -85,10 +43,10 @@ def points_description(message: Any) -> str:
     return " ".join(each.name for each in message.fields)
 
 
-def images_of(
-    message: Any, camera_info: Any = None
-) -> tuple[CloudImage, CloudImage, CloudCameraInfo]:
+def images_of(message: Any, camera_info: Any = None) -> Match:
     """Convert an organized cloud to color (rgb8), depth (32FC1) and CameraInfo.
+
+    They have the fields of the messages that are read; ``data`` is (N,) uint8.
 
     Args:
         message: PointCloud2 in the camera's optical frame, with the fields x, y, z and rgb or rgba.
@@ -108,17 +66,34 @@ def images_of(
     camera = _camera(message, x, y, z, camera_info)
     k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     p = [*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0]
-    return (
+    info = SimpleNamespace(
+        header=message.header,
+        height=camera.height,
+        width=camera.width,
+        k=k,
+        p=p,
+        d=[],
+        binning_x=0,
+        binning_y=0,
+        roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+    )
+    return Match(
         _image(message.header, color, "rgb8"),
         _image(message.header, np.ascontiguousarray(z, "<f4"), "32FC1"),
-        CloudCameraInfo(message.header, camera.height, camera.width, k, p),
+        info,
     )
 
 
-def _image(header: Any, pixels: NDArray[Any], encoding: str) -> CloudImage:
+def _image(header: Any, pixels: NDArray[Any], encoding: str) -> SimpleNamespace:
     rows = pixels.view(np.uint8).reshape(len(pixels), -1)
-    return CloudImage(
-        header, pixels.shape[0], pixels.shape[1], encoding, rows.shape[1], rows.reshape(-1)
+    return SimpleNamespace(
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        step=rows.shape[1],
+        data=rows.reshape(-1),
+        is_bigendian=0,
     )
 
 
@@ -181,11 +156,7 @@ def _points_of(message: Any) -> NDArray[Any]:
 
 
 def _camera(
-    message: Any,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    z: NDArray[Any],
-    camera_info: Any,
+    message: Any, x: NDArray[Any], y: NDArray[Any], z: NDArray[Any], camera_info: Any
 ) -> Camera:
     """The camera that sees the points (H, W) at their pixels."""
     height, width = z.shape

@@ -10,33 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.messages.camera_info import is_rectified, is_scaled, read_camera
+from cvdl.messages.camera_info import is_scaled, read_camera
 from cvdl.messages.depth_registration import DepthRegistration, frame_of
-from cvdl.messages.images import (
-    COLOR_ENCODINGS,
-    DEPTH_ENCODINGS,
-    MessageError,
-    depth_scale_doubt,
-    image_kind,
-    image_size,
-    read_color,
-    read_depth,
-)
+from cvdl.messages.images import MessageError, depth_scale_doubt, read_color, read_depth
+from cvdl.messages.sync import Match
 
-__all__ = [
-    "COLOR_ENCODINGS",
-    "DEPTH_ENCODINGS",
-    "MessageError",
-    "doubts",
-    "image_kind",
-    "image_size",
-    "is_rectified",
-    "read_camera",
-    "read_color",
-    "read_depth",
-    "read_frame",
-    "stamp_ns",
-]
+__all__ = ["doubts", "read_frame", "stamp_ns"]
 
 
 def stamp_ns(message: Any) -> int:
@@ -46,26 +25,21 @@ def stamp_ns(message: Any) -> int:
 
 
 def read_frame(
-    color: Any,
-    depth: Any,
-    camera_info: Any,
-    is_rectified: bool = False,
-    registration: DepthRegistration | None = None,
+    match: Match, is_rectified: bool = False, registration: DepthRegistration | None = None
 ) -> RgbdFrame:
     """Read color, depth and camera_info as a frame with the stamp and frame id of color.
 
     Args:
-        color: Image or CompressedImage.
-        depth: Image or CompressedImage.
-        camera_info: CameraInfo of color.
+        match: color and depth, each Image or CompressedImage, and the CameraInfo of color.
         is_rectified: see `read_camera`.
         registration: registers depth to color; without it, depth must be registered.
 
     Raises:
         MessageError: if one of the three cannot be used, or if they differ in size.
     """
+    color, depth = match.color, match.depth
     picture, meters = read_color(color), read_depth(depth)
-    camera = read_camera(camera_info, is_rectified, (picture.shape[1], picture.shape[0]))
+    camera = read_camera(match.camera_info, is_rectified, (picture.shape[1], picture.shape[0]))
     if registration is not None:
         meters = registration(color, depth, meters, camera)
     if meters.shape != picture.shape[:2]:
@@ -78,9 +52,7 @@ def read_frame(
 
 
 def doubts(
-    color: Any,
-    depth: Any,
-    camera_info: Any,
+    match: Match,
     is_rectified: bool = False,
     registration: DepthRegistration | None = None,
     size: tuple[int, int] | None = None,
@@ -88,13 +60,12 @@ def doubts(
     """Yield (cause, sentence) of everything that makes results worse without preventing them.
 
     Args:
-        color: Image or CompressedImage.
-        depth: Image or CompressedImage.
-        camera_info: CameraInfo of color.
+        match: color and depth, each Image or CompressedImage, and the CameraInfo of color.
         is_rectified: see `read_camera`.
         registration: the registration that has just read these messages.
         size: width and height of the frame, pixels, if known.
     """
+    color, depth, camera_info = match.color, match.depth, match.camera_info
     if any(camera_info.d) and not is_rectified:
         coefficients = ", ".join(f"{value:.4g}" for value in camera_info.d)
         yield (

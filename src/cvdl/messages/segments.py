@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
-from cvdl.messages.reading import MessageError
+from cvdl.messages.images import MessageError
 from cvdl.segmentation.labels import pixels_by_label
 
 __all__ = ["read_segmentation"]

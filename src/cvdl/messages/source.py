@@ -113,7 +113,7 @@ class RgbdSource:
         Raises:
             MessageError: see `images_of`.
         """
-        return Match(*images_of(match.color, match.camera_info)) if self.is_cloud else match
+        return images_of(match.color, match.camera_info) if self.is_cloud else match
 
     def read(self, match: Match) -> RgbdFrame:
         """The frame of an unpacked match.
@@ -121,17 +121,9 @@ class RgbdSource:
         Raises:
             MessageError: see `read_frame`.
         """
-        return read_frame(
-            match.color, match.depth, match.camera_info, self._is_rectified, self.registration
-        )
+        return read_frame(match, self._is_rectified, self.registration)
 
     def doubts(self, match: Match, frame: RgbdFrame) -> Iterator[tuple[str, str]]:
         """Doubts about the frame that was read last: see `cvdl.messages.reading.doubts`."""
-        return doubts(
-            match.color,
-            match.depth,
-            match.camera_info,
-            self._is_rectified,
-            self.registration,
-            (frame.camera.width, frame.camera.height),
-        )
+        size = frame.camera.width, frame.camera.height
+        return doubts(match, self._is_rectified, self.registration, size)

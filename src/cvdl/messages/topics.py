@@ -97,11 +97,7 @@ def _objects(make: MessageFactory, results: Results) -> Any:
     header, objects = make.header(results.frame), results.scene.objects
     detections = [
         make.detection3d(
-            header,
-            _class_of(make, item, pose),
-            pose,
-            item.box3d.size,
-            str(item.label),
+            header, _class_of(make, item, pose), pose, item.box3d.size, str(item.label)
         )
         for item, pose in zip(objects, _object_poses(make, results.scene), strict=True)
     ]

@@ -13,13 +13,7 @@ from torch import Tensor
 from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 
-__all__ = [
-    "WeightsError",
-    "check_state",
-    "classes_of",
-    "load_weights",
-    "save_weights",
-]
+__all__ = ["WeightsError", "check_state", "classes_of", "load_weights", "save_weights"]
 
 
 class WeightsError(InputError):

@@ -39,12 +39,8 @@ from cvdl.networks.device import pick_device
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.parameters import (
-    PerceptionNodeConfig,
-    assemble,
-    descriptor,
-    parameters_of,
-)
+from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
+from cvdl.ros.rate_limit import RateLimit
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.transforms import Transformer
 from cvdl.ros.warm_up import warmed_up
@@ -113,6 +109,7 @@ class BaseNode(LifecycleNode):
         self._segmented: SegmentationInput[Match] | None = None
         self._timer: Any = None
         self._once = False
+        self._limit = RateLimit()
         self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/detect_once", self._on_detect_once)
@@ -155,7 +152,7 @@ class BaseNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and process."""
         assert self._perceive
-        self._due = 0.0
+        self._limit.restart()
         self._tf = TfInput(self)
         source = camera_source(self, self._settings, self._tf)
         transformer = self._transformer
@@ -229,10 +226,7 @@ class BaseNode(LifecycleNode):
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile) -> Any:
         return self.create_lifecycle_publisher(
-            message_type(kind),
-            topic,
-            qos,
-            qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
+            message_type(kind), topic, qos, qos_overriding_options=QoSOverridingOptions(OVERRIDABLE)
         )
 
     # Parameters and services --------------------------------------------------------------------
@@ -277,7 +271,7 @@ class BaseNode(LifecycleNode):
         if "enable" in new:  # an explicit setting replaces the single frame of detect_once
             self._once = False
         if new.keys() & {"enable", "max_rate"}:  # the next frame is due by the new settings
-            self._due = 0.0
+            self._limit.restart()
         return result(successful=True)
 
     def _on_enable(self, request: Any, response: Any) -> Any:
@@ -324,12 +318,8 @@ class BaseNode(LifecycleNode):
         if not wanted:
             self._unwanted = (now, match, segmentation)
             return
-        if settings.max_rate:
-            if now < self._due:
-                return
-            # A camera at exactly this rate, with some jitter, must not lose frames.
-            period = 1 / settings.max_rate
-            self._due = max(self._due, now - period / 2) + period
+        if not self._limit(now, settings.max_rate):
+            return
         if self._once:
             self.set_parameters([Parameter("enable", value=False)])
         if self._worker is not None:

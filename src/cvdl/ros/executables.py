@@ -7,6 +7,7 @@ ends a node as quietly as a later one.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib import import_module
 
 from cvdl.ros.interrupts import raise_first_interrupt
@@ -14,27 +15,8 @@ from cvdl.ros.interrupts import raise_first_interrupt
 __all__ = ["detection", "grasp", "perception", "segmentation"]
 
 
-def perception() -> None:
-    """Run the node with all stages."""
-    _run("PerceptionNode")
-
-
-def segmentation() -> None:
-    """Run the segmentation node."""
-    _run("SegmentationNode")
-
-
-def detection() -> None:
-    """Run the detection node."""
-    _run("DetectionNode")
-
-
-def grasp() -> None:
-    """Run the grasp node."""
-    _run("GraspNode")
-
-
 def _run(name: str) -> None:
+    """Run a node of a class in `cvdl.ros.nodes`."""
     raise_first_interrupt()
     try:
         run = import_module("cvdl.ros.process").run
@@ -42,3 +24,9 @@ def _run(name: str) -> None:
     except KeyboardInterrupt:
         sys.exit(0)
     sys.exit(run(node))
+
+
+perception = partial(_run, "PerceptionNode")
+segmentation = partial(_run, "SegmentationNode")
+detection = partial(_run, "DetectionNode")
+grasp = partial(_run, "GraspNode")

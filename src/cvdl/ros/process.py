@@ -20,11 +20,7 @@ from yaml import YAMLError
 
 from cvdl.core import parameter_file
 from cvdl.ros.base_node import BaseNode
-from cvdl.ros.interrupts import (
-    ignore_interrupts,
-    leave_interrupts_to_rclpy,
-    raise_first_interrupt,
-)
+from cvdl.ros.interrupts import ignore_interrupts, leave_interrupts_to_rclpy, raise_first_interrupt
 
 __all__ = ["run"]
 

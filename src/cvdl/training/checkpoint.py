@@ -6,15 +6,26 @@ import io
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 
-__all__ = ["TrainingError", "load_checkpoint", "prepare_run", "save_checkpoint", "settle_run"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "Run",
+    "TrainingError",
+    "load_checkpoint",
+    "prepare_run",
+    "save_checkpoint",
+    "settle_run",
+]
 
 #: Marks the folder of a run; holds the settings that it was started with.
 _RUN_FILE = "run.json"
@@ -28,6 +39,22 @@ _OURS = re.compile(
 
 class TrainingError(InputError):
     """Settings or a folder with which a training can neither start nor resume."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        out: its folder, new or empty, or with ``resume`` that of an earlier run with the same
+            settings.
+        resume: continue after what is complete in ``out``, or start if nothing is.
+        console: where progress is shown; None: nowhere.
+    """
+
+    out: Path
+    resume: bool = False
+    console: Console | None = None
 
 
 def prepare_run(out: Path, run: dict[str, Any], resume: bool, overwrite: bool = False) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -21,6 +20,7 @@ from cvdl.core.settings import Settings, setting
 from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import (
+    Run,
     TrainingError,
     load_checkpoint,
     prepare_run,
@@ -29,9 +29,6 @@ from cvdl.training.checkpoint import (
 from cvdl.training.history import SCORE, History
 from cvdl.training.progress import epoch_bar, summary_writer
 from cvdl.training.task import Task
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["TrainingSettings", "fit", "loop_settings"]
 
@@ -82,34 +79,27 @@ def loop_settings(**values: Any) -> Any:
     return Field(TrainingSettings(**values), description="Settings of the training loop.")
 
 
-def fit(
-    task: Task,
-    settings: TrainingSettings,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
-) -> History:
+def fit(task: Task, settings: TrainingSettings, run: Run) -> History:
     """Train a model and leave it in its best state.
 
-    ``out`` gets ``best.safetensors`` (the last state with the highest validation score; without a
-    score the last state; metadata ``model``: name of the class, ``epoch``, ``score``), ``last.pt``
-    (the checkpoint for resuming), ``history.json``, ``curves.png``, ``run.json`` (the settings)
-    and ``tensorboard``. Every file is complete at any time the run is killed.
+    The folder gets ``best.safetensors`` (the last state with the highest validation score; without
+    a score the last state; metadata ``model``: name of the class, ``epoch``, ``score``),
+    ``last.pt`` (the checkpoint for resuming), ``history.json``, ``curves.png``, ``run.json`` (the
+    settings) and ``tensorboard``. Every file is complete at any time the run is killed.
 
     Args:
         task: what is trained; training starts from the weights of its model (seed torch before
             the model is created).
         settings: how it is trained.
-        out: a new or empty folder, or with ``resume`` an earlier run with the same settings.
-        resume: continue after the last complete epoch, or start if there is none.
-        console: where progress is shown; None: nowhere.
+        run: its folder, and where progress is shown.
 
     Raises:
-        InputError: if ``out`` or the device cannot be used, the checkpoint is damaged, there is
+        InputError: if the folder or the device cannot be used, the checkpoint is damaged, there is
             nothing to train on, or the loss is not finite.
     """
     device = pick_device(settings.device)
-    prepare_run(out, settings.model_dump(exclude={"device"}), resume)
+    out = run.out
+    prepare_run(out, settings.model_dump(exclude={"device"}), run.resume)
     # Convolutions are fastest with channels last, on CPU and GPU.
     model = task.model.to(device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, settings)
@@ -126,7 +116,7 @@ def fit(
             raise TrainingError(f"{last}: not a checkpoint of this model ({error})") from error
     drawn = perf_counter()
     with (
-        epoch_bar(console, settings.epochs) as show,
+        epoch_bar(run.console, settings.epochs) as show,
         summary_writer(out, len(history.epochs)) as writer,
     ):
         while not _finished(history, settings):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from cvdl.core.settings import Settings
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import fit
 from cvdl.training.task import Task
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["Trainer", "train_task"]
 
@@ -25,23 +22,16 @@ class Trainer:
 
     Attributes:
         settings: the class of its settings.
-        train: takes samples to train on, samples to validate on (may be empty), settings, the
-            folder of the run, whether to resume, and a console or None. Returns the trained
-            model, which has ``save(path, metadata)``.
+        train: takes samples to train on, samples to validate on (may be empty), settings and the
+            run. Returns the trained model, which has ``save(path, metadata)``.
     """
 
     settings: type[Settings]
-    train: Callable[..., Any]
+    train: Callable[[Any, Any, Any, Run], Any]
 
 
 def train_task(
-    make: Callable[..., Task],
-    train: Any,
-    validation: Any,
-    settings: Any,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
+    make: Callable[..., Task], train: Any, validation: Any, settings: Any, run: Run
 ) -> Any:
     """Train a model with the training loop, see ``fit``.
 
@@ -53,17 +43,15 @@ def train_task(
         train: labeled samples.
         validation: labeled samples; if empty, the last epoch is kept.
         settings: settings of the training.
-        out: folder of the run.
-        resume: continue an earlier run in ``out``.
-        console: where progress is shown; None: nowhere.
+        run: its folder, and where progress is shown.
 
     Returns:
         The trained model in evaluation mode.
 
     Raises:
-        InputError: if there is nothing to train on, or a file or ``out`` cannot be used.
+        InputError: if there is nothing to train on, or a file or the folder cannot be used.
     """
     torch.manual_seed(settings.training.seed)
-    task = make(train, validation, settings, console)
-    fit(task, settings.training, out, resume, console)
+    task = make(train, validation, settings, run.console)
+    fit(task, settings.training, run)
     return task.trained()

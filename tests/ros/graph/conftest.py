@@ -138,6 +138,11 @@ class Wire:
             wait_until(lambda: publishers(topic), 5)
         return self._ears[topic]
 
+    def diagnosed(self):
+        """The values of the newest diagnostics; none before the first."""
+        heard = self.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+        return {value.key: value.value for value in heard[-1].status[0].values} if heard else {}
+
     def listen_to_scene(self, namespace="/perception", topics=tuple(SCENE_TOPICS)):
         return {t: self.listen(f"{namespace}/{t}", SCENE_TOPICS[t]) for t in topics}
 
@@ -212,16 +217,6 @@ def start(graph):
     yield make
     while running:
         running.pop().close()
-
-
-@pytest.fixture
-def said(monkeypatch):
-    """What the library warns of."""
-    sentences = []
-    monkeypatch.setattr(
-        "cvdl.core.tally._log.warning", lambda text, *args: sentences.append(text % args)
-    )
-    return sentences
 
 
 @pytest.fixture(scope="session")

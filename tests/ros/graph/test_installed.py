@@ -18,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.messages.reading import read_frame
+from cvdl.messages.sync import Match
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
 
@@ -144,7 +145,7 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
     nameless = whole if composed else Perception(PerceptionConfig(detector={"enable": False}))
     unstamped = {topic: [] for topic in TOPICS if not is_stamped(topic)}
     for stamp in everywhere(heard):
-        frame = read_frame(*wire.messages(replace(frames[sent[stamp]], stamp_ns=stamp)))
+        frame = read_frame(Match(*wire.messages(replace(frames[sent[stamp]], stamp_ns=stamp))))
         expected = {}
         for perception in (nameless, whole):
             scene = perception(frame)

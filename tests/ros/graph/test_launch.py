@@ -142,7 +142,7 @@ def test_a_player_that_fails_fails_the_launch(start, tmp_path):
     assert "has failed with status 2" in output
 
 
-def test_rviz_that_is_not_installed_is_said_before_anything_starts(start, tmp_path):
+def test_rviz_that_is_not_installed_is_reported_before_anything_starts(start, tmp_path):
     (tmp_path / "share/ament_index/resource_index/packages/rviz2").unlink()
     started, output = start("rviz:=true")
     assert not started

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from cvdl.messages.reading import read_frame
+from cvdl.messages.sync import Match
 from cvdl.pipeline import Perception, PerceptionConfig
 
 from .conftest import TOPICS, deserialized, is_stamped, stamp_of, wait_until
@@ -58,7 +59,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
     perception = Perception(PerceptionConfig(detector={"enable": False}, grasp={"max_grasps": 7}))
     for frame in (first, second):
         messages = wire.messages(frame)
-        read = read_frame(*messages)
+        read = read_frame(Match(*messages))
         scene = perception(read)
         for made in heard.values():
             made.clear()
@@ -75,7 +76,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
     assert "Traceback" not in said
 
 
-def test_what_cannot_run_says_why(live, tmp_path):
+def test_errors_are_one_line(live, tmp_path):
     weights = tmp_path / "none.safetensors"
     process = live("--set", "detector.enable=false", "--set", f"grasp.weights={weights}")
     said, _ = process.communicate(timeout=60)
@@ -84,7 +85,7 @@ def test_what_cannot_run_says_why(live, tmp_path):
     assert "Traceback" not in said
 
 
-def test_what_ros_does_not_take_is_said(live):
+def test_arguments_that_ros_rejects_are_reported(live):
     said, _ = (process := live("--color-topic", "no topic!")).communicate(timeout=60)
     assert process.returncode == 1
     assert "error: ROS rejects the command line: " in said
@@ -92,7 +93,7 @@ def test_what_ros_does_not_take_is_said(live):
     assert "Traceback" not in said
 
 
-def test_a_log_that_cannot_be_written_is_said(live, tmp_path, monkeypatch):
+def test_a_log_that_cannot_be_written_is_reported(live, tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv("ROS_LOG_DIR", str(file / "log"))

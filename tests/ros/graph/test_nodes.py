@@ -24,8 +24,10 @@ from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.ros.inputs import SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
+from cvdl.segmentation.stage import SegmentationStage
 
 from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 
@@ -36,7 +38,7 @@ FEW = ("segmentation/labels", "segmentation/objects")
 
 def offline(wire, messages, config=None):
     """What the offline pipeline makes of the camera's messages, as messages by topic."""
-    frame = read_frame(*messages)
+    frame = read_frame(Match(*messages))
     scene = Perception(config or PerceptionConfig(detector={"enable": False}))(frame)
     return wire.results(frame, scene)
 
@@ -44,11 +46,6 @@ def offline(wire, messages, config=None):
 def same(received, expected):
     """Whether one message came, equal to the bit to the one expected."""
     return received == [deserialized(expected)]
-
-
-def diagnosed(heard):
-    """The newest diagnostics' values."""
-    return {value.key: value.value for value in heard[-1].status[0].values}
 
 
 def change_state(wire, transition, node=NODE):
@@ -128,9 +125,7 @@ def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
 @pytest.mark.parametrize(
     ("topic", "is_rectified"), [("/rgb/image_rect_color", True), ("/rgb/image_raw", False)]
 )
-def test_a_topic_that_says_rect_is_seen_with_the_projection(
-    start, wire, tabletop, topic, is_rectified
-):
+def test_a_rectified_topic_uses_the_projection_matrix(start, wire, tabletop, topic, is_rectified):
     class Remapped(SegmentationNode):
         def __init__(self, **kwargs):
             super().__init__(cli_args=["--ros-args", "-r", f"color:={topic}"], **kwargs)
@@ -141,7 +136,7 @@ def test_a_topic_that_says_rect_is_seen_with_the_projection(
     info.p[0] *= 1.1
     info.p[5] *= 1.1
     perceive = Perception(PerceptionConfig(detector={"enable": False}, grasp={"enable": False}))
-    by_p, by_k = (read_frame(*messages, is_rectified=choice) for choice in (True, False))
+    by_p, by_k = (read_frame(Match(*messages), is_rectified=choice) for choice in (True, False))
     expected, other = (
         wire.results(frame, perceive(frame))["segmentation/objects"]
         for frame in ((by_p, by_k) if is_rectified else (by_k, by_p))
@@ -176,52 +171,18 @@ def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletop
     assert [stamp_ns(message) for message in poses] == [stamp_ns(third[0])]
 
 
-def test_the_highest_rate_is_reached_by_a_camera_that_is_a_little_early_and_late(
-    start, wire, tabletops, monkeypatch
-):
-    node = start(SegmentationNode, max_rate=15.0)
-    times, worked_on = iter(()), []
-    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
-    monkeypatch.setattr(node._worker, "submit", worked_on.append)
-    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
-    match = Match(*wire.messages(next(iter(tabletops(1)))))
-    now, seconds = 0, 20
-    for camera_hz, expected in ((15, 15), (30, 15), (10, 10)):
-        count = camera_hz * seconds
-        rng = np.random.default_rng(0)
-        now += 1000
-        times = iter(now + np.arange(count) / camera_hz + rng.normal(0, 1e-3, count))
-        worked_on.clear()
-        for _ in range(count):
-            node._on_match(match)
-        assert len(worked_on) / seconds == pytest.approx(expected, abs=0.1)
-
-
-def test_frames_after_a_pause_are_no_burst(start, wire, tabletops, monkeypatch):
-    node = start(SegmentationNode, max_rate=2.0)
-    times, worked_on = iter((1000, *(1010 + np.arange(30) / 30))), []
-    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
-    monkeypatch.setattr(node._worker, "submit", worked_on.append)
-    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
-    match = Match(*wire.messages(next(iter(tabletops(1)))))
-    for _ in range(31):
-        node._on_match(match)
-    assert len(worked_on) == 1 + 3  # at 0, a quarter and three quarters of a second
-
-
-def test_a_higher_rate_holds_from_the_next_frame_on(start, wire, tabletops, monkeypatch):
+def test_the_highest_rate_can_be_raised_live(start, wire, tabletops):
     node = start(SegmentationNode, max_rate=0.01)
-    times, worked_on = iter(1000 + np.arange(90) / 30), []
-    monkeypatch.setattr(node, "_wanted", lambda: frozenset(FEW))
-    monkeypatch.setattr(node._worker, "submit", worked_on.append)
-    monkeypatch.setattr("cvdl.ros.base_node.monotonic", lambda: next(times))
-    match = Match(*wire.messages(next(iter(tabletops(1)))))
-    for rate, expected in ((0.01, 1), (10.0, 10), (30.0, 30)):
-        node.set_parameters([Parameter("max_rate", value=rate)])
-        worked_on.clear()
-        for _ in range(30):
-            node._on_match(match)
-        assert len(worked_on) == pytest.approx(expected, abs=1)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    for frame in tabletops(6):
+        wire.send(wire.messages(frame))
+        time.sleep(0.1)
+    assert len(labels) == 1
+    node.set_parameters([Parameter("max_rate", value=100.0)])
+    for frame in tabletops(12)[6:]:
+        wire.send(wire.messages(frame))
+        time.sleep(0.1)
+    assert wait_until(lambda: len(labels) > 3)
 
 
 def test_compressed_images(start, wire, tabletop):
@@ -254,12 +215,12 @@ def test_nothing_is_computed_that_nobody_listens_to(start, wire, tabletops):
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     first, second = tabletops(2)
     wire.send(wire.messages(first))
-    assert wait_until(lambda: report and diagnosed(report)["pairs"] == "1")
-    assert diagnosed(report)["frames"] == "0"
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == "1")
+    assert wire.diagnosed().get("frames") == "0"
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     wire.send(wire.messages(second))
-    assert wait_until(lambda: labels and diagnosed(report)["frames"] == "1")
-    values = diagnosed(report)
+    assert wait_until(lambda: labels and wire.diagnosed().get("frames") == "1")
+    values = wire.diagnosed()
     assert "latency of segment (ms)" in values
     assert "latency of grasp (ms)" not in values
     assert values["device"] == "cpu"
@@ -336,7 +297,7 @@ def resident_mb():
         return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
-def test_many_cycles_leave_nothing_behind(start, wire, tabletops):
+def test_many_cycles_leak_nothing(start, wire, tabletops):
     """With all networks, and a frame each; a network takes from 6 MB up."""
     node = start(PerceptionNode, autostart=False, detector__enable=True)
     frames = iter(tabletops(5000))
@@ -357,7 +318,6 @@ def test_many_cycles_leave_nothing_behind(start, wire, tabletops):
         )
         memory.append(resident_mb())
     assert set(sizes) == {sizes[0]}
-    assert len(node._managed_entities) == 0
     assert np.mean(np.diff(memory[5:])) < 3
 
 
@@ -404,7 +364,7 @@ def test_parameters_live(start, wire, tabletops):
     assert "only while the node is unconfigured" in set_parameter(wire, "target_frame", "base")
 
 
-def test_names_that_are_no_parameters_are_told(start, capfd):
+def test_names_that_are_no_parameters_are_reported(start, capfd):
     start(
         SegmentationNode,
         autostart=False,
@@ -418,10 +378,13 @@ def test_names_that_are_no_parameters_are_told(start, capfd):
     assert said.count("there is no parameter") == 1  # detector.enable is another node's
 
 
-def test_a_clock_that_starts_again_lets_go_of_what_waits_for_a_segmentation(start, wire, tabletop):
-    segmented, done, dropped = start(GraspNode)._segmented, [], []
-    segmented._on_complete = lambda item, segmentation: done.append(item)
-    segmented._on_drop = lambda item, skipped: dropped.append((item, skipped))
+def test_a_clock_that_starts_again_drops_what_waits_for_a_segmentation(wire, tabletop):
+    done, dropped = [], []
+    segmented = SegmentationInput(
+        wire.node,
+        lambda item, segmentation: done.append(item),
+        lambda item, skipped: dropped.append((item, skipped)),
+    )
     segmented.wait(STAMP_NS + 1, "old")
     segmented.wait(STAMP_NS, "new")
     assert dropped == [("old", True)]
@@ -430,9 +393,10 @@ def test_a_clock_that_starts_again_lets_go_of_what_waits_for_a_segmentation(star
         wire.results(tabletop, scene)[name]
         for name in ("segmentation/labels", "segmentation/objects")
     )
-    segmented._on_message("segmentation/labels", labels)
-    segmented._on_message("segmentation/objects", objects)
-    assert done == ["new"]
+    wire.publish("/segmentation/labels", labels, QoSProfile(depth=10))
+    wire.publish("/segmentation/objects", objects, QoSProfile(depth=10))
+    assert wait_until(lambda: done == ["new"])
+    segmented.close()
 
 
 def test_services(start, wire, tabletops):
@@ -443,14 +407,14 @@ def test_services(start, wire, tabletops):
     frames = iter(tabletops(6))
     assert wire.call(SetBool, f"{node}/enable", data=False).success
     wire.send(wire.messages(next(frames)))
-    assert wait_until(lambda: report and diagnosed(report)["pairs"] == "1")
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == "1")
     assert report[-1].status[0].message == "idle"
     assert not labels
     assert wire.call(Trigger, f"{node}/detect_once").success
     once = [next(frames), next(frames)]
     for frame in once:
         wire.send(wire.messages(frame))
-    assert wait_until(lambda: diagnosed(report)["pairs"] == "3")
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == "3")
     assert [stamp_ns(message) for message in labels] == [once[0].stamp_ns]
     assert wire.call(SetBool, f"{node}/enable", data=True).success
     wire.send(wire.messages(next(frames)))
@@ -478,8 +442,8 @@ def spoiled(message, **fields):
     return message
 
 
-def test_bad_input(start, wire, tabletops, said):
-    """Each fault is dropped, counted and said once; the node lives on."""
+def test_bad_input(start, wire, tabletops, caplog):
+    """Each fault is dropped, counted and reported once; the node lives on."""
     start(SegmentationNode)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
@@ -507,8 +471,8 @@ def test_bad_input(start, wire, tabletops, said):
             send(**fields)
             time.sleep(0.1)
         key = f"dropped: {cause}"
-        assert wait_until(lambda: diagnosed(report).get(key) == "2"), cause  # noqa: B023
-        assert sum(cause in sentence for sentence in said) == 1
+        assert wait_until(lambda: wire.diagnosed().get(key) == "2"), cause  # noqa: B023
+        assert sum(cause in sentence for sentence in caplog.messages) == 1
     for value in (0.0, np.nan, np.inf):
         data = np.full_like(nothing, value).tobytes()
         count = len(labels)
@@ -517,53 +481,51 @@ def test_bad_input(start, wire, tabletops, said):
         assert not np.frombuffer(labels[-1].data, np.uint16).any()
     old = wire.messages(replace(next(frames), stamp_ns=STAMP_NS + 1))
     wire.send(old)
-    assert wait_until(lambda: "dropped: stamp out of order" in diagnosed(report))
+    assert wait_until(lambda: "dropped: stamp out of order" in wire.diagnosed())
     count = len(labels)
     send()
     assert wait_until(lambda: len(labels) == count + 1)
     assert np.frombuffer(labels[-1].data, np.uint16).max() > 1
 
 
-def test_an_exception_in_a_stage(start, wire, tabletops, said, monkeypatch):
+def test_an_exception_in_a_stage(start, wire, tabletops, caplog, monkeypatch):
     import torch
 
-    node = start(SegmentationNode)
+    start(SegmentationNode)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     frames = iter(tabletops(9))
-    healthy = node._perceive._segment
     for error, cause in (
         (IndexError("broken"), "IndexError in a stage"),
         (torch.cuda.OutOfMemoryError("full"), "out of GPU memory"),
     ):
 
-        def fail(frame, scene, error=error):
+        def fail(stage, frame, scene, error=error):
             raise error
 
-        node._perceive._segment = fail
+        monkeypatch.setattr(SegmentationStage, "__call__", fail)
         for _ in range(2):
             wire.send(wire.messages(next(frames)))
             time.sleep(0.1)
         key = f"dropped: {cause}"
-        assert wait_until(lambda: report and diagnosed(report).get(key) == "2")  # noqa: B023
-        assert sum(cause in sentence for sentence in said) == 1
-    node._perceive._segment = healthy
+        assert wait_until(lambda: wire.diagnosed().get(key) == "2")  # noqa: B023
+        assert sum(cause in sentence for sentence in caplog.messages) == 1
+    monkeypatch.undo()
     wire.send(wire.messages(next(frames)))
     assert wait_until(lambda: labels)
 
 
-def test_overload(start, wire, tabletop):
+def test_overload(start, wire, tabletop, monkeypatch):
     """Frames at five times the rate: the newest wins, and none is older than two frame times."""
-    node = start(SegmentationNode)
+    start(SegmentationNode)
     busy = 0.2
-    found = node._perceive(read_frame(*wire.messages(tabletop)))
+    perceive = Perception(PerceptionConfig().segmentation_only())
+    found = perceive(read_frame(Match(*wire.messages(tabletop))))
 
-    def slow(frame, scene):
+    def slow(stage, frame, scene):
         time.sleep(busy)
         return found
 
-    node._perceive._segment = slow
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    monkeypatch.setattr(SegmentationStage, "__call__", slow)
     sent, waits = {}, {}
 
     def hear(message):
@@ -583,8 +545,8 @@ def test_overload(start, wire, tabletop):
         time.sleep(busy / 5)
     # Most: one that a busy machine holds up says nothing. With a queue all would wait for longer.
     assert np.percentile(list(waits.values()), 75) < 2 * busy
-    assert wait_until(lambda: report and diagnosed(report).get("pairs") == str(len(sent)))
-    values = diagnosed(report)
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == str(len(sent)))
+    values = wire.diagnosed()
     # All but those that came back and the two that were under way and waiting at the end.
     assert (
         int(values["dropped: a newer frame arrived"]) >= len(sent) - len(waits) - 2 > len(sent) / 2

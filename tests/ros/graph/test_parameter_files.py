@@ -9,7 +9,7 @@ from helpers.parameter_files import FILES, NODE
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_ros_gives_a_node_what_the_reader_says(graph, tmp_path, name):
+def test_ros_and_the_reader_agree_on_the_parameters(graph, tmp_path, name):
     text, expected = FILES[name]
     path = tmp_path / "parameters.yaml"
     path.write_text(text)

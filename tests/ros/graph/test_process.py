@@ -63,7 +63,7 @@ assert SubscriptionEventCallbacks == "of Humble"
 """
 
 
-def test_humbles_name_of_the_event_callbacks_serves_too():
+def test_the_name_of_the_event_callbacks_in_humble_is_accepted():
     """It has them where no later ROS has them."""
     subprocess.run([sys.executable, "-c", HUMBLE], check=True)
 
@@ -81,7 +81,7 @@ sys.meta_path.insert(0, Interrupted())
 """
 
 
-def test_ctrl_c_while_the_libraries_come_in_is_quiet():
+def test_ctrl_c_during_imports_is_quiet():
     command = [sys.executable, "-c", EARLY + NODE]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

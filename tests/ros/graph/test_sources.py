@@ -15,13 +15,14 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.messages.depth_registration import DepthRegistration
 from cvdl.messages.points import images_of
 from cvdl.messages.reading import read_frame
+from cvdl.messages.sync import Match
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.interfaces import message_type, missing_messages
 from cvdl.ros.nodes import SegmentationNode
 
 from .conftest import deserialized, wait_until
-from .test_nodes import LOG, diagnosed
+from .test_nodes import LOG
 
 LABELS = "segmentation/labels"
 BESIDE = np.eye(4)
@@ -60,7 +61,6 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     start(WithDepthInfo)
     heard = wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
     log = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     other = halved(tabletop, "far" if is_other_frame else tabletop.frame_id)
     color, _, info = wire.messages(tabletop)
     depth, depth_info = wire.factory.depth(other), wire.factory.camera_info(other)
@@ -74,7 +74,7 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
     # Messages of several topics may cross on the way.
     node_hears = DepthRegistration("/perception/depth", "/depth/camera_info", tree)
     node_hears.camera_info = depth_info
-    expected = labels(wire, read_frame(color, depth, info, registration=node_hears))
+    expected = labels(wire, read_frame(Match(color, depth, info), registration=node_hears))
     stamp = tabletop.stamp_ns
     for again in range(20):
         moved = [replace(each, stamp_ns=stamp + again) for each in (tabletop, other)]
@@ -83,9 +83,7 @@ def test_depth_of_another_camera_is_registered(start, wire, tabletop, is_other_f
             break
     (found,) = heard[:1]
     np.testing.assert_array_equal(np.asarray(found.data), np.asarray(expected.data))
-    assert wait_until(
-        lambda: report and diagnosed(report).get("depth") == "registered to color here"
-    )
+    assert wait_until(lambda: wire.diagnosed().get("depth") == "registered to color here")
     assert sum("is registered to color here" in each.msg for each in log) == 1
 
 
@@ -110,18 +108,18 @@ def test_point_clouds(start, wire, tabletop, cloud_of):
     cloud = cloud_of(tabletop, types=message_type)
     wire.publish("/perception/points", cloud)
     assert wait_until(lambda: heard)
-    frame = read_frame(*images_of(deserialized(cloud)), is_rectified=True)
+    frame = read_frame(images_of(deserialized(cloud)), is_rectified=True)
     assert heard == [labels(wire, frame)]
     np.testing.assert_array_equal(frame.depth, tabletop.depth)
 
 
-def test_a_cloud_without_rows_is_dropped_and_said(start, wire, tabletop, cloud_of, said):
+def test_a_cloud_without_rows_is_dropped_and_reported(start, wire, tabletop, cloud_of, caplog):
     start(SegmentationNode, source="points")
     wire.listen(f"/perception/{LABELS}", "sensor_msgs/msg/Image")
     cloud = cloud_of(tabletop, types=message_type)
     cloud.width, cloud.height = cloud.width * cloud.height, 1
     wire.publish("/perception/points", cloud)
-    assert wait_until(lambda: any("/perception/points: cloud not organized" in s for s in said))
+    assert wait_until(lambda: "/perception/points: cloud not organized" in caplog.text)
 
 
 def test_depth_as_png_under_a_plain_name(start, wire, tabletop):
@@ -135,4 +133,4 @@ def test_depth_as_png_under_a_plain_name(start, wire, tabletop):
     for topic, message in (("camera_info", info), ("color", color), ("depth/compressed", png)):
         wire.publish(f"/perception/{topic}", message)
     assert wait_until(lambda: heard)
-    assert heard == [labels(wire, read_frame(color, depth, info))]
+    assert heard == [labels(wire, read_frame(Match(color, depth, info)))]

@@ -20,7 +20,7 @@ PERIOD_NS = 33_000_000
 
 @pytest.fixture
 def run(start, wire, tabletop, monkeypatch):
-    """A function: sends so many frames; the node, and what it has warned of.
+    """A function: sends so many frames; the pairs that the node counts, and its warnings.
 
     It takes for each topic the stamp of a frame's number, and whether the image arrives.
     """
@@ -31,7 +31,7 @@ def run(start, wire, tabletop, monkeypatch):
         return message
 
     def send(color, depth, frames=60, keep=lambda topic, i: True, infos=1):
-        node = start(SegmentationNode)
+        start(SegmentationNode)
         said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
         messages = wire.messages(tabletop)
         for i in range(frames):
@@ -45,7 +45,10 @@ def run(start, wire, tabletop, monkeypatch):
                 if keep(name, i):
                     wire.publish(f"/perception/{name}", stamp(message, when(i)))
             time.sleep(0.033)
-        return node, lambda words: [log.msg for log in said if words in log.msg]
+        return (
+            lambda: int(wire.diagnosed().get("pairs", -1)),
+            lambda words: [log.msg for log in said if words in log.msg],
+        )
 
     return send
 
@@ -61,9 +64,9 @@ def now(i):
         (now, lambda i: 0, "the stamps of /perception/depth are 0"),
     ],
 )
-def test_without_stamps_images_pair_by_arrival_and_that_is_said_once(run, color, depth, words):
-    node, said = run(color, depth)
-    assert node._camera.source.pairs >= 40
+def test_without_stamps_images_pair_by_arrival_which_is_reported_once(run, color, depth, words):
+    pairs, said = run(color, depth)
+    assert wait_until(lambda: pairs() >= 40)
     assert wait_until(lambda: said(words))
     (sentence,) = said(words)
     assert "color and depth are paired by the time of arrival" in sentence
@@ -83,8 +86,8 @@ def test_lost_images_are_named_with_the_page(run):
     rng = np.random.default_rng(1)
     kept = rng.random((2, 120)) < 0.15
     kept[1] &= ~kept[0]
-    node, said = run(now, now, 120, lambda topic, i: bool(kept["cd".index(topic[0]), i]))
-    assert node._camera.source.pairs == 0
+    pairs, said = run(now, now, 120, lambda topic, i: bool(kept["cd".index(topic[0]), i]))
+    assert wait_until(lambda: pairs() == 0)
     assert wait_until(lambda: said("images are lost in transport"))
     assert 'see "Large images" in docs/ros.md' in said("images are lost in transport")[-1]
 
@@ -92,20 +95,20 @@ def test_lost_images_are_named_with_the_page(run):
 def test_losses_of_one_topic_are_named_though_pairs_come(run):
     rng = np.random.default_rng(1)
     kept = rng.random(90) < 0.3
-    node, said = run(now, now, 90, lambda topic, i: topic == "color" or bool(kept[i]))
-    assert node._camera.source.pairs > 10
+    pairs, said = run(now, now, 90, lambda topic, i: topic == "color" or bool(kept[i]))
+    assert wait_until(lambda: pairs() > 10)
     assert wait_until(lambda: said("images are lost in transport"))
     assert len(said("images are lost in transport")) == 1
 
 
-def test_losses_are_told_once_though_a_pair_comes_now_and_then(run):
-    node, said = run(now, now, 160, lambda topic, i: i % 40 == 20)
-    assert node._camera.source.pairs >= 3
+def test_losses_are_reported_once_though_a_pair_comes_now_and_then(run):
+    pairs, said = run(now, now, 160, lambda topic, i: i % 40 == 20)
+    assert wait_until(lambda: pairs() >= 3)
     assert wait_until(lambda: said("images are lost in transport"))
     assert len(said("images are lost in transport")) == 1
 
 
-def test_publishers_that_do_not_send_yet_are_no_news(start, wire, tabletop, monkeypatch):
+def test_publishers_that_do_not_send_yet_are_reported_once(start, wire, tabletop, monkeypatch):
     monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
     start(SegmentationNode)
     said = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)

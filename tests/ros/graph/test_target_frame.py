@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.messages.reading import read_frame, stamp_ns
+from cvdl.messages.sync import Match
 from cvdl.messages.target_frame import TransformMissingError
 from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
@@ -40,7 +41,7 @@ def check(wire, heard, tabletop):
     messages = wire.messages(tabletop)
     wire.send(messages)
     assert wait_until(lambda: all(heard.values()))
-    frame = read_frame(*messages)
+    frame = read_frame(Match(*messages))
     scene = Perception(PerceptionConfig(detector={"enable": False}))(frame)
     for topic in SPATIAL:
         assert heard[topic][0].header.frame_id == "base"
@@ -93,15 +94,9 @@ def test_a_missing_transform_is_counted(start, wire, tabletop, monkeypatch):
     monkeypatch.setattr(KnownTransform, "known", False)
     start(PerceptionNode, target_frame="base")
     heard = wire.listen_to_scene(topics=("segmentation/objects", "segmentation/labels"))
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     wire.send(wire.messages(tabletop))
     assert wait_until(lambda: heard["segmentation/labels"])
-
-    def counted():
-        values = {v.key: v.value for v in report[-1].status[0].values} if report else {}
-        return values.get("dropped: no transform") == "1"
-
-    assert wait_until(counted)
+    assert wait_until(lambda: wire.diagnosed().get("dropped: no transform") == "1")
     assert not heard["segmentation/objects"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -46,29 +48,32 @@ def pose(roll_deg):
 @pytest.mark.parametrize(
     ("parent", "settings"), [("odom", {}), ("my_base", {"segmentation.up_frame": "my_base"})]
 )
-def test_up_comes_from_tf(start, wire, tabletop, seen, monkeypatch, topic, qos, parent, settings):
+def test_up_comes_from_tf(start, wire, tabletops, seen, monkeypatch, topic, qos, parent, settings):
     monkeypatch.setattr("cvdl.ros.base_node.Transformer", lambda node, frame: None)
-    node = start(SegmentationNode, **settings)
-    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
-    wire.publish(topic, wire.factory.tf(STAMP_NS, parent, tabletop.frame_id, pose(180)), qos)
-    assert wait_until(lambda: node._tf.tree.frames)
-    seen.clear()
-    wire.send(wire.messages(tabletop))
-    assert wait_until(lambda: labels)
+    start(SegmentationNode, **settings)
+    wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    frames = iter(tabletops(200))
+    camera = next(frames).frame_id
+    wire.publish(topic, wire.factory.tf(STAMP_NS, parent, camera, pose(180)), qos)
+
+    def knows_up():
+        wire.send(wire.messages(next(frames)))
+        time.sleep(0.2)
+        return seen[-1].up is not None
+
+    assert wait_until(knows_up)
     np.testing.assert_allclose(seen[-1].up, [0, 1, 0], atol=1e-9)
 
 
 def test_tf_that_is_asked_for_and_not_known(start, wire, tabletops, caplog):
     start(SegmentationNode, segmentation__up="tf")
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
-    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     first, second, third = tabletops(3)
     for frame in (first, second):
         wire.send(wire.messages(frame))
 
     def dropped():
-        values = {value.key: value.value for value in report[-1].status[0].values} if report else {}
-        return values.get("dropped: no up direction")
+        return wire.diagnosed().get("dropped: no up direction")
 
     assert wait_until(lambda: dropped() in ("1", "2"))
     assert not labels

@@ -53,18 +53,18 @@ def test_an_active_node_ends_the_waiting(managed):
     assert status == 0
 
 
-def test_a_node_that_is_not_active_is_told(managed):
+def test_a_node_that_is_not_active_is_reported(managed):
     managed.trigger_configure()
     told = "/here/managed is inactive; expected active\n"
     assert wait("/here/managed", "--timeout", "3") == (1, told)
 
 
-def test_a_node_that_is_not_there_is_told(managed):
+def test_a_missing_node_is_reported(managed):
     told = "/here/other is not available; expected active\n"
     assert wait("/here/other", "--timeout", "0.3") == (1, told)
 
 
-def test_while_it_waits_it_says_for_what(managed, monkeypatch, capsys):
+def test_it_prints_what_it_waits_for(managed, monkeypatch, capsys):
     monkeypatch.setattr(wait_node, "_WORD_S", 0.2)
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -11,6 +11,7 @@ from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.models.hog.training import HogTraining, train_hog
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.networks.weights import load_weights
+from cvdl.training.checkpoint import Run
 
 SETTINGS = HogTraining(negatives=10, hard_negatives=10)
 
@@ -54,7 +55,7 @@ def ap50(detector, data, proposals=False):
 @pytest.mark.slow
 def test_it_learns_two_shapes_in_sliding_windows_and_in_given_boxes(tmp_path):
     data = Shapes(12)
-    detector = train_hog(data, data, SETTINGS, tmp_path / "run")
+    detector = train_hog(data, data, SETTINGS, Run(tmp_path / "run"))
     assert ap50(detector, data) > 0.9
     assert ap50(detector, data, proposals=True) > 0.99
     _, metadata = load_weights(tmp_path / "run" / "best.safetensors", "HogDetector")
@@ -63,8 +64,12 @@ def test_it_learns_two_shapes_in_sliding_windows_and_in_given_boxes(tmp_path):
 
 def test_the_second_round_learns_the_false_alarms_of_the_first(tmp_path):
     data = Shapes(6)
-    one = train_hog(data, Shapes(0), HogTraining(negatives=1, hard_negatives=0), tmp_path / "one")
-    two = train_hog(data, Shapes(0), HogTraining(negatives=1, hard_negatives=20), tmp_path / "two")
+    one = train_hog(
+        data, Shapes(0), HogTraining(negatives=1, hard_negatives=0), Run(tmp_path / "one")
+    )
+    two = train_hog(
+        data, Shapes(0), HogTraining(negatives=1, hard_negatives=20), Run(tmp_path / "two")
+    )
     frame = data[0].frame
 
     def alarms(detector):
@@ -75,7 +80,7 @@ def test_the_second_round_learns_the_false_alarms_of_the_first(tmp_path):
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
-    whole = train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "whole")
+    whole = train_hog(Shapes(4), Shapes(0), SETTINGS, Run(tmp_path / "whole"))
 
     class Killed(Shapes):
         """Interrupted during the search for false alarms."""
@@ -89,15 +94,15 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
             return super().__getitem__(index)
 
     with pytest.raises(KeyboardInterrupt):
-        train_hog(Killed(4), Shapes(0), SETTINGS, tmp_path / "cut")
+        train_hog(Killed(4), Shapes(0), SETTINGS, Run(tmp_path / "cut"))
     assert (tmp_path / "cut" / "first.safetensors").exists()
-    resumed = train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "cut", resume=True)
+    resumed = train_hog(Shapes(4), Shapes(0), SETTINGS, Run(tmp_path / "cut", resume=True))
     color = Shapes(1)[0].frame.color
     np.testing.assert_array_equal(resumed.windows(color)[1], whole.windows(color)[1])
-    again = train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "cut", resume=True)
+    again = train_hog(Shapes(4), Shapes(0), SETTINGS, Run(tmp_path / "cut", resume=True))
     np.testing.assert_array_equal(again.windows(color)[1], whole.windows(color)[1])
     with pytest.raises(InputError, match="already holds a run"):
-        train_hog(Shapes(4), Shapes(0), SETTINGS, tmp_path / "cut")
+        train_hog(Shapes(4), Shapes(0), SETTINGS, Run(tmp_path / "cut"))
 
 
 @pytest.mark.parametrize("kept", [0, 1])
@@ -110,7 +115,7 @@ def test_a_class_without_examples_is_never_predicted(kept, tmp_path):
                 whole.name, whole.frame, whole.boxes[some], whole.labels[some], whole.crowd[some]
             )
 
-    detector = train_hog(OnlyOne(4), Shapes(0), SETTINGS, tmp_path / "run")
+    detector = train_hog(OnlyOne(4), Shapes(0), SETTINGS, Run(tmp_path / "run"))
     _, chances = detector.windows(Shapes(1)[0].frame.color)
     assert chances[:, kept].max() > 0.2
     assert chances[:, 1 - kept].max() == 0
@@ -118,13 +123,13 @@ def test_a_class_without_examples_is_never_predicted(kept, tmp_path):
 
 def test_invalid_input_raises(tmp_path):
     with pytest.raises(InputError, match="no view"):
-        train_hog(Shapes(3, boxes=False), Shapes(0), SETTINGS, tmp_path / "a")
+        train_hog(Shapes(3, boxes=False), Shapes(0), SETTINGS, Run(tmp_path / "a"))
     with pytest.raises(InputError, match="no view"):
-        train_hog(Shapes(0), Shapes(0), SETTINGS, tmp_path / "b")
+        train_hog(Shapes(0), Shapes(0), SETTINGS, Run(tmp_path / "b"))
     other = Shapes(1)
     other.classes = ("cup",)
     with pytest.raises(InputError, match="cup"):
-        train_hog(Shapes(1), other, SETTINGS, tmp_path / "c")
+        train_hog(Shapes(1), other, SETTINGS, Run(tmp_path / "c"))
 
 
 def test_views_without_background_raise(tmp_path):
@@ -136,4 +141,4 @@ def test_views_without_background_raise(tmp_path):
             return DetectionSample(view.name, view.frame, box, np.zeros(1, int), np.zeros(1, bool))
 
     with pytest.raises(InputError, match="nothing to tell apart"):
-        train_hog(Filled(2), Shapes(0), SETTINGS.model_copy(update={"negatives": 0}), tmp_path)
+        train_hog(Filled(2), Shapes(0), SETTINGS.model_copy(update={"negatives": 0}), Run(tmp_path))

@@ -100,7 +100,7 @@ def write_finder(path, width, height):
 
 @pytest.mark.parametrize("resize", ["letterbox", "stretch"])
 @pytest.mark.parametrize("size", [(200, 150), (150, 200), (333, 101), (57, 199)])
-def test_boxes_come_back_to_where_things_are(tmp_path, resize, size):
+def test_boxes_are_scaled_back_to_the_image(tmp_path, resize, size):
     write_finder(tmp_path / "finder.onnx", 416, 320)
     (tmp_path / "finder.yaml").write_text(
         f"layout: yolov8\nclasses: [bright]\nresize: {resize}\npadding: 0\n"
@@ -135,7 +135,7 @@ def test_channels_last_in_bytes_and_a_batch_of_mixed_sizes(tmp_path):
     assert detector([]) == []
 
 
-def test_colors_go_in_as_the_layout_says(tmp_path):
+def test_colors_are_prepared_as_in_the_layout(tmp_path):
     """A model that gives the input's mean color as a box."""
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["color"], axes=[2, 3], keepdims=0),
@@ -213,7 +213,7 @@ def test_exports_of_one_package_in_several_layouts(tmp_path, output, description
     np.testing.assert_array_equal(found.labels, [1])
 
 
-def test_shapes_tell_the_layout(tmp_path):
+def test_the_layout_is_inferred_from_shapes(tmp_path):
     path = tmp_path / "model.onnx"
     (tmp_path / "model.yaml").write_text("classes: [cup, fork]\n")
     box, centered = [38, 27, 58, 37], [48, 32, 20, 10]
@@ -320,7 +320,7 @@ def test_images_without_an_axis_of_the_batch(tmp_path):
         ("layout: detr\nclasses: [a]", "softmax or sigmoid"),
     ],
 )
-def test_a_layout_that_does_not_serve_is_said(tmp_path, text, message):
+def test_an_unusable_layout_is_reported(tmp_path, text, message):
     write_model(tmp_path / "model.onnx", {"a": np.zeros((1, 9, 6))})
     if text is not None:
         (tmp_path / "model.yaml").write_text(text)
@@ -328,7 +328,7 @@ def test_a_layout_that_does_not_serve_is_said(tmp_path, text, message):
         load_detector("onnx", str(tmp_path / "model.onnx"), "cpu")
 
 
-def test_a_model_that_does_not_serve_is_said(tmp_path):
+def test_an_unusable_model_is_reported(tmp_path):
     layout = tmp_path / "model.yaml"
     layout.write_text("layout: yolov8\nclasses: [a, b]\n")
     path = tmp_path / "model.onnx"

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from cvdl.detection.models.onnx.declaration import OnnxLayout
 from cvdl.detection.models.onnx.layouts import LAYOUTS
-from cvdl.detection.models.onnx.outputs import OutputsError
+from cvdl.detection.models.onnx.outputs import ModelOutputs, OutputsError
 
 SIZE = (100, 50)  # width and height of the input
 TWO = ["cup", "fork"]
@@ -19,7 +19,7 @@ def decode(given, classes=TWO, **keys):
         name: array if array.dtype.kind == "i" else array.astype(np.float32)
         for name, array in arrays.items()
     }
-    return LAYOUTS[layout.layout].decode(arrays, layout, len(classes), SIZE)
+    return LAYOUTS[layout.layout].decode(ModelOutputs(arrays, layout, len(classes), SIZE))
 
 
 def logit(share):
@@ -87,7 +87,7 @@ def test_ssd_as_torchvision_gives_it():
     np.testing.assert_array_equal(found.labels, [0])
 
 
-def test_ssd_with_centers_raw_scores_and_names_that_tell_nothing():
+def test_ssd_with_centers_raw_scores_and_meaningless_names():
     outputs = {"a": [[[0.3, 0.4, 0.4, 0.4]]], "b": [[[0.0, 1.0]]]}
     found = decode(outputs, layout="ssd", box_format="cxcywh", activation="softmax")
     np.testing.assert_allclose(found.boxes, [[10, 10, 50, 30]], rtol=1e-6)
@@ -218,7 +218,7 @@ def test_shares_or_pixels_may_be_declared():
         np.testing.assert_allclose(found.boxes, [box])
 
 
-def test_no_detection_at_all():
+def test_no_detection():
     assert len(decode({"a": np.zeros((1, 0, 6))}, layout="nms").boxes) == 0
     none = {"boxes": np.zeros((0, 4)), "labels": np.zeros(0, int), "scores": np.zeros(0)}
     assert len(decode(none, layout="nms").boxes) == 0
@@ -237,7 +237,7 @@ def test_yolox_is_relative_to_the_cells_of_three_grids():
     rows[0, 8 * 2 + 3] = [0.5, 0.25, np.log(2), np.log(0.5), 0.5, 0.2, 0.8]
     rows[0, 32 + 8 + 1] = [0.5, 0.5, 0, -1, 1, 0.9, 0.1]
     layout = OnnxLayout(classes=TWO, layout="yolox")
-    found = LAYOUTS["yolox"].decode({"output": rows}, layout, 2, (64, 32))
+    found = LAYOUTS["yolox"].decode(ModelOutputs({"output": rows}, layout, 2, (64, 32)))
     best = np.argsort(-found.scores)[:2]
     fine, coarse = (3.5 * 8, 2.25 * 8), (1.5 * 32, 0.5 * 32)
     np.testing.assert_allclose(
@@ -267,7 +267,7 @@ def test_nanodet_distances_are_means_of_bins(order):
     sides[3, [0, 1]] = 50  # bottom: half of them
     layout = OnnxLayout(classes=TWO, layout="nanodet")
     given = {name: outputs[name].astype(np.float32) for name in order}
-    found = LAYOUTS["nanodet"].decode(given, layout, 2, (32, 20))
+    found = LAYOUTS["nanodet"].decode(ModelOutputs(given, layout, 2, (32, 20)))
     best = found.scores.argmax()
     center = np.array([2.5, 1.5]) * 8
     np.testing.assert_allclose(
@@ -283,7 +283,7 @@ def test_nanodet_plus_has_one_output_and_measures_from_corners():
     sides = rows[0, 12 + 3, 2:].reshape(4, 5)
     sides[[0, 1, 2, 3], [1, 0, 2, 1]] = 50
     layout = OnnxLayout(classes=TWO, layout="nanodet")
-    found = LAYOUTS["nanodet"].decode({"output": rows}, layout, 2, (32, 20))
+    found = LAYOUTS["nanodet"].decode(ModelOutputs({"output": rows}, layout, 2, (32, 20)))
     best = found.scores.argmax()
     np.testing.assert_allclose(found.boxes[best], [0, 16, 48, 32], rtol=1e-6)
     assert found.labels[best] == 0
@@ -299,7 +299,7 @@ def test_boxes_of_one_yolo_are_not_taken_for_those_of_another():
     pixels = np.full((1, 32 + 8 + 2, 7), 40.0)
     layout = OnnxLayout(classes=TWO, layout="yolox")
     with pytest.raises(OutputsError, match="if boxes are in pixels, the layout is yolov5"):
-        LAYOUTS["yolox"].decode({"a": pixels}, layout, 2, (64, 32))
+        LAYOUTS["yolox"].decode(ModelOutputs({"a": pixels}, layout, 2, (64, 32)))
 
 
 def test_detr_must_say_what_its_logits_are():

@@ -22,6 +22,7 @@ from cvdl.detection.models.overfeat.training import (
     window_targets,
 )
 from cvdl.evaluation.detection import report_on
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
 CLASSES = ("disc", "square")
@@ -158,7 +159,7 @@ def test_the_same_epoch_has_the_same_batches():
 def test_it_learns_two_shapes(tmp_path):
     data = Shapes(8)
     how = settings(epochs=8, windows=16, batch_size=1)
-    detector = trainer().train(data, Shapes(1), how, tmp_path / "run")
+    detector = trainer().train(data, Shapes(1), how, Run(tmp_path / "run"))
     samples = [data[index] for index in range(len(data))]
     assert report_on(detector, samples).ap50 > 0.9
     detector.save(tmp_path / "w.safetensors", {})
@@ -170,7 +171,7 @@ def test_it_learns_two_shapes(tmp_path):
 @pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     how = settings(epochs=2, windows=6)
-    whole = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "whole")
+    whole = trainer().train(Shapes(4), Shapes(1), how, Run(tmp_path / "whole"))
 
     class Killed(Shapes):
         """Interrupted in the second epoch."""
@@ -184,8 +185,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
             return super().__getitem__(index)
 
     with pytest.raises(KeyboardInterrupt):
-        trainer().train(Killed(4), Shapes(1), how, tmp_path / "cut")
-    resumed = trainer().train(Shapes(4), Shapes(1), how, tmp_path / "cut", resume=True)
+        trainer().train(Killed(4), Shapes(1), how, Run(tmp_path / "cut"))
+    resumed = trainer().train(Shapes(4), Shapes(1), how, Run(tmp_path / "cut", resume=True))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -196,7 +197,7 @@ def test_without_validation_patience_is_ignored_and_the_last_epoch_is_kept(tmp_p
     chosen = chosen.model_copy(
         update={"training": chosen.training.model_copy(update={"patience": 1})}
     )
-    trainer().train(Shapes(2), Shapes(0), chosen, tmp_path / "run")
+    trainer().train(Shapes(2), Shapes(0), chosen, Run(tmp_path / "run"))
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert (len(history["epochs"]), history["best_epoch"], history["best_score"]) == (3, 2, None)
 
@@ -215,7 +216,7 @@ def test_a_batch_without_windows_is_skipped(tmp_path):
 
     training = settings(1).training.model_copy(update={"batch_size": 1})
     chosen = settings(1).model_copy(update={"training": training})
-    trainer().train(Crowded(3), Shapes(0), chosen, tmp_path / "run")
+    trainer().train(Crowded(3), Shapes(0), chosen, Run(tmp_path / "run"))
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert np.isfinite(history["epochs"][0]["train/loss"])
 
@@ -223,8 +224,8 @@ def test_a_batch_without_windows_is_skipped(tmp_path):
 def test_invalid_input_raises(tmp_path):
     for nothing in (Shapes(0), Shapes(2, boxes=False)):
         with pytest.raises(InputError, match="no view has a labeled box"):
-            trainer().train(nothing, Shapes(0), settings(), tmp_path / "run")
+            trainer().train(nothing, Shapes(0), settings(), Run(tmp_path / "run"))
     other = Shapes(1)
     other.classes = ("cup",)
     with pytest.raises(InputError, match="cup"):
-        trainer().train(Shapes(1), other, settings(), tmp_path / "run")
+        trainer().train(Shapes(1), other, settings(), Run(tmp_path / "run"))

@@ -106,7 +106,7 @@ def test_a_file_with_other_layers_is_refused(tmp_path):
         build_classifier(SMALL, 3, str(tmp_path / "w.safetensors"))
 
 
-def test_without_a_connection_one_line_says_what_to_do(monkeypatch):
+def test_without_a_connection_the_error_is_one_line_with_a_remedy(monkeypatch):
     def offline(*args, **kwargs):
         raise URLError("no route")
 
@@ -126,6 +126,6 @@ def test_without_a_connection_one_line_says_what_to_do(monkeypatch):
         (("resnet18", 3, "none.safetensors"), "none.safetensors: no such file"),
     ],
 )
-def test_what_there_is_not_is_said(arguments, message):
+def test_unknown_names_are_reported(arguments, message):
     with pytest.raises(InputError, match=message):
         build_classifier(*arguments)

@@ -18,6 +18,7 @@ from cvdl.detection.models.rcnn.training import (
     trainer,
 )
 from cvdl.networks.crops import refined_boxes
+from cvdl.training.checkpoint import Run
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings
 
@@ -158,7 +159,7 @@ def test_the_shift_of_a_mirrored_crop_is_mirrored():
 def test_it_learns_four_shapes_and_where_they_are(tmp_path):
     data, new = Shapes(24), Shapes(16, seed=1)
     chosen = settings(10, mixed_precision=True).model_copy(update={"backbone": "resnet18"})
-    model = trainer().train(data, Shapes(0), chosen, tmp_path / "run")
+    model = trainer().train(data, Shapes(0), chosen, Run(tmp_path / "run"))
     scores = score_classifier(model, new)
     assert scores.top(1) > 0.7
     assert scores.figures()["nothing"] > 0.7
@@ -182,11 +183,11 @@ class Stopped(Shapes):
 @pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     data = Shapes(4)
-    first = trainer().train(data, data, settings(), tmp_path / "a").network.state_dict()
+    first = trainer().train(data, data, settings(), Run(tmp_path / "a")).network.state_dict()
     with pytest.raises(KeyboardInterrupt):
-        trainer().train(Stopped(4), data, settings(), tmp_path / "b")
+        trainer().train(Stopped(4), data, settings(), Run(tmp_path / "b"))
     assert (tmp_path / "b" / "last.pt").exists()
-    second = trainer().train(data, data, settings(), tmp_path / "b", resume=True)
+    second = trainer().train(data, data, settings(), Run(tmp_path / "b", resume=True))
     for name, value in first.items():
         torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
 
@@ -194,12 +195,12 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
 @pytest.mark.slow
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     data = Shapes(2)
-    assert len(trainer().train(data, Shapes(0), settings(1), tmp_path / "run").classes) == 4
+    assert len(trainer().train(data, Shapes(0), settings(1), Run(tmp_path / "run")).classes) == 4
 
 
 def test_nothing_to_train_on_raises(tmp_path):
     with pytest.raises(InputError, match="no view"):
-        trainer().train(Shapes(0), Shapes(0), settings(), tmp_path / "run")
+        trainer().train(Shapes(0), Shapes(0), settings(), Run(tmp_path / "run"))
 
 
 @pytest.mark.slow
@@ -208,7 +209,7 @@ def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
     chosen = ClassifierTraining(
         training=training, backbone="mobilenet_v3_small", frozen_stages=3, dropout=0.3
     )
-    network = trainer().train(Shapes(2), Shapes(0), chosen, tmp_path / "run").network
+    network = trainer().train(Shapes(2), Shapes(0), chosen, Run(tmp_path / "run")).network
     rates = [some.p for some in network.modules() if isinstance(some, torch.nn.Dropout)]
     assert rates == [0.3]
     assert not any(some.requires_grad for some in network.features[:3].parameters())

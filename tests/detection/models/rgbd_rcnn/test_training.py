@@ -24,6 +24,7 @@ from cvdl.networks.detailed_input import input_scale, with_detail
 from cvdl.networks.input import NORMAL_XY
 from cvdl.networks.input_gpu import input_tensor, uploaded
 from cvdl.training.augment import Placement
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
 from helpers.augmentation import UNDISTURBED
@@ -67,7 +68,7 @@ def settings(epochs, steps=2, **more):
 def test_it_learns_four_images(tmp_path):
     views = Views(sample(seed) for seed in range(4))
     how = settings(1, 120, mixed_precision=True)
-    model = trainer().train(views, Views(), how, tmp_path / "run")
+    model = trainer().train(views, Views(), how, Run(tmp_path / "run"))
     assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 
@@ -82,7 +83,7 @@ def test_views_without_boxes_raise(tmp_path):
         "empty", sample(0).frame, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool)
     )
     with pytest.raises(InputError, match="no view has a labeled box"):
-        trainer().train(Views([empty]), Views(), settings(1), tmp_path / "run")
+        trainer().train(Views([empty]), Views(), settings(1), Run(tmp_path / "run"))
 
 
 @pytest.mark.slow

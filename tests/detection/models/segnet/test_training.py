@@ -23,6 +23,7 @@ from cvdl.detection.models.segnet.views import (
 from cvdl.evaluation.semantic import score_class_maps
 from cvdl.networks.input import COLOR, HAS_COLOR, HAS_DEPTH, NORMAL_XY
 from cvdl.training.augment import Augmentation
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,7 +72,7 @@ def settings(epochs, steps=2, **more):
 @pytest.mark.slow
 def test_it_learns_four_images(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = trainer().train(views, Views(), settings(1, 60), tmp_path / "run")
+    model = trainer().train(views, Views(), settings(1, 60), Run(tmp_path / "run"))
     figures = score_class_maps(model.class_map, views, views.classes).figures()
     assert figures["mean_iou"] > 0.8
     (found,) = model([views[0].frame])
@@ -86,7 +87,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
 
 def test_views_without_masks_raise(tmp_path):
     with pytest.raises(InputError, match="view3 has boxes without masks"):
-        trainer().train(Views([sample(3, masks=False)]), Views(), settings(1), tmp_path / "a")
+        trainer().train(Views([sample(3, masks=False)]), Views(), settings(1), Run(tmp_path / "a"))
     empty = sample(0)
     empty = DetectionSample(
         "empty",
@@ -97,7 +98,7 @@ def test_views_without_masks_raise(tmp_path):
         np.zeros((0, 240, 320), bool),
     )
     with pytest.raises(InputError, match="no view has a labeled mask"):
-        trainer().train(Views([empty]), Views(), settings(1), tmp_path / "b")
+        trainer().train(Views([empty]), Views(), settings(1), Run(tmp_path / "b"))
 
 
 def views_of(image, seed, count=1):
@@ -171,7 +172,7 @@ def test_a_batch_of_crowds_changes_nothing(mixed, tmp_path):
     views = Views([crowd, sample(1)])
     some = settings(1, 4, mixed_precision=mixed)
     some = some.model_copy(update={"training": some.training.model_copy(update={"batch_size": 1})})
-    model = trainer().train(views, Views(), some, tmp_path / "run")
+    model = trainer().train(views, Views(), some, Run(tmp_path / "run"))
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
 
 

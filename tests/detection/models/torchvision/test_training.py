@@ -18,6 +18,7 @@ from cvdl.detection.models.torchvision.training import (
     trainer,
 )
 from cvdl.evaluation.detection import report_on
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
 WIDTH, HEIGHT = 160, 120
@@ -71,7 +72,7 @@ def test_a_detector_learns_four_images(tmp_path):
         Views(list(views) * 10),
         views,
         settings(epochs=8, learning_rate=3e-3, more=same, clip=5),
-        tmp_path / "run",
+        Run(tmp_path / "run"),
     )
     assert report_on(detector, views).ap50 == 1
     detector.save(tmp_path / "weights.safetensors", {"train_views": "4"})
@@ -85,7 +86,7 @@ def test_a_detector_learns_four_images(tmp_path):
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = Views(four()[:2])
     name, chosen = "ssdlite320_mobilenet_v3_large", settings(epochs=2, batch_size=2)
-    whole = trainer(name).train(views, Views([]), chosen, tmp_path / "a")
+    whole = trainer(name).train(views, Views([]), chosen, Run(tmp_path / "a"))
     batches = TorchvisionDetectorTask.batches
 
     def interrupted(self, epoch, generator):
@@ -96,9 +97,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(TorchvisionDetectorTask, "batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            trainer(name).train(views, Views([]), chosen, tmp_path / "b")
+            trainer(name).train(views, Views([]), chosen, Run(tmp_path / "b"))
     assert (tmp_path / "b" / "last.pt").exists()
-    resumed = trainer(name).train(views, Views([]), chosen, tmp_path / "b", resume=True)
+    resumed = trainer(name).train(views, Views([]), chosen, Run(tmp_path / "b", resume=True))
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[key], value, rtol=0, atol=0)
 
@@ -179,7 +180,7 @@ def test_unsupported_data_raises(tmp_path):
         object.__setattr__(view, "masks", None)
 
     def train(name, some, validation=(), **keys):
-        trainer(name).train(some, Views(validation), settings(**keys), tmp_path / "run")
+        trainer(name).train(some, Views(validation), settings(**keys), Run(tmp_path / "run"))
 
     with pytest.raises(InputError, match="no view has a labeled box"):
         train("ssd300_vgg16", Views([]))

@@ -77,7 +77,7 @@ def test_outside_of_the_image_there_is_nothing():
 
 
 @given(rectangles)
-def test_the_best_cell_tells_the_rectangle(rectangle):
+def test_the_best_cell_encodes_the_rectangle(rectangle):
     wanted = torch.tensor([rectangle], dtype=torch.float32)
     scores, deltas, weights = map(torch.from_numpy, dense_targets(wanted.numpy(), 40))
     angle, row, col = (

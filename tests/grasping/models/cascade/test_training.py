@@ -19,6 +19,7 @@ from cvdl.grasping.models.cascade.targets import (
 from cvdl.grasping.models.cascade.training import CascadeTask, CascadeTraining, trainer
 from cvdl.grasping.rectangles import GraspRectangles, jaccard
 from cvdl.training.augment import Augmentation, Placement
+from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
 CAMERA = Camera(160, 120, 560.0, 560.0, 79.5, 59.5)
@@ -106,7 +107,7 @@ def test_it_learns_where_a_bar_is_grasped(tmp_path):
         epochs=6, batch_size=6, learning_rate=3e-3, clip=5, mixed_precision=True, device="cpu"
     )
     detector = trainer().train(
-        views, views, CascadeTraining(training=training, steps=12), tmp_path / "run"
+        views, views, CascadeTraining(training=training, steps=12), Run(tmp_path / "run")
     )
     best = detector(views[0].frame, count=1)
     assert jaccard(best, views[0].good)[0, 0] > 0.25
@@ -115,7 +116,7 @@ def test_it_learns_where_a_bar_is_grasped(tmp_path):
 @pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     views = [sample(0), sample(10)]
-    whole = trainer().train(views, views, settings(), tmp_path / "whole")
+    whole = trainer().train(views, views, settings(), Run(tmp_path / "whole"))
     batches = CascadeTask.batches
 
     def interrupted(self, epoch, generator):
@@ -126,8 +127,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(CascadeTask, "batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            trainer().train(views, views, settings(), tmp_path / "part")
-    resumed = trainer().train(views, views, settings(), tmp_path / "part", resume=True)
+            trainer().train(views, views, settings(), Run(tmp_path / "part"))
+    resumed = trainer().train(views, views, settings(), Run(tmp_path / "part", resume=True))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -135,4 +136,4 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 def test_nothing_to_train_on_raises(tmp_path):
     empty = GraspSample("a", "a", sample(0).frame, GraspRectangles.none(), GraspRectangles.none())
     with pytest.raises(InputError, match="good rectangle"):
-        trainer().train([empty], [], settings(), tmp_path / "run")
+        trainer().train([empty], [], settings(), Run(tmp_path / "run"))

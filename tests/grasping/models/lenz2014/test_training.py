@@ -22,6 +22,7 @@ from cvdl.grasping.models.lenz2014.training import (
     train_network,
 )
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.training.checkpoint import Run
 
 CONFIG = LenzTraining(drawn=500, good=30, bad=40, jittered=3, epochs=12, rate=3e-3)
 
@@ -72,7 +73,7 @@ def test_the_patches_of_a_view(views, sets):
 
 @pytest.mark.slow
 def test_a_short_training_learns_good_and_bad_grasps(views, tmp_path):
-    detector = train_lenz(views[:6], views[6:7], CONFIG, tmp_path)
+    detector = train_lenz(views[:6], views[6:7], CONFIG, Run(tmp_path))
     view = views[7]
     assert (detector.judge(view.frame, view.good) > 0.5).all()
     assert (detector.judge(view.frame, view.bad) < 0.5).all()
@@ -92,15 +93,15 @@ def test_a_short_training_learns_good_and_bad_grasps(views, tmp_path):
 @pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(views, tmp_path):
     config = changed(CONFIG, epochs=1)
-    whole = train_lenz(views[:2], [], config, tmp_path / "whole")
+    whole = train_lenz(views[:2], [], config, Run(tmp_path / "whole"))
     killed = tmp_path / "killed"
-    train_lenz(views[:2], [], config, killed)
+    train_lenz(views[:2], [], config, Run(killed))
     (killed / "large.safetensors").unlink()
-    resumed = train_lenz(views[:2], [], config, killed, resume=True)
+    resumed = train_lenz(views[:2], [], config, Run(killed, resume=True))
     for mine, other in ((resumed.small, whole.small), (resumed.large, whole.large)):
         for key, value in other.state_dict().items():
             torch.testing.assert_close(mine.state_dict()[key], value, atol=0, rtol=0)
-    for_good = train_lenz([], [], config, killed, resume=True)  # nothing is left to do
+    for_good = train_lenz([], [], config, Run(killed, resume=True))  # nothing is left to do
     torch.testing.assert_close(for_good.large.first.weight, whole.large.first.weight)
 
 
@@ -112,7 +113,7 @@ def test_another_seed_gives_another_network(sets):
 
 def test_nothing_to_train_on_raises(views, sets, tmp_path):
     with pytest.raises(InputError, match="no view"):
-        train_lenz([], [], CONFIG, tmp_path)
+        train_lenz([], [], CONFIG, Run(tmp_path))
     some = sets[0]
     only = LearningSet(some.patches, torch.ones_like(some.good), some.labeled)
     with pytest.raises(InputError, match="no view has a bad rectangle"):

@@ -20,7 +20,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check
 from cvdl.detection.models.hog.detector import HogDetector, describe, window_places
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.boxes import box_iou
-from cvdl.training.checkpoint import prepare_run
+from cvdl.training.checkpoint import Run, prepare_run
 from cvdl.training.trainer import Trainer
 
 __all__ = ["HogTraining", "train_hog", "trainer"]
@@ -49,12 +49,7 @@ class HogTraining(Settings):
 
 
 def train_hog(
-    train: DetectionData,
-    validation: DetectionData,
-    settings: HogTraining,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
+    train: DetectionData, validation: DetectionData, settings: HogTraining, run: Run
 ) -> HogDetector:
     """Train the classical baseline.
 
@@ -65,42 +60,40 @@ def train_hog(
         train: labeled views.
         validation: labeled views of the same classes; they select nothing.
         settings: how it is trained.
-        out: folder of the run: the weights of each round, ``first.safetensors`` and
-            ``best.safetensors``, written when they are trained; ``score`` in their metadata is
-            the AP50 on the validation views.
-        resume: continue after the rounds that are already there.
-        console: where progress is shown; None: nowhere.
+        run: its folder gets the weights of each round, ``first.safetensors`` and
+            ``best.safetensors``, when they are trained; ``score`` in their metadata is the AP50
+            on the validation views.
 
     Raises:
-        InputError: if no view has a labeled box, the classes of the data sets differ, or ``out``
-            cannot be used.
+        InputError: if no view has a labeled box, the classes of the data sets differ, or the
+            folder cannot be used.
     """
     check_classes(train, validation)
-    prepare_run(out, settings.model_dump(), resume)
-    last = out / "best.safetensors"
+    prepare_run(run.out, settings.model_dump(), run.resume)
+    last = run.out / "best.safetensors"
     if last.exists():
         return HogDetector.load(last, torch.device("cpu"))
     picks = np.arange(0, len(train), -(-len(train) // settings.views) or 1)
     some = Subset([(train, picks)])
     examples = [
         _labeled_and_free(view, len(train.classes), settings)
-        for view in tracked(some, "describing", console)
+        for view in tracked(some, "describing", run.console)
     ]
     if not any(len(labels) and labels.min() < len(train.classes) for _, labels in examples):
         raise InputError("nothing to train on: no view has a labeled box")
-    first = out / "first.safetensors"
+    first = run.out / "first.safetensors"
     if first.exists():
         detector = HogDetector.load(first, torch.device("cpu"))
     else:
         detector = _fitted(train.classes, examples, settings)
-        _keep(detector, first, "first round", validation, console)
+        _keep(detector, first, "first round", validation, run.console)
     if settings.hard_negatives:
         examples += [
             _false_alarms(detector, view, settings.hard_negatives)
-            for view in tracked(some, "mining", console)
+            for view in tracked(some, "mining", run.console)
         ]
         detector = _fitted(train.classes, examples, settings)
-    _keep(detector, last, "last round", validation, console)
+    _keep(detector, last, "last round", validation, run.console)
     return detector
 
 
@@ -161,11 +154,7 @@ def _fitted(
 
 
 def _keep(
-    detector: HogDetector,
-    file: Path,
-    name: str,
-    validation: DetectionData,
-    console: Console | None,
+    detector: HogDetector, file: Path, name: str, validation: DetectionData, console: Console | None
 ) -> None:
     """Write the weights of a round, with their average precision on the validation views."""
     metadata = {}

@@ -1,4 +1,9 @@
-"""Detectors in ONNX files: YOLO, DETR and others; see ``layouts`` for what is understood."""
+"""Detectors in ONNX files: YOLO, DETR and others; see ``layouts`` for what is understood.
+
+``detector`` runs a file, ``declaration`` describes it where that is needed, and ``layouts``, made
+of the parts in ``outputs``, turns its outputs into detections. They are trained elsewhere; the
+package has no such file.
+"""
 
 from cvdl.detection.registry import DETECTORS
 

@@ -25,7 +25,7 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.onnx.declaration import LayoutName, OnnxLayout
 from cvdl.detection.models.onnx.layouts import LAYOUTS
-from cvdl.detection.models.onnx.outputs import Candidates, OutputsError
+from cvdl.detection.models.onnx.outputs import Candidates, ModelOutputs, OutputsError
 
 __all__ = ["OnnxDetector", "load"]
 
@@ -34,11 +34,7 @@ _log = logging.getLogger(__name__)
 # These models suppress overlaps themselves, or predict each object once.
 _NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
 _SIDECARS = (".yaml", ".yml", ".json")
-_DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 _NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
 #: Additional inputs of RT-DETR and its variants (Zhao et al. 2024) and of PaddleDetection: the size
 #: of the image, from its width and height. Boxes are then in pixels of the input.
@@ -83,7 +79,8 @@ class OnnxDetector(FrameByFrame):
         shapes = {name: output.shape for name, output in outputs.items()}
         try:
             if layout.layout is None:
-                layout = _inferred(layout, outputs, self.classes, self._input.size)
+                count = len(self.classes)
+                layout = _inferred(ModelOutputs(outputs, layout, count, self._input.size))
             self._layout = layout
             self._decode(outputs)
         except OutputsError as error:
@@ -125,8 +122,8 @@ class OnnxDetector(FrameByFrame):
         return {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
 
     def _decode(self, outputs: Mapping[str, NDArray[Any]]) -> Candidates:
-        decode = LAYOUTS[self._name].decode
-        return decode(outputs, self._layout, len(self.classes), self._input.size)
+        model = ModelOutputs(outputs, self._layout, len(self.classes), self._input.size)
+        return LAYOUTS[self._name].decode(model)
 
 
 def load(weights: str, device: torch.device) -> OnnxDetector:
@@ -386,12 +383,7 @@ def _exported(shapes: Sequence[Sequence[object]], classes: int, description: str
     return "nms" if shape[2] == 6 else "yolov8"
 
 
-def _inferred(
-    layout: OnnxLayout,
-    outputs: Mapping[str, NDArray[Any]],
-    classes: Sequence[str],
-    size: tuple[int, int],
-) -> OnnxLayout:
+def _inferred(model: ModelOutputs) -> OnnxLayout:
     """Description completed with the only layout that fits the outputs.
 
     Raises:
@@ -400,16 +392,16 @@ def _inferred(
     fitting: list[LayoutName] = []
     for name, known in LAYOUTS.items():
         try:
-            known.decode(outputs, layout, len(classes), size)
+            known.decode(model)
         except OutputsError:
             continue
         fitting.append(name)
     if "nms" in fitting:
         fitting = ["nms"]  # the only layout with integer labels
     if len(fitting) == 1:
-        return layout.model_copy(update={"layout": fitting[0]})
+        return model.layout.model_copy(update={"layout": fitting[0]})
     if not fitting:
-        raise OutputsError(f"no layout fits these shapes with {len(classes)} classes")
+        raise OutputsError(f"no layout fits these shapes with {model.classes} classes")
     raise OutputsError(
         f"the layouts {' and '.join(fitting)} fit; set the key layout to one of them"
     )

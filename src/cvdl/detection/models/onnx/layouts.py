@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cvdl.detection.models.onnx.declaration import Column, LayoutName, OnnxLayout
+from cvdl.detection.models.onnx.declaration import Column, LayoutName
 from cvdl.detection.models.onnx.outputs import (
     Array,
     Candidates,
+    ModelOutputs,
     OutputsError,
     activated,
     best_class,
@@ -23,13 +22,10 @@ from cvdl.detection.models.onnx.outputs import (
     from_center,
     of_format,
     only_output,
-    scale_of,
     without_batch,
 )
 
 __all__ = ["LAYOUTS", "Layout"]
-
-Outputs = Mapping[str, NDArray[Any]]
 
 #: Columns of an output whose rows are detections, by their number.
 _COLUMNS: dict[int, Sequence[Column]] = {
@@ -49,39 +45,34 @@ class Layout:
 
     Attributes:
         outputs: description of their shapes.
-        decode: function from the outputs of one image (by name, in their order), the settings, the
-            number of classes and (width, height) of the input in pixels to candidates. It raises
-            `OutputsError` if the outputs do not have the layout.
+        decode: function from the outputs to candidates. It raises `OutputsError` if they do not
+            have the layout.
     """
 
     outputs: str
-    decode: Callable[[Outputs, OnnxLayout, int, tuple[int, int]], Candidates]
+    decode: Callable[[ModelOutputs], Candidates]
 
 
-def _fastestdet(
-    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
-) -> Candidates:
+def _fastestdet(model: ModelOutputs) -> Candidates:
     """FastestDet (Xuehao Ma, 2022): one grid, one box per cell, one class per box.
 
     Channels: objectness; shift of the center from the corner of the cell, in cells, before tanh;
     size relative to the input, before the sigmoid; class probabilities. The score is
     objectness^0.6 class^0.4.
     """
-    grid = only_output(outputs, classes + 5, axis=0, ndim=3)
+    grid = only_output(model, model.classes + 5, axis=0, ndim=3)
     rows, columns = grid.shape[1:]
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     share = activated(grid[3:5], "sigmoid")
     center = np.stack([(x + np.tanh(grid[1])) / columns, (y + np.tanh(grid[2])) / rows])
-    boxes = from_center(np.concatenate([center, share]).reshape(4, -1).T) * scale_of(size)
+    boxes = from_center(np.concatenate([center, share]).reshape(4, -1).T) * model.scale
     scores = grid[0] ** 0.6 * grid[5:] ** 0.4
-    return best_class(boxes, scores.reshape(classes, -1).T)
+    return best_class(boxes, scores.reshape(model.classes, -1).T)
 
 
-def _yolov5(
-    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
-) -> Candidates:
+def _yolov5(model: ModelOutputs) -> Candidates:
     """YOLOv5 to v7 as exported: rows of center, size (pixels), objectness, class probabilities."""
-    rows = only_output(outputs, classes + 5, axis=1, ndim=2)
+    rows = only_output(model, model.classes + 5, axis=1, ndim=2)
     if (rows[:, 2:4] < 0).any():
         raise OutputsError(
             "a box has a negative size; if boxes are relative to grids, the layout is yolox"
@@ -89,18 +80,18 @@ def _yolov5(
     return best_class(from_center(rows[:, :4]), rows[:, 4:5] * rows[:, 5:])
 
 
-def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+def _yolox(model: ModelOutputs) -> Candidates:
     """YOLOX (Ge et al. 2021) as exported: like YOLOv5, with boxes relative to the cells of grids.
 
     The center is a shift from the corner of the cell, in cells; the size is a logarithm of cells.
     """
-    rows = only_output(outputs, classes + 5, axis=1, ndim=2)
-    counts = _levels(len(rows), size)
+    rows = only_output(model, model.classes + 5, axis=1, ndim=2)
+    counts = _levels(len(rows), model.size)
     if counts is None:
         raise OutputsError(
             f"there are {len(rows)} boxes; expected one per cell of grids of 8, 16 and 32 pixels"
         )
-    cells = [_cells(stride, size) for stride in _STRIDES[: len(counts)]]
+    cells = [_cells(stride, model.size) for stride in _STRIDES[: len(counts)]]
     corners = np.concatenate([cell * stride for cell, stride in zip(cells, _STRIDES, strict=False)])
     strides = np.repeat(_STRIDES[: len(counts)], counts).astype(np.float32)[:, None]
     if (rows[:, 2:4] > _LARGEST_LOG).any():
@@ -111,28 +102,25 @@ def _yolox(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, 
     return best_class(from_center(boxes), rows[:, 4:5] * rows[:, 5:])
 
 
-def _yolov8(
-    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
-) -> Candidates:
+def _yolov8(model: ModelOutputs) -> Candidates:
     """YOLOv8 and v11 as exported: columns of center, size (pixels), class probabilities."""
-    columns = only_output(outputs, classes + 4, axis=0, ndim=2)
+    columns = only_output(model, model.classes + 4, axis=0, ndim=2)
     return best_class(from_center(columns[:4].T), columns[4:].T)
 
 
-def _nanodet(
-    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
-) -> Candidates:
+def _nanodet(model: ModelOutputs) -> Candidates:
     """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and binned distances per level.
 
     For each side of the box there are logits of its distance from the center of the cell, 0, 1,
     2... cells; the distance is their mean (generalized focal loss, Li et al. 2020). NanoDet-Plus
     has all levels in one output, and distances from the corner of the cell.
     """
-    arrays = [without_batch(array, 2) for array in outputs.values()]
+    arrays = [without_batch(array, 2) for array in model.arrays.values()]
+    classes = model.classes
     middle = np.float32(0.5)
     if len(arrays) == 1:
         middle = np.float32(0)
-        ends = np.cumsum(_levels(len(arrays[0]), size) or [0])[:-1]
+        ends = np.cumsum(_levels(len(arrays[0]), model.size) or [0])[:-1]
         arrays = [
             part
             for side in (arrays[0][:, :classes], arrays[0][:, classes:])
@@ -142,7 +130,7 @@ def _nanodet(
     scores = [array for array in arrays if array.shape[1] == classes][:half]
     bins = [array for array in arrays if not any(array is score for score in scores)]
     scores, bins = (sorted(part, key=len, reverse=True) for part in (scores, bins))
-    cells = [_cells(stride, size) for stride in _STRIDES[:half]]
+    cells = [_cells(stride, model.size) for stride in _STRIDES[:half]]
     wanted = [len(cell) for cell in cells]
     if (
         not half
@@ -160,26 +148,26 @@ def _nanodet(
         for distance, cell, stride in zip(map(_distances, bins), cells, _STRIDES, strict=False)
     ]
     return best_class(
-        np.concatenate(boxes), activated(np.concatenate(scores), layout.activation or "none")
+        np.concatenate(boxes), activated(np.concatenate(scores), model.layout.activation or "none")
     )
 
 
-def _nms(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+def _nms(model: ModelOutputs) -> Candidates:
     """Detections of a model that suppresses overlaps itself.
 
     One output whose rows are detections, or boxes, scores and labels in separate outputs. Padding
     rows have a score of 0 or less, or the batch index -1.
     """
-    found = _rows(outputs, layout) if len(outputs) == 1 else by_role(outputs, layout)
+    found = _rows(model) if len(model.arrays) == 1 else by_role(model)
     if "labels" not in found:
         raise OutputsError("there are no labels; expected one per box")
-    return _labeled(found["boxes"], found["scores"], found["labels"], layout, classes, size)
+    return _labeled(found["boxes"], found["scores"], found["labels"], model)
 
 
-def _rows(outputs: Outputs, layout: OnnxLayout) -> dict[str, Array]:
+def _rows(model: ModelOutputs) -> dict[str, Array]:
     """Boxes, scores and labels of a single output."""
-    rows = np.asarray(without_batch(next(iter(outputs.values())), 2), np.float32)
-    order = layout.columns or _COLUMNS.get(rows.shape[1], _COLUMNS[6])
+    rows = np.asarray(without_batch(next(iter(model.arrays.values())), 2), np.float32)
+    order = model.layout.columns or _COLUMNS.get(rows.shape[1], _COLUMNS[6])
     width = len(order) + 3
     if rows.shape[1] != width:
         raise OutputsError(
@@ -200,43 +188,38 @@ def _rows(outputs: Outputs, layout: OnnxLayout) -> dict[str, Array]:
     }
 
 
-def _ssd(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+def _ssd(model: ModelOutputs) -> Candidates:
     """Boxes and scores in separate outputs: a score per class, or one score and a label."""
-    found = by_role(outputs, layout)
-    scores = activated(found["scores"], layout.activation)
+    found = by_role(model)
+    scores = activated(found["scores"], model.layout.activation)
     if "labels" in found:
-        return _labeled(found["boxes"], scores, found["labels"], layout, classes, size)
-    background = int(layout.background)
-    if scores.shape != (len(found["boxes"]), classes + background):
-        raise OutputsError(
-            f"scores are {scores.shape}; expected ({len(found['boxes'])}, {classes + background})"
-        )
+        return _labeled(found["boxes"], scores, found["labels"], model)
+    background = int(model.layout.background)
+    expected = len(found["boxes"]), model.classes + background
+    if scores.shape != expected:
+        raise OutputsError(f"scores are {scores.shape}; expected {expected}")
     scores = scores[:, background:]
-    return best_class(of_format(found["boxes"], scores, layout, size), scores)
+    return best_class(of_format(found["boxes"], scores, model), scores)
 
 
-def _detr(outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]) -> Candidates:
+def _detr(model: ModelOutputs) -> Candidates:
     """DETR (Carion et al. 2020) and its variants: class logits, and relative centers and sizes."""
-    found = by_role(outputs, layout)
-    no_object = int(layout.activation == "softmax")
-    logits = found["scores"]
-    if logits.shape != (len(found["boxes"]), classes + no_object):
-        raise OutputsError(
-            f"logits are {logits.shape}; expected ({len(found['boxes'])}, {classes + no_object})"
-        )
-    scores = activated(logits, layout.activation)[:, :classes]
-    return best_class(from_center(found["boxes"]) * scale_of(size), scores)
+    found = by_role(model)
+    no_object = int(model.layout.activation == "softmax")
+    logits, expected = found["scores"], (len(found["boxes"]), model.classes + no_object)
+    if logits.shape != expected:
+        raise OutputsError(f"logits are {logits.shape}; expected {expected}")
+    scores = activated(logits, model.layout.activation)[:, : model.classes]
+    return best_class(from_center(found["boxes"]) * model.scale, scores)
 
 
-def _rtdetr(
-    outputs: Outputs, layout: OnnxLayout, classes: int, size: tuple[int, int]
-) -> Candidates:
+def _rtdetr(model: ModelOutputs) -> Candidates:
     """RT-DETR as exported by Ultralytics: rows of relative center and size, class probabilities."""
-    rows = only_output(outputs, classes + 4, axis=1, ndim=2)
-    scores = activated(rows[:, 4:], layout.activation)
+    rows = only_output(model, model.classes + 4, axis=1, ndim=2)
+    scores = activated(rows[:, 4:], model.layout.activation)
     _check_scores(scores)  # with two classes, nms has the same shape
-    centered = layout.model_copy(update={"box_format": "cxcywh"})
-    return best_class(of_format(rows[:, :4], scores, centered, size), scores)
+    centered = model.layout.model_copy(update={"box_format": "cxcywh"})
+    return best_class(of_format(rows[:, :4], scores, replace(model, layout=centered)), scores)
 
 
 #: The known layouts by name.
@@ -261,27 +244,19 @@ LAYOUTS: dict[LayoutName, Layout] = {
 }
 
 
-def _labeled(
-    boxes: Array,
-    scores: Array,
-    labels: Array,
-    layout: OnnxLayout,
-    classes: int,
-    size: tuple[int, int],
-) -> Candidates:
+def _labeled(boxes: Array, scores: Array, labels: Array, model: ModelOutputs) -> Candidates:
     """Candidates from boxes (N, 4) with one score and one label (N,) each."""
-    background = int(layout.background)
+    background = int(model.layout.background)
     real = (scores > 0) & (labels >= background)
     boxes, scores, labels = boxes[real], scores[real], labels[real]
     _check_scores(scores, _ORDER)
     if (labels != labels.round()).any():
         wrong = labels[labels != labels.round()][0]
         raise OutputsError(f"a label is {wrong:g}; expected a whole number{_ORDER}")
-    if len(labels) and labels.max() >= classes + background:
-        raise OutputsError(f"a label is {labels.max():g}; expected below {classes + background}")
-    return Candidates(
-        of_format(boxes, scores, layout, size), labels.astype(np.int64) - background, scores
-    )
+    if len(labels) and labels.max() >= model.classes + background:
+        below = model.classes + background
+        raise OutputsError(f"a label is {labels.max():g}; expected below {below}")
+    return Candidates(of_format(boxes, scores, model), labels.astype(np.int64) - background, scores)
 
 
 def _check_scores(scores: Array, hint: str = "") -> None:

@@ -15,6 +15,7 @@ from cvdl.detection.models.onnx.declaration import OnnxLayout, Role
 __all__ = [
     "Array",
     "Candidates",
+    "ModelOutputs",
     "OutputsError",
     "activated",
     "best_class",
@@ -22,7 +23,6 @@ __all__ = [
     "from_center",
     "of_format",
     "only_output",
-    "scale_of",
     "without_batch",
 ]
 
@@ -59,11 +59,33 @@ class Candidates:
     scores: Array
 
 
-def only_output(outputs: Mapping[str, NDArray[Any]], length: int, axis: int, ndim: int) -> Array:
+@dataclass(frozen=True)
+class ModelOutputs:
+    """The outputs of a model for one image, and what is needed to read them.
+
+    Attributes:
+        arrays: by name, in their order.
+        layout: the description.
+        classes: number of classes.
+        size: width and height of the input, pixels.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    layout: OnnxLayout
+    classes: int
+    size: tuple[int, int]
+
+    @property
+    def scale(self) -> Array:
+        """The factors (4,) from relative boxes to pixels of the input."""
+        return np.array([*self.size, *self.size], np.float32)
+
+
+def only_output(model: ModelOutputs, length: int, axis: int, ndim: int) -> Array:
     """Return the only output, without the batch axis.
 
     Args:
-        outputs: outputs by name.
+        model: the outputs.
         length: expected length along an axis.
         axis: that axis.
         ndim: expected number of axes, without the batch axis.
@@ -71,7 +93,7 @@ def only_output(outputs: Mapping[str, NDArray[Any]], length: int, axis: int, ndi
     Raises:
         OutputsError: if there are several outputs, or it has another shape.
     """
-    arrays = list(outputs.values())
+    arrays = list(model.arrays.values())
     if len(arrays) != 1 or arrays[0].ndim != ndim + 1 or arrays[0].shape[0] != 1:
         raise OutputsError(f"there are {len(arrays)} outputs; expected one of {ndim + 1} axes")
     array = arrays[0][0]
@@ -94,9 +116,7 @@ def without_batch(array: NDArray[Any], ndim: int) -> NDArray[Any]:
     return array
 
 
-def by_role(
-    outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout
-) -> dict[Role, NDArray[np.float32]]:
+def by_role(model: ModelOutputs) -> dict[Role, Array]:
     """Return boxes (N, 4), and scores (N, C) or, with labels (N,), scores (N,).
 
     Boxes (N, 5) have their scores in the last column. Padded outputs are cut to the count.
@@ -104,8 +124,8 @@ def by_role(
     Raises:
         OutputsError: if the roles of the outputs are ambiguous, or their shapes do not fit.
     """
-    names = _role_names(outputs, layout)
-    found = {role: np.asarray(outputs[name], np.float32) for role, name in names.items()}
+    names = _role_names(model.arrays, model.layout.outputs)
+    found = {role: np.asarray(model.arrays[name], np.float32) for role, name in names.items()}
     boxes = without_batch(found["boxes"], 2)
     if "scores" not in found and boxes.shape[1] == 5:
         boxes, found["scores"] = boxes[:, :4], boxes[:, 4]
@@ -126,13 +146,15 @@ def by_role(
     return found
 
 
-def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict[Role, str]:
+def _role_names(
+    outputs: Mapping[str, NDArray[Any]], declared: Mapping[Role, str]
+) -> dict[Role, str]:
     """Names of the outputs by role: from the layout, else from names, else from shapes and types.
 
     Raises:
         OutputsError: if a role is ambiguous.
     """
-    names = dict(layout.outputs)
+    names = dict(declared)
     missing = [name for name in names.values() if name not in outputs]
     if missing:
         raise OutputsError(f"there is no output {missing[0]}")
@@ -150,7 +172,7 @@ def _role_names(outputs: Mapping[str, NDArray[Any]], layout: OnnxLayout) -> dict
         alone = len(fits) == 1 and (width == 4 or axes < outputs[fits[0]].ndim)
         if "boxes" not in names and alone:
             names["boxes"] = fits[0]
-    if {"boxes", "labels"} <= names.keys() and not {"labels", "scores"} & layout.outputs.keys():
+    if {"boxes", "labels"} <= names.keys() and not {"labels", "scores"} & declared.keys():
         # The logits of RF-DETR have this name.
         has_many = outputs[names["labels"]].ndim == outputs[names["boxes"]].ndim
         if "scores" not in names and has_many:
@@ -179,7 +201,7 @@ def from_center(boxes: Array) -> Array:
     return np.concatenate([center - half, center + half], axis=1)
 
 
-def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, int]) -> Array:
+def of_format(boxes: Array, scores: Array, model: ModelOutputs) -> Array:
     """Convert boxes from the format of the layout to corners (N, 4) in pixels of the input.
 
     If the layout does not say whether they are relative or in pixels, this is inferred from the
@@ -188,9 +210,9 @@ def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, 
     Args:
         boxes: (N, 4).
         scores: (N,) or (N, C), confidences.
-        layout: the description.
-        size: width and height of the input, pixels.
+        model: the outputs that they are from.
     """
+    layout = model.layout
     if layout.box_format == "cxcywh":
         boxes = from_center(boxes)
     elif layout.box_format == "yxyx":
@@ -202,12 +224,7 @@ def of_format(boxes: Array, scores: Array, layout: OnnxLayout, size: tuple[int, 
         # The median is robust to outliers.
         largest = np.median(np.abs(counting).max(axis=1)) if len(counting) else np.inf
         normalized = bool(largest <= _LARGEST_SHARE)
-    return boxes * scale_of(size) if normalized else boxes
-
-
-def scale_of(size: tuple[int, int]) -> Array:
-    """Return the factors (4,) from relative boxes to pixels of the input."""
-    return np.array([*size, *size], np.float32)
+    return boxes * model.scale if normalized else boxes
 
 
 def activated(logits: Array, activation: str | None) -> Array:

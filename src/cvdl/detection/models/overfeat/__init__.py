@@ -2,6 +2,10 @@
 
 Sermanet, Eigen, Zhang, Mathieu, Fergus & LeCun, "OverFeat: Integrated Recognition, Localization
 and Detection using Convolutional Networks", ICLR 2014.
+
+``network`` classifies windows, ``detector`` slides it over the pyramid and ``merging`` joins the
+boxes. ``training`` cuts windows from labeled views: ``cvdl train detector --detector overfeat``.
+The package has no weights for it.
 """
 
 from cvdl.detection.registry import DETECTORS

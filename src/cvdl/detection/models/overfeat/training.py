@@ -14,12 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from cvdl.core.settings import Settings, setting
-from cvdl.datasets.detection_sample import (
-    DetectionData,
-    DetectionSample,
-    check_boxes,
-    check_classes,
-)
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.models.overfeat.detector import FILL, OverfeatDetector, pyramid_scales
 from cvdl.detection.models.overfeat.network import WINDOW
 from cvdl.evaluation.detection import report_on
@@ -57,8 +52,7 @@ class OverfeatTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> OverfeatDetector:
         """A new detector, which normalizes by the colors of the training views."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         mean, deviation = color_statistics(train)
         self._fill = mean.round().astype(np.uint8)
         return OverfeatDetector(train.classes, mean.tolist(), deviation.tolist())

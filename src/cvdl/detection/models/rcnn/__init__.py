@@ -2,6 +2,10 @@
 
 Girshick, Donahue, Darrell & Malik, "Rich feature hierarchies for accurate object detection and
 semantic segmentation", CVPR 2014.
+
+``backbones`` has the networks and ``detector`` runs one on the crops. ``training`` learns from the
+crops that ``samples`` cuts: ``cvdl train detector --detector rcnn``, or ``cvdl train classifier``,
+which scores the network alone. The package has no weights for it.
 """
 
 from cvdl.detection.registry import DETECTORS

@@ -14,20 +14,10 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
-from cvdl.datasets.detection_sample import (
-    DetectionData,
-    DetectionSample,
-    check_boxes,
-    check_classes,
-)
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
-from cvdl.detection.models.rcnn.samples import (
-    LabeledCrops,
-    joined,
-    labeled_crops,
-    sample_boxes,
-)
+from cvdl.detection.models.rcnn.samples import LabeledCrops, joined, labeled_crops, sample_boxes
 from cvdl.evaluation.classification import ClassificationScores
 from cvdl.networks.box_tensors import paired_iou
 from cvdl.networks.crops import refined_boxes
@@ -76,8 +66,7 @@ class ClassifierTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> Classifier:
         """A new or pre-trained network, which normalizes by the colors of the training views."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         settings, self._classes = self.settings, tuple(train.classes)
         model = rcnn_network(
             settings.backbone, len(train.classes), settings.weights, settings.frozen_stages

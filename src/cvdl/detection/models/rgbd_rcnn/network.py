@@ -63,15 +63,11 @@ class RegionHead(nn.Module):
             convolution(fine, 2 * fine, 2), convolution(2 * fine, 2 * fine, 2)
         )
         self.body = nn.Sequential(
-            convolution(2 * fine + wide, _WIDTH),
-            ResidualBlock(_WIDTH),
-            nn.Flatten(),
+            convolution(2 * fine + wide, _WIDTH), ResidualBlock(_WIDTH), nn.Flatten()
         )
         self.sides = nn.Sequential(nn.Linear(5, 64), nn.ReLU(inplace=True))
         self.hidden = nn.Sequential(
-            nn.Linear(_WIDTH * _BINS**2 + 64, _HIDDEN),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.2),
+            nn.Linear(_WIDTH * _BINS**2 + 64, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout(0.2)
         )
         self.scores = nn.Linear(_HIDDEN, classes)
         self.deltas = nn.Linear(_HIDDEN, 4)

@@ -14,7 +14,7 @@ from torch import Tensor
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
-from cvdl.datasets.detection_sample import DetectionData, check_boxes, check_classes
+from cvdl.datasets.detection_sample import DetectionData, check_boxes
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
@@ -49,8 +49,7 @@ class RgbdTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> RgbdRcnn:
         """A new detector, or the one to start from if it has the same classes."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         self.steps, start = self.settings.steps, self.settings.start
         model = RgbdRcnn.load(start, torch.device("cpu")) if start else RgbdRcnn(train.classes)
         if model.classes != tuple(train.classes):

@@ -1,4 +1,9 @@
-"""The detectors of torchvision, with its weights or with your own."""
+"""The detectors of torchvision, with its weights or with your own.
+
+``detector`` adapts them, ``downloads`` gets torchvision's weights for COCO, and ``training`` trains
+your own from random weights: ``cvdl train detector --detector ssd300_vgg16``. The package has no
+weights for them.
+"""
 
 from cvdl.core.registry import Model, deferred
 from cvdl.detection.registry import DETECTORS

@@ -16,12 +16,7 @@ from torchvision.transforms.v2 import functional
 
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
-from cvdl.datasets.detection_sample import (
-    DetectionData,
-    DetectionSample,
-    check_boxes,
-    check_classes,
-)
+from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
 from cvdl.evaluation.detection import report_on
 from cvdl.training.augment import jittered_colors
@@ -82,8 +77,7 @@ class TorchvisionDetectorTask(Task):
 
     def build(self, train: DetectionData, console: Console | None) -> TorchvisionDetector:
         """A new detector, which normalizes by the colors of the training views."""
-        check_boxes(train)
-        check_classes(train, self.validation)
+        check_boxes(train, self.validation)
         name, settings = self._name, self.settings
         if name.startswith("maskrcnn") and train[0].masks is None:
             raise InputError(f"{train.names[0]} has no masks; {name} accepts views with masks")

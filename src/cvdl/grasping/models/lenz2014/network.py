@@ -133,7 +133,4 @@ def _by_channel(of_mask: torch.Tensor) -> torch.Tensor:
     """Expand (N, 2, ...) of color and depth to (N, 7, ...)."""
     parts = of_mask[:, :1], of_mask[:, 1:]
     shape = of_mask.shape[2:]
-    return torch.cat(
-        [parts[0].expand(-1, 3, *shape), parts[1].expand(-1, 4, *shape)],
-        dim=1,
-    )
+    return torch.cat([parts[0].expand(-1, 3, *shape), parts[1].expand(-1, 4, *shape)], dim=1)

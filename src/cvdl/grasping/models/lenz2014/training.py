@@ -12,12 +12,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cvdl.core.files import write_atomically
@@ -35,15 +33,10 @@ from cvdl.grasping.models.lenz2014.patches import (
     extract,
     mirrored,
 )
-from cvdl.grasping.models.lenz2014.pretraining import (
-    PretrainingConfig,
-    Report,
-    descend,
-    pretrain,
-)
+from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, Report, descend, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.training.checkpoint import TrainingError
+from cvdl.training.checkpoint import Run, TrainingError
 from cvdl.training.history import draw_losses
 from cvdl.training.progress import epoch_bar, summary_writer
 from cvdl.training.trainer import Trainer
@@ -145,10 +138,7 @@ def learning_set(sample: GraspSample, config: LenzTraining) -> LearningSet:
 
 
 def train_network(
-    hidden: int,
-    data: LearningSet,
-    config: LenzTraining,
-    report: Report = lambda part, loss: None,
+    hidden: int, data: LearningSet, config: LenzTraining, report: Report = lambda part, loss: None
 ) -> GraspNetwork:
     """Pre-train and train the network of one stage.
 
@@ -218,9 +208,7 @@ def train_lenz(
     train: Iterable[GraspSample],
     validation: Iterable[GraspSample],
     settings: LenzTraining,
-    out: Path,
-    resume: bool = False,
-    console: Console | None = None,
+    run: Run,
 ) -> LenzDetector:
     """Train both stages on labeled views.
 
@@ -231,35 +219,33 @@ def train_lenz(
         train: views.
         validation: more views.
         settings: how it is trained.
-        out: folder of the run: ``small.safetensors`` and ``large.safetensors``, each written when
-            its network is trained, and the losses of each as ``NAME.json``, ``NAME.png`` and for
+        run: its folder gets ``small.safetensors`` and ``large.safetensors``, each when its network
+            is trained, and the losses of each as ``NAME.json``, ``NAME.png`` and for
             ``tensorboard``.
-        resume: skip the networks that are already there.
-        console: where progress is shown; None: nowhere.
 
     Raises:
         TrainingError: if there is no good rectangle, or no bad one.
         WeightsError: if a network of an earlier run cannot be read.
     """
     stages = {"small": SMALL, "large": LARGE}
-    files = {name: out / f"{name}.safetensors" for name in stages}
+    files = {name: run.out / f"{name}.safetensors" for name in stages}
     data = None
     networks = []
     for name, hidden in stages.items():
-        if resume and files[name].exists():
+        if run.resume and files[name].exists():
             network = GraspNetwork(hidden)
             state, _ = load_weights(files[name], f"{MODEL} {name}", network.state_dict())
             network.load_state_dict(state)
         else:
             if data is None:
-                if console is not None:
-                    console.print("cutting out rectangles", highlight=False)
+                if run.console is not None:
+                    run.console.print("cutting out rectangles", highlight=False)
                 data = LearningSet.joined(
                     [learning_set(view, settings) for view in (*train, *validation)]
                 )
-            if console is not None:
-                console.print(f"training the {name} network, {len(data.good)} rectangles")
-            with _Losses(name, out, settings, console) as losses:
+            if run.console is not None:
+                run.console.print(f"training the {name} network, {len(data.good)} rectangles")
+            with _Losses(name, run, settings) as losses:
                 network = train_network(hidden, data, settings, losses)
             save_weights(files[name], network.state_dict(), {"model": f"{MODEL} {name}"})
         networks.append(network)
@@ -269,14 +255,12 @@ def train_lenz(
 class _Losses(ExitStack):
     """Shows the losses of one network during its training, and writes them to files."""
 
-    def __init__(
-        self, name: str, out: Path, settings: LenzTraining, console: Console | None
-    ) -> None:
+    def __init__(self, name: str, run: Run, settings: LenzTraining) -> None:
         super().__init__()
-        self._name, self._out = name, out
+        self._name, self._out = name, run.out
         epochs = 2 * settings.pretraining.epochs + settings.output_epochs + settings.epochs
-        self._show = self.enter_context(epoch_bar(console, epochs))
-        self._writer = self.enter_context(summary_writer(out, 0))
+        self._show = self.enter_context(epoch_bar(run.console, epochs))
+        self._writer = self.enter_context(summary_writer(run.out, 0))
         self._parts: dict[str, list[float]] = {}
         self.callback(self._write)
 
