@@ -80,6 +80,10 @@ class Lights(NamedTuple):
     more_lamps: Any
 
 
+#: Beyond it there is no surface, meters. `np.isfinite` is not safe here: it is a difference that
+#: reassociation simplifies.
+_FAR = np.float32(1e6)
+
 # NaN and infinity keep their meaning.
 _compiled = compiled(fastmath={"contract", "arcp", "reassoc", "nsz"})
 
@@ -118,7 +122,7 @@ def shadow_rays(view, depth, step, offset, target, radius, jitter, rays):  # typ
             y, x = i * step, j * step
             # A thousandth in front of the surface, on the camera's side.
             z = depth[y, x] * np.float32(0.999)
-            if not np.isfinite(z):
+            if z > _FAR:
                 z = np.float32(0)
             direction = _direction(view.to_world, x, y)
             for k in range(3):
@@ -159,7 +163,7 @@ def shade(  # type: ignore[no-untyped-def]
     for y in range(0, height, step):
         for x in range(0, width, step):
             z = hits.depth[y, x]
-            if not np.isfinite(z):
+            if z > _FAR:
                 image[y, x] = 128
                 cosine[y, x], albedo[y, x], glare[y, x] = one, one, zero
                 continue
