@@ -1,8 +1,8 @@
 """Segmentation by the instance network and geometry together.
 
-The network sees which pixels are objects and which belong together. Geometry finds the support
-plane, among the planes that the network takes for a support, and settles the outlines: pixels on
-the plane belong to no object, pixels above it more likely do.
+The network sees which pixels are objects and which of them belong together. Geometry finds the
+support plane, among those that the network takes for a support, and settles the outlines: a pixel
+on the plane belongs to no object, one above it more likely does.
 """
 
 from __future__ import annotations
@@ -12,123 +12,143 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
-from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, SceneObject
-from cvdl.segmentation.boxes import standing_box
+from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.holes import fill_holes
 from cvdl.segmentation.instances.model import InstanceModel, Instances
-from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label
-from cvdl.segmentation.plane import find_support_plane
-from cvdl.segmentation.roughness import roughness, smoothed
+from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label, quantile
+from cvdl.segmentation.objects import add_objects
+from cvdl.segmentation.plane import SupportPlane, find_support_plane
+from cvdl.segmentation.roughness import lowest_height, usable_depth
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, height_classes
 
 __all__ = ["InstanceSegmenter"]
 
-_NEAREST = 0.02
-_ROUGH, _LOW, _SMOOTHED = 2.0, 0.6, 0.45
-#: Log odds that geometry adds to those of the network, for a pixel above and on the plane.
+#: Log odds of an object that geometry adds to those of the network: above and on the plane.
 _ABOVE, _ON = 1.0, -2.0
-_PART = 0.15  # of an object: smaller separate parts of its mask are dropped
-_BOX_POINTS = 400
+_PART = 0.15  # of the largest part of a mask: smaller parts are dropped
+_CROSS = np.ones((3, 3), np.uint8)
+_TOUCHING = np.ones((5, 5), np.uint8)
 
 
 class InstanceSegmenter:
-    """Finds the support plane and the objects on it with the instance network."""
+    """Finds the support plane and the objects on it, with the instance network.
+
+    Args:
+        config: settings.
+        model: the network.
+    """
 
     def __init__(self, config: SegmentationConfig, model: InstanceModel) -> None:
         self.config = config
-        self._model = model
+        self.model = model
 
     def __call__(
         self, frame: RgbdFrame
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        """Segments one frame; see ``TabletopSegmenter``."""
-        return self.fuse(frame, self._model(frame))
+        """Segments one frame.
 
-    def fuse(
+        Returns:
+            Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
+        """
+        return self.combine(frame, self.model(frame))
+
+    def combine(
         self, frame: RgbdFrame, seen: Instances
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        config, camera = self.config, frame.camera
-        shape = frame.depth.shape
-        in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
-        depth = np.where(in_range, frame.depth, np.float32(np.nan))
-        noise = roughness(depth)
-        if noise < _ROUGH:
-            noise = 1.0
-        else:
-            depth = smoothed(depth, noise)
-        is_object, is_support = (_full(some, shape) for some in (seen.is_object, seen.is_support))
-        side = IMAGE_SIDES.get(config.up)
-        support = find_support_plane(
+        """Combines what the network sees in a frame with its geometry; see ``__call__``."""
+        config, camera, shape = self.config, frame.camera, frame.depth.shape
+        depth, noise = usable_depth(frame.depth, config.max_range)
+        is_object, is_support = (
+            cv2.resize(odds, shape[::-1], interpolation=cv2.INTER_LINEAR)
+            for odds in (seen.is_object, seen.is_support)
+        )
+        support = self._support(frame, depth, noise, is_support)
+        labels = np.zeros(shape, np.uint16)
+        if support is not None:
+            low = lowest_height(config.min_height, noise)
+            heights = height_classes(depth, camera, support.plane, low, config.max_height)
+            on_plane = (heights == ON_PLANE) & support.covers(shape)
+            labels[on_plane | ((is_support > 0) & (heights != ABOVE_PLANE))] = PLANE_LABEL
+            is_object += _ABOVE * (heights == ABOVE_PLANE) + _ON * (heights == ON_PLANE)
+        masks = fill_holes(_masks(seen, is_object > 0), np.isfinite(depth))
+        standing = _on(support, frame)
+        objects = add_objects(
+            labels,
+            masks,
+            (slice(0, shape[0]), slice(0, shape[1])),
             depth,
             camera,
-            config.min_plane_area,
+            standing,
+            config.min_pixels,
+            _lowest(masks, depth, frame, standing).__contains__,
+        )
+        return labels, support.plane if support else None, objects
+
+    def _support(
+        self,
+        frame: RgbdFrame,
+        depth: NDArray[np.float32],
+        noise: float,
+        is_support: NDArray[np.float32],
+    ) -> SupportPlane | None:
+        side = IMAGE_SIDES.get(self.config.up)
+        return find_support_plane(
+            depth,
+            frame.camera,
+            self.config.min_plane_area,
             up=frame.up if side is None else side,
             up_is_exact=side is None,
             roughness=noise,
-            evidence=1 / (1 + np.exp(-is_support)),
+            is_support=1 / (1 + np.exp(-is_support)),
         )
-        labels = np.zeros(shape, np.uint16)
-        plane = None
-        if support is not None:
-            plane = support.plane
-            low = _LOW * config.min_height * (1 + _SMOOTHED * (noise - 1))
-            heights = height_classes(depth, camera, plane, low, config.max_height)
-            on = (heights == ON_PLANE) & support.covers(shape)
-            labels[on | ((is_support > 0) & (heights != ABOVE_PLANE))] = PLANE_LABEL
-            is_object = is_object + _ABOVE * (heights == ABOVE_PLANE) + _ON * (heights == ON_PLANE)
-        masks = self._masks(is_object > 0, seen, shape)
-        masks = fill_holes(masks, np.isfinite(depth))
-        objects: list[SceneObject] = []
-        for pixels in pixels_by_label(masks).values():
-            if len(pixels) < config.min_pixels:
-                continue
-            rows, cols = np.divmod(pixels, shape[1])
-            label = FIRST_OBJECT_LABEL + len(objects)
-            box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            measured = np.isfinite(depth[rows, cols])
-            rows_m, cols_m = rows[measured], cols[measured]
-            if len(rows_m) < 3 or plane is None:
-                box3d = None
-            else:
-                some = slice(None, None, max(1, len(rows_m) // _BOX_POINTS))
-                uv = np.stack([cols_m[some], rows_m[some]], axis=1)
-                points = camera.deproject_pixels(uv, depth[rows_m[some], cols_m[some]])
-                box3d = standing_box(points, plane, True)
-            labels[rows, cols] = label
-            objects.append(SceneObject(label, box2d, box3d, len(pixels)))
-        return labels, plane, tuple(objects)
-
-    def _masks(self, is_object, seen, shape) -> Labels:
-        h, w = seen.is_object.shape
-        small = cv2.resize(is_object.view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-        groups = seen.labels(small > 0)
-        for _ in range(2):
-            groups = np.where(
-                groups > 0,
-                groups,
-                cv2.dilate(groups.astype(np.float32), np.ones((3, 3))).astype(np.int32),
-            )
-        full = cv2.resize(
-            groups.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-        ).astype(np.int32)
-        return _whole(full * is_object)
 
 
-def _whole(labels: Labels) -> Labels:
-    """Without small separate parts of each label."""
-    areas = np.bincount(labels.ravel())
-    kept = np.zeros_like(labels)
-    for label in np.flatnonzero(areas):
-        if label == 0:
-            continue
-        mask = labels == label
-        parts, sizes = connected_parts(mask, 8)
-        big = sizes >= max(_PART * areas[label], 1)
-        big[0] = False
-        kept[big[parts]] = label
-    return kept
+def _masks(seen: Instances, is_object: NDArray[np.bool_]) -> Labels:
+    """Labels (H, W) from 1 on of the pixels (H, W) of objects."""
+    height, width = seen.is_object.shape
+    reduced = cv2.resize(
+        is_object.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    groups = seen.labels(reduced > 0).astype(np.float32)
+    # Pixels of objects between the pixels of the reduced image.
+    groups = np.where(groups > 0, groups, cv2.dilate(groups, _CROSS))
+    full = cv2.resize(groups, is_object.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    masks = (full * is_object).astype(np.int32)
+    for pixels in pixels_by_label(masks).values():
+        rows, cols = np.divmod(pixels, masks.shape[1])
+        window = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
+        mask = np.zeros((rows.max() - rows.min() + 1, cols.max() - cols.min() + 1), np.uint8)
+        mask[rows - rows.min(), cols - cols.min()] = 1
+        parts, areas = connected_parts(mask, connectivity=8)
+        masks[window][(parts > 0) & (areas < _PART * areas.max())[parts]] = 0
+    return masks
 
 
-def _full(some: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    return cv2.resize(some, shape[::-1], interpolation=cv2.INTER_LINEAR)
+def _on(support: SupportPlane | None, frame: RgbdFrame) -> Plane:
+    """The plane that 3D boxes stand on; without a support, a level plane through the camera."""
+    if support is not None:
+        return support.plane
+    up = frame.up if frame.up is not None else np.array([0.0, -1.0, -1.0]) / np.sqrt(2)
+    return Plane(up, 0.0)
+
+
+def _lowest(masks: Labels, depth: NDArray[np.float32], frame: RgbdFrame, plane: Plane) -> set[int]:
+    """The masks that touch no mask that begins lower above the plane."""
+    rows, cols = masks.shape
+    lower_end = {}
+    for mask, pixels in pixels_by_label(masks).items():
+        pixels = pixels[np.isfinite(depth.ravel()[pixels])][::4]
+        if len(pixels):
+            uv = np.stack([pixels % cols, pixels // cols], axis=1)
+            points = frame.camera.deproject_pixels(uv, depth.ravel()[pixels])
+            lower_end[mask] = quantile(plane.height(points), 0.01)
+    # Pairs of masks within two pixels of the half image.
+    small = masks[::2, ::2].astype(np.float32)
+    most = cv2.dilate(small, _TOUCHING)
+    pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
+    lowest = set(lower_end)
+    for one, other in pairs.astype(int).tolist():
+        if one in lower_end and other in lower_end:
+            lowest.discard(one if lower_end[one] > lower_end[other] else other)
+    return lowest

@@ -32,6 +32,7 @@ _LID_SHARE, _LID = 0.3, 0.3  # of a plane below: a smaller plane is a lid; facto
 # known upper side of the image; and against a tilt, for a known direction of gravity.
 _WEAK_HINT, _HINT = (0.7, 1.0), (4.0, 6.0)
 _TILT = 8.0
+_UNSEEN = 0.02  # factor on the score of a plane that the network takes for no support
 _PARALLEL = np.cos(np.deg2rad(12))
 
 
@@ -81,7 +82,7 @@ def find_support_plane(
     up: NDArray[np.float64] | None = None,
     up_is_exact: bool = False,
     roughness: float = 1.0,
-    evidence: NDArray[np.float32] | None = None,
+    is_support: NDArray[np.float32] | None = None,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
 
@@ -93,6 +94,7 @@ def find_support_plane(
         up_is_exact: whether ``up`` is known in space; otherwise it is the upper side of the image,
             and the tilt of the camera is not known.
         roughness: factor on the noise model, see ``roughness``.
+        is_support: (H, W) probability that a network takes a pixel for a support; None without.
 
     Returns:
         The plane, or None if no support plane is in view. The same input gives the same plane.
@@ -117,7 +119,7 @@ def find_support_plane(
             * _support_score(samples, plane, on_large_plane)
             * _level_factor(plane, planes)
             / plane.distance
-            * _seen_factor(samples, plane, evidence)
+            * (1.0 if is_support is None else _seen_factor(samples, plane, is_support))
         )
 
     best = max(supports, key=score)
@@ -135,15 +137,14 @@ def find_support_plane(
 
 
 def _seen_factor(
-    samples: DepthSamples, plane: FittedPlane, evidence: NDArray[np.float32] | None
+    samples: DepthSamples, plane: FittedPlane, is_support: NDArray[np.float32]
 ) -> float:
-    """How much of the plane the network takes for a support, in how much of the view."""
-    if evidence is None:
-        return 1.0
+    """How much of a plane is seen as a support, times the share of all that is seen as one."""
     start = samples.stride // 2
-    at = evidence[start :: samples.stride, start :: samples.stride][samples.row, samples.col]
-    mine = samples.inliers(plane.model)
-    return float(0.02 + (at * mine).sum() / max(mine.sum(), 1) * (at * mine).sum() / at.sum())
+    grid = is_support[start :: samples.stride, start :: samples.stride]
+    seen = grid[samples.row, samples.col]
+    mine = seen[samples.inliers(plane.model)]
+    return float(_UNSEEN + mine.mean() * mine.sum() / max(seen.sum(), 1e-6))
 
 
 def _support_score(

@@ -15,13 +15,41 @@ from numpy.typing import NDArray
 from cvdl.depth.noise import NOISE_AT_1M, depth_noise
 from cvdl.segmentation.labels import enlarged
 
-__all__ = ["roughness", "smoothed"]
+__all__ = ["lowest_height", "roughness", "smoothed", "usable_depth"]
 
 _COLUMNS = 160  # samples per row: farther apart than the grains of the noise
 _QUANTILE = 0.4  # of the patches: the others may lie on edges
 _WORKING_WIDTH = 320
 _RADIUS, _PASSES = 6, 2  # of the filter: pixels of the reduced image
 _RANGE_SIGMAS = 4.0
+_NEAREST = 0.02  # meters: no depth camera measures at a shorter distance
+_ROUGH = 2.0  # roughness from which the depth is smoothed
+_LOW = 0.6  # of the minimum height of an object: its pixels are higher
+_SMOOTHED = 0.45  # of the excess noise remains after smoothing, in slow waves
+
+
+def usable_depth(depth: NDArray[np.float32], max_range: float) -> tuple[NDArray[np.float32], float]:
+    """Depth without readings out of range, smoothed if it is noisy, and its ``roughness``.
+
+    The roughness of depth that is not smoothed is 1, which the thresholds are made for.
+
+    Args:
+        depth: (H, W) float32, meters, NaN for no reading.
+        max_range: farther readings are removed, meters.
+    """
+    depth = np.where((depth > _NEAREST) & (depth < max_range), depth, np.float32(np.nan))
+    noise = roughness(depth)
+    return (depth, 1.0) if noise < _ROUGH else (smoothed(depth, noise), noise)
+
+
+def lowest_height(min_height: float, roughness: float) -> float:
+    """The height from which a pixel is above the support, meters.
+
+    Args:
+        min_height: smallest height of an object, meters.
+        roughness: of the depth, see ``usable_depth``.
+    """
+    return _LOW * min_height * (1 + _SMOOTHED * (roughness - 1))
 
 
 def roughness(depth: NDArray[np.float32]) -> float:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
-from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, SceneObject
+from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
 from cvdl.segmentation.borders import find_borders
-from cvdl.segmentation.boxes import standing_box
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.dishes import dish_bottoms, join_rims
 from cvdl.segmentation.filtering import keep_objects, remove_lifted_plane, remove_smears
@@ -18,8 +17,9 @@ from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
 from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile, window_around
+from cvdl.segmentation.objects import add_objects
 from cvdl.segmentation.plane import find_support_plane
-from cvdl.segmentation.roughness import roughness, smoothed
+from cvdl.segmentation.roughness import lowest_height, usable_depth
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 from cvdl.segmentation.tabletop import Rule, Tabletop
 from cvdl.segmentation.watershed import watershed_regions
@@ -37,11 +37,6 @@ _RULES: tuple[Rule, ...] = (
 )
 
 _MARGIN = 32  # pixels of the plane around the objects
-_ROUGH = 2.0  # roughness from which the depth is smoothed
-_LOW = 0.6  # of the minimum height of an object: its pixels are higher
-_SMOOTHED = 0.45  # of the excess noise remains after smoothing, in slow waves
-_NEAREST = 0.02  # meters: no depth camera measures at a shorter distance
-_BOX_POINTS = 400  # of an object: enough for its box
 _libraries = ThreadpoolController()  # of matrix products; finds the libraries that are loaded
 
 
@@ -68,13 +63,7 @@ class TabletopSegmenter:
         self, frame: RgbdFrame
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config, camera = self.config, frame.camera
-        in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
-        depth = np.where(in_range, frame.depth, np.float32(np.nan))
-        noise = roughness(depth)
-        if noise < _ROUGH:
-            noise = 1.0  # the thresholds are made for it
-        else:
-            depth = smoothed(depth, noise)
+        depth, noise = usable_depth(frame.depth, config.max_range)
 
         # The support plane, and the pixels on it and above it.
         side = IMAGE_SIDES.get(config.up)
@@ -88,7 +77,7 @@ class TabletopSegmenter:
         )
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
-        min_height = _LOW * config.min_height * (1 + _SMOOTHED * (noise - 1))
+        min_height = lowest_height(config.min_height, noise)
         heights = height_classes(depth, camera, support.plane, min_height, config.max_height)
         on_plane = heights == ON_PLANE
         labels = (on_plane & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
@@ -123,25 +112,17 @@ class TabletopSegmenter:
             masks += _full_size(bottoms, surface, low)
         masks = fill_holes(masks, np.isfinite(depth[window]))
 
-        # Objects with their boxes.
-        objects: list[SceneObject] = []
-        lowest = _lowest_regions(regions, table)
-        for region, pixels in pixels_by_label(masks).items():
-            if len(pixels) < config.min_pixels * noise:
-                continue
-            label = FIRST_OBJECT_LABEL + len(objects)
-            rows, cols = np.divmod(pixels, masks.shape[1])
-            rows, cols = rows + window[0].start, cols + window[1].start
-            labels[rows, cols] = label
-            box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-            measured = np.isfinite(depth[rows, cols])
-            rows, cols = rows[measured], cols[measured]
-            some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
-            uv = np.stack([cols[some], rows[some]], axis=1)
-            points = camera.deproject_pixels(uv, depth[rows[some], cols[some]])
-            box3d = standing_box(points, support.plane, region in lowest)
-            objects.append(SceneObject(label, box2d, box3d, len(pixels)))
-        return labels, support.plane, tuple(objects)
+        objects = add_objects(
+            labels,
+            masks,
+            window,
+            depth,
+            camera,
+            support.plane,
+            config.min_pixels * noise,
+            _lowest_regions(regions, table).__contains__,
+        )
+        return labels, support.plane, objects
 
 
 def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:

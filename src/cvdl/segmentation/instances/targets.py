@@ -78,7 +78,9 @@ def _offsets(labels: Tensor, is_object: Tensor) -> tuple[Tensor, Tensor]:
         / area.clamp(min=1)
         for some in (x, y)
     ]
-    offsets = torch.stack([c[key].view_as(labels) - some for c, some in zip(centers, (x, y), strict=True)], 1)
+    offsets = torch.stack(
+        [c[key].view_as(labels) - some for c, some in zip(centers, (x, y), strict=True)], 1
+    )
     return area[key].view_as(labels) * is_object, offsets * is_object[:, None]
 
 
