@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.camera import Camera
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
 from cvdl.segmentation.config import SegmentationConfig
@@ -24,8 +25,9 @@ from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, height_classes
 
 __all__ = ["InstanceSegmenter"]
 
-#: Log odds of an object that geometry adds to those of the network: above and on the plane.
-_ABOVE, _ON = 1.0, -2.0
+#: Log odds of an object that geometry adds to those of the network: for a pixel above the plane, and
+#: their negative for one on it.
+_HEIGHT_ODDS = 1.5
 _PART = 0.15  # of the largest part of a mask: smaller parts are dropped
 _CROSS = np.ones((3, 3), np.uint8)
 _TOUCHING = np.ones((5, 5), np.uint8)
@@ -70,7 +72,7 @@ class InstanceSegmenter:
             heights = height_classes(depth, camera, support.plane, low, config.max_height)
             on_plane = (heights == ON_PLANE) & support.covers(shape)
             labels[on_plane | ((is_support > 0) & (heights != ABOVE_PLANE))] = PLANE_LABEL
-            is_object += _ABOVE * (heights == ABOVE_PLANE) + _ON * (heights == ON_PLANE)
+            is_object += _height_odds(depth, camera, support.plane, low)
         masks = fill_holes(_masks(seen, is_object > 0), np.isfinite(depth))
         standing = _on(support, frame)
         objects = add_objects(
@@ -104,6 +106,25 @@ class InstanceSegmenter:
         )
 
 
+def _height_odds(
+    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float
+) -> NDArray[np.float32]:
+    """Log odds (H, W) of an object by the height over the support; 0 for no reading.
+
+    Args:
+        depth: (H, W), meters.
+        camera: its intrinsics.
+        plane: the support.
+        low: height that is above the noise, meters.
+    """
+    normal = plane.normal.astype(np.float32)
+    across = normal[0] * (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
+    down = normal[1] * (np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy
+    height = depth * (across + down[:, None] + normal[2]) + np.float32(plane.offset)
+    above = np.clip(2 * height / low - 1, -1, 1)
+    return np.nan_to_num(_HEIGHT_ODDS * above).astype(np.float32)
+
+
 def _masks(seen: Instances, is_object: NDArray[np.bool_]) -> Labels:
     """Labels (H, W) from 1 on of the pixels (H, W) of objects."""
     height, width = seen.is_object.shape
@@ -135,7 +156,7 @@ def _on(support: SupportPlane | None, frame: RgbdFrame) -> Plane:
 
 def _lowest(masks: Labels, depth: NDArray[np.float32], frame: RgbdFrame, plane: Plane) -> set[int]:
     """The masks that touch no mask that begins lower above the plane."""
-    rows, cols = masks.shape
+    cols = masks.shape[1]
     lower_end = {}
     for mask, pixels in pixels_by_label(masks).items():
         pixels = pixels[np.isfinite(depth.ravel()[pixels])][::4]
