@@ -1,4 +1,4 @@
-"""``cvdl evaluate``: quality on labeled data."""
+"""``cvdl evaluate``: quality of scenes, boxes, pixels and grasps on labeled data, as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grasp stage: adds grasps to a scene."""
+"""The grasp stage: finds grasps on the masks of the objects and adds the best to a scene."""
 
 from __future__ import annotations
 
