@@ -52,9 +52,14 @@ class TabletopSegmenter:
         self.config = config or SegmentationConfig()
 
     def __call__(
-        self, frame: RgbdFrame
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         """Segments one frame.
+
+        Args:
+            frame: color and depth.
+            inside: (H, W), pixels of the region of interest; the others have no depth and get no
+                label. All pixels if not given.
 
         Returns:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
@@ -62,13 +67,15 @@ class TabletopSegmenter:
         # NumPy's products are small here. Threads do not speed them up, and idle threads spin: on
         # two cores they double the time of a network that runs next.
         with _libraries.limit(limits=1, user_api="blas"):
-            return self._segment(frame)
+            return self._segment(frame, inside)
 
     def _segment(
-        self, frame: RgbdFrame
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config, camera = self.config, frame.camera
         in_range = (frame.depth > _NEAREST) & (frame.depth < config.max_range)
+        if inside is not None:
+            in_range &= inside
         depth = np.where(in_range, frame.depth, np.float32(np.nan))
         noise = roughness(depth)
         if noise < _ROUGH:
@@ -85,6 +92,7 @@ class TabletopSegmenter:
             up=frame.up if side is None else side,
             up_is_exact=side is None,
             roughness=noise,
+            view=1.0 if inside is None else float(in_range.mean()),
         )
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
@@ -121,7 +129,8 @@ class TabletopSegmenter:
         bottoms = dish_bottoms(regions, table)
         if bottoms.any():
             masks += _full_size(bottoms, surface, low)
-        masks = fill_holes(masks, np.isfinite(depth[window]))
+        empty = np.isnan(depth) if inside is None else np.isnan(depth) & inside
+        masks = fill_holes(masks, ~empty[window])
 
         # Objects with their boxes.
         objects: list[SceneObject] = []
