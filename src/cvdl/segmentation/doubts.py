@@ -95,8 +95,8 @@ def region_doubts(region: Region, inside: NDArray[np.bool_], frame: RgbdFrame) -
     depth, camera = frame.depth, frame.camera
     if np.isfinite(depth[inside]).any() or np.isnan(depth).all():
         return
-    x_min, y_min, x_max, y_max = region.rectangle
     if region.box is None:
+        x_min, y_min, x_max, y_max = region.rectangle
         where = (
             f"its columns {x_min} to {x_max - 1} and rows {y_min} to {y_max - 1} have no depth. "
             "Check segmentation.region.image, in shares of the image"
@@ -104,7 +104,7 @@ def region_doubts(region: Region, inside: NDArray[np.bool_], frame: RgbdFrame) -
     else:
         x, y, z = region.box.center
         u, v = camera.project(region.box.center)
-        is_shown = x_min <= u < x_max and y_min <= v < y_max
+        is_shown = 0 <= u < camera.width and 0 <= v < camera.height
         place = f"at column {u:.0f} and row {v:.0f} of the image" if is_shown else "out of view"
         where = (
             f"the center of its box is {place}, {abs(x):.2f} m {'right' if x > 0 else 'left'} of, "

@@ -33,7 +33,7 @@ def region_of(frame: RgbdFrame, config: RegionConfig) -> Region | None:
             f"segmentation.region.box needs the pose of {config.box_frame}: set "
             "RgbdFrame.region_pose, or replay a bag with tf"
         )
-    to_camera = np.linalg.inv(frame.region_pose)
+    to_camera, origin = frame.region_pose[:3, :3].T, frame.region_pose[:3, 3]
     low, high = np.array(config.box[::2]), np.array(config.box[1::2])
-    center = to_camera[:3, :3] @ ((low + high) / 2) + to_camera[:3, 3]
-    return Region(rectangle, OrientedBox(center, to_camera[:3, :3], high - low))
+    center = to_camera @ ((low + high) / 2 - origin)
+    return Region(rectangle, OrientedBox(center, to_camera, high - low))
