@@ -36,7 +36,7 @@ _HEADER = """\
 # The parameters of the nodes with their defaults. Written from the configuration models by
 # `make generate`: to change values, edit a copy and name it with params_file:=.
 """
-_ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string"}
+_ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "double array"}
 _TABLE = re.compile(r"<!-- table of (.+?) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
@@ -175,7 +175,7 @@ def _range(spec: ParameterSpec) -> str:
 
 
 def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value).removesuffix("...\n").strip()
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
 if __name__ == "__main__":

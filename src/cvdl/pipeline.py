@@ -22,6 +22,7 @@ from cvdl.grasping.stage import GraspStage
 from cvdl.messages.config import NodeConfig
 from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
+from cvdl.segmentation.region import region_of
 from cvdl.segmentation.stage import SegmentationStage
 
 __all__ = ["Perception", "PerceptionConfig", "Stage", "load_config"]
@@ -73,7 +74,13 @@ class Perception:
         self, config: PerceptionConfig | None = None, loaded: Perception | None = None
     ) -> None:
         self.config = config = config or PerceptionConfig()
-        self._segment = SegmentationStage(config.segmentation)
+        same = loaded and all(
+            getattr(loaded.config.segmentation, name) == getattr(config.segmentation, name)
+            for name in ("method", "weights", "device")
+        )
+        self._segment = SegmentationStage(
+            config.segmentation, loaded._segment.model if loaded and same else None
+        )
         self._detect: DetectionStage | None = None
         self._grasp: GraspStage | None = None
         if config.detector.enable:
@@ -106,8 +113,12 @@ class Perception:
 
         Returns:
             The scene, with the latency of each stage that ran.
+
+        Raises:
+            InputError: if the region of interest is a box, and the frame has no ``region_pose``.
         """
         start = perf_counter()
+        region = region_of(frame, self.config.segmentation.region)
         depth, small_gaps = bridge_gaps(
             frame.depth, frame.camera, self.config.segmentation.max_range
         )
@@ -119,10 +130,12 @@ class Perception:
         if segmentation is None:
             stages = {"segment": self._segment, **stages}
             empty = np.zeros(depth.shape, np.uint16)
-            scene = Scene(empty, None, doubts=tuple(depth_doubts(frame.depth, small_gaps)))
+            doubts = tuple(depth_doubts(frame.depth, small_gaps))
+            scene = Scene(empty, None, doubts=doubts, region=region)
         else:
             start = perf_counter()
-            scene = Scene(segmentation.labels, segmentation.plane, segmentation.objects)
+            found = segmentation
+            scene = Scene(found.labels, found.plane, found.objects, region=region)
         latency_ms = {}
         for name, stage in stages.items():
             if stage is not None:

@@ -22,6 +22,7 @@ from cvdl.messages.depth_registration import NotRegisteredYetError
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
 from cvdl.messages.reading import stamp_ns
+from cvdl.messages.region import with_region
 from cvdl.messages.segments import read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match
@@ -37,7 +38,7 @@ from cvdl.messages.topics import (
 from cvdl.messages.up import with_up
 from cvdl.pipeline import Perception
 from cvdl.segmentation import SegmentationConfig
-from cvdl.segmentation.doubts import tilt_deg
+from cvdl.segmentation.doubts import UNSEEN, tilt_deg
 from cvdl.segmentation.missing_plane import missing_plane
 
 __all__ = ["Findings", "Runner"]
@@ -170,9 +171,10 @@ class Runner:
                 with timed(latency_ms, "read"):
                     match = self._source.unpacked(match)
                     frame = self._source.read(match)
+                    transforms, problem = self._source.transforms, self._source.tf_problem
+                    frame = with_region(frame, transforms, settings.region, problem)
                     if segmentation is None:
-                        source, warn = self._source, self.tally.warn
-                        frame = with_up(frame, source.transforms, settings, warn, source.tf_problem)
+                        frame = with_up(frame, transforms, settings, self.tally.warn, problem)
                     else:
                         options["segmentation"] = self._read_segmentation(segmentation, frame)
                 needs = needs_of(wanted)
@@ -331,9 +333,14 @@ class Runner:
         self.found.has_plane.append(scene.plane is not None)
         if scene.plane is None:
             missing = missing_plane(frame.depth, max_range)
+            if scene.region is not None:
+                inside = scene.region.mask(frame.depth, frame.camera)
+                missing = missing_plane(frame.depth[inside], max_range)
+                missing = replace(missing, cause=f"in segmentation.region, {missing.cause}")
             self.found.plane_causes[missing.cause] += 1
             self.found.planeless_depths.append(missing.median)
-            self.tally.warn(f"no support plane: {missing.cause}", missing.sentence)
+            if UNSEEN not in dict(scene.doubts):  # which has its own warning
+                self.tally.warn(f"no support plane: {missing.cause}", missing.sentence)
         elif frame.up is not None:
             self.found.tilt_deg = tilt_deg(scene.plane, frame.up)
 

@@ -77,6 +77,23 @@ def test_an_override_may_be_written_as_python_writes_numbers():
         ("grasp.max_opening=3", r"max_opening is 3: accepted: number >= 0\.005 and <= 1"),
         ("grasp.insertion=0.2", r"settings: insertion 0\.2 must not be more than plate_length"),
         ("segmentation={min_height: 0.1, max_height: 0.1}", "0.1 must be less than max_height 0.1"),
+        ("segmentation.region.image=[0, 0.5]", r"region\.image is \[0\.0, 0\.5\]: .*y_min, y_max"),
+        ("segmentation.region.image=[0, 2, 0, 1]", r"region\.image is \[0\.0, 2.*from 0 to 1"),
+        ("segmentation.region.image=[0, a, 0, 1]", r"region\.image\.1 is 'a': .*valid number"),
+        ("segmentation.region.box=[0, 1, 1, 0, 0, 1]", r"region\.box is .*less than its maximum"),
+        ("segmentation.region.box=[0, 1, 0, 1]", r"region\.box is .*expected x_min, x_max, y_min"),
+        (
+            "segmentation.region.box=[0, .inf, 0, 1, 0, 1]",
+            r"region\.box is \[0\.0, inf, ",
+        ),
+        (
+            "segmentation.region.box=[0, .nan, 0, 1, 0, 1]",
+            r"region\.box is \[0\.0, nan, ",
+        ),
+        (
+            "segmentation.region={box: [0, 1, 0, 1, 0, 1], box_frame: ''}",
+            "the name of its tf frame",
+        ),
         ("segmentation=2", "segmentation is 2: expected a section of settings: max_range, "),
         ("detector=onnx", "detector is 'onnx': expected a section of settings: enable, detector"),
         ("segmentation.max_range", "expected key=value"),

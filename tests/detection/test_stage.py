@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cvdl.core.errors import InputError
-from cvdl.core.scene import Scene
+from cvdl.core.scene import OrientedBox, Region, Scene
 from cvdl.detection import DETECTORS, Detections
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
@@ -157,3 +157,40 @@ def test_the_detector_of_the_settings_is_loaded(monkeypatch):
     stage = DetectionStage(DetectionConfig(detector="hog", weights="x", device="cpu"))
     assert calls == [("hog", "x", "cpu")]
     assert stage.classes == Answer.classes
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "box", "names"),
+    [
+        ((0, 0, 25, 48), None, ["box", "mug"]),
+        ((0, 10, 64, 48), None, ["can", "box"]),
+        # The middle of the third is at (40, 32), at a depth of 1 m; the others have another depth.
+        ((0, 0, 64, 48), (0.14, 0.14, 1.0), ["can"]),
+        ((0, 0, 64, 48), (0.14, 0.14, 0.8), []),
+    ],
+)
+def test_detections_outside_of_the_region_are_refused(
+    frame, scene, nameless, rectangle, box, names
+):
+    depth = np.full_like(frame.depth, 2)
+    depth[20:, 25:] = 1
+    if box is not None:
+        box = OrientedBox(np.array(box), np.eye(3), np.full(3, 0.1))
+    seen = Scene(scene.labels, None, nameless, region=Region(rectangle, box))
+    detector = Answer((THIRD, CAN, 0.9), (SECOND, BOX, 0.8), (ELSEWHERE, MUG, 0.7), (THIRD, MUG, 0))
+    result = DetectionStage(DetectionConfig(), detector)(replace(frame, depth=depth), seen)
+    assert [detection.class_name for detection in result.detections] == names
+    assert result.refused_detections == {"outside the region": 3 - len(names)}
+
+
+def test_without_a_reading_a_detection_is_where_the_support_is(frame, scene):
+    """As a glass; without a support, nobody knows where it is."""
+    empty = replace(frame, depth=np.full_like(frame.depth, np.nan))
+    ray = frame.camera.deproject_pixels(np.array([40.0, 32.0]), np.ones(()))
+    at = ray * (-scene.plane.offset / (ray @ scene.plane.normal))
+    region = Region((0, 0, 64, 48), OrientedBox(at, np.eye(3), np.full(3, 0.01)))
+    for plane, count in ((scene.plane, 1), (None, 0)):
+        seen = Scene(np.zeros_like(scene.labels), plane, region=region)
+        detector = Answer((THIRD, CAN, 0.9))
+        result = DetectionStage(DetectionConfig(), detector)(empty, seen)
+        assert len(result.detections) == count

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvdl.core.errors import InputError
-from cvdl.core.scene import Scene
+from cvdl.core.scene import OrientedBox, Region, Scene
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.stage import GraspStage, select_grasps
@@ -130,6 +130,17 @@ def test_refused_rectangles_suppress_nothing(view):
     grasps, refused = run(view, Answer(narrow, across(view, -0.1, 0.5)))
     assert [grasp.score for grasp in grasps] == [0.5]
     assert refused == {"gripper meets the object": 1}
+
+
+def test_grasps_outside_of_the_region_are_refused(view):
+    detector = Answer(across(view, -0.1, 1), across(view, 0.1, 1))
+    stage = GraspStage(GraspConfig(enable=False), detector)
+    height, width = view.labels.shape
+    around = OrientedBox(view.point((-0.1, 0, 0.1)), np.eye(3), np.full(3, 0.15))
+    for region in (Region((0, 0, width // 2, height)), Region((0, 0, width, height), around)):
+        scene = stage(view.frame, Scene(view.labels, view.plane, view.objects, region=region))
+        assert [grasp.label for grasp in scene.grasps] == [2]
+        assert scene.refused == {"outside the region": 1}
 
 
 def test_without_objects_the_detector_is_not_called(view):

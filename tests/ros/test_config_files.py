@@ -44,7 +44,10 @@ def text(path: str | Path) -> str:
 def test_parameter_file_has_every_parameter_with_its_default_and_its_type():
     content = yaml.safe_load(text("config/perception.yaml"))
     found = dict(flat(content["/**"]["ros__parameters"]))
-    defaults = {spec.name: spec.default for spec in parameters_of(PerceptionNodeConfig)}
+    defaults = {
+        spec.name: list(spec.default) if isinstance(spec.default, tuple) else spec.default
+        for spec in parameters_of(PerceptionNodeConfig)
+    }
     assert found == defaults
     assert {name: type(value) for name, value in found.items()} == {
         name: type(value) for name, value in defaults.items()

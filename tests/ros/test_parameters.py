@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from cvdl.core.config import ConfigError
@@ -46,6 +48,8 @@ def test_round_trip(model):
     assert [spec.name for spec in parameters_of(model)] == list(values)
     assert assemble(model, values) == model()
     assert assemble(model, {**values, "slop": 1e-5}).slop == 1e-5
+    half = {"segmentation.region.image": array("d", [0, 0.5, 0, 1])}  # as rclpy gives it
+    assert assemble(model, half).segmentation.region.image == (0, 0.5, 0, 1)
 
 
 def test_values_that_do_not_go_together_are_refused():

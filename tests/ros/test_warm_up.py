@@ -10,7 +10,7 @@ from numba.core.dispatcher import Dispatcher
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.warm_up import made_up_frame
+from cvdl.ros.warm_up import made_up_frame, warmed_up
 
 
 def test_the_blocks_are_found_and_can_be_grasped():
@@ -26,6 +26,13 @@ def test_it_compiles_what_a_frame_needs():
     Perception(PerceptionConfig(detector={"enable": False}))(made_up_frame())
     waiting = {name for name, signatures in compiled_for().items() if not signatures}
     assert waiting <= {"_color_factor", "compare_colors"}
+
+
+def test_a_region_of_interest_takes_no_work_from_it():
+    """It does not contain the made-up frame, whose camera no tf connects."""
+    region = {"box": [0, 1, 0, 1, 0, 1], "image": [0, 0.1, 0, 0.1]}
+    config = PerceptionConfig(detector={"enable": False}, segmentation={"region": region})
+    assert warmed_up(config).config == config
 
 
 @pytest.mark.filterwarnings("error:The given NumPy array is not writable")

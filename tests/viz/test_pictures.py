@@ -8,7 +8,7 @@ import pytest
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Detection, Grasp, OrientedBox, Scene, SceneObject
+from cvdl.core.scene import Detection, Grasp, OrientedBox, Region, Scene, SceneObject
 from cvdl.viz.captions import Captions
 from cvdl.viz.pictures import (
     PLATE_COLOR,
@@ -128,6 +128,20 @@ def test_overlay_draws_the_2d_box_if_the_3d_box_extends_behind_the_camera():
 def test_overlay_of_the_largest_and_the_smallest_object(box):
     picture = overlay(make_frame(), make_scene(make_object(2, box)))
     assert picture.shape == (120, 160, 3)
+
+
+def test_overlay_outlines_the_region():
+    scene = make_scene(plane_rows=20)
+    picture = overlay(make_frame(), replace(scene, region=Region((20, 10, 60, 50))))
+    line = tuple(picture[10, 40])
+    assert tuple(picture[30, 20]) == tuple(picture[30, 59]) == tuple(picture[49, 40]) == line
+    assert (picture[13:47, 23:57] == 128).all()
+    # The far side of a box around the camera: 0.4 m at 2 m. The whole image has no outline.
+    box = OrientedBox(np.array([0.0, 0, 1]), np.eye(3), np.array([0.8, 0.8, 2]))
+    picture = overlay(make_frame(), replace(scene, region=Region((0, 0, 160, 120), box)))
+    assert tuple(picture[round(59.5 - 0.4 / 2 * 150), 80]) == line
+    assert (picture[50:70, 60:100] == 128).all()
+    assert (picture[0, 70:90] == 128).all()
 
 
 def make_grasp(center: tuple[float, float], angle: float, label: int = 2) -> Grasp:

@@ -63,6 +63,8 @@ class RgbdFrame:
         stamp_ns: time of capture, nanoseconds.
         frame_id: name of the optical frame.
         up: (3,) unit vector against gravity in the camera's optical frame; None if unknown.
+        region_pose: (4, 4) transform from the camera's optical frame to that of
+            ``segmentation.region.box``, meters; None if unknown.
 
     Raises:
         ValueError: if an array has another shape or dtype.
@@ -74,6 +76,7 @@ class RgbdFrame:
     stamp_ns: int = 0
     frame_id: str = "camera_color_optical_frame"
     up: NDArray[np.float64] | None = None
+    region_pose: NDArray[np.float64] | None = None
     _derived: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

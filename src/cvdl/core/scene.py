@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.camera import Camera
 from cvdl.core.frame import contiguous
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Grasp",
     "OrientedBox",
     "Plane",
+    "Region",
     "Scene",
     "SceneObject",
     "Segmentation",
@@ -68,6 +70,51 @@ class OrientedBox:
         """Return the corners (8, 3); bit k of an index is set on the positive side of axis k."""
         signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
         return self.center + (signs * self.size) @ self.rotation.T
+
+    def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return whether points (..., 3) lie in the box, (...); False for NaN."""
+        along = (points - self.center.astype(points.dtype)) @ self.rotation.astype(points.dtype)
+        return np.asarray((np.abs(along) <= self.size / 2).all(axis=-1), bool)
+
+
+@dataclass(frozen=True)
+class Region:
+    """The region of interest: results outside of it are dropped.
+
+    Attributes:
+        rectangle: part of the image, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
+        box: part of the space; None for all of it.
+    """
+
+    rectangle: tuple[int, int, int, int]
+    box: OrientedBox | None = None
+
+    def contains(
+        self, pixels: NDArray[np.floating], points: NDArray[np.floating]
+    ) -> NDArray[np.bool_]:
+        """Return whether pixels (..., 2) and the points (..., 3) seen there lie in it, (...)."""
+        low, high = self.rectangle[:2], self.rectangle[2:]
+        inside = ((pixels >= low) & (pixels < high)).all(axis=-1)
+        return np.asarray(inside if self.box is None else inside & self.box.contains(points), bool)
+
+    def mask(self, depth: NDArray[np.float32], camera: Camera) -> NDArray[np.bool_]:
+        """Return the pixels (H, W) of a depth image that lie in it.
+
+        Pixels of the rectangle without a reading count as inside.
+        """
+        x_min, y_min, x_max, y_max = self.rectangle
+        rows, cols = slice(y_min, y_max), slice(x_min, x_max)
+        inside = np.zeros(depth.shape, bool)
+        inside[rows, cols] = True
+        if self.box is not None:
+            x, y = camera.cropped(rows, cols).rays()
+            for axis, size in zip(
+                self.box.rotation.T.astype(np.float32), self.box.size, strict=True
+            ):
+                along = depth[rows, cols] * (axis[0] * x + axis[1] * y + axis[2])
+                along -= np.float32(axis @ self.box.center)
+                inside[rows, cols] &= ~(np.abs(along) > np.float32(size / 2))  # NaN is inside
+        return inside
 
 
 @dataclass(frozen=True)
@@ -184,9 +231,11 @@ class Scene:
         grasps: grasps of all objects, best first.
         refused: number of rejected grasp rectangles by reason.
         detections: detections, best first. An object without a detection has no class name.
-        refused_detections: number of detections that the depth contradicts, by reason.
+        refused_detections: number of detections that the depth contradicts or that are outside of
+            the region, by reason.
         classes: class names of the detector; empty without a detector.
         doubts: reasons to doubt the results: for each a short cause and a sentence.
+        region: the region of interest that all results lie in; None for the whole view.
     """
 
     labels: NDArray[np.uint16]
@@ -199,6 +248,7 @@ class Scene:
     classes: tuple[str, ...] = ()
     refused_detections: dict[str, int] = field(default_factory=dict)
     doubts: tuple[tuple[str, str], ...] = ()
+    region: Region | None = None
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """Return the mask (H, W) bool of an object."""

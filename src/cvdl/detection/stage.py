@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Detection, Scene
+from cvdl.core.scene import Detection, Plane, Scene
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
@@ -21,12 +22,14 @@ __all__ = ["DetectionStage"]
 
 # Two objects with nearly the same box are rarer than one object with two class names.
 _DUPLICATE_IOU = 0.7
+_MIDDLE = 1 / 3  # of each side of a box: its depth is that of its middle
 
 
 class DetectionStage:
     """Adds ``detections`` to a scene, and the class names of its ``objects``.
 
-    With a plane and depth, detections that show only the plane are dropped: see `Places`.
+    With a plane and depth, detections that show only the plane are dropped: see `Places`. So are
+    those whose center is outside of the region of the scene.
 
     Args:
         config: settings.
@@ -71,6 +74,11 @@ class DetectionStage:
         if self._track is not None:
             tracks = self._track(found, frame.stamp_ns)
         certain = found.scores >= config.min_score
+        outside = np.zeros(len(found), bool)
+        if scene.region is not None:
+            centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+            outside = certain & ~scene.region.contains(centers, _middles(frame, scene.plane, found))
+            certain &= ~outside
         found, tracks = found[certain], tracks[certain]
         pairs = match(object_iou(found, scene.labels, objects), config.min_overlap)
         object_of = {row: objects[column] for row, column in pairs}
@@ -97,6 +105,8 @@ class DetectionStage:
             for item in objects
         )
         refused = Counter[str](place for place in places.values() if place in REFUSALS)
+        if outside.any():
+            refused["outside the region"] = int(outside.sum())
         return replace(
             scene, detections=detections, objects=named, refused_detections=dict(refused)
         )
@@ -121,3 +131,24 @@ class DetectionStage:
             for row in range(len(found))
             if row not in labels
         }
+
+
+def _middles(frame: RgbdFrame, plane: Plane | None, found: Detections) -> NDArray[np.float64]:
+    """The points in the middle of N detections, (N, 3), meters.
+
+    Their depth is the median in the middle of the box; without a reading there, that of the
+    support, as transparent objects stand on it; NaN without a support.
+    """
+    height, width = frame.depth.shape
+    points = np.full((len(found), 3), np.nan)
+    for point, box in zip(points, found.boxes, strict=True):
+        center, half = (box[:2] + box[2:]) / 2, _MIDDLE * (box[2:] - box[:2]) / 2
+        limits = np.clip([center - half, center + half + 1], 0, (width, height)).astype(int)
+        (x_min, y_min), (x_max, y_max) = limits
+        depth = frame.depth[y_min:y_max, x_min:x_max]
+        ray = frame.camera.deproject_pixels(center, np.ones(()))
+        if np.isfinite(depth).any():
+            point[:] = ray * np.nanmedian(depth)
+        elif plane is not None and ray @ plane.normal < 0:
+            point[:] = ray * -plane.offset / (ray @ plane.normal)
+    return points

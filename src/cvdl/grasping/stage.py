@@ -64,7 +64,13 @@ class GraspStage:
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)
         poses = grasp_poses(rectangles, label, frame, labels, plane, config)
-        good = np.flatnonzero(poses.reason < 0)
+        is_good, refused = poses.reason < 0, poses.refused
+        if scene.region is not None:
+            outside = is_good & ~scene.region.contains(rectangles.center, poses.position)
+            if outside.any():
+                refused["outside the region"] = int(outside.sum())
+            is_good &= ~outside
+        good = np.flatnonzero(is_good)
         chosen = good[
             select_grasps(poses.position[good], poses.rotation[good, :, 0], label[good], config)
         ]
@@ -82,7 +88,7 @@ class GraspStage:
             )
             for i in chosen
         )
-        return replace(scene, grasps=grasps, refused=dict(poses.refused))
+        return replace(scene, grasps=grasps, refused=dict(refused))
 
 
 def select_grasps(

@@ -22,6 +22,8 @@ class TransformMissingError(Exception):
 def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
     """Transform plane, 3-D boxes and grasps to another frame; everything in the image stays.
 
+    So does the region, which is drawn in the image.
+
     Args:
         found: a scene or a segmentation.
         matrix: (4, 4), the rigid transform to the other frame, meters.

@@ -68,6 +68,13 @@ class TransformTree:
                 return np.linalg.inv(to_target[ancestor]) @ from_source
         return None
 
+    def gap(self, camera: str, *frames: str) -> str:
+        """A sentence for a camera's frame that is connected with none of the others."""
+        return (
+            f"tf does not connect the camera's frame {camera!r} with {' or '.join(frames)}; "
+            f"frames in tf: {', '.join(sorted(self.frames)) or 'none'}. Provide that transform"
+        )
+
     def _ancestors(self, frame: str) -> dict[str, NDArray[np.float64]]:
         """The frame and its ancestors, with the transform from the frame to each."""
         matrix = np.eye(4)

@@ -48,12 +48,8 @@ def with_up(
         if matrix is not None:
             return replace(frame, up=matrix[2, :3] / np.linalg.norm(matrix[2, :3]))
     if config.up == "tf" or config.up_frame:
-        names = ", ".join(sorted(tree.frames)) or "none"
-        detail = (
-            f"tf does not connect the camera's frame {frame.frame_id!r} with "
-            f"{' or '.join(frames)}; frames in tf: {names}. "
-            "Provide that transform, or name another frame as segmentation.up_frame"
-        )
+        detail = tree.gap(frame.frame_id, *frames)
+        detail += ", or name another frame as segmentation.up_frame"
         if config.up == "tf":
             raise MessageError(cause, f"segmentation.up is tf, but {detail}")
         warn(cause, f"segmentation.up_frame is not used: {detail}")

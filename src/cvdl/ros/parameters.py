@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -66,7 +67,7 @@ class ParameterSpec:
     """
 
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[float, ...]
     description: str
     low: float | None
     high: float | None
@@ -138,4 +139,5 @@ def assemble(model: type[Model], values: Mapping[str, Any]) -> Model:
     Raises:
         ConfigError: if a value is invalid, or two contradict each other; it names them.
     """
-    return load_settings(model, values=nested(values))
+    listed = {name: list(v) if isinstance(v, array) else v for name, v in values.items()}
+    return load_settings(model, values=nested(listed))

@@ -12,6 +12,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.depth.registration import register
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.segmentation import RegionConfig
 
 __all__ = ["made_up_frame", "warmed_up"]
 
@@ -22,9 +23,12 @@ def warmed_up(config: PerceptionConfig) -> Perception:
     Raises:
         InputError: see `Perception`.
     """
-    # The artificial frame must not start a track.
-    untracked = config.detector.model_copy(update={"track": False})
-    perceive = Perception(config.model_copy(update={"detector": untracked}))
+    # The artificial frame must not start a track, and may lie outside of the region of interest.
+    changes = {
+        "detector": config.detector.model_copy(update={"track": False}),
+        "segmentation": config.segmentation.model_copy(update={"region": RegionConfig()}),
+    }
+    perceive = Perception(config.model_copy(update=changes))
     frame = made_up_frame()
     perceive(frame)
     register(frame.depth, frame.camera, frame.camera, np.eye(4))

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from cvdl.core.settings import Settings, setting
 
-__all__ = ["SegmentationConfig"]
+__all__ = ["RegionConfig", "SegmentationConfig"]
+
+
+class RegionConfig(Settings):
+    """The region of interest: by default, the whole view."""
+
+    image: tuple[float, ...] = setting(
+        (0.0, 1.0, 0.0, 1.0),
+        "Results are limited to this rectangle of the image: x_min, x_max, y_min, y_max, as "
+        "shares of its width and height.",
+    )
+    box: tuple[float, ...] = setting(
+        (0.0,) * 6,
+        "Results are limited to this box: x_min, x_max, y_min, y_max, z_min, z_max in box_frame, "
+        "meters; all 0: no limit.",
+    )
+    box_frame: str = setting("base_link", "Frame of tf of the box.")
+
+    @property
+    def has_box(self) -> bool:
+        """Whether results are limited to the box."""
+        return any(self.box)
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> RegionConfig:
+        if not _are_limits(self.image, 2) or min(self.image) < 0 or max(self.image) > 1:
+            raise ValueError(
+                f"region.image is {list(self.image)}: expected x_min, x_max, y_min, y_max from "
+                "0 to 1, each minimum less than its maximum"
+            )
+        if not _are_limits(self.box, 3) and self.box != (0.0,) * 6:
+            raise ValueError(
+                f"region.box is {list(self.box)}: expected x_min, x_max, y_min, y_max, z_min, "
+                "z_max in meters, each minimum less than its maximum; or six times 0 for no box"
+            )
+        if self.has_box and not self.box_frame:
+            raise ValueError("region.box needs the name of its tf frame, region.box_frame")
+        return self
 
 
 class SegmentationConfig(Settings):
     """Settings of the tabletop segmentation: keys in YAML, ROS parameters and CLI options."""
 
+    method: Literal["network", "geometry"] = setting(
+        "network",
+        "How objects are found: by a network and geometry together, or by geometry alone, which "
+        "needs no weights.",
+        load_time=True,
+    )
+    weights: str = setting("", "File of the network; empty: the package's file.", load_time=True)
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "Device of the network; auto: a GPU if there is one.", load_time=True
+    )
     max_range: float = setting(
         3.0, "Depth readings farther than this are ignored, meters.", ge=0.2, le=20.0
     )
@@ -42,6 +90,8 @@ class SegmentationConfig(Settings):
         "base_footprint and base_link that tf connects to the camera.",
     )
 
+    region: RegionConfig = Field(default_factory=RegionConfig)
+
     @model_validator(mode="after")
     def _check_heights(self) -> SegmentationConfig:
         if self.min_height >= self.max_height:
@@ -49,3 +99,9 @@ class SegmentationConfig(Settings):
                 f"min_height {self.min_height} must be less than max_height {self.max_height}"
             )
         return self
+
+
+def _are_limits(values: tuple[float, ...], axes: int) -> bool:
+    """Whether the values are a minimum and a larger maximum for each axis."""
+    pairs = zip(values[::2], values[1::2], strict=False)
+    return len(values) == 2 * axes and all(map(isfinite, values)) and all(a < b for a, b in pairs)

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.frame import IMAGE_SIDES
-from cvdl.core.scene import Plane
+from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
+from cvdl.core.scene import Plane, Region
 
-__all__ = ["Doubt", "depth_doubts", "support_doubts", "tilt_deg"]
+__all__ = ["UNSEEN", "Doubt", "depth_doubts", "region_doubts", "support_doubts", "tilt_deg"]
 
 #: A cause in a few words, the same for all frames, and a sentence about this frame.
 Doubt = tuple[str, str]
+
+#: The cause of a region that is out of view.
+UNSEEN = "region not in view"
 
 _SMALL_GAPS = 0.1  # of the visible surfaces
 _EMPTY = 0.5  # of the pixels
@@ -79,6 +82,37 @@ def support_doubts(
             "the support plane faces the lower side of the image. It is a table only if the "
             f"camera is mounted upside down; otherwise it may be a wall: {remedy}",
         )
+
+
+def region_doubts(region: Region, inside: NDArray[np.bool_], frame: RgbdFrame) -> Iterator[Doubt]:
+    """Whether no reading lies in the region of interest.
+
+    Args:
+        region: the region.
+        inside: (H, W), its pixels in this frame.
+        frame: depth, and the camera.
+    """
+    depth, camera = frame.depth, frame.camera
+    if np.isfinite(depth[inside]).any() or np.isnan(depth).all():
+        return
+    if region.box is None:
+        x_min, y_min, x_max, y_max = region.rectangle
+        where = (
+            f"its columns {x_min} to {x_max - 1} and rows {y_min} to {y_max - 1} have no depth. "
+            "Check segmentation.region.image, in shares of the image"
+        )
+    else:
+        x, y, z = region.box.center
+        u, v = camera.project(region.box.center)
+        is_shown = 0 <= u < camera.width and 0 <= v < camera.height
+        place = f"at column {u:.0f} and row {v:.0f} of the image" if is_shown else "out of view"
+        where = (
+            f"the center of its box is {place}, {abs(x):.2f} m {'right' if x > 0 else 'left'} of, "
+            f"{abs(y):.2f} m {'below' if y > 0 else 'above'} and {abs(z):.2f} m "
+            f"{'in front of' if z > 0 else 'behind'} the camera. Check segmentation.region.box, in "
+            "meters, and the transform between its box_frame and the camera"
+        )
+    yield UNSEEN, f"no depth reading lies in segmentation.region, so there are no results: {where}"
 
 
 def tilt_deg(plane: Plane, up: NDArray[np.float64]) -> float:

@@ -46,26 +46,27 @@ class InstanceSegmenter:
         self.model = model
 
     def __call__(
-        self, frame: RgbdFrame
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        """Segments one frame.
+        """Segments one frame; see ``TabletopSegmenter``.
 
-        Returns:
-            Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
+        Without a support plane there are the objects that the network sees.
         """
-        return self.combine(frame, self.model(frame))
+        return self.combine(frame, self.model(frame), inside)
 
     def combine(
-        self, frame: RgbdFrame, seen: Instances
+        self, frame: RgbdFrame, seen: Instances, inside: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         """Combines what the network sees in a frame with its geometry; see ``__call__``."""
         config, camera, shape = self.config, frame.camera, frame.depth.shape
-        depth, noise = usable_depth(frame.depth, config.max_range)
+        depth, noise = usable_depth(frame.depth, config.max_range, inside)
         is_object, is_support = (
             cv2.resize(odds, shape[::-1], interpolation=cv2.INTER_LINEAR)
             for odds in (seen.is_object, seen.is_support)
         )
-        support = self._support(frame, depth, noise, is_support)
+        if inside is not None:
+            is_object[~inside] = is_support[~inside] = -np.inf
+        support = self._support(frame, depth, noise, is_support, inside)
         labels = np.zeros(shape, np.uint16)
         if support is not None:
             low = lowest_height(config.min_height, noise)
@@ -73,7 +74,8 @@ class InstanceSegmenter:
             on_plane = (heights == ON_PLANE) & support.covers(shape)
             labels[on_plane | ((is_support > 0) & (heights != ABOVE_PLANE))] = PLANE_LABEL
             is_object += _height_odds(depth, camera, support.plane, low)
-        masks = fill_holes(_masks(seen, is_object > 0), np.isfinite(depth))
+        empty = np.isnan(depth) if inside is None else np.isnan(depth) & inside
+        masks = fill_holes(_masks(seen, is_object > 0), ~empty)
         standing = _on(support, frame)
         objects = add_objects(
             labels,
@@ -93,6 +95,7 @@ class InstanceSegmenter:
         depth: NDArray[np.float32],
         noise: float,
         is_support: NDArray[np.float32],
+        inside: NDArray[np.bool_] | None,
     ) -> SupportPlane | None:
         side = IMAGE_SIDES.get(self.config.up)
         return find_support_plane(
@@ -103,6 +106,7 @@ class InstanceSegmenter:
             up_is_exact=side is None,
             roughness=noise,
             is_support=1 / (1 + np.exp(-is_support)),
+            view=1.0 if inside is None else float(np.isfinite(depth).mean()),
         )
 
 

@@ -83,6 +83,7 @@ def find_support_plane(
     up_is_exact: bool = False,
     roughness: float = 1.0,
     is_support: NDArray[np.float32] | None = None,
+    view: float = 1.0,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
 
@@ -95,15 +96,19 @@ def find_support_plane(
             and the tilt of the camera is not known.
         roughness: factor on the noise model, see ``roughness``.
         is_support: (H, W) probability that a network takes a pixel for a support; None without.
+        view: share of the image that the support may be in; it is large enough by its share of
+            that part.
 
     Returns:
         The plane, or None if no support plane is in view. The same input gives the same plane.
     """
     samples = DepthSamples.of(depth, camera, roughness)
-    planes = find_planes(samples)
+    planes = find_planes(samples, view)
     filled = len(samples.inverse) / (samples.shape[0] * samples.shape[1])
     supports = [
-        plane for plane in planes if plane.area >= min_area and plane.share * filled >= _MIN_SHARE
+        plane
+        for plane in planes
+        if plane.area >= min_area and plane.share * filled >= _MIN_SHARE * view
     ]
     if not supports:
         return None

@@ -126,14 +126,15 @@ class FittedPlane:
     distance: float
 
 
-def find_planes(samples: DepthSamples) -> list[FittedPlane]:
+def find_planes(samples: DepthSamples, view: float = 1.0) -> list[FittedPlane]:
     """The dominant planes, each fitted to the samples that the previous planes do not cover.
 
-    The same samples give the same planes.
+    Smaller planes than a share of the ``view``, itself a share of the image, are ignored. The same
+    samples give the same planes.
     """
     rng = np.random.default_rng(0)
     left = np.ones(len(samples.inverse), bool)
-    least = max(50, int(_MIN_SHARE * samples.shape[0] * samples.shape[1]))
+    least = max(50, int(_MIN_SHARE * view * samples.shape[0] * samples.shape[1]))
     planes = []
     for number in range(_MAX_PLANES):
         if left.sum() < least:

@@ -36,8 +36,12 @@ def usable_depth(depth: NDArray[np.float32], max_range: float) -> tuple[NDArray[
     Args:
         depth: (H, W) float32, meters, NaN for no reading.
         max_range: farther readings are removed, meters.
+        inside: (H, W), pixels of the region of interest; readings of the others are removed.
     """
-    depth = np.where((depth > _NEAREST) & (depth < max_range), depth, np.float32(np.nan))
+    is_usable = (depth > _NEAREST) & (depth < max_range)
+    if inside is not None:
+        is_usable &= inside
+    depth = np.where(is_usable, depth, np.float32(np.nan))
     noise = roughness(depth)
     return (depth, 1.0) if noise < _ROUGH else (smoothed(depth, noise), noise)
 

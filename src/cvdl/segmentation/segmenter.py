@@ -47,9 +47,14 @@ class TabletopSegmenter:
         self.config = config or SegmentationConfig()
 
     def __call__(
-        self, frame: RgbdFrame
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         """Segments one frame.
+
+        Args:
+            frame: color and depth.
+            inside: (H, W), pixels of the region of interest; the others have no depth and get no
+                label. All pixels if not given.
 
         Returns:
             Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
@@ -57,13 +62,13 @@ class TabletopSegmenter:
         # NumPy's products are small here. Threads do not speed them up, and idle threads spin: on
         # two cores they double the time of a network that runs next.
         with _libraries.limit(limits=1, user_api="blas"):
-            return self._segment(frame)
+            return self._segment(frame, inside)
 
     def _segment(
-        self, frame: RgbdFrame
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config, camera = self.config, frame.camera
-        depth, noise = usable_depth(frame.depth, config.max_range)
+        depth, noise = usable_depth(frame.depth, config.max_range, inside)
 
         # The support plane, and the pixels on it and above it.
         side = IMAGE_SIDES.get(config.up)
@@ -74,6 +79,7 @@ class TabletopSegmenter:
             up=frame.up if side is None else side,
             up_is_exact=side is None,
             roughness=noise,
+            view=1.0 if inside is None else float(np.isfinite(depth).mean()),
         )
         if support is None:
             return np.zeros(depth.shape, np.uint16), None, ()
@@ -110,7 +116,8 @@ class TabletopSegmenter:
         bottoms = dish_bottoms(regions, table)
         if bottoms.any():
             masks += _full_size(bottoms, surface, low)
-        masks = fill_holes(masks, np.isfinite(depth[window]))
+        empty = np.isnan(depth) if inside is None else np.isnan(depth) & inside
+        masks = fill_holes(masks, ~empty[window])
 
         objects = add_objects(
             labels,

@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
 from cvdl.segmentation.config import SegmentationConfig
-from cvdl.segmentation.doubts import support_doubts
+from cvdl.segmentation.doubts import region_doubts, support_doubts
 from cvdl.segmentation.segmenter import TabletopSegmenter
+
+if TYPE_CHECKING:
+    from cvdl.segmentation.instances.model import InstanceModel
 
 __all__ = ["SegmentationStage"]
 
 
 class SegmentationStage:
-    """Adds ``labels``, ``plane`` and ``objects`` to a scene, and doubts about the plane."""
+    """Adds ``labels``, ``plane`` and ``objects`` to a scene, and doubts about plane and region.
 
-    def __init__(self, config: SegmentationConfig) -> None:
+    Args:
+        config: settings.
+        model: the instance network; by default it is loaded from the settings.
+
+    Attributes:
+        model: the instance network; None for the method "geometry".
+
+    Raises:
+        InputError: if the weights or the device of the network are missing.
+    """
+
+    def __init__(self, config: SegmentationConfig, model: InstanceModel | None = None) -> None:
         self.config = config
-        self._segment = TabletopSegmenter(config)
+        self.model = model
+        if config.method == "geometry":
+            self._segment: Callable[..., Any] = TabletopSegmenter(config)
+            return
+        # Deferred: geometry needs no torch.
+        from cvdl.segmentation.instance_segmenter import InstanceSegmenter
+        from cvdl.segmentation.instances.model import load_instance_model
+
+        self.model = model or load_instance_model(config.weights, config.device)
+        self._segment = InstanceSegmenter(config, self.model)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
-        """Segment a frame."""
-        labels, plane, objects = self._segment(frame)
-        doubts = (*scene.doubts, *support_doubts(plane, frame.up, self.config.up))
+        """Segment a frame, within the region of the scene."""
+        region, inside = scene.region, None
+        doubts = scene.doubts
+        if region is not None:
+            inside = region.mask(frame.depth, frame.camera)
+            doubts = (*doubts, *region_doubts(region, inside, frame))
+        labels, plane, objects = self._segment(frame, inside)
+        doubts = (*doubts, *support_doubts(plane, frame.up, self.config.up))
         return replace(scene, labels=labels, plane=plane, objects=objects, doubts=doubts)

@@ -17,6 +17,7 @@ from cvdl.core.scene import (
     PLANE_LABEL,
     Detection,
     Grasp,
+    Region,
     Scene,
     SceneObject,
 )
@@ -39,6 +40,7 @@ Picture = NDArray[np.uint8]
 PLATE_COLOR = (255, 255, 255)  #: Of the plates of a gripper.
 _OPENING_COLOR = (255, 225, 0)  # of the sides between the plates
 UNMATCHED_COLOR = (225, 225, 225)  #: Of a detection without a segmented object.
+_REGION_COLOR = (255, 140, 255)
 _OFF_SUPPORT_COLOR = (130, 130, 130)
 _PLANE_SHARE, _OBJECT_SHARE = 0.15, 0.45  # of the tint in the mixture
 _FAINT_SHARE = 0.55
@@ -46,6 +48,7 @@ _DASH = 6  # pixels
 _GAP = 4  # pixels: gaps in the plane narrower than two of these have no outline
 _PIECE_SHARE = 0.002  # of the picture: smaller pieces of the plane have no outline
 _SHIFT = 4  # lines of OpenCV end at sixteenths of a pixel
+_PIECES = 32  # of an edge of the region
 _FAR = 10_000  # pixels: OpenCV clips lines to the picture, but only in the range of its integers
 
 
@@ -88,7 +91,8 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     amount of depth. Each object has its own color and outline, its box drawn thin, and its caption
     (see `Scene.caption`) at the thickest place of its mask. A detection without an object has a
     dashed box, gray if it is off the support, with its caption above. The best grasp of an object
-    has thick plates and thin sides along the opening; the other grasps have faint plates only.
+    has thick plates and thin sides along the opening; the other grasps have faint plates only. The
+    region of interest has a thin outline.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -99,6 +103,8 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
             f"the frame {frame.camera.width}x{frame.camera.height}"
         )
     picture = tinted(frame.color, np.take(_ROW, scene.labels))
+    if scene.region is not None:
+        _draw_region(picture, frame, scene.region)
     for item in scene.objects:
         _draw_box(picture, frame, item)
     unmatched = [detection for detection in scene.detections if not detection.label]
@@ -242,6 +248,28 @@ def _outline_plane(picture: Picture, labels: NDArray[np.uint8]) -> None:
     width = _line_width(picture)
     cv2.polylines(picture, large, True, DARK_COLOR, 3 * width)
     cv2.polylines(picture, large, True, object_color(PLANE_LABEL), width)
+
+
+def _draw_region(picture: Picture, frame: RgbdFrame, region: Region) -> None:
+    """Draws the rectangle, if it is not the whole image, and the edges of the box."""
+    height, width = frame.depth.shape
+    x_min, y_min, x_max, y_max = region.rectangle
+    lines = np.zeros((0, 2, 2))
+    if region.rectangle != (0, 0, width, height):
+        x_max, y_max = x_max - 1, y_max - 1
+        corners = np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+        lines = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
+    if region.box is not None:
+        start, end = region.box.corners()[np.array(BOX_EDGES).T]
+        # In pieces, as an edge may begin behind the camera.
+        points = frame.camera.project(np.linspace(start, end, _PIECES + 1, axis=1))
+        pieces = np.stack([points[:, :-1], points[:, 1:]], axis=2).reshape(-1, 2, 2)
+        seen = (np.abs(pieces) < _FAR).all(axis=(1, 2))  # False for NaN
+        lines = np.concatenate([lines, pieces[seen]])
+    width = _line_width(picture)
+    sides = list(lines.round().astype(np.int32))
+    cv2.polylines(picture, sides, False, DARK_COLOR, 3 * width)
+    cv2.polylines(picture, sides, False, _REGION_COLOR, width)
 
 
 def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:

@@ -340,6 +340,7 @@ def set_parameter(wire, name, value, node=NODE):
         bool: (ParameterType.PARAMETER_BOOL, "bool_value"),
         float: (ParameterType.PARAMETER_DOUBLE, "double_value"),
         str: (ParameterType.PARAMETER_STRING, "string_value"),
+        list: (ParameterType.PARAMETER_DOUBLE_ARRAY, "double_array_value"),
     }[type(value)]
     message = ParameterMessage(name=name, value=ParameterValue(type=kind, **{field: value}))
     (result,) = wire.call(SetParameters, f"{node}/set_parameters", parameters=[message]).results
@@ -349,7 +350,8 @@ def set_parameter(wire, name, value, node=NODE):
 
 def test_parameters_live(start, wire, tabletops):
     start(PerceptionNode)
-    first, second = tabletops(2)
+    first, second, third = tabletops(3)
+    labels = wire.listen("/perception/segmentation/labels", SCENE_TOPICS["segmentation/labels"])
     objects = wire.listen("/perception/segmentation/objects", SCENE_TOPICS["segmentation/objects"])
     wire.send(wire.messages(first))
     assert wait_until(lambda: len(objects) == 1)
@@ -358,6 +360,15 @@ def test_parameters_live(start, wire, tabletops):
     wire.send(wire.messages(second))
     assert wait_until(lambda: len(objects) == 2)
     assert len(objects[1].detections) < len(objects[0].detections)
+    assert set_parameter(wire, "segmentation.min_height", 0.008) == ""
+    assert set_parameter(wire, "segmentation.region.image", [0.0, 0.5, 0.0, 1.0]) == ""
+    wire.send(wire.messages(third))
+    assert wait_until(lambda: len(labels) == 3)
+    found = np.array(labels[2].data).view(np.uint16).reshape(240, 320)
+    assert found[:, :160].any()
+    assert not found[:, 160:].any()
+    assert "0 to 1, each minimum" in set_parameter(wire, "segmentation.region.image", [0.0, 2.0])
+    assert "in meters" in set_parameter(wire, "segmentation.region.box", [0.0, 1.0])
     assert "out of range" in set_parameter(wire, "segmentation.max_range", 1000.0)
     assert "must be less than" in set_parameter(wire, "grasp.min_opening", 0.3)
     assert "surface, plane" in set_parameter(wire, "grasp.approach", "sideways")

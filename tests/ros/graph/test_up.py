@@ -1,4 +1,4 @@
-"""Where up is, by transforms on the graph."""
+"""Where up and the region of interest are, by transforms on the graph."""
 
 from __future__ import annotations
 
@@ -63,6 +63,21 @@ def test_up_comes_from_tf(start, wire, tabletops, seen, monkeypatch, topic, qos,
 
     assert wait_until(knows_up)
     np.testing.assert_allclose(seen[-1].up, [0, 1, 0], atol=1e-9)
+
+
+def test_the_regions_frame_comes_from_tf(start, wire, tabletop, seen, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.base_node.Transformer", lambda node, frame: None)
+    box = [0.0, 5.0, -5.0, 5.0, -5.0, 5.0]  # what is right of the camera
+    node = start(SegmentationNode, segmentation__region__box=box)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    tf = wire.factory.tf(STAMP_NS, "base_link", tabletop.frame_id, pose(0))
+    wire.publish("/tf_static", tf, LATCHED)
+    assert wait_until(lambda: node._tf.tree.frames)
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels)
+    np.testing.assert_allclose(seen[-1].region_pose, pose(0), atol=1e-9)
+    _, columns = np.nonzero(np.array(labels[-1].data).view(np.uint16).reshape(240, 320))
+    assert columns.min() >= tabletop.camera.cx
 
 
 def test_tf_that_is_asked_for_and_not_known(start, wire, tabletops, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.networks.backbone import backbone_features, shared_backbone
+from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
 from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
 
-__all__ = ["InstanceModel", "Instances"]
+__all__ = ["InstanceModel", "Instances", "load_instance_model"]
+
+_FILE = "instances.safetensors"
 
 
 @dataclass(frozen=True)
@@ -72,3 +76,17 @@ class InstanceModel:
             for kind in (OBJECT, SUPPORT)
         ]
         return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))
+
+
+def load_instance_model(weights: str | Path = "", device: str = "auto") -> InstanceModel:
+    """The trained network.
+
+    Args:
+        weights: a file of weights; empty: the packaged one.
+        device: "cpu", "cuda", or "auto": a GPU if there is one.
+
+    Raises:
+        InputError: if the file or the device is missing, or the file holds another model's weights.
+    """
+    path = Path(weights) if weights else Path(str(files(__package__).joinpath(_FILE)))
+    return InstanceModel.load(path, pick_device(device))
