@@ -30,8 +30,22 @@ def test_images_and_overwriting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(OsdDataset(out)) == 1
 
 
+@pytest.mark.slow
+def test_the_world(tmp_path: Path) -> None:
+    run(tmp_path / "out", "--scenes", 2, "--domain", "world", "--format", "images")
+    one, other = OsdDataset(tmp_path / "out")
+    assert one.camera != other.camera
+
+
 @pytest.mark.parametrize(
-    "options", [["--scenes", "0"], ["--scenes", "-3"], ["--seed", "-1"], ["--format", "avi"]]
+    "options",
+    [
+        ["--scenes", "0"],
+        ["--scenes", "-3"],
+        ["--seed", "-1"],
+        ["--format", "avi"],
+        ["--domain", "moon"],
+    ],
 )
 def test_bad_options_are_named(options: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["simulate", str(tmp_path / "out"), *options])

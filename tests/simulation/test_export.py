@@ -1,6 +1,7 @@
 """Exports, read back with independent readers if possible."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from scipy.spatial.transform import Rotation
 from cvdl.bags import BagReader, find_topics
 from cvdl.core.errors import InputError
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
-from cvdl.datasets import OsdDataset
-from cvdl.simulation import CATEGORIES, SimulatedScene
+from cvdl.datasets import CocoDataset, OsdDataset
+from cvdl.simulation import CATEGORIES, SimulatedScene, SimulationConfig, simulate_scene
 from cvdl.simulation.export import EXPORTS
 
 
@@ -281,3 +282,52 @@ def test_an_interrupted_export_is_complete(
         assert len(json.loads((out / "annotations.json").read_text())["images"]) == 1
     else:
         assert len(OsdDataset(out)) == 1
+
+
+@pytest.fixture(scope="module")
+def worlds() -> list[SimulatedScene]:
+    """Two scenes with different cameras and things of no category."""
+    config = SimulationConfig(domain="world")
+    return [simulate_scene(30, index, config) for index in (13, 14)]
+
+
+def test_images_of_the_world_have_their_own_camera(
+    worlds: list[SimulatedScene], tmp_path: Path
+) -> None:
+    write(tmp_path / "out", "images", worlds)
+    folder = OsdDataset(tmp_path / "out")
+    for index, scene in enumerate(worlds):
+        assert folder[index].camera == scene.frame.camera
+        expected = np.where(np.isnan(scene.frame.depth), 0, scene.truth.labels)
+        np.testing.assert_array_equal(folder.truth(index), expected)
+    write(tmp_path / "out", "images", worlds[:1], overwrite=True)
+
+
+def test_instances_of_the_world_have_their_own_camera(
+    worlds: list[SimulatedScene], tmp_path: Path
+) -> None:
+    write(tmp_path / "out", "coco", worlds)
+    data = CocoDataset(tmp_path / "out")
+    assert data.classes == (*CATEGORIES, "object")
+    for index, scene in enumerate(worlds):
+        sample = data[index]
+        assert sample.frame.camera == scene.frame.camera
+        names = [data.classes[label] for label in sample.labels]
+        assert names == [item.class_name or "object" for item in scene.truth.objects]
+
+
+def test_many_objects_have_labels_of_16_bits(worlds: list[SimulatedScene], tmp_path: Path) -> None:
+    labels = worlds[0].truth.labels + np.uint16(30) * (worlds[0].truth.labels >= 2)
+    many = replace(worlds[0], truth=replace(worlds[0].truth, labels=labels))
+    write(tmp_path / "out", "images", [many])
+    expected = np.where(np.isnan(many.frame.depth), 0, labels)
+    np.testing.assert_array_equal(OsdDataset(tmp_path / "out").truth(0), expected)
+
+
+def test_a_bag_of_the_world_has_a_camera_per_frame(
+    worlds: list[SimulatedScene], tmp_path: Path
+) -> None:
+    write(tmp_path / "out", "bag", worlds)
+    infos = messages(tmp_path / "out")["/camera/color/camera_info"]
+    for info, scene in zip(infos, worlds, strict=True):
+        assert (info.width, info.height) == (scene.frame.camera.width, scene.frame.camera.height)

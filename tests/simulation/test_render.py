@@ -89,3 +89,41 @@ def test_sphere_from_the_side() -> None:
     rendering = Stage([sphere]).render(CAMERA, pose, LAMP, np.random.default_rng(0))
     points = CAMERA.deproject(rendering.depth)[rendering.labels == 2]
     np.testing.assert_allclose(np.linalg.norm(points - [0, 0, away], axis=1), radius, atol=2e-4)
+
+
+def test_glass_shows_what_is_behind() -> None:
+    glass = Material(np.full((2, 2, 3), 255, np.uint8), 0.0, opacity=0.2)
+    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (RED,), 1)
+    pane = Surface(box(0.2, 0.2, 0.01).shifted(z=0.2), (glass,), 2)
+    rendering = Stage([floor, pane]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+    np.testing.assert_array_equal(rendering.transparent, rendering.labels == 2)
+    np.testing.assert_allclose(rendering.depth[rendering.transparent], 0.79, atol=1e-5)
+    np.testing.assert_allclose(rendering.behind, 1.0, atol=1e-5)
+    red, green, _ = rendering.color[55:65, 75:85].reshape(-1, 3).mean(axis=0)
+    assert red > 1.3 * green
+
+
+def test_without_glass_nothing_is_behind(cube_on_a_floor: Rendering) -> None:
+    assert not cube_on_a_floor.transparent.any()
+    np.testing.assert_array_equal(cube_on_a_floor.behind, cube_on_a_floor.depth)
+
+
+def test_a_mirror_shows_what_is_around() -> None:
+    mirror = Material(np.full((2, 2, 3), 128, np.uint8), 0.0, mirror=1.0)
+    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (mirror,), 1)
+    lid = Surface(box(0.5, 0.5, 0.01).shifted(z=1.2), (RED,), 2)  # behind the camera
+    rendering = Stage([floor, lid]).render(CAMERA, from_above(1.0), LAMP, np.random.default_rng(0))
+    red, _, blue = rendering.color[55:65, 75:85].reshape(-1, 3).astype(int).mean(axis=0)
+    assert red > blue + 30
+
+
+def test_more_lamps_cast_more_shadows() -> None:
+    floor = Surface(box(4, 4, 0.1).shifted(z=-0.1), (GRAY,), 1)
+    cube = Surface(box(0.2, 0.2, 0.2), (RED,), 2)
+    lights = LAMP._replace(more_lamps=np.array([[-1.0, 0, 2]], np.float32))
+    rendering = Stage([floor, cube]).render(
+        CAMERA, from_above(1.0), lights, np.random.default_rng(0)
+    )
+    left, right, free = (int(rendering.color[59, 79 + x, 1]) for x in (-24, 24, 60))
+    assert left < 0.9 * free
+    assert right < 0.9 * free

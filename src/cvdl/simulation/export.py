@@ -76,9 +76,9 @@ class ImageExport(Export):
     """One folder for each scene in the layout of the OSD data set, with complete ground truth.
 
     ``camera.json`` has the intrinsics of all scenes; a scene with another camera has its own. Each
-    scene has ``color.png``, ``depth.png`` (uint16 millimeters, 0 no reading), ``labels.png`` (uint8,
-    or uint16 with many objects: 0 no depth reading or background, 1 table, 20 object 1, 30 object
-    2, ...) and ``truth.json``.
+    scene has ``color.png``, ``depth.png`` (uint16 millimeters, 0 no reading), ``labels.png``
+    (uint8, or uint16 with many objects: 0 no depth reading or background, 1 table, 20 object 1,
+    30 object 2, ...) and ``truth.json``.
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:

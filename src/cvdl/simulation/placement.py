@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from cvdl.simulation.shapes import CATEGORIES, Thing, make_thing
 from cvdl.simulation.solid import Solid, free_share, hull_margin, intersects, touches
 
-__all__ = ["CONTACT", "GAP", "Body", "Table", "arrange", "random_table", "rest_margin"]
+__all__ = [
+    "CONTACT",
+    "GAP",
+    "Body",
+    "Table",
+    "arrange",
+    "random_table",
+    "rest_margin",
+    "turned_down",
+]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -220,7 +229,7 @@ def _stack(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) 
 def _lean(rng: Rng, solid: Solid, table: Table, bodies: list[Body], at: Array) -> Array | None:
     """A flat or long object with one end on the table, tilted down until it meets another one."""
     resting = solid.resting
-    flat = _turned_down(resting.down[np.argmin(resting.height)])
+    flat = turned_down(resting.down[np.argmin(resting.height)])
     vertices = solid.mesh.vertices @ flat.T
     x, y, z = np.ptp(vertices, axis=0)
     if not bodies or z > 0.35 * max(x, y):
@@ -262,7 +271,7 @@ def _resting_rotation(rng: Rng, solid: Solid) -> Array:
         if group.any():
             weight[group] = share * steadiness[group].max() * margin[group] / margin[group].sum()
     choice = rng.choice(len(down), p=weight / weight.sum())
-    return _yaw(rng.uniform(0, 2 * np.pi)) @ _turned_down(down[choice])
+    return _yaw(rng.uniform(0, 2 * np.pi)) @ turned_down(down[choice])
 
 
 def _grounded(solid: Solid, rotation: Array, at: Array, about_com: bool = True) -> Array:
@@ -285,7 +294,7 @@ def _yaw(angle: float) -> Array:
     return _about(np.array([0.0, 0.0, 1.0]), angle)
 
 
-def _turned_down(direction: Array) -> Array:
+def turned_down(direction: Array) -> Array:
     """The smallest rotation (3, 3) that turns a unit direction to -z."""
     axis = np.cross(direction, [0.0, 0.0, -1.0])
     sine = np.linalg.norm(axis)

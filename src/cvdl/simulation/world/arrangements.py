@@ -75,6 +75,7 @@ def arrange_things(rng: Rng, place: Place, reach: float) -> Placed:
         pose = drop(
             rng, form, place.heights, np.clip(spots, -half, half),
             steps=45 if kind in ("pile", "clutter") or place.enclosed else 24,
+            shake=0.6 if kind == "pile" else 0.15,
             loose=0.5 if kind == "pile" else 0.04,
         )  # fmt: skip
         if pose is not None and _fits(place, form, pose):

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.simulation.mesh import Mesh
+from cvdl.simulation.placement import turned_down
 from cvdl.simulation.shapes import Thing
 from cvdl.simulation.solid import Resting, hull_margin, resting_ways
-from cvdl.simulation.world.solids import turning
+from cvdl.simulation.world.solids import rotation_z, turning
 
 __all__ = ["BLOCKED", "Form", "Heights", "drop", "resting_rotation", "stood", "surface_points"]
 
@@ -35,6 +36,8 @@ _POINTS = 1200
 _ATTEMPTS = 3
 #: What is nearer touches, meters.
 _TOUCH = 0.003
+#: Cosine of the tilt that is taken for flat.
+_NEARLY_FLAT = np.cos(np.radians(15))
 _AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -107,7 +110,13 @@ class Form:
 
 
 def drop(
-    rng: Rng, form: Form, heights: Heights, spots: Array, steps: int = 30, loose: float = 0.0
+    rng: Rng,
+    form: Form,
+    heights: Heights,
+    spots: Array,
+    steps: int = 30,
+    shake: float = 0.15,
+    loose: float = 0.0,
 ) -> Array | None:
     """Drop a thing at the lowest of several spots, let it settle, and add it to the heights.
 
@@ -117,6 +126,7 @@ def drop(
         heights: raised to the top of the thing.
         spots: (N, 2) where its center of mass may fall, meters.
         steps: of settling.
+        shake: standard deviation of the first turns, radians; strong ones topple what stands.
         loose: chance of an orientation that would not rest on a plane.
 
     Returns:
@@ -126,10 +136,24 @@ def drop(
     for _ in range(_ATTEMPTS):
         rotation = turning(rng) if rng.uniform() < loose else resting_rotation(rng, form.ways)
         tries = rng.standard_normal((steps, 5))
-        rotation, place = _settle(form.points, *heights.ground, rotation, spots, tries, size)
+        rotation, place = _settle(form.points, *heights.ground, rotation, spots, tries, size, shake)
+        rotation, place = _laid_flat(form, heights, rotation, place)
         if _is_steady(form.points @ rotation.T + place, place, heights):
             return _placed(form, heights, rotation, place - rotation @ form.com)
     return None
+
+
+def _laid_flat(form: Form, heights: Heights, rotation: Array, place: Array) -> tuple[Array, Array]:
+    """Turn what nearly rests on a side onto it, unless that lifts it."""
+    cosine = -(form.ways.down @ rotation[2])
+    nearest = int(cosine.argmax())
+    if not _NEARLY_FLAT < cosine[nearest] < 1 - 1e-12:
+        return rotation, place
+    flat = turned_down(rotation @ form.ways.down[nearest]) @ rotation
+    z = _fall(form.points @ flat.T, *heights.ground, place[0], place[1])
+    if z > place[2] + _TOUCH / 6:
+        return rotation, place
+    return flat, np.array([place[0], place[1], z])
 
 
 def stood(form: Form, heights: Heights, rotation: Array, at: Array) -> Array | None:
@@ -172,13 +196,7 @@ def resting_rotation(rng: Rng, ways: Resting) -> Array:
     upright = ways.down[:, 2] < -0.98
     weight = np.where(upright, 2 * weight, weight)
     down = ways.down[rng.choice(len(weight), p=weight / weight.sum())]
-    other = np.eye(3)[np.abs(down).argmin()]
-    x = np.cross(other, down)
-    x /= np.linalg.norm(x)
-    angle = rng.uniform(0, 2 * np.pi)
-    c, s = np.cos(angle), np.sin(angle)
-    y = np.cross(-down, x)
-    return np.stack([c * x - s * y, s * x + c * y, -down])
+    return rotation_z(rng.uniform(0, 2 * np.pi)) @ turned_down(down)
 
 
 def surface_points(mesh: Mesh) -> Array:
@@ -232,7 +250,7 @@ def _fall(points, heights, half_size, cell, outside, x, y):  # type: ignore[no-u
 
 
 @compiled()
-def _settle(points, heights, half_size, cell, outside, rotation, spots, tries, size):  # type: ignore[no-untyped-def]
+def _settle(points, heights, half_size, cell, outside, rotation, spots, tries, size, shake):  # type: ignore[no-untyped-def]
     """The rotation (3, 3) and center of mass (3,) after falling and settling; see ``drop``."""
     turned = points @ rotation.T
     best_x, best_y, best_z = 0.0, 0.0, 1e9
@@ -243,7 +261,7 @@ def _settle(points, heights, half_size, cell, outside, rotation, spots, tries, s
     count = tries.shape[0]
     for k in range(count):
         fine = 1.0 - k / count
-        angle = 0.6 * fine * tries[k, 0]
+        angle = shake * fine * tries[k, 0]
         norm = np.sqrt(tries[k, 3] ** 2 + tries[k, 4] ** 2) + 1e-9
         c, s = tries[k, 3] / norm, tries[k, 4] / norm
         # Turn by the angle about the level axis (c, s, 0), and slide.

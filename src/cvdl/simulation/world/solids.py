@@ -196,7 +196,8 @@ def _triangulated(mask: NDArray[np.uint8], points: Array) -> tuple[Array, NDArra
     triangles = triangles[inside]
     # Seen from above (y is up in the result), the lower face is turned away.
     (a, b), c = points[triangles[:, :2]].swapaxes(0, 1), points[triangles[:, 2]]
-    turned = np.cross(b - a, c - a) < 0
+    (ux, uy), (vx, vy) = (b - a).T, (c - a).T
+    turned = ux * vy < uy * vx
     triangles[turned] = triangles[turned][:, ::-1]
     return points, triangles
 

@@ -408,7 +408,7 @@ def surroundings(rng: Rng, place: Place, eye: Array) -> list[Surface]:
     """Make the floor, walls and furniture around a place; none hides it from ``eye`` (3,)."""
     surfaces = []
     floor_z = -place.table.height
-    if place.kind != "floor" and rng.uniform() < 0.9:
+    if place.kind != "floor" and rng.uniform() < 0.97:
         floor = grid(np.full((2, 2), floor_z - 1e-3), np.full(2, 5.0), rng.uniform(0.4, 1.2))
         surfaces.append(Surface(floor, (ground_look(rng),)))
     away = np.append(-eye[:2], 0.0)
