@@ -25,7 +25,7 @@ from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, height_classes
 
 __all__ = ["InstanceSegmenter"]
 
-#: Log odds of an object that geometry adds to those of the network: for a pixel above the plane, and
+#: Log odds of an object that geometry adds to those of the network: for a pixel above the plane;
 #: their negative for one on it.
 _HEIGHT_ODDS = 1.5
 _PART = 0.15  # of the largest part of a mask: smaller parts are dropped

@@ -28,7 +28,9 @@ _LOW = 0.6  # of the minimum height of an object: its pixels are higher
 _SMOOTHED = 0.45  # of the excess noise remains after smoothing, in slow waves
 
 
-def usable_depth(depth: NDArray[np.float32], max_range: float) -> tuple[NDArray[np.float32], float]:
+def usable_depth(
+    depth: NDArray[np.float32], max_range: float, inside: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], float]:
     """Depth without readings out of range, smoothed if it is noisy, and its ``roughness``.
 
     The roughness of depth that is not smoothed is 1, which the thresholds are made for.
