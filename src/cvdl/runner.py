@@ -67,6 +67,7 @@ class Findings:
         planeless_depths: median depth of each of these frames, meters.
         has_plane: whether each segmented frame shows a support plane.
         tilt_deg: tilt of the support against gravity, degrees; None if up is not known.
+        support_kind: of the last segmented frame, see ``Scene``.
     """
 
     def __init__(self, window: int | None = None) -> None:
@@ -80,6 +81,7 @@ class Findings:
         self.planeless_depths: deque[float] = deque(maxlen=window)
         self.has_plane: deque[bool] = deque(maxlen=window)
         self.tilt_deg: float | None = None
+        self.support_kind = ""
 
     def add(self, scene: Scene) -> None:
         """Count objects, detections and grasps."""
@@ -263,6 +265,8 @@ class Runner:
                     values[f"no grasp: {reason}"] = str(count)
             for cause, count in dropped.items():
                 values[f"dropped: {cause}"] = str(count)
+            if found.support_kind:
+                values["kind of the support"] = found.support_kind
             if found.tilt_deg is not None:
                 values["tilt of the support (deg)"] = f"{found.tilt_deg:.1f}"
             planeless = 0.0
@@ -281,9 +285,7 @@ class Runner:
         elif idle:
             summary = "idle"
         elif is_planeless:
-            summary = (
-                f"no support plane in {planeless:.0%} of the frames: no masks, no grasps there"
-            )
+            summary = f"no support plane in {planeless:.0%} of the frames: no grasps there"
         else:
             summary = doubt or summary_of(dropped)
         has_dropped = dropped.total() > self._reported_drops
@@ -343,6 +345,7 @@ class Runner:
                 self.tally.warn(f"no support plane: {missing.cause}", missing.sentence)
         elif frame.up is not None:
             self.found.tilt_deg = tilt_deg(scene.plane, frame.up)
+        self.found.support_kind = scene.support_kind
 
 
 def _cause_of(error: Exception) -> str:

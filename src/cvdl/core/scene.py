@@ -225,7 +225,8 @@ class Scene:
     Attributes:
         labels: (H, W) uint16: 0 for nothing, 1 for the support plane, from 2 on one for each
             object.
-        plane: the support plane; None if none is in view. Then there are no objects.
+        plane: the support plane; None if none is in view. Then there are no grasps, and only the
+            objects that a network sees.
         objects: sorted by label.
         latency_ms: wall time of each stage by name, milliseconds.
         grasps: grasps of all objects, best first.
@@ -236,6 +237,8 @@ class Scene:
         classes: class names of the detector; empty without a detector.
         doubts: reasons to doubt the results: for each a short cause and a sentence.
         region: the region of interest that all results lie in; None for the whole view.
+        support_kind: "bin", "table" or "surface", see ``cvdl.segmentation.support_kind``; empty
+            without a plane.
     """
 
     labels: NDArray[np.uint16]
@@ -249,6 +252,7 @@ class Scene:
     refused_detections: dict[str, int] = field(default_factory=dict)
     doubts: tuple[tuple[str, str], ...] = ()
     region: Region | None = None
+    support_kind: str = ""
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """Return the mask (H, W) bool of an object."""

@@ -37,10 +37,7 @@ class MissingPlane:
         seen = f"{self.share:.0%} of its pixels have a depth"
         if self.share:
             seen += f", with a median of {self.median:.3g} m"
-        return (
-            f"a frame shows no support plane, so it has no masks and no grasps: {self.cause} "
-            f"({seen})"
-        )
+        return f"a frame shows no support plane, so it has no grasps: {self.cause} ({seen})"
 
 
 def missing_plane(depth: NDArray[np.float32], max_range: float) -> MissingPlane:

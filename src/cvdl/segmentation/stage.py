@@ -11,6 +11,7 @@ from cvdl.core.scene import Scene
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.doubts import region_doubts, support_doubts
 from cvdl.segmentation.segmenter import TabletopSegmenter
+from cvdl.segmentation.support_kind import support_kind
 
 if TYPE_CHECKING:
     from cvdl.segmentation.instances.model import InstanceModel
@@ -54,4 +55,7 @@ class SegmentationStage:
             doubts = (*doubts, *region_doubts(region, inside, frame))
         labels, plane, objects = self._segment(frame, inside)
         doubts = (*doubts, *support_doubts(plane, frame.up, self.config.up))
-        return replace(scene, labels=labels, plane=plane, objects=objects, doubts=doubts)
+        kind = support_kind(labels, frame.depth, frame.camera, plane) if plane else ""
+        return replace(
+            scene, labels=labels, plane=plane, support_kind=kind, objects=objects, doubts=doubts
+        )

@@ -23,9 +23,8 @@ _RING = np.ones((9, 9), np.uint8)  # samples: what surrounds the support
 _RISE = 0.02  # meters: higher readings belong to a wall, deeper ones to a lower surface
 _SECTORS = 24  # of the directions around the support
 _LARGE = 0.1  # of the largest visible part of the support: smaller ones are specks
-_WALLED = 0.6  # of the sectors that show something
-_ENDS = 0.2
-_KNOWN = 4  # sectors; fewer say nothing
+_WALLED, _SURROUNDED = 0.6, 0.45  # of the sectors that show something, and of all sectors
+_ENDS = 0.2  # of the sectors that show something
 
 
 def support_kind(
@@ -66,8 +65,8 @@ def support_kind(
     rises, falls = sectors(height > _RISE), sectors(height < -_RISE)
     all_of = sectors(np.ones_like(around))
     known = np.count_nonzero(all_of)
-    if known < _KNOWN:
-        return "surface"
-    if np.count_nonzero((2 * rises > all_of) & (all_of > 0)) >= _WALLED * known:
+    walled = np.count_nonzero((2 * rises > all_of) & (all_of > 0))
+    if walled >= max(_WALLED * known, _SURROUNDED * _SECTORS):
         return "bin"
-    return "table" if np.count_nonzero(2 * falls > all_of) >= _ENDS * known else "surface"
+    ends = np.count_nonzero(2 * falls > all_of)
+    return "table" if ends and ends >= _ENDS * known else "surface"
