@@ -185,7 +185,7 @@ def test_frames_without_a_plane_are_reported(frame, scene, without, is_wrong):
     (status,) = report.status
     assert values_of(report)["frames without a support plane (%)"] == str(10 * without)
     assert (status.level == status.WARN) == is_wrong
-    words = f"no support plane in {without * 10}% of the frames: no masks, no grasps there"
+    words = f"no support plane in {without * 10}% of the frames: no grasps there"
     assert status.message == (words if is_wrong else "no frame dropped")
     (status,) = runner.report(0, 0, "test", idle=True).status
     assert (status.level, status.message) == (status.OK, "idle")

@@ -88,8 +88,9 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     """Draws a scene on the color image of its frame, (H, W, 3) uint8 RGB.
 
     The support plane is tinted faintly and outlined, and its kind is written in the corner; without
-    a plane, the picture says so, with the amount of depth. Each object has its own color and outline, its box drawn thin, and its caption
-    (see `Scene.caption`) at the thickest place of its mask. A detection without an object has a
+    a plane, the picture says so, with the amount of depth. Each object has its own color and
+    outline, its box drawn thin, and its caption (see `Scene.caption`) at the thickest place of its
+    mask. A detection without an object has a
     dashed box, gray if it is off the support, with its caption above. The best grasp of an object
     has thick plates and thin sides along the opening; the other grasps have faint plates only. The
     region of interest has a thin outline.
