@@ -159,8 +159,9 @@ def cast() -> Callable[..., CastScene]:
 
 @pytest.fixture(scope="session")
 def segment() -> Callable[[RgbdFrame], Scene]:
-    """The segmentation with its default settings."""
-    return Perception(PerceptionConfig().segmentation_only())
+    """The segmentation by geometry alone, with its other default settings."""
+    config = PerceptionConfig(segmentation={"method": "geometry"})
+    return Perception(config.segmentation_only())
 
 
 @pytest.fixture(scope="session")
