@@ -8,7 +8,7 @@ import pytest
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import PLANE_LABEL
+from cvdl.core.scene import PLANE_LABEL, Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
 
 #: The camera is 0.64 m above the table; z of this frame is 0 on the table.
@@ -142,3 +142,13 @@ def test_grasps_lie_in_the_region(frame):
     for grasp in scene.grasps:
         at = frame.region_pose[:3, :3] @ grasp.position + frame.region_pose[:3, 3]
         assert ((at >= low) & (at <= high)).all()
+
+
+def test_the_segmentation_of_another_node_comes_with_the_region_too(frame):
+    """So that the other stages refuse what is outside."""
+    config = PerceptionConfig(segmentation={"region": {"box": AROUND}}).segmentation_only()
+    found = segmented(frame)
+    given = Segmentation(found.labels, found.plane, found.objects)
+    scene = Perception(config)(frame, segmentation=given)
+    assert len(scene.objects) == 2
+    np.testing.assert_allclose(scene.region.box.size, [0.3, 0.3, 0.35])
