@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.datasets.dataset import Dataset
+from cvdl.datasets.dataset import Dataset, Subset
 
-__all__ = ["UNLABELED", "SegmentationData", "SegmentationSample"]
+__all__ = ["UNLABELED", "SegmentationData", "SegmentationSample", "SegmentationSubset"]
 
 #: Label of pixels that are not known.
 UNLABELED = 65535
@@ -43,3 +44,23 @@ class SegmentationData(Dataset[SegmentationSample], Protocol):
     """
 
     classes: tuple[str, ...]
+
+
+class SegmentationSubset(Subset[SegmentationSample]):
+    """Some samples of a data set with a label for every pixel.
+
+    Args:
+        data: the data set.
+        indices: of its samples.
+        extra: data sets all of whose samples are added, to train on: no network learns the
+            classes, so these may be others.
+    """
+
+    def __init__(
+        self,
+        data: SegmentationData,
+        indices: Iterable[int],
+        extra: Iterable[SegmentationData] = (),
+    ) -> None:
+        super().__init__([(data, indices), *((more, range(len(more))) for more in extra)])
+        self.classes = data.classes

@@ -10,13 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.networks.backbone import backbone_features, shared_backbone
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
 from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
 
-__all__ = ["InstanceModel", "Instances"]
+__all__ = ["WEIGHTS", "InstanceModel", "Instances", "find_instances"]
+
+#: Where the weights of the package are, if there are any.
+WEIGHTS = Path(__file__).with_name("instances.safetensors")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,13 @@ class Instances:
         """Labels (h, w) of the objects from 1 on, for the pixels (h, w) of objects."""
         return group_pixels(is_object, self.centers, self.offsets)
 
+    def label_image(self) -> NDArray[np.uint8]:
+        """Labels (h, w) as in ``Scene.labels``, by the network alone."""
+        is_object = self.is_object > 0
+        labels = np.where(self.is_support > 0, PLANE_LABEL, 0)
+        grouped = self.labels(is_object)
+        return np.where(grouped > 0, grouped + FIRST_OBJECT_LABEL - 1, labels).astype(np.uint8)
+
 
 class InstanceModel:
     """The trained network on its device."""
@@ -59,16 +70,25 @@ class InstanceModel:
         network.load_state_dict(state)
         return cls(network, device)
 
-    @torch.inference_mode()
     def __call__(self, frame: RgbdFrame) -> Instances:
         """Apply the network to a frame of any camera."""
-        frame, _ = to_working_size(frame)
-        height, width = (side // 2 for side in frame.depth.shape)
-        features = frame.derived(backbone_features, self._network.backbone)
-        maps = self._network.head(*features)
-        classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
-        odds = [
-            classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
-            for kind in (OBJECT, SUPPORT)
-        ]
-        return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))
+        return find_instances(frame, self._network)
+
+
+@torch.inference_mode()
+def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
+    """Apply a network to a frame of any camera.
+
+    Args:
+        frame: of any size.
+        network: in evaluation mode, on any device.
+    """
+    frame, _ = to_working_size(frame)
+    height, width = (side // 2 for side in frame.depth.shape)
+    maps = network.head(*backbone_features(frame, network.backbone))
+    classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
+    odds = [
+        classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
+        for kind in (OBJECT, SUPPORT)
+    ]
+    return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))
