@@ -43,7 +43,7 @@ PointsTopic = Annotated[
     typer.Option(help="Topic of an organized PointCloud2 with color, instead of color and depth."),
 ]
 ReplaceOutputs = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
-Scenes = Annotated[int, typer.Option(min=1, help="Number of scenes, with --dataset simulated.")]
+Scenes = Annotated[int, typer.Option(min=1, help="Number of scenes, with a simulated data set.")]
 Sheet = Annotated[Path | None, typer.Option(help="Write the worst results to this PNG file.")]
 StageSettings = Annotated[
     list[str] | None,

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from cvdl.evaluation.classification import ClassificationScores
     from cvdl.evaluation.detection import DetectionReport, DetectionScores
     from cvdl.evaluation.grasping import GraspScores
+    from cvdl.evaluation.instances import InstanceScores
     from cvdl.evaluation.mistakes import Mistake
     from cvdl.training.trainer import Trainer
 
-__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "Draw", "Problem"]
+__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "SEGMENTATION", "Draw", "Problem"]
 
 #: Takes the path of a picture.
 Draw = Callable[[Path], None]
@@ -43,7 +44,7 @@ class Problem(ABC, Generic[Scores, Report]):
     Attributes:
         models: by name.
         default: name of the default model.
-        section: of the settings that name the model and its weights.
+        section: of the settings of the stage that uses the model.
         labels: what it is trained on.
         dataset: name of the default data set.
         measured: heading of the figures of all samples.
@@ -71,6 +72,10 @@ class Problem(ABC, Generic[Scores, Report]):
         assert model.trainer is not None
         trainer: Trainer = model.trainer()
         return trainer
+
+    def usage(self, name: str, weights: Path) -> list[str]:
+        """The settings with which the perception uses trained weights, as ``KEY=VALUE``."""
+        return [f"{self.section}.detector={name}", f"{self.section}.weights={weights}"]
 
     @abstractmethod
     def score(self, model: Any, views: Any, console: Console | None) -> Scores:
@@ -282,6 +287,76 @@ class _Grasping(Problem["GraspScores", "GraspScores"]):
         return {"sheet": sheet, "curves": lambda path: draw_curves(path, report, folds)}
 
 
+class _Segmentation(Problem["InstanceScores", "InstanceScores"]):
+    """Which pixels are an object, and which belong together: the instance network alone."""
+
+    default, trainable = "instances", ("instances",)
+    section, labels, dataset = "segmentation", "segments", "osd"
+
+    def trainer(self, name: str) -> Trainer:
+        from cvdl.core.errors import InputError
+        from cvdl.segmentation.instances.training import trainer
+
+        if name not in self.trainable:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
+        return trainer()
+
+    def usage(self, name: str, weights: Path) -> list[str]:
+        return [f"{self.section}.weights={weights}"]
+
+    def part(self, data: Any, indices: Iterable[int], extra: Sequence[Any] = ()) -> Any:
+        from cvdl.datasets.segmentation_sample import SegmentationSubset
+
+        return SegmentationSubset(data, indices, extra)
+
+    def score(self, model: Any, views: Any, console: Console | None) -> InstanceScores:
+        from cvdl.datasets.dataset import tracked
+        from cvdl.evaluation.instances import score_instances
+
+        return score_instances(model, tracked(views, "segmenting", console), views.classes)
+
+    def report(self, scores: Sequence[InstanceScores]) -> InstanceScores:
+        first, *others = scores
+        return sum(others, first)
+
+    def count(self, report: InstanceScores) -> int:
+        return report.objects
+
+    def measures(self, report: InstanceScores) -> dict[str, str]:
+        from cvdl.evaluation.instances import FOUND_IOU
+        from cvdl.evaluation.segmentation import DETECTED_F
+
+        return {
+            "found": f"objects with IoU >= {FOUND_IOU}",
+            "overlap_f": "pixels of objects: F",
+            "overlap_precision": "pixels of objects: precision",
+            "overlap_recall": "pixels of objects: recall",
+            "boundary_f": "outlines: F",
+            "boundary_precision": "outlines: precision",
+            "boundary_recall": "outlines: recall",
+            "detected": f"objects with F > {DETECTED_F}, mean of the views",
+            "iou_nothing": "pixels of nothing: IoU",
+            "iou_support": "pixels of the support: IoU",
+            "iou_object": "pixels of any object: IoU",
+        }
+
+    def table(
+        self, title: str, report: InstanceScores, folds: Sequence[InstanceScores] = ()
+    ) -> Table:
+        table = super().table(title, report, folds)
+        table.add_row("views", str(len(report.views)))
+        table.add_row("objects", str(report.objects))
+        return table
+
+    def pictures(
+        self, report: InstanceScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        from cvdl.evaluation.instances import worst_views
+        from cvdl.viz.pictures import write_png
+
+        return {"sheet": lambda path: write_png(path, worst_views(data, report, worst))}
+
+
 def _sheet(
     data: Any, mistakes: Sequence[Mistake], worst: int, classes: Sequence[str]
 ) -> dict[str, Draw]:
@@ -295,4 +370,5 @@ def _sheet(
     return {"sheet": lambda path: write_png(path, mistake_sheet(data, some, classes))}
 
 
-DETECTION, CLASSIFICATION, GRASPING = _Detection(), _Classification(), _Grasping()
+DETECTION, CLASSIFICATION = _Detection(), _Classification()
+GRASPING, SEGMENTATION = _Grasping(), _Segmentation()

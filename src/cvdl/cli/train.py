@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvdl.cli.options import Data, Device, Scenes, names_option, write_json
-from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, Problem
+from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, SEGMENTATION, Problem
 from cvdl.datasets.registry import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ class Kind(str, Enum):
     detector = "detector"
     grasp = "grasp"
     classifier = "classifier"
+    segmentation = "segmentation"
 
 
 _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
     Kind.detector: DETECTION,
     Kind.grasp: GRASPING,
     Kind.classifier: CLASSIFICATION,
+    Kind.segmentation: SEGMENTATION,
 }
 _NAMES = [problem.trainable for problem in (DETECTION, GRASPING)]
 
@@ -52,20 +54,24 @@ def command(
         Kind,
         typer.Argument(
             help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
-            "the class of the object in a box, for the detector rcnn."
+            "the class of the object in a box, for the detector rcnn; segmentation: which pixels "
+            "are an object, and which belong together."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
     data: Data = None,
     dataset: Annotated[
-        str | None, names_option(DATASETS.names, "Data set; default: coco, for grasp cornell.")
+        str | None,
+        names_option(
+            DATASETS.names, "Data set; default: coco, for grasp cornell, for segmentation osd."
+        ),
     ] = None,
     detector: Annotated[
         str | None,
         names_option(
             [name for names in _NAMES for name in names],
             f"Model to train. For detector {_NAMES[0][0]} by default; for grasp one of "
-            f"{', '.join(_NAMES[1])}; for classifier rcnn.",
+            f"{', '.join(_NAMES[1])}; for classifier rcnn; for segmentation instances.",
         ),
     ] = None,
     folds: Annotated[
@@ -79,7 +85,7 @@ def command(
         By,
         typer.Option(
             help="object: all views of an object are in one part, so the test is on new objects; "
-            "image: they may be in several. Data sets of boxes do not name objects: image."
+            "image: they may be in several. Only data sets of grasps name objects; others: image."
         ),
     ] = By.object,
     test: Annotated[
@@ -107,7 +113,7 @@ def command(
         typer.Option(
             min=0,
             help="Also train on this many simulated scenes (2 to 3 MB of memory each). To train on "
-            "nothing else: --dataset simulated --scenes N.",
+            "nothing else: --dataset simulated --scenes N; for segmentation also simulated_world.",
         ),
     ] = 0,
     scenes: Scenes = 100,
@@ -161,9 +167,16 @@ def command(
 
         cvdl train classifier --data scenes --out rcnn --set weights=IMAGENET1K_V1
 
+    The network of the segmentation, on a folder in the layout of OSD (here of
+    simulated scenes), from the weights of the package on:
+
+        cvdl simulate things --domain world --format images --scenes 4000
+
+        cvdl train segmentation --data things --out runs/segmentation
+
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
-    foldN) and the results of the test: results.json, curves.png, sheet.png (the
-    worst results) and, for boxes, confusion.png.
+    foldN) and the results of the test: results.json, sheet.png (the worst
+    results), curves.png (not for segmentation) and, for boxes, confusion.png.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
     tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
@@ -234,11 +247,9 @@ def command(
         Console().print(problem.table(f"{name} on {dataset}: {tested}", report, each))
     typer.echo(f"run: {out}")
     if not folds:
-        weights = shlex.quote(f"{problem.section}.weights={out}/{name}.safetensors")
-        typer.echo(
-            f"to use it: cvdl replay BAG -o OUT --set {problem.section}.detector={name} "
-            f"--set {weights}"
-        )
+        usage = problem.usage(name, out / f"{name}.safetensors")
+        options = " ".join(f"--set {shlex.quote(setting)}" for setting in usage)
+        typer.echo(f"to use it: cvdl replay BAG -o OUT {options}")
 
 
 def _chosen_settings(

@@ -15,9 +15,10 @@ from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.datasets.reading import DatasetError, read_image
 from cvdl.datasets.registry import DATASETS, DatasetInfo
+from cvdl.datasets.segmentation_sample import UNLABELED, SegmentationSample
 from cvdl.networks.boxes import masks_to_boxes
 
-__all__ = ["SPLITS", "OsdDataset", "OsdDetection", "split_of"]
+__all__ = ["SPLITS", "OsdDataset", "OsdDetection", "OsdSegments", "split_of"]
 
 SPLITS = ("all", "tune", "report")
 
@@ -105,6 +106,34 @@ class OsdDetection(Dataset[DetectionSample]):
         )
 
 
+class OsdSegments(Dataset[SegmentationSample]):
+    """Scenes of an `OsdDataset` with the label of every pixel; the objects have no class.
+
+    Pixels that are not labeled are nothing where they have a depth reading, and not known where
+    they have none.
+    """
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self._scenes = OsdDataset(path)
+        self.names = self._scenes.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> SegmentationSample:
+        frame, labels = self._scenes[index], self._scenes.truth(index)
+        objects = max(int(labels.max()) - FIRST_OBJECT_LABEL + 1, 0)
+        labels[(labels == 0) & np.isnan(frame.depth)] = UNLABELED
+        return SegmentationSample(self.names[index], frame, labels, np.full(objects, -1))
+
+
 DATASETS.register(
-    DatasetInfo("osd", "Object Segmentation Database (Richtsfeld et al. 2012).", boxes=OsdDetection)
+    DatasetInfo(
+        "osd",
+        "Object Segmentation Database (Richtsfeld et al. 2012).",
+        boxes=OsdDetection,
+        segments=OsdSegments,
+    )
 )

@@ -17,7 +17,7 @@ from cvdl.core.registry import Registry
 __all__ = ["DATASETS", "DatasetInfo", "Labels", "datasets_of", "open_dataset"]
 
 #: What is labeled.
-Labels = Literal["boxes", "masks", "grasps"]
+Labels = Literal["boxes", "masks", "grasps", "segments"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class DatasetInfo:
         boxes: opens the ``DetectionData`` at a path; None if it has no boxes.
         masks: the same for one whose samples have masks of every object.
         grasps: opens the ``GraspData`` at a path; None if it has no grasps.
+        segments: opens the ``SegmentationData`` at a path; None if not every pixel has a label.
         is_simulated: whether the functions above take a seed and a number of scenes instead of a
             path.
     """
@@ -39,6 +40,7 @@ class DatasetInfo:
     boxes: Callable[..., Any] | None = None
     masks: Callable[..., Any] | None = None
     grasps: Callable[..., Any] | None = None
+    segments: Callable[..., Any] | None = None
     is_simulated: bool = False
 
 

@@ -1,9 +1,10 @@
-"""Simulated scenes as data sets of boxes, masks and grasps."""
+"""Simulated scenes as data sets of boxes, masks, grasps and labels of all pixels."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from cvdl.datasets.dataset import Dataset, Sample
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.registry import DATASETS, DatasetInfo
+from cvdl.datasets.segmentation_sample import SegmentationSample
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import SimulatedScene, in_order, simulate_scene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 from cvdl.simulation.shapes import CATEGORIES
 
-__all__ = ["SimulatedDataset", "SimulatedDetection", "SimulatedGrasps"]
+__all__ = ["SimulatedDataset", "SimulatedDetection", "SimulatedGrasps", "SimulatedSegments"]
 
 
 class SimulatedDataset(Dataset[Sample], ABC):
@@ -115,6 +117,19 @@ class SimulatedGrasps(SimulatedDataset[GraspSample]):
         return GraspSample(name, name, scene.frame, labels.good, labels.bad)
 
 
+class SimulatedSegments(SimulatedDataset[SegmentationSample]):
+    """Simulated scenes with the label of every pixel, also where the depth has no reading."""
+
+    classes: tuple[str, ...] = CATEGORIES
+
+    def _labeled(self, name: str, scene: SimulatedScene) -> SegmentationSample:
+        numbers = {category: index for index, category in enumerate(self.classes)}
+        classes = [numbers.get(item.category, -1) for item in scene.objects]
+        return SegmentationSample(
+            name, scene.frame, scene.truth.labels, np.array(classes, np.int64)
+        )
+
+
 DATASETS.register(
     DatasetInfo(
         "simulated",
@@ -122,6 +137,13 @@ DATASETS.register(
         boxes=SimulatedDetection,
         masks=SimulatedDetection,
         grasps=SimulatedGrasps,
+        segments=SimulatedSegments,
         is_simulated=True,
-    )
+    ),
+    DatasetInfo(
+        "simulated_world",
+        "Simulated scenes of any thing anywhere, seen by any camera.",
+        segments=partial(SimulatedSegments, config=SimulationConfig(domain="world")),
+        is_simulated=True,
+    ),
 )

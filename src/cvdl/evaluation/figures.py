@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_json", "confusion_matrix", "mean_of_defined", "median_of_defined", "spread"]
+__all__ = [
+    "as_json",
+    "confusion_matrix",
+    "iou_of_classes",
+    "mean_of_defined",
+    "median_of_defined",
+    "shares",
+    "spread",
+]
 
 
 def mean_of_defined(values: NDArray[Any]) -> float:
@@ -39,6 +47,24 @@ def confusion_matrix(
     """
     pairs = count * (truth.astype(np.intp) % count) + predicted.astype(np.intp) % count
     return np.bincount(pairs, minlength=count**2).reshape(count, count)
+
+
+def iou_of_classes(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Intersection over union of each class; NaN for classes neither labeled nor predicted.
+
+    Args:
+        pixels: (C, C), see ``confusion_matrix``.
+
+    Returns:
+        (C,) float64.
+    """
+    right = pixels.diagonal()
+    return shares(right, pixels.sum(axis=0) + pixels.sum(axis=1) - right)
+
+
+def shares(some: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Quotients (N,) of two counts; NaN where the second is 0."""
+    return np.divide(some, whole, out=np.full(len(some), nan), where=whole > 0)
 
 
 def as_json(figures: Mapping[str, Any]) -> dict[str, Any]:

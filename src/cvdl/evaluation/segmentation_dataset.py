@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.scene import Scene
 from cvdl.core.tally import Tally, latency_report
 from cvdl.datasets import OsdDataset
 from cvdl.evaluation.segmentation import SegmentationScore, evaluate_segmentation, mean_figures
+from cvdl.evaluation.segmentation_pictures import side_by_side
 from cvdl.pipeline import Perception
-from cvdl.viz.pictures import contact_sheet, overlay
+from cvdl.viz.pictures import contact_sheet
 
 __all__ = ["FrameResult", "evaluate_dataset", "segmentation_report", "worst_frames"]
 
@@ -78,16 +78,7 @@ def worst_frames(
     pictures, captions = [], []
     for result in sorted(results, key=lambda result: result.score.overlap.f)[:count]:
         frame, truth = dataset[result.index], dataset.truth(result.index)
-        partners = np.arange(int(truth.max()) + 1, dtype=np.uint16)
-        partners[2:] += 200  # a missed object: far from the label of any partner
-        for match in result.score.matches:
-            partners[match.truth] = match.predicted
-        labeled = Scene(partners[truth], None)
-        pictures += [overlay(frame, labeled), overlay(frame, perception(frame))]
-        figures = result.score.figures()
-        captions += [
-            f"{result.name}: truth, {result.score.objects} objects",
-            f"F {figures['overlap_f']:.3f}, boundary {figures['boundary_f']:.3f}, "
-            f"detected {figures['detected']:.0%}",
-        ]
+        pair, words = side_by_side(frame, truth, perception(frame), result.score, result.name)
+        pictures += pair
+        captions += words
     return contact_sheet(pictures, captions)

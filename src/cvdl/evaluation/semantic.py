@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.labeled_pixels import IGNORED, LabeledPixels
-from cvdl.evaluation.figures import as_json, confusion_matrix, mean_of_defined
+from cvdl.evaluation.figures import (
+    as_json,
+    confusion_matrix,
+    iou_of_classes,
+    mean_of_defined,
+    shares,
+)
 from cvdl.evaluation.outlines import compare_outlines, tolerance
 
 __all__ = ["ClassMapReport", "score_class_maps"]
@@ -46,12 +52,12 @@ class ClassMapReport:
     @property
     def accuracy(self) -> NDArray[np.float64]:
         """(C + 1,) the share of the pixels of each class that is right."""
-        return _shares(self.pixels.diagonal(), self.pixels.sum(axis=1))
+        return shares(self.pixels.diagonal(), self.pixels.sum(axis=1))
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """(C + 1,) intersection over union; NaN for classes neither labeled nor predicted."""
-        return _iou(self.pixels)
+        return iou_of_classes(self.pixels)
 
     def figures(self) -> dict[str, float]:
         """The single figures by name."""
@@ -109,15 +115,6 @@ def score_class_maps(
         ]
         # A class that fills the image has no outline.
         f = [each.f if each.labeled or each.predicted else nan for each in outlines]
-        views[sample.name] = (mean_of_defined(_iou(pixels)[labeled]), mean_of_defined(np.array(f)))
+        iou = iou_of_classes(pixels)[labeled]
+        views[sample.name] = (mean_of_defined(iou), mean_of_defined(np.array(f)))
     return ClassMapReport(tuple(classes), total, views)
-
-
-def _iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each class, from a confusion matrix."""
-    right = pixels.diagonal()
-    return _shares(right, pixels.sum(axis=0) + pixels.sum(axis=1) - right)
-
-
-def _shares(some: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(some, whole, out=np.full(len(some), nan), where=whole > 0)

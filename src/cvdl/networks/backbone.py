@@ -6,6 +6,7 @@ CPU cores. Networks with equal backbones share its features, which take most of 
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Lock
 from weakref import WeakSet
 
@@ -17,11 +18,22 @@ from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import INPUTS, with_detail
 from cvdl.networks.input_gpu import input_tensor, uploaded
 from cvdl.networks.layers import ResidualBlock, convolution, doubled
+from cvdl.networks.weights import check_state, load_weights
 
-__all__ = ["FINE_STRIDE", "WIDE_STRIDE", "Backbone", "backbone_features", "shared_backbone"]
+__all__ = [
+    "FINE_STRIDE",
+    "OWNERS",
+    "WIDE_STRIDE",
+    "Backbone",
+    "backbone_features",
+    "load_backbone",
+    "shared_backbone",
+]
 
 #: Distance of the fine and of the wide features, pixels of the full image.
 FINE_STRIDE, WIDE_STRIDE = 4, 8
+#: Models that have a backbone, as named in their weights.
+OWNERS = "InstanceNetwork", "RgbdRcnn"
 
 _MULTIPLE = 16  # the sides of the input are padded to multiples of this
 
@@ -73,6 +85,23 @@ class Backbone(nn.Module):
         return self(padded.contiguous(memory_format=torch.channels_last))
 
 
+def load_backbone(path: Path) -> Backbone:
+    """Load the backbone in the weights of one of ``OWNERS``.
+
+    Raises:
+        WeightsError: if the file is missing, damaged or holds another model's weights.
+    """
+    state, _ = load_weights(path, OWNERS)
+    prefix = "backbone."
+    own = {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+    backbone = Backbone()
+    check_state(path, own, backbone.state_dict())
+    backbone.load_state_dict(own)
+    return backbone
+
+
 _lock = Lock()
 _in_use: WeakSet[Backbone] = WeakSet()
 
@@ -100,12 +129,19 @@ def shared_backbone(backbone: Backbone) -> Backbone:
 def backbone_features(frame: RgbdFrame, backbone: Backbone) -> tuple[Tensor, Tensor]:
     """Return the fine and wide features of a frame; see ``Backbone``.
 
-    Call it as ``frame.derived(backbone_features, backbone)``, which computes them once.
+    Those of a shared backbone are computed once and kept with the frame. The weights of any other
+    backbone may still change: it may be in training.
 
     Args:
         frame: at the working size, see ``to_working_size``.
         backbone: in evaluation mode.
     """
+    if backbone in _in_use:
+        return frame.derived(_features, backbone)
+    return _features(frame, backbone)
+
+
+def _features(frame: RgbdFrame, backbone: Backbone) -> tuple[Tensor, Tensor]:
     device = next(backbone.parameters()).device
     image = input_tensor(frame, device)
     color, _, _ = frame.derived(uploaded, device)

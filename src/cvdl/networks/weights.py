@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -39,13 +39,13 @@ def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str,
 
 
 def load_weights(
-    path: Path, model: str, expected: Mapping[str, Tensor] | None = None
+    path: Path, model: str | Sequence[str], expected: Mapping[str, Tensor] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the weights of a model to the CPU. Nothing in the file is executed or unpickled.
 
     Args:
         path: safetensors file.
-        model: expected name of the model.
+        model: expected name of the model, or the names of several.
         expected: state of the model; names and shapes must match.
 
     Returns:
@@ -54,22 +54,23 @@ def load_weights(
     Raises:
         WeightsError: if the file is missing, damaged, not of that model or of another shape.
     """
-    path = Path(path)
+    path, models = Path(path), (model,) if isinstance(model, str) else model
+    wanted = f"expected weights of {' or '.join(models)}"
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; expected weights of {model}")
+        raise WeightsError(f"{path}: no such file; {wanted}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             found = metadata.get("model")
-            if found != model:
+            if found not in models:
                 of = f"weights of {found}" if found else "weights that name no model"
-                raise WeightsError(f"{path}: holds {of}; expected weights of {model}")
+                raise WeightsError(f"{path}: holds {of}; {wanted}")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(
-            f"{path}: damaged, or not a safetensors file ({error}); expected weights of {model}"
+            f"{path}: damaged, or not a safetensors file ({error}); {wanted}"
         ) from error
     if expected is not None:
         check_state(path, state, expected)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.networks.backbone import backbone_features, shared_backbone
 from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
-from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
+from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceMaps, InstanceNetwork
 
-__all__ = ["InstanceModel", "Instances", "load_instance_model"]
+__all__ = ["WEIGHTS", "InstanceModel", "Instances", "find_instances", "load_instance_model"]
 
-_FILE = "instances.safetensors"
+#: Where the weights of the package are, if there are any.
+WEIGHTS = Path(__file__).with_name("instances.safetensors")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Instances:
     def labels(self, is_object: NDArray[np.bool_]) -> NDArray[np.int32]:
         """Labels (h, w) of the objects from 1 on, for the pixels (h, w) of objects."""
         return group_pixels(is_object, self.centers, self.offsets)
+
+    def label_image(self) -> NDArray[np.uint8]:
+        """Labels (h, w) as in ``Scene.labels``, by the network alone."""
+        is_object = self.is_object > 0
+        labels = np.where(self.is_support > 0, PLANE_LABEL, 0)
+        grouped = self.labels(is_object)
+        return np.where(grouped > 0, grouped + FIRST_OBJECT_LABEL - 1, labels).astype(np.uint8)
 
 
 class InstanceModel:
@@ -67,15 +75,8 @@ class InstanceModel:
     def __call__(self, frame: RgbdFrame) -> Instances:
         """Apply the network to a frame of any camera."""
         frame, _ = to_working_size(frame)
-        height, width = (side // 2 for side in frame.depth.shape)
         features = frame.derived(backbone_features, self._network.backbone)
-        maps = self._network.head(*features)
-        classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
-        odds = [
-            classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
-            for kind in (OBJECT, SUPPORT)
-        ]
-        return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))
+        return _instances(self._network.head(*features), frame)
 
 
 def load_instance_model(weights: str | Path = "", device: str = "auto") -> InstanceModel:
@@ -88,5 +89,27 @@ def load_instance_model(weights: str | Path = "", device: str = "auto") -> Insta
     Raises:
         InputError: if the file or the device is missing, or the file holds another model's weights.
     """
-    path = Path(weights) if weights else Path(str(files(__package__).joinpath(_FILE)))
-    return InstanceModel.load(path, pick_device(device))
+    return InstanceModel.load(Path(weights) if weights else WEIGHTS, pick_device(device))
+
+
+@torch.inference_mode()
+def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
+    """Apply a network that is being trained to a frame of any camera.
+
+    Args:
+        frame: of any size.
+        network: in evaluation mode, on any device.
+    """
+    frame, _ = to_working_size(frame)
+    # Not kept with the frame: the weights change.
+    return _instances(network.head(*backbone_features(frame, network.backbone)), frame)
+
+
+def _instances(maps: InstanceMaps, frame: RgbdFrame) -> Instances:
+    height, width = (side // 2 for side in frame.depth.shape)
+    classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
+    odds = [
+        classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
+        for kind in (OBJECT, SUPPORT)
+    ]
+    return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))

@@ -7,6 +7,8 @@ the objects, and the offset of each pixel to the center of its object. It knows 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,6 +17,7 @@ from torch.nn.functional import pixel_shuffle
 
 from cvdl.networks.backbone import Backbone
 from cvdl.networks.layers import ResidualBlock, convolution, doubled
+from cvdl.networks.weights import save_weights
 
 __all__ = [
     "NOTHING",
@@ -75,3 +78,7 @@ class InstanceNetwork(nn.Module):
     def forward(self, image: Tensor) -> InstanceMaps:
         """Maps; see ``InstanceMaps``."""
         return self.head(*self.backbone(image))
+
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the weights with the name of the model."""
+        save_weights(path, self.state_dict(), {**metadata, "model": type(self).__name__})

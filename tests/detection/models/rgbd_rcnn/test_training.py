@@ -10,6 +10,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
+from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
 from cvdl.detection.models.rgbd_rcnn.targets import (
     objects_of_cells,
@@ -20,11 +21,15 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
 from cvdl.detection.models.rgbd_rcnn.views import LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.backbone import load_backbone, shared_backbone
 from cvdl.networks.detailed_input import input_scale, with_detail
 from cvdl.networks.input import NORMAL_XY
 from cvdl.networks.input_gpu import input_tensor, uploaded
+from cvdl.networks.weights import save_weights
+from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.training.augment import Placement
 from cvdl.training.checkpoint import Run
+from cvdl.training.detailed_views import DetailedImage
 from cvdl.training.loop import TrainingSettings
 from cvdl.training.losses import quality_focal_loss
 from helpers.augmentation import UNDISTURBED
@@ -57,11 +62,11 @@ def sample(seed):
     )
 
 
-def settings(epochs, steps=2, **more):
+def settings(epochs, steps=2, backbone=None, **more):
     training = TrainingSettings(
         epochs=epochs, batch_size=4, learning_rate=2e-3, clip=10, device="cpu", **more
     )
-    return RgbdTraining(training=training, steps=steps)
+    return RgbdTraining(training=training, steps=steps, backbone=backbone)
 
 
 @pytest.mark.slow
@@ -76,6 +81,40 @@ def test_it_learns_four_images(tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_one(resumes):
     views = Views(sample(seed) for seed in range(3))
     resumes(trainer().train, views, Views([sample(9)]), settings(2, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("owner", [InstanceNetwork(), RgbdRcnn(("cup",))])
+def test_a_given_backbone_stays_as_it_is_and_is_shared(tmp_path, owner):
+    path = tmp_path / "owner.safetensors"
+    owner.save(path, {})
+    views = Views([sample(0)])
+    model = trainer().train(views, views, settings(2, 1, path), Run(tmp_path / "run"))
+    trained, given = model.backbone.state_dict(), owner.backbone.state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in trained.items())
+    model.save(tmp_path / "detector.safetensors", {})
+    loaded = RgbdRcnn.load(tmp_path / "detector.safetensors", torch.device("cpu"))
+    assert shared_backbone(load_backbone(path)) is loaded.backbone
+
+
+def test_a_file_without_a_backbone_raises(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_weights(path, {}, {"model": "SegNetDetector"})
+    words = "holds weights of SegNetDetector; expected weights of InstanceNetwork or RgbdRcnn"
+    with pytest.raises(InputError, match=words):
+        trainer().train(Views([sample(0)]), Views(), settings(1, 1, path), Run(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_training_changes_no_network_in_use(tmp_path):
+    path = tmp_path / "start.safetensors"
+    RgbdRcnn(Views.classes).save(path, {})
+    in_use = RgbdRcnn.load(path, torch.device("cpu"))
+    before = in_use.backbone.fine[0][0].weight.clone()
+    how = settings(1, 1).model_copy(update={"start": path})
+    model = trainer().train(Views([sample(0)]), Views(), how, Run(tmp_path / "run"))
+    assert torch.equal(in_use.backbone.fine[0][0].weight, before)
+    assert not torch.equal(model.backbone.fine[0][0].weight, before)
 
 
 def test_views_without_boxes_raise(tmp_path):
@@ -143,7 +182,8 @@ def test_mixed_precision_moves_no_pixel():
 
 def test_images_of_several_sizes_make_one_batch():
     small, large = LabeledImage.of(sample(0)), LabeledImage.of(sample(1))
-    small = replace(small, color=small.color[:, :100, :120], rest=small.rest[:, :50, :60])
+    part = DetailedImage(small.image.color[:, :100, :120], small.image.rest[:, :50, :60])
+    small = replace(small, image=part)
     batch = stacked([small, large], np.random.default_rng(0))
     assert batch.color.shape == (2, 3, 240, 320)
     assert batch.rest.shape == (2, 8, 120, 160)

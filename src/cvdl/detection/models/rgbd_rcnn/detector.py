@@ -66,7 +66,7 @@ class RgbdRcnn(TrainedDetector):
             return Detections.none()
         frame, factors = to_working_size(frame)
         factors = np.tile(factors, 2)  # of both corners of a box
-        fine, wide = frame.derived(backbone_features, self.backbone)
+        fine, wide = backbone_features(frame, self.backbone)
         _, depth, intrinsics = frame.derived(uploaded, self.device)
         scale = input_scale(depth, intrinsics)[None]
         (boxes,) = self._propose(wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
 from cvdl.detection.models.rgbd_rcnn.views import Batch, LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.backbone import load_backbone
 from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
@@ -39,6 +41,11 @@ class RgbdTraining(Settings):
     start: Path | None = setting(
         None, "Weights of a trained rgbd_rcnn to start from; none: from scratch."
     )
+    backbone: Path | None = setting(
+        None,
+        "Weights of the segmentation (instances.safetensors) or of a trained rgbd_rcnn, whose "
+        "backbone is used as it is: both networks then share its features. None: it is trained.",
+    )
 
 
 class RgbdTask(Task):
@@ -57,6 +64,10 @@ class RgbdTask(Task):
                 f"{start}: knows the classes {', '.join(model.classes)}; the training views "
                 f"{', '.join(train.classes)}"
             )
+        # Not the one that other loaded networks may share.
+        model.backbone = deepcopy(model.backbone)
+        if self.settings.backbone:
+            model.backbone = load_backbone(self.settings.backbone).requires_grad_(False)
         self.samples = [LabeledImage.of(view) for view in tracked(train, "reading", console)]
         return model
 
@@ -68,6 +79,8 @@ class RgbdTask(Task):
         """Five losses and their sum."""
         view, scale, truth, labels = random_views(batch)
         view = view.contiguous(memory_format=torch.channels_last)
+        if self.settings.backbone:
+            self.model.backbone.eval()  # its batch norm too stays as it is
         fine, wide = self.model.backbone(view)
         logits, deltas = self.model.first(wide)
         predicted = decode_cells(deltas)
