@@ -102,6 +102,8 @@ setup(
             "detection/models/*/*.safetensors",
             "grasping/models/*/*.md",
             "grasping/models/*/*.safetensors",
+            "segmentation/instances/*.md",
+            "segmentation/instances/*.safetensors",
             "messages/definitions/*/*.msg",
         ]
     },

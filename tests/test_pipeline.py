@@ -39,13 +39,21 @@ def plain() -> RgbdFrame:
 
 def test_a_scene_contains_the_result_of_the_segmentation(plain):
     scene = Perception(SEGMENTATION)(plain)
+    assert scene.plane.offset == pytest.approx(1, abs=1e-3)
+    assert len(scene.objects) == 1
+    np.testing.assert_allclose(scene.objects[0].box2d, [130, 100, 200, 160], atol=2)
+    assert scene.mask(scene.objects[0])[103:157, 133:197].all()
+    assert scene.labels[10, 10] == PLANE_LABEL
+
+
+def test_geometry_alone_needs_no_network(plain):
+    config = PerceptionConfig(segmentation={"method": "geometry", "weights": "none.safetensors"})
+    scene = Perception(config.segmentation_only())(plain)
     labels, plane, objects = TabletopSegmenter()(plain)
     np.testing.assert_array_equal(scene.labels, labels)
-    assert scene.plane.offset == plane.offset == pytest.approx(1, abs=1e-3)
+    assert scene.plane.offset == plane.offset
     assert len(scene.objects) == len(objects) == 1
     assert scene.objects[0].box2d.tolist() == [130, 100, 200, 160]
-    assert scene.mask(scene.objects[0])[100:160, 130:200].all()
-    assert scene.labels[10, 10] == PLANE_LABEL
 
 
 def test_each_stage_is_timed(plain):

@@ -94,7 +94,7 @@ def test_an_override_may_be_written_as_python_writes_numbers():
             "segmentation.region={box: [0, 1, 0, 1, 0, 1], box_frame: ''}",
             "the name of its tf frame",
         ),
-        ("segmentation=2", "segmentation is 2: expected a section of settings: max_range, "),
+        ("segmentation=2", "segmentation is 2: expected a section of settings: method, "),
         ("detector=onnx", "detector is 'onnx': expected a section of settings: enable, detector"),
         ("segmentation.max_range", "expected key=value"),
         ("=3", "expected key=value"),

@@ -29,6 +29,10 @@ _PART_PIXELS = 600
 #: Factor of the shortest border; it falls with the share of the border in the outline of a region:
 #: objects that touch share little of their outlines, parts of one object share much.
 _SHORT = 1.25
+#: What a network sees changes the strength of a border: a factor from the first number, where both
+#: regions belong to the same objects, to the sum of both, where they belong to different ones; and
+#: a summand for the latter.
+_TOGETHER, _APART, _SEEN_APART = 0.5, 1.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def find_borders(labels: Labels, surface: Surface) -> Borders:
 
 
 def join_weak_borders(
-    labels: Labels, borders: Borders, lab: NDArray[np.float32]
+    labels: Labels, borders: Borders, lab: NDArray[np.float32], groups: Labels | None = None
 ) -> tuple[Labels, Borders]:
     """Joins regions across the weakest border until all borders are strong.
 
@@ -106,6 +110,7 @@ def join_weak_borders(
         labels: of the regions, (h, w).
         borders: the borders between them.
         lab: (h, w, 3) colors.
+        groups: (h, w), the objects that a network sees, 0 for none; None without a network.
 
     Returns:
         The labels of the joined regions, and the borders between them.
@@ -117,8 +122,18 @@ def join_weak_borders(
     squares = np.bincount(label, (color * color).sum(axis=1), count)
     area = np.bincount(label, minlength=count).astype(np.float64)
     perimeter = borders.perimeter.copy()
+    group = np.zeros(len(where), np.int64) if groups is None else groups.ravel()[where]
+    kinds = int(group.max(initial=0)) + 1
+    shares = np.bincount(label * kinds + group, minlength=count * kinds)
     parent, pairs, measures = _join(
-        borders.pairs.copy(), borders.measures.copy(), perimeter, area, sums, squares
+        borders.pairs.copy(),
+        borders.measures.copy(),
+        perimeter,
+        area,
+        sums,
+        squares,
+        shares.reshape(count, kinds).astype(np.float64),
+        groups is not None,
     )
     return parent[labels], Borders(pairs, measures, perimeter)
 
@@ -178,7 +193,7 @@ def _color_factor(a, b, area, sums, squares):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-untyped-def]
+def _join(pairs, measures, perimeter, area, sums, squares, shares, has_groups):  # type: ignore[no-untyped-def]
     """Greedy joining, in place.
 
     Returns the region that each region is a part of, and the remaining pairs and measures.
@@ -197,6 +212,11 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
                 strength[e] = (m[1] + m[2] + m[3]) / m[0] if m[0] > 1 else np.inf
                 strength[e] *= _SHORT - m[0] / min(perimeter[low], perimeter[high])
                 strength[e] *= _color_factor(low, high, area, sums, squares)
+                if has_groups:
+                    apart = 1.0
+                    for k in range(shares.shape[1]):
+                        apart -= min(shares[low, k] / area[low], shares[high, k] / area[high])
+                    strength[e] = strength[e] * (_TOGETHER + _APART * apart) + _SEEN_APART * apart
                 stale[e] = False
             if strength[e] < weakest:
                 best, weakest = e, strength[e]
@@ -208,6 +228,7 @@ def _join(pairs, measures, perimeter, area, sums, squares):  # type: ignore[no-u
         area[a] += area[b]
         sums[a] += sums[b]
         squares[a] += squares[b]
+        shares[a] += shares[b]
         # The borders of b become borders of a; two borders with one neighbor become one.
         slot[:] = -1
         kept = 0

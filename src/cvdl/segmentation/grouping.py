@@ -28,7 +28,7 @@ _RULES = (
 def group_regions(labels: Labels, table: Tabletop) -> Labels:
     """Joins regions into objects: across weak borders, then by rules."""
     borders = find_borders(labels, table.surface)
-    return join_parts(*join_weak_borders(labels, borders, table.surface.lab), table)
+    return join_parts(*join_weak_borders(labels, borders, table.surface.lab, table.groups), table)
 
 
 def join_parts(labels: Labels, borders: Borders, table: Tabletop) -> Labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Container
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +21,22 @@ _FEWEST_POINTS = 3  # with a reading
 def add_objects(
     labels: NDArray[np.uint16],
     masks: Labels,
-    window: tuple[slice, slice],
     depth: NDArray[np.float32],
     camera: Camera,
     plane: Plane,
     min_pixels: float,
-    is_lowest: Callable[[int], bool],
+    lowest: Container[int],
 ) -> tuple[SceneObject, ...]:
     """Add the masks of objects to a label image.
 
     Args:
         labels: (H, W), see ``Scene.labels``; changed in place.
-        masks: (h, w), one value for each object, 0 for none.
-        window: rows and columns of the image that the masks cover.
+        masks: (H, W), one value for each object, 0 for none.
         depth: (H, W), meters, NaN for no reading.
         camera: intrinsics of the image.
         plane: what the 3D boxes stand on.
         min_pixels: smaller masks are ignored, and those without depth.
-        is_lowest: whether a mask touches no other one that begins lower above the plane.
+        lowest: the masks that touch no other one that begins lower above the plane.
 
     Returns:
         The objects, by label.
@@ -48,7 +46,6 @@ def add_objects(
         if len(pixels) < min_pixels:
             continue
         rows, cols = np.divmod(pixels, masks.shape[1])
-        rows, cols = rows + window[0].start, cols + window[1].start
         measured = np.isfinite(depth[rows, cols])
         if np.count_nonzero(measured) < _FEWEST_POINTS:
             continue
@@ -59,6 +56,6 @@ def add_objects(
         some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
         uv = np.stack([cols[some], rows[some]], axis=1)
         points = camera.deproject_pixels(uv, depth[rows[some], cols[some]])
-        box3d = standing_box(points, plane, is_lowest(mask))
+        box3d = standing_box(points, plane, mask in lowest)
         objects.append(SceneObject(label, box2d, box3d, len(pixels)))
     return tuple(objects)

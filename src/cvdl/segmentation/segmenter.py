@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,20 +11,28 @@ from threadpoolctl import ThreadpoolController
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
-from cvdl.segmentation.borders import find_borders
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.dishes import dish_bottoms, join_rims
 from cvdl.segmentation.filtering import keep_objects, remove_lifted_plane, remove_smears
 from cvdl.segmentation.grouping import group_regions
 from cvdl.segmentation.halos import find_halos
 from cvdl.segmentation.holes import fill_holes
-from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, quantile, window_around
+from cvdl.segmentation.instances.combining import (
+    Seen,
+    add_unmeasured,
+    lowest_masks,
+    remove_unlikely,
+)
+from cvdl.segmentation.labels import Labels, enlarged, window_around
 from cvdl.segmentation.objects import add_objects
-from cvdl.segmentation.plane import find_support_plane
+from cvdl.segmentation.plane import SupportPlane, find_support_plane
 from cvdl.segmentation.roughness import lowest_height, usable_depth
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of
 from cvdl.segmentation.tabletop import Rule, Tabletop
 from cvdl.segmentation.watershed import watershed_regions
+
+if TYPE_CHECKING:
+    from cvdl.segmentation.instances.model import InstanceModel
 
 __all__ = ["TabletopSegmenter"]
 
@@ -41,10 +51,18 @@ _libraries = ThreadpoolController()  # of matrix products; finds the libraries t
 
 
 class TabletopSegmenter:
-    """Finds the support plane and the objects on it."""
+    """Finds the support plane and the objects on it.
 
-    def __init__(self, config: SegmentationConfig | None = None) -> None:
+    Args:
+        config: settings.
+        model: the instance network; None for geometry alone.
+    """
+
+    def __init__(
+        self, config: SegmentationConfig | None = None, model: InstanceModel | None = None
+    ) -> None:
         self.config = config or SegmentationConfig()
+        self.model = model
 
     def __call__(
         self, frame: RgbdFrame, inside: NDArray[np.bool_] | None = None
@@ -54,23 +72,25 @@ class TabletopSegmenter:
         Args:
             frame: color and depth.
             inside: (H, W), pixels of the region of interest; the others have no depth and get no
-                label. All pixels if not given.
+                label. None for the whole view.
 
         Returns:
-            Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label.
+            Labels (H, W) uint16 as in `Scene`; the plane or None; the objects by label. Without a
+            plane there are only the objects that the network sees.
         """
+        seen = None
+        if self.model is not None:
+            seen = Seen.of(self.model(frame), frame.depth.shape, inside)
         # NumPy's products are small here. Threads do not speed them up, and idle threads spin: on
         # two cores they double the time of a network that runs next.
         with _libraries.limit(limits=1, user_api="blas"):
-            return self._segment(frame, inside)
+            return self._segment(frame, inside, seen)
 
     def _segment(
-        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None
+        self, frame: RgbdFrame, inside: NDArray[np.bool_] | None, seen: Seen | None
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         config, camera = self.config, frame.camera
         depth, noise = usable_depth(frame.depth, config.max_range, inside)
-
-        # The support plane, and the pixels on it and above it.
         side = IMAGE_SIDES.get(config.up)
         support = find_support_plane(
             depth,
@@ -79,57 +99,87 @@ class TabletopSegmenter:
             up=frame.up if side is None else side,
             up_is_exact=side is None,
             roughness=noise,
+            is_support=None if seen is None else seen.is_support,
             view=1.0 if inside is None else float(np.isfinite(depth).mean()),
         )
-        if support is None:
-            return np.zeros(depth.shape, np.uint16), None, ()
-        min_height = lowest_height(config.min_height, noise)
-        heights = height_classes(depth, camera, support.plane, min_height, config.max_height)
+        labels = np.zeros(depth.shape, np.uint16)
+        masks = np.zeros(depth.shape, np.int32)
+        if support is not None:
+            low = lowest_height(config.min_height, noise)
+            heights = height_classes(depth, camera, support.plane, low, config.max_height)
+            is_support = (heights == ON_PLANE) & support.covers(depth.shape)
+            if seen is not None:
+                is_support |= (seen.is_support > 0.5) & (heights != ABOVE_PLANE)
+            labels[is_support] = PLANE_LABEL
+            self._find_masks(masks, frame, depth, support, heights, low, inside, seen)
+        plane = support.plane if support else None
+        if seen is not None:
+            masks = add_unmeasured(masks, seen, depth, camera, plane, config.min_height)
+        standing = plane or _level_plane(frame)
+        objects = add_objects(
+            labels,
+            masks,
+            depth,
+            camera,
+            standing,
+            config.min_pixels * noise,
+            lowest_masks(masks, depth, camera, standing),
+        )
+        return labels, plane, objects
+
+    def _find_masks(
+        self,
+        masks: Labels,
+        frame: RgbdFrame,
+        depth: NDArray[np.float32],
+        support: SupportPlane,
+        heights: NDArray[np.uint8],
+        low: float,
+        inside: NDArray[np.bool_] | None,
+        seen: Seen | None,
+    ) -> None:
+        """Writes the masks (H, W) of the objects whose depth is above the support."""
+        camera = frame.camera
         on_plane = heights == ON_PLANE
-        labels = (on_plane & support.covers(depth.shape)).astype(np.uint16) * np.uint16(PLANE_LABEL)
         opened = (heights == ABOVE_PLANE).view(np.uint8)
         opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         window = window_around(opened, _MARGIN)
         if window is None:
-            return labels, support.plane, ()
+            return
 
         # Regions on the reduced grid.
         surface = surface_of(frame.color, depth, opened, camera, window)
         above = opened > 0
-        low = (heights > 0) & ~above
+        below = (heights > 0) & ~above
         table = Tabletop(
             surface=surface,
             support=support,
             camera=camera,
-            min_height=max(config.min_height, min_height),
+            min_height=max(self.config.min_height, low),
             on_plane=surface.reduce(on_plane),
-            low=surface.reduce(low),
+            low=surface.reduce(below),
             above=surface.reduce(above),
             plane_area=np.count_nonzero(on_plane) / surface.factor**2,
+            groups=None if seen is None else surface.reduce(seen.groups),
         )
         regions = watershed_regions(surface)
         for rule in _RULES:
             regions = rule(regions, table)
 
         # Masks in the full image.
-        masks = _full_size(np.where(find_halos(regions, table), -1, regions), surface, above)
+        found = _full_size(np.where(find_halos(regions, table), -1, regions), surface, above)
         bottoms = dish_bottoms(regions, table)
         if bottoms.any():
-            masks += _full_size(bottoms, surface, low)
+            found += _full_size(bottoms, surface, below)
         empty = np.isnan(depth) if inside is None else np.isnan(depth) & inside
-        masks = fill_holes(masks, ~empty[window])
+        found = fill_holes(found, ~empty[window])
+        masks[window] = found if seen is None else remove_unlikely(found, seen, window)
 
-        objects = add_objects(
-            labels,
-            masks,
-            window,
-            depth,
-            camera,
-            support.plane,
-            config.min_pixels * noise,
-            _lowest_regions(regions, table).__contains__,
-        )
-        return labels, support.plane, objects
+
+def _level_plane(frame: RgbdFrame) -> Plane:
+    """A level plane through the camera, for the boxes of objects without a support."""
+    up = np.array([0.0, -1.0, -1.0]) / np.sqrt(2) if frame.up is None else frame.up
+    return Plane(up, 0.0)
 
 
 def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
@@ -143,18 +193,3 @@ def _full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> La
     mask = mask[surface.window]
     full = enlarged(grown, surface.factor, mask.shape)
     return (full * mask).astype(np.int32)
-
-
-def _lowest_regions(regions: Labels, table: Tabletop) -> set[int]:
-    """The regions that touch no region that begins lower above the plane."""
-    points, plane = table.surface.points.reshape(-1, 3), table.support.plane
-    lower_end = {
-        region: quantile(plane.height(points[pixels]), 0.01)
-        for region, pixels in pixels_by_label(regions).items()
-    }
-    neighbors = find_borders(regions, table.surface).by_region()
-    return {
-        region
-        for region, low in lower_end.items()
-        if all(lower_end[other] >= low for other in neighbors.get(region, ()))
-    }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
@@ -35,16 +34,13 @@ class SegmentationStage:
 
     def __init__(self, config: SegmentationConfig, model: InstanceModel | None = None) -> None:
         self.config = config
-        self.model = model
-        if config.method == "geometry":
-            self._segment: Callable[..., Any] = TabletopSegmenter(config)
-            return
-        # Deferred: geometry needs no torch.
-        from cvdl.segmentation.instance_segmenter import InstanceSegmenter
-        from cvdl.segmentation.instances.model import load_instance_model
+        self.model = model if config.method == "network" else None
+        if config.method == "network" and model is None:
+            # Deferred: geometry needs no torch.
+            from cvdl.segmentation.instances.model import load_instance_model
 
-        self.model = model or load_instance_model(config.weights, config.device)
-        self._segment = InstanceSegmenter(config, self.model)
+            self.model = load_instance_model(config.weights, config.device)
+        self._segment = TabletopSegmenter(config, self.model)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
         """Segment a frame, within the region of the scene."""

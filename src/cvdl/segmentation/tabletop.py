@@ -41,6 +41,7 @@ class Tabletop:
         low: (h, w) bool, the same with the specks of noise above it.
         above: (h, w) bool, pixels above the plane.
         plane_area: visible area of the plane, in the whole image, pixels of the reduced image.
+        groups: (h, w) int32, the objects that a network sees, 0 for none; None without a network.
     """
 
     surface: Surface
@@ -51,6 +52,7 @@ class Tabletop:
     low: NDArray[np.bool_]
     above: NDArray[np.bool_]
     plane_area: float
+    groups: Labels | None = None
 
     @cached_property
     def low_parts(self) -> tuple[Labels, NDArray[np.intp]]:

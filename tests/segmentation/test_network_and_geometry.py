@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene
-from cvdl.segmentation import SegmentationConfig
-from cvdl.segmentation.instance_segmenter import InstanceSegmenter
+from cvdl.segmentation import SegmentationConfig, TabletopSegmenter
 from cvdl.segmentation.instances.model import Instances
 from cvdl.segmentation.instances.network import OFFSET_UNIT
 
@@ -36,7 +35,7 @@ class Oracle:
 
 
 def segment(view, frame=None, inside=None, **settings):
-    segmenter = InstanceSegmenter(SegmentationConfig(**settings), Oracle(view.labels))
+    segmenter = TabletopSegmenter(SegmentationConfig(**settings), Oracle(view.labels))
     labels, plane, objects = segmenter(frame or view.frame, inside)
     return Scene(labels, plane, objects)
 
@@ -67,7 +66,7 @@ def test_geometry_corrects_an_outline(flush):
     oracle = Oracle(flush.labels)
     wide = np.maximum.reduce([np.roll(oracle.is_object, step, 1) for step in range(-4, 5)])
     oracle.is_object = np.minimum(wide, 1.0)
-    labels, *_ = InstanceSegmenter(SegmentationConfig(), oracle)(flush.frame)
+    labels, *_ = TabletopSegmenter(SegmentationConfig(), oracle)(flush.frame)
     assert min(flush.overlaps(Scene(labels, None))) > 0.93
 
 

@@ -1,0 +1,154 @@
+"""What the instance network sees, at the size of a frame, and the masks that follow from it.
+
+Geometry cuts the surface at creases, steps and edges of color, and the network says which of the
+pieces belong together (``borders.py``). Here the network removes masks of what it takes for no
+object, and adds objects that the depth does not show, such as flat and transparent ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.camera import Camera
+from cvdl.core.scene import Plane
+from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label, quantile
+
+if TYPE_CHECKING:
+    from cvdl.segmentation.instances.model import Instances
+
+__all__ = ["Seen", "add_unmeasured", "lowest_masks", "remove_unlikely"]
+
+_POSSIBLE = -1.0  # log odds: less likely pixels of an object belong to no group
+_UNLIKELY = 0.25  # mean probability of an object: masks below are none
+_LIKELY = 0.6  # the same: groups above are objects, even without a mask
+_COVERED = 0.2  # share of a group; with more of it in masks, the masks decide
+_PART = 0.15  # of the largest part of a group: smaller parts are dropped
+_MEASURED = 0.5  # share of a group with depth, by which its height is known
+_THINNING = 4  # a quarter of the points is enough to measure a height
+_ENDS = 0.02  # share of the points beyond each end of an object: flying pixels
+_CROSS = np.ones((3, 3), np.uint8)
+_TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network sees in a frame, at its size.
+
+    Attributes:
+        is_object: (H, W) float32, probability of an object.
+        is_support: (H, W) float32, probability of the support.
+        groups: (H, W) int32, the object that each pixel belongs to if it is one; 0 for none.
+    """
+
+    is_object: NDArray[np.float32]
+    is_support: NDArray[np.float32]
+    groups: Labels
+
+    @classmethod
+    def of(
+        cls, instances: Instances, shape: tuple[int, int], inside: NDArray[np.bool_] | None
+    ) -> Seen:
+        """Enlarge the output of the network.
+
+        Args:
+            instances: output of the network.
+            shape: (H, W) of the frame.
+            inside: (H, W), pixels of the region of interest; nothing is seen outside of it.
+        """
+        size = shape[::-1]
+        odds = cv2.resize(instances.is_object, size, interpolation=cv2.INTER_LINEAR)
+        support = cv2.resize(instances.is_support, size, interpolation=cv2.INTER_LINEAR)
+        if inside is not None:
+            odds[~inside] = support[~inside] = -np.inf
+        groups = instances.labels(instances.is_object > _POSSIBLE).astype(np.float32)
+        # Pixels of objects between the pixels of the reduced image.
+        groups = np.where(groups > 0, groups, cv2.dilate(groups, _CROSS))
+        groups = cv2.resize(groups, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        groups[odds <= _POSSIBLE] = 0
+        return cls(_probability(odds), _probability(support), groups.astype(np.int32))
+
+
+def remove_unlikely(masks: Labels, seen: Seen, window: tuple[slice, slice]) -> Labels:
+    """Remove masks (h, w) in a window of the image that the network takes for no object."""
+    flat = masks.ravel()
+    area = np.maximum(np.bincount(flat), 1)
+    likely = np.bincount(flat, seen.is_object[window].ravel()) / area >= _UNLIKELY
+    return np.asarray(masks * likely[masks])
+
+
+def add_unmeasured(
+    masks: Labels,
+    seen: Seen,
+    depth: NDArray[np.float32],
+    camera: Camera,
+    plane: Plane | None,
+    min_height: float,
+) -> Labels:
+    """Add objects that the network sees and no mask covers.
+
+    Args:
+        masks: (H, W), 0 for none.
+        seen: what the network sees.
+        depth: (H, W), meters, NaN for no reading.
+        camera: intrinsics.
+        plane: the support; None without.
+        min_height: objects that are lower by their depth are left out, meters.
+    """
+    masks = masks.copy()
+    for pixels in pixels_by_label(np.where(seen.is_object > 0.5, seen.groups, 0)).values():
+        free = pixels[masks.ravel()[pixels] == 0]
+        if len(free) < (1 - _COVERED) * len(pixels):
+            continue
+        if seen.is_object.ravel()[free].mean() < _LIKELY:
+            continue
+        if plane is not None:
+            height = _heights(free, depth, camera, plane)
+            is_known = _THINNING * len(height) > _MEASURED * len(free)
+            if is_known and quantile(height, 1 - _ENDS) < min_height:
+                continue
+        row, col = np.divmod(free, masks.shape[1])
+        top, left = row.min(), col.min()
+        mask = np.zeros((row.max() - top + 1, col.max() - left + 1), np.uint8)
+        mask[row - top, col - left] = 1
+        parts, areas = connected_parts(mask, connectivity=8)
+        large = areas >= _PART * areas.max()
+        masks.ravel()[free[large[parts[row - top, col - left]]]] = masks.max() + 1
+    return masks
+
+
+def lowest_masks(
+    masks: Labels, depth: NDArray[np.float32], camera: Camera, plane: Plane
+) -> set[int]:
+    """The masks (H, W) that touch no mask that begins lower above the plane."""
+    lower_end = {}
+    for mask, pixels in pixels_by_label(masks).items():
+        height = _heights(pixels, depth, camera, plane)
+        if len(height):
+            lower_end[mask] = quantile(height, _ENDS)
+    small = masks[::2, ::2].astype(np.float32)
+    most = cv2.dilate(small, _TOUCHING)
+    pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
+    lowest = set(lower_end)
+    for one, other in pairs.astype(int).tolist():
+        if one in lower_end and other in lower_end:
+            lowest.discard(one if lower_end[one] > lower_end[other] else other)
+    return lowest
+
+
+def _heights(
+    pixels: NDArray[np.intp], depth: NDArray[np.float32], camera: Camera, plane: Plane
+) -> NDArray[np.floating]:
+    """Heights over a plane of some of the pixels (flat indices) that have depth, meters."""
+    z = depth.ravel()[pixels]
+    known = np.flatnonzero(np.isfinite(z))[::_THINNING]
+    row, col = np.divmod(pixels[known], depth.shape[1])
+    return plane.height(camera.deproject_pixels(np.stack([col, row], axis=1), z[known]))
+
+
+def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (1 / (1 + np.exp(-odds))).astype(np.float32)
