@@ -21,6 +21,7 @@ from cvdl.segmentation.instances.combining import (
     Seen,
     add_unmeasured,
     lowest_masks,
+    prefer_clear,
     remove_unlikely,
 )
 from cvdl.segmentation.labels import Labels, enlarged, window_around
@@ -113,6 +114,8 @@ class TabletopSegmenter:
             labels[is_support] = PLANE_LABEL
             self._find_masks(masks, frame, depth, support, heights, low, inside, seen)
         plane = support.plane if support else None
+        if seen is not None and support is not None:
+            masks = prefer_clear(masks, seen, depth, camera, support.plane, low)
         if seen is not None:
             masks = add_unmeasured(masks, seen, depth, camera, plane, config.min_height)
         standing = plane or _level_plane(frame)

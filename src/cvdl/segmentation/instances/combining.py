@@ -21,12 +21,17 @@ from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label, q
 if TYPE_CHECKING:
     from cvdl.segmentation.instances.model import Instances
 
-__all__ = ["Seen", "add_unmeasured", "lowest_masks", "remove_unlikely"]
+__all__ = ["Seen", "add_unmeasured", "lowest_masks", "prefer_clear", "remove_unlikely"]
 
 _POSSIBLE = -1.0  # log odds: less likely pixels of an object belong to no group
 _UNLIKELY = 0.25  # mean probability of an object: masks below are none
 _LIKELY = 0.6  # the same: groups above are objects, even without a mask
 _COVERED = 0.2  # share of a group; with more of it in masks, the masks decide
+#: Log odds that geometry adds for a pixel above the support; their negative for one on it.
+_HEIGHT_ODDS = 1.5
+#: A group is clear if it has this many pixels, this share of clear ones, and this probability.
+_FEWEST, _CLEAR_SHARE, _SURE = 150, 0.8, 0.7
+_REST = 0.35  # share of a mask beside a clear group: less of it is no object of its own
 _PART = 0.15  # of the largest part of a group: smaller parts are dropped
 _MEASURED = 0.5  # share of a group with depth, by which its height is known
 _THINNING = 4  # a quarter of the points is enough to measure a height
@@ -40,14 +45,16 @@ class Seen:
     """What the network sees in a frame, at its size.
 
     Attributes:
-        is_object: (H, W) float32, probability of an object.
+        odds: (H, W) float32, log odds of an object.
         is_support: (H, W) float32, probability of the support.
         groups: (H, W) int32, the object that each pixel belongs to if it is one; 0 for none.
+        is_clear: (H, W) bool, whether it clearly belongs to that object and no other.
     """
 
-    is_object: NDArray[np.float32]
+    odds: NDArray[np.float32]
     is_support: NDArray[np.float32]
     groups: Labels
+    is_clear: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -65,12 +72,19 @@ class Seen:
         support = cv2.resize(instances.is_support, size, interpolation=cv2.INTER_LINEAR)
         if inside is not None:
             odds[~inside] = support[~inside] = -np.inf
-        groups = instances.labels(instances.is_object > _POSSIBLE).astype(np.float32)
+        labels, is_clear = instances.groups(instances.is_object > _POSSIBLE)
+        groups = labels.astype(np.float32)
         # Pixels of objects between the pixels of the reduced image.
         groups = np.where(groups > 0, groups, cv2.dilate(groups, _CROSS))
         groups = cv2.resize(groups, size, interpolation=cv2.INTER_NEAREST_EXACT)
         groups[odds <= _POSSIBLE] = 0
-        return cls(_probability(odds), _probability(support), groups.astype(np.int32))
+        clear = cv2.resize(is_clear.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+        return cls(odds, _probability(support), groups.astype(np.int32), clear > 0)
+
+    @property
+    def is_object(self) -> NDArray[np.float32]:
+        """(H, W) float32, probability of an object."""
+        return _probability(self.odds)
 
 
 def remove_unlikely(masks: Labels, seen: Seen, window: tuple[slice, slice]) -> Labels:
@@ -79,6 +93,58 @@ def remove_unlikely(masks: Labels, seen: Seen, window: tuple[slice, slice]) -> L
     area = np.maximum(np.bincount(flat), 1)
     likely = np.bincount(flat, seen.is_object[window].ravel()) / area >= _UNLIKELY
     return np.asarray(masks * likely[masks])
+
+
+def prefer_clear(
+    masks: Labels,
+    seen: Seen,
+    depth: NDArray[np.float32],
+    camera: Camera,
+    plane: Plane,
+    low: float,
+) -> Labels:
+    """Replace masks by the objects that the network sees clearly.
+
+    Args:
+        masks: (H, W), 0 for none.
+        seen: what the network sees.
+        depth: (H, W), meters, NaN for no reading.
+        camera: intrinsics.
+        plane: the support; its height settles the outlines.
+        low: height that is above the noise, meters.
+    """
+    masks = masks.copy()
+    likely = seen.is_object
+    is_object = seen.odds + _height_odds(depth, camera, plane, low) > 0
+    area = np.bincount(masks.ravel())
+    for pixels in pixels_by_label(np.where(is_object, seen.groups, 0)).values():
+        if (
+            len(pixels) < _FEWEST
+            or seen.is_clear.ravel()[pixels].mean() < _CLEAR_SHARE
+            or likely.ravel()[pixels].mean() < _SURE
+        ):
+            continue
+        touched = np.unique(masks.ravel()[pixels])
+        new = masks.max() + 1
+        masks.ravel()[pixels] = new
+        for mask in touched[(touched > 0) & (touched < len(area))]:
+            rest = np.flatnonzero(masks == mask)
+            if 0 < len(rest) < _REST * area[mask]:
+                is_part = likely.ravel()[rest].mean() >= 0.5
+                masks.ravel()[rest] = new if is_part else 0
+    return masks
+
+
+def _height_odds(
+    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float
+) -> NDArray[np.float32]:
+    """Log odds (H, W) of an object by the height over a plane; 0 for no reading."""
+    normal = plane.normal.astype(np.float32)
+    across = normal[0] * (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
+    down = normal[1] * (np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy
+    height = depth * (across + down[:, None] + normal[2]) + np.float32(plane.offset)
+    above = np.clip(2 * height / low - 1, -1, 1)
+    return np.nan_to_num(_HEIGHT_ODDS * above).astype(np.float32)
 
 
 def add_unmeasured(

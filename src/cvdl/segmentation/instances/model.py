@@ -40,15 +40,15 @@ class Instances:
     centers: NDArray[np.float32]
     offsets: NDArray[np.float32]
 
-    def labels(self, is_object: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Labels (h, w) of the objects from 1 on, for the pixels (h, w) of objects."""
+    def groups(self, is_object: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The objects of the pixels (h, w) of objects; see ``group_pixels``."""
         return group_pixels(is_object, self.centers, self.offsets)
 
     def label_image(self) -> NDArray[np.uint8]:
         """Labels (h, w) as in ``Scene.labels``, by the network alone."""
         is_object = self.is_object > 0
         labels = np.where(self.is_support > 0, PLANE_LABEL, 0)
-        grouped = self.labels(is_object)
+        grouped, _ = self.groups(is_object)
         return np.where(grouped > 0, grouped + FIRST_OBJECT_LABEL - 1, labels).astype(np.uint8)
 
 
