@@ -20,6 +20,7 @@ from cvdl.core.camera import Camera
 from cvdl.simulation import SimulationConfig, generate, simulate_scene, simulate_scenes
 from cvdl.simulation.export import EXPORTS
 from cvdl.simulation.render import Stage
+from cvdl.simulation.world import cameras
 from cvdl.simulation.world import scene as world
 
 STAGES = {
@@ -47,8 +48,8 @@ VGA = Camera(640, 480, 580.0, 580.0, 319.5, 239.5)
 
 def with_vga_cameras() -> None:
     """Give all cameras of the world the image size of the tabletop."""
-    draw = world.random_view
-    world.random_view = lambda rng: replace(draw(rng), camera=VGA)
+    draw = cameras.random_view
+    cameras.random_view = lambda rng: replace(draw(rng), camera=VGA)
 
 
 def stage_times(config: SimulationConfig, count: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.simulation import simulate_scene
+from cvdl.simulation import SimulationConfig, simulate_scene
 from cvdl.viz.pictures import contact_sheet, depth_picture, overlay
 
 Draw = Callable[[RgbdFrame], NDArray[np.uint8]]
@@ -33,7 +33,12 @@ TABLETOP = ("000000", "000001", "000003", "000004", "000006", "000007")
 OSD = ("learn13", "learn21", "learn23", "learn29", "learn37", "learn41")
 NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "000003", "000004")}
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
-SHOWN_SEED, SHOWN, SHOWN_IN_COLOR = 0, (2, 12, 26, 16), (22, 30, 8, 46)
+SHOWN_SEED = 0
+#: Scenes with depth and truth, and scenes in color only.
+SHOWN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "tabletop": ((2, 12, 26, 16), (22, 30, 8, 46)),
+    "world": ((19, 27, 42, 29), (34, 50, 36, 59)),
+}
 
 
 def write_sheet(name: str, frames: Iterable[tuple[str, RgbdFrame]], draw: Draw) -> None:
@@ -55,19 +60,21 @@ def class_maps() -> Draw:
     return lambda frame: class_picture(frame.color, detector.class_map(frame), detector.classes)
 
 
-def write_simulated(name: str) -> None:
-    """Write color, depth and truth of some scenes, and color of others."""
-    scenes = [simulate_scene(SHOWN_SEED, index) for index in (*SHOWN, *SHOWN_IN_COLOR)]
-    some = scenes[: len(SHOWN)]
+def write_simulated(name: str, domain: str, width: int) -> None:
+    """Write color, depth and truth of some scenes of a domain, and color of others."""
+    shown, in_color = SHOWN[domain]
+    config = SimulationConfig(domain=domain)
+    scenes = [simulate_scene(SHOWN_SEED, index, config) for index in (*shown, *in_color)]
+    some = scenes[: len(shown)]
     pictures = [scene.frame.color for scene in some]
     pictures += [depth_picture(scene.frame.depth) for scene in some]
     pictures += [overlay(scene.frame, scene.truth) for scene in some]
-    pictures += [scene.frame.color for scene in scenes[len(SHOWN) :]]
-    captions = [f"scene {index}" for index in SHOWN]
+    pictures += [scene.frame.color for scene in scenes[len(shown) :]]
+    captions = [f"scene {index}" for index in shown]
     captions += [f"depth, {scene.sensor}" for scene in some]
-    captions += ["truth"] * len(SHOWN)
-    captions += [f"scene {index}" for index in SHOWN_IN_COLOR]
-    write_jpeg(name, contact_sheet(pictures, captions, columns=len(SHOWN), width=400))
+    captions += ["truth"] * len(shown)
+    captions += [f"scene {index}" for index in in_color]
+    write_jpeg(name, contact_sheet(pictures, captions, columns=len(shown), width=width))
 
 
 def write_jpeg(name: str, picture: NDArray[np.uint8]) -> None:
@@ -101,7 +108,8 @@ def main() -> None:
         "detection", named + simulated, overlays(PerceptionConfig(grasp=GraspConfig(enable=False)))
     )
     write_sheet("segnet", named + simulated, class_maps())
-    write_simulated("simulation")
+    write_simulated("simulation", "tabletop", 400)
+    write_simulated("world", "world", 330)
 
 
 if __name__ == "__main__":

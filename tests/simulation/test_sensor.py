@@ -28,6 +28,8 @@ def measure(
         cosine=full(np.cos(np.radians(angle))),
         albedo=full(albedo),
         glare=full(glare),
+        transparent=np.zeros(depth.shape, bool),
+        behind=depth.astype(np.float32),
     )
     return measure_depth(rendering, focal, sensor, np.random.default_rng(0))
 

@@ -20,6 +20,7 @@ from cvdl.segmentation.holes import fill_holes
 from cvdl.segmentation.instances.combining import (
     Seen,
     add_unmeasured,
+    height_ranges,
     lowest_masks,
     prefer_clear,
     remove_unlikely,
@@ -114,11 +115,15 @@ class TabletopSegmenter:
             labels[is_support] = PLANE_LABEL
             self._find_masks(masks, frame, depth, support, heights, low, inside, seen)
         plane = support.plane if support else None
-        if seen is not None and support is not None:
-            masks = prefer_clear(masks, seen, depth, camera, support.plane, low)
-        if seen is not None:
-            masks = add_unmeasured(masks, seen, depth, camera, plane, config.min_height)
         standing = plane or _level_plane(frame)
+        if seen is not None:
+            if support is not None:
+                masks = prefer_clear(masks, seen, depth, camera, support.plane, low)
+            masks = add_unmeasured(masks, seen)
+        ranges = height_ranges(masks, depth, camera, standing)
+        if support is not None:
+            flat = [mask for mask, (_, upper) in ranges.items() if upper < config.min_height]
+            masks[np.isin(masks, flat)] = 0
         objects = add_objects(
             labels,
             masks,
@@ -126,7 +131,7 @@ class TabletopSegmenter:
             camera,
             standing,
             config.min_pixels * noise,
-            lowest_masks(masks, depth, camera, standing),
+            lowest_masks(masks, ranges),
         )
         return labels, plane, objects
 

@@ -51,11 +51,11 @@ _LEAST_VISIBLE = 12
 
 @dataclass(frozen=True)
 class PlacedObject:
-    """An object on the table.
+    """An object on the support.
 
     Attributes:
         label: its value in the label image.
-        category: one of ``CATEGORIES``.
+        category: one of ``CATEGORIES``; empty for a shape of no kind.
         mesh: closed surfaces in the object's own frame, meters.
         pose: (4, 4) from the object's frame to the world.
     """
@@ -70,15 +70,17 @@ class PlacedObject:
 class SimulatedScene:
     """A frame with its complete ground truth.
 
-    The world frame is in meters, z up; its origin is the center of the table top.
+    The world frame is in meters, z up; its origin is the center of the table top or of another
+    surface that carries the objects.
 
     Attributes:
         index: number of the scene in the sequence.
         frame: color, and depth with noise and holes.
         truth: labels (also where depth has holes), plane, and the objects with at least one
-            visible pixel, with boxes of their whole shape; in the camera's frame.
-        objects: all objects on the table, visible or not, in order of labels.
-        table: the table.
+            visible pixel (twelve in the domain `world`), with boxes of their whole shape; in the
+            camera's frame.
+        objects: all objects on the support, visible or not, in order of labels.
+        table: the surface that carries the objects, and its height above the floor.
         camera_pose: (4, 4) from the optical frame to the world.
         sensor: name of the depth camera's model.
     """

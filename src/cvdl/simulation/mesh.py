@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Mesh",
+    "Stroke",
     "box",
     "circle",
     "creased",

@@ -252,7 +252,9 @@ def _of_triangles(surfaces: Sequence[Surface], name: str, usual: float) -> Float
     if all(value == usual for row in values for value in row):
         return None
     pairs = zip(surfaces, values, strict=True)
-    return np.concatenate([np.float32(row)[surface.mesh.material] for surface, row in pairs])
+    return np.concatenate(
+        [np.array(row, np.float32)[surface.mesh.material] for surface, row in pairs]
+    )
 
 
 def _look(surfaces: Sequence[Surface], mesh: Mesh) -> Look:

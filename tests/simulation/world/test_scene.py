@@ -11,6 +11,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.simulation import SimulatedScene, SimulationConfig, simulate_scene
 from cvdl.simulation.solid import inverse
+from cvdl.simulation.world import cameras
 from cvdl.simulation.world import scene as world
 from cvdl.simulation.world.supports import SUPPORTS
 
@@ -20,10 +21,10 @@ WORLD = SimulationConfig(domain="world")
 @pytest.fixture(scope="module", autouse=True)
 def small_camera() -> Iterator[None]:
     """All cameras have few pixels."""
-    draw = world.random_view
+    draw = cameras.random_view
     with pytest.MonkeyPatch.context() as patch:
         camera = Camera(160, 120, 140.0, 140.0, 79.5, 59.5)
-        patch.setattr(world, "random_view", lambda rng: replace(draw(rng), camera=camera))
+        patch.setattr(cameras, "random_view", lambda rng: replace(draw(rng), camera=camera))
         yield
 
 

@@ -21,7 +21,14 @@ from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label, q
 if TYPE_CHECKING:
     from cvdl.segmentation.instances.model import Instances
 
-__all__ = ["Seen", "add_unmeasured", "lowest_masks", "prefer_clear", "remove_unlikely"]
+__all__ = [
+    "Seen",
+    "add_unmeasured",
+    "height_ranges",
+    "lowest_masks",
+    "prefer_clear",
+    "remove_unlikely",
+]
 
 _POSSIBLE = -1.0  # log odds: less likely pixels of an object belong to no group
 _UNLIKELY = 0.25  # mean probability of an object: masks below are none
@@ -147,24 +154,8 @@ def _height_odds(
     return np.nan_to_num(_HEIGHT_ODDS * above).astype(np.float32)
 
 
-def add_unmeasured(
-    masks: Labels,
-    seen: Seen,
-    depth: NDArray[np.float32],
-    camera: Camera,
-    plane: Plane | None,
-    min_height: float,
-) -> Labels:
-    """Add objects that the network sees and no mask covers.
-
-    Args:
-        masks: (H, W), 0 for none.
-        seen: what the network sees.
-        depth: (H, W), meters, NaN for no reading.
-        camera: intrinsics.
-        plane: the support; None without.
-        min_height: objects that are lower by their depth are left out, meters.
-    """
+def add_unmeasured(masks: Labels, seen: Seen) -> Labels:
+    """Add objects that the network sees and no mask (H, W) covers."""
     masks = masks.copy()
     for pixels in pixels_by_label(np.where(seen.is_object > 0.5, seen.groups, 0)).values():
         free = pixels[masks.ravel()[pixels] == 0]
@@ -172,11 +163,6 @@ def add_unmeasured(
             continue
         if seen.is_object.ravel()[free].mean() < _LIKELY:
             continue
-        if plane is not None:
-            height = _heights(free, depth, camera, plane)
-            is_known = _THINNING * len(height) > _MEASURED * len(free)
-            if is_known and quantile(height, 1 - _ENDS) < min_height:
-                continue
         row, col = np.divmod(free, masks.shape[1])
         top, left = row.min(), col.min()
         mask = np.zeros((row.max() - top + 1, col.max() - left + 1), np.uint8)
@@ -187,33 +173,39 @@ def add_unmeasured(
     return masks
 
 
-def lowest_masks(
+def height_ranges(
     masks: Labels, depth: NDArray[np.float32], camera: Camera, plane: Plane
-) -> set[int]:
-    """The masks (H, W) that touch no mask that begins lower above the plane."""
-    lower_end = {}
+) -> dict[int, tuple[float, float]]:
+    """The lower and upper end of each mask (H, W), as heights above a plane, meters.
+
+    Args:
+        masks: 0 for none.
+        depth: (H, W), meters, NaN for no reading; masks with little depth have no range.
+        camera: intrinsics.
+        plane: the support.
+    """
+    ranges = {}
     for mask, pixels in pixels_by_label(masks).items():
-        height = _heights(pixels, depth, camera, plane)
-        if len(height):
-            lower_end[mask] = quantile(height, _ENDS)
+        z = depth.ravel()[pixels]
+        known = np.flatnonzero(np.isfinite(z))
+        if len(known) > _MEASURED * len(pixels):
+            row, col = np.divmod(pixels[known[::_THINNING]], masks.shape[1])
+            points = camera.deproject_pixels(np.stack([col, row], axis=1), z[known[::_THINNING]])
+            height = plane.height(points)
+            ranges[mask] = quantile(height, _ENDS), quantile(height, 1 - _ENDS)
+    return ranges
+
+
+def lowest_masks(masks: Labels, ranges: dict[int, tuple[float, float]]) -> set[int]:
+    """The masks (H, W) that touch no mask that begins lower; see ``height_ranges``."""
     small = masks[::2, ::2].astype(np.float32)
     most = cv2.dilate(small, _TOUCHING)
     pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
-    lowest = set(lower_end)
+    lowest = set(ranges)
     for one, other in pairs.astype(int).tolist():
-        if one in lower_end and other in lower_end:
-            lowest.discard(one if lower_end[one] > lower_end[other] else other)
+        if one in ranges and other in ranges:
+            lowest.discard(one if ranges[one][0] > ranges[other][0] else other)
     return lowest
-
-
-def _heights(
-    pixels: NDArray[np.intp], depth: NDArray[np.float32], camera: Camera, plane: Plane
-) -> NDArray[np.floating]:
-    """Heights over a plane of some of the pixels (flat indices) that have depth, meters."""
-    z = depth.ravel()[pixels]
-    known = np.flatnonzero(np.isfinite(z))[::_THINNING]
-    row, col = np.divmod(pixels[known], depth.shape[1])
-    return plane.height(camera.deproject_pixels(np.stack([col, row], axis=1), z[known]))
 
 
 def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:

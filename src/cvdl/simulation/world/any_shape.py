@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from cvdl.simulation.mesh import Mesh, box, circle, creased, loft, merge, revolve
+from cvdl.simulation.mesh import Mesh, Stroke, box, circle, creased, loft, merge, revolve
 from cvdl.simulation.shapes import CATEGORIES, Thing, make_thing
 from cvdl.simulation.textures import Material
 from cvdl.simulation.world.looks import any_look, glass
@@ -146,7 +146,7 @@ def _lathe(rng: Rng) -> Mesh:
     if rng.uniform() < 0.6 and knots > 2:
         line = PchipInterpolator(z, r)
         z = np.linspace(0, z[-1], 12)
-        strokes = [(np.stack([line(z), z], axis=1), 0)]
+        strokes: list[Stroke] = [(np.stack([line(z), z], axis=1), 0)]
     else:
         points = list(zip(r.tolist(), z.tolist(), strict=True))
         strokes = [

@@ -120,19 +120,23 @@ def clutter(rng: Rng, place: Place, reach: float) -> list[Surface]:
         if rng.uniform() < 0.6:
             continue
         for _ in range(int(rng.integers(1, 7))):
-            x, y = rng.uniform(-1, 1, 2) * outer
-            if (np.abs([x, y]) < inner).all():
-                axis = int(rng.integers(2))
-                edge = rng.choice([-1, 1]) * rng.uniform(inner[axis], outer[axis])
-                x, y = (edge, y) if axis == 0 else (x, edge)
             size = usual_size(reach) * rng.uniform(0.5, 2)
             if z < -0.2:  # on the floor
                 size = rng.uniform(0.05, 0.5)
+            spot = rng.uniform(-1, 1, 2) * outer
+            if inner.any():  # wholly beside what is in the middle
+                nearest = inner + size / 2
+                free = np.flatnonzero(nearest < outer)
+                if not len(free):
+                    continue
+                axis = rng.choice(free)
+                spot[axis] = rng.choice([-1, 1]) * rng.uniform(nearest[axis], outer[axis])
             form = Form.of(any_thing(rng, size))
             rotation = resting_rotation(rng, form.ways)
             pose = np.eye(4)
             pose[:3, :3] = rotation
-            pose[:3, 3] = x, y, z - (form.thing.mesh.vertices @ rotation[2]).min()
+            lowest = (form.thing.mesh.vertices @ rotation[2]).min()
+            pose[:3, 3] = *spot, z - lowest
             mesh = form.thing.mesh.moved(pose)
             surfaces.append(Surface(mesh, form.thing.materials))
     return surfaces

@@ -137,13 +137,11 @@ def hand(rng: Rng, tip: Array, base: Array) -> list[Surface]:
     mesh = merge(*parts, sleeve).scaled(size, size if rng.uniform() < 0.5 else -size, size)
     tone = np.array([224, 172, 138]) * rng.uniform(0.3, 1.1) + rng.normal(0, 6, 3)
     skin = matt(tone, 0.1) if rng.uniform() < 0.8 else matt(any_color(rng), 0.2)  # or a glove
-    way = tip - base
-    x = way / np.linalg.norm(way)
-    across = np.cross([0, 0, 1], x) + rng.normal(0, 0.35, 3)
-    y = across - (across @ x) * x
-    y /= np.linalg.norm(y)
+    # Palm down, and turned about the forearm.
+    across = np.cross([0.0, 0.0, 1.0], tip - base) / np.linalg.norm(tip - base)
+    upright = _frame(tip - base, across + rng.normal(0, 0.35, 3))
     pose = np.eye(4)
-    pose[:3, :3] = np.stack([x, y, np.cross(x, y)], axis=1)
+    pose[:3, :3] = upright[:3, [2, 0, 1]]
     pose[:3, 3] = tip
     return [Surface(mesh.moved(pose), (skin, cloth_look(rng)))]
 
@@ -268,7 +266,8 @@ def _fixture(rng: Rng, scale: float) -> Surface:
     for _ in range(int(rng.integers(2, 6))):
         r, h = scale * rng.uniform(0.04, 0.15), scale * rng.uniform(0.05, 0.5)
         pin = revolve(creased(1, (0, 0), (r, 0), (r, h), (0, h)), circle(12))
-        parts.append(pin.shifted(*(rng.uniform(-0.45, 0.45, 2) * [x, y]), z))
+        u, v = rng.uniform(-0.45, 0.45, 2) * [x, y]
+        parts.append(pin.shifted(u, v, z))
     return Surface(
         merge(*parts), (metal(rng) if rng.uniform() < 0.6 else any_look(rng), metal(rng))
     )

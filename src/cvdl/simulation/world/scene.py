@@ -14,8 +14,9 @@ from cvdl.simulation.render import Rendering, Stage
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shapes import Thing
 from cvdl.simulation.view import looking
+from cvdl.simulation.world import cameras
 from cvdl.simulation.world.arrangements import arrange_things, clutter, obstruct
-from cvdl.simulation.world.cameras import CameraModel, random_view
+from cvdl.simulation.world.cameras import CameraModel
 from cvdl.simulation.world.lights import any_lights
 from cvdl.simulation.world.obstacles import covered_share, hand, robot_arm, wrist_gripper
 from cvdl.simulation.world.photo import photograph
@@ -60,7 +61,7 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
         rng: source of everything random.
         kind: of the support; default: any.
     """
-    view = random_view(rng)
+    view = cameras.random_view(rng)
     camera = view.camera
     reach = view.distance * min(camera.width / camera.fx, camera.height / camera.fy) / 2
     place = random_place(rng, reach, kind)
@@ -76,7 +77,7 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     ]
     surfaces += clutter(rng, place, reach)
     surfaces += surroundings(rng, place, pose[:3, 3])
-    if rng.uniform() < 0.5:
+    if rng.uniform() < 0.38:
         surfaces += _reaching(rng, place, view, pose, reach)
     lights = any_lights(rng, pose[:3, 3])
     rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
@@ -88,7 +89,11 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
 
 
 def _pose(
-    rng: Rng, view: CameraModel, place: Place, things: list[tuple[Thing, Array]], reach: float
+    rng: Rng,
+    view: CameraModel,
+    place: Place,
+    things: list[tuple[Thing, Array]],
+    reach: float,
 ) -> Array:
     """The camera's pose (4, 4) at the drawn distance from the things."""
     if things:
