@@ -80,7 +80,7 @@ def test_the_sheet_begins_with_the_worst_view():
     )
 
     class Data(list):
-        names = list(views)
+        names = tuple(views)
 
     sheet = worst_views(Data(views.values()), scores, 1)
     assert sheet.shape[1] == 2 * 484 + 4
