@@ -58,7 +58,7 @@ def test_one_split(data, tmp_path):
     assert (content["images"], content["objects"], content["dataset"]) == (2, 2, "osd")
     assert 0 <= content["found"] <= 1
     assert content["classes"] == {}
-    assert len(content["views"]) == 2
+    assert len(content["scenes"]) == 2 == content["views"] - 2
     assert cv2.imread(str(out / "sheet.png")).shape[1] == 4 * 484 + 4
     weights = out / "instances.safetensors"
     _, metadata = load_weights(weights, "InstanceNetwork")

@@ -65,7 +65,7 @@ def test_scores_add_up():
     assert scores.objects == 4
     assert scores.figures()["found"] == 0.5
     assert scores.figures()["overlap_f"] == 0.5
-    assert [view["name"] for view in scores.report()["views"]] == ["right", "wrong"]
+    assert [view["name"] for view in scores.report()["scenes"]] == ["right", "wrong"]
     assert isnan(InstanceScores(CLASSES, ()).figures()["found"])
 
 
