@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from cvdl.cli.problems import DETECTION, GRASPING, SEGMENTATION
 from cvdl.core.registry import Model, Registry
 from cvdl.core.settings import Settings, limits
 from cvdl.detection import DETECTORS
@@ -91,9 +92,8 @@ def table(name: str) -> str:
     if kind == "settings":
         return _settings(getattr(PerceptionConfig(), of))
     if kind == "training":
-        model = next(m for m in (*DETECTORS, *GRASP_DETECTORS) if m.name == of and m.trainer)
-        assert model.trainer is not None
-        return _settings(model.trainer().settings())
+        problem = next(p for p in (DETECTION, GRASPING, SEGMENTATION) if of in p.trainable)
+        return _settings(problem.trainer(of).settings())
     raise ValueError(f"no table of {name!r}")
 
 

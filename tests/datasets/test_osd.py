@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from cvdl.datasets import DatasetError, OsdDataset, OsdDetection
-from cvdl.datasets.osd import split_of
+from cvdl.datasets.osd import OsdSegments, split_of
+from cvdl.datasets.segmentation_sample import UNLABELED
 
 
 def test_truth_merges_the_parts_of_an_object(scenes):
@@ -66,3 +67,14 @@ def test_detection_has_one_box_and_mask_for_each_object(scenes):
     assert sample.masks[0, 2:6, 2:6].all()
     assert np.isnan(sample.frame.depth[0, 0])
     assert len(list(data)) == len(data.names)
+
+
+def test_segments_are_unknown_only_where_neither_label_nor_depth_is(scenes):
+    raw = cv2.imread(str(scenes / "learn1" / "labels.png"), cv2.IMREAD_UNCHANGED)
+    raw[0, 1] = 0  # with depth
+    cv2.imwrite(str(scenes / "learn1" / "labels.png"), raw)
+    sample = OsdSegments(scenes)[0]
+    assert sample.name == "learn1"
+    assert sample.labels[0, :3].tolist() == [UNLABELED, 0, 1]
+    assert (sample.labels[2:6, 2:6] == 2).all()
+    assert sample.object_classes.tolist() == [-1, -1]

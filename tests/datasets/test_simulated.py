@@ -1,4 +1,4 @@
-"""Simulated scenes as data sets of boxes, masks and grasps."""
+"""Simulated scenes as data sets of boxes, masks, grasps and labels of all pixels."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from cvdl.core.errors import InputError
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.registry import open_dataset
-from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps
+from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps, SimulatedSegments
 from cvdl.simulation import CATEGORIES, SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 
@@ -92,7 +92,29 @@ def test_ends_and_invalid_arguments(reader):
         reader(-1, 2)
 
 
-@pytest.mark.parametrize("labels", ["boxes", "masks", "grasps"])
+def test_every_pixel_has_the_label_of_the_scene():
+    data = SimulatedSegments(3, 3, SMALL)
+    sample, scene = data[2], simulate_scene(3, 2, SMALL)
+    np.testing.assert_array_equal(sample.labels, scene.truth.labels)
+    assert sample.labels[np.isnan(sample.frame.depth)].any()
+    classes = {
+        item.label: data.classes[sample.object_classes[item.label - 2]] for item in scene.objects
+    }
+    assert classes == {item.label: item.category for item in scene.objects}
+
+
+@pytest.mark.slow
+def test_the_world_is_a_data_set_of_its_own():
+    data = open_dataset("simulated_world", "segments", None, scenes=2, seed=5)
+    sample, scene = data[1], simulate_scene(5, 1, SimulationConfig(domain="world"))
+    np.testing.assert_array_equal(sample.labels, scene.truth.labels)
+    assert len(sample.object_classes) == len(scene.objects)
+    assert -1 in sample.object_classes
+    with pytest.raises(InputError, match="data set is 'simulated_world'; accepted: coco"):
+        open_dataset("simulated_world", "boxes", None, 2, 5)
+
+
+@pytest.mark.parametrize("labels", ["boxes", "masks", "grasps", "segments"])
 def test_it_is_opened_by_its_name_with_scenes_and_a_seed(labels):
     data = open_dataset("simulated", labels, None, scenes=4, seed=7)
     assert (data.seed, len(data)) == (7, 4)

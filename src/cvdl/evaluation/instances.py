@@ -124,7 +124,7 @@ class InstanceScores:
                     }
                     for index in np.unique(classes[classes >= 0])
                 },
-                "views": [
+                "scenes": [
                     {
                         "name": view.name,
                         "objects": view.score.objects,

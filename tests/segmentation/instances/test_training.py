@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 def settings(epochs, steps=1, **more):
     training = TrainingSettings(
-        epochs=epochs, batch_size=3, learning_rate=2e-3, clip=5, device="cpu"
+        epochs=epochs, batch_size=3, learning_rate=3e-3, clip=5, device="cpu"
     )
     return InstanceTraining(training=training, steps=steps, **more)
 
@@ -36,15 +36,15 @@ def equal(one, other):
 
 
 @pytest.mark.slow
-def test_it_learns_boxes_on_a_table(views, tmp_path):
+def test_it_learns_domes_on_a_table(views, tmp_path):
     some, others = views(0, 1, 2, 3), views(8, 9)
     network = trainer().train(some, views(), settings(1, 60), Run(tmp_path / "run"))
     figures = score_instances(network, others, others.classes).figures()
     assert figures["found"] == 1
-    assert min(figures[f"iou_{kind}"] for kind in ("nothing", "support", "object")) > 0.85
+    assert min(figures[f"iou_{kind}"] for kind in ("nothing", "support", "object")) > 0.8
     path = tmp_path / "instances.safetensors"
-    network.save(path, {"data": "boxes"})
-    frame = others[0].frame
+    network.save(path, {"data": "domes"})
+    frame = some[0].frame
     first, again = InstanceModel.load(path, CPU)(frame), InstanceModel(network, CPU)(frame)
     np.testing.assert_array_equal(first.label_image(), again.label_image())
 
@@ -52,22 +52,6 @@ def test_it_learns_boxes_on_a_table(views, tmp_path):
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(views, resumes):
     resumes(trainer().train, views(0, 1), views(9), settings(2))
-
-
-@pytest.mark.slow
-def test_validation_uses_the_current_weights_on_frames_that_are_kept(views):
-    task = InstanceTask(views(0), views(0), settings(1))
-    task.model.eval()
-    task.model.head.maps.bias.data[:12] = torch.tensor([-50.0] * 8 + [50.0] * 4)  # all objects
-    with torch.no_grad():
-        before = task.validate()
-        for value in task.model.backbone.parameters():
-            value.mul_(-1)
-        head = task.model.head(*task.model.backbone(torch.zeros(1, 18, 32, 32)))
-        assert head.classes.isfinite().all()
-        after = task.validate()
-    assert before.keys() == after.keys()
-    assert before != after
 
 
 def test_it_starts_from_what_is_named(views, tmp_path):

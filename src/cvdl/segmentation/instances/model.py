@@ -16,7 +16,7 @@ from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
-from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceMaps, InstanceNetwork
+from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
 
 __all__ = ["WEIGHTS", "InstanceModel", "Instances", "find_instances", "load_instance_model"]
 
@@ -71,12 +71,9 @@ class InstanceModel:
         network.load_state_dict(state)
         return cls(network, device)
 
-    @torch.inference_mode()
     def __call__(self, frame: RgbdFrame) -> Instances:
         """Apply the network to a frame of any camera."""
-        frame, _ = to_working_size(frame)
-        features = frame.derived(backbone_features, self._network.backbone)
-        return _instances(self._network.head(*features), frame)
+        return find_instances(frame, self._network)
 
 
 def load_instance_model(weights: str | Path = "", device: str = "auto") -> InstanceModel:
@@ -94,19 +91,15 @@ def load_instance_model(weights: str | Path = "", device: str = "auto") -> Insta
 
 @torch.inference_mode()
 def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
-    """Apply a network that is being trained to a frame of any camera.
+    """Apply a network to a frame of any camera.
 
     Args:
         frame: of any size.
         network: in evaluation mode, on any device.
     """
     frame, _ = to_working_size(frame)
-    # Not kept with the frame: the weights change.
-    return _instances(network.head(*backbone_features(frame, network.backbone)), frame)
-
-
-def _instances(maps: InstanceMaps, frame: RgbdFrame) -> Instances:
     height, width = (side // 2 for side in frame.depth.shape)
+    maps = network.head(*backbone_features(frame, network.backbone))
     classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
     odds = [
         classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
