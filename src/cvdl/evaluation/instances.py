@@ -62,14 +62,14 @@ class ViewScore:
         there = np.unique(truth[truth >= FIRST_OBJECT_LABEL])
         # F = 2 I / (A + B), so IoU = I / (A + B - I) = F / (2 - F).
         hits = [m.truth for m in score.matches if m.f / (2 - m.f) >= FOUND_IOU]
-        kinds = (np.minimum(some[is_known], OBJECT) for some in (truth, labels))
+        true, seen = (np.minimum(some[is_known], OBJECT) for some in (truth, labels))
         return cls(
             sample.name,
             predicted,
             score,
             sample.object_classes[there - FIRST_OBJECT_LABEL],
             np.isin(there, hits),
-            confusion_matrix(*kinds, len(_PIXELS)),
+            confusion_matrix(true, seen, len(_PIXELS)),
         )
 
 

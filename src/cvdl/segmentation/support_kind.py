@@ -42,7 +42,7 @@ def support_kind(
     start = stride // 2
     grid = np.s_[start::stride, start::stride]
     label = labels[grid]
-    rows, cols = np.indices(label.shape) * stride + start
+    rows, cols = np.indices(label.shape) * float(stride) + start
     z = depth[grid]
     pixels = np.stack([cols.ravel(), rows.ravel()], axis=1)
     height = plane.height(camera.deproject_pixels(pixels, z.ravel())).reshape(z.shape)

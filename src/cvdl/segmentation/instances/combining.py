@@ -8,6 +8,7 @@ object, and adds objects that the depth does not show, such as flat and transpar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
@@ -88,7 +89,7 @@ class Seen:
         clear = cv2.resize(is_clear.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
         return cls(odds, _probability(support), groups.astype(np.int32), clear > 0)
 
-    @property
+    @cached_property
     def is_object(self) -> NDArray[np.float32]:
         """(H, W) float32, probability of an object."""
         return _probability(self.odds)
