@@ -32,7 +32,7 @@ _SHORT = 1.25
 #: What a network sees changes the strength of a border: a factor from the first number, where both
 #: regions belong to the same objects, to the sum of both, where they belong to different ones; and
 #: a summand for the latter.
-_TOGETHER, _APART, _SEEN_APART = 0.5, 1.0, 0.5
+_TOGETHER, _APART, _SEEN_APART = 0.5, 1.0, 0.7
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ _COVERED = 0.2  # share of a group; with more of it in masks, the masks decide
 _HEIGHT_ODDS = 1.5
 #: A group is clear if it has this many pixels, this share of clear ones, and this probability.
 _FEWEST, _CLEAR_SHARE, _SURE = 150, 0.8, 0.7
+_SAME = 0.8  # intersection over union: geometry has the sharper outline of the same object
+_WITHIN, _MINOR = 0.9, 0.6  # a group in one mask that is a smaller part of it does not divide it
 _REST = 0.35  # share of a mask beside a clear group: less of it is no object of its own
 _PART = 0.15  # of the largest part of a group: smaller parts are dropped
 _MEASURED = 0.5  # share of a group with depth, by which its height is known
@@ -122,24 +124,30 @@ def prefer_clear(
         low: height that is above the noise, meters.
     """
     masks = masks.copy()
-    likely = seen.is_object
+    flat, likely = masks.ravel(), seen.is_object.ravel()
     is_object = seen.odds + _height_odds(depth, camera, plane, low) > 0
-    area = np.bincount(masks.ravel())
-    for pixels in pixels_by_label(np.where(is_object, seen.groups, 0)).values():
-        if (
-            len(pixels) < _FEWEST
-            or seen.is_clear.ravel()[pixels].mean() < _CLEAR_SHARE
-            or likely.ravel()[pixels].mean() < _SURE
-        ):
+    clear = [
+        pixels
+        for pixels in pixels_by_label(np.where(is_object, seen.groups, 0)).values()
+        if len(pixels) >= _FEWEST
+        and seen.is_clear.ravel()[pixels].mean() >= _CLEAR_SHARE
+        and likely[pixels].mean() >= _SURE
+    ]
+    area = np.bincount(flat)
+    parts = np.stack([np.bincount(flat[pixels], minlength=len(area)) for pixels in clear] or [area])
+    for pixels, part in zip(clear, parts, strict=False):
+        part[0] = 0
+        most = int(part.argmax())
+        is_same = part[most] > _SAME * (area[most] + len(pixels) - part[most])
+        is_minor = part[most] > _WITHIN * part.sum() and part[most] < _MINOR * area[most]
+        if is_same or is_minor:
             continue
-        touched = np.unique(masks.ravel()[pixels])
-        new = masks.max() + 1
-        masks.ravel()[pixels] = new
-        for mask in touched[(touched > 0) & (touched < len(area))]:
-            rest = np.flatnonzero(masks == mask)
+        new = flat.max() + 1
+        flat[pixels] = new
+        for mask in np.flatnonzero(part):
+            rest = np.flatnonzero(flat == mask)
             if 0 < len(rest) < _REST * area[mask]:
-                is_part = likely.ravel()[rest].mean() >= 0.5
-                masks.ravel()[rest] = new if is_part else 0
+                flat[rest] = new if likely[rest].mean() >= 0.5 else 0
     return masks
 
 
