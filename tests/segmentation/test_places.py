@@ -1,0 +1,314 @@
+"""Places in which the segmentation failed for users, as simulated scenes with known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane, Scene
+from cvdl.evaluation.scene_scores import plane_error
+from cvdl.evaluation.segmentation import evaluate_segmentation
+from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.simulation.mesh import box
+from cvdl.simulation.placement import Table
+from cvdl.simulation.render import Stage
+from cvdl.simulation.room import Surface, furnish_table
+from cvdl.simulation.shapes import Thing
+from cvdl.simulation.solid import inverse
+from cvdl.simulation.view import looking
+from cvdl.simulation.world.any_shape import any_thing
+from cvdl.simulation.world.families import DepthSensor, Edges, Holes, Noise
+from cvdl.simulation.world.lights import any_lights
+from cvdl.simulation.world.looks import cloth_look, matt
+from cvdl.simulation.world.obstacles import covered_share, robot_arm
+from cvdl.simulation.world.piling import Form, Heights, drop
+from cvdl.simulation.world.sensors import measure_depth
+from cvdl.simulation.world.supports import SUPPORTS, Place, surroundings
+
+pytestmark = pytest.mark.slow
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+Placed = list[tuple[Thing, Array]]
+
+CAMERA = Camera(640, 480, 600.0, 600.0, 319.5, 239.5)
+#: A D435: 50 mm between its eyes.
+D435 = DepthSensor(
+    "stereo",
+    noise=Noise(constant=2e-4, inverse=1e-3, step=1e-3),
+    edges=Edges(0.02, 0.7, 1.0, 0.02, 0.1),
+    holes=Holes(dark=0.003, glare=0.8, grazing=0.1, shadow=0.7, baseline=-0.05),
+    grain=1.5,
+    waves=3e-3,
+    fattening=3,
+    smoothing=3,
+    smoothed_jump=0.02,
+    unit=1e-3,
+)
+#: A D405: 18 mm between its eyes. The waves on a plane at 0.45 m are 5 mm.
+D405 = DepthSensor(
+    "stereo",
+    noise=Noise(constant=2e-4, inverse=5e-3, step=3e-3),
+    edges=Edges(0.04, 0.8, 1.5, 0.02, 0.1),
+    holes=Holes(dark=0.003, glare=0.8, grazing=0.1, shadow=0.5, baseline=-0.018),
+    grain=2.0,
+    waves=0.025,
+    wave_length=12.0,
+    fattening=4,
+    smoothing=4,
+    smoothed_jump=0.03,
+    unit=1e-4,
+)
+#: Label of a robot's arm.
+ARM = 1000
+_SEEDS = 6
+#: Of fewer pixels, a thing is hidden by others.
+_LEAST_VISIBLE = 250
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame and the truth about it: labels (H, W) as in ``Scene``, and ``ARM``."""
+
+    frame: RgbdFrame
+    labels: NDArray[np.uint16]
+    plane: Plane
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is found in a view.
+
+    Attributes:
+        angle, offset: errors of the plane, degrees and millimeters.
+        things, found: things in view; those with a mask of intersection over union >= 0.5.
+        strays: masks that are mostly not on things.
+    """
+
+    view: View
+    scene: Scene
+    angle: float
+    offset: float
+    things: int
+    found: int
+    strays: int
+
+
+@pytest.fixture(scope="module")
+def look() -> Callable[[Callable[[Rng], View]], list[Outcome]]:
+    """Segments a place in variants, once."""
+    segment = Perception(PerceptionConfig().segmentation_only())
+
+    def outcome(view: View) -> Outcome:
+        scene = segment(view.frame)
+        is_thing = (view.labels >= FIRST_OBJECT_LABEL) & (view.labels != ARM)
+        score = evaluate_segmentation(np.where(is_thing, view.labels, 0), scene.labels)
+        # Of all things, also those of few pixels.
+        strays = sum(is_thing[scene.labels == item.label].mean() < 0.5 for item in scene.objects)
+        # Two thirds are the F of an intersection over union of 0.5.
+        pixels = np.bincount(view.labels[is_thing])
+        visible = np.flatnonzero(pixels >= _LEAST_VISIBLE)
+        found = sum(match.f >= 2 / 3 and match.truth in visible for match in score.matches)
+        return Outcome(
+            view, scene, *plane_error(view.plane, scene.plane), len(visible), found, strays
+        )
+
+    @cache
+    def look_at(place: Callable[[Rng], View]) -> list[Outcome]:
+        return [outcome(place(np.random.default_rng([17, seed]))) for seed in range(_SEEDS)]
+
+    return look_at
+
+
+def share_found(outcomes: list[Outcome]) -> float:
+    return sum(item.found for item in outcomes) / sum(item.things for item in outcomes)
+
+
+def picture(
+    rng: Rng,
+    surfaces: list[Surface],
+    things: Placed,
+    pose: Array,
+    sensor: DepthSensor = D435,
+) -> View:
+    surfaces = surfaces + [
+        Surface(thing.mesh.moved(at), thing.materials, label)
+        for label, (thing, at) in enumerate(things, FIRST_OBJECT_LABEL)
+    ]
+    rendering = Stage(surfaces).render(CAMERA, pose, any_lights(rng, pose[:3, 3]), rng)
+    depth = measure_depth(rendering, CAMERA, sensor, rng)
+    plane = Plane(inverse(pose)[:3, 2].copy(), float(pose[2, 3]))
+    return View(RgbdFrame(rendering.color, depth, CAMERA), rendering.labels, plane)
+
+
+def camera_at(elevation: float, distance: float, target: tuple[float, float] = (0, 0)) -> Array:
+    """The pose (4, 4) of a camera on the side of negative y; x is to the right in the image."""
+    angle, at = np.radians(elevation), np.array([*target, 0.0])
+    eye = at + distance * np.array([0, -np.cos(angle), np.sin(angle)])
+    return looking(eye, at, -np.pi / 2, 0.0)
+
+
+def table_place(rng: Rng, half_size: tuple[float, float], height: float = 0.7) -> Place:
+    half = np.array(half_size)
+    table = Table(False, half, height, 0.03)
+    return Place("table", table, Heights(half, -1.0), furnish_table(rng, table))
+
+
+def dropped(
+    rng: Rng, place: Place, count: int, size: tuple[float, float], low: Array, high: Array
+) -> Placed:
+    """Drop opaque things of random size onto a rectangle from ``low`` to ``high`` (2,)."""
+    things: Placed = []
+    for _ in range(count):
+        form = Form.of(any_thing(rng, rng.uniform(*size)))
+        pose = drop(rng, form, place.heights, rng.uniform(low, high, (12, 2)), steps=45)
+        if pose is not None:
+            things.append((form.thing, pose))
+    return things
+
+
+# --- A crowded table ----------------------------------------------------------------------------
+
+
+def crowded_table(rng: Rng) -> View:
+    place = table_place(rng, (0.5, 0.35))
+    things = dropped(rng, place, 45, (0.09, 0.15), np.array([0.02, -0.3]), np.array([0.4, 0.3]))
+    pose = camera_at(55, 0.75)
+    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+
+
+def test_a_crowd_on_the_right_hides_the_table_there(look):
+    outcomes = look(crowded_table)
+    for item in outcomes:
+        assert (item.view.labels[:, 320:] == PLANE_LABEL).mean() < 0.2
+        assert item.angle < 2
+        assert item.offset < 10
+    assert share_found(outcomes) > 0.5
+
+
+# --- A mat, seen by a noisy camera from near -----------------------------------------------------
+
+
+def mat(rng: Rng) -> View:
+    place = table_place(rng, (0.6, 0.5))
+    cover = box(0.6, 0.45, 0.002)
+    place.heights.add(cover)
+    surfaces = [*place.surfaces, Surface(cover, (cloth_look(rng),), PLANE_LABEL)]
+    reach = np.array([0.15, 0.1])
+    things = dropped(rng, place, 5, (0.05, 0.1), -reach, reach)
+    return picture(rng, surfaces, things, camera_at(80, 0.45), D405)
+
+
+def test_a_mat_below_a_noisy_camera(look):
+    outcomes = look(mat)
+    for item in outcomes:
+        assert item.angle < 3
+        assert item.offset < 10
+    assert share_found(outcomes) > 0.5
+
+
+# --- A bin ---------------------------------------------------------------------------------------
+
+
+def inside_of_a_bin(rng: Rng) -> View:
+    while True:  # until it is deep, and its longer side is along that of the image
+        place = SUPPORTS["bin"](rng, 0.25)
+        x, y = place.table.half_size
+        if x > y < place.heights.rim:
+            break
+    things = dropped(rng, place, 3, (0.06, 0.1), np.array([-x, -y]) / 2, np.array([x, y]) / 2)
+    # The rim is just outside of the image.
+    above = min(place.heights.half_size / [0.56, 0.42])
+    pose = camera_at(89, place.heights.rim + above)
+    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+
+
+def test_the_walls_of_a_bin_are_no_objects(look):
+    outcomes = look(inside_of_a_bin)
+    for item in outcomes:
+        assert item.angle < 2
+        assert item.offset < 10
+        assert item.scene.support_kind == "bin"
+    assert sum(item.strays for item in outcomes) == 0
+    assert share_found(outcomes) > 0.5
+
+
+# --- A small table -------------------------------------------------------------------------------
+
+
+def small_table(rng: Rng) -> View:
+    place = table_place(rng, (0.22, 0.18), 0.45)
+    reach = np.array([0.16, 0.12])
+    things = dropped(rng, place, 4, (0.07, 0.12), -reach, reach)
+    pose = camera_at(50, 0.85)
+    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+
+
+def test_a_small_table_before_a_large_floor(look):
+    outcomes = look(small_table)
+    for item in outcomes:
+        assert item.angle < 2
+        assert item.offset < 10
+    assert share_found(outcomes) > 0.5
+
+
+# --- A robot -------------------------------------------------------------------------------------
+
+
+def reaching_robot(rng: Rng) -> View:
+    place = table_place(rng, (0.5, 0.4))
+    reach = np.array([0.25, 0.18])
+    things = dropped(rng, place, 5, (0.06, 0.12), -reach, reach)
+    pose = camera_at(50, 0.9)
+    while True:
+        tip = rng.uniform([-0.15, -0.1, 0.12], [0.15, 0.15, 0.2])
+        arm = robot_arm(rng, tip, np.array([rng.choice([-0.7, 0.7]), 0.3, 0.3]))
+        if 0.08 < covered_share(arm, CAMERA, pose) < 0.25:
+            break
+    surfaces = place.surfaces + surroundings(rng, place, pose[:3, 3])
+    surfaces += [Surface(part.mesh, part.materials, ARM) for part in arm]
+    return picture(rng, surfaces, things, pose)
+
+
+def test_an_arm_that_reaches_in_is_no_object(look):
+    outcomes = look(reaching_robot)
+    masked = []
+    for item in outcomes:
+        assert item.angle < 2
+        assert item.offset < 10
+        arm = item.view.labels == ARM
+        masked.append((item.scene.labels[arm] >= FIRST_OBJECT_LABEL).mean())
+    assert np.mean(masked) < 0.1
+    assert share_found(outcomes) > 0.5
+
+
+# --- A row of boxes ------------------------------------------------------------------------------
+
+
+def flush_boxes(rng: Rng) -> View:
+    place = table_place(rng, (0.5, 0.4))
+    width, deep, height = rng.uniform([0.05, 0.06, 0.06], [0.07, 0.12, 0.14])
+    colors = np.array([[170, 50, 40], [40, 80, 160]])
+    count = 6
+    things: Placed = []
+    for index in range(count):
+        pose = np.eye(4)
+        pose[0, 3] = (index - (count - 1) / 2) * width
+        things.append((Thing("", box(width, deep, height), (matt(colors[index % 2]),)), pose))
+    pose = camera_at(45, 0.75)
+    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+
+
+def test_a_row_of_flush_boxes_of_alternating_colors(look):
+    outcomes = look(flush_boxes)
+    for item in outcomes:
+        assert item.angle < 2
+        assert item.offset < 10
+    assert share_found(outcomes) > 0.5
