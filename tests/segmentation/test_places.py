@@ -115,11 +115,10 @@ def look() -> Callable[[Callable[[Rng], View]], list[Outcome]]:
         scene = segment(view.frame)
         is_thing = (view.labels >= FIRST_OBJECT_LABEL) & (view.labels != ARM)
         score = evaluate_segmentation(np.where(is_thing, view.labels, 0), scene.labels)
-        # Of all things, also those of few pixels.
         strays = sum(is_thing[scene.labels == item.label].mean() < 0.5 for item in scene.objects)
-        # Two thirds are the F of an intersection over union of 0.5.
         pixels = np.bincount(view.labels[is_thing])
         visible = np.flatnonzero(pixels >= _LEAST_VISIBLE)
+        # Two thirds are the F of an intersection over union of 0.5.
         found = sum(match.f >= 2 / 3 and match.truth in visible for match in score.matches)
         return Outcome(
             view, scene, *plane_error(view.plane, scene.plane), len(visible), found, strays
@@ -133,13 +132,11 @@ def look() -> Callable[[Callable[[Rng], View]], list[Outcome]]:
 
 
 def picture(
-    rng: Rng,
-    surfaces: list[Surface],
-    things: Placed,
-    pose: Array,
-    sensor: DepthSensor = D435,
+    rng: Rng, place: Place, things: Placed, pose: Array, sensor: DepthSensor = D435
 ) -> View:
-    surfaces = surfaces + [
+    """The view of a place in a room, from a camera's pose (4, 4)."""
+    surfaces = place.surfaces + surroundings(rng, place, pose[:3, 3])
+    surfaces += [
         Surface(thing.mesh.moved(at), thing.materials, label)
         for label, (thing, at) in enumerate(things, FIRST_OBJECT_LABEL)
     ]
@@ -149,11 +146,11 @@ def picture(
     return View(RgbdFrame(rendering.color, depth, CAMERA), rendering.labels, plane)
 
 
-def camera_at(elevation: float, distance: float, target: tuple[float, float] = (0, 0)) -> Array:
+def camera_at(elevation: float, distance: float) -> Array:
     """The pose (4, 4) of a camera on the side of negative y; x is to the right in the image."""
-    angle, at = np.radians(elevation), np.array([*target, 0.0])
-    eye = at + distance * np.array([0, -np.cos(angle), np.sin(angle)])
-    return looking(eye, at, -np.pi / 2, 0.0)
+    angle = np.radians(elevation)
+    eye = distance * np.array([0, -np.cos(angle), np.sin(angle)])
+    return looking(eye, np.zeros(3), -np.pi / 2, 0.0)
 
 
 def table_place(rng: Rng, half_size: tuple[float, float], height: float = 0.7) -> Place:
@@ -165,7 +162,7 @@ def table_place(rng: Rng, half_size: tuple[float, float], height: float = 0.7) -
 def dropped(
     rng: Rng, place: Place, count: int, size: tuple[float, float], low: Array, high: Array
 ) -> Placed:
-    """Drop opaque things of random size onto a rectangle from ``low`` to ``high`` (2,)."""
+    """Drop things of random size onto a rectangle from ``low`` to ``high`` (2,)."""
     things: Placed = []
     for _ in range(count):
         form = Form.of(any_thing(rng, rng.uniform(*size)))
@@ -182,7 +179,7 @@ def crowded_table(rng: Rng) -> View:
     place = table_place(rng, (0.5, 0.35))
     things = dropped(rng, place, 45, (0.09, 0.15), np.array([0.02, -0.3]), np.array([0.4, 0.3]))
     pose = camera_at(55, 0.75)
-    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+    return picture(rng, place, things, pose)
 
 
 # --- A mat, seen by a noisy camera from near -----------------------------------------------------
@@ -192,10 +189,10 @@ def mat(rng: Rng) -> View:
     place = table_place(rng, (0.6, 0.5))
     cover = box(0.6, 0.45, 0.002)
     place.heights.add(cover)
-    surfaces = [*place.surfaces, Surface(cover, (cloth_look(rng),), PLANE_LABEL)]
+    place.surfaces.append(Surface(cover, (cloth_look(rng),), PLANE_LABEL))
     reach = np.array([0.15, 0.1])
     things = dropped(rng, place, 5, (0.05, 0.1), -reach, reach)
-    return picture(rng, surfaces, things, camera_at(80, 0.45), D405)
+    return picture(rng, place, things, camera_at(80, 0.45), D405)
 
 
 # --- A bin ---------------------------------------------------------------------------------------
@@ -211,7 +208,7 @@ def inside_of_a_bin(rng: Rng) -> View:
     # The rim is just outside of the image.
     above = min(place.heights.half_size / [0.56, 0.42])
     pose = camera_at(89, place.heights.rim + above)
-    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+    return picture(rng, place, things, pose)
 
 
 # --- A small table -------------------------------------------------------------------------------
@@ -222,7 +219,7 @@ def small_table(rng: Rng, distance: float = 0.85) -> View:
     reach = np.array([0.16, 0.12])
     things = dropped(rng, place, 4, (0.07, 0.12), -reach, reach)
     pose = camera_at(50, distance)
-    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+    return picture(rng, place, things, pose)
 
 
 def distant_table(rng: Rng) -> View:
@@ -243,9 +240,8 @@ def reaching_robot(rng: Rng) -> View:
         arm = robot_arm(rng, tip, np.array([rng.choice([-0.7, 0.7]), 0.3, 0.3]))
         if 0.08 < covered_share(arm, CAMERA, pose) < 0.25:
             break
-    surfaces = place.surfaces + surroundings(rng, place, pose[:3, 3])
-    surfaces += [Surface(part.mesh, part.materials, ARM) for part in arm]
-    return picture(rng, surfaces, things, pose)
+    place.surfaces += [Surface(part.mesh, part.materials, ARM) for part in arm]
+    return picture(rng, place, things, pose)
 
 
 # --- A row of boxes ------------------------------------------------------------------------------
@@ -262,7 +258,7 @@ def flush_boxes(rng: Rng) -> View:
         pose[0, 3] = (index - (count - 1) / 2) * width
         things.append((Thing("", box(width, deep, height), (matt(colors[index % 2]),)), pose))
     pose = camera_at(45, 0.75)
-    return picture(rng, place.surfaces + surroundings(rng, place, pose[:3, 3]), things, pose)
+    return picture(rng, place, things, pose)
 
 
 # --- The tests -----------------------------------------------------------------------------------
