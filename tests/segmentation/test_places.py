@@ -275,7 +275,7 @@ GRAINS = pytest.mark.xfail(strict=False, reason="grains of strong noise become s
     ("place", "degrees", "millimeters"),
     [
         (crowded_table, 1, 5),
-        (mat, 3, 10),
+        (mat, 4, 10),
         (inside_of_a_bin, 1, 5),
         (small_table, 1, 5),
         pytest.param(distant_table, 1, 5, marks=DISTANT),
