@@ -81,7 +81,7 @@ class Perception:
         model: InstanceModel | None = None
         if loaded and _same_network(loaded.config.segmentation, config.segmentation):
             model = loaded._segment.model
-        self._segment = SegmentationStage(config.segmentation, model)
+        self._segment: SegmentationStage = SegmentationStage(config.segmentation, model)
         self._detect: DetectionStage | None = None
         self._grasp: GraspStage | None = None
         if config.detector.enable:
