@@ -1,21 +1,26 @@
-"""Masks as objects: labels, 2D boxes, and 3D boxes that stand on a plane."""
+"""Masks as objects: heights above a plane, labels, 2D boxes, and 3D boxes that stand on it."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Plane, SceneObject
 from cvdl.segmentation.boxes import standing_box
-from cvdl.segmentation.labels import Labels, pixels_by_label
+from cvdl.segmentation.labels import Labels, pixels_by_label, quantile
 
-__all__ = ["add_objects"]
+__all__ = ["add_objects", "height_ranges", "lowest_masks"]
 
 _BOX_POINTS = 400  # of an object: enough for its box
 _FEWEST_POINTS = 3  # with a reading
+_MEASURED = 0.5  # share of a mask with depth, by which its height is known
+_THINNING = 4  # a quarter of the points is enough to measure a height
+_ENDS = 0.02  # share of the points beyond each end of an object: flying pixels
+_TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
 
 
 def add_objects(
@@ -59,3 +64,38 @@ def add_objects(
         box3d = standing_box(points, plane, mask in lowest)
         objects.append(SceneObject(label, box2d, box3d, len(pixels)))
     return tuple(objects)
+
+
+def height_ranges(
+    masks: Labels, depth: NDArray[np.float32], camera: Camera, plane: Plane
+) -> dict[int, tuple[float, float]]:
+    """The lower and upper end of each mask (H, W), as heights above a plane, meters.
+
+    Args:
+        masks: 0 for none.
+        depth: (H, W), meters, NaN for no reading; masks with little depth have no range.
+        camera: intrinsics.
+        plane: the support.
+    """
+    ranges = {}
+    for mask, pixels in pixels_by_label(masks).items():
+        z = depth.ravel()[pixels]
+        known = np.flatnonzero(np.isfinite(z))
+        if len(known) > _MEASURED * len(pixels):
+            row, col = np.divmod(pixels[known[::_THINNING]], masks.shape[1])
+            points = camera.deproject_pixels(np.stack([col, row], axis=1), z[known[::_THINNING]])
+            height = plane.height(points)
+            ranges[mask] = quantile(height, _ENDS), quantile(height, 1 - _ENDS)
+    return ranges
+
+
+def lowest_masks(masks: Labels, ranges: dict[int, tuple[float, float]]) -> set[int]:
+    """The masks (H, W) that touch no mask that begins lower; see ``height_ranges``."""
+    small = masks[::2, ::2].astype(np.float32)
+    most = cv2.dilate(small, _TOUCHING)
+    pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
+    lowest = set(ranges)
+    for one, other in pairs.astype(int).tolist():
+        if one in ranges and other in ranges:
+            lowest.discard(one if ranges[one][0] > ranges[other][0] else other)
+    return lowest

@@ -20,13 +20,11 @@ from cvdl.segmentation.holes import fill_holes
 from cvdl.segmentation.instances.combining import (
     Seen,
     add_unmeasured,
-    height_ranges,
-    lowest_masks,
     prefer_clear,
     remove_unlikely,
 )
 from cvdl.segmentation.labels import Labels, enlarged, window_around
-from cvdl.segmentation.objects import add_objects
+from cvdl.segmentation.objects import add_objects, height_ranges, lowest_masks
 from cvdl.segmentation.plane import SupportPlane, find_support_plane
 from cvdl.segmentation.roughness import lowest_height, usable_depth
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, Surface, height_classes, surface_of

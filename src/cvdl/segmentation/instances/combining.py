@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
-from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, connected_parts, pixels_by_label
 
 if TYPE_CHECKING:
     from cvdl.segmentation.instances.model import Instances
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Seen",
     "add_unmeasured",
-    "height_ranges",
-    "lowest_masks",
     "prefer_clear",
     "remove_unlikely",
 ]
@@ -43,11 +41,7 @@ _SAME = 0.8  # intersection over union: geometry has the sharper outline of the 
 _WITHIN, _MINOR = 0.9, 0.6  # a group in one mask that is a smaller part of it does not divide it
 _REST = 0.35  # share of a mask beside a clear group: less of it is no object of its own
 _PART = 0.15  # of the largest part of a group: smaller parts are dropped
-_MEASURED = 0.5  # share of a group with depth, by which its height is known
-_THINNING = 4  # a quarter of the points is enough to measure a height
-_ENDS = 0.02  # share of the points beyond each end of an object: flying pixels
 _CROSS = np.ones((3, 3), np.uint8)
-_TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
 
 
 @dataclass(frozen=True)
@@ -180,41 +174,6 @@ def add_unmeasured(masks: Labels, seen: Seen) -> Labels:
         large = areas >= _PART * areas.max()
         masks.ravel()[free[large[parts[row - top, col - left]]]] = masks.max() + 1
     return masks
-
-
-def height_ranges(
-    masks: Labels, depth: NDArray[np.float32], camera: Camera, plane: Plane
-) -> dict[int, tuple[float, float]]:
-    """The lower and upper end of each mask (H, W), as heights above a plane, meters.
-
-    Args:
-        masks: 0 for none.
-        depth: (H, W), meters, NaN for no reading; masks with little depth have no range.
-        camera: intrinsics.
-        plane: the support.
-    """
-    ranges = {}
-    for mask, pixels in pixels_by_label(masks).items():
-        z = depth.ravel()[pixels]
-        known = np.flatnonzero(np.isfinite(z))
-        if len(known) > _MEASURED * len(pixels):
-            row, col = np.divmod(pixels[known[::_THINNING]], masks.shape[1])
-            points = camera.deproject_pixels(np.stack([col, row], axis=1), z[known[::_THINNING]])
-            height = plane.height(points)
-            ranges[mask] = quantile(height, _ENDS), quantile(height, 1 - _ENDS)
-    return ranges
-
-
-def lowest_masks(masks: Labels, ranges: dict[int, tuple[float, float]]) -> set[int]:
-    """The masks (H, W) that touch no mask that begins lower; see ``height_ranges``."""
-    small = masks[::2, ::2].astype(np.float32)
-    most = cv2.dilate(small, _TOUCHING)
-    pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
-    lowest = set(ranges)
-    for one, other in pairs.astype(int).tolist():
-        if one in ranges and other in ranges:
-            lowest.discard(one if ranges[one][0] > ranges[other][0] else other)
-    return lowest
 
 
 def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -99,7 +99,7 @@ def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
     """
     frame, _ = to_working_size(frame)
     height, width = (side // 2 for side in frame.depth.shape)
-    maps = network.head(*backbone_features(frame, network.backbone))
+    maps = network.maps(*backbone_features(frame, network.backbone))
     classes, centers, offsets = (some[0, ..., :height, :width] for some in maps)
     odds = [
         classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
 
 from cvdl.networks.backbone import Backbone
+from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.layers import ResidualBlock, convolution, doubled
 from cvdl.networks.weights import save_weights
 
@@ -78,6 +79,11 @@ class InstanceNetwork(nn.Module):
     def forward(self, image: Tensor) -> InstanceMaps:
         """Maps; see ``InstanceMaps``."""
         return self.head(*self.backbone(image))
+
+    @captured
+    def maps(self, fine: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
+        """The maps from the features of the backbone; see ``InstanceMaps``."""
+        return self.head(fine, wide)  # type: ignore[no-any-return]
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
         """Write the weights with the name of the model."""
