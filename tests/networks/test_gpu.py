@@ -23,6 +23,7 @@ from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.input_gpu import gpu_input
 from cvdl.ros.warm_up import made_up_frame
+from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
@@ -97,12 +98,14 @@ def test_captured_methods_copy_nothing_from_the_cpu_and_do_not_wait(monkeypatch)
             channels = gpu_input(*frame)
             fine, wide = detector.backbone.features(channels, frame[0])
             (boxes,) = detector._propose(wide)
+            maps = InstanceNetwork().eval().maps(fine, wide)
             scale = input_scale(*frame[1:])[None]
             boxes, scores = detector._classify(fine, wide, scale, boxes)
             image = channels
             rectangles, first = cascade.propose(image, allowed, survivors=50)
             rectangles, score = cascade._judge(image, rectangles, first)
     assert (boxes.shape, scores.shape) == ((32, 4), (32, 2))
+    assert [tuple(some.shape[1:]) for some in maps] == [(3, 240, 320), (240, 320), (2, 240, 320)]
     assert (rectangles.shape, score.shape) == ((50, 5), (50,))
 
 
