@@ -92,13 +92,14 @@ def test_captured_methods_copy_nothing_from_the_cpu_and_do_not_wait(monkeypatch)
     monkeypatch.setattr(capture, "_capture", lambda function, inputs: function)
     with torch.no_grad(), FakeTensorMode(), torch.device("cuda"):
         detector, cascade = RgbdRcnn(("can", "mug")).eval(), CascadeDetector().eval()
+        instances = InstanceNetwork().eval()
         frame = torch.zeros(480, 640, 3, dtype=torch.uint8), torch.ones(480, 640), torch.ones(4)
         allowed = torch.ones(120, 160, dtype=torch.bool)
         with NothingBrought():
             channels = gpu_input(*frame)
             fine, wide = detector.backbone.features(channels, frame[0])
             (boxes,) = detector._propose(wide)
-            maps = InstanceNetwork().eval().maps(fine, wide)
+            maps = instances.maps(fine, wide)
             scale = input_scale(*frame[1:])[None]
             boxes, scores = detector._classify(fine, wide, scale, boxes)
             image = channels
