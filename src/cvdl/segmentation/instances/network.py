@@ -83,7 +83,8 @@ class InstanceNetwork(nn.Module):
     @captured
     def maps(self, fine: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
         """The maps from the features of the backbone; see ``InstanceMaps``."""
-        return self.head(fine, wide)  # type: ignore[no-any-return]
+        maps: InstanceMaps = self.head(fine, wide)
+        return maps
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
         """Write the weights with the name of the model."""
