@@ -37,10 +37,11 @@ def test_bad_arguments_name_the_accepted_ones(tmp_path):
 
 
 @pytest.mark.slow
-def test_segmentation_alone_imports_no_torch():
+def test_segmentation_by_geometry_alone_imports_no_torch():
     program = (
         "import sys; from cvdl.pipeline import Perception, PerceptionConfig; import cvdl.replay; "
-        "Perception(PerceptionConfig().segmentation_only()); "
+        "config = PerceptionConfig(segmentation={'method': 'geometry'}); "
+        "Perception(config.segmentation_only()); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0

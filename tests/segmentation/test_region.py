@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import PLANE_LABEL, Segmentation
+from cvdl.core.scene import PLANE_LABEL, OrientedBox, Region, Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
 
 #: The camera is 0.64 m above the table; z of this frame is 0 on the table.
@@ -152,3 +153,15 @@ def test_the_segmentation_of_another_node_comes_with_the_region_too(frame):
     scene = Perception(config)(frame, segmentation=given)
     assert len(scene.objects) == 2
     np.testing.assert_allclose(scene.region.box.size, [0.3, 0.3, 0.35])
+
+
+def test_pixels_without_a_reading_are_inside_by_their_ray_and_the_nearest_reading():
+    camera = Camera(40, 20, 40.0, 40.0, 19.5, 9.5)
+    depth = np.full((20, 40), 1.0, np.float32)
+    depth[:, 30:] = 2.0  # behind the box
+    depth[5:15, 10:34] = np.nan
+    box = OrientedBox(np.array([0.5, 0, 1]), np.eye(3), np.array([1, 2, 0.2]))  # right of the axis
+    inside = Region((0, 0, 40, 20), box).mask(depth, camera)
+    assert not inside[:, :20].any()  # rays that go left
+    assert inside[6:14, 20:25].all()
+    assert not inside[9:11, 32:34].any()  # beside readings behind the box

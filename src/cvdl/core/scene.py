@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,7 +101,8 @@ class Region:
     def mask(self, depth: NDArray[np.float32], camera: Camera) -> NDArray[np.bool_]:
         """Return the pixels (H, W) of a depth image that lie in it.
 
-        Pixels of the rectangle without a reading count as inside.
+        A pixel of the rectangle without a reading counts as inside if the nearest reading is, and
+        its ray meets the box.
         """
         x_min, y_min, x_max, y_max = self.rectangle
         rows, cols = slice(y_min, y_max), slice(x_min, x_max)
@@ -114,7 +116,34 @@ class Region:
                 along = depth[rows, cols] * (axis[0] * x + axis[1] * y + axis[2])
                 along -= np.float32(axis @ self.box.center)
                 inside[rows, cols] &= ~(np.abs(along) > np.float32(size / 2))  # NaN is inside
+            unknown = np.isnan(depth[rows, cols])
+            part = inside[rows, cols]
+            part[unknown] = _nearest(part, ~unknown)[unknown] & _meets(self.box, x, y)[unknown]
         return inside
+
+
+def _nearest(values: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The value (H, W) of the nearest known pixel; the values themselves if none is known."""
+    if not known.any():
+        return values
+    _, index = cv2.distanceTransformWithLabels(
+        (~known).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros(index.max() + 1, bool)
+    table[index[known]] = values[known]
+    return table[index]
+
+
+def _meets(box: OrientedBox, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether the rays (x, y, 1) from the camera meet a box, (H, W), by its pairs of faces."""
+    enter, leave = np.zeros((), np.float32), np.full((), np.inf, np.float32)
+    for axis, size in zip(box.rotation.T.astype(np.float32), box.size, strict=True):
+        slope = axis[0] * x + axis[1] * y + axis[2]
+        middle = np.float32(axis @ box.center)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, other = ((middle + sign * np.float32(size / 2)) / slope for sign in (-1, 1))
+        enter, leave = np.fmax(enter, np.fmin(one, other)), np.fmin(leave, np.fmax(one, other))
+    return np.asarray(enter <= leave, bool)
 
 
 @dataclass(frozen=True)
