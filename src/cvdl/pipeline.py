@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -25,9 +24,6 @@ from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
 from cvdl.segmentation.region import region_of
 from cvdl.segmentation.stage import SegmentationStage
-
-if TYPE_CHECKING:
-    from cvdl.segmentation.instances.model import InstanceModel
 
 __all__ = ["Perception", "PerceptionConfig", "Stage", "load_config"]
 
@@ -78,10 +74,9 @@ class Perception:
         self, config: PerceptionConfig | None = None, loaded: Perception | None = None
     ) -> None:
         self.config = config = config or PerceptionConfig()
-        model: InstanceModel | None = None
-        if loaded and _same_network(loaded.config.segmentation, config.segmentation):
-            model = loaded._segment.model
-        self._segment: SegmentationStage = SegmentationStage(config.segmentation, model)
+        self._segment: SegmentationStage = SegmentationStage(
+            config.segmentation, loaded._segment.model if loaded else None
+        )
         self._detect: DetectionStage | None = None
         self._grasp: GraspStage | None = None
         if config.detector.enable:
@@ -144,9 +139,3 @@ class Perception:
                 latency_ms[name] = (perf_counter() - start) * 1e3
                 start = perf_counter()
         return replace(scene, latency_ms=latency_ms, classes=self.classes)
-
-
-def _same_network(one: SegmentationConfig, other: SegmentationConfig) -> bool:
-    return all(
-        getattr(one, name) == getattr(other, name) for name in ("method", "weights", "device")
-    )

@@ -5,6 +5,7 @@ Points, planes and boxes are in the camera's optical frame (z forward, x right, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -110,12 +111,9 @@ class Region:
         inside[rows, cols] = True
         if self.box is not None:
             x, y = camera.cropped(rows, cols).rays()
-            for axis, size in zip(
-                self.box.rotation.T.astype(np.float32), self.box.size, strict=True
-            ):
-                along = depth[rows, cols] * (axis[0] * x + axis[1] * y + axis[2])
-                along -= np.float32(axis @ self.box.center)
-                inside[rows, cols] &= ~(np.abs(along) > np.float32(size / 2))  # NaN is inside
+            for slope, middle, half in _along_axes(self.box, x, y):
+                along = depth[rows, cols] * slope - middle
+                inside[rows, cols] &= ~(np.abs(along) > half)  # NaN is inside
             unknown = np.isnan(depth[rows, cols])
             part = inside[rows, cols]
             part[unknown] = _nearest(part, ~unknown)[unknown] & _meets(self.box, x, y)[unknown]
@@ -134,14 +132,21 @@ def _nearest(values: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.
     return table[index]
 
 
+def _along_axes(
+    box: OrientedBox, x: NDArray[np.float32], y: NDArray[np.float32]
+) -> Iterator[tuple[NDArray[np.float32], np.float32, np.float32]]:
+    """Yield for each axis: what rays (x, y, 1) gain along it, the middle of the box, half its size."""
+    for axis, size in zip(box.rotation.T.astype(np.float32), box.size, strict=True):
+        slope = axis[0] * x + axis[1] * y + axis[2]
+        yield slope, np.float32(axis @ box.center), np.float32(size / 2)
+
+
 def _meets(box: OrientedBox, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether the rays (x, y, 1) from the camera meet a box, (H, W), by its pairs of faces."""
     enter, leave = np.zeros((), np.float32), np.full((), np.inf, np.float32)
-    for axis, size in zip(box.rotation.T.astype(np.float32), box.size, strict=True):
-        slope = axis[0] * x + axis[1] * y + axis[2]
-        middle = np.float32(axis @ box.center)
+    for slope, middle, half in _along_axes(box, x, y):
         with np.errstate(divide="ignore", invalid="ignore"):
-            one, other = ((middle + sign * np.float32(size / 2)) / slope for sign in (-1, 1))
+            one, other = (middle - half) / slope, (middle + half) / slope
         enter, leave = np.fmax(enter, np.fmin(one, other)), np.fmin(leave, np.fmax(one, other))
     return np.asarray(enter <= leave, bool)
 

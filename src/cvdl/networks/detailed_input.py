@@ -1,4 +1,4 @@
-"""The input of the default detector's networks."""
+"""The input of the backbone: color, relief and normals, and the detail of the full resolution."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Plane, SceneObject
 from cvdl.segmentation.boxes import standing_box
-from cvdl.segmentation.labels import Labels, pixels_by_label, quantile
+from cvdl.segmentation.labels import Labels, quantile
 
 __all__ = ["add_objects", "height_ranges", "lowest_masks"]
 
@@ -25,7 +25,7 @@ _TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
 
 def add_objects(
     labels: NDArray[np.uint16],
-    masks: Labels,
+    masks: Mapping[int, NDArray[np.intp]],
     depth: NDArray[np.float32],
     camera: Camera,
     plane: Plane,
@@ -36,7 +36,7 @@ def add_objects(
 
     Args:
         labels: (H, W), see ``Scene.labels``; changed in place.
-        masks: (H, W), one value for each object, 0 for none.
+        masks: flat indices of the pixels of each object, see ``pixels_by_label``.
         depth: (H, W), meters, NaN for no reading.
         camera: intrinsics of the image.
         plane: what the 3D boxes stand on.
@@ -47,10 +47,10 @@ def add_objects(
         The objects, by label.
     """
     objects: list[SceneObject] = []
-    for mask, pixels in pixels_by_label(masks).items():
+    for mask, pixels in masks.items():
         if len(pixels) < min_pixels:
             continue
-        rows, cols = np.divmod(pixels, masks.shape[1])
+        rows, cols = np.divmod(pixels, labels.shape[1])
         measured = np.isfinite(depth[rows, cols])
         if np.count_nonzero(measured) < _FEWEST_POINTS:
             continue
@@ -67,22 +67,25 @@ def add_objects(
 
 
 def height_ranges(
-    masks: Labels, depth: NDArray[np.float32], camera: Camera, plane: Plane
+    masks: Mapping[int, NDArray[np.intp]],
+    depth: NDArray[np.float32],
+    camera: Camera,
+    plane: Plane,
 ) -> dict[int, tuple[float, float]]:
-    """The lower and upper end of each mask (H, W), as heights above a plane, meters.
+    """The lower and upper end of each mask, as heights above a plane, meters.
 
     Args:
-        masks: 0 for none.
+        masks: flat indices of the pixels of each mask, see ``pixels_by_label``.
         depth: (H, W), meters, NaN for no reading; masks with little depth have no range.
         camera: intrinsics.
         plane: the support.
     """
     ranges = {}
-    for mask, pixels in pixels_by_label(masks).items():
+    for mask, pixels in masks.items():
         z = depth.ravel()[pixels]
         known = np.flatnonzero(np.isfinite(z))
         if len(known) > _MEASURED * len(pixels):
-            row, col = np.divmod(pixels[known[::_THINNING]], masks.shape[1])
+            row, col = np.divmod(pixels[known[::_THINNING]], depth.shape[1])
             points = camera.deproject_pixels(np.stack([col, row], axis=1), z[known[::_THINNING]])
             height = plane.height(points)
             ranges[mask] = quantile(height, _ENDS), quantile(height, 1 - _ENDS)

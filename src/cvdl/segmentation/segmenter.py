@@ -23,7 +23,7 @@ from cvdl.segmentation.instances.combining import (
     prefer_clear,
     remove_unlikely,
 )
-from cvdl.segmentation.labels import Labels, enlarged, window_around
+from cvdl.segmentation.labels import Labels, enlarged, pixels_by_label, window_around
 from cvdl.segmentation.objects import add_objects, height_ranges, lowest_masks
 from cvdl.segmentation.plane import SupportPlane, find_support_plane
 from cvdl.segmentation.roughness import lowest_height, usable_depth
@@ -118,13 +118,15 @@ class TabletopSegmenter:
             if support is not None:
                 masks = prefer_clear(masks, seen, depth, camera, support.plane, low)
             masks = add_unmeasured(masks, seen)
-        ranges = height_ranges(masks, depth, camera, standing)
+        pixels = pixels_by_label(masks)
+        ranges = height_ranges(pixels, depth, camera, standing)
         if support is not None:
-            flat = [mask for mask, (_, upper) in ranges.items() if upper < config.min_height]
-            masks[np.isin(masks, flat)] = 0
+            for mask, (_, upper) in ranges.items():
+                if upper < config.min_height:
+                    masks.ravel()[pixels.pop(mask)] = 0
         objects = add_objects(
             labels,
-            masks,
+            pixels,
             depth,
             camera,
             standing,

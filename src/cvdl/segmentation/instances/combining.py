@@ -129,14 +129,14 @@ def prefer_clear(
     ]
     area = np.bincount(flat)
     parts = np.stack([np.bincount(flat[pixels], minlength=len(area)) for pixels in clear] or [area])
-    for pixels, part in zip(clear, parts, strict=False):
+    # ``parts`` has a row too many where no group is clear.
+    for new, (pixels, part) in enumerate(zip(clear, parts, strict=False), len(area)):
         part[0] = 0
         most = int(part.argmax())
         is_same = part[most] > _SAME * (area[most] + len(pixels) - part[most])
         is_minor = part[most] > _WITHIN * part.sum() and part[most] < _MINOR * area[most]
         if is_same or is_minor:
             continue
-        new = flat.max() + 1
         flat[pixels] = new
         for mask in np.flatnonzero(part):
             rest = np.flatnonzero(flat == mask)
@@ -150,9 +150,8 @@ def _height_odds(
 ) -> NDArray[np.float32]:
     """Log odds (H, W) of an object by the height over a plane; 0 for no reading."""
     normal = plane.normal.astype(np.float32)
-    across = normal[0] * (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
-    down = normal[1] * (np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy
-    height = depth * (across + down[:, None] + normal[2]) + np.float32(plane.offset)
+    x, y = camera.rays()
+    height = depth * (normal[0] * x + normal[1] * y + normal[2]) + np.float32(plane.offset)
     above = np.clip(2 * height / low - 1, -1, 1)
     return np.nan_to_num(_HEIGHT_ODDS * above).astype(np.float32)
 
@@ -160,7 +159,8 @@ def _height_odds(
 def add_unmeasured(masks: Labels, seen: Seen) -> Labels:
     """Add objects that the network sees and no mask (H, W) covers."""
     masks = masks.copy()
-    for pixels in pixels_by_label(np.where(seen.is_object > 0.5, seen.groups, 0)).values():
+    groups = pixels_by_label(np.where(seen.is_object > 0.5, seen.groups, 0))
+    for new, pixels in enumerate(groups.values(), int(masks.max()) + 1):
         free = pixels[masks.ravel()[pixels] == 0]
         if len(free) < (1 - _COVERED) * len(pixels):
             continue
@@ -172,7 +172,7 @@ def add_unmeasured(masks: Labels, seen: Seen) -> Labels:
         mask[row - top, col - left] = 1
         parts, areas = connected_parts(mask, connectivity=8)
         large = areas >= _PART * areas.max()
-        masks.ravel()[free[large[parts[row - top, col - left]]]] = masks.max() + 1
+        masks.ravel()[free[large[parts[row - top, col - left]]]] = new
     return masks
 
 
