@@ -135,7 +135,7 @@ def _nearest(values: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.
 def _along_axes(
     box: OrientedBox, x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> Iterator[tuple[NDArray[np.float32], np.float32, np.float32]]:
-    """Yield for each axis: what rays (x, y, 1) gain along it, the middle of the box, half its size."""
+    """Yield for each axis: what rays (x, y, 1) gain along it, the box's middle, half its size."""
     for axis, size in zip(box.rotation.T.astype(np.float32), box.size, strict=True):
         slope = axis[0] * x + axis[1] * y + axis[2]
         yield slope, np.float32(axis @ box.center), np.float32(size / 2)
