@@ -174,13 +174,12 @@ def test_a_ctrl_c_that_comes_more_than_once_ends_a_node_quietly():
 
 def test_a_node_that_ends_is_not_in_the_graph_any_more(wire):
     """One that did not take leave would stay for 10 s."""
-    namespaces = wire.node.get_node_names_and_namespaces
     with background(sys.executable, "-c", NODE, *AS_NODE) as node:
-        assert wait_until(lambda: ("perception_node", "/node") in namespaces(), 3 * PATIENCE_S)
+        assert wait_until(lambda: ("perception_node", "/node") in wire.nodes(), 3 * PATIENCE_S)
         # News of a node that ends as it begins may reach a busy listener in the wrong order.
         assert wait_until(lambda: "configured" in node.said, 3 * PATIENCE_S)
         end_by_signal([node])
-    assert wait_until(lambda: ("perception_node", "/node") not in namespaces(), 5)
+    assert wait_until(lambda: ("perception_node", "/node") not in wire.nodes(), 5)
 
 
 def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
@@ -203,15 +202,13 @@ def test_ctrl_c_ends_processes_that_are_at_work(wire, tabletop):
             time.sleep(0.1)
         end_by_signal(processes)
         assert "a stage did not end within" in node.said
-    namespaces = wire.node.get_node_names_and_namespaces
     ours = {("perception_node", "/live"), ("perception_node", "/node")}
-    assert wait_until(lambda: not ours & set(namespaces()), 5)
+    assert wait_until(lambda: not ours & wire.nodes(), 5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_processes_that_are_being_configured(wire, number):
     """Compiling takes half a minute where it has not been done before."""
-    namespaces = wire.node.get_node_names_and_namespaces
     ours = {("perception_node", "/live"), ("perception_node", "/node")}
     python = (sys.executable, "-c")
     slow = SLOW.format(seconds=3600, spared=-1)
@@ -221,6 +218,6 @@ def test_a_signal_ends_processes_that_are_being_configured(wire, number):
     ):
         processes = (live, node)
         assert wait_until(lambda: all("under way" in p.said for p in processes), 3 * PATIENCE_S)
-        assert wait_until(lambda: ours <= set(namespaces()), PATIENCE_S)
+        assert wait_until(lambda: ours <= wire.nodes(), PATIENCE_S)
         end_by_signal(processes, number)
-    assert wait_until(lambda: not ours & set(namespaces()), 5)
+    assert wait_until(lambda: not ours & wire.nodes(), 5)
