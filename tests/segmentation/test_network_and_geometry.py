@@ -8,7 +8,6 @@ import pytest
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene
 from cvdl.segmentation import SegmentationConfig, TabletopSegmenter
 from cvdl.segmentation.instances.model import Instances
-from cvdl.segmentation.instances.network import OFFSET_UNIT
 
 RED, BLUE = (180, 60, 40), (30, 80, 160)
 
@@ -24,7 +23,7 @@ class Oracle:
         for label in np.unique(small[is_object]):
             rows, cols = np.nonzero(small == label)
             row, col = rows.mean(), cols.mean()
-            self.offsets[:, rows, cols] = np.stack([col - cols, row - rows]) / OFFSET_UNIT
+            self.offsets[:, rows, cols] = np.stack([col - cols, row - rows])
             nearest = np.hypot(rows - row, cols - col).argmin()
             self.centers[rows[nearest], cols[nearest]] = 20  # it is blurred
         self.is_object = np.where(is_object, 4, -4).astype(np.float32)

@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 
 from cvdl.segmentation.labels import Labels, pixels_by_label, quantile, without
 from cvdl.segmentation.piles import supported_in_piles
+from cvdl.segmentation.plane import SupportPlane
 from cvdl.segmentation.tabletop import PLANE_COLOR, Tabletop
 
-__all__ = ["keep_objects", "remove_lifted_plane", "remove_smears"]
+__all__ = ["keep_objects", "remove_lifted_plane", "remove_smears", "remove_strangers"]
 
 _ON_PLANE_SHARE = 0.3  # of an object: the rest may extend over the edge
 _BESIDE_SHARE = 0.2  # of an object: where a surface below the plane is visible at its foot
 _FURNITURE_SHARE = 0.8  # of the points of an object on one large plane: it is that wall
 _FURNITURE_REACH = 0.02  # meters
 _THINNING = 4  # a quarter of the points is enough to place an object
+_FEWEST_POINTS = 4  # of an object: fewer say nothing of its place
 _WAVE_HEIGHT = 0.018  # meters, at 1 m: the waves of a stereo camera over a plane are lower
 _HIGHEST_WAVE = 0.04  # meters
 _SKIRT_CURVATURE = -2.0  # degrees: the smear between an object and the plane is concave
@@ -60,11 +62,9 @@ def keep_objects(labels: Labels, table: Tabletop) -> Labels:
     supported, uncertain = set(), set()
     for label, pixels in pixels_by_label(labels).items():
         mine = points[pixels[::_THINNING]]
-        is_furniture = any(
-            (abs(plane.height(mine)) < _FURNITURE_REACH).mean() > _FURNITURE_SHARE
-            for plane in support.furniture
-        )
-        if is_furniture or quantile(support.plane.height(mine), 0.95) < table.min_height:
+        if _is_furniture(mine, support):
+            continue
+        if quantile(support.plane.height(mine), 0.95) < table.min_height:
             continue
         if support.carries(mine, table.camera).mean() >= _ON_PLANE_SHARE:
             supported.add(label)
@@ -73,6 +73,34 @@ def keep_objects(labels: Labels, table: Tabletop) -> Labels:
     if uncertain:
         supported |= supported_in_piles(labels, table, supported, uncertain)
     return labels * np.isin(labels, list(supported))
+
+
+def remove_strangers(labels: Labels, table: Tabletop) -> Labels:
+    """Removes furniture, and what is seen to stand beside the plane.
+
+    Unlike ``keep_objects`` it keeps what may stand on the plane.
+    """
+    points, support = table.surface.points.reshape(-1, 3), table.support
+    is_measured = table.surface.valid.ravel() > 0
+
+    def is_stranger(_: int, pixels: NDArray[np.intp]) -> bool:
+        mine = points[pixels[is_measured[pixels]][::_THINNING]]
+        if len(mine) < _FEWEST_POINTS:
+            return False
+        if _is_furniture(mine, support):
+            return True
+        if support.carries(mine, table.camera).mean() >= _ON_PLANE_SHARE:
+            return False
+        return bool(support.ends_before(mine, table.camera).mean() >= _BESIDE_SHARE)
+
+    return without(labels, is_stranger)
+
+
+def _is_furniture(points: NDArray[np.float32], support: SupportPlane) -> bool:
+    return any(
+        (abs(plane.height(points)) < _FURNITURE_REACH).mean() > _FURNITURE_SHARE
+        for plane in support.furniture
+    )
 
 
 def remove_smears(labels: Labels, table: Tabletop) -> Labels:

@@ -19,6 +19,7 @@ _BOX_POINTS = 400  # of an object: enough for its box
 _FEWEST_POINTS = 3  # with a reading
 _MEASURED = 0.5  # share of a mask with depth, by which its height is known
 _THINNING = 4  # a quarter of the points is enough to measure a height
+_FARTHEST = 10.0  # meters; an object without depth is not farther
 _ENDS = 0.02  # share of the points beyond each end of an object: flying pixels
 _TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
 
@@ -40,7 +41,8 @@ def add_objects(
         depth: (H, W), meters, NaN for no reading.
         camera: intrinsics of the image.
         plane: what the 3D boxes stand on.
-        min_pixels: smaller masks are ignored, and those without depth.
+        min_pixels: smaller masks are ignored. A mask without depth is taken for an upright object
+            on the plane, and ignored if it would stand behind the camera or far away.
         lowest: the masks that touch no other one that begins lower above the plane.
 
     Returns:
@@ -51,19 +53,34 @@ def add_objects(
         if len(pixels) < min_pixels:
             continue
         rows, cols = np.divmod(pixels, labels.shape[1])
-        measured = np.isfinite(depth[rows, cols])
-        if np.count_nonzero(measured) < _FEWEST_POINTS:
+        z = depth[rows, cols]
+        if np.count_nonzero(np.isfinite(z)) < _FEWEST_POINTS:
+            z = _standing_depth(rows, cols, camera, plane)
+        measured = np.isfinite(z)
+        if not measured.any():
             continue
         label = FIRST_OBJECT_LABEL + len(objects)
         labels[rows, cols] = label
         box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-        rows, cols = rows[measured], cols[measured]
+        rows, cols, z = rows[measured], cols[measured], z[measured]
         some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
         uv = np.stack([cols[some], rows[some]], axis=1)
-        points = camera.deproject_pixels(uv, depth[rows[some], cols[some]])
+        points = camera.deproject_pixels(uv, z[some])
         box3d = standing_box(points, plane, mask in lowest)
         objects.append(SceneObject(label, box2d, box3d, len(pixels)))
     return tuple(objects)
+
+
+def _standing_depth(
+    rows: NDArray[np.intp], cols: NDArray[np.intp], camera: Camera, plane: Plane
+) -> NDArray[np.float32]:
+    """The depth (N,) of the pixels of an upright object on a plane; NaN where it cannot stand."""
+    x, y = (cols - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
+    cosine = plane.normal[0] * x + plane.normal[1] * y + plane.normal[2]
+    # Where the rays meet the plane; its foot is the nearest of these points.
+    foot = -quantile(cosine, _ENDS)
+    known = plane.offset > 0 and foot * _FARTHEST > plane.offset
+    return np.full(len(rows), plane.offset / foot if known else np.nan, np.float32)
 
 
 def height_ranges(

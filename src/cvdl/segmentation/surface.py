@@ -19,8 +19,9 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
+from cvdl.segmentation.labels import enlarged
 
-__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "height_classes", "surface_of"]
+__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "full_size", "height_classes", "surface_of"]
 
 #: Classes of pixels by height, see ``height_classes``.
 ON_PLANE, ABOVE_PLANE = 1, 2
@@ -115,6 +116,20 @@ def surface_of(
         curvature=curvature,
         steps=steps,
     )
+
+
+def full_size(
+    regions: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Regions (h, w) of a surface on its window of the full image, within a mask (H, W).
+
+    Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.
+    """
+    own = regions.astype(np.float32)
+    grown = np.where(regions == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
+    mask = mask[surface.window]
+    full = enlarged(np.maximum(grown, 0), surface.factor, mask.shape)
+    return np.asarray((full * mask).astype(np.int32))
 
 
 def _middles(image: NDArray[Any], factor: int, small: Camera) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.segmentation.labels import Labels, connected_parts
 from cvdl.segmentation.plane import SupportPlane
+from cvdl.segmentation.support_heights import SupportHeights
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["PLANE_COLOR", "Rule", "Tabletop"]
@@ -41,7 +42,6 @@ class Tabletop:
         low: (h, w) bool, the same with the specks of noise above it.
         above: (h, w) bool, pixels above the plane.
         plane_area: visible area of the plane, in the whole image, pixels of the reduced image.
-        groups: (h, w) int32, the objects that a network sees, 0 for none; None without a network.
     """
 
     surface: Surface
@@ -52,7 +52,29 @@ class Tabletop:
     low: NDArray[np.bool_]
     above: NDArray[np.bool_]
     plane_area: float
-    groups: Labels | None = None
+
+    @classmethod
+    def of(
+        cls, surface: Surface, camera: Camera, ground: SupportHeights, above: NDArray[np.bool_]
+    ) -> Tabletop:
+        """Divide a frame.
+
+        Args:
+            surface: geometry and color of the pixels above the plane.
+            camera: intrinsics of the full image.
+            ground: the support, and the height of the pixels.
+            above: (H, W), pixels that are taken for above the plane.
+        """
+        return cls(
+            surface=surface,
+            support=ground.support,
+            camera=camera,
+            min_height=ground.min_height,
+            on_plane=surface.reduce(ground.on_plane),
+            low=surface.reduce(ground.is_known & ~above),
+            above=surface.reduce(above),
+            plane_area=np.count_nonzero(ground.on_plane) / surface.factor**2,
+        )
 
     @cached_property
     def low_parts(self) -> tuple[Labels, NDArray[np.intp]]:

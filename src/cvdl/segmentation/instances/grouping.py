@@ -7,56 +7,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.instances.network import OFFSET_UNIT
+from cvdl.segmentation.labels import Labels
 
 __all__ = ["group_pixels"]
 
 _LEAST_PEAK = 0.25  # of a center
 _WINDOW = 9  # pixels, around a peak without a higher one
 _MOST = 200  # centers
-_CLEAR = 0.5  # of the distance to the second nearest center: a clear vote is nearer to the first
 
 
 def group_pixels(
     is_object: NDArray[np.bool_], centers: NDArray[np.float32], offsets: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+) -> Labels:
     """Groups pixels to objects.
 
     Args:
         is_object: (h, w), pixels of objects.
         centers: (h, w), probability of a center.
-        offsets: (2, h, w), from each pixel to the center of its object, in ``OFFSET_UNIT``.
+        offsets: (2, h, w), from each pixel to the center of its object, pixels.
 
     Returns:
-        Labels (h, w) int32 of the objects, from 1 on, 0 elsewhere; and (h, w) bool, whether a
-        pixel points clearly to one center.
+        Labels (h, w) of the objects, from 1 on; 0 elsewhere.
     """
     heat = cv2.GaussianBlur(np.where(is_object, centers, 0).astype(np.float32), (5, 5), 0)
     top = cv2.dilate(heat, np.ones((_WINDOW, _WINDOW), np.uint8))
     rows, cols = np.nonzero((heat == top) & (heat > _LEAST_PEAK))
     order = np.argsort(-heat[rows, cols], kind="stable")[:_MOST]
     peaks = np.stack([cols[order], rows[order]], 1).astype(np.float32)
-    labels, is_clear = np.zeros(is_object.shape, np.int32), np.zeros(is_object.shape, np.bool_)
+    labels = np.zeros(is_object.shape, np.int32)
     if len(peaks):
-        _assign(is_object, offsets, peaks, np.float32(OFFSET_UNIT), labels, is_clear)
-    return labels, is_clear
+        _assign(is_object, offsets, peaks, labels)
+    return labels
 
 
 @compiled()
-def _assign(is_object, offsets, peaks, unit, labels, is_clear):  # type: ignore[no-untyped-def]
+def _assign(is_object, offsets, peaks, labels):  # type: ignore[no-untyped-def]
     """Give each pixel the label of the peak nearest to where it points."""
     height, width = is_object.shape
     for y in range(height):
         for x in range(width):
             if not is_object[y, x]:
                 continue
-            at_x, at_y = x + unit * offsets[0, y, x], y + unit * offsets[1, y, x]
-            best, nearest, second = 0, np.inf, np.inf
+            at_x, at_y = x + offsets[0, y, x], y + offsets[1, y, x]
+            nearest = np.inf
             for k in range(len(peaks)):
                 away = (peaks[k, 0] - at_x) ** 2 + (peaks[k, 1] - at_y) ** 2
                 if away < nearest:
-                    best, nearest, second = k + 1, away, nearest
-                elif away < second:
-                    second = away
-            labels[y, x] = best
-            is_clear[y, x] = nearest < _CLEAR * _CLEAR * second
+                    labels[y, x], nearest = k + 1, away

@@ -16,7 +16,8 @@ from cvdl.networks.device import pick_device
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.grouping import group_pixels
-from cvdl.segmentation.instances.network import OBJECT, SUPPORT, InstanceNetwork
+from cvdl.segmentation.instances.network import OBJECT, OFFSET_UNIT, SUPPORT, InstanceNetwork
+from cvdl.segmentation.labels import Labels
 
 __all__ = ["WEIGHTS", "InstanceModel", "Instances", "find_instances", "load_instance_model"]
 
@@ -32,7 +33,7 @@ class Instances:
         is_object: (h, w) float32, log odds that a pixel belongs to an object.
         is_support: (h, w) float32, log odds that a pixel belongs to the support.
         centers: (h, w) float32, probability of the center of an object.
-        offsets: (2, h, w) float32, see ``group_pixels``.
+        offsets: (2, h, w) float32, x and y from each pixel to the center of its object, pixels.
     """
 
     is_object: NDArray[np.float32]
@@ -40,7 +41,7 @@ class Instances:
     centers: NDArray[np.float32]
     offsets: NDArray[np.float32]
 
-    def groups(self, is_object: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    def groups(self, is_object: NDArray[np.bool_]) -> Labels:
         """The objects of the pixels (h, w) of objects; see ``group_pixels``."""
         return group_pixels(is_object, self.centers, self.offsets)
 
@@ -48,7 +49,7 @@ class Instances:
         """Labels (h, w) as in ``Scene.labels``, by the network alone."""
         is_object = self.is_object > 0
         labels = np.where(self.is_support > 0, PLANE_LABEL, 0)
-        grouped, _ = self.groups(is_object)
+        grouped = self.groups(is_object)
         return np.where(grouped > 0, grouped + FIRST_OBJECT_LABEL - 1, labels).astype(np.uint8)
 
 
@@ -105,4 +106,5 @@ def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
         classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
         for kind in (OBJECT, SUPPORT)
     ]
+    offsets = OFFSET_UNIT * offsets
     return Instances(*(some.cpu().numpy() for some in (*odds, centers.sigmoid(), offsets)))

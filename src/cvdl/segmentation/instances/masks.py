@@ -1,0 +1,120 @@
+"""Masks of objects by what the network sees and geometry shows together.
+
+The network says which pixels are objects, and geometry corrects it by their height. Geometry cuts
+the surface at depth steps, creases and edges of color, and the network where another object begins;
+both together say which pieces are one object.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.camera import Camera
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane
+from cvdl.segmentation.borders import find_borders
+from cvdl.segmentation.filtering import remove_strangers
+from cvdl.segmentation.grouping import join_parts
+from cvdl.segmentation.halos import find_halos
+from cvdl.segmentation.instances.pieces import cut_pieces, join_pieces
+from cvdl.segmentation.instances.seen import Seen
+from cvdl.segmentation.labels import Labels, window_around
+from cvdl.segmentation.occlusion import hosts_of_occluded_surface
+from cvdl.segmentation.support_heights import SupportHeights
+from cvdl.segmentation.surface import Surface, full_size, surface_of
+from cvdl.segmentation.tabletop import Tabletop
+from cvdl.segmentation.watershed import watershed_regions
+
+__all__ = ["Visible", "seen_masks", "visible_pieces"]
+
+#: Log odds that geometry adds for a pixel on the support and for one above it. Thin objects are as
+#: low as the noise, so a height of zero says little.
+_ON_PLANE_ODDS, _ABOVE_ODDS = -0.5, 1.5
+_POSSIBLE = -2.0  # log odds of an object, with a height above the support
+_LIKELY = 0.4  # mean probability of an object: masks below are none
+_MARGIN = 8  # pixels around the objects
+
+
+class Visible(NamedTuple):
+    """What of a frame may be objects.
+
+    Attributes:
+        surface: its geometry.
+        pieces: (h, w), the pieces of objects on the surface, see ``cut_pieces``.
+        pixels: (H, W) bool, the pixels of objects.
+    """
+
+    surface: Surface
+    pieces: Labels
+    pixels: NDArray[np.bool_]
+
+
+def seen_masks(
+    frame: RgbdFrame, depth: NDArray[np.float32], seen: Seen, ground: SupportHeights | None
+) -> Labels:
+    """The objects, (H, W) int32, 0 for none.
+
+    Args:
+        frame: has the colors.
+        depth: (H, W), meters, NaN for no reading.
+        seen: what the network sees.
+        ground: the support and the height of the pixels; None without a support.
+    """
+    masks = np.zeros(depth.shape, np.int32)
+    visible = visible_pieces(frame, depth, seen, ground)
+    if visible is None:
+        return masks
+    surface, pieces, pixels = visible
+    regions = join_pieces(pieces, surface, seen)
+    if ground is not None:
+        table = Tabletop.of(surface, frame.camera, ground, pixels)
+        regions = _join_occluded(regions, table)
+        regions = remove_strangers(regions, table)
+        regions = np.where(find_halos(regions, table), -1, regions)
+    found = full_size(regions, surface, pixels)
+    flat, window = found.ravel(), surface.window
+    likely = np.bincount(flat, seen.is_object[window].ravel()) / np.maximum(np.bincount(flat), 1)
+    masks[window] = found * (likely >= _LIKELY)[found]
+    return masks
+
+
+def visible_pieces(
+    frame: RgbdFrame, depth: NDArray[np.float32], seen: Seen, ground: SupportHeights | None
+) -> Visible | None:
+    """The pieces of the objects in a frame, None if there are none; see ``seen_masks``."""
+    odds, raised = seen.odds, np.zeros(depth.shape, bool)
+    if ground is not None:
+        odds = odds + _height_odds(depth, frame.camera, ground.support.plane, ground.low)
+        raised = ground.opened & (seen.odds > _POSSIBLE)
+    pixels = (odds > 0) | raised
+    window = window_around(pixels, _MARGIN)
+    if window is None:
+        return None
+    is_surface = pixels & np.isfinite(depth)
+    surface = surface_of(frame.color, depth, is_surface.view(np.uint8), frame.camera, window)
+    regions, groups = watershed_regions(surface), surface.reduce(seen.groups)
+    return Visible(surface, cut_pieces(regions, groups, surface.reduce(pixels)), pixels)
+
+
+def _height_odds(
+    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float
+) -> NDArray[np.float32]:
+    """Log odds (H, W) of an object by the height over a plane; 0 for no reading."""
+    normal = plane.normal.astype(np.float32)
+    x, y = camera.rays()
+    height = depth * (normal[0] * x + normal[1] * y + normal[2]) + np.float32(plane.offset)
+    above = np.clip(2 * height / low - 1, -1, 1) * _ABOVE_ODDS
+    return np.nan_to_num(np.maximum(above, _ON_PLANE_ODDS)).astype(np.float32)
+
+
+def _join_occluded(regions: Labels, table: Tabletop) -> Labels:
+    """Join the parts of one surface on both sides of an occluder."""
+    measured = np.where(table.surface.valid > 0, regions, 0).astype(np.int32)
+    borders = find_borders(measured, table.surface)
+    joined = join_parts(measured, borders, table, (hosts_of_occluded_surface,))
+    host = np.arange(int(regions.max()) + 1, dtype=np.int32)
+    host[measured[measured > 0]] = joined[measured > 0]
+    return host[regions]
