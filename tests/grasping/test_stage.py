@@ -72,6 +72,14 @@ def test_grasps_have_their_object_and_their_rectangle(view):
     assert np.linalg.norm(best.position - view.point((0.1, 0, 0.08))) < 0.01
 
 
+@pytest.mark.parametrize(("objects", "count"), [(8, 10), (9, 20), (24, 30)])
+def test_a_crowded_scene_gets_more_candidates(view, objects, count):
+    detector = Answer()
+    scene = Scene(view.labels, view.plane, objects * view.objects[:1])
+    GraspStage(GraspConfig(candidates=10), detector)(view.frame, scene)
+    assert [asked for _, _, asked in detector.calls] == [count]
+
+
 def test_the_mask_of_the_detector_is_the_objects_and_their_rim(view):
     detector = Answer()
     run(view, detector, candidates=123)

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cvdl.segmentation.borders import Border, find_borders, join_weak_borders
+from cvdl.segmentation.borders import (
+    Border,
+    Votes,
+    find_borders,
+    join_by_votes,
+    join_weak_borders,
+)
 
 HALVES = np.zeros((22, 22), np.int32)  # two regions of 20 rows and 10 columns, side by side
 HALVES[1:-1, 1:11], HALVES[1:-1, 11:-1] = 1, 2
@@ -131,3 +137,34 @@ def test_borders_of_joined_regions_are_those_of_their_labels(sheet):
     assert borders.by_region() == again.by_region()
     present = np.unique(found[found > 0])
     np.testing.assert_array_equal(borders.perimeter[present], again.perimeter[present])
+
+
+# With what a network sees ---------------------------------------------------------------------
+
+
+def seen_joined(surface, distance, apart=0.0):
+    """Whether the halves are joined if their votes for a center are this far from each other.
+
+    ``apart`` is the share of the right half that is in another group.
+    """
+    votes = np.random.default_rng(0).normal(0, 3, (22, 22, 2)).astype(np.float32)
+    votes[:, 11:, 0] += distance
+    shares = np.array([[0, 0], [200, 0], [200 * (1 - apart), 200 * apart]])
+    borders = find_borders(HALVES, surface)
+    joined = join_by_votes(HALVES, borders, surface.lab, Votes(votes, shares))
+    return joined[5, 5] == joined[5, 15]
+
+
+@pytest.mark.parametrize(("distance", "apart", "expected"), [(0, 0, True), (60, 1, False)])
+def test_regions_that_vote_for_one_center_are_joined(sheet, distance, apart, expected):
+    assert seen_joined(sheet(22, 22, lab=painted(5)), distance, apart) == expected
+
+
+def test_a_step_separates_what_the_network_is_not_sure_of(sheet):
+    assert seen_joined(sheet(22, 22), 22)
+    assert not seen_joined(sheet(22, 22, steps=stepped(20, 1)), 22)
+
+
+def test_another_color_separates_what_the_network_is_not_sure_of(sheet):
+    assert seen_joined(sheet(22, 22), 22)
+    assert not seen_joined(sheet(22, 22, lab=painted(60)), 22)

@@ -108,6 +108,17 @@ def test_a_transparent_object_without_depth_inside_is_found(flush):
     assert flush.overlaps(scene)[0] > 0.9
 
 
+def test_an_object_without_any_depth_stands_on_the_support(flush):
+    """How far it reaches to the back is not known."""
+    hidden = flush.labels == FIRST_OBJECT_LABEL
+    depth = np.where(hidden, np.float32(np.nan), flush.frame.depth)
+    scene = segment(flush, replace(flush.frame, depth=depth))
+    assert min(flush.overlaps(scene)) > 0.9
+    found, truth = flush.found(scene, 0), flush.boxes[0]
+    assert found.center[0] == pytest.approx(truth.center[0], abs=0.01)
+    np.testing.assert_allclose(found.center, truth.center, atol=truth.size[1] / 2)
+
+
 def test_nothing_is_found_outside_of_the_region(flush):
     inside = np.zeros(flush.labels.shape, bool)
     inside[:, :320] = True

@@ -10,7 +10,10 @@ from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
 from cvdl.grasping.registry import GRASP_DETECTORS
 
-__all__ = ["GraspConfig"]
+__all__ = ["CANDIDATE_OBJECTS", "GraspConfig"]
+
+#: So many objects share the candidates.
+CANDIDATE_OBJECTS = 8
 
 
 class GraspConfig(Settings):
@@ -29,7 +32,10 @@ class GraspConfig(Settings):
         "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
     )
     candidates: int = setting(
-        64, "Number of rectangles requested from the detector.", ge=1, le=5000
+        64,
+        f"Number of rectangles requested from the detector for every {CANDIDATE_OBJECTS} objects.",
+        ge=1,
+        le=5000,
     )
     max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
     max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene
-from cvdl.grasping.config import GraspConfig
+from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.poses import grasp_poses, nearest_labels
 from cvdl.grasping.registry import load_grasp_detector
@@ -60,7 +61,9 @@ class GraspStage:
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         mask = cv2.dilate((labels >= FIRST_OBJECT_LABEL).view(np.uint8), ellipse) > 0
-        rectangles = self.detector(frame, mask, config.candidates)
+        # A multiple of a fixed number: on a GPU each number has a graph of its own.
+        groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
+        rectangles = self.detector(frame, mask, groups * config.candidates)
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)
         poses = grasp_poses(rectangles, label, frame, labels, plane, config)

@@ -44,7 +44,7 @@ _SHORT = 1.25
 #: of both regions that lies in different groups. From ``scripts/fit_borders.py``: a logistic
 #: regression on simulated scenes, half of them of the world and half tabletops.
 _CONSTANT, _FACTORS = 6.68, (-3.3, -3.12, -0.67, -0.79, -1.18)
-_LIKELY = 0.5  # log odds from which two regions are joined
+_LIKELY = 0.75  # log odds from which two regions are joined
 _VOTE_NOISE = 2.0  # pixels; of a mean vote at least
 
 
@@ -190,7 +190,7 @@ class Regions(NamedTuple):
         return cls(
             np.bincount(label, minlength=count).astype(np.float64),
             sums(color),
-            np.bincount(label, (color * color).sum(axis=1), count),
+            sums((color * color).sum(axis=1)[:, None])[:, 0],
             sums(np.column_stack([at, (at * at).sum(axis=1)])),
             np.zeros((count, 0)) if votes is None else votes.shares.copy(),
         )

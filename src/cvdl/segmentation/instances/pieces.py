@@ -71,8 +71,8 @@ def borders_and_votes(pieces: Labels, surface: Surface, seen: Seen) -> tuple[Bor
     groups = surface.reduce(seen.groups)
     count = int(pieces.max()) + 1
     kinds = int(groups.max()) + 1
-    shares = np.bincount(pieces.ravel() * kinds + groups.ravel(), minlength=count * kinds)
-    shares = shares.reshape(count, kinds).astype(np.float64)
+    pairs = np.bincount(pieces.ravel() * kinds + groups.ravel(), minlength=count * kinds)
+    shares = pairs.reshape(count, kinds).astype(np.float64)
     borders = _with_pairs_of_groups(find_borders(pieces, surface), shares)
     return borders, Votes(seen.votes(surface), shares)
 
