@@ -129,6 +129,11 @@ class TabletopSegmenter:
         plane = ground.support.plane if ground else None
         standing = plane or _level_plane(frame)
         pixels = pixels_by_label(masks)
+        ranges = height_ranges(pixels, depth, frame.camera, standing)
+        if plane is not None:
+            for mask, (_, upper) in ranges.items():
+                if upper < self.config.min_height:
+                    masks.ravel()[pixels.pop(mask)] = 0
         objects = add_objects(
             labels,
             pixels,
@@ -136,7 +141,7 @@ class TabletopSegmenter:
             frame.camera,
             standing,
             self.config.min_pixels * evidence.roughness,
-            lowest_masks(masks, height_ranges(pixels, depth, frame.camera, standing)),
+            lowest_masks(masks, ranges),
         )
         return labels, plane, objects
 
