@@ -32,7 +32,7 @@ __all__ = ["Visible", "seen_masks", "visible_pieces"]
 
 #: Log odds that geometry adds for a pixel on the support and for one above it. Thin objects are as
 #: low as the noise, so a height of zero says little.
-_ON_PLANE_ODDS, _ABOVE_ODDS = -1.0, 1.5
+_ON_PLANE_ODDS, _ABOVE_ODDS = -0.5, 1.5
 _POSSIBLE = -2.0  # log odds of an object, with a height above the support
 _LIKELY = 0.45  # mean probability of an object: masks below are none
 _MARGIN = 8  # pixels around the objects
