@@ -106,10 +106,12 @@ def test_in_a_stream_a_frame_that_nobody_wanted_is_not_processed_later(start, wi
 def test_a_stream_of_a_latching_publisher_is_received_once(start, wire, offer, labels, tabletops):
     start(SegmentationNode, segmentation__method="geometry")  # fast enough for every frame
     count = 40
-    for frame in tabletops(count):  # longer than a tick, at which the second subscription comes
+    # Longer than a tick, at which the second subscription comes.
+    for sent, frame in enumerate(tabletops(count), start=1):
         for name, message in by_name(wire, frame).items():
             offer(name, message, LATCHED)
         time.sleep(0.06)
+        wait_until(lambda sent=sent: len(labels) >= sent, 1)  # where the machine is busy
     assert wait_until(lambda: int(wire.diagnosed().get("pairs", 0)) >= count - 5)
     time.sleep(1.2)
     assert int(wire.diagnosed()["pairs"]) <= count

@@ -174,15 +174,17 @@ def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletop
 def test_the_highest_rate_can_be_raised_live(start, wire, tabletops):
     node = start(SegmentationNode, max_rate=0.01)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
-    for frame in tabletops(6):
-        wire.send(wire.messages(frame))
+    frames = iter(tabletops(200))
+    for _ in range(6):
+        wire.send(wire.messages(next(frames)))
         time.sleep(0.1)
+    assert wait_until(lambda: labels)
+    time.sleep(0.3)
     assert len(labels) == 1
     node.set_parameters([Parameter("max_rate", value=100.0)])
-    for frame in tabletops(12)[6:]:
-        wire.send(wire.messages(frame))
+    while len(labels) <= 3:  # some are dropped where the machine is busy
+        wire.send(wire.messages(next(frames)))
         time.sleep(0.1)
-    assert wait_until(lambda: len(labels) > 3)
 
 
 def test_compressed_images(start, wire, tabletop):
@@ -310,7 +312,7 @@ def test_many_cycles_leak_nothing(start, wire, tabletops):
             messages.clear()
         while not all(heard.values()):  # until all know of each other again
             wire.send(wire.messages(next(frames)))
-            time.sleep(0.02)
+            time.sleep(0.1)
         for step in ("deactivate", "cleanup"):
             assert getattr(node, f"trigger_{step}")().to_label() == "transition_success"
         sizes.append(
