@@ -119,6 +119,14 @@ def test_an_object_without_any_depth_stands_on_the_support(flush):
     np.testing.assert_allclose(found.center, truth.center, atol=truth.size[1] / 2)
 
 
+def test_readings_behind_the_rim_of_a_mask_do_not_enlarge_a_box(flush):
+    rows, cols = np.nonzero(flush.labels == FIRST_OBJECT_LABEL)
+    depth = flush.frame.depth.copy()
+    depth[rows[::20], cols[::20]] = 2.5
+    scene = segment(flush, replace(flush.frame, depth=depth))
+    np.testing.assert_allclose(flush.found(scene, 0).size, flush.boxes[0].size, atol=0.02)
+
+
 def test_nothing_is_found_outside_of_the_region(flush):
     inside = np.zeros(flush.labels.shape, bool)
     inside[:, :320] = True

@@ -19,6 +19,8 @@ _BOX_POINTS = 400  # of an object: enough for its box
 _FEWEST_POINTS = 3  # with a reading
 _MEASURED = 0.5  # share of a mask with depth, by which its height is known
 _THINNING = 4  # a quarter of the points is enough to measure a height
+_DEEP = 1.5  # of the diagonal of a mask, meters: readings farther off are not of the object
+_FENCE = 3.0  # interquartile ranges, the same
 _FARTHEST = 10.0  # meters; an object without depth is not farther
 _ENDS = 0.02  # share of the points beyond each end of an object: flying pixels
 _TOUCHING = np.ones((5, 5), np.uint8)  # of the half image
@@ -56,7 +58,7 @@ def add_objects(
         z = depth[rows, cols]
         if np.count_nonzero(np.isfinite(z)) < _FEWEST_POINTS:
             z = _standing_depth(rows, cols, camera, plane)
-        measured = np.isfinite(z)
+        measured = _of_object(z, rows, cols, camera)
         if not measured.any():
             continue
         label = FIRST_OBJECT_LABEL + len(objects)
@@ -69,6 +71,24 @@ def add_objects(
         box3d = standing_box(points, plane, mask in lowest)
         objects.append(SceneObject(label, box2d, box3d, len(pixels)))
     return tuple(objects)
+
+
+def _of_object(
+    z: NDArray[np.float32], rows: NDArray[np.intp], cols: NDArray[np.intp], camera: Camera
+) -> NDArray[np.bool_]:
+    """Which of the readings (N,) are of the object of a mask, and not of what is behind its rim.
+
+    An object is hardly deeper than it is wide. One that is has readings all along (the fences of
+    Tukey 1977, section 2C).
+    """
+    known = np.isfinite(z)
+    if not known.any():
+        return known
+    some = z[known]
+    lower, middle, upper = (quantile(some, share) for share in (0.25, 0.5, 0.75))
+    wide = middle * float(np.hypot(np.ptp(cols) / camera.fx, np.ptp(rows) / camera.fy))
+    reach = max(_DEEP * wide, _FENCE * (upper - lower))
+    return np.asarray((z >= lower - reach) & (z <= upper + reach))
 
 
 def _standing_depth(
