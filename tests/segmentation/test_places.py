@@ -267,7 +267,6 @@ DISTANT = pytest.mark.xfail(strict=False, reason="the floor is sometimes taken f
 STRIPES = pytest.mark.xfail(
     strict=False, reason="a row of flush boxes is one object to the network"
 )
-ARMS = pytest.mark.xfail(strict=False, reason="parts of arms are objects to the network")
 GRAINS = pytest.mark.xfail(strict=False, reason="grains of strong noise become small objects")
 
 
@@ -327,6 +326,5 @@ def test_walls_of_a_bin_are_no_objects(look):
     assert np.mean([outcome.masked(0) for outcome in outcomes]) < 0.03
 
 
-@ARMS
 def test_an_arm_is_no_object(look):
     assert np.mean([outcome.masked(ARM) for outcome in look(reaching_robot)]) < 0.1
