@@ -21,7 +21,7 @@ from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.segmentation.borders import Regions, pair_features
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.instances.masks import visible_pieces
-from cvdl.segmentation.instances.model import load_instance_model
+from cvdl.segmentation.instances.model import InstanceModel, load_instance_model
 from cvdl.segmentation.instances.pieces import borders_and_votes
 from cvdl.segmentation.instances.seen import Seen
 from cvdl.segmentation.labels import Labels
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=60, help="of each domain")
     parser.add_argument("--seed", type=int, default=78)
     args = parser.parse_args()
+    model = load_instance_model()
     rng = np.random.default_rng(args.seed)
     features, same, weights = [], [], []
     for domain in ("world", "tabletop"):
@@ -46,7 +47,7 @@ def main() -> None:
         rows = [
             row
             for index in track(range(args.scenes), domain)
-            for row in pairs(simulate_scene(args.seed, index, config), rng)
+            for row in pairs(simulate_scene(args.seed, index, config), model, rng)
         ]
         features += [row[:-1] for row in rows]
         same += [bool(row[-1]) for row in rows]
@@ -57,12 +58,11 @@ def main() -> None:
     print("constant", fit.intercept_.round(2), "factors", fit.coef_[0].round(2))
 
 
-MODEL = load_instance_model()
-
-
-def pairs(scene: SimulatedScene, rng: np.random.Generator) -> Iterator[tuple[float, ...]]:
+def pairs(
+    scene: SimulatedScene, model: InstanceModel, rng: np.random.Generator
+) -> Iterator[tuple[float, ...]]:
     """The features of pairs of pieces, and whether they are one object."""
-    seen = Seen.of(MODEL(scene.frame), scene.frame.depth.shape, None)
+    seen = Seen.of(model(scene.frame), scene.frame.depth.shape, None)
     evidence = evidence_of(scene.frame, SegmentationConfig(), seen)
     visible = visible_pieces(scene.frame, evidence.depth, seen, evidence.ground)
     if visible is None:

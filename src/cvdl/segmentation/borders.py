@@ -296,7 +296,7 @@ def pair_features(m, area, color, centers, shares):  # type: ignore[no-untyped-d
 
 
 @compiled()
-def _join(pairs, measures, perimeter, area, sums, squares, moments, shares, has_votes):  # type: ignore[no-untyped-def]
+def _join(pairs, measures, perimeter, area, sums, squares, centers, shares, has_votes):  # type: ignore[no-untyped-def]
     """Greedy joining, in place.
 
     Returns the region that each region is a part of, and the remaining pairs and measures.
@@ -315,7 +315,7 @@ def _join(pairs, measures, perimeter, area, sums, squares, moments, shares, has_
                 m = measures[e]
                 if has_votes:
                     two = pairs[e]
-                    some = pair_features(m, area[two], sums[two], moments[two], shares[two])
+                    some = pair_features(m, area[two], sums[two], centers[two], shares[two])
                     strength[e] = -_CONSTANT
                     for k in range(len(some)):
                         strength[e] -= _FACTORS[k] * some[k]
@@ -334,7 +334,7 @@ def _join(pairs, measures, perimeter, area, sums, squares, moments, shares, has_
         area[a] += area[b]
         sums[a] += sums[b]
         squares[a] += squares[b]
-        moments[a] += moments[b]
+        centers[a] += centers[b]
         shares[a] += shares[b]
         # The borders of b become borders of a; two borders with one neighbor become one.
         slot[:] = -1

@@ -35,14 +35,12 @@ class Evidence(NamedTuple):
         depth: (H, W) float32, meters, NaN for no reading; smoothed where it is rough.
         inside: (H, W) bool, the region of interest.
         roughness: factor of the noise over the noise model.
-        seen: what the network sees; None without one.
         ground: the support and the height of the pixels; None without a support.
     """
 
     depth: NDArray[np.float32]
     inside: NDArray[np.bool_]
     roughness: float
-    seen: Seen | None
     ground: SupportHeights | None
 
 
@@ -52,7 +50,14 @@ def evidence_of(
     seen: Seen | None,
     inside: NDArray[np.bool_] | None = None,
 ) -> Evidence:
-    """Find the support of a frame; ``inside`` as in ``TabletopSegmenter``."""
+    """Find the support of a frame.
+
+    Args:
+        frame: color and depth.
+        config: settings.
+        seen: what the network sees; None without one.
+        inside: as in ``TabletopSegmenter``.
+    """
     depth, noise = usable_depth(frame.depth, config.max_range, inside)
     side = IMAGE_SIDES.get(config.up)
     support = find_support_plane(
@@ -72,7 +77,7 @@ def evidence_of(
             support, depth, frame.camera, low, config.min_height, config.max_height
         )
     everywhere = np.ones(depth.shape, bool) if inside is None else inside
-    return Evidence(depth, everywhere, noise, seen, ground)
+    return Evidence(depth, everywhere, noise, ground)
 
 
 class TabletopSegmenter:
@@ -109,12 +114,12 @@ class TabletopSegmenter:
         # NumPy's products are small here. Threads do not speed them up, and idle threads spin: on
         # two cores they double the time of a network that runs next.
         with _libraries.limit(limits=1, user_api="blas"):
-            return self._segment(frame, evidence_of(frame, self.config, seen, inside))
+            return self._segment(frame, seen, evidence_of(frame, self.config, seen, inside))
 
     def _segment(
-        self, frame: RgbdFrame, evidence: Evidence
+        self, frame: RgbdFrame, seen: Seen | None, evidence: Evidence
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
-        depth, seen, ground = evidence.depth, evidence.seen, evidence.ground
+        depth, ground = evidence.depth, evidence.ground
         labels = np.zeros(depth.shape, np.uint16)
         masks = np.zeros(depth.shape, np.int32)
         if ground is not None:

@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
-from cvdl.segmentation.labels import enlarged
+from cvdl.segmentation.labels import Labels, enlarged
 
 __all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "full_size", "height_classes", "surface_of"]
 
@@ -118,9 +118,7 @@ def surface_of(
     )
 
 
-def full_size(
-    regions: NDArray[np.int32], surface: Surface, mask: NDArray[np.bool_]
-) -> NDArray[np.int32]:
+def full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Labels:
     """Regions (h, w) of a surface on its window of the full image, within a mask (H, W).
 
     Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.

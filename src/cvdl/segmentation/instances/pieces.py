@@ -7,6 +7,8 @@ both say together.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -89,8 +91,7 @@ def _with_pairs_of_groups(borders: Borders, shares: NDArray[np.float64]) -> Bord
     touching = set(map(tuple, borders.pairs.tolist()))
     apart = []
     for each in np.unique(group[group > 0]):
-        members = np.flatnonzero(group == each).tolist()
-        apart += [(a, b) for i, a in enumerate(members) for b in members[i + 1 :]]
+        apart += combinations(np.flatnonzero(group == each).tolist(), 2)
     new = np.array([pair for pair in apart if pair not in touching], np.int32).reshape(-1, 2)
     return Borders(
         np.concatenate([borders.pairs, new]),
