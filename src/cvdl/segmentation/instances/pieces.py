@@ -89,7 +89,7 @@ def _with_pairs_of_groups(borders: Borders, shares: NDArray[np.float64]) -> Bord
     group[is_unclear] = 0
     group[0] = 0
     touching = set(map(tuple, borders.pairs.tolist()))
-    apart = []
+    apart: list[tuple[int, int]] = []
     for each in np.unique(group[group > 0]):
         apart += combinations(np.flatnonzero(group == each).tolist(), 2)
     new = np.array([pair for pair in apart if pair not in touching], np.int32).reshape(-1, 2)
