@@ -74,6 +74,15 @@ def test_a_cushion_is_thickest_in_its_middle() -> None:
     assert np.hypot(*high[:2]) < 0.12
 
 
+@pytest.mark.parametrize("width", [3, 5, 7, 9])
+def test_a_narrow_cushion_is_raised(width: int) -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    cv2.line(mask, (20, 30), (80, 75), 255, width)
+    heights = inflated(mask, 0.3).vertices[:, 2]
+    assert heights.max() == pytest.approx(0.15, abs=0.05)
+    assert heights.min() == -heights.max()
+
+
 def test_a_tube_follows_its_path() -> None:
     path = smooth_path(np.array([[0.0, 0, 0], [0.1, 0, 0], [0.1, 0.1, 0.05]]), 20)
     np.testing.assert_allclose(path[[0, -1]], [[0, 0, 0], [0.1, 0.1, 0.05]], atol=1e-6)

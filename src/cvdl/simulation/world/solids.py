@@ -153,9 +153,12 @@ def inflated(mask: NDArray[np.uint8], thickness: float, material: int = 0) -> Me
     away = cv2.distanceTransform((mask > 0).astype(np.uint8), cv2.DIST_L2, 3)
     y, x = np.mgrid[3:size:9, 3:size:9].reshape(2, -1)
     inside = away[y, x] > 4
-    points = np.concatenate([outline, np.stack([x, y], axis=1)[inside] + 0.5])
+    y, x = y[inside], x[inside]
+    if not len(x):  # a narrow silhouette is raised at its widest place
+        y, x = np.unravel_index([away.argmax()], away.shape)
+    points = np.concatenate([outline, np.stack([x, y], axis=1) + 0.5])
     points, triangles = _triangulated(mask, points)
-    share = np.concatenate([np.zeros(len(outline)), away[y, x][inside]]) / max(away.max(), 1)
+    share = np.concatenate([np.zeros(len(outline)), away[y, x]]) / max(away.max(), 1)
     lift = np.sqrt(1 - (1 - share) ** 2) * thickness / 2
     plane = (points - size / 2) * [1 / size, -1 / size]
     count = len(points)
