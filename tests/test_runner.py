@@ -126,6 +126,19 @@ def test_a_segmentation_crosses_the_wire(table):
     assert len(again.grasps) == len(scene.grasps)
 
 
+def test_an_unlikely_object_of_another_node_gets_no_grasps(table):
+    messages, scene = written(runner_of(Perception(WITHOUT)), table)
+    objects = messages[OBJECTS_TOPIC]
+    label = scene.grasps[0].label
+    (best,) = (each for each in objects.detections if each.id == str(label))
+    best.results[0].hypothesis.score = 0.5
+    _, again = written(
+        runner_of(Perception(WITHOUT)), table, {"grasp/poses"}, (messages[LABELS_TOPIC], objects)
+    )
+    assert label in {item.label for item in again.objects}
+    assert label not in {grasp.label for grasp in again.grasps}
+
+
 def test_objects_without_an_objectness_are_likely(frame, scene):
     """Those with a class, and those of older bags."""
     objects = tuple(replace(item, objectness=0.6) for item in scene.objects)
