@@ -118,10 +118,38 @@ def test_a_segmentation_crosses_the_wire(table):
     for item, expected in zip(found.objects, scene.objects, strict=True):
         assert (item.label, item.area) == (expected.label, expected.area)
         assert item.box2d.tolist() == expected.box2d.tolist()
+        assert item.objectness == expected.objectness
+        assert 0.45 <= item.objectness < 1
         np.testing.assert_allclose(item.box3d.corners(), expected.box3d.corners(), atol=1e-9)
     _, again = written(runner, table, {"grasp/poses"}, (labels, objects))
     assert list(again.latency_ms) == ["grasp"]
     assert len(again.grasps) == len(scene.grasps)
+
+
+def test_an_unlikely_object_of_another_node_gets_no_grasps(table):
+    messages, scene = written(runner_of(Perception(WITHOUT)), table)
+    objects = messages[OBJECTS_TOPIC]
+    label = scene.grasps[0].label
+    (best,) = (each for each in objects.detections if each.id == str(label))
+    best.results[0].hypothesis.score = 0.5
+    _, again = written(
+        runner_of(Perception(WITHOUT)), table, {"grasp/poses"}, (messages[LABELS_TOPIC], objects)
+    )
+    assert label in {item.label for item in again.objects}
+    assert label not in {grasp.label for grasp in again.grasps}
+
+
+def test_objects_without_an_objectness_are_likely(frame, scene):
+    """Those with a class, and those of older bags."""
+    objects = tuple(replace(item, objectness=0.6) for item in scene.objects)
+    messages = scene_messages(FACTORY, Results(frame, replace(scene, objects=objects)))
+    labels, message = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
+    found, _ = read_segmentation(labels, message)
+    read = [(item.class_name, item.score, item.objectness) for item in found.objects]
+    assert read == [("", 1, 0.6), ("can", 0.75, 1)]
+    message.detections[0].results = []
+    found, _ = read_segmentation(labels, message)
+    assert (found.objects[0].class_name, found.objects[0].objectness) == ("", 1)
 
 
 def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):

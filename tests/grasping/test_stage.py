@@ -151,6 +151,65 @@ def test_grasps_outside_of_the_region_are_refused(view):
         assert scene.refused == {"outside the region": 1}
 
 
+# --- Unlikely objects ---------------------------------------------------------------------------
+
+
+def doubting(view, label, objectness=0.5):
+    """The scene of a view, with one object less likely than the setting asks."""
+    objects = (
+        replace(item, objectness=objectness) if item.label == label else item
+        for item in view.objects
+    )
+    return Scene(view.labels, view.plane, tuple(objects))
+
+
+@pytest.mark.parametrize(("least", "labels"), [(0.0, [2, 3]), (0.5, [2, 3]), (0.51, [2])])
+def test_an_unlikely_object_gets_no_grasps(view, least, labels):
+    detector = Answer(across(view, -0.1, 1), across(view, 0.1, 0.5))
+    stage = GraspStage(GraspConfig(enable=False, min_objectness=least), detector)
+    scene = stage(view.frame, doubting(view, 3))
+    assert [grasp.label for grasp in scene.grasps] == labels
+    assert scene.refused == ({} if len(labels) == 2 else {"unlikely object": 1})
+    assert len(scene.objects) == 2
+
+
+def test_the_detector_is_not_asked_for_unlikely_objects(view):
+    detector = Answer()
+    GraspStage(GraspConfig(enable=False), detector)(view.frame, doubting(view, 3))
+    ((_, mask, _),) = detector.calls
+    assert mask[view.labels == 2].all()
+    assert not mask[:, np.nonzero(view.labels == 3)[1].min() - 8 :].any()
+
+
+def test_candidates_are_shared_by_the_likely_objects(view):
+    likely, unlikely = doubting(view, 3).objects
+    detector = Answer()
+    for objects in (8 * (likely,) + (unlikely,), 9 * (likely,)):
+        scene = Scene(view.labels, view.plane, objects)
+        GraspStage(GraspConfig(enable=False, candidates=10), detector)(view.frame, scene)
+    assert [count for _, _, count in detector.calls] == [10, 20]
+
+
+def test_with_unlikely_objects_alone_the_detector_is_not_called(view):
+    detector = Answer(across(view, -0.1, 1))
+    objects = tuple(replace(item, objectness=0.5) for item in view.objects)
+    stage = GraspStage(GraspConfig(enable=False), detector)
+    scene = stage(view.frame, Scene(view.labels, view.plane, objects))
+    assert (scene.grasps, scene.refused, detector.calls) == ((), {}, [])
+
+
+def test_an_unlikely_object_is_an_obstacle(look, solid):
+    size = (0.05, 0.08, 0.1)
+    pair = look(solid((0, 0, 0.05), size), solid((0.065, 0, 0.05), size, label=3))
+    stage = GraspStage(GraspConfig(enable=False), Answer(across(pair, 0, 1)))
+    scene = stage(pair.frame, doubting(pair, 3))
+    assert scene.grasps == ()
+    assert scene.refused == {"gripper meets a neighbor": 1}
+
+
+# --- Nothing to grasp ---------------------------------------------------------------------------
+
+
 def test_without_objects_the_detector_is_not_called(view):
     detector = Answer(across(view, -0.1, 1))
     stage = GraspStage(GraspConfig(enable=False), detector)

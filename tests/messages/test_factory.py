@@ -84,10 +84,14 @@ def test_objects_are_oriented_boxes_with_their_label_numbers(factory, frame, sce
         position = center.position
         assert [position.x, position.y, position.z] == pytest.approx(item.box3d.center)
         assert [size.x, size.y, size.z] == pytest.approx(item.box3d.size)
-    nameless, named = message.detections
-    assert nameless.results == []
-    assert named.results[0].hypothesis.class_id == "can"
-    assert named.results[0].hypothesis.score == 0.75
+
+
+def test_an_object_has_its_class_or_its_objectness(factory, frame, scene):
+    box, can = scene.objects
+    objects = replace(box, objectness=0.6), replace(can, objectness=0.9)
+    message = built("segmentation/objects", factory, frame, replace(scene, objects=objects))
+    hypotheses = [each.hypothesis for item in message.detections for each in item.results]
+    assert [(each.class_id, each.score) for each in hypotheses] == [("object", 0.6), ("can", 0.75)]
 
 
 def test_detections_carry_their_object_where_they_are_one(factory, frame, scene):

@@ -69,6 +69,16 @@ def test_geometry_corrects_an_outline(flush):
     assert min(flush.overlaps(Scene(labels, None))) > 0.93
 
 
+def test_the_objectness_is_the_mean_probability_over_the_mask(flush):
+    oracle = Oracle(flush.labels)
+    right = flush.labels[::2, ::2] == FIRST_OBJECT_LABEL + 1
+    oracle.is_object[right] = 0.5
+    scene = Scene(*TabletopSegmenter(SegmentationConfig(), oracle)(flush.frame))
+    likely, unlikely = sorted((item.objectness for item in scene.objects), reverse=True)
+    assert likely == pytest.approx(1 / (1 + np.exp(-4)), abs=0.03)
+    assert unlikely == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.03)
+
+
 def test_an_object_on_an_object_does_not_extend_to_the_table(cast, block):
     view = cast(
         block(0, 0, (0.16, 0.12, 0.06)),

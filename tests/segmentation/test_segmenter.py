@@ -376,6 +376,10 @@ def test_areas_and_boxes_of_objects_match_their_masks(view, segment):
         assert np.linalg.det(item.box3d.rotation) > 0
 
 
+def test_geometry_doubts_no_object(view, segment):
+    assert {item.objectness for item in segment(view.frame).objects} == {1.0}
+
+
 def test_results_are_reproducible_and_the_frame_is_unchanged(view):
     segmenter = TabletopSegmenter()
     color, depth = view.frame.color.copy(), view.frame.depth.copy()

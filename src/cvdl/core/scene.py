@@ -162,6 +162,8 @@ class SceneObject:
         area: number of pixels of its mask.
         class_name: empty if unknown.
         score: confidence in the class, 0 to 1.
+        objectness: mean probability, by the instance network, that a pixel of its mask is of an
+            object, 0 to 1; 1 without the network.
     """
 
     label: int
@@ -170,6 +172,7 @@ class SceneObject:
     area: int
     class_name: str = ""
     score: float = 1.0
+    objectness: float = 1.0
 
 
 @dataclass(frozen=True)

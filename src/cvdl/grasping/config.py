@@ -37,6 +37,13 @@ class GraspConfig(Settings):
         ge=1,
         le=5000,
     )
+    min_objectness: float = setting(
+        0.65,
+        "Objects whose mask has a lower mean probability of an object, by the segmentation's "
+        "network, get no grasps, but stay obstacles; 0: all get grasps.",
+        ge=0.0,
+        le=1.0,
+    )
     max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
     max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)
     min_distance: float = setting(

@@ -50,29 +50,39 @@ class GraspStage:
         Args:
             frame: color and depth.
             scene: with the results of the segmentation. Without a plane there are no grasps.
+                Objects with an ``objectness`` below ``min_objectness`` are only obstacles.
 
         Returns:
             The scene with its ``grasps``, best first, and the number of ``refused`` rectangles by
             reason.
         """
         config, labels, plane = self.config, scene.labels, scene.plane
-        if plane is None or not scene.objects:
+        unlikely = [each.label for each in scene.objects if each.objectness < config.min_objectness]
+        likely = len(scene.objects) - len(unlikely)
+        if plane is None or not likely:
             return scene
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
-        mask = cv2.dilate((labels >= FIRST_OBJECT_LABEL).view(np.uint8), ellipse) > 0
+        left_out = np.isin(labels, unlikely)
+        is_object = (labels >= FIRST_OBJECT_LABEL) & ~left_out
+        mask = (cv2.dilate(is_object.view(np.uint8), ellipse) > 0) & ~left_out
         # A multiple of a fixed number: on a GPU each number has a graph of its own.
-        groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
+        groups = math.ceil(likely / CANDIDATE_OBJECTS)
         rectangles = self.detector(frame, mask, groups * config.candidates)
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)
         poses = grasp_poses(rectangles, label, frame, labels, plane, config)
         is_good, refused = poses.reason < 0, poses.refused
+        # In the rim of an object, the nearest object may be one that is left out.
+        refusals = {"unlikely object": np.isin(label, unlikely)}
         if scene.region is not None:
-            outside = is_good & ~scene.region.contains(rectangles.center, poses.position)
-            if outside.any():
-                refused["outside the region"] = int(outside.sum())
-            is_good &= ~outside
+            inside = scene.region.contains(rectangles.center, poses.position)
+            refusals["outside the region"] = ~inside
+        for reason, is_refused in refusals.items():
+            count = int((is_good & is_refused).sum())
+            if count:
+                refused[reason] = count
+            is_good &= ~is_refused
         good = np.flatnonzero(is_good)
         chosen = good[
             select_grasps(poses.position[good], poses.rotation[good, :, 0], label[good], config)

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
 from cvdl.messages.images import MessageError
+from cvdl.messages.topics import OBJECT_CLASS
 from cvdl.segmentation.labels import pixels_by_label
 
 __all__ = ["read_segmentation"]
@@ -23,7 +24,8 @@ def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
 
     Args:
         labels: Image, mono16.
-        objects: Detection3DArray; ``id`` is the label number.
+        objects: Detection3DArray; ``id`` is the label number. Objects with a class, and those of
+            older bags, get an objectness of 1.
 
     Returns:
         The segmentation, and the frame id of its boxes and plane.
@@ -55,7 +57,13 @@ def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) 
         message.bbox.center.orientation,
         message.bbox.size,
     )
-    named = message.results[0].hypothesis if message.results else None
+    name, score, objectness = "", 1.0, 1.0
+    if message.results:
+        found = message.results[0].hypothesis
+        if found.class_id == OBJECT_CLASS:
+            objectness = found.score
+        else:
+            name, score = found.class_id, found.score
     return SceneObject(
         label,
         np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float),
@@ -65,8 +73,9 @@ def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) 
             np.array([size.x, size.y, size.z]),
         ),
         len(rows),
-        named.class_id if named else "",
-        named.score if named else 1.0,
+        name,
+        score,
+        objectness,
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "LABELS_TOPIC",
     "LABEL_INFO_TOPIC",
     "OBJECTS_TOPIC",
+    "OBJECT_CLASS",
     "PLANE_TOPIC",
     "REPORTER",
     "SCENE_TOPICS",
@@ -49,6 +50,8 @@ LABEL_INFO_TOPIC = "detection/label_info"
 
 #: The ``id`` of a detection without an object that is not on the support.
 _OFF_SUPPORT = "off_support"
+#: The class in messages of an object without one; its score is the object's ``objectness``.
+OBJECT_CLASS = "object"
 _GRASP_CLASS = "grasp"
 
 
@@ -162,8 +165,14 @@ def _upright(
 
 
 def _class_of(make: MessageFactory, item: Detection | SceneObject, pose: Any) -> list[Any]:
-    """One hypothesis if the item has a class, else none."""
-    return [make.hypothesis(item.class_name, item.score, pose)] if item.class_name else []
+    """One hypothesis: the class of the item or, without a class, that it is an object at all.
+
+    There are never both: many readers take the hypothesis with the highest score, and would lose
+    the class.
+    """
+    if isinstance(item, SceneObject) and not item.class_name:
+        return [make.hypothesis(OBJECT_CLASS, item.objectness, pose)]
+    return [make.hypothesis(item.class_name, item.score, pose)]
 
 
 def _rectangles(make: MessageFactory, results: Results) -> Any:
@@ -250,7 +259,9 @@ TOPICS: dict[str, ResultTopic] = {
             "vision_msgs/msg/Detection3DArray",
             "segmentation_node",
             "oriented 3-D box of each object, the third axis along the plane's normal; `id` is "
-            "the label number; class and score where the detector has recognized it",
+            "the label number; class and score where the detector has recognized it, elsewhere "
+            "the class `object`, its score the mean probability of an object over the mask, by the "
+            "segmentation's network (1 with `method: geometry`)",
             _objects,
             needs=_DETECTIONS,
             spatial=True,

@@ -34,6 +34,7 @@ def add_objects(
     plane: Plane,
     min_pixels: float,
     lowest: Container[int],
+    objectness: NDArray[np.float64] | None,
 ) -> tuple[SceneObject, ...]:
     """Add the masks of objects to a label image.
 
@@ -46,6 +47,7 @@ def add_objects(
         min_pixels: smaller masks are ignored. A mask without depth is taken for an upright object
             on the plane, and ignored if it would stand behind the camera or far away.
         lowest: the masks that touch no other one that begins lower above the plane.
+        objectness: (N,), of each mask, see ``SceneObject``; None for 1.
 
     Returns:
         The objects, by label.
@@ -69,7 +71,8 @@ def add_objects(
         uv = np.stack([cols[some], rows[some]], axis=1)
         points = camera.deproject_pixels(uv, z[some])
         box3d = standing_box(points, plane, mask in lowest)
-        objects.append(SceneObject(label, box2d, box3d, len(pixels)))
+        likely = 1.0 if objectness is None else float(objectness[mask])
+        objects.append(SceneObject(label, box2d, box3d, len(pixels), objectness=likely))
     return tuple(objects)
 
 

@@ -121,14 +121,14 @@ class TabletopSegmenter:
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         depth, ground = evidence.depth, evidence.ground
         labels = np.zeros(depth.shape, np.uint16)
-        masks = np.zeros(depth.shape, np.int32)
+        masks, objectness = np.zeros(depth.shape, np.int32), None
         if ground is not None:
             is_support = ground.on_plane & ground.support.covers(depth.shape)
             if seen is not None:
                 is_support |= (seen.is_support > 0.5) & ~ground.above
             labels[is_support] = PLANE_LABEL
         if seen is not None:
-            masks = seen_masks(frame, depth, seen, ground)
+            masks, objectness = seen_masks(frame, depth, seen, ground)
         elif ground is not None:
             masks = geometric_masks(frame, depth, ground, evidence.inside)
         plane = ground.support.plane if ground else None
@@ -147,6 +147,7 @@ class TabletopSegmenter:
             standing,
             self.config.min_pixels * evidence.roughness,
             lowest_masks(masks, ranges),
+            objectness,
         )
         return labels, plane, objects
 

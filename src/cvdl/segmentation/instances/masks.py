@@ -28,7 +28,7 @@ from cvdl.segmentation.surface import Surface, full_size, surface_of
 from cvdl.segmentation.tabletop import Tabletop
 from cvdl.segmentation.watershed import watershed_regions
 
-__all__ = ["Visible", "seen_masks", "visible_pieces"]
+__all__ = ["SeenMasks", "Visible", "seen_masks", "visible_pieces"]
 
 #: Log odds that geometry adds for a pixel on the support and for one above it. Thin objects are as
 #: low as the noise, so a height of zero says little.
@@ -52,10 +52,22 @@ class Visible(NamedTuple):
     pixels: NDArray[np.bool_]
 
 
+class SeenMasks(NamedTuple):
+    """The masks of the objects.
+
+    Attributes:
+        labels: (H, W) int32, 0 for none.
+        objectness: (N,) float64, by label: the mean probability of an object over the mask.
+    """
+
+    labels: Labels
+    objectness: NDArray[np.float64]
+
+
 def seen_masks(
     frame: RgbdFrame, depth: NDArray[np.float32], seen: Seen, ground: SupportHeights | None
-) -> Labels:
-    """The objects, (H, W) int32, 0 for none.
+) -> SeenMasks:
+    """Find the objects in a frame.
 
     Args:
         frame: has the colors.
@@ -66,7 +78,7 @@ def seen_masks(
     masks = np.zeros(depth.shape, np.int32)
     visible = visible_pieces(frame, depth, seen, ground)
     if visible is None:
-        return masks
+        return SeenMasks(masks, np.ones(1))
     surface, pieces, pixels = visible
     regions = join_pieces(pieces, surface, seen)
     if ground is not None:
@@ -76,9 +88,9 @@ def seen_masks(
         regions = np.where(find_halos(regions, table), -1, regions)
     found = full_size(regions, surface, pixels)
     flat, window = found.ravel(), surface.window
-    likely = np.bincount(flat, seen.is_object[window].ravel()) / np.maximum(np.bincount(flat), 1)
-    masks[window] = found * (likely >= _LIKELY)[found]
-    return masks
+    mean = np.bincount(flat, seen.is_object[window].ravel()) / np.maximum(np.bincount(flat), 1)
+    masks[window] = found * (mean >= _LIKELY)[found]
+    return SeenMasks(masks, mean)
 
 
 def visible_pieces(
