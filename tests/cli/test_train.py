@@ -250,6 +250,10 @@ def test_an_earlier_run_is_kept_or_overwritten(data, tmp_path):
         (["--data", "{data}", "--extra", "cornell={data}"], "pcd0900 is also in the test data"),
         (["--data", "{data}", "--extra", "{data}"], "expected DATASET=DIR"),
         (["--data", "{data}", "--extra", "osd={data}"], "data set is 'osd'; accepted: cornell,"),
+        (
+            ["--data", "{data}", "--extra", "simulated_world={data}"],
+            "expected simulated_world=SCENES, such as simulated_world=500",
+        ),
         (["--data", "{data}", "--dataset", "simulated"], "simulated scenes are generated"),
     ],
 )

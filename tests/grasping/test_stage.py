@@ -181,11 +181,10 @@ def test_the_detector_is_not_asked_for_unlikely_objects(view):
     assert not mask[:, np.nonzero(view.labels == 3)[1].min() - 8 :].any()
 
 
-def test_candidates_are_shared_by_the_likely_objects(view):
-    likely, unlikely = doubting(view, 3).objects
+def test_candidates_are_shared_by_the_objects(view):
     detector = Answer()
-    for objects in (8 * (likely,) + (unlikely,), 9 * (likely,)):
-        scene = Scene(view.labels, view.plane, objects)
+    for count in (8, 9):
+        scene = Scene(view.labels, view.plane, count * view.objects[:1])
         GraspStage(GraspConfig(enable=False, candidates=10), detector)(view.frame, scene)
     assert [count for _, _, count in detector.calls] == [10, 20]
 

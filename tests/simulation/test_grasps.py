@@ -1,5 +1,7 @@
 """Grasp labels on simple shapes, and compared with brute force on random scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import open3d as o3d
 import pytest
@@ -71,6 +73,15 @@ def world_poses(scene: SimulatedScene, labels: GraspLabels) -> tuple[np.ndarray,
     to_world = scene.camera_pose
     position = labels.position @ to_world[:3, :3].T + to_world[:3, 3]
     return position, to_world[:3, :3] @ labels.rotation
+
+
+def test_no_grasp_goes_through_a_wall():
+    block = box(0.04, 0.12, 0.05)
+    wall = box(0.01, 0.3, 0.15).shifted(x=0.035)
+    free = label_grasps(scene_of(block))
+    beside = label_grasps(replace(scene_of(block), obstacles=wall))
+    assert len(free.good) >= 4
+    assert len(beside.good) == 0
 
 
 def test_a_block_is_held_across_its_narrow_side():

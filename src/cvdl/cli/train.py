@@ -104,7 +104,8 @@ def command(
     extra: Annotated[
         list[str] | None,
         typer.Option(
-            help="More training data, never tested on, such as cornell_rgb=DIR; repeatable.",
+            help="More training data, never tested on, such as cornell_rgb=DIR, or "
+            "simulated_world=SCENES; repeatable.",
             metavar="DATASET=DIR",
         ),
     ] = None,
@@ -113,7 +114,8 @@ def command(
         typer.Option(
             min=0,
             help="Also train on this many simulated scenes (2 to 3 MB of memory each). To train on "
-            "nothing else: --dataset simulated --scenes N; for segmentation also simulated_world.",
+            "nothing else: --dataset simulated --scenes N; for grasps and segmentation also "
+            "simulated_world.",
         ),
     ] = 0,
     scenes: Scenes = 100,
@@ -196,9 +198,9 @@ def command(
     trainer = problem.trainer(name)
     chosen = _chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset, problem.labels, data, scenes, seed)
-    more = [_extra(problem, text, views.names) for text in extra or []]
-    if simulated:  # not the scenes to test on
-        more.append(open_dataset("simulated", problem.labels, None, simulated, seed + 1))
+    more = [_extra(problem, text, views.names, seed + 1) for text in extra or []]
+    if simulated:
+        more.append(_extra(problem, f"simulated={simulated}", views.names, seed + 1))
     groups = getattr(views, "object_ids", None)
     by = By.image if groups is None else by
     groups = groups or views.names
@@ -272,14 +274,28 @@ def _chosen_settings(
     return load_settings(model, overrides=settings or (), values=values)
 
 
-def _extra(problem: Problem[Any, Any], text: str, names: Sequence[str]) -> Any:
-    """A data set to train on, from DATASET=DIR; none of its views may be in the one to test on."""
-    from cvdl.core.errors import InputError
+def _extra(problem: Problem[Any, Any], text: str, names: Sequence[str], seed: int) -> Any:
+    """A data set to train on, from --extra; none of its views may be in the one to test on.
 
-    dataset, separator, folder = text.partition("=")
+    Args:
+        problem: what is trained.
+        text: DATASET=DIR, or DATASET=SCENES of a simulated one.
+        names: of the views to test on.
+        seed: of simulated scenes, another one than that of the scenes to test on.
+    """
+    from cvdl.core.errors import InputError
+    from cvdl.datasets.registry import DATASETS
+
+    dataset, separator, source = text.partition("=")
     if not separator:
         raise InputError(f"--extra is {text!r}; expected DATASET=DIR, such as cornell_rgb=DIR")
-    data = open_dataset(dataset, problem.labels, Path(folder))
+    if DATASETS[dataset].is_simulated:
+        if not source.isdecimal() or not int(source):
+            raise InputError(
+                f"--extra is {text!r}; expected {dataset}=SCENES, such as {dataset}=500"
+            )
+        return open_dataset(dataset, problem.labels, None, int(source), seed)
+    data = open_dataset(dataset, problem.labels, Path(source))
     both = sorted(set(data.names) & set(names))
     if both:
         raise InputError(f"--extra {text}: {both[0]} is also in the test data")

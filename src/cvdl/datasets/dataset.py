@@ -44,10 +44,19 @@ class Subset(Dataset[Sample]):
 
     Args:
         parts: data sets, each with the indices of its samples.
+
+    Attributes:
+        origins: which of the parts each sample is from.
     """
 
     def __init__(self, parts: Iterable[tuple[Dataset[Sample], Iterable[int]]]) -> None:
-        self._samples = [(data, int(index)) for data, indices in parts for index in indices]
+        rows = [
+            (part, data, int(index))
+            for part, (data, indices) in enumerate(parts)
+            for index in indices
+        ]
+        self._samples = [(data, index) for _, data, index in rows]
+        self.origins = [part for part, _, _ in rows]
         self.names = [data.names[index] for data, index in self._samples]
 
     def __len__(self) -> int:

@@ -143,6 +143,7 @@ DATASETS.register(
     DatasetInfo(
         "simulated_world",
         "Simulated scenes of any thing anywhere, seen by any camera.",
+        grasps=partial(SimulatedGrasps, config=SimulationConfig(domain="world")),
         segments=partial(SimulatedSegments, config=SimulationConfig(domain="world")),
         is_simulated=True,
     ),

@@ -58,8 +58,7 @@ class GraspStage:
         """
         config, labels, plane = self.config, scene.labels, scene.plane
         unlikely = [each.label for each in scene.objects if each.objectness < config.min_objectness]
-        likely = len(scene.objects) - len(unlikely)
-        if plane is None or not likely:
+        if plane is None or len(unlikely) == len(scene.objects):
             return scene
         rim = max(1, round(_RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
@@ -67,7 +66,7 @@ class GraspStage:
         is_object = (labels >= FIRST_OBJECT_LABEL) & ~left_out
         mask = (cv2.dilate(is_object.view(np.uint8), ellipse) > 0) & ~left_out
         # A multiple of a fixed number: on a GPU each number has a graph of its own.
-        groups = math.ceil(likely / CANDIDATE_OBJECTS)
+        groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
         rectangles = self.detector(frame, mask, groups * config.candidates)
         rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
         label = nearest_labels(rectangles.center, labels, rim)

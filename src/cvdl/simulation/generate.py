@@ -83,6 +83,7 @@ class SimulatedScene:
         table: the surface that carries the objects, and its height above the floor.
         camera_pose: (4, 4) from the optical frame to the world.
         sensor: name of the depth camera's model.
+        obstacles: what else a gripper can meet, in the world frame; None: only the table.
     """
 
     index: int
@@ -92,6 +93,7 @@ class SimulatedScene:
     table: Table
     camera_pose: Array
     sensor: str
+    obstacles: Mesh | None = None
 
 
 def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None) -> SimulatedScene:
@@ -138,7 +140,9 @@ def _simulate_world(seed: int, index: int, config: SimulationConfig) -> Simulate
     specks[:FIRST_OBJECT_LABEL] = False
     labels = np.where(specks[labels], np.uint16(0), labels)
     truth = _truth(labels, objects, seen.pose)
-    return SimulatedScene(index, frame, truth, objects, seen.table, seen.pose, seen.sensor)
+    return SimulatedScene(
+        index, frame, truth, objects, seen.table, seen.pose, seen.sensor, seen.obstacles
+    )
 
 
 def _stamp(index: int) -> int:

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cvdl.core.settings import Settings, setting
-from cvdl.networks.device import pick_device
+from cvdl.networks.device import computes_bfloat16, pick_device
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import (
     Run,
@@ -54,7 +54,9 @@ class TrainingSettings(Settings):
         0, "Stop after this many epochs without a better validation score; 0: never.", ge=0
     )
     clip: float = setting(0.0, "Largest norm of the gradient; 0: no limit.", ge=0)
-    mixed_precision: bool = setting(False, "bfloat16 where it is safe: faster.")
+    mixed_precision: bool = setting(
+        False, "bfloat16 where it is safe, on devices that compute it: faster."
+    )
     seed: int = setting(0, "The same seed gives the same result.", ge=0)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "Device; auto: a GPU if there is one.")
 
@@ -163,6 +165,7 @@ def _run_epoch(
     torch.manual_seed(seed)
     batches = task.batches(epoch, torch.Generator().manual_seed(seed))
     steps = len(batches)
+    mixed = settings.mixed_precision and computes_bfloat16(device)
     sums: dict[str, Tensor] = {}
     model, count, rate = task.model.train(), 0, 0.0
     for batch in batches:
@@ -171,7 +174,7 @@ def _run_epoch(
         rate = settings.rate(epoch + (count + 0.5) / steps)  # in the middle of the step
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.mixed_precision):
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             losses = task.loss(_to(batch, device))
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()

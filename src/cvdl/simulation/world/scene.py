@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL
+from cvdl.simulation.mesh import Mesh, merge
 from cvdl.simulation.placement import Table
 from cvdl.simulation.render import Rendering, Stage
 from cvdl.simulation.room import Surface
@@ -42,6 +43,7 @@ class WorldView:
         labels: (H, W) uint16.
         things: each with its pose (4, 4) to the world, in order of labels.
         table: the surface that carries the things.
+        obstacles: everything else, in the world frame: walls of bins, boards, robots.
     """
 
     camera: Camera
@@ -52,6 +54,7 @@ class WorldView:
     labels: NDArray[np.uint16]
     things: list[tuple[Thing, Array]]
     table: Table
+    obstacles: Mesh
 
 
 def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
@@ -83,9 +86,11 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
     depth = measure_depth(rendering, camera, view.sensor, rng)
     color = photograph(rendering.color, rng)
+    obstacles = merge(*(each.mesh for each in surfaces if each.label < FIRST_OBJECT_LABEL))
     return WorldView(
-        camera, pose, view.sensor.name, color, depth, rendering.labels, things, place.table
-    )
+        camera, pose, view.sensor.name, color, depth, rendering.labels, things, place.table,
+        obstacles,
+    )  # fmt: skip
 
 
 def _pose(

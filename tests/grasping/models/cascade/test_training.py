@@ -1,6 +1,7 @@
 """Training of the default detector: views, targets, losses, learning and resuming."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.dataset import Subset
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.grasping.models.cascade.targets import (
     dense_targets,
@@ -34,6 +36,10 @@ def sample(number, depth=0.8):
     )
     frame = RgbdFrame(color, np.full((120, 160), depth, np.float32), CAMERA)
     return GraspSample(f"view{number}", f"bar{number}", frame, grasp, GraspRectangles.none())
+
+
+class Views(list):
+    names = tuple("012345678")
 
 
 def settings(epochs=2, **more):
@@ -131,6 +137,17 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
     resumed = trainer().train(views, views, settings(), Run(tmp_path / "part", resume=True))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_views_are_drawn_by_the_data_set_they_are_from():
+    few, many = ([sample(number) for number in range(count)] for count in (1, 6))
+    for part in (few, many):
+        part.append(replace(part[0], good=GraspRectangles.none()))
+    train = Subset([(Views(few), range(2)), (Views(many), range(7)), (Views(few), range(2))])
+    task = CascadeTask(train, (), CascadeTraining(steps=400, first_share=0.5))
+    drawn = np.concatenate(task.picks(np.random.default_rng(0)))
+    shares = np.bincount(drawn, minlength=8) / len(drawn)
+    assert shares == pytest.approx([0.5, *6 * [0.25 / 6], 0.25], abs=0.02)
 
 
 def test_nothing_to_train_on_raises(tmp_path):

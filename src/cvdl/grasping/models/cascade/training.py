@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
+from cvdl.datasets.dataset import Subset
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.grasping.models.cascade.geometry import cut_patches, to_rectangles
@@ -59,8 +59,7 @@ class CascadeTraining(Settings):
     steps: int = setting(30, "Steps per epoch.", ge=1)
     first_share: float = setting(
         0.5,
-        "Probability that a view is of the first camera's samples; the others share "
-        "the rest. Samples of one data set have one camera.",
+        "Probability that a view is of the first data set; the others share the rest.",
         gt=0,
         le=1,
     )
@@ -90,16 +89,17 @@ class CascadeTask(Task):
 
     def build(self, train: Sequence[GraspSample], console: Console | None) -> CascadeDetector:
         """A new detector, or the one to start from."""
-        usable = [sample for sample in train if len(sample.good)]
-        cameras = [sample.frame.camera for sample in usable]
-        self._probabilities = _probabilities(cameras, self.settings.first_share)
-        self.samples = [_Prepared.of(sample) for sample in usable]
+        origins = train.origins if isinstance(train, Subset) else [0] * len(train)
+        usable = [both for both in zip(origins, train, strict=True) if len(both[1].good)]
+        origins = [origin for origin, _ in usable]
+        self._probabilities = _probabilities(origins, self.settings.first_share)
+        self.samples = [_Prepared.of(sample) for _, sample in usable]
         self.validation = [_Prepared.of(some) for some in self.validation if len(some.good)]
         start = self.settings.start
         return CascadeDetector.load(start) if start else CascadeDetector()
 
     def picks(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
-        """Random samples, weighted by camera; see ``CascadeTraining.first_share``."""
+        """Random samples, weighted by data set; see ``CascadeTraining.first_share``."""
         shape = self.settings.steps, self.settings.training.batch_size
         return list(rng.choice(len(self.samples), shape, p=self._probabilities))
 
@@ -193,16 +193,16 @@ def _middle(sample: _Prepared, rng: np.random.Generator) -> NDArray[np.float64]:
     return rng.uniform(0, sample.image.shape[:0:-1])
 
 
-def _probabilities(cameras: Sequence[Camera], first_share: float) -> NDArray[np.float64]:
-    """The probability of each sample (N,): the samples of a camera share its probability."""
-    if not cameras:
+def _probabilities(origins: Sequence[int], first_share: float) -> NDArray[np.float64]:
+    """The probability of each sample (N,), by the data set it is from; see ``first_share``."""
+    if not len(origins):
         raise InputError("no view to train on has a good rectangle")
-    kinds = list(dict.fromkeys(cameras))
-    others = (1 - first_share) / max(len(kinds) - 1, 1)
-    shares = [first_share if len(kinds) > 1 else 1.0] + [others] * (len(kinds) - 1)
-    kind = np.array([kinds.index(camera) for camera in cameras])
-    probabilities = np.array(shares)[kind] / np.bincount(kind)[kind]
-    return probabilities / probabilities.sum()
+    _, kind, count = np.unique(origins, return_inverse=True, return_counts=True)
+    others = (1 - first_share) / max(len(count) - 1, 1)
+    shares = np.full(len(count), others)
+    shares[0] = first_share if len(count) > 1 else 1.0
+    probabilities = (shares / count)[kind]
+    return np.asarray(probabilities / probabilities.sum())
 
 
 def trainer() -> Trainer:
