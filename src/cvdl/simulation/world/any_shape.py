@@ -23,6 +23,7 @@ from cvdl.simulation.world.solids import (
     extruded,
     fitted,
     inflated,
+    rotation_z,
     smooth_path,
     tube,
     turned,
@@ -408,7 +409,63 @@ def _tool(rng: Rng) -> Mesh:
     return merge(handle, head.shifted(x=length))
 
 
+def _handled(rng: Rng) -> Mesh:
+    """A vessel with a handle: a mug, a jug, a pan, a ladle."""
+    height, top = rng.uniform(0.2, 2.2), 1.0
+    base, wall = rng.uniform(0.45, 1.2), rng.uniform(0.03, 0.1)
+    strokes = creased(0, (0, 0), (base, 0), (top, height))
+    mouth = (top - wall, height), (max(base - wall, 0.1), wall), (0.0, wall)
+    strokes += creased(int(rng.integers(2)), (top, height), *mouth)
+    vessel = revolve(strokes, circle(24, float(rng.choice([2, 2, 2, 5]))))
+    material = int(rng.choice([0, 0, 2]))
+    if rng.uniform() < 0.6:  # a loop from the lower to the upper side
+        low, high = sorted(rng.uniform(0.1, 0.95, 2) * height)
+        high = max(high, min(low + 0.35, 0.98 * height))
+        side = np.interp([low, high], [0, height], [base, top]) - wall / 2
+        reach = rng.uniform(0.3, 0.9)
+        knots = [
+            (side[0], 0, low),
+            (side[0] + 0.8 * reach, 0, low + 0.1 * (high - low)),
+            (side[1] + reach, 0, low + 0.7 * (high - low)),
+            (side[1] + 0.6 * reach, 0, high),
+            (side[1], 0, high),
+        ]
+        handle = tube(smooth_path(np.array(knots), 20), rng.uniform(0.05, 0.14), material, 8)
+        return merge(vessel, handle)
+    start, length = 0.9 * height, rng.uniform(0.8, 4)
+    rise = rng.uniform(-0.1, 0.5) * length
+    path = np.linspace([top - wall, 0, start], [top + length, 0, start + rise], 6)
+    handle = tube(path, np.linspace(rng.uniform(0.05, 0.15), rng.uniform(0.08, 0.22), 6), material)
+    return merge(vessel, handle)
+
+
+def _jointed(rng: Rng) -> Mesh:
+    """A body with limbs of other looks: a drill, a doll, a clamp, a toy, a camera."""
+    body = _primitive(rng)
+    parts = [body]
+    mirrored = rng.uniform() < 0.5
+    for _ in range(rng.integers(1, 5)):
+        root = body.vertices[rng.integers(len(body.vertices))] * 0.85
+        way = root / max(float(np.linalg.norm(root)), 1e-9) + rng.normal(0, 0.35, 3)
+        way /= np.linalg.norm(way)
+        length, look = rng.uniform(0.2, 1.1), int(rng.integers(3))
+        power = float(rng.choice([2, 2, 5]))
+        if rng.uniform() < 0.6:
+            path = np.linspace(root, root + length * way, 5)
+            limb = tube(path, rng.uniform(0.04, 0.2) * (0.5 + length), look, power=power)
+        else:
+            scale = rng.uniform(0.3, 0.8)
+            limb = _primitive(rng).scaled(scale, scale, scale)
+            limb = limb.shifted(*(root + 0.3 * scale * way))
+            limb = replace(limb, material=np.full(len(limb.triangles), look, np.int32))
+        parts.append(limb)
+        if mirrored and rng.uniform() < 0.7:
+            parts.append(turned(limb, rotation_z(np.pi)))
+    return merge(*parts)
+
+
 _MAKERS: tuple[Callable[[Rng], Mesh], ...] = (
-    _block, _lathe, _extrusion, _cushion, _lump, _wire, _hollow, _sheet, _union, _tool,
+    _block, _lathe, _extrusion, _cushion, _lump, _wire, _hollow, _sheet, _union, _tool, _handled,
+    _jointed,
 )  # fmt: skip
-_SHARES = (0.17, 0.17, 0.15, 0.1, 0.09, 0.05, 0.05, 0.04, 0.11, 0.07)
+_SHARES = (0.14, 0.13, 0.12, 0.08, 0.07, 0.05, 0.05, 0.08, 0.09, 0.09, 0.05, 0.05)
