@@ -42,10 +42,16 @@ class TrainedDetector(FrameByFrame, nn.Module):
         """
         path = Path(path)
         state, metadata = load_weights(path, cls.__name__)
-        detector = cls(classes_of(path, metadata))
+        detector = cls.fitting(state, classes_of(path, metadata))
         check_state(path, state, detector.state_dict())
         detector.load_state_dict(state)
         return detector.eval().to(device).to(memory_format=torch.channels_last)
+
+    @classmethod
+    def fitting(cls: type[_Own], state: Mapping[str, Tensor], classes: Sequence[str]) -> _Own:
+        """A detector that can have a state, for those with variants."""
+        del state
+        return cls(classes)
 
     def save(self, path: Path, metadata: Mapping[str, str]) -> None:
         """Write the weights with the names of the model and of the classes."""

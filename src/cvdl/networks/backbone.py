@@ -1,4 +1,4 @@
-"""The backbone that the default detector and the instance network share.
+"""The backbone of the default detector and of the instance network.
 
 A small residual network (He et al. 2016) with a top-down path (Lin et al. 2017) that runs on two
 CPU cores. Networks with equal backbones share its features, which take most of their time.
@@ -6,6 +6,7 @@ CPU cores. Networks with equal backbones share its features, which take most of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from weakref import WeakSet
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.networks.color_features import ColorFeatures
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import INPUTS, with_detail
 from cvdl.networks.input_gpu import input_tensor, uploaded
@@ -26,6 +28,7 @@ __all__ = [
     "WIDE_STRIDE",
     "Backbone",
     "backbone_features",
+    "has_color",
     "load_backbone",
     "shared_backbone",
 ]
@@ -43,9 +46,14 @@ class Backbone(nn.Module):
 
     Input (B, 18, H, W), see ``with_detail``; H and W multiples of 16. Outputs: fine (B,
     1.5 width, H / 2, W / 2), and wide (B, 3 width, H / 4, W / 4) with a large receptive field.
+
+    Args:
+        width: channels of the first layers.
+        has_color: whether it adds features of color that photographs have taught; see
+            ``ColorFeatures``.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, has_color: bool = False) -> None:
         super().__init__()
         fine = 3 * width // 2
         self.fine = nn.Sequential(convolution(INPUTS, fine, 2), ResidualBlock(fine))
@@ -67,13 +75,16 @@ class Backbone(nn.Module):
         self.from_deep = convolution(4 * width, 3 * width, size=1)
         self.from_middle = convolution(2 * width, 3 * width, size=1)
         self.wide = convolution(3 * width, 3 * width)
+        self.color = ColorFeatures((2 * width, 4 * width, 6 * width)) if has_color else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fine and wide features; see the class."""
+        color = self.color(x) if self.color else (0, 0, 0)
         fine = self.fine(x)
-        middle = self.middle(fine)
-        deep = self.deep(middle)
-        deep = deep + doubled(self.from_deepest(self.deepest(deep)))
+        middle = self.middle(fine) + color[0]
+        deep = self.deep(middle) + color[1]
+        deepest = self.deepest[1:](self.deepest[0](deep) + color[2])
+        deep = deep + doubled(self.from_deepest(deepest))
         return fine, self.wide(self.from_middle(middle) + doubled(self.from_deep(deep)))
 
     @captured
@@ -96,10 +107,15 @@ def load_backbone(path: Path) -> Backbone:
     own = {
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }
-    backbone = Backbone()
+    backbone = Backbone(has_color=has_color(own))
     check_state(path, own, backbone.state_dict())
     backbone.load_state_dict(own)
     return backbone
+
+
+def has_color(state: Mapping[str, Tensor]) -> bool:
+    """Whether a state with a backbone in it is of one with features of color."""
+    return any("color.projections" in name for name in state)
 
 
 _lock = Lock()

@@ -7,12 +7,10 @@ import pytest
 import torch
 
 from cvdl.core.errors import InputError
-from cvdl.detection import DETECTORS
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.evaluation.instances import score_instances
-from cvdl.networks.backbone import load_backbone
 from cvdl.networks.weights import save_weights
-from cvdl.segmentation.instances.model import InstanceModel
+from cvdl.segmentation.instances.model import InstanceModel, load_instance_model
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.segmentation.instances.training import InstanceTask, InstanceTraining, trainer
 from cvdl.training.checkpoint import Run
@@ -61,20 +59,20 @@ def test_it_starts_from_what_is_named(views, tmp_path):
     network, path = InstanceNetwork(), tmp_path / "instances.safetensors"
     network.save(path, {})
     assert equal(start(path), network)
+    assert equal(start("package"), load_instance_model().network)
     detector, path = RgbdRcnn(("cup",)), tmp_path / "rgbd_rcnn.safetensors"
     detector.save(path, {})
-    assert equal(start(path).backbone, detector.backbone)
-    assert not equal(start("none").backbone, detector.backbone)
+    assert equal(detector.backbone, start(path).backbone)
+    assert not equal(detector.backbone, start("none").backbone)
 
 
-def test_it_starts_from_the_package(views, tmp_path, monkeypatch):
-    path = tmp_path / "instances.safetensors"
-    monkeypatch.setattr("cvdl.segmentation.instances.training.WEIGHTS", path)
-    backbone = load_backbone(DETECTORS[DETECTORS.default].weights)
-    assert equal(InstanceTask(views(0), (), settings(1)).model.backbone, backbone)
-    network = InstanceNetwork()
-    network.save(path, {})
-    assert equal(InstanceTask(views(0), (), settings(1)).model, network)
+def test_the_color_encoder_is_not_trained(views, tmp_path):
+    packaged = load_instance_model().network.backbone.color.encoder
+    start = InstanceTask(views(0), (), settings(1, start="none")).model
+    assert equal(start.backbone.color.encoder, packaged)
+    trained = trainer().train(views(0), (), settings(1, start="none"), Run(tmp_path / "run"))
+    assert equal(trained.backbone.color.encoder, packaged)
+    assert not equal(trained.backbone.color.projections, start.backbone.color.projections)
 
 
 def test_bad_input_raises(views, tmp_path):

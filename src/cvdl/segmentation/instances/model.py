@@ -57,7 +57,7 @@ class InstanceModel:
     """The trained network on its device."""
 
     def __init__(self, network: InstanceNetwork, device: torch.device) -> None:
-        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self.network = network.eval().to(device).to(memory_format=torch.channels_last)
         network.backbone = shared_backbone(network.backbone)
 
     @classmethod
@@ -74,7 +74,7 @@ class InstanceModel:
 
     def __call__(self, frame: RgbdFrame) -> Instances:
         """Apply the network to a frame of any camera."""
-        return find_instances(frame, self._network)
+        return find_instances(frame, self.network)
 
 
 def load_instance_model(weights: str | Path = "", device: str = "auto") -> InstanceModel:

@@ -1,8 +1,9 @@
 """The instance network: what each pixel is, and which pixels belong to one object.
 
-It has the backbone of the default detector and, on its features, a head as in Panoptic-DeepLab
-(Cheng et al. 2020, section 3): the class of each pixel (nothing, support, object), the centers of
-the objects, and the offset of each pixel to the center of its object. It knows no object classes.
+It has a backbone with features of color that photographs have taught and, on its features, a head
+as in Panoptic-DeepLab (Cheng et al. 2020, section 3): the class of each pixel (nothing, support,
+object), the centers of the objects, and the offset of each pixel to the center of its object. It
+knows no object classes.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class InstanceNetwork(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.backbone = Backbone(width)
+        self.backbone = Backbone(width, has_color=True)
         self.head = InstanceHead(3 * width // 2, 3 * width)
 
     def forward(self, image: Tensor) -> InstanceMaps:

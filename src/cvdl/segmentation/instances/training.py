@@ -17,7 +17,6 @@ from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.labeled_pixels import IGNORED
 from cvdl.datasets.segmentation_sample import SegmentationData
-from cvdl.detection.registry import DETECTORS
 from cvdl.evaluation.instances import score_instances
 from cvdl.networks.backbone import OWNERS, load_backbone
 from cvdl.networks.weights import check_state, load_weights
@@ -84,18 +83,23 @@ def _has_object(view: LabeledView) -> bool:
 def _start(start: str) -> InstanceNetwork:
     """The network before the training; see ``InstanceTraining.start``."""
     network = InstanceNetwork()
+    packaged, _ = load_weights(WEIGHTS, InstanceNetwork.__name__, network.state_dict())
+    if start == "package":
+        network.load_state_dict(packaged)
+        return network
+    # The color encoder always has the weights of the package: it is not trained.
+    encoder = "backbone.color.encoder."
+    fixed = {name: value for name, value in packaged.items() if name.startswith(encoder)}
+    network.load_state_dict(fixed, strict=False)
     if start == "none":
         return network
-    path: Path | None = Path(start)
-    if start == "package":
-        path = WEIGHTS if WEIGHTS.is_file() else DETECTORS[DETECTORS.default].weights
-    assert path is not None  # the default detector has weights
+    path = Path(start)
     state, metadata = load_weights(path, OWNERS)
     if metadata["model"] == InstanceNetwork.__name__:
         check_state(path, state, network.state_dict())
         network.load_state_dict(state)
-    else:
-        network.backbone = load_backbone(path)
+    else:  # the backbone of a detector may have no features of color
+        network.backbone.load_state_dict(load_backbone(path).state_dict(), strict=False)
     return network
 
 

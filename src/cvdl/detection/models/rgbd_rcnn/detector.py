@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.models.rgbd_rcnn.network import ProposalHead, RegionHead, decode_cells
 from cvdl.detection.trained import TrainedDetector, best_of_each_class
-from cvdl.networks.backbone import Backbone, backbone_features, shared_backbone
+from cvdl.networks.backbone import Backbone, backbone_features, has_color, shared_backbone
 from cvdl.networks.box_tensors import decode_boxes, paired_iou
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import input_scale
@@ -41,11 +41,12 @@ class RgbdRcnn(TrainedDetector):
     Args:
         classes: class names, in the order of the class indices.
         width: channels of the first layers.
+        has_color: whether the backbone has features of color; see ``Backbone``.
     """
 
-    def __init__(self, classes: Sequence[str], width: int = 32) -> None:
+    def __init__(self, classes: Sequence[str], width: int = 32, has_color: bool = False) -> None:
         super().__init__(classes)
-        self.backbone = Backbone(width)
+        self.backbone = Backbone(width, has_color)
         self.first = ProposalHead(3 * width)
         self.second = RegionHead(3 * width // 2, 3 * width, len(self.classes))
 
@@ -55,6 +56,11 @@ class RgbdRcnn(TrainedDetector):
         detector = super().load(path, device)
         detector.backbone = shared_backbone(detector.backbone)
         return detector
+
+    @classmethod
+    def fitting(cls, state: Mapping[str, Tensor], classes: Sequence[str]) -> RgbdRcnn:
+        """A detector with the backbone of a state; see ``TrainedDetector``."""
+        return cls(classes, has_color=has_color(state))
 
     @torch.inference_mode()
     def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
