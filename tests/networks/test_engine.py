@@ -191,3 +191,8 @@ def test_the_exported_detector_needs_no_torch():
     imports = "from cvdl.detection import load_detector"
     load = "load_detector(device='cpu')"
     assert not imports_torch(imports, load, "model([frame], [np.array([[20.0, 20, 60, 60]])])")
+
+
+def test_the_exported_cascade_needs_no_torch():
+    imports = "from cvdl.grasping import load_grasp_detector"
+    assert not imports_torch(imports, "load_grasp_detector(device='cpu')", "model(frame)")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cvdl.core.registry import deferred
 from cvdl.detection.registry import DETECTORS
 from cvdl.exporting.parts import Exportable
+from cvdl.grasping.registry import GRASP_DETECTORS
 
 __all__ = ["NETWORKS", "Network"]
 
@@ -33,5 +34,10 @@ NETWORKS = {
         "RgbdRcnn",
         DETECTORS["rgbd_rcnn"].weights,
         deferred("cvdl.detection.models.rgbd_rcnn.exporting:exportable"),
+    ),
+    "cascade": Network(
+        "CascadeDetector",
+        GRASP_DETECTORS["cascade"].weights,
+        deferred("cvdl.grasping.models.cascade.exporting:exportable"),
     ),
 }
