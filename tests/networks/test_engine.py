@@ -196,3 +196,8 @@ def test_the_exported_detector_needs_no_torch():
 def test_the_exported_cascade_needs_no_torch():
     imports = "from cvdl.grasping import load_grasp_detector"
     assert not imports_torch(imports, "load_grasp_detector(device='cpu')", "model(frame)")
+
+
+def test_the_exported_instance_network_needs_no_torch():
+    imports = "from cvdl.segmentation.instances.loading import load_instance_model"
+    assert not imports_torch(imports, "load_instance_model(device='cpu')", "model(frame)")

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from cvdl.exporting.parts import Part
 from cvdl.networks.backbone import Backbone
 
-__all__ = ["backbone_part"]
+__all__ = ["FEATURES", "backbone_part"]
+
+#: The outputs of the part, see `Part`.
+FEATURES = {
+    "fine": {2: "fine_height", 3: "fine_width"},
+    "wide": {2: "wide_height", 3: "wide_width"},
+}
 
 
 def backbone_part(backbone: Backbone) -> Part:
@@ -18,10 +24,7 @@ def backbone_part(backbone: Backbone) -> Part:
             "image": {2: "half_height", 3: "half_width"},
             "color": {0: "height", 1: "width"},
         },
-        {
-            "fine": {2: "fine_height", 3: "fine_width"},
-            "wide": {2: "wide_height", 3: "wide_width"},
-        },
+        FEATURES,
     )
 
 

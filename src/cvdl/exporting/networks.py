@@ -10,6 +10,7 @@ from cvdl.core.registry import deferred
 from cvdl.detection.registry import DETECTORS
 from cvdl.exporting.parts import Exportable
 from cvdl.grasping.registry import GRASP_DETECTORS
+from cvdl.segmentation.instances.loading import WEIGHTS
 
 __all__ = ["NETWORKS", "Network"]
 
@@ -34,6 +35,11 @@ NETWORKS = {
         "RgbdRcnn",
         DETECTORS["rgbd_rcnn"].weights,
         deferred("cvdl.detection.models.rgbd_rcnn.exporting:exportable"),
+    ),
+    "instances": Network(
+        "InstanceNetwork",
+        WEIGHTS,
+        deferred("cvdl.segmentation.instances.exporting:exportable"),
     ),
     "cascade": Network(
         "CascadeDetector",

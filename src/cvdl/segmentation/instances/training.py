@@ -21,7 +21,7 @@ from cvdl.detection.registry import DETECTORS
 from cvdl.evaluation.instances import score_instances
 from cvdl.networks.backbone import OWNERS, load_backbone
 from cvdl.networks.weights import check_state, load_weights
-from cvdl.segmentation.instances.model import WEIGHTS
+from cvdl.segmentation.instances.loading import WEIGHTS
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.segmentation.instances.targets import instance_loss
 from cvdl.segmentation.instances.views import Batch, LabeledView, random_views, stacked

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.exported import ExportedRgbdRcnn
-from cvdl.exporting.backbone import backbone_part
+from cvdl.exporting.backbone import FEATURES, backbone_part
 from cvdl.exporting.parts import Exportable, Part
 from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.onnx_files import MAIN
@@ -29,8 +29,7 @@ def exportable(weights: Path) -> Exportable:
     regions = Part(
         _Regions(detector),
         {
-            "fine": {2: "fine_height", 3: "fine_width"},
-            "wide": {2: "wide_height", 3: "wide_width"},
+            **FEATURES,
             "depth": {0: "height", 1: "width"},
             "intrinsics": {},
             "proposals": {0: "proposals"},

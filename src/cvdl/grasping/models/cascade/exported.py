@@ -53,7 +53,7 @@ class ExportedCascade(FrameCascade):
             allowed=np.ascontiguousarray(allowed[rows, cols]),
             survivors=np.array([survivors]),
         )
-        rectangles = rectangles + np.float32([STRIDE * cols.start, STRIDE * rows.start, 0, 0, 0])
+        rectangles[:, :2] += np.array([STRIDE * cols.start, STRIDE * rows.start], np.float32)
         return self._refined(image, rectangles, logits)
 
     def refine(self, frame: RgbdFrame, rectangles: _Array) -> tuple[_Array, _Array]:

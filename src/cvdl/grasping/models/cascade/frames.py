@@ -85,9 +85,7 @@ class FrameCascade(ABC):
         """
 
 
-def to_rectangles(
-    rectangles: NDArray[np.floating], scores: NDArray[np.floating]
-) -> GraspRectangles:
+def to_rectangles(rectangles: _Array, scores: _Array) -> GraspRectangles:
     """Convert rectangles (N, 5), see ``geometry``, and their scores (N,)."""
     values = rectangles.astype(np.float64)
     angle, opening, plate = values[:, 2:].T
@@ -96,7 +94,7 @@ def to_rectangles(
 
 def window_around(allowed: _Mask) -> tuple[slice, slice]:
     """Return the rows and columns of cells that the dense network needs for the allowed ones."""
-    rows, cols = (_span(allowed.any(axis)) for axis in (1, 0))
+    rows, cols = (_span(np.any(allowed, axis)) for axis in (1, 0))
     return rows, cols
 
 
