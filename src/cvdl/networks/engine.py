@@ -16,7 +16,7 @@ from typing import Literal
 from cvdl.core.errors import InputError
 from cvdl.networks.onnx_files import read_metadata
 
-__all__ = ["Engine", "digest", "exported_file"]
+__all__ = ["Engine", "device_of", "digest", "exported_file"]
 
 Engine = Literal["auto", "torch", "onnxruntime"]
 
@@ -57,9 +57,7 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
         )
     if is_onnx:
         return weights
-    if engine == "torch" or device == "cuda":
-        return None
-    if engine == "auto" and device == "auto" and _has_gpu():
+    if engine == "torch" or (engine == "auto" and device_of(device) == "cuda"):
         return None
     exported = weights.with_suffix(".onnx")
     missing = not exported.is_file()
@@ -74,6 +72,13 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
             *(exported, problem, weights, exported),
         )
     return None
+
+
+def device_of(device: str) -> str:
+    """Return the device that "auto" stands for, "cpu" or "cuda"; any other one as it is."""
+    if device == "auto":
+        return "cuda" if _has_gpu() else "cpu"
+    return device
 
 
 def digest(weights: Path) -> str:
