@@ -61,7 +61,7 @@ def command(
 
     The files in float32 are compared with PyTorch on random frames. --int8
     quantizes all layers but the last ones: to check its accuracy on your own
-    views, use cvdl evaluate with --weights NAME.onnx.
+    views, use cvdl evaluate with --weights NAME.onnx, or with --engine.
 
     Needs onnx: pip install '.[export]'
     """

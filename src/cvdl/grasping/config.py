@@ -26,7 +26,7 @@ class GraspConfig(Settings):
     )
     weights: str = setting(
         "",
-        "Weights file (.safetensors) of the detector; empty: the package's file.",
+        "Weights file of the detector; empty: the package's file.",
         load_time=True,
     )
     device: Literal["auto", "cpu", "cuda"] = setting(
