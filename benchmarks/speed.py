@@ -171,9 +171,8 @@ def frames_of(path: Path, count: int) -> list[RgbdFrame]:
         inner = [each for each in sorted(path.iterdir()) if (each / "camera.json").is_file()]
         if not inner:
             raise
-        return [
-            ImageFolder(each)[0] for each in islice(inner, 0, None, max(1, len(inner) // count))
-        ][:count]
+        chosen = islice(inner, 0, None, max(1, len(inner) // count))
+        return [ImageFolder(each)[0] for each in islice(chosen, count)]
     rows = np.linspace(0, len(folder) - 1, min(count, len(folder))).astype(int)
     return [folder[int(row)] for row in rows]
 
@@ -190,7 +189,7 @@ def main() -> None:
     workers: list[Worker] = []
     try:
         for name in track(names, "starting", transient=True):
-            workers.append(Worker(name, data, arguments.frames))
+            workers += [Worker(name, data, arguments.frames)]
         for number in track(range(2 * arguments.rounds), "measuring", transient=True):
             is_busy = number % 2 == 1
             with beside(is_busy):
