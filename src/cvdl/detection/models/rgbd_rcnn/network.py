@@ -6,11 +6,9 @@ As in Faster R-CNN (Ren et al. 2015), both share the features of one backbone.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.onnx.operators import shape_as_tensor
 
 from cvdl.networks.backbone import FINE_STRIDE, WIDE_STRIDE
 from cvdl.networks.box_tensors import decode_boxes
@@ -108,8 +106,7 @@ def anchors_of(cells: Tensor) -> Tensor:
 
 def _positions(cells: Tensor, axis: int) -> Tensor:
     """Positions of the middles of cells along an axis, pixels of the full image."""
-    count: Any = shape_as_tensor(cells)[axis]  # which an export does not take for a constant
-    steps = torch.arange(count, device=cells.device, dtype=torch.float32)
+    steps = torch.arange(cells.shape[axis], device=cells.device, dtype=torch.float32)
     return (steps + 0.5) * WIDE_STRIDE
 
 
