@@ -97,6 +97,11 @@ def write_graphs(
         own = {"model": Backbone.__name__}
         if name == MAIN:
             own = {**network.metadata, "weights": digest(weights)}
+        # Without the many sets of operators that ONNX Runtime adds to what it has simplified.
+        used = {node.domain for node in model.graph.node}
+        sets = [each for each in model.opset_import if each.domain in used]
+        del model.opset_import[:]
+        model.opset_import.extend(sets)
         onnx.helper.set_model_props(model, {**own, "part": name, "input": _input_description()})
         files.append(part_path(path, name))
         write_atomically(files[-1], model.SerializeToString(deterministic=True))

@@ -128,7 +128,7 @@ class RgbdRcnn(TrainedDetector):
         anchors = anchors_of(deltas).flatten(0, 2).expand(len(index), -1, -1)
         boxes = decode_boxes(anchors.gather(1, index), chosen)
         iou = paired_iou(boxes[:, :, None], boxes[:, None])
-        suppresses = (iou > _PROPOSAL_OVERLAP).triu(diagonal=1).float()
+        suppresses = (iou > _PROPOSAL_OVERLAP).float().triu(diagonal=1)
         # Greedy suppression in all images at once: a box is kept unless a better box that is kept
         # overlaps it. Each round settles the boxes whose better ones are settled.
         kept = torch.ones_like(boxes[..., 0])
