@@ -1,6 +1,7 @@
 """Non-maximum suppression."""
 
 import numpy as np
+import pytest
 import torch
 from torchvision.ops import batched_nms
 
@@ -12,13 +13,15 @@ def random_boxes(rng, count):
     return np.hstack([corner, corner + rng.uniform(5, 40, (count, 2))])
 
 
-def test_it_equals_that_of_torchvision():
+@pytest.mark.parametrize("count", [1, 300, 1500])
+def test_it_equals_that_of_torchvision(count):
     rng = np.random.default_rng(0)
-    boxes, scores, labels = random_boxes(rng, 300), rng.random(300), rng.integers(0, 3, 300)
+    boxes, scores = random_boxes(rng, count), rng.random(count)
+    labels = rng.integers(0, 3, count)
     kept = suppressed(boxes, scores, labels, 0.5)
     expected = batched_nms(*map(torch.from_numpy, (boxes, scores, labels)), 0.5)
     np.testing.assert_array_equal(kept, expected.numpy())
-    assert 20 < len(kept) < 250
+    assert len(kept) == 1 or len(kept) < 0.8 * count
 
 
 def test_a_box_may_have_several_classes():

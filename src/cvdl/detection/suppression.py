@@ -13,6 +13,7 @@ from cvdl.networks.boxes import box_iou
 __all__ = ["best_of_each_class", "suppressed"]
 
 _MOST = 100  # detections in an image
+_BLOCK = 512  # boxes that are compared at once
 
 
 def best_of_each_class(
@@ -46,14 +47,20 @@ def suppressed(
         labels: (N,); boxes of different labels do not suppress each other.
         max_iou: of two boxes with a larger overlap, the better one is kept.
     """
-    order = np.argsort(-scores, kind="stable")
-    kept = np.ones(len(order), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels[order] == label)
-        left = np.arange(len(rows))
-        while len(left):
-            best, left = left[0], left[1:]
-            overlap = box_iou(boxes[order[rows[best : best + 1]]], boxes[order[rows[left]]])[0]
-            kept[rows[left[overlap > max_iou]]] = False
-            left = left[overlap <= max_iou]
-    return order[kept]
+    left = np.argsort(-scores, kind="stable")
+    kept = left[:0]
+
+    def overlaps(better: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        same = labels[better, None] == labels[None, others]
+        return same & (box_iou(boxes[better], boxes[others]) > max_iou)
+
+    while len(left):
+        block, left = left[:_BLOCK], left[_BLOCK:]
+        block = block[~overlaps(kept, block).any(axis=0)]
+        suppresses = np.triu(overlaps(block, block), 1)
+        is_kept, before = np.ones(len(block), bool), np.zeros(len(block), bool)
+        # Each round settles the boxes whose better ones are settled.
+        while (is_kept != before).any():
+            before, is_kept = is_kept, ~suppresses[is_kept].any(axis=0)
+        kept = np.concatenate([kept, block[is_kept]])
+    return kept
