@@ -38,6 +38,7 @@ RUN = [
     "torchvision>=0.19",
     "typer>=0.15.4",
 ]
+EXPORT = ["onnx>=1.16"]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
@@ -73,7 +74,6 @@ DEV = [
     "mkdocs-material>=9.5",
     "mkdocstrings[python]>=0.26",
     "mypy>=1.10",
-    "onnx>=1.16",
     "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",
@@ -99,10 +99,13 @@ setup(
             "py.typed",
             "datasets/*.yaml",
             "detection/models/*/*.md",
+            "detection/models/*/*.onnx",
             "detection/models/*/*.safetensors",
             "grasping/models/*/*.md",
+            "grasping/models/*/*.onnx",
             "grasping/models/*/*.safetensors",
             "segmentation/instances/*.md",
+            "segmentation/instances/*.onnx",
             "segmentation/instances/*.safetensors",
             "messages/definitions/*/*.msg",
         ]
@@ -117,10 +120,11 @@ setup(
     python_requires=">=3.10",
     install_requires=RUN,
     extras_require={
+        "export": EXPORT,
         "rerun": RERUN,
         "tracking": TRACKING,
         "live": LIVE,
-        "dev": DEV + RERUN + TRACKING,
+        "dev": DEV + EXPORT + RERUN + TRACKING,
         "test": ["pytest>=8"],  # what tells colcon test to run pytest
     },
     entry_points={

@@ -24,7 +24,8 @@ from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.grasping import GRASP_DETECTORS
-from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, STRIDE
+from cvdl.grasping.models.cascade.frames import STRIDE
+from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS
 from cvdl.grasping.models.lenz2014.detector import LenzConfig, LenzDetector
 from measuring import DATA, machine, new_table, timed
 

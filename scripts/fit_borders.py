@@ -20,8 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.segmentation.borders import Regions, pair_features
 from cvdl.segmentation.config import SegmentationConfig
+from cvdl.segmentation.instances.instances import FindInstances
+from cvdl.segmentation.instances.loading import load_instance_model
 from cvdl.segmentation.instances.masks import visible_pieces
-from cvdl.segmentation.instances.model import InstanceModel, load_instance_model
 from cvdl.segmentation.instances.pieces import borders_and_votes
 from cvdl.segmentation.instances.seen import Seen
 from cvdl.segmentation.labels import Labels
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def pairs(
-    scene: SimulatedScene, model: InstanceModel, rng: np.random.Generator
+    scene: SimulatedScene, model: FindInstances, rng: np.random.Generator
 ) -> Iterator[tuple[float, ...]]:
     """The features of pairs of pieces, and whether they are one object."""
     seen = Seen.of(model(scene.frame), scene.frame.depth.shape, None)

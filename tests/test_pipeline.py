@@ -99,7 +99,7 @@ def test_objects_are_named(plain, detector):
     detected = {"detector": "hog", "device": "cpu"}
     config = PerceptionConfig(detector=detected, grasp={"enable": False})
     scene = Perception(config)(plain)
-    assert detector == [("hog", "", "cpu")]
+    assert detector == [("hog", "", "cpu", "auto")]
     assert list(scene.latency_ms) == ["segment", "detect"]
     assert scene.classes == ("block", "cup")
     # There is no cup: the depth shows the table there.
@@ -128,8 +128,8 @@ def loaded(monkeypatch):
     """A stand-in for the detector: one rectangle across the plain frame's block, one inside it."""
     calls = []
 
-    def load(name, weights, device):
-        calls.append((name, weights, device))
+    def load(*call):
+        calls.append(call)
         center = [[164.5, 129.5]] * 2
         return lambda *_: GraspRectangles(center, [0, 0], [100, 30], [20, 20], [0.8, 0.6])
 
@@ -140,7 +140,7 @@ def loaded(monkeypatch):
 def test_grasps_are_of_segmented_objects(plain, loaded):
     grasp = {"enable": True, "max_opening": 0.4, "detector": "lenz2014", "device": "cpu"}
     scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)
-    assert loaded == [("lenz2014", "", "cpu")]
+    assert loaded == [("lenz2014", "", "cpu", "auto")]
     assert list(scene.latency_ms) == ["segment", "grasp"]
     (found,) = scene.grasps
     assert (found.label, found.score) == (2, 0.8)

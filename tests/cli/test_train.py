@@ -86,7 +86,7 @@ def train_tiny(train, validation, settings, run):
     return task.model
 
 
-TINY = replace(GRASP_DETECTORS["cascade"], loader=lambda *_: TinyDetector())
+TINY = replace(GRASP_DETECTORS["cascade"], loader=lambda *_: TinyDetector(), exported=None)
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +274,7 @@ def test_evaluate(data, tmp_path, register):
             detector.size.copy_(torch.tensor([60.0, 12.0]).log())  # a plate of half its size
         return detector
 
-    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], loader=load))
+    register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], loader=load, exported=None))
     paths = {"--json": "new/out.json", "--sheet": "new/sheet.png", "--curves": "new/curves.png"}
     outputs = [part for option, name in paths.items() for part in (option, tmp_path / name)]
     text = run("--data", data, *outputs, "--worst", 2, command="evaluate")

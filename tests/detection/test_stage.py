@@ -155,7 +155,7 @@ def test_the_detector_of_the_settings_is_loaded(monkeypatch):
         "cvdl.detection.stage.load_detector", lambda *call: calls.append(call) or Answer()
     )
     stage = DetectionStage(DetectionConfig(detector="hog", weights="x", device="cpu"))
-    assert calls == [("hog", "x", "cpu")]
+    assert calls == [("hog", "x", "cpu", "auto")]
     assert stage.classes == Answer.classes
 
 

@@ -11,14 +11,20 @@ import torch
 from cvdl.core.errors import InputError
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
+from cvdl.grasping.models.cascade.exported import ExportedCascade
 from cvdl.grasping.models.lenz2014.detector import LenzDetector
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("cascade", CascadeDetector), ("lenz2014", LenzDetector)]
+    ("name", "engine", "kind"),
+    [
+        ("cascade", "auto", ExportedCascade),
+        ("cascade", "torch", CascadeDetector),
+        ("lenz2014", "auto", LenzDetector),
+    ],
 )
-def test_a_detector_is_loaded_by_its_name(name, kind):
-    assert isinstance(load_grasp_detector(name, device="cpu"), kind)
+def test_a_detector_is_loaded_by_its_name(name, engine, kind):
+    assert isinstance(load_grasp_detector(name, device="cpu", engine=engine), kind)
 
 
 def test_a_missing_gpu_is_an_error(monkeypatch):

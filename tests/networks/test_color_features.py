@@ -6,14 +6,16 @@ import torch
 
 from cvdl.networks.backbone import Backbone
 from cvdl.networks.color_features import ColorEncoder
-from cvdl.segmentation.instances.model import load_instance_model
+from cvdl.segmentation.instances.loading import WEIGHTS
+from cvdl.segmentation.instances.model import InstanceModel
 
 
 def test_the_features_are_those_of_the_published_network():
     """Means of the features of a fixed image, from the network as its authors published it."""
     y, x = np.mgrid[:64, :96].astype(np.float32)
     color = np.stack([np.sin(x / 5), np.cos(y / 7), np.sin((x + y) / 9)])
-    encoder = load_instance_model(device="cpu").network.backbone.color.encoder
+    network = InstanceModel.load(WEIGHTS, torch.device("cpu")).network
+    encoder = network.backbone.color.encoder
     features = encoder(torch.from_numpy(color)[None])
     assert [tuple(each.shape[1:]) for each in features] == [(24, 16, 24), (40, 8, 12), (112, 4, 6)]
     means = [float(each.abs().mean()) for each in features]

@@ -127,7 +127,7 @@ def test_cpu_and_gpu_find_the_same_grasps():
     frame = made_up_frame()
     mask = np.zeros((480, 640), bool)
     mask[180:280, 270:370] = True
-    cpu, gpu = (load_grasp_detector(device=device) for device in ("cpu", "cuda"))
+    cpu, gpu = (load_grasp_detector(device=device, engine="torch") for device in ("cpu", "cuda"))
     expected, found = cpu(frame), gpu(frame)
     np.testing.assert_allclose(found.score[:3], expected.score[:3], atol=0.02)
     np.testing.assert_allclose(found.center[:3], expected.center[:3], atol=0.5)

@@ -8,7 +8,8 @@ import pickle
 import pytest
 import torch
 
-from cvdl.networks.weights import WeightsError, load_weights, save_weights
+from cvdl.networks.metadata import WeightsError
+from cvdl.networks.weights import load_weights, save_weights
 
 STATE = {
     "weight": torch.arange(24.0).reshape(1, 2, 3, 4).to(memory_format=torch.channels_last),

@@ -7,7 +7,7 @@ import pytest
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene
 from cvdl.segmentation import SegmentationConfig, TabletopSegmenter
-from cvdl.segmentation.instances.model import Instances
+from cvdl.segmentation.instances.instances import Instances
 
 RED, BLUE = (180, 60, 40), (30, 80, 160)
 

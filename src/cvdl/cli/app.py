@@ -14,7 +14,7 @@ from cvdl.core.errors import InputError
 __all__ = ["app", "main"]
 
 #: The modules of the sub-commands; each has ``command`` or, with commands of its own, ``app``.
-_MODULES = ("demo", "replay", "live", "info", "simulate", "bag", "train", "evaluate")
+_MODULES = ("demo", "replay", "live", "info", "simulate", "bag", "train", "evaluate", "export")
 
 
 class _Commands(TyperGroup):

@@ -17,6 +17,7 @@ from cvdl.cli.options import (
     Config,
     Data,
     Device,
+    EngineName,
     JsonFile,
     ReplaceOutputs,
     Scenes,
@@ -144,11 +145,13 @@ def grasp(
         str, names_option(GRASP_DETECTORS.names, "Grasp detector.")
     ] = GRASPING.default,
     weights: Annotated[
-        str, typer.Option(help="Weights of the detector (.safetensors); default: the package's.")
+        str,
+        typer.Option(help="File of its weights (.safetensors, .onnx); default: the package's."),
     ] = "",
     scenes: Scenes = 100,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
+    engine: EngineName = "auto",
     json_path: JsonFile = None,
     sheet: Sheet = None,
     worst: Worst = 48,
@@ -173,7 +176,7 @@ def grasp(
     console = status_console()
     views = open_dataset(dataset, "grasps", data, scenes, seed)
     model = GRASP_DETECTORS[detector]
-    scores = GRASPING.score(model.load(weights, device), views, console)
+    scores = GRASPING.score(model.load(weights, device, engine), views, console)
     if not scores.results:
         raise InputError(f"{data or dataset}: no view has a good rectangle to compare with")
     Console().print(GRASPING.table(f"{detector} on {dataset}", scores))
@@ -218,6 +221,7 @@ def detector(
     scenes: Scenes = 200,
     seed: UnseenSeed = 10_000,
     device: Device = "auto",
+    engine: EngineName = "auto",
     json_path: JsonFile = None,
     sheet: Sheet = None,
     worst: Worst = 48,
@@ -256,7 +260,7 @@ def detector(
         from cvdl.detection.proposals import TabletopProposals
 
         proposer = TabletopProposals()
-    model = DETECTORS[name].load(weights, device)
+    model = DETECTORS[name].load(weights, device, engine)
     samples = tracked(views, "detecting", console)
     result = score_detector(model, samples, views.classes, proposer, class_agnostic)
     if result.unknown:

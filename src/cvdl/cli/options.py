@@ -16,6 +16,7 @@ __all__ = [
     "Config",
     "Data",
     "Device",
+    "EngineName",
     "JsonFile",
     "PointsTopic",
     "ReplaceOutputs",
@@ -37,6 +38,14 @@ Data = Annotated[
     typer.Option(help="Folder of the labeled views; for coco, also a file of annotations."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto: a GPU if there is one.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="auto, torch or onnxruntime; auto: onnxruntime on a CPU, if the weights are exported "
+        "(as the package's are).",
+    ),
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
 PointsTopic = Annotated[
     str | None,

@@ -189,6 +189,7 @@ def command(
 
     from cvdl import __version__
     from cvdl.cli.console import status_console
+    from cvdl.exporting.networks import NETWORKS
     from cvdl.training import splits
     from cvdl.training.checkpoint import Run, prepare_run
 
@@ -252,6 +253,9 @@ def command(
         usage = problem.usage(name, out / f"{name}.safetensors")
         options = " ".join(f"--set {shlex.quote(setting)}" for setting in usage)
         typer.echo(f"to use it: cvdl replay BAG -o OUT {options}")
+        if name in NETWORKS:
+            weights, exported = (out / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
+            typer.echo(f"faster on a CPU: cvdl export {weights} -o {exported} --int8")
 
 
 def _chosen_settings(

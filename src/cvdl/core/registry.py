@@ -150,6 +150,9 @@ class Model:
             ``torch.device``; returns the model, ready for use.
         trainer: returns a ``cvdl.training.trainer.Trainer``; None for models that cannot be
             trained here.
+        exported: takes an ONNX file that ``cvdl export`` wrote; returns the model that ONNX Runtime
+            runs. None for models that are not exported.
+        engine: what runs the model that the loader returns, "torch" or "onnxruntime".
         weights: the file of weights that comes with the package; None if there is none.
         trained_on: names of data sets that these weights have learned from, at least in part.
     """
@@ -158,23 +161,34 @@ class Model:
     description: str
     loader: Callable[[str, Any], Any]
     trainer: Callable[[], Any] | None = None
+    exported: Callable[[Path], Any] | None = None
+    engine: str = "torch"
     weights: Path | None = None
     trained_on: tuple[str, ...] = ()
 
-    def load(self, weights: str | Path = "", device: str = "auto") -> Any:
+    def load(self, weights: str | Path = "", device: str = "auto", engine: str = "auto") -> Any:
         """The model, ready for use.
 
         Args:
             weights: a file of its weights, or what else it is loaded from; empty: the packaged
                 file.
             device: "cpu", "cuda", or "auto": a GPU if there is one.
+            engine: "torch", "onnxruntime" or "auto"; see ``cvdl.networks.engine``.
 
         Raises:
-            InputError: if there are no such weights or no such device, or the file holds the
+            InputError: if there are no such weights, device or engine, or the file holds the
                 weights of another model.
         """
         if not weights and self.weights is None:
             raise InputError(f"{self.name} has no weights in the package; give a file of them")
+        if self.exported is not None:
+            from cvdl.networks.engine import exported_file
+
+            file = exported_file(Path(weights or str(self.weights)), device, engine)
+            if file is not None:
+                return self.exported(file)
+        elif engine not in ("auto", self.engine):
+            raise InputError(f"engine is {engine!r}; accepted for {self.name}: auto, {self.engine}")
         from cvdl.networks.device import pick_device
 
         where = pick_device(device)
@@ -191,6 +205,8 @@ class ModelRegistry(Registry[Model]):
         loader: str,
         trainer: str = "",
         trained_on: tuple[str, ...] = (),
+        exported: str = "",
+        engine: str = "torch",
     ) -> None:
         """Register the model of a package that bears its name and may hold its weights.
 
@@ -200,15 +216,23 @@ class ModelRegistry(Registry[Model]):
             description: see ``Model``, as for ``trained_on``.
             loader: ``"module:function"`` in the package.
             trainer: the same; empty if the model cannot be trained here.
+            exported: the same; empty if it cannot be exported.
+            engine: see ``Model``.
         """
         name = package.rpartition(".")[2]
         weights = Path(str(files(package) / f"{name}.safetensors"))
+
+        def optional(reference: str) -> Callable[..., Any] | None:
+            return deferred(f"{package}.{reference}") if reference else None
+
         self.register(
             Model(
                 name,
                 description,
                 deferred(f"{package}.{loader}"),
-                deferred(f"{package}.{trainer}") if trainer else None,
+                optional(trainer),
+                optional(exported),
+                engine,
                 weights if weights.is_file() else None,
                 trained_on,
             )

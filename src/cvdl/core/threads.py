@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["cpu_quota", "limit_torch", "set_up", "usable_cores"]
+__all__ = ["cpu_quota", "limit_torch", "network_threads", "set_up", "usable_cores"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -36,6 +36,12 @@ def set_up() -> None:
 def usable_cores() -> int:
     """Number of cores that the process's affinity and its control group's quota allow."""
     return max(1, math.ceil(min(_affinity(), cpu_quota(_CGROUPS, Path("/proc/self/cgroup")))))
+
+
+def network_threads() -> int:
+    """Number of threads of a network: that in OMP_NUM_THREADS, or one for each usable core."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return max(1, int(wanted)) if wanted.isdecimal() else usable_cores()
 
 
 def limit_torch() -> None:

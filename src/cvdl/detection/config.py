@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
 from cvdl.detection.registry import DETECTORS
+from cvdl.networks.engine import Engine
 
 __all__ = ["DetectionConfig"]
 
@@ -26,6 +27,12 @@ class DetectionConfig(Settings):
     )
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
+    )
+    engine: Engine = setting(
+        "auto",
+        "What runs the networks; auto: onnxruntime on a CPU if the weights are exported "
+        "(cvdl export; the package's are), else torch.",
+        load_time=True,
     )
     min_score: float = setting(0.4, "Detections with a lower score are ignored.", ge=0.0, le=1.0)
     use_segments: bool = setting(

@@ -16,7 +16,10 @@ DETECTORS = ModelRegistry("detector", "cvdl.detection.models", "cvdl.detectors",
 
 
 def load_detector(
-    name: str = DETECTORS.default, weights: str | Path = "", device: str = "auto"
+    name: str = DETECTORS.default,
+    weights: str | Path = "",
+    device: str = "auto",
+    engine: str = "auto",
 ) -> Detector:
     """A trained detector.
 
@@ -25,10 +28,12 @@ def load_detector(
         weights: a file of that detector; for those of torchvision also the name of its weights
             (``COCO_V1``), which are downloaded; empty: the packaged file.
         device: "cpu", "cuda", or "auto": a GPU if there is one.
+        engine: "torch", "onnxruntime", or "auto": ONNX Runtime on a CPU, if the weights are
+            exported; see ``cvdl export``.
 
     Raises:
-        InputError: if there is no such detector, weights file or device, the file holds the
+        InputError: if there is no such detector, weights file, device or engine, the file holds the
             weights of another model, or weights cannot be downloaded.
     """
-    detector: Detector = DETECTORS[name].load(weights, device)
+    detector: Detector = DETECTORS[name].load(weights, device, engine)
     return detector

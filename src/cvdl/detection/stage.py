@@ -48,7 +48,9 @@ class DetectionStage:
         self, config: DetectionConfig | None = None, detector: Detector | None = None
     ) -> None:
         self.config = config = config or DetectionConfig()
-        self.detector = detector or load_detector(config.detector, config.weights, config.device)
+        self.detector = detector or load_detector(
+            config.detector, config.weights, config.device, config.engine
+        )
         self._track = Tracker(config.min_score) if config.track else None
         self.classes = tuple(self.detector.classes)
 

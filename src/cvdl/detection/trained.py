@@ -1,4 +1,4 @@
-"""Base class of our own detectors, and the last steps that they share."""
+"""Base class of our own detectors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
 
-from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
-from cvdl.networks.weights import check_state, classes_of, load_weights, save_weights
+from cvdl.networks.metadata import classes_of
+from cvdl.networks.weights import check_state, load_weights, save_weights
 
-__all__ = ["TrainedDetector", "best_of_each_class"]
-
-_MOST = 100  # detections in an image
+__all__ = ["TrainedDetector"]
 
 _Own = TypeVar("_Own", bound="TrainedDetector")
 
@@ -62,24 +59,3 @@ class TrainedDetector(FrameByFrame, nn.Module):
     def device(self) -> torch.device:
         """The device that the networks are on."""
         return next(self.parameters()).device
-
-
-def best_of_each_class(
-    boxes: Tensor, scores: Tensor, min_score: float, max_iou: float
-) -> Detections:
-    """Return the detections left by non-maximum suppression within each class, at most 100.
-
-    Args:
-        boxes: (N, 4).
-        scores: (N, C), of every class; a box can have several.
-        min_score: lower scores are ignored.
-        max_iou: of two boxes of a class with a larger overlap, the better one is kept.
-    """
-    row, label = (scores > min_score).nonzero(as_tuple=True)
-    boxes, scores = boxes[row], scores[row, label]
-    kept = batched_nms(boxes, scores, label, max_iou)[:_MOST]
-    return Detections(
-        boxes[kept].double().cpu().numpy(),
-        label[kept].cpu().numpy(),
-        scores[kept].double().cpu().numpy(),
-    )

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
 from cvdl.grasping.registry import GRASP_DETECTORS
+from cvdl.networks.engine import Engine
 
 __all__ = ["CANDIDATE_OBJECTS", "GraspConfig"]
 
@@ -25,11 +26,17 @@ class GraspConfig(Settings):
     )
     weights: str = setting(
         "",
-        "Weights file (.safetensors) of the detector; empty: the package's file.",
+        "Weights file of the detector; empty: the package's file.",
         load_time=True,
     )
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
+    )
+    engine: Engine = setting(
+        "auto",
+        "What runs the networks; auto: onnxruntime on a CPU if the weights are exported "
+        "(cvdl export; the package's are), else torch.",
+        load_time=True,
     )
     candidates: int = setting(
         64,

@@ -18,7 +18,10 @@ GRASP_DETECTORS = ModelRegistry(
 
 
 def load_grasp_detector(
-    name: str = GRASP_DETECTORS.default, weights: str | Path = "", device: str = "auto"
+    name: str = GRASP_DETECTORS.default,
+    weights: str | Path = "",
+    device: str = "auto",
+    engine: str = "auto",
 ) -> GraspDetector:
     """A trained grasp detector.
 
@@ -26,10 +29,12 @@ def load_grasp_detector(
         name: one of ``GRASP_DETECTORS.names``.
         weights: a file of that detector; empty: the packaged file.
         device: "cpu", "cuda", or "auto": a GPU if there is one.
+        engine: "torch", "onnxruntime", or "auto": ONNX Runtime on a CPU, if the weights are
+            exported; see ``cvdl export``.
 
     Raises:
-        InputError: if there is no such detector, weights file or device, or the file holds the
-            weights of another model.
+        InputError: if there is no such detector, weights file, device or engine, or the file holds
+            the weights of another model.
     """
-    detector: GraspDetector = GRASP_DETECTORS[name].load(weights, device)
+    detector: GraspDetector = GRASP_DETECTORS[name].load(weights, device, engine)
     return detector

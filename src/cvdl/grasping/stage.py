@@ -41,7 +41,10 @@ class GraspStage:
     ) -> None:
         self.config = config or GraspConfig()
         self.detector = detector or load_grasp_detector(
-            self.config.detector, self.config.weights, self.config.device
+            self.config.detector,
+            self.config.weights,
+            self.config.device,
+            self.config.engine,
         )
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:

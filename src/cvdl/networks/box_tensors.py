@@ -9,9 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["decode_boxes", "encode_boxes", "paired_iou"]
+__all__ = ["clipped_boxes", "decode_boxes", "encode_boxes", "paired_iou"]
 
 _LARGEST_LOG = 2.5  # of a factor of a side, either way: keeps exp finite
+
+
+def clipped_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return boxes (..., 4) clipped to an image."""
+    x, y = boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)
+    return torch.stack([x, y], dim=-1).flatten(-2)
 
 
 def encode_boxes(references: Tensor, boxes: Tensor) -> Tensor:
@@ -34,11 +40,12 @@ def paired_iou(first: Tensor, second: Tensor) -> Tensor:
 
     With ``first[..., :, None, :]`` and ``second[..., None, :, :]``, it is that of all pairs.
     """
-    inner = torch.minimum(first[..., 2:], second[..., 2:])
-    inner = inner - torch.maximum(first[..., :2], second[..., :2])
-    common = inner.clamp(min=0).prod(-1)
-    areas = (first[..., 2:] - first[..., :2]).prod(-1)
-    areas = areas + (second[..., 2:] - second[..., :2]).prod(-1)
+    # Each coordinate by itself: broadcasting along an axis of 4 is slow.
+    (left, top, right, bottom), (start, over, end, under) = first.unbind(-1), second.unbind(-1)
+    width = torch.minimum(right, end) - torch.maximum(left, start)
+    height = torch.minimum(bottom, under) - torch.maximum(top, over)
+    common = width.clamp(min=0) * height.clamp(min=0)
+    areas = (right - left) * (bottom - top) + (end - start) * (under - over)
     return common / (areas - common).clamp(min=1e-6)
 
 

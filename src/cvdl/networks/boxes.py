@@ -37,9 +37,12 @@ def box_areas(boxes: _Array) -> _Array:
 
 def box_intersections(a: _Array, b: _Array) -> _Array:
     """Return the areas (N, M) that boxes (N, 4) and (M, 4) have in common."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    return np.prod(np.clip(high - low, 0, None), axis=2)
+    # Each axis by itself: NumPy is slow along an axis of 2.
+    width, height = (
+        np.minimum.outer(a[:, axis + 2], b[:, axis + 2]) - np.maximum.outer(a[:, axis], b[:, axis])
+        for axis in (0, 1)
+    )
+    return np.maximum(width, 0) * np.maximum(height, 0)
 
 
 def box_iou(a: _Array, b: _Array) -> _Array:

@@ -63,4 +63,5 @@ def input_scale(depth: Tensor, intrinsics: Tensor) -> Tensor:
     height, width = (2 * (side // 2) for side in depth.shape)
     depth = depth[:height:2, :width:2]
     known = depth.isfinite()
-    return torch.stack([torch.where(known, depth / intrinsics[0], 0), known.float()])
+    size = torch.where(known, depth / intrinsics[0], torch.zeros_like(depth))
+    return torch.stack([size, known.float()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,14 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
+from cvdl.networks.metadata import WeightsError
 
-__all__ = ["WeightsError", "check_state", "classes_of", "load_weights", "save_weights"]
-
-
-class WeightsError(InputError):
-    """Unusable weights; the message names the file, its content and what is expected."""
+__all__ = ["check_state", "load_weights", "save_weights"]
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -86,18 +81,3 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
         )
         if found != wanted:
             raise WeightsError(f"{path}: {name} is {found}; the model expects {wanted}")
-
-
-def classes_of(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the class names in the metadata of weights, in the order of the class indices.
-
-    Raises:
-        WeightsError: if there are none.
-    """
-    try:
-        names = json.loads(metadata.get("classes", ""))
-    except ValueError:
-        names = None
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise WeightsError(f"{path}: names no classes; expected a list of them in its metadata")
-    return tuple(names)

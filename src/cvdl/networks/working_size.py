@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 
-__all__ = ["to_working_size"]
+__all__ = ["FOCAL", "to_working_size"]
 
-_FOCAL = 570.0  # pixels
+#: Focal length of the working size, pixels.
+FOCAL = 570.0
 _TOLERANCE = 1.25  # ratio of sizes, either way; training zooms by more
 _WIDEST = 640  # pixels, of an enlarged image
 _LEAST_SIDE = 64  # pixels, of a reduced image
@@ -33,7 +34,7 @@ def to_working_size(frame: RgbdFrame) -> tuple[RgbdFrame, NDArray[np.float64]]:
     """
     camera = frame.camera
     size = np.array([camera.width, camera.height])
-    factor = _FOCAL / camera.fx
+    factor = FOCAL / camera.fx
     factor = min(factor, max(1.0, _WIDEST / camera.width))
     factor = max(factor, min(1.0, _LEAST_SIDE / size.min()))
     if 1 / _TOLERANCE < factor < _TOLERANCE:

@@ -35,7 +35,7 @@ from cvdl.messages.topics import (
     Results,
     topics_of,
 )
-from cvdl.networks.device import pick_device
+from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
@@ -412,4 +412,4 @@ def _stages_of(settings: NodeConfig) -> PerceptionConfig:
 def _devices_of(config: PerceptionConfig) -> str:
     """The devices of the networks."""
     stages = [stage for stage in (config.detector, config.grasp) if stage.enable]
-    return ", ".join(sorted({str(pick_device(stage.device)) for stage in stages})) or "cpu"
+    return ", ".join(sorted({device_of(stage.device) for stage in stages})) or "cpu"

@@ -21,7 +21,7 @@ from cvdl.segmentation.roughness import lowest_height, usable_depth
 from cvdl.segmentation.support_heights import SupportHeights
 
 if TYPE_CHECKING:
-    from cvdl.segmentation.instances.model import InstanceModel
+    from cvdl.segmentation.instances.instances import FindInstances
 
 __all__ = ["Evidence", "TabletopSegmenter", "evidence_of"]
 
@@ -89,7 +89,7 @@ class TabletopSegmenter:
     """
 
     def __init__(
-        self, config: SegmentationConfig | None = None, model: InstanceModel | None = None
+        self, config: SegmentationConfig | None = None, model: FindInstances | None = None
     ) -> None:
         self.config = config or SegmentationConfig()
         self.model = model

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.doubts import region_doubts, support_doubts
+from cvdl.segmentation.instances.instances import FindInstances
+from cvdl.segmentation.instances.loading import load_instance_model
 from cvdl.segmentation.segmenter import TabletopSegmenter
 from cvdl.segmentation.support_kind import support_kind
-
-if TYPE_CHECKING:
-    from cvdl.segmentation.instances.model import InstanceModel
 
 __all__ = ["SegmentationStage"]
 
@@ -32,14 +30,11 @@ class SegmentationStage:
         InputError: if the weights or the device of the network are missing.
     """
 
-    def __init__(self, config: SegmentationConfig, model: InstanceModel | None = None) -> None:
+    def __init__(self, config: SegmentationConfig, model: FindInstances | None = None) -> None:
         self.config = config
         self.model = model if config.method == "network" else None
         if config.method == "network" and model is None:
-            # Deferred: geometry needs no torch.
-            from cvdl.segmentation.instances.model import load_instance_model
-
-            self.model = load_instance_model(config.weights, config.device)
+            self.model = load_instance_model(config.weights, config.device, config.engine)
         self._segment = TabletopSegmenter(config, self.model)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:

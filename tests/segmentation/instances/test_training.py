@@ -10,7 +10,8 @@ from cvdl.core.errors import InputError
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.evaluation.instances import score_instances
 from cvdl.networks.weights import save_weights
-from cvdl.segmentation.instances.model import InstanceModel, load_instance_model
+from cvdl.segmentation.instances.loading import WEIGHTS
+from cvdl.segmentation.instances.model import InstanceModel
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.segmentation.instances.training import InstanceTask, InstanceTraining, trainer
 from cvdl.training.checkpoint import Run
@@ -59,7 +60,7 @@ def test_it_starts_from_what_is_named(views, tmp_path):
     network, path = InstanceNetwork(), tmp_path / "instances.safetensors"
     network.save(path, {})
     assert equal(start(path), network)
-    assert equal(start("package"), load_instance_model().network)
+    assert equal(start("package"), InstanceModel.load(WEIGHTS, CPU).network)
     detector, path = RgbdRcnn(("cup",)), tmp_path / "rgbd_rcnn.safetensors"
     detector.save(path, {})
     assert equal(detector.backbone, start(path).backbone)
@@ -67,7 +68,7 @@ def test_it_starts_from_what_is_named(views, tmp_path):
 
 
 def test_the_color_encoder_is_not_trained(views, tmp_path):
-    packaged = load_instance_model().network.backbone.color.encoder
+    packaged = InstanceModel.load(WEIGHTS, CPU).network.backbone.color.encoder
     start = InstanceTask(views(0), (), settings(1, start="none")).model
     assert equal(start.backbone.color.encoder, packaged)
     trained = trainer().train(views(0), (), settings(1, start="none"), Run(tmp_path / "run"))

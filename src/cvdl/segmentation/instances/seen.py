@@ -14,7 +14,7 @@ from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.surface import Surface
 
 if TYPE_CHECKING:
-    from cvdl.segmentation.instances.model import Instances
+    from cvdl.segmentation.instances.instances import Instances
 
 __all__ = ["Seen"]
 

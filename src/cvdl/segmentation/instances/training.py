@@ -20,7 +20,7 @@ from cvdl.datasets.segmentation_sample import SegmentationData
 from cvdl.evaluation.instances import score_instances
 from cvdl.networks.backbone import OWNERS, load_backbone
 from cvdl.networks.weights import check_state, load_weights
-from cvdl.segmentation.instances.model import WEIGHTS
+from cvdl.segmentation.instances.loading import WEIGHTS
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.segmentation.instances.targets import instance_loss
 from cvdl.segmentation.instances.views import Batch, LabeledView, random_views, stacked

@@ -8,8 +8,8 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.detector import CascadeDetector
+from cvdl.grasping.models.cascade.frames import STRIDE
 from cvdl.grasping.models.cascade.geometry import cut_patches, refine
-from cvdl.grasping.models.cascade.network import STRIDE
 from cvdl.networks.input import network_input
 from cvdl.networks.weights import save_weights
 from cvdl.networks.working_size import to_working_size

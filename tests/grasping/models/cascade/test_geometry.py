@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvdl.grasping.models.cascade.frames import STRIDE
 from cvdl.grasping.models.cascade.geometry import (
     PATCH,
     cut_patches,
@@ -14,7 +15,7 @@ from cvdl.grasping.models.cascade.geometry import (
     encode_refined,
     refine,
 )
-from cvdl.grasping.models.cascade.network import ANGLES, STRIDE
+from cvdl.grasping.models.cascade.network import ANGLES
 from cvdl.grasping.models.cascade.targets import dense_targets
 from cvdl.networks.input import CHANNELS, NORMAL_XY
 

@@ -18,7 +18,8 @@ from torch.nn.functional import conv2d
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.detection.trained import TrainedDetector, best_of_each_class
+from cvdl.detection.suppression import best_of_each_class
+from cvdl.detection.trained import TrainedDetector
 
 __all__ = ["FEATURES", "HogDetector", "block_grid", "describe", "window_places"]
 
@@ -69,9 +70,7 @@ class HogDetector(TrainedDetector):
         else:
             boxes = proposals
             probabilities = self.classify(describe(frame.color, boxes))
-        return best_of_each_class(
-            torch.from_numpy(boxes), torch.from_numpy(probabilities[:, :-1]), _LEAST, _OVERLAP
-        )
+        return best_of_each_class(boxes, probabilities[:, :-1], _LEAST, _OVERLAP)
 
     def classify(self, descriptors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities (N, C + 1), the background last, of descriptors (N, FEATURES)."""

@@ -7,4 +7,9 @@ package has no such file.
 
 from cvdl.detection.registry import DETECTORS
 
-DETECTORS.declare(__name__, "Detector in an ONNX file: YOLO, DETR and others.", "detector:load")
+DETECTORS.declare(
+    __name__,
+    "Detector in an ONNX file: YOLO, DETR and others.",
+    "detector:load",
+    engine="onnxruntime",
+)

@@ -16,16 +16,16 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torchvision.ops import batched_nms
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.threads import usable_cores
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.onnx.declaration import LayoutName, OnnxLayout
 from cvdl.detection.models.onnx.layouts import LAYOUTS
 from cvdl.detection.models.onnx.outputs import Candidates, ModelOutputs, OutputsError
+from cvdl.detection.suppression import suppressed
+from cvdl.networks.sessions import open_session
 
 __all__ = ["OnnxDetector", "load"]
 
@@ -97,12 +97,9 @@ class OnnxDetector(FrameByFrame):
             raise InputError(f"{self._path}: layout {self._name}: {error}") from error
         sure = (found.scores >= self._layout.min_score) & np.isfinite(found.boxes).all(axis=1)
         boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
-        best = batched_nms(
-            torch.from_numpy(boxes),
-            torch.from_numpy(scores),
-            torch.from_numpy(labels),
-            self._overlap,
-        ).numpy()
+        best = suppressed(
+            boxes.astype(np.float64), scores.astype(np.float64), labels, self._overlap
+        )
         in_image = to_image(boxes[best])
         # Without boxes in the padding.
         seen = np.flatnonzero((in_image[:, 2:] > in_image[:, :2]).all(axis=1))
@@ -280,13 +277,8 @@ def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
                 "to use a GPU",
                 path.name,
             )
-    onnxruntime.set_default_logger_severity(3)  # messages outside of sessions
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors: warnings are about the graph, not the input
-    options.intra_op_num_threads = usable_cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see core/threads.py
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return open_session(path, providers)
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise InputError(
             f"{path}: damaged, not an ONNX model, or made for another engine: {_line(error)}"

@@ -17,7 +17,8 @@ from torchvision import models
 
 from cvdl.core.errors import InputError
 from cvdl.detection.models.torchvision.downloads import downloaded
-from cvdl.networks.weights import WeightsError, check_state, load_weights
+from cvdl.networks.metadata import WeightsError
+from cvdl.networks.weights import check_state, load_weights
 
 __all__ = ["BACKBONES", "MODEL", "STAGES", "Backbone", "Classifier", "build_classifier"]
 

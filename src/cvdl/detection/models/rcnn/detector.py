@@ -24,9 +24,10 @@ from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.rcnn.backbones import MODEL, Classifier, build_classifier
 from cvdl.detection.proposals import Proposer, SegmentsOrSearch
-from cvdl.detection.trained import best_of_each_class
+from cvdl.detection.suppression import best_of_each_class
 from cvdl.networks.crops import color_tensor, cut_crops, refined_boxes
-from cvdl.networks.weights import WeightsError, check_state, classes_of, load_weights, save_weights
+from cvdl.networks.metadata import WeightsError, classes_of
+from cvdl.networks.weights import check_state, load_weights, save_weights
 
 __all__ = ["Rcnn", "load", "rcnn_network"]
 
@@ -76,7 +77,8 @@ class Rcnn(FrameByFrame):
         """
         boxes = self._proposer(frame) if proposals is None else proposals
         refined, probabilities = self._predict(frame, boxes)
-        return best_of_each_class(refined, probabilities[:, :-1], _SCORE, _OVERLAP)
+        of_classes = probabilities[:, :-1].cpu().numpy()
+        return best_of_each_class(refined.cpu().numpy(), of_classes, _SCORE, _OVERLAP)
 
     def classify(
         self, frame: RgbdFrame, boxes: NDArray[np.float64]

@@ -7,4 +7,5 @@ DETECTORS.declare(
     "Small two-stage network on color, relief and surface normals; the default.",
     "detector:RgbdRcnn.load",
     "training:trainer",
+    exported="exported:ExportedRgbdRcnn.load",
 )

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import clip_boxes_to_image
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.rgbd_rcnn.network import ProposalHead, RegionHead, decode_cells
-from cvdl.detection.trained import TrainedDetector, best_of_each_class
+from cvdl.detection.models.rgbd_rcnn.frames import detected
+from cvdl.detection.models.rgbd_rcnn.network import ProposalHead, RegionHead, anchors_of
+from cvdl.detection.trained import TrainedDetector
 from cvdl.networks.backbone import Backbone, backbone_features, has_color, shared_backbone
-from cvdl.networks.box_tensors import decode_boxes, paired_iou
+from cvdl.networks.box_tensors import clipped_boxes, decode_boxes, paired_iou
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.input_gpu import uploaded
-from cvdl.networks.working_size import to_working_size
+from cvdl.networks.operators import best_of
 
 __all__ = ["RgbdRcnn"]
 
@@ -30,8 +29,6 @@ _ITERATIONS = 2  # of the second network, on the boxes that it refined (Gidaris 
 _CANDIDATES = 400  # best cells, from which proposals are selected
 _PROPOSAL_OVERLAP = 0.7  # largest IoU of two proposals (Ren et al. 2015)
 _ROUNDS = 12  # of suppression: longer chains of boxes that overlap the next one are rare
-_OVERLAP = 0.6  # largest IoU of two boxes of one class
-_LOWEST_SCORE = 0.02
 _BLOCK = 16  # on a GPU, the number of boxes is padded to a multiple of this
 
 
@@ -68,23 +65,22 @@ class RgbdRcnn(TrainedDetector):
 
         A box can be returned with several classes, each with its score.
         """
-        if min(frame.depth.shape) < 2:  # empty at half resolution
-            return Detections.none()
-        frame, factors = to_working_size(frame)
-        factors = np.tile(factors, 2)  # of both corners of a box
+        return detected(frame, proposals, self._regions_of)
+
+    def _regions_of(
+        self, frame: RgbdFrame, given: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes (N, 4) and scores (N, classes) of a frame at the working size."""
         fine, wide = backbone_features(frame, self.backbone)
         _, depth, intrinsics = frame.derived(uploaded, self.device)
         scale = input_scale(depth, intrinsics)[None]
         (boxes,) = self._propose(wide)
-        if proposals is not None:
-            given = np.reshape(proposals, (-1, 4)) * factors
-            boxes = torch.cat([torch.from_numpy(np.float32(given)).to(boxes.device), boxes])
+        boxes = torch.cat([torch.from_numpy(given).to(boxes.device), boxes])
         count = len(boxes)
         if boxes.is_cuda:  # few graphs for any number of boxes
             boxes = nn.functional.pad(boxes, (0, 0, 0, -count % _BLOCK))
-        boxes, scores = (some[:count] for some in self._classify(fine, wide, scale, boxes))
-        found = best_of_each_class(boxes, scores, _LOWEST_SCORE, _OVERLAP)
-        return replace(found, boxes=found.boxes / factors)
+        boxes, scores = self._classify(fine, wide, scale, boxes)
+        return boxes[:count].cpu().numpy(), scores[:count].cpu().numpy()
 
     @captured
     def _propose(self, wide: Tensor) -> tuple[Tensor, ...]:
@@ -96,14 +92,29 @@ class RgbdRcnn(TrainedDetector):
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
     ) -> tuple[Tensor, ...]:
         """Boxes (N, 4) refined by the second network, and their scores (N, classes)."""
+        return self.classify(fine, wide, scale, boxes)
+
+    def classify(
+        self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return boxes refined by the second network, and their scores.
+
+        Args:
+            fine, wide: features of an image, see ``Backbone``.
+            scale: (1, 2, H / 2, W / 2), see ``input_scale``.
+            boxes: (N, 4).
+
+        Returns:
+            Boxes (N, 4), clipped to the image, and scores (N, classes).
+        """
         whole = 2 * scale.shape[-2], 2 * scale.shape[-1]  # height and width of the frame
-        boxes = clip_boxes_to_image(boxes, whole)
-        total = torch.zeros(len(boxes), len(self.classes), device=boxes.device)
+        boxes = clipped_boxes(boxes, *whole)
+        each = []
         for _ in range(_ITERATIONS):
             logits, deltas = self.second(fine, wide, scale, boxes[None])
-            boxes = clip_boxes_to_image(decode_boxes(boxes, deltas.float()), whole)
-            total += logits / _ITERATIONS
-        return boxes, total.sigmoid()
+            boxes = clipped_boxes(decode_boxes(boxes, deltas.float()), *whole)
+            each.append(logits.float())
+        return boxes, (torch.stack(each).mean(0)).sigmoid()
 
     def propose(self, logits: Tensor, deltas: Tensor, count: int = _PROPOSALS) -> Tensor:
         """Return the best boxes of the first network.
@@ -116,16 +127,19 @@ class RgbdRcnn(TrainedDetector):
         Returns:
             (B, N, 4), best first; those that overlap a better one come last.
         """
-        boxes = decode_cells(deltas).flatten(1, 3)
         scores = logits.float().flatten(1).sigmoid()
-        index = scores.topk(min(_CANDIDATES, scores.shape[1])).indices
-        boxes = boxes.gather(1, index[..., None].expand(-1, -1, 4))
+        _, index = best_of(scores, _CANDIDATES)
+        index = index[..., None].expand(-1, -1, 4)
+        chosen = deltas.float().movedim(2, -1).flatten(1, 3).gather(1, index)
+        anchors = anchors_of(deltas).flatten(0, 2).expand(len(index), -1, -1)
+        boxes = decode_boxes(anchors.gather(1, index), chosen)
         iou = paired_iou(boxes[:, :, None], boxes[:, None])
-        suppresses = (iou > _PROPOSAL_OVERLAP).triu(diagonal=1).float()
+        suppresses = (iou > _PROPOSAL_OVERLAP).float().triu(diagonal=1)
         # Greedy suppression in all images at once: a box is kept unless a better box that is kept
         # overlaps it. Each round settles the boxes whose better ones are settled.
         kept = torch.ones_like(boxes[..., 0])
         for _ in range(_ROUNDS):
             kept = ((kept[:, None] @ suppresses)[:, 0] == 0).float()
-        order = (1 - kept).argsort(dim=1, stable=True)[:, :count]
+        place = torch.arange(kept.shape[1], device=kept.device)
+        _, order = best_of(kept * kept.shape[1] - place, count)
         return boxes.gather(1, order[..., None].expand(-1, -1, 4))

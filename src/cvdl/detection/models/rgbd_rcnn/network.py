@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from cvdl.networks.backbone import FINE_STRIDE, WIDE_STRIDE
 from cvdl.networks.box_tensors import decode_boxes
 from cvdl.networks.layers import ResidualBlock, convolution, start_at_zero
+from cvdl.networks.operators import is_exporting, sampled_boxes
 
-__all__ = ["SIZES", "ProposalHead", "RegionHead", "decode_cells"]
+__all__ = ["SIZES", "ProposalHead", "RegionHead", "anchors_of", "decode_cells"]
 
 #: Sides of the square anchors, the reference boxes of the proposals, pixels of the full image.
 SIZES = (32.0, 72.0, 160.0)
@@ -42,7 +43,8 @@ class ProposalHead(nn.Module):
     def forward(self, wide: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
         x = self.body(wide)
-        return self.scores(x), self.deltas(x).unflatten(1, (len(SIZES), 4))
+        deltas = self.deltas(x)
+        return self.scores(x), torch.stack(deltas.split(4, dim=1), dim=1)
 
 
 class RegionHead(nn.Module):
@@ -92,11 +94,20 @@ def decode_cells(deltas: Tensor) -> Tensor:
     Args:
         deltas: (B, S, 4, h, w), of ``ProposalHead``; see ``decode_boxes``.
     """
-    rows, cols = deltas.shape[-2:]
-    x, y = ((torch.arange(n, device=deltas.device) + 0.5) * WIDE_STRIDE for n in (cols, rows))
-    centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (h, w, 2)
-    anchors = torch.stack([torch.cat([centers - s / 2, centers + s / 2], dim=-1) for s in SIZES])
-    return decode_boxes(anchors, deltas.float().movedim(2, -1))
+    return decode_boxes(anchors_of(deltas), deltas.float().movedim(2, -1))
+
+
+def anchors_of(cells: Tensor) -> Tensor:
+    """Return the reference boxes of cells (..., h, w), (S, h, w, 4), pixels of the full image."""
+    x, y = torch.meshgrid(_positions(cells, -1), _positions(cells, -2), indexing="xy")
+    centers = torch.stack([x, y], dim=-1)
+    return torch.stack([torch.cat([centers - s / 2, centers + s / 2], dim=-1) for s in SIZES])
+
+
+def _positions(cells: Tensor, axis: int) -> Tensor:
+    """Positions of the middles of cells along an axis, pixels of the full image."""
+    steps = torch.arange(cells.shape[axis], device=cells.device, dtype=torch.float32)
+    return (steps + 0.5) * WIDE_STRIDE
 
 
 def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
@@ -113,6 +124,8 @@ def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
     Returns:
         (B N, C, bins, bins) float32.
     """
+    if is_exporting():  # of one image, with boxes that are clipped to it
+        return sampled_boxes(features, boxes[0], bins, stride)
     middles = (torch.arange(bins, device=boxes.device) + 0.5) / bins
     at = boxes[..., :2, None] + (boxes[..., 2:] - boxes[..., :2])[..., None] * middles
     height, width = features.shape[-2:]
@@ -134,10 +147,11 @@ def _sides(scale: Tensor, boxes: Tensor) -> Tensor:
     both = _cut(scale, boxes, 3, 2).mean(dim=(2, 3))
     known = both[:, 1:] > 0.05
     meters = in_pixels * both[:, :1] / both[:, 1:].clamp(min=0.05)
+    in_meters = (meters.clamp(min=1e-3) / _TYPICAL_SIDE).log()
     return torch.cat(
         [
             (in_pixels.clamp(min=1) / SIZES[1]).log(),
-            torch.where(known, (meters.clamp(min=1e-3) / _TYPICAL_SIDE).log(), 0.0),
+            torch.where(known, in_meters, torch.zeros_like(in_meters)),
             known.float(),
         ],
         dim=1,

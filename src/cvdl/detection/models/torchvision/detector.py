@@ -26,7 +26,8 @@ from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.torchvision import DESCRIPTIONS
 from cvdl.detection.models.torchvision.downloads import downloaded
 from cvdl.networks.crops import color_tensor
-from cvdl.networks.weights import WeightsError, check_state, classes_of, load_weights, save_weights
+from cvdl.networks.metadata import WeightsError, classes_of
+from cvdl.networks.weights import check_state, load_weights, save_weights
 
 __all__ = ["IMAGE_SIZES", "TorchvisionDetector", "load"]
 

@@ -7,5 +7,6 @@ GRASP_DETECTORS.declare(
     "A dense network and a refining one, after Lenz et al. 2014; the default.",
     "detector:CascadeDetector.load",
     "training:trainer",
+    exported="exported:ExportedCascade.load",
     trained_on=("cornell", "cornell_rgb"),
 )

@@ -5,33 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, refine, to_rectangles
-from cvdl.grasping.models.cascade.network import STRIDE, DenseNetwork, RefineNetwork
-from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, jaccard
+from cvdl.grasping.models.cascade.frames import (
+    FEWEST_SURVIVORS,
+    STRIDE,
+    FrameCascade,
+    window_around,
+)
+from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, refine
+from cvdl.grasping.models.cascade.network import DenseNetwork, RefineNetwork
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input_gpu import input_tensor
+from cvdl.networks.operators import best_of
 from cvdl.networks.weights import load_weights, save_weights
-from cvdl.networks.working_size import to_working_size
 
-__all__ = ["FEWEST_SURVIVORS", "CascadeDetector"]
-
-FEWEST_SURVIVORS = 48  # least number of candidates that the second network scores
+__all__ = ["CascadeDetector"]
 
 #: Weight of the dense network's logit in the final score, relative to that of the second network:
 #: the best of 0 to 2 on held-out views of the pre-training. (A second iteration was worse there.)
 _FIRST_WEIGHT = 0.25
-_MARGIN = 16  # cells around the allowed ones in the input of the dense network
-_MULTIPLE = 8  # of the sides of that input
+_MULTIPLE = 8  # of the sides of the input of the dense network
+_DELTAS = 5  # of a rectangle
 
 
-class CascadeDetector(nn.Module):
+class CascadeDetector(FrameCascade, nn.Module):
     """A cascade of two networks, as in Lenz, Lee & Saxena 2014, with a modern architecture."""
 
     def __init__(self) -> None:
@@ -64,69 +66,46 @@ class CascadeDetector(nn.Module):
         return next(self.parameters()).device
 
     @torch.inference_mode()
-    def __call__(
-        self, frame: RgbdFrame, mask: NDArray[np.bool_] | None = None, count: int = 100
-    ) -> GraspRectangles:
-        """Return the best rectangles of a frame, best first; see ``GraspDetector``.
-
-        The second network scores ``count`` candidates, and at least ``FEWEST_SURVIVORS``.
-        """
-        if min(frame.depth.shape) < STRIDE:
-            return GraspRectangles.none()
-        frame, factors = to_working_size(frame)
-        allowed = None
-        if mask is not None:
-            size = frame.depth.shape
-            mask = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-            # Without incomplete cells on the right and below.
-            rows, cols = (side // STRIDE for side in size)
-            cells = mask[: STRIDE * rows : STRIDE, : STRIDE * cols : STRIDE]
-            allowed = torch.from_numpy(cells > 0)
-        image = input_tensor(frame, self.device)
-        survivors = max(count, FEWEST_SURVIVORS)
-        rectangles, scores = self.search(image, allowed, survivors)
-        order = torch.argsort(scores, descending=True)[:count]
-        return to_rectangles(rectangles[order], scores[order]).resized(1 / factors)
+    def find(
+        self, frame: RgbdFrame, allowed: NDArray[np.bool_], survivors: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the best rectangles and their scores; see ``FrameCascade``."""
+        rectangles, scores = self.search(input_tensor(frame, self.device), allowed, survivors)
+        return rectangles.cpu().numpy(), scores.cpu().numpy()
 
     @torch.inference_mode()
-    def judge(self, frame: RgbdFrame, rectangles: GraspRectangles) -> NDArray[np.float64]:
-        """Return the scores of given rectangles, (N,) in [0, 1].
-
-        The second network predicts the Jaccard index of the refined rectangle. That of the given
-        one is about the product with the Jaccard index of the two. A score of 0.5 stands for an
-        index of 0.25, from which a rectangle is correct (Jiang 2011).
-        """
-        frame, factors = to_working_size(frame)
-        rectangles = rectangles.resized(factors)
+    def refine(
+        self, frame: RgbdFrame, rectangles: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return given rectangles, refined, and their scores; see ``FrameCascade``."""
         image = input_tensor(frame, self.device)
-        values = np.column_stack(
-            [rectangles.center, rectangles.angle, rectangles.opening, rectangles.plate]
-        )
-        given = torch.from_numpy(values.astype(np.float32)).to(self.device)
-        logits, deltas = self.second(cut_patches(image, given[None])[0])
-        refined = to_rectangles(refine(given, deltas.float()), logits.float().sigmoid())
-        index = refined.score * np.diag(jaccard(rectangles, refined))
-        return index / (index + RIGHT_OVERLAP)
+        given = torch.from_numpy(rectangles).to(self.device)
+        refined, scores = self.second_look(image, given, given.new_zeros(len(given)))
+        return refined.cpu().numpy(), scores.cpu().numpy()
 
     def search(
-        self, image: Tensor, allowed: Tensor | None = None, survivors: int = FEWEST_SURVIVORS
+        self,
+        image: Tensor,
+        allowed: NDArray[np.bool_] | None = None,
+        survivors: int = FEWEST_SURVIVORS,
     ) -> tuple[Tensor, Tensor]:
         """Return rectangles (N, 5) and their scores (N,).
 
         Args:
             image: (1, 9, H, W), the input of the networks.
-            allowed: (H / 2, W / 2) bool on the CPU, cells that may be centers; None for all.
+            allowed: (H / 2, W / 2), cells that may be centers; None for all.
             survivors: largest number of rectangles.
         """
-        rows, cols = image.shape[-2] // 2, image.shape[-1] // 2
+        whole = image.shape[-2] // 2, image.shape[-1] // 2
         if allowed is None:
-            allowed = torch.ones(rows, cols, dtype=torch.bool)
+            allowed = np.ones(whole, bool)
         # A GPU is faster with the whole image than with windows of changing shapes.
-        top, left, bottom, right = (0, 0, rows, cols) if image.is_cuda else _window(allowed)
-        window = image[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
-        inside = allowed[top:bottom, left:right].to(image.device)
+        rows, cols = map(slice, (0, 0), whole) if image.is_cuda else window_around(allowed)
+        window = image[..., 2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
+        inside = torch.from_numpy(allowed[rows, cols]).to(image.device)
         rectangles, first = self.propose(window, inside, survivors=survivors)
-        rectangles = rectangles + rectangles.new_tensor([STRIDE * left, STRIDE * top, 0, 0, 0])
+        corner = rectangles.new_tensor([STRIDE * cols.start, STRIDE * rows.start, 0, 0, 0])
+        rectangles = rectangles + corner
         is_maximum = first > -torch.inf
         if image.is_cuda:  # the number of rectangles in a graph is fixed
             rectangles, scores = self._judge(image, rectangles, first)
@@ -136,13 +115,33 @@ class CascadeDetector(nn.Module):
 
     @captured
     def _judge(self, image: Tensor, rectangles: Tensor, first: Tensor) -> tuple[Tensor, ...]:
-        """Refined rectangles (N, 5), and their scores (N,) by both networks."""
+        return self.second_look(image, rectangles, first)
+
+    def second_look(
+        self, image: Tensor, rectangles: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return refined rectangles, and their scores by both networks.
+
+        Args:
+            image: (1, 9, H, W).
+            rectangles: (N, 5).
+            first: (N,), their logits by the dense network.
+
+        Returns:
+            Rectangles (N, 5) and scores (N,).
+        """
         logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
         scores = (logits.float() + _FIRST_WEIGHT * first).sigmoid()
         return refine(rectangles, deltas.float()), scores
 
     @captured
     def propose(self, image: Tensor, allowed: Tensor, *, survivors: int) -> tuple[Tensor, ...]:
+        """Return the best local maxima; see ``best_maxima``."""
+        return self.best_maxima(image, allowed, survivors)
+
+    def best_maxima(
+        self, image: Tensor, allowed: Tensor, survivors: int | Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the best local maxima of the dense network.
 
         Args:
@@ -156,26 +155,22 @@ class CascadeDetector(nn.Module):
         """
         height, width = image.shape[-2:]
         rows, cols = allowed.shape
-        padding = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
-        logits, deltas = self.dense(nn.functional.pad(image, padding))
+        padded = height + -height % _MULTIPLE, width + -width % _MULTIPLE
+        logits, deltas = self.dense(
+            nn.functional.pad(image, (0, padded[1] - width, 0, padded[0] - height))
+        )
         best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
-        best = torch.where(allowed, best, -torch.inf)
-        flat = torch.where(best >= _neighborhood_maximum(best), best, -torch.inf).flatten()
-        values, index = flat.topk(min(survivors, len(flat)))
-        angle, cell = index // allowed.numel(), index % allowed.numel()
+        nowhere = torch.full_like(best, -torch.inf)
+        best = torch.where(allowed, best, nowhere)
+        best = torch.where(best >= _neighborhood_maximum(best), best, nowhere)
+        values, index = best_of(best.flatten(), survivors)
+        angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
-        return decode_dense(deltas[0][angle, :, row, col], angle, row, col), values
-
-
-def _window(allowed: Tensor) -> tuple[int, int, int, int]:
-    """Window around the allowed cells (h, w): first row, first column, and both ends, exclusive."""
-    edges = []
-    for across in (1, 0):
-        some = allowed.any(across).nonzero()[:, 0]
-        first, last = (int(some[0]), int(some[-1])) if len(some) else (0, 0)
-        edges.append((max(0, first - _MARGIN), min(allowed.shape[1 - across], last + 1 + _MARGIN)))
-    (top, bottom), (left, right) = edges
-    return top, left, bottom, right
+        # Of the flat deltas: an index of several axes would copy all of them in an export.
+        across, area = padded[1] // 2, padded[0] * padded[1] // 4
+        start = angle * (_DELTAS * area) + row * across + col
+        each = start[:, None] + area * torch.arange(_DELTAS, device=start.device)
+        return decode_dense(deltas.flatten()[each], angle, row, col), values
 
 
 def _neighborhood_maximum(scores: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
-from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.grasping.models.cascade.frames import STRIDE
+from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE
 from cvdl.networks.input import NORMAL_XY
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "encode_refined",
     "half_turn",
     "refine",
-    "to_rectangles",
 ]
 
 PATCH = 32  # pixels, each side
@@ -62,10 +61,11 @@ def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
     flat = nn.functional.grid_sample(
         image, grid.reshape(batch, count * PATCH, PATCH, 2), align_corners=False
     )
-    patches = flat.reshape(batch, channels, count, PATCH, PATCH).transpose(1, 2).contiguous()
+    patches = flat.reshape(batch, channels, count, PATCH, PATCH).transpose(1, 2)
     nx, ny = patches[:, :, NORMAL_XY].unbind(2)
-    patches[:, :, NORMAL_XY] = torch.stack([cos * nx + sin * ny, cos * ny - sin * nx], 2)
-    return patches
+    turned = torch.stack([cos * nx + sin * ny, cos * ny - sin * nx], 2)
+    before, after = patches[:, :, : NORMAL_XY.start], patches[:, :, NORMAL_XY.stop :]
+    return torch.cat([before, turned, after], 2)
 
 
 def refine(rectangles: Tensor, deltas: Tensor) -> Tensor:
@@ -110,7 +110,8 @@ def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) ->
         angle_bin, row, col: (N,) int, orientation and cell of each rectangle.
     """
     along, across, turn, log_opening, log_plate = deltas.float().unbind(-1)
-    reference = angle_bin * (math.pi / ANGLES) - math.pi / 2
+    reference = angle_bin.float() * (math.pi / ANGLES) - math.pi / 2
+    col, row = col.float(), row.float()
     cos, sin = torch.cos(reference), torch.sin(reference)
     return torch.stack(
         [
@@ -122,10 +123,3 @@ def decode_dense(deltas: Tensor, angle_bin: Tensor, row: Tensor, col: Tensor) ->
         ],
         -1,
     )
-
-
-def to_rectangles(rectangles: Tensor, scores: Tensor) -> GraspRectangles:
-    """Convert rectangles (N, 5) and their scores (N,), on any device."""
-    values = rectangles.double().cpu().numpy()
-    angle, opening, plate = values[:, 2:].T
-    return GraspRectangles(values[:, :2], angle, opening, plate, scores.double().cpu().numpy())

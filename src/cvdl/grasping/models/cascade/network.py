@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cvdl.networks.input import CHANNELS
 from cvdl.networks.layers import ResidualBlock, convolution, doubled, start_at_zero
 
-__all__ = ["ANGLES", "OPENINGS", "PLATE", "STRIDE", "DenseNetwork", "RefineNetwork"]
+__all__ = ["ANGLES", "OPENINGS", "PLATE", "DenseNetwork", "RefineNetwork"]
 
 #: Number of orientations of the opening that the dense network scores: k pi / ANGLES - pi / 2.
 ANGLES = 12
@@ -23,8 +23,6 @@ ANGLES = 12
 OPENINGS = (18.0, 29.0, 46.0, 74.0)
 #: Reference of plate lengths and shifts, pixels.
 PLATE = 22.0
-#: Distance of its cells, pixels.
-STRIDE = 4
 
 _WIDTH = 32  # channels of the first layers
 _PRIOR = 0.01  # probability of a good grasp before training

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
+from cvdl.grasping.models.cascade.frames import STRIDE
 from cvdl.grasping.models.cascade.geometry import (
     MIDDLE_OPENING,
     decode_dense,
@@ -17,7 +18,7 @@ from cvdl.grasping.models.cascade.geometry import (
     half_turn,
     refine,
 )
-from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE, STRIDE
+from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE
 from cvdl.training.augment import Placement
 from cvdl.training.losses import quality_focal_loss
 

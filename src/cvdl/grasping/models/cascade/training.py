@@ -23,8 +23,8 @@ from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import Subset
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.grasping.models.cascade.detector import CascadeDetector
-from cvdl.grasping.models.cascade.geometry import cut_patches, to_rectangles
-from cvdl.grasping.models.cascade.network import STRIDE
+from cvdl.grasping.models.cascade.frames import STRIDE, to_rectangles
+from cvdl.grasping.models.cascade.geometry import cut_patches
 from cvdl.grasping.models.cascade.targets import (
     dense_loss,
     dense_targets,
@@ -162,7 +162,8 @@ class CascadeTask(Task):
         image = torch.from_numpy(sample.image.astype(np.float32)[None]).to(self.model.device)
         rectangles, scores = self.model.search(image)
         best = scores.argmax()[None]
-        return float(best_overlap(to_rectangles(rectangles[best], scores[best]), sample.good)[0])
+        found = to_rectangles(rectangles[best].cpu().numpy(), scores[best].cpu().numpy())
+        return float(best_overlap(found, sample.good)[0])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""``cvdl export``: writes a network as ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvdl.cli.options import ReplaceOutputs
+from cvdl.core.errors import InputError
+from cvdl.core.files import keep_outputs
+
+__all__ = ["command"]
+
+_MOST = 1e-3  # relative difference from PyTorch; rounding makes less than 1e-5
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="rgbd_rcnn, instances or cascade, for the weights of the package; or a file of "
+            "your own weights of them (.safetensors)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, NAME.onnx.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantize to 8 bits: about three times as fast.")
+    ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --int8: a folder of RGB-D images like those that the network will see, "
+            "besides simulated scenes."
+        ),
+    ] = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Write a network as ONNX files, for ONNX Runtime and other engines.
+
+    Your own training, for a robot's CPU. Beside the weights, under their name,
+    the files are used wherever the weights are given (engine: auto):
+
+        cvdl train detector --data scenes --out runs/mine
+
+        cvdl export runs/mine/rgbd_rcnn.safetensors -o runs/mine/rgbd_rcnn.onnx --int8
+
+        cvdl replay BAG -o OUT --set detector.weights=runs/mine/rgbd_rcnn.safetensors
+
+    The files alone are enough, too: --set detector.weights=runs/mine/rgbd_rcnn.onnx
+
+    The network of the package in float32, for TensorRT or OpenVINO:
+
+        cvdl export rgbd_rcnn -o rgbd_rcnn.onnx
+
+    A network has two files: what comes first is in NAME.backbone.onnx or
+    NAME.dense.onnx, whose outputs are inputs of NAME.onnx. Images may have any
+    size. The metadata of NAME.onnx name model and classes, and tell what the
+    input is.
+
+    The files in float32 are compared with PyTorch on random frames. --int8
+    quantizes all layers but the last ones: to check its accuracy on your own
+    views, use cvdl evaluate with --weights NAME.onnx, or with --engine.
+
+    Needs onnx: pip install '.[export]'
+    """
+    if out.suffix != ".onnx":
+        raise InputError(f"--out is {out}; expected a file that ends in .onnx")
+    if calibrate is not None and not int8:
+        raise InputError("--calibrate is for --int8; without it nothing is quantized")
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise InputError("cvdl export needs onnx: pip install '.[export]'") from error
+    from cvdl.exporting.calibration import calibration_frames
+    from cvdl.exporting.export import float_graphs, int8_graphs, largest_differences, write_graphs
+    from cvdl.exporting.networks import find_network
+    from cvdl.networks.onnx_files import part_path
+
+    known, weights = find_network(model)
+    network = known.exportable(weights)
+    keep_outputs([part_path(out, part) for part in network.parts], overwrite)
+    graphs = float_graphs(network)
+    difference = max(largest_differences(network, graphs).values())
+    typer.echo(f"largest difference from PyTorch, relative, on random frames: {difference:.1e}")
+    if not difference < _MOST:
+        raise InputError(f"{model} cannot be exported: its graphs differ from PyTorch")
+    if int8:
+        typer.echo("quantizing")
+        graphs = int8_graphs(network, graphs, calibration_frames(calibrate))
+    for file in write_graphs(out, graphs, network, weights):
+        typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")

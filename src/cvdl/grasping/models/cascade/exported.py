@@ -1,0 +1,68 @@
+"""The cascade as graphs of ONNX. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.grasping.models.cascade.frames import STRIDE, FrameCascade, window_around
+from cvdl.networks.input import network_input
+from cvdl.networks.onnx_files import MAIN
+from cvdl.networks.sessions import Graph, open_parts
+
+__all__ = ["DENSE", "ExportedCascade"]
+
+#: The part that scores all rectangles; the other one refines the best.
+DENSE = "dense"
+
+_Array = NDArray[np.float32]
+
+
+class ExportedCascade(FrameCascade):
+    """Finds grasp rectangles; see ``CascadeDetector``.
+
+    Args:
+        graphs: both parts: see ``exporting`` for their inputs.
+    """
+
+    def __init__(self, graphs: Mapping[str, Graph]) -> None:
+        self._dense, self._second = graphs[DENSE], graphs[MAIN]
+
+    @classmethod
+    def load(cls, path: Path) -> ExportedCascade:
+        """Load an exported cascade.
+
+        Raises:
+            WeightsError: if a file is missing, damaged or holds another model.
+        """
+        return cls(open_parts(path, "CascadeDetector", (DENSE, MAIN)))
+
+    def find(
+        self, frame: RgbdFrame, allowed: NDArray[np.bool_], survivors: int
+    ) -> tuple[_Array, _Array]:
+        """Return the best rectangles and their scores; see ``FrameCascade``."""
+        image = frame.derived(network_input)[None]
+        rows, cols = window_around(allowed)
+        part = image[..., 2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
+        rectangles, logits = self._dense(
+            image=np.ascontiguousarray(part),
+            allowed=np.ascontiguousarray(allowed[rows, cols]),
+            survivors=np.array([survivors]),
+        )
+        rectangles[:, :2] += np.array([STRIDE * cols.start, STRIDE * rows.start], np.float32)
+        return self._refined(image, rectangles, logits)
+
+    def refine(self, frame: RgbdFrame, rectangles: _Array) -> tuple[_Array, _Array]:
+        """Return given rectangles, refined, and their scores; see ``FrameCascade``."""
+        image = frame.derived(network_input)[None]
+        return self._refined(image, rectangles, np.zeros(len(rectangles), np.float32))
+
+    def _refined(self, image: _Array, rectangles: _Array, logits: _Array) -> tuple[_Array, _Array]:
+        if not len(rectangles):
+            return rectangles, logits
+        refined, scores = self._second(image=image, rectangles=rectangles, logits=logits)
+        return refined, scores

@@ -1,0 +1,105 @@
+"""What runs a network: PyTorch, or ONNX Runtime with a file that ``cvdl export`` wrote.
+
+Imports torch only where there may be a GPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from cvdl.core.errors import InputError
+from cvdl.networks.onnx_files import read_metadata
+
+__all__ = ["Engine", "device_of", "digest", "exported_file"]
+
+Engine = Literal["auto", "torch", "onnxruntime"]
+
+_log = logging.getLogger(__name__)
+
+_DEVICES = "auto", "cpu", "cuda"
+_NVIDIA = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+_AMD = Path("/dev/kfd")
+
+
+def exported_file(weights: Path, device: str, engine: str) -> Path | None:
+    """Return the ONNX file that ONNX Runtime runs; None where PyTorch runs the weights.
+
+    The engine "auto" is ONNX Runtime on a CPU, if the ONNX file of these weights is beside them;
+    else it is PyTorch.
+
+    Args:
+        weights: a file of weights, or an ONNX file of ``cvdl export``.
+        device: "cpu", "cuda", or "auto": a GPU if there is one.
+        engine: "torch", "onnxruntime" or "auto".
+
+    Raises:
+        InputError: if there is no such device or engine, the engine cannot run the weights on the
+            device, or "onnxruntime" has no ONNX file of them.
+    """
+    if engine not in ("auto", "torch", "onnxruntime"):
+        raise InputError(f"engine is {engine!r}; accepted: auto, torch, onnxruntime")
+    if device not in _DEVICES:
+        raise InputError(f"device is {device!r}; accepted: {', '.join(_DEVICES)}")
+    is_onnx = weights.suffix == ".onnx"
+    if is_onnx and engine == "torch":
+        raise InputError(
+            f"engine is 'torch', but {weights} is an ONNX file; accepted here: auto, onnxruntime"
+        )
+    if device == "cuda" and (is_onnx or engine == "onnxruntime"):
+        raise InputError(
+            "device is 'cuda', but the engine onnxruntime runs on a CPU; accepted here: auto, cpu"
+        )
+    if is_onnx:
+        return weights
+    if engine == "torch" or (engine == "auto" and device_of(device) == "cuda"):
+        return None
+    exported = weights.with_suffix(".onnx")
+    missing = not exported.is_file()
+    if not missing and _is_of(exported, weights):
+        return exported
+    problem = "no such file" if missing else f"not exported from {weights}"
+    if engine == "onnxruntime":
+        raise InputError(f"{exported}: {problem}; `cvdl export {weights} -o {exported}` writes it")
+    if not missing:
+        _log.warning(
+            "%s: %s; PyTorch runs these weights. `cvdl export %s -o %s` writes it anew",
+            *(exported, problem, weights, exported),
+        )
+    return None
+
+
+def device_of(device: str) -> str:
+    """Return the device that "auto" stands for, "cpu" or "cuda"; any other one as it is."""
+    if device == "auto":
+        return "cuda" if _has_gpu() else "cpu"
+    return device
+
+
+def digest(weights: Path) -> str:
+    """Return what tells a file of weights from any other one."""
+    return sha256(weights.read_bytes()).hexdigest()
+
+
+def _is_of(exported: Path, weights: Path) -> bool:
+    """Whether an ONNX file was exported from weights, if these are there to compare with."""
+    return not weights.is_file() or read_metadata(exported).get("weights") == digest(weights)
+
+
+def _has_gpu() -> bool:
+    """Whether torch has a GPU; it is not imported where no driver of one is installed."""
+    if not _AMD.exists():
+        try:
+            ctypes.CDLL(_NVIDIA)
+        except OSError:
+            return False
+    with suppress(ImportError):
+        from cvdl.networks.device import pick_device
+
+        return pick_device().type == "cuda"
+    return False
