@@ -39,7 +39,7 @@ class GraspConfig(Settings):
         load_time=True,
     )
     candidates: int = setting(
-        64,
+        128,
         f"Number of rectangles requested from the detector for every {CANDIDATE_OBJECTS} objects.",
         ge=1,
         le=5000,
