@@ -62,6 +62,7 @@ def onnx_peer(file: str, mean: Sequence[float], std: Sequence[float]) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = network_threads()
+    options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         str(DATA / "onnx" / file), options, providers=["CPUExecutionProvider"]
     )

@@ -17,7 +17,7 @@ from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
 from cvdl.networks.engine import digest
 from cvdl.networks.onnx_files import part_path, read_metadata
-from cvdl.networks.sessions import BACKBONE
+from cvdl.networks.sessions import BACKBONE, SessionGraph
 from cvdl.segmentation.instances.loading import load_instance_model
 from cvdl.segmentation.instances.network import InstanceNetwork
 
@@ -107,6 +107,29 @@ def test_files_say_what_they_are(exported):
         assert load_detector(name, path.with_suffix(".onnx")).classes == CLASSES
     if BACKBONE in network.parts:
         assert read_metadata(part_path(path.with_suffix(".onnx"), BACKBONE))["model"] == "Backbone"
+
+
+def test_networks_with_equal_backbones_share_it(tmp_path, monkeypatch):
+    detector, instances = untrained("rgbd_rcnn"), untrained("instances")
+    detector.backbone = instances.backbone
+    for name, model in (("rgbd_rcnn", detector), ("instances", instances)):
+        path = tmp_path / f"{name}.safetensors"
+        model.save(path, {})
+        network = NETWORKS[name].exportable(path)
+        write_graphs(path.with_suffix(".onnx"), float_graphs(network), network, path)
+    detect = load_detector("rgbd_rcnn", tmp_path / "rgbd_rcnn.onnx")
+    find = load_instance_model(tmp_path / "instances.onnx")
+    runs = []
+    run = SessionGraph.__call__
+    monkeypatch.setattr(
+        SessionGraph,
+        "__call__",
+        lambda graph, **inputs: runs.append(tuple(inputs)) or run(graph, **inputs),
+    )
+    frame = make_frame(96, 64)
+    find(frame)
+    detect([frame])
+    assert [inputs[0] for inputs in runs] == ["image", "fine", "fine"]
 
 
 def test_quantized_graphs_are_small_and_the_same_every_time(exported):

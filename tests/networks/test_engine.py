@@ -137,6 +137,12 @@ def test_files_of_another_model_are_refused(tmp_path):
     write_graph(path, model="Net")
     with pytest.raises(InputError, match=r"net\.backbone\.onnx: no such file"):
         sessions.open_parts(path, "Net", ("backbone", "main"))
+    part = write_graph(part_path(path, "backbone"), model="Backbone")
+    write_graph(path, model="Net", parts=json.dumps({"backbone": digest(part)}))
+    assert len(sessions.open_parts(path, "Net", ("backbone", "main"))) == 2
+    write_graph(part, 3.0, model="Backbone")
+    with pytest.raises(InputError, match=r"net\.backbone\.onnx: of another export"):
+        sessions.open_parts(path, "Net", ("backbone", "main"))
 
 
 def test_threads_sleep_while_they_wait_and_are_as_many_as_the_usable_cores(tmp_path, monkeypatch):

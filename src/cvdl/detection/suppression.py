@@ -58,9 +58,10 @@ def suppressed(
         block, left = left[:_BLOCK], left[_BLOCK:]
         block = block[~overlaps(kept, block).any(axis=0)]
         suppresses = np.triu(overlaps(block, block), 1)
-        is_kept, before = np.ones(len(block), bool), np.zeros(len(block), bool)
+        is_kept: NDArray[np.bool_] = np.ones(len(block), bool)
+        before = ~is_kept
         # Each round settles the boxes whose better ones are settled.
         while (is_kept != before).any():
-            before, is_kept = is_kept, ~suppresses[is_kept].any(axis=0)
+            before, is_kept = is_kept, ~np.any(suppresses[is_kept], axis=0)
         kept = np.concatenate([kept, block[is_kept]])
     return kept

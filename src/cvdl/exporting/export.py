@@ -25,7 +25,7 @@ from cvdl.networks.input import (
     RELIEF_SCALE,
 )
 from cvdl.networks.onnx_files import MAIN, part_path
-from cvdl.networks.sessions import Graph, SessionGraph
+from cvdl.networks.sessions import BACKBONE, Graph, SessionGraph
 from cvdl.networks.working_size import FOCAL
 
 __all__ = [
@@ -90,13 +90,15 @@ def write_graphs(
     Returns:
         The files.
     """
-    files = []
+    files: list[Path] = []
+    digests: dict[str, str] = {}
     for name, graph in graphs.items():
         model = onnx.load_from_string(graph)
-        # The same for all networks with that backbone: so equal ones are shared.
-        own = {"model": Backbone.__name__}
+        own = {"model": network.metadata["model"]}
         if name == MAIN:
-            own = {**network.metadata, "weights": digest(weights)}
+            own = {**network.metadata, "weights": digest(weights), "parts": json.dumps(digests)}
+        elif name == BACKBONE:  # the same for all networks that have it: so it is shared
+            own = {"model": Backbone.__name__}
         # Without the many sets of operators that ONNX Runtime adds to what it has simplified.
         used = {node.domain for node in model.graph.node}
         sets = [each for each in model.opset_import if each.domain in used]
@@ -105,6 +107,7 @@ def write_graphs(
         onnx.helper.set_model_props(model, {**own, "part": name, "input": _input_description()})
         files.append(part_path(path, name))
         write_atomically(files[-1], model.SerializeToString(deterministic=True))
+        digests[name] = digest(files[-1])
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -83,13 +84,15 @@ def open_parts(path: Path, model: str, parts: Iterable[str]) -> dict[str, Graph]
         parts: names of its parts.
 
     Raises:
-        WeightsError: if a file is missing, damaged or of another model.
+        WeightsError: if a file is missing, damaged or of another model or export.
     """
-    found = read_metadata(path).get("model")
+    metadata = read_metadata(path)
+    found = metadata.get("model")
     if found != model:
         of = f"a graph of {found}" if found else "a graph that names no model"
         raise WeightsError(f"{path}: holds {of}; expected one of {model}, of `cvdl export`")
-    return {part: _opened(part_path(path, part)) for part in parts}
+    others = json.loads(metadata.get("parts", "{}"))
+    return {part: _opened(part_path(path, part), others.get(part)) for part in parts}
 
 
 def features(frame: RgbdFrame, backbone: Graph) -> Arrays:
@@ -111,10 +114,12 @@ _lock = Lock()
 _in_use: WeakValueDictionary[str, SessionGraph] = WeakValueDictionary()
 
 
-def _opened(path: Path) -> SessionGraph:
+def _opened(path: Path, expected: str | None) -> SessionGraph:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; `cvdl export` writes it with the other parts")
     digest = sha256(path.read_bytes()).hexdigest()
+    if expected not in (None, digest):
+        raise WeightsError(f"{path}: of another export than the file whose part it is")
     with _lock:
         graph = _in_use.get(digest)
         if graph is None:
