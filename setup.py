@@ -34,8 +34,8 @@ RUN = [
     "shapely>=2",
     "tensorboard>=2.14",
     "threadpoolctl>=3.2",
-    "torch>=2.4",
-    "torchvision>=0.19",
+    "torch>=2.5",
+    "torchvision>=0.20",
     "typer>=0.15.4",
 ]
 EXPORT = ["onnx>=1.16"]
