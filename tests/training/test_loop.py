@@ -255,7 +255,10 @@ def test_biases_and_norms_have_no_weight_decay(tmp_path):
     assert torch.equal(after["1.weight"], before["1.weight"])
 
 
-def test_mixed_precision_and_channels_last(tmp_path):
+@pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_mixed_precision_and_channels_last(tmp_path, monkeypatch, computes, expected):
+    monkeypatch.setattr("cvdl.training.loop.computes_bfloat16", lambda device: computes)
+
     class Picture:
         def __init__(self):
             torch.manual_seed(0)
@@ -278,7 +281,7 @@ def test_mixed_precision_and_channels_last(tmp_path):
     task = Picture()
     settings = SETTINGS.model_copy(update={"mixed_precision": True, "epochs": 2})
     history = fit(task, settings, Run(tmp_path / "run"))
-    assert task.seen == {(torch.bfloat16, True)}
+    assert task.seen == {(expected, True)}
     assert task.model[0].weight.dtype == torch.float32
     assert history.series("learning_rate") == pytest.approx(
         [settings.rate(2.5 / 3), settings.rate(5.5 / 3)]
