@@ -79,11 +79,12 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fine and wide features; see the class."""
-        color = self.color(x) if self.color else (0, 0, 0)
+        color = self.color(x) if self.color else []
         fine = self.fine(x)
-        middle = self.middle(fine) + color[0]
-        deep = self.deep(middle) + color[1]
-        deepest = self.deepest[1:](self.deepest[0](deep) + color[2])
+        # A sum of nothing and a tensor is the tensor itself.
+        middle = sum(color[:1], start=self.middle(fine))
+        deep = sum(color[1:2], start=self.deep(middle))
+        deepest = self.deepest[1:](sum(color[2:], start=self.deepest[0](deep)))
         deep = deep + doubled(self.from_deepest(deepest))
         return fine, self.wide(self.from_middle(middle) + doubled(self.from_deep(deep)))
 
