@@ -12,14 +12,14 @@ import argparse
 from pathlib import Path
 
 from cvdl.exporting.calibration import calibration_frames
-from cvdl.exporting.export import float_graphs, int8_graphs, largest_differences, write_graphs
+from cvdl.exporting.export import export
 from cvdl.exporting.networks import NETWORKS
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "osd"
 
 
 def main() -> None:
-    """Export and print the sizes."""
+    """Export them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}")
     parser.add_argument("--calibrate", type=Path, default=DATA, help="folder of RGB-D images")
@@ -29,12 +29,7 @@ def main() -> None:
         weights = NETWORKS[name].weights
         assert weights is not None
         network = NETWORKS[name].exportable(weights)
-        graphs = float_graphs(network)
-        difference = max(largest_differences(network, graphs).values())
-        print(f"{name}: in float32 within {difference:.0e} of PyTorch")
-        small = int8_graphs(network, graphs, frames)
-        for file in write_graphs(weights.with_suffix(".onnx"), small, network, weights):
-            print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+        export(network, weights, weights.with_suffix(".onnx"), frames, print)
 
 
 if __name__ == "__main__":

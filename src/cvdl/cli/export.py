@@ -13,8 +13,6 @@ from cvdl.core.files import keep_outputs
 
 __all__ = ["command"]
 
-_MOST = 1e-3  # relative difference from PyTorch; rounding makes less than 1e-5
-
 
 def command(
     model: Annotated[
@@ -74,20 +72,12 @@ def command(
     except ImportError as error:
         raise InputError("cvdl export needs onnx: pip install '.[export]'") from error
     from cvdl.exporting.calibration import calibration_frames
-    from cvdl.exporting.export import float_graphs, int8_graphs, largest_differences, write_graphs
+    from cvdl.exporting.export import export
     from cvdl.exporting.networks import find_network
     from cvdl.networks.onnx_files import part_path
 
     known, weights = find_network(model)
     network = known.exportable(weights)
     keep_outputs([part_path(out, part) for part in network.parts], overwrite)
-    graphs = float_graphs(network)
-    difference = max(largest_differences(network, graphs).values())
-    typer.echo(f"largest difference from PyTorch, relative, on random frames: {difference:.1e}")
-    if not difference < _MOST:
-        raise InputError(f"{model} cannot be exported: its graphs differ from PyTorch")
-    if int8:
-        typer.echo("quantizing")
-        graphs = int8_graphs(network, graphs, calibration_frames(calibrate))
-    for file in write_graphs(out, graphs, network, weights):
-        typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    frames = calibration_frames(calibrate) if int8 else None
+    export(network, weights, out, frames, typer.echo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from cvdl.core.camera import Camera
+from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 from cvdl.core.frame import RgbdFrame
 from cvdl.exporting.parts import Exportable, Feed, Recording, graph_of, onnx_graph
@@ -29,14 +30,48 @@ from cvdl.networks.sessions import BACKBONE, Graph, SessionGraph
 from cvdl.networks.working_size import FOCAL
 
 __all__ = [
+    "export",
     "float_graphs",
     "int8_graphs",
     "largest_differences",
     "write_graphs",
 ]
 
+#: Largest relative difference from PyTorch; rounding makes less than 1e-5.
+_MOST = 1e-3
 #: Width and height of the frames of the check; sides that no network divides evenly among them.
 _SIZES = ((320, 240), (203, 150), (96, 128))
+
+
+def export(
+    network: Exportable,
+    weights: Path,
+    out: Path,
+    frames: Iterable[RgbdFrame] | None,
+    report: Callable[[str], None],
+) -> None:
+    """Write the ONNX files of a network, once they are found to equal PyTorch.
+
+    Args:
+        network: the network.
+        weights: the file that it was loaded from.
+        out: the file with the name of the network, see ``write_graphs``.
+        frames: as for ``int8_graphs``; None for files in float32.
+        report: is told each step.
+
+    Raises:
+        InputError: if the graphs in float32 differ from PyTorch.
+    """
+    graphs = float_graphs(network)
+    difference = max(largest_differences(network, graphs).values())
+    report(f"largest difference from PyTorch, relative, on random frames: {difference:.1e}")
+    if not difference < _MOST:
+        raise InputError(f"{weights} cannot be exported: its graphs differ from PyTorch")
+    if frames is not None:
+        report("quantizing")
+        graphs = int8_graphs(network, graphs, frames)
+    for file in write_graphs(out, graphs, network, weights):
+        report(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 def float_graphs(network: Exportable) -> dict[str, bytes]:
