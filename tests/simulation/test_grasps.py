@@ -79,7 +79,7 @@ def test_no_grasp_goes_through_a_wall():
     block = box(0.04, 0.12, 0.05)
     wall = box(0.01, 0.3, 0.15).shifted(x=0.035)
     free = label_grasps(scene_of(block))
-    beside = label_grasps(replace(scene_of(block), obstacles=wall))
+    beside = label_grasps(replace(scene_of(block), obstacles=(wall,)))
     assert len(free.good) >= 4
     assert len(beside.good) == 0
 

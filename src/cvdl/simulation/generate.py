@@ -83,7 +83,7 @@ class SimulatedScene:
         table: the surface that carries the objects, and its height above the floor.
         camera_pose: (4, 4) from the optical frame to the world.
         sensor: name of the depth camera's model.
-        obstacles: what else a gripper can meet, in the world frame; None: only the table.
+        obstacles: what else a gripper can meet besides the table, in the world frame.
     """
 
     index: int
@@ -93,7 +93,7 @@ class SimulatedScene:
     table: Table
     camera_pose: Array
     sensor: str
-    obstacles: Mesh | None = None
+    obstacles: tuple[Mesh, ...] = ()
 
 
 def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None) -> SimulatedScene:

@@ -159,8 +159,7 @@ def label_grasps(scene: SimulatedScene, gripper: ParallelGripper | None = None) 
         )
     ]
     if meshes:
-        others = () if scene.obstacles is None else (scene.obstacles,)
-        everything = ray_scene(merge(*meshes.values(), *others))
+        everything = ray_scene(merge(*meshes.values(), *scene.obstacles))
         for item in scene.truth.objects:
             labeler = _Labeler(scene, gripper, everything, item.label, meshes[item.label])
             labels.append(labeler.label(rng))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.simulation.mesh import Mesh, merge
+from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Table
 from cvdl.simulation.render import Rendering, Stage
 from cvdl.simulation.room import Surface
@@ -54,7 +54,7 @@ class WorldView:
     labels: NDArray[np.uint16]
     things: list[tuple[Thing, Array]]
     table: Table
-    obstacles: Mesh
+    obstacles: tuple[Mesh, ...]
 
 
 def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
@@ -86,7 +86,7 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
     depth = measure_depth(rendering, camera, view.sensor, rng)
     color = photograph(rendering.color, rng)
-    obstacles = merge(*(each.mesh for each in surfaces if each.label < FIRST_OBJECT_LABEL))
+    obstacles = tuple(each.mesh for each in surfaces if each.label < FIRST_OBJECT_LABEL)
     return WorldView(
         camera, pose, view.sensor.name, color, depth, rendering.labels, things, place.table,
         obstacles,
