@@ -200,8 +200,8 @@ def command(
     chosen = _chosen_settings(trainer.settings, epochs, seed, device, settings)
     views = open_dataset(dataset, problem.labels, data, scenes, seed)
     more = [_extra(problem, text, views.names, seed + 1) for text in extra or []]
-    if simulated:
-        more.append(_extra(problem, f"simulated={simulated}", views.names, seed + 1))
+    if simulated:  # not the scenes to test on
+        more.append(open_dataset("simulated", problem.labels, None, simulated, seed + 1))
     groups = getattr(views, "object_ids", None)
     by = By.image if groups is None else by
     groups = groups or views.names

@@ -83,24 +83,26 @@ def _has_object(view: LabeledView) -> bool:
 def _start(start: str) -> InstanceNetwork:
     """The network before the training; see ``InstanceTraining.start``."""
     network = InstanceNetwork()
-    packaged, _ = load_weights(WEIGHTS, InstanceNetwork.__name__, network.state_dict())
-    if start == "package":
-        network.load_state_dict(packaged)
-        return network
-    # The color encoder always has the weights of the package: it is not trained.
-    encoder = "backbone.color.encoder."
-    fixed = {name: value for name, value in packaged.items() if name.startswith(encoder)}
-    network.load_state_dict(fixed, strict=False)
     if start == "none":
+        _load_encoder(network)
         return network
-    path = Path(start)
+    path = WEIGHTS if start == "package" else Path(start)
     state, metadata = load_weights(path, OWNERS)
     if metadata["model"] == InstanceNetwork.__name__:
         check_state(path, state, network.state_dict())
         network.load_state_dict(state)
     else:  # the backbone of a detector may have no features of color
+        _load_encoder(network)
         network.backbone.load_state_dict(load_backbone(path).state_dict(), strict=False)
     return network
+
+
+def _load_encoder(network: InstanceNetwork) -> None:
+    """Load the color encoder of the package, which is not trained."""
+    packaged, _ = load_weights(WEIGHTS, InstanceNetwork.__name__, network.state_dict())
+    prefix = "backbone.color.encoder."
+    fixed = {name: value for name, value in packaged.items() if name.startswith(prefix)}
+    network.load_state_dict(fixed, strict=False)
 
 
 def trainer() -> Trainer:
