@@ -17,9 +17,10 @@ import platform
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from rich.console import Console
@@ -102,6 +103,21 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+class Runs(Protocol):
+    """Runs all frames once, idle or beside a busy process."""
+
+    def run(self, is_busy: bool) -> None: ...
+
+
+def run_in_turn(workers: Sequence[Runs], rounds: int) -> None:
+    """Let all workers run in turn, idle and beside a busy process, in either order."""
+    for number in track(range(2 * rounds), "measuring", transient=True):
+        is_busy = number % 2 == 1
+        with beside(is_busy):
+            for worker in workers if number % 4 < 2 else reversed(workers):
+                worker.run(is_busy)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -118,11 +134,7 @@ def main() -> None:
     arguments = parser.parse_args()
     workers = [Worker(name, arguments.data) for name in ["", *(arguments.environments or [UNSET])]]
     try:
-        for number in track(range(2 * arguments.rounds), transient=True):
-            is_busy = number % 2 == 1
-            with beside(is_busy):
-                for worker in workers if number % 4 < 2 else reversed(workers):
-                    worker.run(is_busy)
+        run_in_turn(workers, arguments.rounds)
     finally:
         for worker in workers:
             worker.close()

@@ -32,7 +32,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.threads import network_threads
 from cvdl.datasets import ImageFolder
 from cvdl.datasets.reading import DatasetError
-from load import beside, processor
+from load import processor, run_in_turn
 from measuring import DATA, new_table, timed
 
 STAGES = ("segment", "detect", "grasp", "all")
@@ -191,11 +191,7 @@ def main() -> None:
     try:
         for name in track(names, "starting", transient=True):
             workers += [Worker(name, data, arguments.frames)]
-        for number in track(range(2 * arguments.rounds), "measuring", transient=True):
-            is_busy = number % 2 == 1
-            with beside(is_busy):
-                for worker in workers if number % 4 < 2 else reversed(workers):
-                    worker.run(is_busy)
+        run_in_turn(workers, arguments.rounds)
     finally:
         for worker in workers:
             worker.close()
