@@ -23,19 +23,19 @@ import time
 import torch
 import cvdl.pipeline
 
-perceive = cvdl.pipeline.Perception.__call__
+segment = cvdl.pipeline.Perception.segment
 
-def slow(self, frame, *arguments, **options):
+def slow(self, frame, segmentation=None):
     if frame.stamp_ns == {spared}:
-        return perceive(self, frame, *arguments, **options)
+        return segment(self, frame, segmentation)
     print("a frame is under way", flush=True)
     picture, kernel = torch.zeros(1, 8, 64, 64), torch.zeros(8, 8, 3, 3)
     end = time.monotonic() + {seconds}
     while time.monotonic() < end:
         torch.nn.functional.conv2d(picture, kernel)
-    return perceive(self, frame, *arguments, **options)
+    return segment(self, frame, segmentation)
 
-cvdl.pipeline.Perception.__call__ = slow
+cvdl.pipeline.Perception.segment = slow
 """
 NODE = "from cvdl.ros.executables import perception\nperception()\n"
 LIVE = "import typer\nimport cvdl.cli.live\ntyper.run(cvdl.cli.live.command)\n"
