@@ -47,8 +47,6 @@ RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
 # Not LIVE, which would hide an installation of ROS 2.
 ALL = sorted({*TRAIN, *EXPORT, *RERUN, *TRACKING})
-RUN = ["rerun-sdk>=0.24"]
-TRACKING = ["trackforge>=0.4,<0.5"]
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
 # wheel (see cvdl.ros.interfaces). Their own lists of what they need are not complete.
 LIVE = [
