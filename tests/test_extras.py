@@ -160,8 +160,8 @@ def test_own_weights_without_pytorch_are_an_error_that_names_both_ways(tmp_path)
     weights.touch()
     exporting = f"cvdl export {weights} -o {weights.with_suffix('.onnx')}"
     both = (
-        r"mine\.safetensors needs PyTorch, which is not installed: pip install 'cvdl\[torch\]'; or, "
-        rf"on a machine that has it: {exporting}, and copy what it writes"
+        r"mine\.safetensors needs PyTorch, which is not installed: pip install 'cvdl\[torch\]'; "
+        rf"or, on a machine that has it: {exporting}, and copy what it writes"
     )
     for load in (load_detector, load_instance_model):
         with pytest.raises(MissingExtraError, match=both):
