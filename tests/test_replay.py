@@ -861,6 +861,6 @@ def test_a_recording_that_cannot_be_completed_is_reported(bag, out, tmp_path, st
 
 def test_rerun_that_is_not_installed_is_reported(bag, out, tmp_path, stage, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
-    with pytest.raises(InputError, match=r"a recording needs rerun: pip install '\.\[rerun\]'"):
+    with pytest.raises(InputError, match=r"recording needs rerun, .*: pip install 'cvdl\[rerun\]'"):
         replay(bag, out, stage, ReplayOptions(rerun=tmp_path / "recording.rrd"))
     assert not out.exists()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
@@ -384,9 +385,8 @@ class Runner:
 
 
 def _cause_of(error: Exception) -> str:
-    import torch
-
-    if isinstance(error, torch.cuda.OutOfMemoryError):
+    torch = sys.modules.get("torch")  # not on a CPU
+    if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
         torch.cuda.empty_cache()
         return "out of GPU memory"
     return f"{type(error).__name__} in a stage"

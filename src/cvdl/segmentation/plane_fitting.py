@@ -217,8 +217,24 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         if count < _MIN_INLIERS:
             return best, False
         # Inliers on one line leave a direction undetermined: a trace of the identity settles it.
-        best[:] = np.linalg.solve(lhs + 1e-12 * np.trace(lhs) * np.eye(3), rhs)
+        best[:] = _solution(lhs + 1e-12 * np.trace(lhs) * np.eye(3), rhs)
     return best, True
+
+
+@compiled()
+def _solution(lhs, rhs):  # type: ignore[no-untyped-def]
+    """Solve equations with a positive definite matrix; Numba's own solver needs SciPy."""
+    size = len(rhs)
+    for pivot in range(size):
+        for row in range(pivot + 1, size):
+            factor = lhs[row, pivot] / lhs[pivot, pivot]
+            lhs[row] -= factor * lhs[pivot]
+            rhs[row] -= factor * rhs[pivot]
+    for row in range(size - 1, -1, -1):
+        for known in range(row + 1, size):
+            rhs[row] -= lhs[row, known] * rhs[known]
+        rhs[row] /= lhs[row, row]
+    return rhs
 
 
 def _measure(

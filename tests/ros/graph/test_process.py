@@ -87,6 +87,32 @@ def test_ctrl_c_during_imports_is_quiet():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+WITHOUT_EXTRAS = """
+import sys
+from cvdl.core.extras import EXTRAS
+
+missing = {module for extra in EXTRAS.values() for module in extra} - {"rclpy"}
+sys.modules.update(dict.fromkeys(missing))
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("grasp.device:=cpu", ["configured in"]),
+        ("grasp.engine:=torch", ["engine torch needs PyTorch, ", "pip install 'cvdl[torch]'"]),
+    ],
+)
+def test_a_node_on_a_cpu_needs_no_extra_and_says_what_does(parameter, words):
+    command = (sys.executable, "-c", WITHOUT_EXTRAS + NODE, *AS_NODE, "-p", parameter)
+    with background(*command) as node:
+        assert wait_until(lambda: all(each in node.said for each in words), 3 * PATIENCE_S), (
+            node.said
+        )
+        assert "Traceback" not in node.said
+        end_by_signal([node])
+
+
 def end_by_signal(processes, number=signal.SIGINT):
     """Within 5 s and with status 0."""
     begin = time.monotonic()
