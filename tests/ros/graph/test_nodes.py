@@ -269,8 +269,9 @@ def test_two_instances_side_by_side(start, wire, tabletops):
 # --- Life ---------------------------------------------------------------------------------------
 
 
-def test_lifecycle(start, wire, tabletops):
-    start(SegmentationNode, autostart=False)
+@pytest.mark.parametrize("overlap", [False, True])
+def test_lifecycle(start, wire, tabletops, overlap):
+    start(SegmentationNode, autostart=False, overlap=overlap)
     node = "/perception/segmentation_node"
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     frames = iter(tabletops(9))

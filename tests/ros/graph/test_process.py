@@ -40,7 +40,7 @@ cvdl.pipeline.Perception.segment = slow
 NODE = "from cvdl.ros.executables import perception\nperception()\n"
 LIVE = "import typer\nimport cvdl.cli.live\ntyper.run(cvdl.cli.live.command)\n"
 AS_NODE = [
-    *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false"),
+    *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false", "-p", "overlap:=true"),
     *("-r", "color:=/eye/color", "-r", "depth:=/eye/depth", "-r", "camera_info:=/eye/camera_info"),
 ]
 AS_LIVE = [
