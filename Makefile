@@ -48,7 +48,7 @@ clean: ## Remove .venv and all build results
 	find src -name '*.nb[ci]' -delete
 	rm -rf $(VENV) build dist demo site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/.made:
+$(VENV)/.made: scripts/system-libraries.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "error: cvdl needs Python 3.10 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 			"Name another one: make PYTHON=python3.12" >&2; exit 1; }

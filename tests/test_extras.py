@@ -19,6 +19,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.extras import EXTRAS, MissingExtraError, require
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection import DETECTORS, load_detector
+from cvdl.grasping.rectangles import GraspRectangles, jaccard
 from cvdl.segmentation.instances.loading import load_instance_model
 from helpers.paths import ROOT
 
@@ -185,6 +186,15 @@ def test_the_simulation_without_open3d_says_so(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingExtraError, match=r"the simulation needs Open3D, .*'cvdl\[sim\]'"):
         import cvdl.simulation  # noqa: F401
+
+
+def test_the_library_that_a_function_needs_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    square = GraspRectangles(np.zeros((1, 2)), np.zeros(1), np.full(1, 4.0), np.full(1, 4.0))
+    assert jaccard(square, square) == [[1]]
+    monkeypatch.setitem(sys.modules, "shapely", None)
+    with pytest.raises(MissingExtraError, match=r"rectangles needs Shapely, .*'cvdl\[evaluate\]'"):
+        jaccard(square, square)
 
 
 def test_nothing_is_said_if_nothing_is_missing(monkeypatch):

@@ -57,7 +57,7 @@ def command(
             f"unknown argument {ros_args[0]!r}; accepted: options, --set K=V among them, and, "
             "after --, --ros-args with what ROS takes"
         )
-    require("live", "cvdl live", SOURCE_IT)
+    require("live", "cvdl live", otherwise=SOURCE_IT)
     if setup:
         missing = " and ".join(missing_messages())
         if not missing:

@@ -48,19 +48,21 @@ def is_installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def require(extra: str, user: str, otherwise: str = "") -> None:
+def require(extra: str, user: str, *modules: str, otherwise: str = "") -> None:
     """Raise an error if a library of an extra is not installed.
 
     Args:
         extra: one of ``EXTRAS``.
         user: what needs it, for the message.
+        modules: the modules that it needs of the extra; all of them if none is given.
         otherwise: what else to do about it, for the message.
 
     Raises:
         MissingExtraError: naming the first library that is missing.
     """
-    for module, name in EXTRAS[extra].items():
+    for module in modules or EXTRAS[extra]:
         if not is_installed(module):
             raise MissingExtraError(
-                f"{user} needs {name}, which is not installed: {install_command(extra)}{otherwise}"
+                f"{user} needs {EXTRAS[extra][module]}, which is not installed: "
+                f"{install_command(extra)}{otherwise}"
             )

@@ -75,11 +75,11 @@ class CocoDataset(Dataset[DetectionSample]):
     Raises:
         DatasetError: naming the file, if there is not exactly one file of annotations, it is not
             COCO's JSON, or no image can be used.
-        MissingExtraError: if pycocotools, of the extra "evaluate", is not installed.
+        MissingExtraError: if pycocotools is not installed.
     """
 
     def __init__(self, path: Path) -> None:
-        require("evaluate", "the data set coco")
+        require("evaluate", "the data set coco", "pycocotools")
         if Path(path).is_file():
             file = Path(path)
             folder = file.parent.parent if file.parent.name == "annotations" else file.parent

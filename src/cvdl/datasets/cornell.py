@@ -119,7 +119,7 @@ def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArra
     start = np.concatenate([_ORIGIN, _TABLE])
     origin = _ORIGIN
     if len(ray) and np.median(np.abs(residual(start))) > _FITS:  # the camera is elsewhere
-        require("evaluate", "a view from elsewhere than in Cornell's folder 01")
+        require("evaluate", "a view from elsewhere than in Cornell's folder 01", "scipy")
         from scipy.optimize import least_squares
 
         fit = least_squares(residual, start, loss="soft_l1", f_scale=_FIT_TOLERANCE, max_nfev=50)

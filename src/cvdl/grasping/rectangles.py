@@ -130,9 +130,9 @@ def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
     """Return the intersection over union of all pairs, (len(a), len(b)); 0 without any area.
 
     Raises:
-        MissingExtraError: if Shapely, of the extra "evaluate", is not installed.
+        MissingExtraError: if Shapely is not installed.
     """
-    require("evaluate", "the comparison of rectangles")
+    require("evaluate", "the comparison of rectangles", "shapely")
     import shapely
 
     first, second = shapely.polygons(a.corners()), shapely.polygons(b.corners())

@@ -94,7 +94,7 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
     if not weights.is_file() and not is_installed("torch"):
         raise InputError(f"{weights}: no such file; expected a file of weights")
     elsewhere = f"cvdl export {weights} -o {exported}, and copy what it writes to here"
-    require("torch", str(weights), f"; or, on a machine that has it: {elsewhere}")
+    require("torch", str(weights), otherwise=f"; or, on a machine that has it: {elsewhere}")
     if not missing:
         _log.warning(
             "%s: %s; PyTorch runs these weights. `cvdl export %s -o %s` writes it anew",
