@@ -129,7 +129,7 @@ def test_networks_with_equal_backbones_share_it(tmp_path, monkeypatch):
     frame = make_frame(96, 64)
     find(frame)
     detect([frame])
-    assert [inputs[0] for inputs in runs] == ["image", "fine", "fine"]
+    assert [inputs[0] for inputs in runs] == ["image", "fine", "wide", "near", "near"]
 
 
 def test_quantized_graphs_are_small_and_the_same_every_time(exported):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from cvdl.exporting.parts import Part
+from cvdl.exporting.parts import Part, widened
 from cvdl.networks.backbone import Backbone
 
 __all__ = ["FEATURES", "backbone_part"]
@@ -19,7 +19,7 @@ FEATURES = {
 def backbone_part(backbone: Backbone) -> Part:
     """Return the part whose outputs `features` keeps with a frame."""
     return Part(
-        _Features(backbone),
+        _Features(widened(backbone)),
         {
             "image": {2: "half_height", 3: "half_width"},
             "color": {0: "height", 1: "width"},

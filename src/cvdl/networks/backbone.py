@@ -19,13 +19,11 @@ from cvdl.networks.color_features import ColorFeatures
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import INPUTS, with_detail
 from cvdl.networks.input_gpu import input_tensor, uploaded
-from cvdl.networks.layers import ResidualBlock, convolution, doubled
+from cvdl.networks.layers import ResidualBlock, convolution, doubled, padded_for
 from cvdl.networks.weights import check_state, load_weights
 
 __all__ = [
-    "FINE_STRIDE",
     "OWNERS",
-    "WIDE_STRIDE",
     "Backbone",
     "backbone_features",
     "has_color",
@@ -33,8 +31,6 @@ __all__ = [
     "shared_backbone",
 ]
 
-#: Distance of the fine and of the wide features, pixels of the full image.
-FINE_STRIDE, WIDE_STRIDE = 4, 8
 #: Models that have a backbone, as named in their weights.
 OWNERS = "InstanceNetwork", "RgbdRcnn"
 
@@ -91,9 +87,7 @@ class Backbone(nn.Module):
     @captured
     def features(self, image: Tensor, color: Tensor) -> tuple[Tensor, ...]:
         """Fine and wide features of a frame of any size; see ``with_detail`` for the arguments."""
-        image = with_detail(image, color)
-        height, width = image.shape[-2:]
-        padded = nn.functional.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
+        padded = padded_for(self.fine, with_detail(image, color), _MULTIPLE)
         return self(padded.contiguous(memory_format=torch.channels_last))
 
 

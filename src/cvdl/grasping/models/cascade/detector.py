@@ -21,6 +21,7 @@ from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, ref
 from cvdl.grasping.models.cascade.network import DenseNetwork, RefineNetwork
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input_gpu import input_tensor
+from cvdl.networks.layers import padded_for
 from cvdl.networks.operators import best_of
 from cvdl.networks.weights import load_weights, save_weights
 
@@ -130,7 +131,13 @@ class CascadeDetector(FrameCascade, nn.Module):
         Returns:
             Rectangles (N, 5) and scores (N,).
         """
-        logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
+        return self.judge_patches(cut_patches(image, rectangles[None])[0], rectangles, first)
+
+    def judge_patches(
+        self, patches: Tensor, rectangles: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`second_look` at the patches (N, 9, 32, 32) of the rectangles."""
+        logits, deltas = self.second(patches)
         scores = (logits.float() + _FIRST_WEIGHT * first).sigmoid()
         return refine(rectangles, deltas.float()), scores
 
@@ -153,12 +160,9 @@ class CascadeDetector(FrameCascade, nn.Module):
             Rectangles (N, 5) and logits (N,), best first; after the last maximum, the logits are
             -inf.
         """
-        height, width = image.shape[-2:]
         rows, cols = allowed.shape
-        padded = height + -height % _MULTIPLE, width + -width % _MULTIPLE
-        logits, deltas = self.dense(
-            nn.functional.pad(image, (0, padded[1] - width, 0, padded[0] - height))
-        )
+        image = padded_for(self.dense, image, _MULTIPLE)
+        logits, deltas = self.dense(image)
         best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
         nowhere = torch.full_like(best, -torch.inf)
         best = torch.where(allowed, best, nowhere)
@@ -167,7 +171,7 @@ class CascadeDetector(FrameCascade, nn.Module):
         angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
         # Of the flat deltas: an index of several axes would copy all of them in an export.
-        across, area = padded[1] // 2, padded[0] * padded[1] // 4
+        across, area = image.shape[-1] // 2, image.shape[-2] * image.shape[-1] // 4
         start = angle * (_DELTAS * area) + row * across + col
         each = start[:, None] + area * torch.arange(_DELTAS, device=start.device)
         return decode_dense(deltas.flatten()[each], angle, row, col), values
