@@ -31,7 +31,6 @@ __all__ = ["CascadeDetector"]
 #: the best of 0 to 2 on held-out views of the pre-training. (A second iteration was worse there.)
 _FIRST_WEIGHT = 0.25
 _MULTIPLE = 8  # of the sides of the input of the dense network
-_DELTAS = 5  # of a rectangle
 
 
 class CascadeDetector(FrameCascade, nn.Module):
@@ -161,20 +160,15 @@ class CascadeDetector(FrameCascade, nn.Module):
             -inf.
         """
         rows, cols = allowed.shape
-        image = padded_for(self.dense, image, _MULTIPLE)
-        logits, deltas = self.dense(image)
-        best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
-        nowhere = torch.full_like(best, -torch.inf)
-        best = torch.where(allowed, best, nowhere)
-        best = torch.where(best >= _neighborhood_maximum(best), best, nowhere)
+        features = self.dense.features(padded_for(self.dense, image, _MULTIPLE))
+        best = self.dense.logits(features).amax(2)[0, :, :rows, :cols].float()  # (A, h, w)
+        best = best + torch.where(allowed, 0.0, -torch.inf)
+        best = torch.where(best >= _neighborhood_maximum(best), best, -torch.inf)
         values, index = best_of(best.flatten(), survivors)
         angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
-        # Of the flat deltas: an index of several axes would copy all of them in an export.
-        across, area = image.shape[-1] // 2, image.shape[-2] * image.shape[-1] // 4
-        start = angle * (_DELTAS * area) + row * across + col
-        each = start[:, None] + area * torch.arange(_DELTAS, device=start.device)
-        return decode_dense(deltas.flatten()[each], angle, row, col), values
+        deltas = self.dense.deltas_at(features, angle, row, col)
+        return decode_dense(deltas, angle, row, col), values
 
 
 def _neighborhood_maximum(scores: Tensor) -> Tensor:

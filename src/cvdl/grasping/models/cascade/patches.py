@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.frames import CONTEXT, PATCH, SMALLEST_SPAN
 from cvdl.networks.input import CHANNELS, NORMAL_XY, network_input
@@ -13,6 +14,9 @@ from cvdl.networks.sampling import sampled
 __all__ = ["cut_patches"]
 
 _Array = NDArray[np.float32]
+
+_STEPS = ((np.arange(PATCH) + 0.5) / (PATCH / 2) - 1).astype(np.float32)
+_X, _Y = range(NORMAL_XY.start, NORMAL_XY.stop)
 
 
 def cut_patches(frame: RgbdFrame, rectangles: _Array) -> _Array:
@@ -24,18 +28,17 @@ def cut_patches(frame: RgbdFrame, rectangles: _Array) -> _Array:
         frame: at the working size.
         rectangles: (N, 5), see ``geometry``.
     """
-    u, v, angle, opening, plate = rectangles.T[..., None, None]
+    u, v, angle, opening, plate = rectangles.T[..., None]
     cos, sin = np.cos(angle), np.sin(angle)
-    span = np.maximum(CONTEXT / 2 * np.maximum(opening, plate), SMALLEST_SPAN / 2)
-    steps = (np.arange(PATCH, dtype=np.float32) + np.float32(0.5)) / np.float32(PATCH / 2) - 1
-    along, across = span * steps[None, :], span * steps[:, None]
-    places = np.empty((len(rectangles), PATCH, PATCH, 2), np.float32)
+    half = np.maximum(CONTEXT / 2 * np.maximum(opening, plate), SMALLEST_SPAN / 2)
     # In pixels of the input; 1 for its border.
-    places[..., 0] = (u - 0.5 + cos * along - sin * across) / 2 + 1
-    places[..., 1] = (v - 0.5 + sin * along + cos * across) / 2 + 1
+    x, y = ((center - 0.5) / 2 + 1 for center in (u, v))
+    along, across = half / 2 * cos * _STEPS, half / 2 * sin * _STEPS
+    places = np.empty((len(rectangles), PATCH, PATCH, 2), np.float32)
+    np.subtract((x + along)[:, None, :], across[:, :, None], out=places[..., 0])
+    np.add((y + across)[:, None, :], along[:, :, None], out=places[..., 1])
     patches = sampled(frame.derived(_bordered), places)
-    nx, ny = patches[..., NORMAL_XY.start], patches[..., NORMAL_XY.start + 1]
-    patches[..., NORMAL_XY] = np.stack([cos * nx + sin * ny, cos * ny - sin * nx], axis=-1)
+    _turn_normals(patches, cos, sin)
     return patches
 
 
@@ -46,3 +49,14 @@ def _bordered(frame: RgbdFrame) -> _Array:
     bordered = np.zeros((height + 2, width + 2, CHANNELS + -CHANNELS % 4), np.float32)
     bordered[1:-1, 1:-1, :CHANNELS] = np.moveaxis(image, 0, -1)
     return bordered
+
+
+@compiled()
+def _turn_normals(patches, cos, sin):  # type: ignore[no-untyped-def]
+    """Turn the normals in patches (N, H, W, C) with them, by angles (N, 1), in place."""
+    for n in range(len(patches)):
+        for i in range(patches.shape[1]):
+            for j in range(patches.shape[2]):
+                x, y = patches[n, i, j, _X], patches[n, i, j, _Y]
+                patches[n, i, j, _X] = cos[n, 0] * x + sin[n, 0] * y
+                patches[n, i, j, _Y] = cos[n, 0] * y - sin[n, 0] * x
