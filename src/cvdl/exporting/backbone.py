@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from cvdl.exporting.parts import Part, widened
 from cvdl.networks.backbone import Backbone
+from cvdl.networks.detailed_input import with_detail
 
 __all__ = ["FEATURES", "backbone_part"]
 
@@ -29,9 +30,12 @@ def backbone_part(backbone: Backbone) -> Part:
 
 
 class _Features(nn.Module):
+    """Features of an image of sides that are multiples of ``MULTIPLE``; see ``with_detail``."""
+
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+        self.channels = next(backbone.parameters()).shape[1]
 
     def forward(self, image: Tensor, color: Tensor) -> tuple[Tensor, ...]:
-        return self.backbone.features(image, color)
+        return self.backbone(with_detail(image, color, self.channels))

@@ -76,6 +76,8 @@ def hidden_nodes(model: onnx.ModelProto) -> list[str]:
     outputs are scores, places and sizes.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
+    # Whose values would change: of all ranges, only theirs is known.
+    integers = {node.output[0] for node in model.graph.node if node.op_type == "Cast"}
     users: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -88,19 +90,27 @@ def hidden_nodes(model: onnx.ModelProto) -> list[str]:
             for user in users.get(output, [])
         )
 
-    def is_small(node: Any) -> bool:
-        return node.op_type == "Gemm" and min(constants[node.input[1]].dims) < _FEWEST
+    def is_quantizable(layer: Any) -> bool:
+        if layer.op_type not in _LAYERS or layer.input[0] in integers:
+            return False
+        if layer.input[1] not in constants:
+            return False
+        is_small = layer.op_type == "Gemm" and min(constants[layer.input[1]].dims) < _FEWEST
+        return not is_small and is_hidden(layer.output[0])
 
     names: list[str] = []
     outputs: set[str] = set()
     for node in model.graph.node:
         data = [name for name in node.input if name and name not in constants]
         if node.op_type in _LAYERS:
-            chosen = node.input[1] in constants and not is_small(node) and is_hidden(node.output[0])
+            chosen = is_quantizable(node)
         else:
             # Of Resize, the others are sizes.
             data = data[:1] if node.op_type == "Resize" else data
             chosen = node.op_type in _BETWEEN and bool(data) and outputs.issuperset(data)
+            if node.op_type == "Concat":  # eight bits are joined faster than floats
+                of_it = users.get(node.output[0], [])
+                chosen |= bool(of_it) and all(map(is_quantizable, of_it))
         if chosen:
             names.append(node.name)
             outputs.add(node.output[0])

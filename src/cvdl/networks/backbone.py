@@ -18,8 +18,9 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.networks.color_features import ColorFeatures
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import INPUTS, with_detail
+from cvdl.networks.input import MULTIPLE
 from cvdl.networks.input_gpu import input_tensor, uploaded
-from cvdl.networks.layers import ResidualBlock, convolution, doubled, padded_for
+from cvdl.networks.layers import ResidualBlock, convolution, doubled, padded
 from cvdl.networks.weights import check_state, load_weights
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
 
 #: Models that have a backbone, as named in their weights.
 OWNERS = "InstanceNetwork", "RgbdRcnn"
-
-_MULTIPLE = 16  # the sides of the input are padded to multiples of this
 
 
 class Backbone(nn.Module):
@@ -86,9 +85,15 @@ class Backbone(nn.Module):
 
     @captured
     def features(self, image: Tensor, color: Tensor) -> tuple[Tensor, ...]:
-        """Fine and wide features of a frame of any size; see ``with_detail`` for the arguments."""
-        padded = padded_for(self.fine, with_detail(image, color), _MULTIPLE)
-        return self(padded.contiguous(memory_format=torch.channels_last))
+        """Fine and wide features of a frame of any size.
+
+        Args:
+            image: (1, 9, H // 2, W // 2), see ``network_input``.
+            color: (H, W, 3) uint8.
+        """
+        height, width = image.shape[-2:]
+        image = padded(with_detail(image, color[: 2 * height, : 2 * width]), MULTIPLE)
+        return self(image.contiguous(memory_format=torch.channels_last))
 
 
 def load_backbone(path: Path) -> Backbone:

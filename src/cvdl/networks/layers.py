@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ResidualBlock", "convolution", "doubled", "padded_for", "start_at_zero"]
+__all__ = ["ResidualBlock", "convolution", "doubled", "padded", "start_at_zero"]
 
 
 class ResidualBlock(nn.Module):
@@ -45,17 +45,10 @@ def doubled(x: Tensor) -> Tensor:
     return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def padded_for(layers: nn.Module, image: Tensor, multiple: int) -> Tensor:
-    """Pad an image (B, C, H, W) with 0, at its ends, for layers that take it.
-
-    Args:
-        layers: the first one is a convolution; an exported one may take more channels.
-        image: the image.
-        multiple: H and W are padded to multiples of this.
-    """
-    channels = next(layers.parameters()).shape[1] - image.shape[1]
-    rows, cols = (-side % multiple for side in image.shape[-2:])
-    return nn.functional.pad(image, (0, cols, 0, rows, 0, channels))
+def padded(image: Tensor, multiple: int) -> Tensor:
+    """Pad an image (B, C, H, W) with 0, at its ends, to multiples of a number of pixels."""
+    height, width = image.shape[-2:]
+    return nn.functional.pad(image, (0, -width % multiple, 0, -height % multiple))
 
 
 def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:

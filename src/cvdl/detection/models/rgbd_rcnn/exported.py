@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
@@ -73,7 +72,7 @@ class ExportedRgbdRcnn(FrameByFrame):
             )
             boxes = np.clip(boxes, 0, whole)
             each.append(logits)
-        return boxes, expit(np.mean(each, axis=0))
+        return boxes, 1 / (1 + np.exp(-np.mean(each, axis=0)))
 
 
 def _input_scale(frame: RgbdFrame) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.frames import (
     FEWEST_SURVIVORS,
+    MULTIPLE,
     STRIDE,
     FrameCascade,
     window_around,
@@ -21,7 +22,7 @@ from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, ref
 from cvdl.grasping.models.cascade.network import DenseNetwork, RefineNetwork
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input_gpu import input_tensor
-from cvdl.networks.layers import padded_for
+from cvdl.networks.layers import padded
 from cvdl.networks.operators import best_of
 from cvdl.networks.weights import load_weights, save_weights
 
@@ -30,7 +31,6 @@ __all__ = ["CascadeDetector"]
 #: Weight of the dense network's logit in the final score, relative to that of the second network:
 #: the best of 0 to 2 on held-out views of the pre-training. (A second iteration was worse there.)
 _FIRST_WEIGHT = 0.25
-_MULTIPLE = 8  # of the sides of the input of the dense network
 
 
 class CascadeDetector(FrameCascade, nn.Module):
@@ -143,7 +143,7 @@ class CascadeDetector(FrameCascade, nn.Module):
     @captured
     def propose(self, image: Tensor, allowed: Tensor, *, survivors: int) -> tuple[Tensor, ...]:
         """Return the best local maxima; see ``best_maxima``."""
-        return self.best_maxima(image, allowed, survivors)
+        return self.best_maxima(padded(image, MULTIPLE), allowed, survivors)
 
     def best_maxima(
         self, image: Tensor, allowed: Tensor, survivors: int | Tensor
@@ -151,7 +151,7 @@ class CascadeDetector(FrameCascade, nn.Module):
         """Return the best local maxima of the dense network.
 
         Args:
-            image: (1, 9, H, W).
+            image: (1, 9, H, W), padded to multiples of ``MULTIPLE``.
             allowed: (H / 2, W / 2) bool, cells that may be centers.
             survivors: number of rectangles; fewer if there are fewer cells and orientations.
 
@@ -160,14 +160,14 @@ class CascadeDetector(FrameCascade, nn.Module):
             -inf.
         """
         rows, cols = allowed.shape
-        features = self.dense.features(padded_for(self.dense, image, _MULTIPLE))
-        best = self.dense.logits(features).amax(2)[0, :, :rows, :cols].float()  # (A, h, w)
-        best = best + torch.where(allowed, 0.0, -torch.inf)
-        best = torch.where(best >= _neighborhood_maximum(best), best, -torch.inf)
+        features = self.dense.features(image)
+        best = self.dense.logits(features).amax(2).squeeze(0)[:, :rows, :cols].float()  # (A, h, w)
+        best = best + allowed.float().log()  # -inf elsewhere
+        best = best.masked_fill(best < _neighborhood_maximum(best), -torch.inf)
         values, index = best_of(best.flatten(), survivors)
         angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
-        deltas = self.dense.deltas_at(features, angle, row, col)
+        deltas = self.dense.deltas_at(features, angle, row * (image.shape[-1] // 2) + col)
         return decode_dense(deltas, angle, row, col), values
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.frames import STRIDE, FrameCascade, window_around
-from cvdl.grasping.models.cascade.patches import cut_patches
-from cvdl.networks.input import network_input
+from cvdl.grasping.models.cascade.inputs import cut_patches, cut_window
 from cvdl.networks.onnx_files import MAIN
 from cvdl.networks.sessions import Graph, open_parts
 
@@ -46,11 +45,9 @@ class ExportedCascade(FrameCascade):
         self, frame: RgbdFrame, allowed: NDArray[np.bool_], survivors: int
     ) -> tuple[_Array, _Array]:
         """Return the best rectangles and their scores; see ``FrameCascade``."""
-        image = frame.derived(network_input)[None]
         rows, cols = window_around(allowed)
-        part = image[..., 2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
         rectangles, logits = self._dense(
-            image=np.ascontiguousarray(part),
+            image=cut_window(frame, rows, cols),
             allowed=np.ascontiguousarray(allowed[rows, cols]),
             survivors=np.array([survivors]),
         )

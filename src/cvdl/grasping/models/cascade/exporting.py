@@ -23,7 +23,7 @@ def exportable(weights: Path) -> Exportable:
     """
     detector = CascadeDetector.load(weights)
     detector.dense, detector.second = widened(detector.dense), widened(detector.second)
-    image, each = {2: "half_height", 3: "half_width"}, {0: "rectangles"}
+    image, each = {1: "half_height", 2: "half_width"}, {0: "rectangles"}
     dense = Part(
         _Dense(detector),
         {"image": image, "allowed": {0: "rows", 1: "columns"}, "survivors": {}},
@@ -40,14 +40,19 @@ def exportable(weights: Path) -> Exportable:
 
 
 class _Dense(nn.Module):
-    """The best local maxima of all rectangles; see ``CascadeDetector.propose``."""
+    """The best local maxima of all rectangles; see ``CascadeDetector.best_maxima``.
+
+    Its image is (1, H, W, 12), channels last; the last three are 0.
+    """
 
     def __init__(self, detector: CascadeDetector) -> None:
         super().__init__()
         self.detector = detector
 
     def forward(self, image: Tensor, allowed: Tensor, survivors: Tensor) -> tuple[Tensor, ...]:
-        rectangles, logits = self.detector.best_maxima(image, allowed, survivors)
+        rectangles, logits = self.detector.best_maxima(
+            image.permute(0, 3, 1, 2), allowed, survivors
+        )
         is_maximum = logits > -torch.inf
         return rectangles[is_maximum], logits[is_maximum]
 

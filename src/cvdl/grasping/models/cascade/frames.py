@@ -15,6 +15,7 @@ from cvdl.networks.working_size import to_working_size
 __all__ = [
     "CONTEXT",
     "FEWEST_SURVIVORS",
+    "MULTIPLE",
     "PATCH",
     "SMALLEST_SPAN",
     "STRIDE",
@@ -26,6 +27,8 @@ __all__ = [
 #: Distance of the cells of the dense network, pixels.
 STRIDE = 4
 FEWEST_SURVIVORS = 48  # least number of candidates that the second network scores
+#: The input of the dense network is padded, with 0 at its ends, to multiples of this.
+MULTIPLE = 8
 #: Pixels of each side of a patch, the input of the second network.
 PATCH = 32
 #: Span of a patch, relative to the longer side of its rectangle, and the least one in pixels.

@@ -77,14 +77,14 @@ class DenseNetwork(nn.Module):
         logits: Tensor = self.scores(features)
         return logits.unflatten(1, (ANGLES, len(OPENINGS)))
 
-    def deltas_at(self, features: Tensor, angle: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    def deltas_at(self, features: Tensor, angle: Tensor, cell: Tensor) -> Tensor:
         """Deltas (N, 5) of some cells of one image.
 
         Args:
             features: (1, C, H / 2, W / 2).
-            angle, row, col: (N,) int, orientation and cell of each.
+            angle, cell: (N,) int, orientation of each, and its index among the H W / 4 cells.
         """
-        of_cells = features[0].flatten(1)[:, row * features.shape[-1] + col].T
+        of_cells = features.squeeze(0).flatten(1)[:, cell].T
         each = nn.functional.linear(of_cells, self.deltas.weight.flatten(1), self.deltas.bias)
         wanted = angle[:, None, None].expand(-1, 1, 5)
         return each.unflatten(1, (ANGLES, 5)).gather(1, wanted)[:, 0]

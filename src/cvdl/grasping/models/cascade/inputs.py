@@ -1,4 +1,4 @@
-"""Patches of rectangles for the graph of the second network. Imports no torch."""
+"""Inputs of the graphs of the cascade. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
-from cvdl.grasping.models.cascade.frames import CONTEXT, PATCH, SMALLEST_SPAN
+from cvdl.grasping.models.cascade.frames import CONTEXT, MULTIPLE, PATCH, SMALLEST_SPAN
 from cvdl.networks.input import CHANNELS, NORMAL_XY, network_input
 from cvdl.networks.sampling import sampled
 
-__all__ = ["cut_patches"]
+__all__ = ["cut_patches", "cut_window"]
 
 _Array = NDArray[np.float32]
 
 _STEPS = ((np.arange(PATCH) + 0.5) / (PATCH / 2) - 1).astype(np.float32)
 _X, _Y = range(NORMAL_XY.start, NORMAL_XY.stop)
+
+
+def cut_window(frame: RgbdFrame, rows: slice, cols: slice) -> _Array:
+    """Return a window (1, h, w, 12) of the input, channels last; the last three channels are 0.
+
+    Args:
+        frame: at the working size.
+        rows, cols: cells of the window; h and w are padded to multiples of ``MULTIPLE``.
+    """
+    image = frame.derived(_bordered)[1:-1, 1:-1]
+    part = image[2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
+    height, width, channels = part.shape
+    window = np.zeros(
+        (1, height + -height % MULTIPLE, width + -width % MULTIPLE, channels), np.float32
+    )
+    window[0, :height, :width] = part
+    return window
 
 
 def cut_patches(frame: RgbdFrame, rectangles: _Array) -> _Array:
