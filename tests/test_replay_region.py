@@ -13,7 +13,7 @@ from cvdl.bags import BagReader, BagWriter, message_type, write_frame
 from cvdl.messages.factory import MessageFactory
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.replay import NAMESPACE, replay
-from cvdl.ros.warm_up import made_up_frame
+from cvdl.warm_up import made_up_frame
 
 FACTORY = MessageFactory(message_type)
 STAMP_NS = 1_700_000_000_000_000_000

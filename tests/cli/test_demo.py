@@ -55,6 +55,8 @@ class KnowsTheTruth:
 
     def __call__(self, frames, proposals=None):
         (frame,) = frames
+        if not frame.stamp_ns:  # the made-up frame of the warm-up
+            return [Detections.none()]
         truth = simulate_scene(0, round(frame.stamp_ns * 1e-9 * FRAME_RATE) - 1).truth
         return [
             Detections(

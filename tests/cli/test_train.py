@@ -19,6 +19,7 @@ from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.registry import DATASETS, DatasetInfo
 from cvdl.datasets.simulated import SimulatedDataset
+from cvdl.exporting.networks import NETWORKS
 from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.networks.weights import load_weights, save_weights
@@ -90,7 +91,8 @@ TINY = replace(GRASP_DETECTORS["cascade"], loader=lambda *_: TinyDetector(), exp
 
 
 @pytest.fixture(autouse=True)
-def tiny(register):
+def tiny(register, monkeypatch):
+    monkeypatch.delitem(NETWORKS, "cascade")  # it cannot be exported
     trainer = Trainer(TinyTraining, train_tiny)
     register(GRASP_DETECTORS, replace(GRASP_DETECTORS["cascade"], trainer=lambda: trainer))
 

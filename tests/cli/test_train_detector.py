@@ -22,6 +22,7 @@ from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.simulated import SimulatedDataset
 from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
+from cvdl.exporting.networks import NETWORKS
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.loop import TrainingSettings, fit
 from cvdl.training.trainer import Trainer
@@ -89,7 +90,8 @@ def train_tiny(train, validation, settings, run):
 
 
 @pytest.fixture(autouse=True)
-def tiny(register):
+def tiny(register, monkeypatch):
+    monkeypatch.delitem(NETWORKS, "rgbd_rcnn")  # it cannot be exported
     trainer = Trainer(TinyTraining, train_tiny)
     register(DETECTORS, replace(DETECTORS["rgbd_rcnn"], trainer=lambda: trainer))
 

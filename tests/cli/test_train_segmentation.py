@@ -13,6 +13,7 @@ import torch
 from cvdl.core.camera import Camera
 from cvdl.datasets.registry import DATASETS, DatasetInfo
 from cvdl.datasets.simulated import SimulatedSegments
+from cvdl.networks.engine import exported_file
 from cvdl.networks.weights import load_weights
 from cvdl.segmentation.instances.model import InstanceModel
 from cvdl.simulation import SimulationConfig
@@ -65,6 +66,7 @@ def test_one_split(data, tmp_path):
     assert (metadata["train_views"], metadata["test_views"]) == ("1", "2")
     assert metadata["test/found"] == f"{content['found']:.4f}"
     assert InstanceModel.load(weights, torch.device("cpu"))
+    assert exported_file(weights, "cpu", "onnxruntime") == weights.with_suffix(".onnx")
     assert (out / "training" / "curves.png").is_file()
 
 

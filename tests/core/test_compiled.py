@@ -142,6 +142,16 @@ def test_compiled_code_is_cached(load, cache, caplog):
     assert not caplog.messages
 
 
+def test_compiling_is_announced_once(load, cache, caplog):
+    caplog.set_level(logging.INFO)
+    outer = load()
+    outer.outer(21), outer.by_attribute(21)
+    assert caplog.messages == ["compiling code for this processor, once: up to a minute"]
+    caplog.clear()
+    load().outer(21)  # from the cache
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("name", ["outer", "by_attribute"])
 def test_a_changed_constant_of_another_module_takes_effect(name, load, cache, edit):
     assert getattr(load(), name)(21) == 42

@@ -142,7 +142,7 @@ FORK = """
 import json, os, signal
 signal.alarm(100)
 from cvdl.pipeline import Perception
-from cvdl.ros.warm_up import made_up_frame
+from cvdl.warm_up import made_up_frame
 import torch
 torch.set_num_threads(2)
 frame, perceive = made_up_frame(), Perception()

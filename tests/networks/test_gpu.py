@@ -22,10 +22,10 @@ from cvdl.networks import cuda_graphs as capture
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import input_scale
 from cvdl.networks.input_gpu import gpu_input
-from cvdl.ros.warm_up import made_up_frame
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
+from cvdl.warm_up import made_up_frame
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

@@ -7,8 +7,8 @@ import pytest
 
 from cvdl.core.scene import Plane
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.warm_up import made_up_frame
 from cvdl.segmentation.doubts import depth_doubts, support_doubts
+from cvdl.warm_up import made_up_frame
 
 TABLE = Plane(np.array([0, -0.8, -0.6]), 0.8)  # faces up and the camera
 SLOPE = Plane(np.array([0, -0.56, -0.83]), 0.8)  # 19 degrees steeper

@@ -14,7 +14,10 @@ from cvdl.core.errors import InputError
 __all__ = ["app", "main"]
 
 #: The modules of the sub-commands; each has ``command`` or, with commands of its own, ``app``.
-_MODULES = ("demo", "replay", "live", "info", "simulate", "bag", "train", "evaluate", "export")
+_MODULES = (
+    *("demo", "replay", "live", "info", "simulate", "bag"),
+    *("train", "evaluate", "export", "compile"),
+)
 
 
 class _Commands(TyperGroup):

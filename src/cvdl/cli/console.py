@@ -1,4 +1,4 @@
-"""The console for progress and warnings, apart from the results of a command."""
+"""The console for progress and the log, apart from the results of a command."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ __all__ = ["status_console"]
 
 
 def status_console() -> Console:
-    """A console on stderr for progress; the warnings of the library go there, too."""
+    """A console on stderr for progress; what the library logs goes there, too."""
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_time=False, show_path=False)
-    logging.getLogger("cvdl").handlers = [handler]
+    log = logging.getLogger("cvdl")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
     return console

@@ -22,11 +22,12 @@ from cvdl.core.scene import Scene
 from cvdl.evaluation.figures import median_of_defined
 from cvdl.evaluation.scene_scores import SceneScore, evaluate_scene
 from cvdl.evaluation.segmentation import DETECTED_F, mean_figures
-from cvdl.pipeline import Perception
+from cvdl.pipeline import PerceptionConfig
 from cvdl.replay import ReplayOptions, ReplaySummary, replay
 from cvdl.simulation.export import BagExport
 from cvdl.simulation.generate import simulate_scenes
 from cvdl.viz.pictures import contact_sheet, overlay, write_png
+from cvdl.warm_up import warmed_up
 
 __all__ = ["DemoResult", "command", "run_demo"]
 
@@ -40,8 +41,7 @@ def command(
 ) -> None:
     """Simulate a tabletop, write it as a bag, replay it, and score the results.
 
-    Replaces the outputs of an earlier demo. The first run compiles code, which takes
-    about half a minute.
+    Replaces the outputs of an earlier demo.
     """
     with Progress(console=status_console(), transient=True) as progress:
         tasks: dict[str, TaskID] = {}
@@ -107,7 +107,7 @@ def run_demo(
             on_progress("simulating", done, scenes)
 
     results: dict[int, Scene] = {}
-    perception = Perception()
+    perception = warmed_up(PerceptionConfig())
 
     def remember(frame: RgbdFrame) -> Scene:
         results[frame.stamp_ns] = perception(frame)

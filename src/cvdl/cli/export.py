@@ -37,12 +37,12 @@ def command(
 ) -> None:
     """Write a network as ONNX files, for ONNX Runtime and other engines.
 
-    Your own training, for a robot's CPU. Beside the weights, under their name,
-    the files are used wherever the weights are given (engine: auto):
+    cvdl train writes these files for its own weights. Here with scales from
+    the camera of a robot. Beside the weights, under their name, the files are
+    used wherever the weights are given (engine: auto):
 
-        cvdl train detector --data scenes --out runs/mine
-
-        cvdl export runs/mine/rgbd_rcnn.safetensors -o runs/mine/rgbd_rcnn.onnx --int8
+        cvdl export runs/mine/rgbd_rcnn.safetensors -o runs/mine/rgbd_rcnn.onnx
+        --int8 --calibrate my_views --overwrite
 
         cvdl replay BAG -o OUT --set detector.weights=runs/mine/rgbd_rcnn.safetensors
 

@@ -61,10 +61,12 @@ def command(
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     from cvdl.cli.console import status_console
-    from cvdl.pipeline import Perception, load_config
+    from cvdl.pipeline import load_config
     from cvdl.replay import ReplayOptions, replay
+    from cvdl.warm_up import warmed_up
 
-    perception = Perception(load_config(config, settings or []))
+    console = status_console()
+    perception = warmed_up(load_config(config, settings or []))
     options = ReplayOptions(
         color_topic=color_topic,
         depth_topic=depth_topic,
@@ -79,7 +81,7 @@ def command(
     )
     rate = TextColumn("{task.fields[rate]:.1f} frames/s")
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())
-    with Progress(*columns, console=status_console(), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, rate=0.0)
 
         def show(done: int, expected: int) -> None:
@@ -90,8 +92,7 @@ def command(
     if summary.problem:
         typer.echo(f"error: no frame was processed: {summary.problem}", err=True)
         raise typer.Exit(1)
-    console = Console()
-    console.print(replay_table(summary))
+    Console().print(replay_table(summary))
     if summary.registration:
         typer.echo(summary.registration)
     for name, path in (("bag", out), ("pictures", pictures), ("recording", rerun)):

@@ -179,6 +179,8 @@ def command(
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, sheet.png (the worst
     results), curves.png (not for segmentation) and, for boxes, confusion.png.
+    Of rgbd_rcnn, cascade and instances there are also ONNX files in 8 bits
+    (not with folds): where the weights are given, a CPU runs these.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
     tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
@@ -254,8 +256,19 @@ def command(
         options = " ".join(f"--set {shlex.quote(setting)}" for setting in usage)
         typer.echo(f"to use it: cvdl replay BAG -o OUT {options}")
         if name in NETWORKS:
-            weights, exported = (out / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
-            typer.echo(f"faster on a CPU: cvdl export {weights} -o {exported} --int8")
+            _quantize(name, out, problem.part(views, parts[0].train, more), console)
+
+
+def _quantize(name: str, out: Path, views: Any, console: Console) -> None:
+    """Write the files that ONNX Runtime runs, beside the weights of a run."""
+    from cvdl.exporting.calibration import spread_over
+    from cvdl.exporting.export import export
+    from cvdl.exporting.networks import NETWORKS
+
+    weights = out / f"{name}.safetensors"
+    with console.status("writing the ONNX files that run on a CPU"):
+        network = NETWORKS[name].exportable(weights)
+        export(network, weights, weights.with_suffix(".onnx"), spread_over(views), typer.echo)
 
 
 def _chosen_settings(

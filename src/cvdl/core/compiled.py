@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 __all__ = ["compiled"]
 
 _log = logging.getLogger(__name__)
-_has_warned = False
+_has_warned = _has_announced = False
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -28,7 +28,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     compiled code is cached beside the source or in the user's cache folder. It is used as long as
     the source of the function's module stays the same, and that of the modules of its package
     from which it imports, directly or not, at the top level. Where no cache can be written (a
-    service without a home, a full disk), each process compiles again and logs one warning.
+    service without a home, a full disk), each process compiles again and logs one warning. The
+    first function that a process compiles is announced in the log.
 
     Args:
         options: More options of ``numba.njit``.
@@ -59,6 +60,12 @@ class _Cache(FunctionCache):
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, digest)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = self._found(sig, target_context)
+        if found is None:
+            _announce()
+        return found
+
+    def _found(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except OSError as error:
@@ -128,6 +135,14 @@ def _read(module: str) -> tuple[str, list[str]]:
         # What is imported may itself be a module.
         found += [parent, *(f"{parent}.{name}" for name in re.findall(r"\w+", names))]
     return text, found
+
+
+def _announce() -> None:
+    """Log, once a process, that something is compiled, which takes longer than anything else."""
+    global _has_announced
+    if not _has_announced:
+        _has_announced = True
+        _log.info("compiling code for this processor, once: up to a minute")
 
 
 def _warn(where: str, error: Exception) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
 from cvdl.detection.registry import DETECTORS
-from cvdl.networks.engine import Engine
+from cvdl.networks.engine import Device, Engine, device_setting, engine_setting
 
 __all__ = ["DetectionConfig"]
 
@@ -25,15 +25,8 @@ class DetectionConfig(Settings):
         "to download (COCO_V1); empty: the package's file.",
         load_time=True,
     )
-    device: Literal["auto", "cpu", "cuda"] = setting(
-        "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
-    )
-    engine: Engine = setting(
-        "auto",
-        "What runs the networks; auto: onnxruntime on a CPU if the weights are exported "
-        "(cvdl export; the package's are), else torch.",
-        load_time=True,
-    )
+    device: Device = device_setting()
+    engine: Engine = engine_setting()
     min_score: float = setting(0.4, "Detections with a lower score are ignored.", ge=0.0, le=1.0)
     use_segments: bool = setting(
         True,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.datasets.dataset import Dataset
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.simulation import SimulationConfig, simulate_scene
 
-__all__ = ["calibration_frames"]
+__all__ = ["calibration_frames", "spread_over"]
 
 _SEED = 900_001  # which no data set uses
 _SCENES = 12  # of each domain
-_MOST = 32  # of a folder, evenly spread
+_MOST = 32  # of a folder or a data set
 
 
 def calibration_frames(folder: Path | None = None) -> Iterator[RgbdFrame]:
@@ -27,6 +29,13 @@ def calibration_frames(folder: Path | None = None) -> Iterator[RgbdFrame]:
             yield simulate_scene(_SEED, index, config).frame
     if folder is not None:
         frames = ImageFolder(folder)
-        step = -(-len(frames) // _MOST)
-        for index in range(0, len(frames), step):
-            yield frames[index]
+        yield from (frames[index] for index in _spread(len(frames)))
+
+
+def spread_over(data: Dataset[Any]) -> Iterator[RgbdFrame]:
+    """Return the frames of some labeled views, evenly spread over the data."""
+    return (data[index].frame for index in _spread(len(data)))
+
+
+def _spread(count: int) -> range:
+    return range(0, count, -(-count // _MOST))

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
 from cvdl.grasping.registry import GRASP_DETECTORS
-from cvdl.networks.engine import Engine
+from cvdl.networks.engine import Device, Engine, device_setting, engine_setting
 
 __all__ = ["CANDIDATE_OBJECTS", "GraspConfig"]
 
@@ -29,15 +29,8 @@ class GraspConfig(Settings):
         "Weights file of the detector; empty: the package's file.",
         load_time=True,
     )
-    device: Literal["auto", "cpu", "cuda"] = setting(
-        "auto", "Device of the networks; auto: a GPU if there is one.", load_time=True
-    )
-    engine: Engine = setting(
-        "auto",
-        "What runs the networks; auto: onnxruntime on a CPU if the weights are exported "
-        "(cvdl export; the package's are), else torch.",
-        load_time=True,
-    )
+    device: Device = device_setting()
+    engine: Engine = engine_setting()
     candidates: int = setting(
         128,
         f"Number of rectangles requested from the detector for every {CANDIDATE_OBJECTS} objects.",

@@ -11,20 +11,44 @@ import sys
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from cvdl.core.errors import InputError
+from cvdl.core.settings import setting
 from cvdl.networks.onnx_files import read_metadata
 
-__all__ = ["Engine", "device_of", "digest", "exported_file"]
+__all__ = [
+    "Device",
+    "Engine",
+    "device_of",
+    "device_setting",
+    "digest",
+    "engine_setting",
+    "exported_file",
+]
 
+Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["auto", "torch", "onnxruntime"]
 
 _log = logging.getLogger(__name__)
 
-_DEVICES = "auto", "cpu", "cuda"
 _NVIDIA = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _AMD = Path("/dev/kfd")
+
+
+def device_setting() -> Any:
+    """Declare the field ``device`` in the settings of a stage."""
+    return setting("auto", "Device of the networks; auto: a GPU if there is one.", load_time=True)
+
+
+def engine_setting() -> Any:
+    """Declare the field ``engine`` in the settings of a stage."""
+    return setting(
+        "auto",
+        "What runs the networks; auto: onnxruntime on a CPU if the weights are exported "
+        "(cvdl export; the package's are), else torch.",
+        load_time=True,
+    )
 
 
 def exported_file(weights: Path, device: str, engine: str) -> Path | None:
@@ -42,10 +66,9 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
         InputError: if there is no such device or engine, the engine cannot run the weights on the
             device, or "onnxruntime" has no ONNX file of them.
     """
-    if engine not in ("auto", "torch", "onnxruntime"):
-        raise InputError(f"engine is {engine!r}; accepted: auto, torch, onnxruntime")
-    if device not in _DEVICES:
-        raise InputError(f"device is {device!r}; accepted: {', '.join(_DEVICES)}")
+    for name, value, accepted in (("engine", engine, Engine), ("device", device, Device)):
+        if value not in get_args(accepted):
+            raise InputError(f"{name} is {value!r}; accepted: {', '.join(get_args(accepted))}")
     is_onnx = weights.suffix == ".onnx"
     if is_onnx and engine == "torch":
         raise InputError(

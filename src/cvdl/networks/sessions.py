@@ -59,7 +59,8 @@ def open_session(path: Path, providers: Sequence[str]) -> onnxruntime.InferenceS
     """Open an ONNX file with as many threads as there are cores for this process.
 
     Its threads sleep while they wait: on a robot's busy cores, threads that wait in a loop keep
-    those off the cores that they wait for. Results do not depend on the number of threads.
+    those off the cores that they wait for. Results do not depend on the number of threads. Memory
+    is not kept for the next frame, which takes no longer without it.
 
     Raises:
         Exception: of any class, if ONNX Runtime cannot use the file.
@@ -70,6 +71,7 @@ def open_session(path: Path, providers: Sequence[str]) -> onnxruntime.InferenceS
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = network_threads()
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
 

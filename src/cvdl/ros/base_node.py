@@ -43,8 +43,8 @@ from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, para
 from cvdl.ros.rate_limit import RateLimit
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.transforms import Transformer
-from cvdl.ros.warm_up import warmed_up
 from cvdl.runner import Runner
+from cvdl.warm_up import warmed_up
 
 __all__ = ["BaseNode"]
 

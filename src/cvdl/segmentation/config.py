@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from cvdl.core.settings import Settings, setting
-from cvdl.networks.engine import Engine
+from cvdl.networks.engine import Device, Engine, device_setting, engine_setting
 
 __all__ = ["RegionConfig", "SegmentationConfig"]
 
@@ -60,15 +60,8 @@ class SegmentationConfig(Settings):
         load_time=True,
     )
     weights: str = setting("", "File of the network; empty: the package's file.", load_time=True)
-    device: Literal["auto", "cpu", "cuda"] = setting(
-        "auto", "Device of the network; auto: a GPU if there is one.", load_time=True
-    )
-    engine: Engine = setting(
-        "auto",
-        "What runs the network; auto: onnxruntime on a CPU if the weights are exported "
-        "(cvdl export; the package's are), else torch.",
-        load_time=True,
-    )
+    device: Device = device_setting()
+    engine: Engine = engine_setting()
     max_range: float = setting(
         3.0, "Depth readings farther than this are ignored, meters.", ge=0.2, le=20.0
     )

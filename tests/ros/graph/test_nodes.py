@@ -242,7 +242,7 @@ def test_networks_are_loaded_on_the_thread_that_runs_them(start, wire, tabletop,
             threads.append(threading.get_ident())
             return super().__call__(*args, **options)
 
-    monkeypatch.setattr("cvdl.ros.warm_up.Perception", Watched)
+    monkeypatch.setattr("cvdl.warm_up.Perception", Watched)
     start(SegmentationNode)
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     wire.send(wire.messages(tabletop))

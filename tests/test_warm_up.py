@@ -10,7 +10,7 @@ from numba.core.dispatcher import Dispatcher
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.warm_up import made_up_frame, warmed_up
+from cvdl.warm_up import made_up_frame, warmed_up
 
 
 def test_the_blocks_are_found_and_can_be_grasped():
@@ -23,7 +23,9 @@ def test_the_blocks_are_found_and_can_be_grasped():
 
 def test_it_compiles_what_a_frame_needs():
     """So that no frame waits for it; what only other kernels call is compiled with them."""
-    Perception(PerceptionConfig(detector={"enable": False}))(made_up_frame())
+    for method in ("network", "geometry"):
+        config = PerceptionConfig(detector={"enable": False}, segmentation={"method": method})
+        Perception(config)(made_up_frame())
     waiting = {name for name, signatures in compiled_for().items() if not signatures}
     assert waiting <= {"_color_factor", "compare_colors", "pair_features"}
 
