@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -25,9 +26,9 @@ __all__ = ["hidden_nodes", "quantized"]
 _LAYERS = {"Conv", "Gemm"}
 _ACTIVATIONS = {"Relu", "Clip"}
 #: Operators that also work on 8 bits.
-_BETWEEN = {"Add", "Concat", "MaxPool", "Resize", *_ACTIVATIONS}
+_BETWEEN = {"Add", "Concat", "MaxPool", "Reshape", "Transpose", *_ACTIVATIONS}
 #: What may be between a hidden layer and the next one.
-_PASSED = {"Add", "Concat", "Flatten", "MaxPool", "Reshape", "Resize"}
+_PASSED = {"Add", "Concat", "Flatten", "MaxPool", "Reshape", "Transpose"}
 _FEWEST = 16  # inputs of a fully connected layer: values such as lengths need more than 8 bits
 
 
@@ -48,35 +49,37 @@ def quantized(graph: bytes, feeds: Sequence[Feed]) -> bytes:
         logging.root.setLevel(logging.ERROR)  # it advises the step before, which is done
         try:
             quant_pre_process(str(source), str(simple), skip_symbolic_shape=True)
-            quantize_static(
-                str(simple),
-                str(out),
-                _Feeds(feeds),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=sorted(_LAYERS | _BETWEEN),
-                nodes_to_quantize=hidden_nodes(onnx.load(simple)),
-                per_channel=True,
-                reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                # The mean of the smallest and of the largest values of all frames: a few outliers
-                # are clipped rather than that all other values lose precision.
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"CalibMovingAverage": True},
-            )
+            # Values that are not quantized, such as scores, may be infinite.
+            with np.errstate(invalid="ignore"):
+                quantize_static(
+                    str(simple),
+                    str(out),
+                    _Feeds(feeds),
+                    quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=sorted(_LAYERS | _BETWEEN),
+                    nodes_to_quantize=hidden_nodes(onnx.load(simple)),
+                    per_channel=True,
+                    reduce_range=True,
+                    activation_type=QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    # The mean of the smallest and of the largest values of all frames: a few
+                    # outliers are clipped rather than that all other values lose precision.
+                    calibrate_method=CalibrationMethod.MinMax,
+                    extra_options={"CalibMovingAverage": True},
+                )
         finally:
             logging.root.setLevel(level)
         return out.read_bytes()
 
 
 def hidden_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes of hidden layers, and of what is between them.
+    """Return the names of the nodes of hidden layers, of what is between them and joins their inputs.
 
     Layers are hidden if an activation or another layer follows. The others stay in float32: their
     outputs are scores, places and sizes.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
-    # Whose values would change: of all ranges, only theirs is known.
+    # A scale chosen by the frames would change their values.
     integers = {node.output[0] for node in model.graph.node if node.op_type == "Cast"}
     users: dict[str, list[Any]] = {}
     for node in model.graph.node:
@@ -105,8 +108,7 @@ def hidden_nodes(model: onnx.ModelProto) -> list[str]:
         if node.op_type in _LAYERS:
             chosen = is_quantizable(node)
         else:
-            # Of Resize, the others are sizes.
-            data = data[:1] if node.op_type == "Resize" else data
+            data = data[:1] if node.op_type == "Reshape" else data  # the other one is a shape
             chosen = node.op_type in _BETWEEN and bool(data) and outputs.issuperset(data)
             if node.op_type == "Concat":  # eight bits are joined faster than floats
                 of_it = users.get(node.output[0], [])

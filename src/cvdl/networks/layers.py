@@ -42,6 +42,13 @@ def convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn
 
 def doubled(x: Tensor) -> Tensor:
     """Upsample (B, C, H, W) to (B, C, 2 H, 2 W) by repeating pixels."""
+    if torch.onnx.is_in_onnx_export():
+        # ONNX Runtime resizes channels last, and value by value; this joins blocks of memory.
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1)
+        rows = torch.cat([rows, rows], dim=3).reshape(batch, height, 2 * width * channels)
+        both = torch.cat([rows, rows], dim=2)
+        return both.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
     return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 

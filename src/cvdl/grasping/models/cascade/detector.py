@@ -151,8 +151,8 @@ class CascadeDetector(FrameCascade, nn.Module):
         """Return the best local maxima of the dense network.
 
         Args:
-            image: (1, 9, H, W), padded to multiples of ``MULTIPLE``.
-            allowed: (H / 2, W / 2) bool, cells that may be centers.
+            image: (1, 9, 2 h, 2 w), padded to multiples of ``MULTIPLE``.
+            allowed: (h, w) bool, cells that may be centers.
             survivors: number of rectangles; fewer if there are fewer cells and orientations.
 
         Returns:
@@ -167,7 +167,8 @@ class CascadeDetector(FrameCascade, nn.Module):
         values, index = best_of(best.flatten(), survivors)
         angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
-        deltas = self.dense.deltas_at(features, angle, row * (image.shape[-1] // 2) + col)
+        across = cols + -cols % (MULTIPLE // 2)  # cells of the image
+        deltas = self.dense.deltas_at(features, angle, row * across + col)
         return decode_dense(deltas, angle, row, col), values
 
 
