@@ -73,7 +73,7 @@ def quantized(graph: bytes, feeds: Sequence[Feed]) -> bytes:
 
 
 def hidden_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes of hidden layers, of what is between them and joins their inputs.
+    """Return the names of hidden layers, of what is between them and of what joins their inputs.
 
     Layers are hidden if an activation or another layer follows. The others stay in float32: their
     outputs are scores, places and sizes.
