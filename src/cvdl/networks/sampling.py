@@ -54,7 +54,7 @@ def sampled(features: _Array, places: _Array) -> _Array:
             centers, the nearest sample between them is returned.
     """
     flat = _sampled(features, np.ascontiguousarray(places).reshape(-1, 2))
-    samples: _Array = flat.reshape(*places.shape[:-1], -1)
+    samples: _Array = flat.reshape(*places.shape[:-1], features.shape[-1])
     return samples
 
 
