@@ -12,6 +12,7 @@ from cvdl.detection import load_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.exporting.export import float_graphs, int8_graphs, largest_differences, write_graphs
 from cvdl.exporting.networks import NETWORKS
+from cvdl.exporting.parts import widened
 from cvdl.exporting.quantization import hidden_nodes
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
@@ -129,7 +130,7 @@ def test_networks_with_equal_backbones_share_it(tmp_path, monkeypatch):
     frame = make_frame(96, 64)
     find(frame)
     detect([frame])
-    assert [inputs[0] for inputs in runs] == ["image", "fine", "fine"]
+    assert [inputs[0] for inputs in runs] == ["image", "fine", "wide", "near", "near"]
 
 
 def test_quantized_graphs_are_small_and_the_same_every_time(exported):
@@ -166,6 +167,36 @@ def test_only_hidden_layers_are_quantized():
     )
     model = helper.make_model(helper.make_graph(nodes, "graph", [x], [y], weights))
     assert hidden_nodes(model) == ["conv0", "relu0", "conv1", "add"]
+
+
+def test_integers_keep_their_values_and_what_layers_join_is_quantized():
+    weights = [
+        helper.make_tensor(f"w{n}", TensorProto.FLOAT, [6, c, 1, 1], np.ones(6 * c))
+        for n, c in enumerate((3, 9))
+    ]
+    nodes = [
+        helper.make_node("Cast", ["color"], ["floats"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["floats", "w0"], ["c0"], "of_integers"),
+        helper.make_node("Concat", ["c0", "image"], ["both"], "concat", axis=1),
+        helper.make_node("Conv", ["both", "w1"], ["c1"], "conv"),
+        helper.make_node("Relu", ["c1"], ["y"], "relu"),
+    ]
+    kinds = {"color": TensorProto.UINT8, "image": TensorProto.FLOAT, "y": TensorProto.FLOAT}
+    color, image, y = (
+        helper.make_tensor_value_info(name, kind, [1, 3, None, None])
+        for name, kind in kinds.items()
+    )
+    model = helper.make_model(helper.make_graph(nodes, "graph", [color, image], [y], weights))
+    assert hidden_nodes(model) == ["concat", "conv", "relu"]
+
+
+def test_a_widened_module_ignores_the_channels_that_it_adds():
+    torch.manual_seed(0)
+    narrow = torch.nn.Sequential(torch.nn.Conv2d(9, 4, 3), torch.nn.ReLU())
+    wide = widened(narrow)
+    image = torch.rand(1, 12, 8, 8)
+    assert torch.equal(wide(image), narrow(image[:, :9]))
+    assert narrow[0].in_channels == 9
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

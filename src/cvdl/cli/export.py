@@ -53,10 +53,10 @@ def command(
 
         cvdl export rgbd_rcnn -o rgbd_rcnn.onnx
 
-    A network has two files: what comes first is in NAME.backbone.onnx or
-    NAME.dense.onnx, whose outputs are inputs of NAME.onnx. Images may have any
-    size. The metadata of NAME.onnx name model and classes, and tell what the
-    input is.
+    A network has several files: what comes first is in NAME.backbone.onnx,
+    NAME.proposals.onnx or NAME.dense.onnx. Images may have any size. The
+    metadata of NAME.onnx name model and classes, and tell what the input is;
+    docs/detection.md lists the inputs of all files.
 
     The files in float32 are compared with PyTorch on random frames. --int8
     quantizes all layers but the last ones: to check its accuracy on your own

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.detection.detections import Detections
-from cvdl.networks.boxes import box_iou
 
 __all__ = ["best_of_each_class", "suppressed"]
 
 _MOST = 100  # detections in an image
-_BLOCK = 512  # boxes that are compared at once
 
 
 def best_of_each_class(
@@ -43,25 +42,12 @@ def suppressed(
 
     Args:
         boxes: (N, 4).
-        scores: (N,); the first one of equal scores is better.
+        scores: (N,), positive; the first one of equal scores is better.
         labels: (N,); boxes of different labels do not suppress each other.
         max_iou: of two boxes with a larger overlap, the better one is kept.
     """
-    left = np.argsort(-scores, kind="stable")
-    kept = left[:0]
-
-    def overlaps(better: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.bool_]:
-        same = labels[better, None] == labels[None, others]
-        return same & (box_iou(boxes[better], boxes[others]) > max_iou)
-
-    while len(left):
-        block, left = left[:_BLOCK], left[_BLOCK:]
-        block = block[~overlaps(kept, block).any(axis=0)]
-        suppresses = np.triu(overlaps(block, block), 1)
-        is_kept: NDArray[np.bool_] = np.ones(len(block), bool)
-        before = ~is_kept
-        # Each round settles the boxes whose better ones are settled.
-        while (is_kept != before).any():
-            before, is_kept = is_kept, ~np.any(suppresses[is_kept], axis=0)
-        kept = np.concatenate([kept, block[is_kept]])
-    return kept
+    corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    kept = cv2.dnn.NMSBoxesBatched(
+        np.hstack([corner, size]), scores.astype(np.float32), labels.astype(np.int32), 0, max_iou
+    )
+    return np.asarray(kept, np.intp)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,12 +17,14 @@ from torch import nn
 from cvdl.core.frame import RgbdFrame
 from cvdl.networks.sessions import Arrays, Graph
 
-__all__ = ["Exportable", "Feed", "Part", "Recording", "graph_of", "onnx_graph"]
+__all__ = ["Exportable", "Feed", "Part", "Recording", "graph_of", "onnx_graph", "widened"]
 
 #: Inputs of a graph by name.
 Feed = dict[str, NDArray[Any]]
 
 _OPSET = 17
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,20 @@ class Recording:
         """Run the graph."""
         self.feeds.append(inputs)
         return self._graph(**inputs)
+
+
+def widened(module: _Module) -> _Module:
+    """A copy of a module whose first convolution takes a multiple of four channels.
+
+    In 8 bits, such convolutions take half the time of others. The weights of the added channels
+    are 0.
+    """
+    copy = deepcopy(module)
+    first = next(layer for layer in copy.modules() if isinstance(layer, nn.Conv2d))
+    more = -first.in_channels % 4
+    first.weight = nn.Parameter(nn.functional.pad(first.weight, (0, 0, 0, 0, 0, more)))
+    first.in_channels += more
+    return copy
 
 
 def graph_of(part: Part) -> Graph:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -25,9 +26,9 @@ __all__ = ["hidden_nodes", "quantized"]
 _LAYERS = {"Conv", "Gemm"}
 _ACTIVATIONS = {"Relu", "Clip"}
 #: Operators that also work on 8 bits.
-_BETWEEN = {"Add", "Concat", "MaxPool", "Resize", *_ACTIVATIONS}
+_BETWEEN = {"Add", "Concat", "MaxPool", "Reshape", "Transpose", *_ACTIVATIONS}
 #: What may be between a hidden layer and the next one.
-_PASSED = {"Add", "Concat", "Flatten", "MaxPool", "Reshape", "Resize"}
+_PASSED = {"Add", "Concat", "Flatten", "MaxPool", "Reshape", "Transpose"}
 _FEWEST = 16  # inputs of a fully connected layer: values such as lengths need more than 8 bits
 
 
@@ -48,34 +49,38 @@ def quantized(graph: bytes, feeds: Sequence[Feed]) -> bytes:
         logging.root.setLevel(logging.ERROR)  # it advises the step before, which is done
         try:
             quant_pre_process(str(source), str(simple), skip_symbolic_shape=True)
-            quantize_static(
-                str(simple),
-                str(out),
-                _Feeds(feeds),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=sorted(_LAYERS | _BETWEEN),
-                nodes_to_quantize=hidden_nodes(onnx.load(simple)),
-                per_channel=True,
-                reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                # The mean of the smallest and of the largest values of all frames: a few outliers
-                # are clipped rather than that all other values lose precision.
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"CalibMovingAverage": True},
-            )
+            # Values that are not quantized, such as scores, may be infinite.
+            with np.errstate(invalid="ignore"):
+                quantize_static(
+                    str(simple),
+                    str(out),
+                    _Feeds(feeds),
+                    quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=sorted(_LAYERS | _BETWEEN),
+                    nodes_to_quantize=hidden_nodes(onnx.load(simple)),
+                    per_channel=True,
+                    reduce_range=True,
+                    activation_type=QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    # The mean of the smallest and of the largest values of all frames: a few
+                    # outliers are clipped rather than that all other values lose precision.
+                    calibrate_method=CalibrationMethod.MinMax,
+                    extra_options={"CalibMovingAverage": True},
+                )
         finally:
             logging.root.setLevel(level)
         return out.read_bytes()
 
 
 def hidden_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes of hidden layers, and of what is between them.
+    """Return the names of hidden layers, of what is between them and of what joins their inputs.
 
     Layers are hidden if an activation or another layer follows. The others stay in float32: their
     outputs are scores, places and sizes.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
+    # A scale chosen by the frames would change their values.
+    integers = {node.output[0] for node in model.graph.node if node.op_type == "Cast"}
     users: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -88,19 +93,26 @@ def hidden_nodes(model: onnx.ModelProto) -> list[str]:
             for user in users.get(output, [])
         )
 
-    def is_small(node: Any) -> bool:
-        return node.op_type == "Gemm" and min(constants[node.input[1]].dims) < _FEWEST
+    def is_quantizable(layer: Any) -> bool:
+        if layer.op_type not in _LAYERS or layer.input[0] in integers:
+            return False
+        if layer.input[1] not in constants:
+            return False
+        is_small = layer.op_type == "Gemm" and min(constants[layer.input[1]].dims) < _FEWEST
+        return not is_small and is_hidden(layer.output[0])
 
     names: list[str] = []
     outputs: set[str] = set()
     for node in model.graph.node:
         data = [name for name in node.input if name and name not in constants]
         if node.op_type in _LAYERS:
-            chosen = node.input[1] in constants and not is_small(node) and is_hidden(node.output[0])
+            chosen = is_quantizable(node)
         else:
-            # Of Resize, the others are sizes.
-            data = data[:1] if node.op_type == "Resize" else data
+            data = data[:1] if node.op_type == "Reshape" else data  # the other one is a shape
             chosen = node.op_type in _BETWEEN and bool(data) and outputs.issuperset(data)
+            if node.op_type == "Concat":  # eight bits are joined faster than floats
+                of_it = users.get(node.output[0], [])
+                chosen |= bool(of_it) and all(map(is_quantizable, of_it))
         if chosen:
             names.append(node.name)
             outputs.add(node.output[0])

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,10 +100,8 @@ def nearest_labels(
     distance = np.hypot(*offsets.T)
     order = np.argsort(distance, kind="stable")
     offsets = offsets[order][distance[order] <= reach]
-    found = _look_up(labels, np.rint(center)[:, None] + offsets, 0)
-    is_object = found >= FIRST_OBJECT_LABEL
-    nearest = found[np.arange(len(found)), is_object.argmax(axis=1)]
-    return np.where(is_object.any(axis=1), nearest, 0).astype(np.uint16)
+    found: NDArray[np.uint16] = _first_labels(np.rint(center).astype(np.int64), offsets, labels)
+    return found
 
 
 def grasp_poses(
@@ -240,13 +237,18 @@ def _poses(
     return GraspPoses(position, rotation, opening, share, reason)
 
 
-def _look_up(image: NDArray[Any], pixels: NDArray[np.floating], outside: float) -> NDArray[Any]:
-    """Values of an image (H, W) at integer pixels (..., 2); ``outside`` for those outside."""
-    height, width = image.shape
-    u, v = pixels[..., 0], pixels[..., 1]
-    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    values = image[np.where(inside, v, 0).astype(np.intp), np.where(inside, u, 0).astype(np.intp)]
-    return np.where(inside, values, image.dtype.type(outside))
+@compiled()
+def _first_labels(center, offsets, labels):  # type: ignore[no-untyped-def]
+    """Label (N,) of the first object at the offsets (K, 2) from each center (N, 2); 0 for none."""
+    rows, cols = labels.shape
+    found = np.zeros(len(center), np.uint16)
+    for n in range(len(center)):
+        for k in range(len(offsets)):
+            u, v = center[n, 0] + offsets[k, 0], center[n, 1] + offsets[k, 1]
+            if 0 <= u < cols and 0 <= v < rows and labels[v, u] >= FIRST_OBJECT_LABEL:
+                found[n] = labels[v, u]
+                break
+    return found
 
 
 def _sample(
@@ -256,31 +258,58 @@ def _sample(
     labels: NDArray[np.uint16],
 ) -> _Samples:
     """Samples between the plates: in the central third of the opening, and in all of it."""
-    cos, sin = np.cos(rectangles.angle)[:, None], np.sin(rectangles.angle)[:, None]
+    turn = np.stack([np.cos(rectangles.angle), np.sin(rectangles.angle)], axis=1)
+    sides = np.stack([rectangles.opening, rectangles.plate], axis=1)
 
-    def look(along: Array, across: Array) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Points at shares of the sides (K,), whether on the object, and whether with a reading."""
-        s, t = along * rectangles.opening[:, None], across * rectangles.plate[:, None]
-        offsets = np.stack([cos * s - sin * t, sin * s + cos * t], axis=2)
-        pixels = np.rint(rectangles.center[:, None] + offsets)
-        depth = _look_up(frame.depth, pixels, np.nan)
-        seen = np.isfinite(depth)
-        own = seen & (_look_up(labels, pixels, 0) == label[:, None])
-        return frame.camera.deproject_pixels(pixels, np.where(seen, depth, 0)), own, seen
+    def look(shares: Array) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
+        found: tuple[Array, NDArray[np.bool_], NDArray[np.bool_]] = _look(
+            *(frame.depth, labels, _intrinsics(frame.camera)),
+            *(rectangles.center, turn, sides, label.astype(np.int64), shares),
+        )
+        return found
 
-    along, across = _grid(_GRID, _GRID)
-    points, own, seen = look(along / 3, across)
+    points, own, seen = look(_grid(_GRID, _GRID) * [1 / 3, 1])
     enough = (own.sum(axis=1) >= _SOME) & (seen.mean(axis=1) >= 0.5)
-    between, between_own, _ = look(*_grid(_LONG_GRID, _GRID // 2))
+    between, between_own, _ = look(_grid(_LONG_GRID, _GRID // 2))
     return _Samples(rectangles, label, points, own, enough, between, between_own)
 
 
-def _grid(along: int, across: int) -> tuple[Array, Array]:
-    """Shares of a rectangle's sides in [-0.5, 0.5], the center first: twice (along * across,)."""
+def _grid(along: int, across: int) -> Array:
+    """Shares of a rectangle's sides in [-0.5, 0.5], the center first, (along * across, 2)."""
     x, y = ((np.arange(count) + 0.5) / count - 0.5 for count in (along, across))
-    x, y = (grid.reshape(-1) for grid in np.meshgrid(x, y))
-    order = np.argsort(np.hypot(x, y), kind="stable")
-    return x[order], y[order]
+    shares = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return shares[np.argsort(np.hypot(*shares.T), kind="stable")]
+
+
+@compiled()
+def _look(depth, labels, intrinsics, center, turn, sides, label, shares):  # type: ignore[no-untyped-def]
+    """What is at shares (K, 2) of the sides (N, 2) of rectangles.
+
+    Returns points (N, K, 3), meters, 0 without a reading; whether they are on the object (N, K);
+    whether there is a reading (N, K). ``turn`` (N, 2) are cosine and sine of the angles.
+    """
+    fx, fy, cx, cy = intrinsics
+    rows, cols = depth.shape
+    points = np.zeros((len(center), len(shares), 3))
+    own = np.zeros((len(center), len(shares)), np.bool_)
+    seen = np.zeros_like(own)
+    for n in range(len(center)):
+        cos, sin = turn[n]
+        for k in range(len(shares)):
+            s, t = shares[k, 0] * sides[n, 0], shares[k, 1] * sides[n, 1]
+            u = np.rint(center[n, 0] + cos * s - sin * t)
+            v = np.rint(center[n, 1] + sin * s + cos * t)
+            if not (0 <= u < cols and 0 <= v < rows):
+                continue
+            d = np.float64(depth[int(v), int(u)])
+            if not np.isfinite(d):
+                continue
+            points[n, k, 0] = (u - cx) / fx * d
+            points[n, k, 1] = (v - cy) / fy * d
+            points[n, k, 2] = d
+            own[n, k] = labels[int(v), int(u)] == label[n]
+            seen[n, k] = True
+    return points, own, seen
 
 
 def _into_surface(samples: _Samples, down: Array) -> Array:
@@ -413,8 +442,10 @@ def _touched(depth, labels, intrinsics, position, rotation, parts, label, enough
                 break
             u0, u1, v0, v1 = np.inf, -np.inf, np.inf, -np.inf
             for corner in range(16):
-                box = parts[corner >> 3, n, part]
-                x, y, z = box[corner & 1, 0], box[corner >> 1 & 1, 1], box[corner >> 2 & 1, 2]
+                kind = corner >> 3
+                x = parts[kind, n, part, corner & 1, 0]
+                y = parts[kind, n, part, corner >> 1 & 1, 1]
+                z = parts[kind, n, part, corner >> 2 & 1, 2]
                 # Parts behind the camera would cover the whole image.
                 depth_of = max(p[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z, 0.05)
                 u = cx + fx * (p[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / depth_of
@@ -430,22 +461,22 @@ def _touched(depth, labels, intrinsics, position, rotation, parts, label, enough
                     d = depth[i, j]
                     if not d > 0 or labels[i, j] == PLANE_LABEL:
                         continue
-                    is_own = labels[i, j] == label[n]
-                    box = parts[int(is_own), n, part]
+                    kind = int(labels[i, j] == label[n])
                     dx = (j - cx) * per_fx * d - p[0]
                     dy = (i - cy) * per_fy * d - p[1]
                     dz = d - p[2]
-                    z = r[0, 2] * dx + r[1, 2] * dy + r[2, 2] * dz
-                    if z < box[0, 2] or z > box[1, 2]:
-                        continue
+                    # A view of the part would take longer than all of this.
                     x = r[0, 0] * dx + r[1, 0] * dy + r[2, 0] * dz
-                    if x < box[0, 0] or x > box[1, 0]:
+                    if x < parts[kind, n, part, 0, 0] or x > parts[kind, n, part, 1, 0]:
                         continue
                     y = r[0, 1] * dx + r[1, 1] * dy + r[2, 1] * dz
-                    if y < box[0, 1] or y > box[1, 1]:
+                    if y < parts[kind, n, part, 0, 1] or y > parts[kind, n, part, 1, 1]:
+                        continue
+                    z = r[0, 2] * dx + r[1, 2] * dy + r[2, 2] * dz
+                    if z < parts[kind, n, part, 0, 2] or z > parts[kind, n, part, 1, 2]:
                         continue
                     area = step * step * d * d * per_fx * per_fy
-                    if is_own:
+                    if kind:
                         itself[n] += area
                     else:
                         others[n] += area

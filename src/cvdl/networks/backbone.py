@@ -18,14 +18,13 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.networks.color_features import ColorFeatures
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.detailed_input import INPUTS, with_detail
+from cvdl.networks.input import MULTIPLE
 from cvdl.networks.input_gpu import input_tensor, uploaded
-from cvdl.networks.layers import ResidualBlock, convolution, doubled
+from cvdl.networks.layers import ResidualBlock, convolution, doubled, padded
 from cvdl.networks.weights import check_state, load_weights
 
 __all__ = [
-    "FINE_STRIDE",
     "OWNERS",
-    "WIDE_STRIDE",
     "Backbone",
     "backbone_features",
     "has_color",
@@ -33,12 +32,8 @@ __all__ = [
     "shared_backbone",
 ]
 
-#: Distance of the fine and of the wide features, pixels of the full image.
-FINE_STRIDE, WIDE_STRIDE = 4, 8
 #: Models that have a backbone, as named in their weights.
 OWNERS = "InstanceNetwork", "RgbdRcnn"
-
-_MULTIPLE = 16  # the sides of the input are padded to multiples of this
 
 
 class Backbone(nn.Module):
@@ -90,11 +85,15 @@ class Backbone(nn.Module):
 
     @captured
     def features(self, image: Tensor, color: Tensor) -> tuple[Tensor, ...]:
-        """Fine and wide features of a frame of any size; see ``with_detail`` for the arguments."""
-        image = with_detail(image, color)
+        """Fine and wide features of a frame of any size.
+
+        Args:
+            image: (1, 9, H // 2, W // 2), see ``network_input``.
+            color: (H, W, 3) uint8.
+        """
         height, width = image.shape[-2:]
-        padded = nn.functional.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
-        return self(padded.contiguous(memory_format=torch.channels_last))
+        image = padded(with_detail(image, color[: 2 * height, : 2 * width]), MULTIPLE)
+        return self(image.contiguous(memory_format=torch.channels_last))
 
 
 def load_backbone(path: Path) -> Backbone:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from cvdl.networks.input import CHANNELS, COLOR_SPREAD
 
@@ -18,37 +18,39 @@ INPUTS = CHANNELS + DETAIL
 _DETAIL_SPREAD = 0.25  # of the detail, in units of the color: about its deviation in images
 
 
-def with_detail(image: Tensor, color: Tensor) -> Tensor:
-    """Return the input of the networks, ``INPUTS`` channels (1, 18, h, w) float32.
+def with_detail(image: Tensor, color: Tensor, channels: int = INPUTS) -> Tensor:
+    """Return the input of the networks, (1, channels, h, w) float32.
 
     Args:
         image: (1, 9, h, w), see ``network_input``.
-        color: (H, W, 3) uint8, of twice that resolution.
+        color: (2 h, 2 w, 3) uint8.
+        channels: those after the first ``INPUTS`` are 0.
     """
-    height, width = image.shape[-2:]
-    color = color[: 2 * height, : 2 * width].permute(2, 0, 1)[None].float()
-    return torch.cat([image, detail(color) / COLOR_SPREAD], dim=1)
+    color = color.permute(2, 0, 1)[None].float()
+    return torch.cat([image, detail(color, COLOR_SPREAD, channels - CHANNELS)], dim=1)
 
 
-def detail(color: Tensor) -> Tensor:
+def detail(color: Tensor, spread: float = 1.0, channels: int = DETAIL) -> Tensor:
     """Return what an image loses at half resolution, such as the tines of a fork.
 
     These are the three other Haar wavelets of each 2 x 2 pixels; the first one is their mean.
 
     Args:
-        color: (B, 3, H, W) in the units of ``network_input``; H and W even.
+        color: (B, 3, H, W); H and W even.
+        spread: unit of ``network_input``, in units of the color.
+        channels: those after the first nine are 0.
 
     Returns:
-        (B, 9, H / 2, W / 2), three channels for each color.
+        (B, channels, H / 2, W / 2), three channels for each color.
     """
     # Made on the device of the color: a CUDA graph cannot copy from the CPU.
     sign = 1 - 2 * torch.arange(2, device=color.device, dtype=color.dtype)
     down, along = sign[:, None].expand(2, 2), sign.expand(2, 2)
-    wavelets = torch.stack([down, along, down * along]) / (4 * _DETAIL_SPREAD)
+    wavelets = torch.stack([down, along, down * along]) / (4 * _DETAIL_SPREAD * spread)
     each = torch.eye(3, device=color.device, dtype=color.dtype)[:, None, :, None, None]
     # In the memory layout of a camera image: with another one, a CPU is thirty times slower.
-    weights = (each * wavelets[:, None]).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    return conv2d(color, weights, stride=2)
+    weights = pad((each * wavelets[:, None]).flatten(0, 1), (0, 0) * 3 + (0, channels - DETAIL))
+    return conv2d(color, weights.contiguous(memory_format=torch.channels_last), stride=2)
 
 
 def input_scale(depth: Tensor, intrinsics: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ __all__ = [
     "HAS_COLOR",
     "HAS_DEPTH",
     "HIGHEST_RELIEF",
+    "MULTIPLE",
     "NORMAL_WINDOW",
     "NORMAL_XY",
     "RELIEF_SCALE",
@@ -42,6 +43,9 @@ COLOR_MIDDLE, COLOR_SPREAD = 128.0, 64.0
 NORMAL_WINDOW = 5
 #: Meters of relief per unit, and the largest relief in that unit.
 RELIEF_SCALE, HIGHEST_RELIEF = 0.02, 3.0
+
+#: The input of the backbone is padded, with 0 at its ends, to multiples of this.
+MULTIPLE = 16
 
 _RELIEF_WINDOW = 51  # pixels, of 320 columns
 

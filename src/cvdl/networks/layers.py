@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ResidualBlock", "convolution", "doubled", "start_at_zero"]
+__all__ = ["ResidualBlock", "convolution", "doubled", "padded", "start_at_zero"]
 
 
 class ResidualBlock(nn.Module):
@@ -42,7 +42,20 @@ def convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn
 
 def doubled(x: Tensor) -> Tensor:
     """Upsample (B, C, H, W) to (B, C, 2 H, 2 W) by repeating pixels."""
+    if torch.onnx.is_in_onnx_export():
+        # ONNX Runtime resizes channels last, and value by value; this joins blocks of memory.
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1)
+        rows = torch.cat([rows, rows], dim=3).reshape(batch, height, 2 * width * channels)
+        both = torch.cat([rows, rows], dim=2)
+        return both.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
     return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def padded(image: Tensor, multiple: int) -> Tensor:
+    """Pad an image (B, C, H, W) with 0, at its ends, to multiples of a number of pixels."""
+    height, width = image.shape[-2:]
+    return nn.functional.pad(image, (0, -width % multiple, 0, -height % multiple))
 
 
 def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:

@@ -10,12 +10,13 @@ from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
+import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.threads import network_threads
-from cvdl.networks.input import network_input
+from cvdl.networks.input import MULTIPLE, network_input
 from cvdl.networks.metadata import WeightsError
 from cvdl.networks.onnx_files import part_path, read_metadata
 
@@ -102,14 +103,21 @@ def features(frame: RgbdFrame, backbone: Graph) -> Arrays:
 
     Args:
         frame: at the working size, see ``to_working_size``.
-        backbone: takes ``image`` (1, 9, H / 2, W / 2), see ``network_input``, and ``color``
-            (H, W, 3) uint8.
+        backbone: takes ``image`` (1, 9, h, w), see ``network_input``, and ``color`` (2 h, 2 w, 3)
+            uint8; h and w are padded to multiples of ``MULTIPLE``.
     """
     return frame.derived(_features, backbone)
 
 
 def _features(frame: RgbdFrame, backbone: Graph) -> Arrays:
-    return backbone(image=frame.derived(network_input)[None], color=frame.color)
+    image = frame.derived(network_input)
+    height, width = image.shape[1:]
+    color = frame.color[: 2 * height, : 2 * width]
+    rows, cols = -height % MULTIPLE, -width % MULTIPLE
+    if rows or cols:
+        image = np.pad(image, ((0, 0), (0, rows), (0, cols)))
+        color = np.pad(color, ((0, 2 * rows), (0, 2 * cols), (0, 0)))
+    return backbone(image=image[None], color=color)
 
 
 _lock = Lock()

@@ -7,9 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvdl.grasping.models.cascade.frames import STRIDE
+from cvdl.grasping.models.cascade.frames import PATCH, STRIDE
 from cvdl.grasping.models.cascade.geometry import (
-    PATCH,
     cut_patches,
     decode_dense,
     encode_refined,

@@ -111,6 +111,27 @@ def test_another_seed_gives_another_network(sets):
     assert not torch.equal(one.first.weight, other.first.weight)
 
 
+@pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_products_are_in_bfloat16_where_the_processor_computes_it(
+    sets, monkeypatch, computes, expected
+):
+    monkeypatch.setattr(
+        "cvdl.grasping.models.lenz2014.training.computes_bfloat16", lambda device: computes
+    )
+    seen = set()
+    linear = torch.nn.functional.linear
+
+    def recorded(*arguments):
+        result = linear(*arguments)
+        seen.add(result.dtype)
+        return result
+
+    monkeypatch.setattr(torch.nn.functional, "linear", recorded)
+    data = sets[0]
+    train_network(5, data, changed(CONFIG, epochs=1))
+    assert seen == {expected}
+
+
 def test_nothing_to_train_on_raises(views, sets, tmp_path):
     with pytest.raises(InputError, match="no view"):
         train_lenz([], [], CONFIG, Run(tmp_path))

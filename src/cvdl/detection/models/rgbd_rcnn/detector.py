@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.rgbd_rcnn.frames import detected
+from cvdl.detection.models.rgbd_rcnn.frames import ITERATIONS, detected
 from cvdl.detection.models.rgbd_rcnn.network import ProposalHead, RegionHead, anchors_of
 from cvdl.detection.trained import TrainedDetector
 from cvdl.networks.backbone import Backbone, backbone_features, has_color, shared_backbone
@@ -25,7 +25,6 @@ from cvdl.networks.operators import best_of
 __all__ = ["RgbdRcnn"]
 
 _PROPOSALS = 32  # of the first network that the second one classifies
-_ITERATIONS = 2  # of the second network, on the boxes that it refined (Gidaris & Komodakis 2015)
 _CANDIDATES = 400  # best cells, from which proposals are selected
 _PROPOSAL_OVERLAP = 0.7  # largest IoU of two proposals (Ren et al. 2015)
 _ROUNDS = 12  # of suppression: longer chains of boxes that overlap the next one are rare
@@ -110,7 +109,7 @@ class RgbdRcnn(TrainedDetector):
         whole = 2 * scale.shape[-2], 2 * scale.shape[-1]  # height and width of the frame
         boxes = clipped_boxes(boxes, *whole)
         each = []
-        for _ in range(_ITERATIONS):
+        for _ in range(ITERATIONS):
             logits, deltas = self.second(fine, wide, scale, boxes[None])
             boxes = clipped_boxes(decode_boxes(boxes, deltas.float()), *whole)
             each.append(logits.float())

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
-from cvdl.detection.models.rgbd_rcnn.frames import detected
+from cvdl.detection.models.rgbd_rcnn.frames import FAR, ITERATIONS, NEAR, SCALE, detected
 from cvdl.networks.metadata import classes_of
 from cvdl.networks.onnx_files import MAIN, read_metadata
+from cvdl.networks.sampling import channels_last, sampled_boxes
 from cvdl.networks.sessions import BACKBONE, Graph, features, open_parts
 
-__all__ = ["ExportedRgbdRcnn"]
+__all__ = ["PROPOSALS", "ExportedRgbdRcnn"]
+
+#: The part that proposes boxes; the last one classifies and refines them.
+PROPOSALS = "proposals"
 
 
 class ExportedRgbdRcnn(FrameByFrame):
@@ -25,12 +29,13 @@ class ExportedRgbdRcnn(FrameByFrame):
 
     Args:
         classes: class names, in the order of the class indices.
-        graphs: the backbone, and what follows it: see ``exporting`` for their inputs.
+        graphs: all parts: see ``exporting`` for their inputs.
     """
 
     def __init__(self, classes: Sequence[str], graphs: Mapping[str, Graph]) -> None:
         self.classes = tuple(classes)
-        self._backbone, self._regions = graphs[BACKBONE], graphs[MAIN]
+        self._backbone, self._propose = graphs[BACKBONE], graphs[PROPOSALS]
+        self._judge = graphs[MAIN]
 
     @classmethod
     def load(cls, path: Path) -> ExportedRgbdRcnn:
@@ -39,7 +44,7 @@ class ExportedRgbdRcnn(FrameByFrame):
         Raises:
             WeightsError: if a file is missing, damaged or holds another model.
         """
-        graphs = open_parts(path, "RgbdRcnn", (BACKBONE, MAIN))
+        graphs = open_parts(path, "RgbdRcnn", (BACKBONE, PROPOSALS, MAIN))
         return cls(classes_of(path, read_metadata(path)), graphs)
 
     def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
@@ -49,13 +54,31 @@ class ExportedRgbdRcnn(FrameByFrame):
     def _regions_of(
         self, frame: RgbdFrame, given: NDArray[np.float32]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Boxes (N, 4) and scores (N, classes) of a frame at the working size."""
         fine, wide = features(frame, self._backbone)
-        camera = frame.camera
-        boxes, scores = self._regions(
-            fine=fine,
-            wide=wide,
-            depth=frame.depth,
-            intrinsics=np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32),
-            proposals=given,
-        )
-        return boxes, scores
+        (proposals,) = self._propose(wide=wide)
+        fine, wide = channels_last(fine), channels_last(wide)
+        scale = _input_scale(frame)
+        height, width = 2 * scale.shape[0], 2 * scale.shape[1]
+        whole = np.array([width, height, width, height], np.float32)
+        boxes = np.clip(np.concatenate([given, proposals]), 0, whole)
+        each = []
+        for _ in range(ITERATIONS):
+            logits, boxes = self._judge(
+                near=sampled_boxes(fine, boxes, *NEAR),
+                far=sampled_boxes(wide, boxes, *FAR),
+                scale=sampled_boxes(scale, boxes, *SCALE).mean(axis=(1, 2)),
+                boxes=boxes,
+            )
+            boxes = np.clip(boxes, 0, whole)
+            each.append(logits)
+        return boxes, 1 / (1 + np.exp(-np.mean(each, axis=0)))
+
+
+def _input_scale(frame: RgbdFrame) -> NDArray[np.float32]:
+    """Meters per pixel, and whether they are known, (H // 2, W // 2, 2); see ``input_scale``."""
+    height, width = (2 * (side // 2) for side in frame.depth.shape)
+    depth = frame.depth[:height:2, :width:2]
+    known = np.isfinite(depth)
+    size = np.where(known, depth / np.float32(frame.camera.fx), np.float32(0))
+    return np.stack([size, known.astype(np.float32)], axis=-1)

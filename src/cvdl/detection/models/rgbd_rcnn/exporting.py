@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
-from cvdl.detection.models.rgbd_rcnn.exported import ExportedRgbdRcnn
+from cvdl.detection.models.rgbd_rcnn.exported import PROPOSALS, ExportedRgbdRcnn
 from cvdl.exporting.backbone import FEATURES, backbone_part
 from cvdl.exporting.parts import Exportable, Part
-from cvdl.networks.detailed_input import input_scale
+from cvdl.networks.box_tensors import decode_boxes
 from cvdl.networks.onnx_files import MAIN
 from cvdl.networks.sessions import BACKBONE
 
@@ -26,38 +26,46 @@ def exportable(weights: Path) -> Exportable:
         WeightsError: if the file is missing, damaged or holds another model's weights.
     """
     detector = RgbdRcnn.load(weights, torch.device("cpu"))
+    proposals = Part(_Proposals(detector), {"wide": FEATURES["wide"]}, {"boxes": {0: "boxes"}})
+    each = {0: "boxes"}
     regions = Part(
         _Regions(detector),
-        {
-            **FEATURES,
-            "depth": {0: "height", 1: "width"},
-            "intrinsics": {},
-            "proposals": {0: "proposals"},
-        },
-        {"boxes": {0: "boxes"}, "scores": {0: "boxes"}},
+        {"near": each, "far": each, "scale": each, "boxes": each},
+        {"logits": each, "refined": each},
     )
     return Exportable(
-        {BACKBONE: backbone_part(detector.backbone), MAIN: regions},
+        {BACKBONE: backbone_part(detector.backbone), PROPOSALS: proposals, MAIN: regions},
         {"model": RgbdRcnn.__name__, "classes": json.dumps(detector.classes)},
         lambda graphs: lambda frame: ExportedRgbdRcnn(detector.classes, graphs)([frame]),
     )
 
 
-class _Regions(nn.Module):
-    """From the features to boxes and scores.
-
-    Inputs: fine and wide features, see ``Backbone``; depth (H, W), meters, NaN where unknown;
-    fx, fy, cx, cy (4,); proposals (N, 4) to classify besides its own. Outputs: boxes (M, 4), the
-    given ones refined and then its own; scores (M, classes).
-    """
+class _Proposals(nn.Module):
+    """From the wide features, see ``Backbone``, to the best boxes (N, 4) of the first network."""
 
     def __init__(self, detector: RgbdRcnn) -> None:
         super().__init__()
         self.detector = detector
 
+    def forward(self, wide: Tensor) -> tuple[Tensor, ...]:
+        return (self.detector.propose(*self.detector.first(wide))[0],)
+
+
+class _Regions(nn.Module):
+    """One iteration of the second network.
+
+    Inputs: what is cut out of boxes, channels last: fine features (N, 28, 28, C), wide ones (N, 7,
+    7, C), and the mean scale (N, 2), see ``RegionHead.judge``; the boxes (N, 4). Outputs: logits
+    (N, classes); refined boxes (N, 4), not clipped to the image.
+    """
+
+    def __init__(self, detector: RgbdRcnn) -> None:
+        super().__init__()
+        self.second = detector.second
+
     def forward(
-        self, fine: Tensor, wide: Tensor, depth: Tensor, intrinsics: Tensor, proposals: Tensor
+        self, near: Tensor, far: Tensor, scale: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        boxes = self.detector.propose(*self.detector.first(wide))[0]
-        scale = input_scale(depth, intrinsics)[None]
-        return self.detector.classify(fine, wide, scale, torch.cat([proposals, boxes]))
+        near, far = near.permute(0, 3, 1, 2), far.permute(0, 3, 1, 2)
+        logits, deltas = self.second.judge(near, far, scale, boxes)
+        return logits, decode_boxes(boxes, deltas)

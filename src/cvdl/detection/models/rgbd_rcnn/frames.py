@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.suppression import best_of_each_class
+from cvdl.networks.sampling import FINE_STRIDE, WIDE_STRIDE
 from cvdl.networks.working_size import to_working_size
 
-__all__ = ["Apply", "detected"]
+__all__ = ["FAR", "ITERATIONS", "NEAR", "SCALE", "Apply", "detected"]
+
+#: What the second network is given of a box: fine features, wide ones, and meters per pixel. Of
+#: each, the number of samples in each direction, and their distance in the image, pixels.
+NEAR, FAR, SCALE = (28, FINE_STRIDE), (7, WIDE_STRIDE), (3, 2)
+#: Of the second network, on the boxes that it refined (Gidaris & Komodakis 2015).
+ITERATIONS = 2
 
 #: Takes a frame at the working size and boxes (N, 4) float32 in it; returns boxes (M, 4) and their
 #: scores (M, classes).

@@ -10,16 +10,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.networks.backbone import FINE_STRIDE, WIDE_STRIDE
+from cvdl.detection.models.rgbd_rcnn.frames import FAR, NEAR, SCALE
 from cvdl.networks.box_tensors import decode_boxes
 from cvdl.networks.layers import ResidualBlock, convolution, start_at_zero
-from cvdl.networks.operators import is_exporting, sampled_boxes
+from cvdl.networks.sampling import WIDE_STRIDE
 
 __all__ = ["SIZES", "ProposalHead", "RegionHead", "anchors_of", "decode_cells"]
 
 #: Sides of the square anchors, the reference boxes of the proposals, pixels of the full image.
 SIZES = (32.0, 72.0, 160.0)
-_BINS = 7  # of a region, in each direction
 _WIDTH, _HIDDEN = 128, 384  # of the second network
 _PRIOR = 0.01  # probability of an object before training
 _TYPICAL_SIDE = 0.1  # meters
@@ -69,7 +68,7 @@ class RegionHead(nn.Module):
         )
         self.sides = nn.Sequential(nn.Linear(5, 64), nn.ReLU(inplace=True))
         self.hidden = nn.Sequential(
-            nn.Linear(_WIDTH * _BINS**2 + 64, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout(0.2)
+            nn.Linear(_WIDTH * FAR[0] ** 2 + 64, _HIDDEN), nn.ReLU(inplace=True), nn.Dropout(0.2)
         )
         self.scores = nn.Linear(_HIDDEN, classes)
         self.deltas = nn.Linear(_HIDDEN, 4)
@@ -81,9 +80,26 @@ class RegionHead(nn.Module):
         self, fine: Tensor, wide: Tensor, scale: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
-        near = self.closer(_cut(fine, boxes, 4 * _BINS, FINE_STRIDE))
-        far = _cut(wide, boxes, _BINS, WIDE_STRIDE).to(near.dtype)
-        x = self.body(torch.cat([near, far], dim=1))
+        return self.judge(
+            _cut(fine, boxes, *NEAR),
+            _cut(wide, boxes, *FAR),
+            _cut(scale, boxes, *SCALE).mean(dim=(2, 3)),
+            boxes.flatten(0, 1),
+        )
+
+    def judge(
+        self, near: Tensor, far: Tensor, scale: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and deltas of boxes from what is cut out of them.
+
+        Args:
+            near: (N, C, 28, 28), fine features, see ``NEAR``.
+            far: (N, C, 7, 7), wide features, see ``FAR``.
+            scale: (N, 2), mean scales.
+            boxes: (N, 4).
+        """
+        near = self.closer(near)
+        x = self.body(torch.cat([near, far.to(near.dtype)], dim=1))
         x = self.hidden(torch.cat([x, self.sides(_sides(scale, boxes))], dim=1))
         return self.scores(x), self.deltas(x)
 
@@ -124,8 +140,6 @@ def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
     Returns:
         (B N, C, bins, bins) float32.
     """
-    if is_exporting():  # of one image, with boxes that are clipped to it
-        return sampled_boxes(features, boxes[0], bins, stride)
     middles = (torch.arange(bins, device=boxes.device) + 0.5) / bins
     at = boxes[..., :2, None] + (boxes[..., 2:] - boxes[..., :2])[..., None] * middles
     height, width = features.shape[-2:]
@@ -141,12 +155,11 @@ def _cut(features: Tensor, boxes: Tensor, bins: int, stride: int) -> Tensor:
 def _sides(scale: Tensor, boxes: Tensor) -> Tensor:
     """Logarithms of the sides of boxes in pixels and in meters, and whether these are known.
 
-    (B N, 5).
+    (N, 5).
     """
-    in_pixels = (boxes[..., 2:] - boxes[..., :2]).flatten(0, 1)
-    both = _cut(scale, boxes, 3, 2).mean(dim=(2, 3))
-    known = both[:, 1:] > 0.05
-    meters = in_pixels * both[:, :1] / both[:, 1:].clamp(min=0.05)
+    in_pixels = boxes[:, 2:] - boxes[:, :2]
+    known = scale[:, 1:] > 0.05
+    meters = in_pixels * scale[:, :1] / scale[:, 1:].clamp(min=0.05)
     in_meters = (meters.clamp(min=1e-3) / _TYPICAL_SIDE).log()
     return torch.cat(
         [

@@ -12,8 +12,8 @@ from torch.nn.functional import smooth_l1_loss
 from torchvision.ops import generalized_box_iou_loss
 
 from cvdl.detection.models.rgbd_rcnn.network import SIZES
-from cvdl.networks.backbone import WIDE_STRIDE
 from cvdl.networks.box_tensors import decode_boxes, encode_boxes, paired_iou
+from cvdl.networks.sampling import WIDE_STRIDE
 from cvdl.training.losses import quality_focal_loss
 
 __all__ = ["objects_of_cells", "proposal_loss", "region_loss", "regions"]

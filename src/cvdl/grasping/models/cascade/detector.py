@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.frames import (
     FEWEST_SURVIVORS,
+    MULTIPLE,
     STRIDE,
     FrameCascade,
     window_around,
@@ -21,6 +22,7 @@ from cvdl.grasping.models.cascade.geometry import cut_patches, decode_dense, ref
 from cvdl.grasping.models.cascade.network import DenseNetwork, RefineNetwork
 from cvdl.networks.cuda_graphs import captured
 from cvdl.networks.input_gpu import input_tensor
+from cvdl.networks.layers import padded
 from cvdl.networks.operators import best_of
 from cvdl.networks.weights import load_weights, save_weights
 
@@ -29,8 +31,6 @@ __all__ = ["CascadeDetector"]
 #: Weight of the dense network's logit in the final score, relative to that of the second network:
 #: the best of 0 to 2 on held-out views of the pre-training. (A second iteration was worse there.)
 _FIRST_WEIGHT = 0.25
-_MULTIPLE = 8  # of the sides of the input of the dense network
-_DELTAS = 5  # of a rectangle
 
 
 class CascadeDetector(FrameCascade, nn.Module):
@@ -130,14 +130,20 @@ class CascadeDetector(FrameCascade, nn.Module):
         Returns:
             Rectangles (N, 5) and scores (N,).
         """
-        logits, deltas = self.second(cut_patches(image, rectangles[None])[0])
+        return self.judge_patches(cut_patches(image, rectangles[None])[0], rectangles, first)
+
+    def judge_patches(
+        self, patches: Tensor, rectangles: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`second_look` at the patches (N, 9, 32, 32) of the rectangles."""
+        logits, deltas = self.second(patches)
         scores = (logits.float() + _FIRST_WEIGHT * first).sigmoid()
         return refine(rectangles, deltas.float()), scores
 
     @captured
     def propose(self, image: Tensor, allowed: Tensor, *, survivors: int) -> tuple[Tensor, ...]:
         """Return the best local maxima; see ``best_maxima``."""
-        return self.best_maxima(image, allowed, survivors)
+        return self.best_maxima(padded(image, MULTIPLE), allowed, survivors)
 
     def best_maxima(
         self, image: Tensor, allowed: Tensor, survivors: int | Tensor
@@ -145,32 +151,25 @@ class CascadeDetector(FrameCascade, nn.Module):
         """Return the best local maxima of the dense network.
 
         Args:
-            image: (1, 9, H, W).
-            allowed: (H / 2, W / 2) bool, cells that may be centers.
+            image: (1, 9, 2 h, 2 w), padded to multiples of ``MULTIPLE``.
+            allowed: (h, w) bool, cells that may be centers.
             survivors: number of rectangles; fewer if there are fewer cells and orientations.
 
         Returns:
             Rectangles (N, 5) and logits (N,), best first; after the last maximum, the logits are
             -inf.
         """
-        height, width = image.shape[-2:]
         rows, cols = allowed.shape
-        padded = height + -height % _MULTIPLE, width + -width % _MULTIPLE
-        logits, deltas = self.dense(
-            nn.functional.pad(image, (0, padded[1] - width, 0, padded[0] - height))
-        )
-        best = logits[0, ..., :rows, :cols].float().amax(1)  # (A, h, w)
-        nowhere = torch.full_like(best, -torch.inf)
-        best = torch.where(allowed, best, nowhere)
-        best = torch.where(best >= _neighborhood_maximum(best), best, nowhere)
+        features = self.dense.features(image)
+        best = self.dense.logits(features).amax(2).squeeze(0)[:, :rows, :cols].float()  # (A, h, w)
+        best = best + allowed.float().log()  # -inf elsewhere
+        best = best.masked_fill(best < _neighborhood_maximum(best), -torch.inf)
         values, index = best_of(best.flatten(), survivors)
         angle, cell = index // (rows * cols), index % (rows * cols)
         row, col = cell // cols, cell % cols
-        # Of the flat deltas: an index of several axes would copy all of them in an export.
-        across, area = padded[1] // 2, padded[0] * padded[1] // 4
-        start = angle * (_DELTAS * area) + row * across + col
-        each = start[:, None] + area * torch.arange(_DELTAS, device=start.device)
-        return decode_dense(deltas.flatten()[each], angle, row, col), values
+        across = cols + -cols % (MULTIPLE // 2)  # cells of the image
+        deltas = self.dense.deltas_at(features, angle, row * across + col)
+        return decode_dense(deltas, angle, row, col), values
 
 
 def _neighborhood_maximum(scores: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.models.cascade.frames import STRIDE, FrameCascade, window_around
-from cvdl.networks.input import network_input
+from cvdl.grasping.models.cascade.inputs import cut_patches, cut_window
 from cvdl.networks.onnx_files import MAIN
 from cvdl.networks.sessions import Graph, open_parts
 
@@ -45,24 +45,24 @@ class ExportedCascade(FrameCascade):
         self, frame: RgbdFrame, allowed: NDArray[np.bool_], survivors: int
     ) -> tuple[_Array, _Array]:
         """Return the best rectangles and their scores; see ``FrameCascade``."""
-        image = frame.derived(network_input)[None]
         rows, cols = window_around(allowed)
-        part = image[..., 2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
         rectangles, logits = self._dense(
-            image=np.ascontiguousarray(part),
+            image=cut_window(frame, rows, cols),
             allowed=np.ascontiguousarray(allowed[rows, cols]),
             survivors=np.array([survivors]),
         )
         rectangles[:, :2] += np.array([STRIDE * cols.start, STRIDE * rows.start], np.float32)
-        return self._refined(image, rectangles, logits)
+        return self._refined(frame, rectangles, logits)
 
     def refine(self, frame: RgbdFrame, rectangles: _Array) -> tuple[_Array, _Array]:
         """Return given rectangles, refined, and their scores; see ``FrameCascade``."""
-        image = frame.derived(network_input)[None]
-        return self._refined(image, rectangles, np.zeros(len(rectangles), np.float32))
+        return self._refined(frame, rectangles, np.zeros(len(rectangles), np.float32))
 
-    def _refined(self, image: _Array, rectangles: _Array, logits: _Array) -> tuple[_Array, _Array]:
+    def _refined(
+        self, frame: RgbdFrame, rectangles: _Array, logits: _Array
+    ) -> tuple[_Array, _Array]:
         if not len(rectangles):
             return rectangles, logits
-        refined, scores = self._second(image=image, rectangles=rectangles, logits=logits)
+        patches = cut_patches(frame, rectangles)
+        refined, scores = self._second(patches=patches, rectangles=rectangles, logits=logits)
         return refined, scores

@@ -12,11 +12,27 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.grasping.rectangles import RIGHT_OVERLAP, GraspRectangles, jaccard
 from cvdl.networks.working_size import to_working_size
 
-__all__ = ["FEWEST_SURVIVORS", "STRIDE", "FrameCascade", "to_rectangles", "window_around"]
+__all__ = [
+    "CONTEXT",
+    "FEWEST_SURVIVORS",
+    "MULTIPLE",
+    "PATCH",
+    "SMALLEST_SPAN",
+    "STRIDE",
+    "FrameCascade",
+    "to_rectangles",
+    "window_around",
+]
 
 #: Distance of the cells of the dense network, pixels.
 STRIDE = 4
 FEWEST_SURVIVORS = 48  # least number of candidates that the second network scores
+#: The input of the dense network is padded, with 0 at its ends, to multiples of this.
+MULTIPLE = 8
+#: Pixels of each side of a patch, the input of the second network.
+PATCH = 32
+#: Span of a patch, relative to the longer side of its rectangle, and the least one in pixels.
+CONTEXT, SMALLEST_SPAN = 2.0, 36.0
 _MARGIN = 16  # cells around the allowed ones in the input of the dense network
 
 _Array = NDArray[np.float32]

@@ -11,12 +11,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cvdl.grasping.models.cascade.frames import STRIDE
+from cvdl.grasping.models.cascade.frames import CONTEXT, PATCH, SMALLEST_SPAN, STRIDE
 from cvdl.grasping.models.cascade.network import ANGLES, OPENINGS, PLATE
 from cvdl.networks.input import NORMAL_XY
 
 __all__ = [
-    "PATCH",
     "cut_patches",
     "decode_dense",
     "encode_refined",
@@ -24,9 +23,6 @@ __all__ = [
     "refine",
 ]
 
-PATCH = 32  # pixels, each side
-#: Span of a patch, relative to the longer side of its rectangle, and the least one in pixels.
-_CONTEXT, _SMALLEST_SPAN = 2.0, 36.0
 _LARGEST_LOG = 1.0  # of a factor on a size
 MIDDLE_OPENING = math.sqrt(OPENINGS[0] * OPENINGS[-1])
 
@@ -47,7 +43,7 @@ def cut_patches(image: Tensor, rectangles: Tensor) -> Tensor:
         (B, N, C, PATCH, PATCH); 0 outside of the image; the normals are rotated, too.
     """
     u, v, angle, opening, plate = rectangles.to(image.dtype).unbind(-1)
-    half_span = (_CONTEXT / 2 * torch.maximum(opening, plate)).clamp(min=_SMALLEST_SPAN / 2)
+    half_span = (CONTEXT / 2 * torch.maximum(opening, plate)).clamp(min=SMALLEST_SPAN / 2)
     steps = (torch.arange(PATCH, device=image.device, dtype=image.dtype) + 0.5) / (PATCH / 2) - 1
     along, across = steps[None, :].expand(PATCH, PATCH), steps[:, None].expand(PATCH, PATCH)
     cos, sin = (f(angle)[..., None, None] for f in (torch.cos, torch.sin))

@@ -60,13 +60,34 @@ class DenseNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and deltas; see the class."""
+        features = self.features(x)
+        return self.logits(features), self.deltas(features).unflatten(1, (ANGLES, 5))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features (B, C, H / 2, W / 2) of the cells, for the other methods."""
         fine = self.stem(x)
         middle = self.down(fine)
         deep = doubled(self.deep(middle))
         middle = self.lateral(torch.cat([middle, deep], dim=1))
-        fine = self.up(torch.cat([fine, doubled(middle)], dim=1))
-        logits = self.scores(fine).unflatten(1, (ANGLES, len(OPENINGS)))
-        return logits, self.deltas(fine).unflatten(1, (ANGLES, 5))
+        features: Tensor = self.up(torch.cat([fine, doubled(middle)], dim=1))
+        return features
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits of all cells; see the class."""
+        logits: Tensor = self.scores(features)
+        return logits.unflatten(1, (ANGLES, len(OPENINGS)))
+
+    def deltas_at(self, features: Tensor, angle: Tensor, cell: Tensor) -> Tensor:
+        """Deltas (N, 5) of some cells of one image.
+
+        Args:
+            features: (1, C, H / 2, W / 2).
+            angle, cell: (N,) int, orientation of each, and its index among the H W / 4 cells.
+        """
+        of_cells = features.squeeze(0).flatten(1)[:, cell].T
+        each = nn.functional.linear(of_cells, self.deltas.weight.flatten(1), self.deltas.bias)
+        wanted = angle[:, None, None].expand(-1, 1, 5)
+        return each.unflatten(1, (ANGLES, 5)).gather(1, wanted)[:, 0]
 
 
 class RefineNetwork(nn.Module):

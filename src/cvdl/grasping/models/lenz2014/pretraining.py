@@ -94,7 +94,7 @@ def pretrain(
     optimizer = torch.optim.Adam([*layer.parameters(), decoder], lr=config.rate)
 
     def first_loss(index: torch.Tensor) -> torch.Tensor:
-        inputs, scale_of = visible[index], scale[index]
+        inputs, scale_of = visible[index].float(), scale[index]
         hidden = torch.sigmoid(layer(inputs))
         # Masked units are neither input nor output. With the scale s and the unscaled input x, the
         # error is s (y - x)^2 = (s y - s x)^2 / s.
@@ -111,7 +111,7 @@ def pretrain(
     )
     run(first_loss, optimizer, report=partial(report, "first layer"))
     with torch.no_grad():
-        inputs = torch.cat([torch.sigmoid(layer(part)) for part in visible.split(1024)])
+        inputs = torch.cat([torch.sigmoid(layer(part.float())) for part in visible.split(1024)])
     second = network.second
     bias = nn.Parameter(torch.zeros(second.in_features))
 

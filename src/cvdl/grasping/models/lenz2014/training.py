@@ -35,6 +35,7 @@ from cvdl.grasping.models.lenz2014.patches import (
 )
 from cvdl.grasping.models.lenz2014.pretraining import PretrainingConfig, Report, descend, pretrain
 from cvdl.grasping.rectangles import GraspRectangles, angle_difference, jaccard
+from cvdl.networks.device import computes_bfloat16
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.training.checkpoint import Run, TrainingError
 from cvdl.training.history import draw_losses
@@ -77,7 +78,9 @@ class LenzTraining(Settings):
     labelled_share: float = setting(
         0.4, "Weight of the labeled rectangles and their copies.", gt=0, lt=1
     )
-    mixed_precision: bool = setting(True, "Matrix products in bfloat16.")
+    mixed_precision: bool = setting(
+        True, "Matrix products in bfloat16, on processors that compute it."
+    )
 
 
 @dataclass(frozen=True)
@@ -165,11 +168,12 @@ def train_network(
     def loss_of(index: torch.Tensor) -> torch.Tensor:
         """Weighted cross entropy of some patches, all mirrored in the same random way."""
         flips = torch.randint(2, (2,), generator=generator).bool().tolist()
-        inputs = mirrored(visible[index].unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
+        inputs = mirrored(visible[index].float().unflatten(1, (CHANNELS, SIZE, SIZE)), *flips)
         logits = network.logits(inputs.flatten(1)).float()
         return binary_cross_entropy_with_logits(logits, good[index], weight[index])
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision, cache_enabled=False):
+    mixed = config.mixed_precision and computes_bfloat16(torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed, cache_enabled=False):
         if config.pretraining.epochs:
             pretrain(network, visible, scale, config.pretraining, generator, report)
         for part, module, epochs in (
