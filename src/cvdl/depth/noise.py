@@ -18,7 +18,7 @@ _NOISE_FLOOR = 0.5e-3
 
 def depth_noise(depth: NDArray[np.floating]) -> NDArray[np.floating]:
     """Standard deviation of depth readings (any shape), meters."""
-    return np.hypot(_NOISE_FLOOR, NOISE_AT_1M * depth * depth)
+    return np.sqrt(_NOISE_FLOOR**2 + (NOISE_AT_1M * depth * depth) ** 2)  # faster than np.hypot
 
 
 #: The same for compiled functions.

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
+
 __all__ = [
     "Labels",
     "connected_parts",
@@ -26,15 +28,30 @@ Labels = NDArray[np.int32]
 
 def pixels_by_label(labels: Labels) -> dict[int, NDArray[np.intp]]:
     """Flat indices of the pixels of each label, by label; 0 is skipped."""
-    where = np.flatnonzero(labels)
-    if not len(where):
-        return {}
-    values = labels.ravel()[where]
-    if values.max() < 1 << 16:
-        values = values.astype(np.uint16)  # numpy uses a radix sort, several times faster
-    order = np.argsort(values, kind="stable")
-    names, first = np.unique(values[order], return_index=True)
-    return dict(zip(names.tolist(), np.split(where[order], first[1:]), strict=True))
+    names, starts, pixels = _by_label(labels)
+    return dict(zip(names.tolist(), np.split(pixels, starts)[1:], strict=True))
+
+
+@compiled()
+def _by_label(labels):  # type: ignore[no-untyped-def]
+    """The labels that occur, where the pixels of each one start, and these pixels."""
+    cols = labels.shape[1]
+    counts = np.zeros(labels.max() + 2, np.intp)  # by label; then where to put the next pixel
+    for i in range(labels.shape[0]):
+        for j in range(cols):
+            if labels[i, j]:
+                counts[labels[i, j] + 1] += 1
+    names = np.flatnonzero(counts) - 1
+    counts = np.cumsum(counts)
+    starts = counts[names]
+    pixels = np.empty(counts[-1], np.intp)
+    for i in range(labels.shape[0]):
+        for j in range(cols):
+            label = labels[i, j]
+            if label:
+                pixels[counts[label]] = i * cols + j
+                counts[label] += 1
+    return names, starts, pixels
 
 
 def without(labels: Labels, is_removed: Callable[[int, NDArray[np.intp]], bool]) -> Labels:

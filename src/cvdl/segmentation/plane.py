@@ -82,7 +82,7 @@ def find_support_plane(
     up: NDArray[np.float64] | None = None,
     up_is_exact: bool = False,
     roughness: float = 1.0,
-    is_support: NDArray[np.float32] | None = None,
+    support_odds: NDArray[np.float32] | None = None,
     view: float = 1.0,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
@@ -95,7 +95,7 @@ def find_support_plane(
         up_is_exact: whether ``up`` is known in space; otherwise it is the upper side of the image,
             and the tilt of the camera is not known.
         roughness: factor on the noise model, see ``roughness``.
-        is_support: (H, W) probability that a network takes a pixel for a support; None without.
+        support_odds: (H, W) log odds that a pixel is of a support, by a network; None without.
         view: share of the image that the support may be in; it is large enough by its share of
             that part.
 
@@ -118,13 +118,17 @@ def find_support_plane(
         if plane.share > _LARGE_SHARE:
             on_large_plane |= samples.inliers(plane.model)
 
+    seen = None
+    if support_odds is not None:
+        seen = 1 / (1 + np.exp(-samples.of_image(support_odds)))
+
     def score(plane: FittedPlane) -> float:
         return (
             _uprightness(plane.plane, up, up_is_exact)
             * _support_score(samples, plane, on_large_plane)
             * _level_factor(plane, planes)
             / plane.distance
-            * (1.0 if is_support is None else _seen_factor(samples, plane, is_support))
+            * (1.0 if seen is None else _seen_factor(samples, plane, seen))
         )
 
     best = max(supports, key=score)
@@ -141,13 +145,8 @@ def find_support_plane(
     return SupportPlane(best.plane, best.footprint, samples.stride, under, furniture)
 
 
-def _seen_factor(
-    samples: DepthSamples, plane: FittedPlane, is_support: NDArray[np.float32]
-) -> float:
+def _seen_factor(samples: DepthSamples, plane: FittedPlane, seen: NDArray[np.float32]) -> float:
     """How much of a plane is seen as a support, times the share of all that is seen as one."""
-    start = samples.stride // 2
-    grid = is_support[start :: samples.stride, start :: samples.stride]
-    seen = grid[samples.row, samples.col]
     mine = seen[samples.inliers(plane.model)]
     return float(_UNSEEN + mine.mean() * mine.sum() / max(seen.sum(), 1e-6))
 

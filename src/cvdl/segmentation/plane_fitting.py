@@ -96,6 +96,11 @@ class DepthSamples:
             camera=camera,
         )
 
+    def of_image(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The values of an image (H, W) at the samples: (N,)."""
+        start = self.stride // 2
+        return image[start :: self.stride, start :: self.stride][self.row, self.col]
+
     def inliers(
         self, model: NDArray[np.float64], sigmas: float = _INLIER_SIGMAS
     ) -> NDArray[np.bool_]:

@@ -67,7 +67,7 @@ def evidence_of(
         up=frame.up if side is None else side,
         up_is_exact=side is None,
         roughness=noise,
-        is_support=None if seen is None else seen.is_support,
+        support_odds=None if seen is None else seen.support_odds,
         view=1.0 if inside is None else float(np.isfinite(depth).mean()),
     )
     ground = None
@@ -125,7 +125,7 @@ class TabletopSegmenter:
         if ground is not None:
             is_support = ground.on_plane & ground.support.covers(depth.shape)
             if seen is not None:
-                is_support |= (seen.is_support > 0.5) & ~ground.above
+                is_support |= (seen.support_odds > 0) & ~ground.above
             labels[is_support] = PLANE_LABEL
         if seen is not None:
             masks, objectness = seen_masks(frame, depth, seen, ground)

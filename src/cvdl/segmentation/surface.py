@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
-from cvdl.segmentation.labels import Labels, enlarged
+from cvdl.segmentation.labels import Labels
 
 __all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "full_size", "height_classes", "surface_of"]
 
@@ -76,6 +76,11 @@ class Surface:
         """The middle pixel of each block of a full image (H, W): (h, w)."""
         return _middles(image[self.window], self.factor, self.camera)
 
+    def middles(self, axis: int) -> NDArray[np.intp]:
+        """The middle row (axis 0) or column (1) of each block, in the full image: (h,) or (w,)."""
+        start = self.window[axis].start + self.factor // 2
+        return start + self.factor * np.arange(self.depth.shape[axis])
+
 
 def surface_of(
     color: NDArray[np.uint8],
@@ -123,11 +128,26 @@ def full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Lab
 
     Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.
     """
-    own = regions.astype(np.float32)
-    grown = np.where(regions == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
-    mask = mask[surface.window]
-    full = enlarged(np.maximum(grown, 0), surface.factor, mask.shape)
-    return np.asarray((full * mask).astype(np.int32))
+    return np.asarray(_full_size(regions, surface.factor, mask[surface.window]))
+
+
+@compiled()
+def _full_size(regions, factor, mask):  # type: ignore[no-untyped-def]
+    rows, cols = regions.shape
+    full = np.zeros(mask.shape, np.int32)
+    for i in range(mask.shape[0]):
+        row = min(i // factor, rows - 1)
+        for j in range(mask.shape[1]):
+            if not mask[i, j]:
+                continue
+            col = min(j // factor, cols - 1)
+            label = regions[row, col]
+            if label == 0:
+                for a in range(max(row - 1, 0), min(row + 2, rows)):
+                    for b in range(max(col - 1, 0), min(col + 2, cols)):
+                        label = max(label, regions[a, b])
+            full[i, j] = max(label, 0)
+    return full
 
 
 def _middles(image: NDArray[Any], factor: int, small: Camera) -> NDArray[Any]:

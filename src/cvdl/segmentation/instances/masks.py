@@ -7,14 +7,14 @@ both together say which pieces are one object.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Plane
 from cvdl.segmentation.borders import find_borders
 from cvdl.segmentation.filtering import remove_strangers
 from cvdl.segmentation.grouping import join_parts
@@ -87,9 +87,8 @@ def seen_masks(
         regions = remove_strangers(regions, table)
         regions = np.where(find_halos(regions, table), -1, regions)
     found = full_size(regions, surface, pixels)
-    flat, window = found.ravel(), surface.window
-    mean = np.bincount(flat, seen.is_object[window].ravel()) / np.maximum(np.bincount(flat), 1)
-    masks[window] = found * (mean >= _LIKELY)[found]
+    mean = _mean_probability(found, seen.object_odds[surface.window])
+    masks[surface.window] = np.where(mean >= _LIKELY, np.arange(len(mean)), 0)[found]
     return SeenMasks(masks, mean)
 
 
@@ -97,29 +96,50 @@ def visible_pieces(
     frame: RgbdFrame, depth: NDArray[np.float32], seen: Seen, ground: SupportHeights | None
 ) -> Visible | None:
     """The pieces of the objects in a frame, None if there are none; see ``seen_masks``."""
-    odds, raised = seen.odds, np.zeros(depth.shape, bool)
+    pixels = seen.object_odds > 0
     if ground is not None:
-        odds = odds + _height_odds(depth, frame.camera, ground.support.plane, ground.low)
-        raised = ground.opened & (seen.odds > _POSSIBLE)
-    pixels = (odds > 0) | raised
+        plane, camera = ground.support.plane, frame.camera
+        intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
+        pixels = _object_pixels(
+            *(seen.object_odds, depth, ground.opened, *intrinsics, plane.normal, plane.offset),
+            ground.low,
+        )
     window = window_around(pixels, _MARGIN)
     if window is None:
         return None
     is_surface = pixels & np.isfinite(depth)
     surface = surface_of(frame.color, depth, is_surface.view(np.uint8), frame.camera, window)
-    regions, groups = watershed_regions(surface), surface.reduce(seen.groups)
-    return Visible(surface, cut_pieces(regions, groups, surface.reduce(pixels)), pixels)
+    groups = seen.groups_on(surface)
+    pieces = cut_pieces(watershed_regions(surface), groups, surface.reduce(pixels))
+    return Visible(surface, pieces, pixels)
 
 
-def _height_odds(
-    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float
-) -> NDArray[np.float32]:
-    """Log odds (H, W) of an object by the height over a plane; 0 for no reading."""
-    normal = plane.normal.astype(np.float32)
-    x, y = camera.rays()
-    height = depth * (normal[0] * x + normal[1] * y + normal[2]) + np.float32(plane.offset)
-    above = np.clip(2 * height / low - 1, -1, 1) * _ABOVE_ODDS
-    return np.nan_to_num(np.maximum(above, _ON_PLANE_ODDS)).astype(np.float32)
+@compiled()
+def _object_pixels(odds, depth, opened, fx, fy, cx, cy, normal, offset, low):  # type: ignore[no-untyped-def]
+    """Pixels (H, W) bool that are objects by the network's log odds and their height."""
+    rows, cols = depth.shape
+    found = np.zeros((rows, cols), np.bool_)
+    for i in range(rows):
+        row_part = normal[1] * (i - cy) / fy + normal[2]
+        for j in range(cols):
+            total, z = odds[i, j], depth[i, j]
+            if z > 0:
+                height = z * (normal[0] * (j - cx) / fx + row_part) + offset
+                total += max(min(2 * height / low - 1, 1.0) * _ABOVE_ODDS, _ON_PLANE_ODDS)
+            found[i, j] = total > 0 or (opened[i, j] and odds[i, j] > _POSSIBLE)
+    return found
+
+
+@compiled()
+def _mean_probability(labels, odds):  # type: ignore[no-untyped-def]
+    """The mean probability of each label (h, w), by log odds (h, w); 0 for an absent label."""
+    total, count = np.zeros(labels.max() + 1), np.zeros(labels.max() + 1)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if labels[i, j] > 0:
+                total[labels[i, j]] += 1 / (1 + math.exp(-odds[i, j]))
+                count[labels[i, j]] += 1
+    return total / np.maximum(count, 1)
 
 
 def _join_occluded(regions: Labels, table: Tabletop) -> Labels:
