@@ -17,6 +17,7 @@ __all__ = [
     "enlarged",
     "pixels_by_label",
     "quantile",
+    "quantiles",
     "window_around",
     "without",
 ]
@@ -93,8 +94,14 @@ def quantile(values: NDArray[np.floating], share: float) -> float:
 
     It is much faster than ``np.quantile``, and does not interpolate.
     """
-    k = min(len(values) - 1, int(share * len(values)))
-    return float(np.partition(values, k)[k])
+    return quantiles(values, share)[0]
+
+
+def quantiles(values: NDArray[np.floating], *shares: float) -> list[float]:
+    """Several of ``quantile``, at once."""
+    places = [min(len(values) - 1, int(share * len(values))) for share in shares]
+    found: list[float] = np.partition(values, places)[places].tolist()
+    return found
 
 
 def enlarged(image: NDArray[Any], factor: int, shape: tuple[int, int]) -> NDArray[Any]:

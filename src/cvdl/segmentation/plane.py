@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.segmentation.labels import enlarged
 from cvdl.segmentation.plane_fitting import DepthSamples, FittedPlane, find_planes
@@ -145,7 +146,7 @@ def find_support_plane(
     return SupportPlane(best.plane, best.footprint, samples.stride, under, furniture)
 
 
-def _seen_factor(samples: DepthSamples, plane: FittedPlane, seen: NDArray[np.float32]) -> float:
+def _seen_factor(samples: DepthSamples, plane: FittedPlane, seen: NDArray[np.floating]) -> float:
     """How much of a plane is seen as a support, times the share of all that is seen as one."""
     mine = seen[samples.inliers(plane.model)]
     return float(_UNSEEN + mine.mean() * mine.sum() / max(seen.sum(), 1e-6))
@@ -220,11 +221,26 @@ def _at_foot(
     camera: Camera,
 ) -> NDArray[np.bool_]:
     """The values of a grid of blocks at the foot of points (N, 3) on a plane; False outside it."""
-    foot = camera.project(points - plane.height(points)[:, None] * plane.normal)
-    # Pixel coordinates refer to the pixel center; a block begins at the edge of a pixel.
-    block = np.floor((foot + 0.5) / stride)
-    column, row = np.nan_to_num(block, nan=-1).astype(int).T
-    rows, columns = grid.shape
-    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    inside[inside] = grid[row[inside], column[inside]]
-    return inside
+    return np.asarray(
+        _values_at_foot(
+            *(grid, stride, points, plane.normal, plane.offset),
+            *(camera.fx, camera.fy, camera.cx, camera.cy),
+        )
+    )
+
+
+@compiled()
+def _values_at_foot(grid, stride, points, normal, offset, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+    values = np.zeros(len(points), np.bool_)
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        height = normal[0] * x + normal[1] * y + normal[2] * z + offset
+        z -= height * normal[2]
+        if not z > 0:
+            continue
+        # Pixel coordinates refer to the pixel center; a block begins at the edge of a pixel.
+        col = (((x - height * normal[0]) / z * fx + cx) + 0.5) / stride
+        row = (((y - height * normal[1]) / z * fy + cy) + 0.5) / stride
+        if 0 <= row < grid.shape[0] and 0 <= col < grid.shape[1]:
+            values[n] = grid[int(row), int(col)]
+    return values

@@ -21,7 +21,15 @@ from cvdl.core.scene import Plane
 from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
 from cvdl.segmentation.labels import Labels
 
-__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "full_size", "height_classes", "surface_of"]
+__all__ = [
+    "ABOVE_PLANE",
+    "ON_PLANE",
+    "Surface",
+    "full_size",
+    "height_classes",
+    "height_factors",
+    "surface_of",
+]
 
 #: Classes of pixels by height, see ``height_classes``.
 ON_PLANE, ABOVE_PLANE = 1, 2
@@ -179,34 +187,38 @@ def height_classes(
     Returns:
         (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere and for no reading.
     """
-    return _classify_height(
-        depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
-    )
+    return np.asarray(_classify_height(depth, *height_factors(camera, plane), low, high))
+
+
+def height_factors(
+    camera: Camera, plane: Plane
+) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
+    """What makes heights of depth: a term for each column (W,) and row (H,), and the offset.
+
+    The height over the plane, meters, is the depth times the sum of both terms, plus the offset.
+    """
+    x, y = camera.rays()
+    across, down, forward = plane.normal.astype(np.float32)
+    return across * x[0], down * y[:, 0] + forward, np.float32(plane.offset)
 
 
 @compiled()
-def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type: ignore[no-untyped-def]
+def _classify_height(depth, of_col, of_row, offset, low, high):  # type: ignore[no-untyped-def]
+    # Without branches, in float32: the compiler vectorizes it.
+    least, most = np.float32(low), np.float32(high)
     rows, cols = depth.shape
-    mask = np.zeros((rows, cols), np.uint8)
+    classes = np.empty((rows, cols), np.uint8)
     for i in range(rows):
-        row_part = normal[1] * (i - cy) / fy + normal[2]
         for j in range(cols):
             z = depth[i, j]
-            if not z > 0:
-                continue
             # Noise lies along the ray: it reaches the height by the cosine to the normal.
-            cosine = normal[0] * (j - cx) / fx + row_part
-            h = z * cosine + offset
-            if -2.0 * low < h <= low:
-                mask[i, j] = ON_PLANE
-                continue
-            tolerance = max(low, 2.0 * compiled_depth_noise(z) * abs(cosine))
-            if h > tolerance:
-                if h < high:
-                    mask[i, j] = ABOVE_PLANE
-            elif h > -2.0 * tolerance:
-                mask[i, j] = ON_PLANE
-    return mask
+            cosine = of_col[j] + of_row[i]
+            height = z * cosine + offset
+            tolerance = max(least, np.float32(2) * compiled_depth_noise(z) * abs(cosine))
+            is_above = (height > tolerance) & (height < most)
+            is_on = (z > 0) & (height <= tolerance) & (height > np.float32(-2) * tolerance)
+            classes[i, j] = ON_PLANE * is_on + ABOVE_PLANE * is_above
+    return classes
 
 
 @compiled()

@@ -52,9 +52,18 @@ def _sharpened(lab: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np
     blocks of 3x3 with the pixel in a corner.
     """
     mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    energy = np.einsum("ijk,ijk->ij", lab, lab)
-    energy = cv2.blur(energy, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return _choose_blocks(mean, energy - np.einsum("ijk,ijk->ij", mean, mean), valid)
+    square = cv2.blur(_squared(lab), (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(_choose_blocks(mean, square - _squared(mean), valid))
+
+
+@compiled()
+def _squared(lab):  # type: ignore[no-untyped-def]
+    """The squared length of each color: (h, w)."""
+    square = np.empty(lab.shape[:2], np.float32)
+    for i in range(lab.shape[0]):
+        for j in range(lab.shape[1]):
+            square[i, j] = lab[i, j, 0] ** 2 + lab[i, j, 1] ** 2 + lab[i, j, 2] ** 2
+    return square
 
 
 @compiled()
@@ -84,7 +93,8 @@ def _markers(flat: NDArray[np.uint8]) -> tuple[Labels, int]:
     distance = cv2.distanceTransform(flat, cv2.DIST_L2, 3)
     markers = distance >= _WIDE
     parts, areas = connected_parts(distance >= _CLEAR)
-    is_wide = np.bincount(parts.ravel(), markers.ravel()) > 0
+    is_wide = np.zeros(len(areas), bool)
+    is_wide[parts[markers]] = True
     is_narrow = ~is_wide & (areas >= _MIN_MARKER)
     labels, sizes = connected_parts(markers | is_narrow[parts])
     return labels, len(sizes) - 1

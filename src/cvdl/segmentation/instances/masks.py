@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
-from cvdl.segmentation.borders import find_borders
+from cvdl.segmentation.borders import Borders
 from cvdl.segmentation.filtering import remove_strangers
 from cvdl.segmentation.grouping import join_parts
 from cvdl.segmentation.halos import find_halos
@@ -24,7 +24,7 @@ from cvdl.segmentation.instances.seen import Seen
 from cvdl.segmentation.labels import Labels, window_around
 from cvdl.segmentation.occlusion import hosts_of_occluded_surface
 from cvdl.segmentation.support_heights import SupportHeights
-from cvdl.segmentation.surface import Surface, full_size, surface_of
+from cvdl.segmentation.surface import Surface, full_size, height_factors, surface_of
 from cvdl.segmentation.tabletop import Tabletop
 from cvdl.segmentation.watershed import watershed_regions
 
@@ -98,12 +98,8 @@ def visible_pieces(
     """The pieces of the objects in a frame, None if there are none; see ``seen_masks``."""
     pixels = seen.object_odds > 0
     if ground is not None:
-        plane, camera = ground.support.plane, frame.camera
-        intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
-        pixels = _object_pixels(
-            *(seen.object_odds, depth, ground.opened, *intrinsics, plane.normal, plane.offset),
-            ground.low,
-        )
+        factors = height_factors(frame.camera, ground.support.plane)
+        pixels = _object_pixels(seen.object_odds, depth, ground.opened, *factors, ground.low)
     window = window_around(pixels, _MARGIN)
     if window is None:
         return None
@@ -115,18 +111,18 @@ def visible_pieces(
 
 
 @compiled()
-def _object_pixels(odds, depth, opened, fx, fy, cx, cy, normal, offset, low):  # type: ignore[no-untyped-def]
+def _object_pixels(odds, depth, opened, of_col, of_row, offset, low):  # type: ignore[no-untyped-def]
     """Pixels (H, W) bool that are objects by the network's log odds and their height."""
+    least, above = np.float32(_ON_PLANE_ODDS), np.float32(_ABOVE_ODDS)
+    slope = 2 * above / np.float32(low)
     rows, cols = depth.shape
-    found = np.zeros((rows, cols), np.bool_)
+    found = np.empty((rows, cols), np.bool_)
     for i in range(rows):
-        row_part = normal[1] * (i - cy) / fy + normal[2]
         for j in range(cols):
-            total, z = odds[i, j], depth[i, j]
-            if z > 0:
-                height = z * (normal[0] * (j - cx) / fx + row_part) + offset
-                total += max(min(2 * height / low - 1, 1.0) * _ABOVE_ODDS, _ON_PLANE_ODDS)
-            found[i, j] = total > 0 or (opened[i, j] and odds[i, j] > _POSSIBLE)
+            height = depth[i, j] * (of_col[j] + of_row[i]) + offset
+            more = max(min(slope * height - above, above), least)
+            total = odds[i, j] + (more if height == height else np.float32(0))  # NaN: no reading
+            found[i, j] = (total > 0) | (opened[i, j] & (odds[i, j] > np.float32(_POSSIBLE)))
     return found
 
 
@@ -144,9 +140,11 @@ def _mean_probability(labels, odds):  # type: ignore[no-untyped-def]
 
 def _join_occluded(regions: Labels, table: Tabletop) -> Labels:
     """Join the parts of one surface on both sides of an occluder."""
-    measured = np.where(table.surface.valid > 0, regions, 0).astype(np.int32)
-    borders = find_borders(measured, table.surface)
+    measured = regions * table.surface.valid
+    count = int(regions.max()) + 1
+    # The rule asks for no borders.
+    borders = Borders(np.zeros((0, 2), np.int32), np.zeros((0, 4)), np.zeros(count, np.int32))
     joined = join_parts(measured, borders, table, (hosts_of_occluded_surface,))
-    host = np.arange(int(regions.max()) + 1, dtype=np.int32)
+    host = np.arange(count, dtype=np.int32)
     host[measured[measured > 0]] = joined[measured > 0]
     return host[regions]
