@@ -32,7 +32,7 @@ def surface(camera, depth, color=None):
     whole = slice(0, camera.height), slice(0, camera.width)
     if color is None:
         color = np.full((camera.height, camera.width, 3), 128, np.uint8)
-    return surface_of(color, depth, np.isfinite(depth).astype(np.uint8), camera, whole)
+    return surface_of(color, depth, np.isfinite(depth), camera, whole)
 
 
 def degrees_between(normals, normal):
@@ -69,7 +69,7 @@ def test_a_window_has_the_geometry_of_the_whole_image():
     whole = surface(LARGE, depth)
     window = slice(100, 300), slice(40, 240)
     color = np.zeros((479, 641, 3), np.uint8)
-    part = surface_of(color, depth, np.ones(depth.shape, np.uint8), LARGE, window)
+    part = surface_of(color, depth, np.ones(depth.shape, bool), LARGE, window)
     np.testing.assert_allclose(part.points, whole.points[50:150, 20:120], atol=1e-5)
     columns = np.broadcast_to(np.arange(641), (479, 641))
     np.testing.assert_array_equal(part.reduce(columns)[0], np.arange(41, 240, 2))

@@ -48,11 +48,9 @@ def bridge_gaps(
     bridged = _bridged(depth, camera, max_range, _MAX_WIDTH)
     hidden, visible = _count(depth, bridged, max_range)
     share = hidden / max(hidden + visible, 1)
-    empty = np.isnan(depth)
     if share >= _MANY:
-        depth = np.where(empty, bridged, depth)
-        empty = np.isnan(depth)
-    rows, columns = (_inner(np.logical_and.reduce(empty, axis)) for axis in (1, 0))
+        depth = np.where(np.isnan(depth), bridged, depth)
+    rows, columns = (_inner(_empty_rows(each)) for each in (depth, depth.T))
     if rows.any() or columns.any():
         lines = rows[:, None] | columns
         depth = np.where(lines, _bridged(depth, camera, max_range, _MAX_LINES), depth)
@@ -73,6 +71,18 @@ def _bridged(
     pixels = max(2, round(max_width * camera.width))
     _bridge(bridged, np.float32(max_range), pixels, camera.fx, camera.fy)
     return bridged
+
+
+@compiled()
+def _empty_rows(depth):  # type: ignore[no-untyped-def]
+    """Which rows have no reading: (H,) bool."""
+    empty = np.ones(depth.shape[0], np.bool_)
+    for i in range(depth.shape[0]):
+        for z in depth[i]:
+            if z > 0:
+                empty[i] = False
+                break
+    return empty
 
 
 @compiled()

@@ -55,7 +55,7 @@ def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> 
     return OrientedBox(center, rotation, np.array([*(most - least), high - low]))
 
 
-@compiled()
+@compiled(fastmath=True)
 def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     """Angle of the rectangle whose sides are closest to points (N, 2), radians in [0, pi / 2).
 
@@ -64,15 +64,17 @@ def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     the smallest rectangle around these is rotated.
     """
     best, found = -1.0, 0.0
+    x, y = ground[:, 0].astype(np.float32), ground[:, 1].astype(np.float32)
+    one, shortest = np.float32(1), np.float32(_NEAR)
     for angle in _ANGLES:
-        cos, sin = np.cos(angle), np.sin(angle)
-        along = cos * ground[:, 0] + sin * ground[:, 1]
-        aside = cos * ground[:, 1] - sin * ground[:, 0]
+        cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        along, aside = cos * x + sin * y, cos * y - sin * x
         left, right, near, far = along.min(), along.max(), aside.min(), aside.max()
-        closeness = 0.0
-        for x, y in zip(along, aside):  # noqa: B905 - Numba's has no strict
-            distance = min(x - left, right - x, y - near, far - y)
-            closeness += 1 / max(distance, _NEAR)
+        closeness = np.float32(0)
+        for n in range(len(x)):
+            across = min(along[n] - left, right - along[n])
+            distance = min(across, min(aside[n] - near, far - aside[n]))
+            closeness += one / max(distance, shortest)
         if closeness > best:
-            best, found = closeness, angle
+            best, found = float(closeness), angle
     return found

@@ -13,8 +13,10 @@ from cvdl.core.compiled import compiled
 
 __all__ = [
     "Labels",
+    "areas_of",
     "connected_parts",
     "enlarged",
+    "fill_hull",
     "pixels_by_label",
     "quantile",
     "quantiles",
@@ -71,10 +73,30 @@ def connected_parts(mask: NDArray[Any], connectivity: int = 4) -> tuple[Labels, 
         The part of each pixel, (H, W), 0 outside the mask; and the pixels of each part, (N + 1,),
         0 for part 0.
     """
-    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
-    areas = np.bincount(parts.ravel())
+    count, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
+    return parts, areas_of(parts, count)
+
+
+@compiled()
+def areas_of(labels, count):  # type: ignore[no-untyped-def]
+    """The pixels of each label (N,), of labels (H, W) less than N; 0 for label 0."""
+    areas = np.zeros(count, np.intp)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            areas[labels[i, j]] += 1
     areas[0] = 0
-    return parts, areas
+    return areas
+
+
+def fill_hull(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The convex hull of a mask (H, W) that is not empty: (H, W), 0 or 1."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    # The ends of the rows have the same hull.
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.stack([first, rows], 1), np.stack([last, rows], 1)])
+    hull = cv2.convexHull(ends.astype(np.int32))
+    return np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1))
 
 
 def window_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice] | None:

@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import connected_parts, fill_hull
 
 __all__ = ["DepthSamples", "FittedPlane", "find_planes"]
 
@@ -248,7 +248,10 @@ def _measure(
 
 
 def _hull(samples: DepthSamples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint8] | None:
-    """The convex region around the largest connected parts of a plane, on the grid of samples."""
+    """The convex region around the largest connected parts of a plane, with its small parts.
+
+    On the grid of samples.
+    """
     mask = np.zeros(samples.shape, np.uint8)
     mask[samples.row[on_plane], samples.col[on_plane]] = 1
     # Stray samples, where another surface crosses the plane, would enlarge the hull.
@@ -256,6 +259,4 @@ def _hull(samples: DepthSamples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint
     parts, areas = connected_parts(mask, connectivity=8)
     if not areas.any():
         return None
-    large = (areas > 0.1 * areas.max())[parts]
-    hull = cv2.convexHull(cv2.findNonZero(large.view(np.uint8)))
-    return np.asarray(cv2.fillConvexPoly(mask, hull, 1))
+    return fill_hull((areas > 0.1 * areas.max())[parts]) | mask

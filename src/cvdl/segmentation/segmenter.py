@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
-from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
+from cvdl.core.scene import Plane, SceneObject
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.geometric_masks import geometric_masks
 from cvdl.segmentation.instances.masks import seen_masks
@@ -123,10 +123,7 @@ class TabletopSegmenter:
         labels = np.zeros(depth.shape, np.uint16)
         masks, objectness = np.zeros(depth.shape, np.int32), None
         if ground is not None:
-            is_support = ground.on_plane & ground.support.covers(depth.shape)
-            if seen is not None:
-                is_support |= (seen.support_odds > 0) & ~ground.above
-            labels[is_support] = PLANE_LABEL
+            ground.label(labels, None if seen is None else seen.support_odds)
         if seen is not None:
             masks, objectness = seen_masks(frame, depth, seen, ground)
         elif ground is not None:

@@ -10,12 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.segmentation.plane import SupportPlane
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, height_classes
 
 __all__ = ["SupportHeights"]
 
 _SPECK = np.ones((3, 3), np.uint8)
+
+
+@compiled()
+def _label_on_plane(labels, classes, footprint, stride):  # type: ignore[no-untyped-def]
+    """Labels the pixels on the plane whose block is in its footprint."""
+    rows, cols = footprint.shape
+    height, width = labels.shape
+    for i in range(height):
+        row = footprint[min(i // stride, rows - 1)]
+        for col in range(cols):
+            if row[col]:
+                for j in range(col * stride, width if col == cols - 1 else (col + 1) * stride):
+                    if classes[i, j] == ON_PLANE:
+                        labels[i, j] = PLANE_LABEL
+
+
+@compiled()
+def _label_seen(labels, classes, odds):  # type: ignore[no-untyped-def]
+    """Labels the pixels that are more likely a support than not, and not above the plane."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if odds[i, j] > 0 and classes[i, j] != ABOVE_PLANE:
+                labels[i, j] = PLANE_LABEL
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,18 @@ class SupportHeights:
         """
         classes = height_classes(depth, camera, support.plane, low, max_height)
         return cls(support, low, max(min_height, low), classes)
+
+    def label(self, labels: NDArray[np.uint16], odds: NDArray[np.float32] | None) -> None:
+        """Label the pixels of the support, in place.
+
+        Args:
+            labels: (H, W), see ``Scene.labels``.
+            odds: (H, W), log odds that a pixel is of a support, by a network; None without.
+        """
+        footprint, stride = self.support.footprint, self.support.stride
+        _label_on_plane(labels, self.classes, footprint, stride)
+        if odds is not None:
+            _label_seen(labels, self.classes, odds)
 
     @property
     def is_known(self) -> NDArray[np.bool_]:

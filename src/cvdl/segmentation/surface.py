@@ -39,6 +39,8 @@ _WORKING_WIDTH = 320
 _LIGHTNESS = 0.3
 #: Radius of the window of a normal, meters; at least 2, at most 5 pixels.
 _NORMAL_RADIUS = 0.010
+_WIDEST = 5
+_LANES = 16  # more than the pixels in a row of the widest window
 #: Distance of a pixel from the two normals that are compared, meters: their windows barely overlap,
 #: so a right-angled crease shows nearly its full angle.
 _CREASE_REACH = 0.012
@@ -93,7 +95,7 @@ class Surface:
 def surface_of(
     color: NDArray[np.uint8],
     depth: NDArray[np.float32],
-    mask: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
     camera: Camera,
     window: tuple[slice, slice],
 ) -> Surface:
@@ -102,7 +104,7 @@ def surface_of(
     Args:
         color: (H, W, 3) uint8, RGB.
         depth: (H, W) float32, meters, NaN for no reading.
-        mask: (H, W) uint8, 1 for pixels above the plane.
+        mask: (H, W) bool, pixels above the plane; those without a reading are left out.
         camera: intrinsics of the images.
         window: rows and columns of the images that contain the mask.
     """
@@ -114,7 +116,10 @@ def surface_of(
     reduced = np.full_like(inverse, np.nan)
     np.divide(1, inverse, out=reduced, where=valid > 0)
     normals, smeared = _fit_normals(inverse, *intrinsics)
-    concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
+    x, y = small.rays()
+    concavity, curvature, steps = _creases_and_steps(
+        reduced, valid, normals, x[0], y[:, 0], small.fx, small.fy
+    )
     valid[smeared > 0] = 0
     return Surface(
         camera=small,
@@ -142,19 +147,20 @@ def full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Lab
 @compiled()
 def _full_size(regions, factor, mask):  # type: ignore[no-untyped-def]
     rows, cols = regions.shape
-    full = np.zeros(mask.shape, np.int32)
-    for i in range(mask.shape[0]):
+    height, width = mask.shape
+    full = np.zeros((height, width), np.int32)
+    for i in range(height):
         row = min(i // factor, rows - 1)
-        for j in range(mask.shape[1]):
-            if not mask[i, j]:
-                continue
-            col = min(j // factor, cols - 1)
+        for col in range(cols):
             label = regions[row, col]
-            if label == 0:
-                for a in range(max(row - 1, 0), min(row + 2, rows)):
-                    for b in range(max(col - 1, 0), min(col + 2, cols)):
-                        label = max(label, regions[a, b])
-            full[i, j] = max(label, 0)
+            for j in range(col * factor, width if col == cols - 1 else (col + 1) * factor):
+                if not mask[i, j]:
+                    continue
+                if label == 0:
+                    for a in range(max(row - 1, 0), min(row + 2, rows)):
+                        for b in range(max(col - 1, 0), min(col + 2, cols)):
+                            label = max(label, regions[a, b])
+                full[i, j] = max(label, 0)
     return full
 
 
@@ -233,7 +239,7 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
             count = 0
             for a in range(i * factor, (i + 1) * factor):
                 for b in range(j * factor, (j + 1) * factor):
-                    if mask[a, b]:
+                    if mask[a, b] and depth[a, b] > 0:
                         count += 1
                         nearest = min(nearest, depth[a, b])
             if 2 * count < factor * factor:
@@ -260,39 +266,46 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     rows, cols = inverse_depth.shape
     normals = np.zeros((rows, cols, 3), np.float32)
     smeared = np.zeros((rows, cols), np.uint8)
+    # Each row of a window is read as a whole number of vectors, and what is beyond the window is
+    # left out of the sums in the end.
+    padded = np.zeros((rows, cols + _LANES), np.float32)
+    padded[:, _WIDEST : _WIDEST + cols] = inverse_depth
+    sums = np.empty((5, _LANES), np.float32)  # by column of the window
     for i in range(rows):
         for j in range(cols):
             inverse = inverse_depth[i, j]
             if not inverse > 0:
                 continue
             z = one / inverse
-            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
+            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), _WIDEST)
             # Excludes other surfaces behind or in front, and missing readings.
             tolerance = np.float32(0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
-            first, last = max(0, j - radius), min(cols, j + radius + 1)
-            n = su = sv = sd = suu = svv = suv = sud = svd = zero
+            sums[:] = zero
+            first = j + _WIDEST - radius
             for a in range(max(0, i - radius), min(rows, i + radius + 1)):
-                # Sums over a row without branches: the compiler vectorizes them.
-                row_n = row_u = row_d = row_uu = row_ud = zero
-                for b in range(first, last):
-                    d = inverse_depth[a, b] - inverse
-                    weight = one if abs(d) < tolerance else zero
-                    u = np.float32(b - j)
-                    row_n += weight
-                    row_u += weight * u
-                    row_d += weight * d
-                    row_uu += weight * u * u
-                    row_ud += weight * u * d
                 v = np.float32(a - i)
-                n += row_n
-                su += row_u
-                sv += v * row_n
-                sd += row_d
-                suu += row_uu
-                svv += v * v * row_n
-                suv += v * row_u
-                sud += row_ud
-                svd += v * row_d
+                line = padded[a, first : first + _LANES]
+                for b in range(_LANES):
+                    d = line[b] - inverse
+                    weight = one if abs(d) < tolerance else zero
+                    weighted = weight * d
+                    sums[0, b] += weight
+                    sums[1, b] += v * weight
+                    sums[2, b] += v * v * weight
+                    sums[3, b] += weighted
+                    sums[4, b] += v * weighted
+            n = su = sv = sd = suu = svv = suv = sud = svd = zero
+            for b in range(2 * radius + 1):
+                u = np.float32(b - radius)
+                n += sums[0, b]
+                su += u * sums[0, b]
+                sv += sums[1, b]
+                sd += sums[3, b]
+                suu += u * u * sums[0, b]
+                svv += sums[2, b]
+                suv += u * sums[1, b]
+                sud += u * sums[3, b]
+                svd += sums[4, b]
             if n < 6:
                 continue
             su, sv, sd = su / n, sv / n, sd / n
@@ -318,25 +331,27 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+def _creases_and_steps(depth, valid, normals, rays_x, rays_y, fx, fy):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     concavity = np.zeros((rows, cols), np.float32)
     curvature = np.zeros((rows, cols), np.float32)
     steps = np.zeros((rows, cols, 2), np.int8)
+    pixel = 1 / min(fx, fy)
     for i in range(rows):
         for j in range(cols):
             if not valid[i, j]:
                 continue
             z = depth[i, j]
             reach = min(max(round(_CREASE_REACH * fx / z), 2), 6)
+            sharpest = np.float32(1)  # cosine of the angle of a concave crease
             for k in range(4):  # right, down, and the two diagonals
                 di = 0 if k == 0 else 1
                 dj = 0 if k == 1 else (-1 if k == 3 else 1)
                 if k < 2 and i + di < rows and j + dj < cols and valid[i + di, j + dj]:
                     a, b = i + di, j + dj
                     z1 = depth[a, b]
-                    dx = (b - cx) / fx * z1 - (j - cx) / fx * z
-                    dy = (a - cy) / fy * z1 - (i - cy) / fy * z
+                    dx = rays_x[b] * z1 - rays_x[j] * z
+                    dy = rays_y[a] * z1 - rays_y[i] * z
                     dz = z1 - z
                     # The distance from both planes: on a crease, one of the two is small.
                     off = min(
@@ -354,24 +369,27 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                 if normals[i0, j0, 2] == 0 or normals[i1, j1, 2] == 0:
                     continue
                 z0, z1 = depth[i0, j0], depth[i1, j1]
-                dx = (j1 - cx) / fx * z1 - (j0 - cx) / fx * z0
-                dy = (i1 - cy) / fy * z1 - (i0 - cy) / fy * z0
+                dx = rays_x[j1] * z1 - rays_x[j0] * z0
+                dy = rays_y[i1] * z1 - rays_y[i0] * z0
                 dz = z1 - z0
-                if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / min(fx, fy):
+                if dx * dx + dy * dy + dz * dz > (4 * s * z * pixel) ** 2:
                     continue  # across a depth step
-                cosine = 0.0
-                opening = 0.0
-                for c in range(3):
-                    n0, n1 = normals[i0, j0, c], normals[i1, j1, c]
-                    cosine += n0 * n1
-                    opening += (n1 - n0) * (dx if c == 0 else (dy if c == 1 else dz))
-                if k > 1 and opening >= 0:
-                    continue
-                angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+                nx, ny, nz = normals[i0, j0, 0], normals[i0, j0, 1], normals[i0, j0, 2]
+                mx, my, mz = normals[i1, j1, 0], normals[i1, j1, 1], normals[i1, j1, 2]
+                cosine = nx * mx + ny * my + nz * mz
+                opening = (mx - nx) * dx + (my - ny) * dy + (mz - nz) * dz
                 if k < 2:
+                    angle = _degrees(cosine)
                     curvature[i, j] += 0.5 * (angle if opening > 0 else -angle)
                 # Convex where the normals turn away from each other (Stein et al. 2014,
                 # "Object partitioning using local convexity", section 3.1).
                 if opening < 0:
-                    concavity[i, j] = max(concavity[i, j], np.float32(angle))
+                    sharpest = min(sharpest, cosine)
+            if sharpest < 1:
+                concavity[i, j] = _degrees(sharpest)
     return concavity, curvature, steps
+
+
+@compiled()
+def _degrees(cosine):  # type: ignore[no-untyped-def]
+    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import Labels, connected_parts
+from cvdl.segmentation.labels import Labels, areas_of, connected_parts
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["CREASE_ANGLE", "watershed_regions"]
@@ -39,9 +39,7 @@ def watershed_regions(surface: Surface) -> Labels:
     strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
     labels, count = _markers((surface.valid & (strength < 1)).astype(np.uint8))
     count = _flood(labels, surface.valid, strength, surface.steps, count)
-    area = np.bincount(labels.ravel(), minlength=count + 1)
-    area[0] = 0
-    keep = area >= _MIN_PIXELS
+    keep = areas_of(labels, count + 1) >= _MIN_PIXELS
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 

@@ -88,7 +88,7 @@ def seen_masks(
         regions = np.where(find_halos(regions, table), -1, regions)
     found = full_size(regions, surface, pixels)
     mean = _mean_probability(found, seen.object_odds[surface.window])
-    masks[surface.window] = np.where(mean >= _LIKELY, np.arange(len(mean)), 0)[found]
+    _copy_labels(found, mean >= _LIKELY, masks[surface.window])
     return SeenMasks(masks, mean)
 
 
@@ -103,8 +103,7 @@ def visible_pieces(
     window = window_around(pixels, _MARGIN)
     if window is None:
         return None
-    is_surface = pixels & np.isfinite(depth)
-    surface = surface_of(frame.color, depth, is_surface.view(np.uint8), frame.camera, window)
+    surface = surface_of(frame.color, depth, pixels, frame.camera, window)
     groups = seen.groups_on(surface)
     pieces = cut_pieces(watershed_regions(surface), groups, surface.reduce(pixels))
     return Visible(surface, pieces, pixels)
@@ -124,6 +123,15 @@ def _object_pixels(odds, depth, opened, of_col, of_row, offset, low):  # type: i
             total = odds[i, j] + (more if height == height else np.float32(0))  # NaN: no reading
             found[i, j] = (total > 0) | (opened[i, j] & (odds[i, j] > np.float32(_POSSIBLE)))
     return found
+
+
+@compiled()
+def _copy_labels(labels, is_copied, to):  # type: ignore[no-untyped-def]
+    """Copies some of the labels (h, w)."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if is_copied[labels[i, j]]:
+                to[i, j] = labels[i, j]
 
 
 @compiled()

@@ -63,9 +63,7 @@ class Seen:
     def groups_on(self, surface: Surface) -> Labels:
         """The groups of the pixels of a surface, (h, w) int32."""
         rows, cols = self._pixels_under(surface)
-        groups = self.groups.take(rows, axis=0).take(cols, axis=1)
-        groups[surface.reduce(self.object_odds) <= _POSSIBLE] = 0
-        return groups
+        return np.asarray(_at(self.groups, rows, cols, surface.reduce(self.object_odds)))
 
     def votes_on(self, surface: Surface) -> NDArray[np.float32]:
         """Where the pixels of a surface see the center of their object.
@@ -86,6 +84,17 @@ class Seen:
             )
         )
         return rows, cols
+
+
+@compiled()
+def _at(groups, rows, cols, odds):  # type: ignore[no-untyped-def]
+    """The groups of some rows and columns, where the log odds of an object allow one."""
+    found = np.zeros((len(rows), len(cols)), np.int32)
+    for i in range(len(rows)):
+        for j in range(len(cols)):
+            if odds[i, j] > _POSSIBLE:
+                found[i, j] = groups[rows[i], cols[j]]
+    return found
 
 
 @compiled()
