@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.depth.noise import compiled_depth_noise
+from cvdl.depth.ranges import in_range
 
 __all__ = ["bridge_gaps"]
 
@@ -67,9 +68,10 @@ def _bridged(
     depth: NDArray[np.float32], camera: Camera, max_range: float, max_width: float
 ) -> NDArray[np.float32]:
     """Depth with all gaps filled up to a share of the image width; NaN beyond the range."""
-    bridged = depth.copy()
+    bridged = in_range(depth, 0.0, max_range)
     pixels = max(2, round(max_width * camera.width))
-    _bridge(bridged, np.float32(max_range), pixels, camera.fx, camera.fy)
+    _bridge(bridged, 0, 1, pixels, camera.fx)
+    _bridge(bridged, 1, 0, pixels, camera.fy)
     return bridged
 
 
@@ -97,26 +99,23 @@ def _count(depth, bridged, max_range):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _bridge(depth, max_range, max_width, fx, fy):  # type: ignore[no-untyped-def]
-    """Fills the gaps in the rows, then those in the columns; in place."""
+def _bridge(depth, down, across, max_width, focal):  # type: ignore[no-untyped-def]
+    """Fills the gaps along the rows (``across`` is 1) or the columns (``down`` is 1); in place."""
     rows, cols = depth.shape
-    for i in range(rows):
-        last = -1  # column of the last reading
-        for j in range(cols):
-            if not depth[i, j] < max_range:
-                depth[i, j] = np.nan
+    for i in range(down, rows):
+        for j in range(across, cols):
+            # Only where a gap begins.
+            if not np.isnan(depth[i, j]) or np.isnan(depth[i - down, j - across]):
                 continue
-            if last >= 0 and 0 < j - last - 1 <= max_width:
-                _fill(depth[i, last : j + 1], fx)
-            last = j
-    above = np.full(cols, -1)  # row of the last reading of each column
-    for i in range(rows):  # all columns together: a column is not contiguous
-        for j in range(cols):
-            if np.isnan(depth[i, j]):
+            a, b, gap = i + down, j + across, 1
+            while gap <= max_width and a < rows and b < cols and np.isnan(depth[a, b]):
+                a, b, gap = a + down, b + across, gap + 1
+            if gap > max_width or a == rows or b == cols:
                 continue
-            if above[j] >= 0 and 0 < i - above[j] - 1 <= max_width:
-                _fill(depth[above[j] : i + 1, j], fy)
-            above[j] = i
+            if down:
+                _fill(depth[i - 1 : a + 1, j], focal)
+            else:
+                _fill(depth[i, j - 1 : b + 1], focal)
 
 
 @compiled()

@@ -66,10 +66,15 @@ def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     best, found = -1.0, 0.0
     x, y = ground[:, 0].astype(np.float32), ground[:, 1].astype(np.float32)
     one, shortest = np.float32(1), np.float32(_NEAR)
+    along, aside = np.empty_like(x), np.empty_like(x)
     for angle in _ANGLES:
         cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        along, aside = cos * x + sin * y, cos * y - sin * x
-        left, right, near, far = along.min(), along.max(), aside.min(), aside.max()
+        left = right = cos * x[0] + sin * y[0]
+        near = far = cos * y[0] - sin * x[0]
+        for n in range(len(x)):
+            along[n], aside[n] = cos * x[n] + sin * y[n], cos * y[n] - sin * x[n]
+            left, right = min(left, along[n]), max(right, along[n])
+            near, far = min(near, aside[n]), max(far, aside[n])
         closeness = np.float32(0)
         for n in range(len(x)):
             across = min(along[n] - left, right - along[n])

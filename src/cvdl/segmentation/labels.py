@@ -83,8 +83,8 @@ def areas_of(labels, count):  # type: ignore[no-untyped-def]
     areas = np.zeros(count, np.intp)
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
-            areas[labels[i, j]] += 1
-    areas[0] = 0
+            if labels[i, j]:
+                areas[labels[i, j]] += 1
     return areas
 
 

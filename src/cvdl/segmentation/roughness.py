@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.depth.noise import NOISE_AT_1M, depth_noise
+from cvdl.depth.ranges import in_range
 from cvdl.segmentation.labels import enlarged, quantile
 
 __all__ = ["lowest_height", "roughness", "smoothed", "usable_depth"]
@@ -41,7 +42,7 @@ def usable_depth(
         max_range: farther readings are removed, meters.
         inside: (H, W), pixels of the region of interest; readings of the others are removed.
     """
-    depth = _in_range(depth, _NEAREST, max_range)
+    depth = in_range(depth, _NEAREST, max_range)
     if inside is not None:
         depth[~inside] = np.nan
     noise = roughness(depth)
@@ -71,17 +72,6 @@ def roughness(depth: NDArray[np.float32]) -> float:
     if not len(z):
         return 1.0
     return max(1.0, quantile(residuals / depth_noise(z), _QUANTILE))
-
-
-@compiled()
-def _in_range(depth, nearest, farthest):  # type: ignore[no-untyped-def]
-    """A copy with NaN for readings out of a range."""
-    kept = np.empty_like(depth)
-    for i in range(depth.shape[0]):
-        for j in range(depth.shape[1]):
-            is_usable = nearest < depth[i, j] < farthest
-            kept[i, j] = depth[i, j] if is_usable else np.float32(np.nan)
-    return kept
 
 
 @compiled()

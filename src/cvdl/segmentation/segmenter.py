@@ -121,13 +121,15 @@ class TabletopSegmenter:
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         depth, ground = evidence.depth, evidence.ground
         labels = np.zeros(depth.shape, np.uint16)
-        masks, objectness = np.zeros(depth.shape, np.int32), None
+        objectness = None
         if ground is not None:
             ground.label(labels, None if seen is None else seen.support_odds)
         if seen is not None:
             masks, objectness = seen_masks(frame, depth, seen, ground)
         elif ground is not None:
             masks = geometric_masks(frame, depth, ground, evidence.inside)
+        else:
+            masks = np.zeros(depth.shape, np.int32)
         plane = ground.support.plane if ground else None
         standing = plane or _level_plane(frame)
         pixels = pixels_by_label(masks)

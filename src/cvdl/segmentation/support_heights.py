@@ -24,14 +24,12 @@ _SPECK = np.ones((3, 3), np.uint8)
 def _label_on_plane(labels, classes, footprint, stride):  # type: ignore[no-untyped-def]
     """Labels the pixels on the plane whose block is in its footprint."""
     rows, cols = footprint.shape
-    height, width = labels.shape
-    for i in range(height):
-        row = footprint[min(i // stride, rows - 1)]
-        for col in range(cols):
-            if row[col]:
-                for j in range(col * stride, width if col == cols - 1 else (col + 1) * stride):
-                    if classes[i, j] == ON_PLANE:
-                        labels[i, j] = PLANE_LABEL
+    col_of = np.minimum(np.arange(labels.shape[1]) // stride, cols - 1)
+    for i in range(labels.shape[0]):
+        covered = footprint[min(i // stride, rows - 1)][col_of]
+        for j in range(labels.shape[1]):
+            is_support = covered[j] & (classes[i, j] == ON_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
 
 
 @compiled()
@@ -39,8 +37,8 @@ def _label_seen(labels, classes, odds):  # type: ignore[no-untyped-def]
     """Labels the pixels that are more likely a support than not, and not above the plane."""
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
-            if odds[i, j] > 0 and classes[i, j] != ABOVE_PLANE:
-                labels[i, j] = PLANE_LABEL
+            is_support = (odds[i, j] > 0) & (classes[i, j] != ABOVE_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ class SupportHeights:
             labels: (H, W), see ``Scene.labels``.
             odds: (H, W), log odds that a pixel is of a support, by a network; None without.
         """
-        footprint, stride = self.support.footprint, self.support.stride
-        _label_on_plane(labels, self.classes, footprint, stride)
+        _label_on_plane(labels, self.classes, self.support.footprint, self.support.stride)
         if odds is not None:
             _label_seen(labels, self.classes, odds)
 

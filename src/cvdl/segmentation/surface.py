@@ -147,20 +147,20 @@ def full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Lab
 @compiled()
 def _full_size(regions, factor, mask):  # type: ignore[no-untyped-def]
     rows, cols = regions.shape
-    height, width = mask.shape
-    full = np.zeros((height, width), np.int32)
-    for i in range(height):
+    full = np.zeros(mask.shape, np.int32)
+    col_of = np.minimum(np.arange(mask.shape[1]) // factor, cols - 1)
+    for i in range(mask.shape[0]):
         row = min(i // factor, rows - 1)
-        for col in range(cols):
+        for j in range(mask.shape[1]):
+            if not mask[i, j]:
+                continue
+            col = col_of[j]
             label = regions[row, col]
-            for j in range(col * factor, width if col == cols - 1 else (col + 1) * factor):
-                if not mask[i, j]:
-                    continue
-                if label == 0:
-                    for a in range(max(row - 1, 0), min(row + 2, rows)):
-                        for b in range(max(col - 1, 0), min(col + 2, cols)):
-                            label = max(label, regions[a, b])
-                full[i, j] = max(label, 0)
+            if label == 0:
+                for a in range(max(row - 1, 0), min(row + 2, rows)):
+                    for b in range(max(col - 1, 0), min(col + 2, cols)):
+                        label = max(label, regions[a, b])
+            full[i, j] = max(label, 0)
     return full
 
 
