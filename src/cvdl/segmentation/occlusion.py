@@ -73,7 +73,7 @@ def _on_one_surface(points, normals, first, second):  # type: ignore[no-untyped-
             off_p = abs(a * dx + b * dy + c * dz)
             off_q = abs(q[3, j] * dx + q[4, j] * dy + q[5, j] * dz)
             same[i, j] = (agreement >= least) & (off_p < most) & (off_q < most)
-            cols[j] |= same[i, j]
+        cols |= same[i]
         rows[i] = same[i].any()
     return same, rows.mean(), cols.mean()
 

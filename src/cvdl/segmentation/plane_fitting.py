@@ -182,10 +182,21 @@ def _ransac(
     return model if found else None
 
 
+@compiled(fastmath=True)
+def _votes(x, y, inverse, weight, a, b, c):  # type: ignore[no-untyped-def]
+    votes = 0.0
+    for n in range(len(x)):
+        off = (a * x[n] + b * y[n] + c - inverse[n]) * weight[n]
+        votes += max(1 - off * off, 0.0)
+    return votes
+
+
 @compiled()
 def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignore[no-untyped-def]
     """The best plane through three samples by the votes, refined on all remaining samples."""
     best, most = np.zeros(3), 0.0
+    x, y, z = rays[voters, 0], rays[voters, 1], inverse[voters]
+    weight = 1 / tolerance[voters]
     for i, j, k in triples:
         # Cramer's rule on 1/z = a x + b y + c, relative to the first sample.
         ux, uy = rays[j, 0] - rays[i, 0], rays[j, 1] - rays[i, 1]
@@ -197,11 +208,7 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         a = (du * vy - dv * uy) / area
         b = (dv * ux - du * vx) / area
         c = inverse[i] - a * rays[i, 0] - b * rays[i, 1]
-        votes = 0.0
-        for n in voters:
-            off = (a * rays[n, 0] + b * rays[n, 1] + c - inverse[n]) / tolerance[n]
-            if abs(off) < 1:
-                votes += 1 - off * off
+        votes = _votes(x, y, z, weight, a, b, c)
         if votes > most:
             best[0], best[1], best[2] = a, b, c
             most = votes

@@ -233,24 +233,24 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
     inverse = np.zeros((rows, cols), np.float32)
     valid = np.zeros((rows, cols), np.uint8)
+    one, close = np.float32(1), np.float32(1.01)
     for i in range(rows):
         for j in range(cols):
-            nearest = np.inf
+            nearest = np.float32(np.inf)
             count = 0
             for a in range(i * factor, (i + 1) * factor):
                 for b in range(j * factor, (j + 1) * factor):
                     if mask[a, b] and depth[a, b] > 0:
                         count += 1
                         nearest = min(nearest, depth[a, b])
-            if 2 * count < factor * factor:
+            if count == 0 or 2 * count < factor * factor:
                 continue
-            total = 0.0
-            used = 0
+            total = used = np.float32(0)
             for a in range(i * factor, (i + 1) * factor):
                 for b in range(j * factor, (j + 1) * factor):
-                    if mask[a, b] and depth[a, b] < 1.01 * nearest:
-                        total += 1.0 / depth[a, b]
-                        used += 1
+                    if mask[a, b] and depth[a, b] < close * nearest:
+                        total += one / depth[a, b]
+                        used += one
             inverse[i, j] = total / used
             valid[i, j] = 1
     return inverse, valid
@@ -392,4 +392,5 @@ def _creases_and_steps(depth, valid, normals, rays_x, rays_y, fx, fy):  # type: 
 
 @compiled()
 def _degrees(cosine):  # type: ignore[no-untyped-def]
-    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+    one = np.float32(1)
+    return np.float32(180 / math.pi) * math.acos(min(one, max(-one, cosine)))
