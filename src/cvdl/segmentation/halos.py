@@ -61,21 +61,24 @@ def _sum_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return total
 
 
-@compiled()
-def _parts_beside(parts, mask):  # type: ignore[no-untyped-def]
+def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels (h, w) of all connected parts that overlap or touch a mask."""
+    return np.asarray(_parts_within(parts, cv2.dilate(mask.view(np.uint8), _AROUND)))
+
+
+@compiled()
+def _parts_within(parts, mask):  # type: ignore[no-untyped-def]
+    """The pixels (h, w) of all connected parts that overlap a mask."""
     rows, cols = parts.shape
-    is_beside = np.zeros(parts.max() + 1, np.bool_)
+    is_within = np.zeros(parts.max() + 1, np.bool_)
     for i in range(rows):
         for j in range(cols):
-            if parts[i, j] and not is_beside[parts[i, j]]:
-                for a in range(max(i - 1, 0), min(i + 2, rows)):
-                    for b in range(max(j - 1, 0), min(j + 2, cols)):
-                        is_beside[parts[i, j]] |= mask[a, b]
-    found = np.zeros((rows, cols), np.bool_)
+            if mask[i, j] and parts[i, j]:
+                is_within[parts[i, j]] = True
+    found = np.empty((rows, cols), np.bool_)
     for i in range(rows):
         for j in range(cols):
-            found[i, j] = is_beside[parts[i, j]]
+            found[i, j] = is_within[parts[i, j]]
     return found
 
 
