@@ -42,8 +42,6 @@ def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
     weight = plane.astype(np.float32)
     count, total = _sum_around(weight), _sum_around(lab * weight[..., None])
     like_plane = _like_plane(labels, inwards, lab, count, total)
-    if not like_plane.any():
-        return like_plane.view(np.bool_)
     strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
     strips = cv2.dilate(strips, _AROUND) & like_plane
     halos = _parts_beside(connected_parts(strips)[0], plane)

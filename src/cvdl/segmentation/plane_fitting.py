@@ -183,7 +183,8 @@ def _ransac(
 
 
 @compiled(fastmath=True)
-def _votes(x, y, inverse, weight, a, b, c):  # type: ignore[no-untyped-def]
+def _count_votes(x, y, inverse, weight, a, b, c):  # type: ignore[no-untyped-def]
+    """Votes of samples (N,) for the plane 1/z = a x + b y + c; weights are 1 / their tolerances."""
     votes = 0.0
     for n in range(len(x)):
         off = (a * x[n] + b * y[n] + c - inverse[n]) * weight[n]
@@ -208,7 +209,7 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         a = (du * vy - dv * uy) / area
         b = (dv * ux - du * vx) / area
         c = inverse[i] - a * rays[i, 0] - b * rays[i, 1]
-        votes = _votes(x, y, z, weight, a, b, c)
+        votes = _count_votes(x, y, z, weight, a, b, c)
         if votes > most:
             best[0], best[1], best[2] = a, b, c
             most = votes

@@ -20,27 +20,6 @@ __all__ = ["SupportHeights"]
 _SPECK = np.ones((3, 3), np.uint8)
 
 
-@compiled()
-def _label_on_plane(labels, classes, footprint, stride):  # type: ignore[no-untyped-def]
-    """Labels the pixels on the plane whose block is in its footprint."""
-    rows, cols = footprint.shape
-    col_of = np.minimum(np.arange(labels.shape[1]) // stride, cols - 1)
-    for i in range(labels.shape[0]):
-        covered = footprint[min(i // stride, rows - 1)][col_of]
-        for j in range(labels.shape[1]):
-            is_support = covered[j] & (classes[i, j] == ON_PLANE)
-            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
-
-
-@compiled()
-def _label_seen(labels, classes, odds):  # type: ignore[no-untyped-def]
-    """Labels the pixels that are more likely a support than not, and not above the plane."""
-    for i in range(labels.shape[0]):
-        for j in range(labels.shape[1]):
-            is_support = (odds[i, j] > 0) & (classes[i, j] != ABOVE_PLANE)
-            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
-
-
 @dataclass(frozen=True)
 class SupportHeights:
     """A support and what is on and above it.
@@ -111,3 +90,24 @@ class SupportHeights:
         """(H, W), pixels above the plane without specks of noise."""
         opened = cv2.morphologyEx(self.above.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
         return np.asarray(opened).view(np.bool_)
+
+
+@compiled()
+def _label_on_plane(labels, classes, footprint, stride):  # type: ignore[no-untyped-def]
+    """Labels the pixels on the plane whose block is in its footprint."""
+    rows, cols = footprint.shape
+    col_of = np.minimum(np.arange(labels.shape[1]) // stride, cols - 1)
+    for i in range(labels.shape[0]):
+        covered = footprint[min(i // stride, rows - 1)][col_of]
+        for j in range(labels.shape[1]):
+            is_support = covered[j] & (classes[i, j] == ON_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
+
+
+@compiled()
+def _label_seen(labels, classes, odds):  # type: ignore[no-untyped-def]
+    """Labels the pixels that are more likely a support than not, and not above the plane."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            is_support = (odds[i, j] > 0) & (classes[i, j] != ABOVE_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
