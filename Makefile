@@ -13,9 +13,9 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | \
 		awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-install: $(VENV)/.installed ## Create .venv and install cvdl into it
+install: $(VENV)/.installed ## Create .venv and install cvdl into it, with what nodes and replays need
 
-demo: $(VENV)/.installed ## Simulate a tabletop, replay it through the pipeline and show the results
+demo: $(VENV)/.simulating ## Simulate a tabletop, replay it through the pipeline and show the results
 	$(BIN)/cvdl demo
 
 test: lint ## Lint, then run all tests
@@ -39,7 +39,7 @@ format: $(VENV)/.developing ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-benchmark: $(VENV)/.installed ## Compare the segmentation with two baselines on real scenes
+benchmark: $(VENV)/.simulating ## Compare the segmentation with two baselines on real scenes
 	$(BIN)/python benchmarks/segmentation.py
 	$(BIN)/python benchmarks/clicks.py
 	$(BIN)/python benchmarks/outlines.py
@@ -59,16 +59,24 @@ $(VENV)/.made: scripts/system-libraries.sh
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml
-	@echo "installing cvdl and what it needs into $(VENV) (some minutes the first time)"
+	@echo "installing cvdl and what it needs into $(VENV) (a minute the first time)"
 	@$(BIN)/python -m pip install --editable .
+	@$(BIN)/cvdl compile
 	@touch $@
 
+$(VENV)/.simulating: $(VENV)/.made setup.py pyproject.toml
+	@scripts/system-libraries.sh $(PYTHON) open3d
+	@echo "installing cvdl and what it and its simulation need into $(VENV) (a minute the first time)"
+	@$(BIN)/python -m pip install --editable '.[sim]'
+	@touch $@ $(VENV)/.installed
+
 $(VENV)/.developing: $(VENV)/.made setup.py pyproject.toml
-	@echo "installing cvdl, what it needs and the tools of its tests into $(VENV) (some minutes the first time)"
+	@scripts/system-libraries.sh $(PYTHON) open3d
+	@echo "installing cvdl, all that it can use and the tools of its tests into $(VENV) (some minutes the first time)"
 	@$(BIN)/python -m pip install --editable '.[dev]'
 	@scripts/with-ros.sh $(BIN)/python -c 'import rclpy' 2>/dev/null || \
 		$(BIN)/python -m pip install --editable '.[live]'
 	@scripts/with-ros.sh $(BIN)/python -c \
 		'from importlib.util import find_spec; import cvdl.ros.interfaces as i; \
 		find_spec("rclpy") is None or i.generate_messages()'
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.simulating $(VENV)/.installed

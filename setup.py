@@ -15,32 +15,39 @@ HERE = Path(__file__).resolve().parent  # colcon build --symlink-install runs a 
 
 RUN = [
     "backports.zstd>=1; python_version < '3.14'",
-    "matplotlib>=3.7",
     "mcap>=1.2.1",
     "numba>=0.61",
     "numpy>=1.24",
     "onnxruntime>=1.18",
-    "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
-    "open3d>=0.19; platform_machine != 'x86_64' or platform_system != 'Linux'",
     "opencv-contrib-python-headless>=4.9",
-    "pycocotools>=2.0.8",
     "pydantic>=2.5",
     "pyyaml>=6",
     "rich>=13",
     "rosbags>=0.11.3",
-    "safetensors>=0.4",
+    "threadpoolctl>=3.2",
+    "typer>=0.15.4",
+]
+# What needs the extras, and what is said where one is missing: see cvdl.core.extras.
+TORCH = ["safetensors>=0.4", "torch>=2.5", "torchvision>=0.20"]
+EVALUATE = [
+    "matplotlib>=3.7",
+    "pycocotools>=2.0.8",
     "scikit-learn>=1.3",
     "scipy>=1.11",
     "shapely>=2",
-    "tensorboard>=2.14",
-    "threadpoolctl>=3.2",
-    "torch>=2.5",
-    "torchvision>=0.20",
-    "typer>=0.15.4",
 ]
-EXPORT = ["onnx>=1.16"]
+ONNX = ["onnx>=1.16"]
+TRAIN = [*TORCH, *EVALUATE, *ONNX, "tensorboard>=2.14"]
+SIM = [
+    "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
+    "open3d>=0.19; platform_machine != 'x86_64' or platform_system != 'Linux'",
+    "scipy>=1.11",
+]
+EXPORT = [*TORCH, *SIM, *ONNX]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
+# Not LIVE, which would hide an installation of ROS 2.
+ALL = sorted({*TRAIN, *EXPORT, *RERUN, *TRACKING})
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
 # wheel (see cvdl.ros.interfaces). Their own lists of what they need are not complete.
 LIVE = [
@@ -120,11 +127,16 @@ setup(
     python_requires=">=3.10",
     install_requires=RUN,
     extras_require={
+        "torch": TORCH,
+        "evaluate": EVALUATE,
+        "train": TRAIN,
+        "sim": SIM,
         "export": EXPORT,
         "rerun": RERUN,
         "tracking": TRACKING,
         "live": LIVE,
-        "dev": DEV + EXPORT + RERUN + TRACKING,
+        "all": ALL,
+        "dev": DEV + ALL,
         "test": ["pytest>=8"],  # what tells colcon test to run pytest
     },
     entry_points={

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cvdl.core.scene import Scene
-from cvdl.datasets.simulated import SimulatedDetection
+from cvdl.datasets.simulated.scenes import SimulatedDetection
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.evaluation.detection import DetectionScores
 from cvdl.evaluation.scene_scores import evaluate_scene

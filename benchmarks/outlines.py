@@ -20,7 +20,7 @@ from rich.console import Console
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets.image_folder import ImageFolder
-from cvdl.evaluation import evaluate_segmentation
+from cvdl.evaluation.segmentation import evaluate_segmentation
 from cvdl.pipeline import Perception, PerceptionConfig
 from measuring import DATA, new_table
 

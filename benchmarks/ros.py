@@ -1,12 +1,16 @@
 """Latency of the nodes: from the stamp of an image to its result, next to the offline pipeline.
 
-    python benchmarks/ros.py [--data DIR] [--frames N] [--device cpu]
+    python benchmarks/ros.py [--data DIR] [--frames N] [--device cpu] [--rate HZ]
 
 The perception node runs in its own process; this one publishes the frames of an image folder
 through DDS, each as soon as the result of the previous one arrives, and measures the time from the
 stamp (just before the color image is published) to the last result. The offline time is that of
-the stages on the same frames, and of drawing the overlay if it is subscribed to. Needs ROS 2, or
-the extra cvdl[live].
+the stages on the same frames, and of drawing the overlay if it is subscribed to.
+
+A second table is of a camera that does not wait for results: with and without the parameter
+``overlap``, the latency of the frames that are processed, and how many are, per second.
+
+Needs ROS 2, or the extra cvdl[live].
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -34,12 +40,12 @@ from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.pipeline import Perception, load_config
-from cvdl.ros.executables import perception
+from cvdl.ros import executables
 from cvdl.ros.interfaces import message_type
 from cvdl.viz.pictures import overlay
 from measuring import DATA, new_table, timed
 
-NODE = f"from {perception.__module__} import perception; perception()"
+NODE = f"from {executables.__name__} import perception; perception()"
 NAMESPACE = "/benchmark"
 IMAGES = {"color": "Image", "depth": "Image", "camera_info": "CameraInfo"}
 # Best effort, the default of the node for its inputs, may lose images of this size.
@@ -56,6 +62,7 @@ VARIANTS: dict[str, tuple[list[str], list[str]]] = {
     "and grasps": ([], ["segmentation/objects", "detection/boxes", "grasp/poses"]),
     "and overlay, markers": ([], list(SCENE_TOPICS)),
 }
+STAGES = ("segmentation", "detector", "grasp")
 WARM_UP = 5  # frames that are not counted: they compile and load
 START_S = 60.0  # time to load the networks, at most
 LOST_S = 3.0  # after this time a result is lost
@@ -74,7 +81,7 @@ class Bench(Node):
             for name, kind in IMAGES.items()
         }
         self._expected = set(results) - ABSENT - UNSTAMPED
-        self._arrived: dict[str, int] = {}
+        self._arrived: dict[int | None, dict[str, int]] = defaultdict(dict)
         for topic in self._expected:
             self.create_subscription(
                 message_type(SCENE_TOPICS[topic]),
@@ -93,29 +100,58 @@ class Bench(Node):
 
     def latency_ms(self, frame: RgbdFrame) -> float:
         """From the stamp to the last result, milliseconds; NaN if one is lost."""
-        messages = {
+        stamp = self._publish(self._messages(frame))
+        self._spin_until(monotonic() + LOST_S, stamp)
+        return self._latency_ms(stamp)
+
+    def stream(self, frames: Sequence[RgbdFrame], rate: float) -> tuple[list[float], float]:
+        """Publish frames at a rate, per second.
+
+        Returns:
+            Milliseconds of each frame with results, and the number of these per second.
+        """
+        messages = [self._messages(frame) for frame in frames]
+        begin, stamps = monotonic(), []
+        for number, each in enumerate(messages, start=1):
+            stamps.append(self._publish(each))
+            self._spin_until(begin + number / rate)
+        seconds = monotonic() - begin
+        latencies = [self._latency_ms(stamp) for stamp in stamps]
+        found = [latency for latency in latencies if not np.isnan(latency)]
+        return found, len(found) / seconds
+
+    def _messages(self, frame: RgbdFrame) -> dict[str, Any]:
+        return {
             "camera_info": self._make.camera_info(frame),
             "depth": self._make.depth(frame),
             "color": self._make.color(frame),
         }
-        self._arrived.clear()
-        self._stamp = time_ns()
-        seconds, nanoseconds = divmod(self._stamp, 1_000_000_000)
+
+    def _publish(self, messages: dict[str, Any]) -> int:
+        """Publish a frame with the time as its stamp, nanoseconds."""
+        stamp = time_ns()
+        seconds, nanoseconds = divmod(stamp, 1_000_000_000)
         for name, message in messages.items():
             message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
             self._inputs[name].publish(message)
-        end = monotonic() + LOST_S
-        while self._arrived.keys() != self._expected and monotonic() < end:
-            rclpy.spin_once(self, timeout_sec=0.1)
-        if self._arrived.keys() != self._expected:
+        return stamp
+
+    def _spin_until(self, end: float, stamp: int | None = None) -> None:
+        """Receive results until a time, or until all of a stamp have arrived."""
+        while (left := end - monotonic()) > 0 and not self._is_complete(stamp):
+            rclpy.spin_once(self, timeout_sec=left)
+
+    def _is_complete(self, stamp: int | None) -> bool:
+        return self._arrived[stamp].keys() == self._expected
+
+    def _latency_ms(self, stamp: int) -> float:
+        if not self._is_complete(stamp):
             return float("nan")
-        return (max(self._arrived.values()) - self._stamp) / 1e6
+        return (max(self._arrived[stamp].values()) - stamp) / 1e6
 
     def _on_result(self, topic: str, message: Any) -> None:
-        now = time_ns()
         headed = message.markers[0] if topic == "markers" else message
-        if stamp_ns(headed) == self._stamp:
-            self._arrived[topic] = now
+        self._arrived[stamp_ns(headed)][topic] = time_ns()
 
 
 def main() -> None:
@@ -123,6 +159,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA / "osd", help="folder of RGB-D images")
     parser.add_argument("--frames", type=int, default=50, help="that are counted")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--rate", type=float, default=15, help="frames per second of a camera")
     arguments = parser.parse_args()
     # On this machine only, and apart from any other ROS graph.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -131,17 +168,16 @@ def main() -> None:
     os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
     frames = list(islice(cycle(list(ImageFolder(arguments.data))), arguments.frames + WARM_UP))
     camera = frames[0].camera
+    devices = [f"{stage}.device={arguments.device}" for stage in STAGES]
     title = f"{arguments.frames} frames {camera.width}x{camera.height}, milliseconds"
     headings = ("stages", "offline", "95 %", "on the wire", "95 %", "more", "lost")
     table = new_table(*headings, title=title)
     rclpy.init()
     for name, (overrides, results) in VARIANTS.items():
-        overrides = [
-            *overrides,
-            f"detector.device={arguments.device}",
-            f"grasp.device={arguments.device}",
-        ]
-        wire = measure_wire(name, frames, overrides, results)
+        overrides = [*overrides, *devices]
+        with bench_of(overrides, results) as bench:
+            times = [bench.latency_ms(frame) for frame in track(frames, name, transient=True)]
+        wire = times[WARM_UP:]
         offline = measure_offline(frames, overrides, "overlay" in results)
         more = float(np.nanmedian(wire) - np.median(offline))
         table.add_row(
@@ -151,13 +187,25 @@ def main() -> None:
             f"{more:.1f}",
             str(int(np.isnan(wire).sum())),
         )
+    title = f"a camera with {arguments.rate:g} frames per second, all stages"
+    streams = new_table("overlap", "frames/s", "latency", "95 %", title=title)
+    overrides, results = VARIANTS["and grasps"]
+    for overlap in track(("false", "true"), "with a camera", transient=True):
+        with bench_of([*overrides, *devices, f"overlap={overlap}"], results) as bench:
+            for frame in frames[:WARM_UP]:
+                bench.latency_ms(frame)
+            latency, rate = bench.stream(frames, arguments.rate)
+        figures = (rate, *np.percentile(latency, (50, 95)))
+        streams.add_row(overlap, *(f"{value:.1f}" for value in figures))
     rclpy.shutdown()
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(streams)
 
 
-def measure_wire(
-    name: str, frames: Sequence[RgbdFrame], overrides: Sequence[str], results: Sequence[str]
-) -> list[float]:
+@contextmanager
+def bench_of(overrides: Sequence[str], results: Sequence[str]) -> Iterator[Bench]:
+    """A running node, and the bench that is connected with it."""
     values = [*(each.replace("=", ":=") for each in overrides), *RELIABLE]
     parameters = [part for value in values for part in ("-p", value)]
     command = [sys.executable, "-c", NODE, "--ros-args", "-r", f"__ns:={NAMESPACE}", *parameters]
@@ -165,12 +213,11 @@ def measure_wire(
     bench = Bench(results)
     try:
         bench.wait_until_it_listens(process)
-        times = [bench.latency_ms(frame) for frame in track(frames, name, transient=True)]
+        yield bench
     finally:
         bench.destroy_node()
         process.terminate()
         process.wait()
-    return times[WARM_UP:]
 
 
 def measure_offline(

@@ -29,7 +29,11 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.datasets import OsdDataset
 from cvdl.datasets.osd import SPLITS, split_of
-from cvdl.evaluation import SegmentationScore, evaluate_segmentation, mean_figures
+from cvdl.evaluation.segmentation import (
+    SegmentationScore,
+    evaluate_segmentation,
+    mean_figures,
+)
 from cvdl.pipeline import Perception, PerceptionConfig
 from measuring import DATA, new_table, timed
 

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import track
 
 from cvdl.core.scene import Scene
-from cvdl.evaluation import mean_figures
 from cvdl.evaluation.scene_scores import evaluate_scene
+from cvdl.evaluation.segmentation import mean_figures
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import simulate_scene
 from measuring import new_table

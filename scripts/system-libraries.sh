@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs the system libraries that Open3D's wheels need but do not contain, and Python's venv
-# module where the distribution has it in a package of its own.
+# Installs Python's venv module where the distribution has it in a package of its own; with
+# "open3d" also the system libraries that Open3D's wheels need but do not contain.
 #
-#     scripts/system-libraries.sh [PYTHON]
+#     scripts/system-libraries.sh PYTHON [open3d]
 #
 # As root on Debian or Ubuntu it installs what is missing; otherwise it prints what to install.
 set -eu
 
-python="${1:-python3}"
+python="$1" user="${2:-}"
 PATH="$PATH:/usr/sbin:/sbin" # ldconfig is here, also for other users than root
 
 [ "$(uname -s)" = Linux ] || exit 0 # the wheels of other systems contain all libraries
@@ -19,12 +19,14 @@ need() { # library, package
         packages="$packages $2"
     fi
 }
-cache="$(ldconfig -p)"
-need libusb-1.0.so.0 libusb-1.0-0
-need libGL.so.1 libgl1
-need libEGL.so.1 libegl1
-need libgomp.so.1 libgomp1
-need libX11.so.6 libx11-6
+if [ "$user" = open3d ]; then
+    cache="$(ldconfig -p)"
+    need libusb-1.0.so.0 libusb-1.0-0
+    need libGL.so.1 libgl1
+    need libEGL.so.1 libegl1
+    need libgomp.so.1 libgomp1
+    need libX11.so.6 libx11-6
+fi
 if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     missing="$missing python-venv"
     packages="$packages $("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"

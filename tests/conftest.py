@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+import runpy
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
 
 import numpy as np
 import pytest
+import setuptools
 from hypothesis import settings
 
 from cvdl.bags import BagWriter, message_type, write_frame
@@ -20,7 +22,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Grasp, OrientedBox, Plane, Scene, SceneObject
 from cvdl.detection import Detections
 from cvdl.messages.factory import MessageFactory
-from helpers.paths import DATA
+from helpers.paths import DATA, ROOT
 
 # In CI a test fails because of the change under test; the search for new examples is for people.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -44,6 +46,16 @@ def pytest_collection_modifyitems(items):
         # The fixtures of a module are made once; two ROS graphs at once would share the cores.
         group = "ros" if item.get_closest_marker("ros") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture
+def metadata(monkeypatch):
+    """The arguments that setup.py passes to setuptools."""
+    arguments = {}
+    monkeypatch.setattr(setuptools, "setup", arguments.update)
+    monkeypatch.chdir(ROOT)
+    runpy.run_path("setup.py")
+    return arguments
 
 
 @pytest.fixture

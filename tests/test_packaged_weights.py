@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps
+from cvdl.datasets.simulated.scenes import SimulatedDetection, SimulatedGrasps
 from cvdl.detection import load_detector as load_object_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.detection import score_detector

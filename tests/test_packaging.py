@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import re
-import runpy
 import subprocess
 from pathlib import Path
 
 import pytest
-import setuptools
 
 from helpers.paths import ROOT
-
-
-@pytest.fixture
-def metadata(monkeypatch):
-    """The arguments that setup.py passes to setuptools."""
-    arguments = {}
-    monkeypatch.setattr(setuptools, "setup", arguments.update)
-    monkeypatch.chdir(ROOT)
-    runpy.run_path("setup.py")
-    return arguments
 
 
 @pytest.fixture

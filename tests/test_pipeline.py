@@ -14,7 +14,8 @@ from cvdl.core.scene import PLANE_LABEL
 from cvdl.datasets import ImageFolder, OsdDataset
 from cvdl.depth.normals import surface_normals
 from cvdl.detection import Detections
-from cvdl.evaluation import evaluate_scene, evaluate_segmentation
+from cvdl.evaluation.scene_scores import evaluate_scene
+from cvdl.evaluation.segmentation import evaluate_segmentation
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.segmentation import TabletopSegmenter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -86,6 +87,40 @@ def test_only_wanted_stages_run(table, quick_detector, topic, stages):
     messages, _ = written(runner, table, {topic})
     assert list(messages) == [topic]
     assert list(runner.tally.latency_ms()) == ["read", *stages, "write", "total"]
+
+
+def test_the_steps_of_frames_may_alternate(table):
+    """A frame that fails is dropped, at whatever step; the latency includes the wait."""
+    outputs = []
+
+    class Fails(Perception):
+        def recognize(self, frame, *arguments):
+            if frame.stamp_ns == 2:
+                raise IndexError("broken")
+            return super().recognize(frame, *arguments)
+
+    runner = runner_of(Fails(WITHOUT))
+    matches = [match_of(replace(table, stamp_ns=stamp)) for stamp in range(5)]
+    matches[1] = replace(matches[1], depth=matches[1].camera_info)
+    steps = [runner.steps(match, lambda *output: outputs.append(output)) for match in matches]
+    begin = perf_counter()
+    for each in steps:
+        next(each, None)
+    first_ms = 1e3 * (perf_counter() - begin)
+    for each in steps:
+        next(each, None)
+    assert not outputs
+    assert [next(each, "end") for each in steps] == ["end"] * 5
+    assert [results.frame.stamp_ns for _, results in outputs] == [0, 3, 4]
+    expected, scene = written(runner_of(Perception(WITHOUT)), table)
+    for messages, results in outputs:
+        assert results.scene.refused == scene.refused
+        same = messages["segmentation/labels"].data == expected["segmentation/labels"].data
+        assert same.all()
+    assert runner.tally.frames == 3
+    assert runner.dropped == {"IndexError in a stage": 1, "AttributeError in a stage": 1}
+    total, _ = runner.tally.latency_ms()["total"]
+    assert total > first_ms
 
 
 def test_messages_of_some_topics(frame, scene):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the script is f
 def run(tmp_path):
     """Runs the script where only stand-ins of the system's commands are in reach."""
 
-    def run(libraries: str = ALL, user: int = 1000, apt: bool = True, venv: bool = True):
+    def run(libraries=ALL, user=1000, apt=True, venv=True, needs=("open3d",)):
         commands = {
             "ldconfig": f'for name in {libraries or "-"}; do echo "  $name (libc6) => x"; done',
             "id": f"echo {user}",
@@ -35,7 +35,7 @@ def run(tmp_path):
         for name in ("grep", "dirname"):
             (tmp_path / name).symlink_to(f"/usr/bin/{name}")
         result = subprocess.run(
-            ["/bin/sh", SCRIPT, "python"],
+            ["/bin/sh", SCRIPT, "python", *needs],
             env=os.environ | {"PATH": str(tmp_path)},
             capture_output=True,
             text=True,
@@ -72,6 +72,11 @@ def test_other_systems_get_the_list_of_libraries(run):
     result, _ = run(libraries="libGL.so.1", user=0, apt=False)
     assert result.returncode == 1
     assert "libusb-1.0.so.0 libEGL.so.1 libgomp.so.1 libX11.so.6" in result.stderr
+
+
+def test_without_open3d_no_library_is_needed(run):
+    result, log = run(libraries="", needs=())
+    assert (result.returncode, result.stdout, result.stderr, log) == (0, "", "", "")
 
 
 def test_a_python_without_venv_is_missing_a_package(run):

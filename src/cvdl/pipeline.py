@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +13,7 @@ from cvdl.core.config import load_settings
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene, Segmentation
 from cvdl.core.settings import Settings
+from cvdl.core.tally import timed
 from cvdl.depth.gaps import bridge_gaps
 from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
@@ -111,31 +111,58 @@ class Perception:
             The scene, with the latency of each stage that ran.
 
         Raises:
+            InputError: see `segment`.
+        """
+        return self.recognize(*self.segment(frame, segmentation), detect, grasp)
+
+    def segment(
+        self, frame: RgbdFrame, segmentation: Segmentation | None = None
+    ) -> tuple[RgbdFrame, Scene]:
+        """Run the first stage on one frame.
+
+        Args:
+            frame: color and depth.
+            segmentation: of this frame, to use instead of running the stage.
+
+        Returns:
+            The frame and the scene to give to `recognize`. Small gaps in the depth are bridged.
+
+        Raises:
             InputError: if the region of interest is a box, and the frame has no ``region_pose``.
         """
-        start = perf_counter()
-        region = region_of(frame, self.config.segmentation.region)
-        depth, small_gaps = bridge_gaps(
-            frame.depth, frame.camera, self.config.segmentation.max_range
-        )
-        bridged = replace(frame, depth=depth)
+        config, latency_ms = self.config.segmentation, dict[str, float]()
+        with timed(latency_ms, "segment"):
+            region = region_of(frame, config.region)
+            depth, small_gaps = bridge_gaps(frame.depth, frame.camera, config.max_range)
+            bridged = replace(frame, depth=depth)
+            if segmentation is not None:
+                found = segmentation
+                return bridged, Scene(found.labels, found.plane, found.objects, region=region)
+            empty = np.zeros(depth.shape, np.uint16)
+            doubts = tuple(depth_doubts(frame.depth, small_gaps))
+            scene = self._segment(bridged, Scene(empty, None, doubts=doubts, region=region))
+        return bridged, replace(scene, latency_ms=latency_ms)
+
+    def recognize(
+        self, frame: RgbdFrame, scene: Scene, detect: bool = True, grasp: bool = True
+    ) -> Scene:
+        """Run the other stages on one frame; it may be on another thread than `segment`.
+
+        Args:
+            frame, scene: from `segment`.
+            detect: whether to run the detection stage, if it is enabled.
+            grasp: whether to run the grasp stage, if it is enabled.
+
+        Returns:
+            The scene, with the latency of each stage that ran.
+        """
+        latency_ms = dict(scene.latency_ms)
         stages: dict[str, Stage | None] = {
             "detect": self._detect if detect else None,
             "grasp": self._grasp if grasp else None,
         }
-        if segmentation is None:
-            stages = {"segment": self._segment, **stages}
-            empty = np.zeros(depth.shape, np.uint16)
-            doubts = tuple(depth_doubts(frame.depth, small_gaps))
-            scene = Scene(empty, None, doubts=doubts, region=region)
-        else:
-            start = perf_counter()
-            found = segmentation
-            scene = Scene(found.labels, found.plane, found.objects, region=region)
-        latency_ms = {}
         for name, stage in stages.items():
             if stage is not None:
-                scene = stage(bridged, scene)
-                latency_ms[name] = (perf_counter() - start) * 1e3
-                start = perf_counter()
+                with timed(latency_ms, name):
+                    scene = stage(frame, scene)
         return replace(scene, latency_ms=latency_ms, classes=self.classes)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, suppress
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -30,6 +32,7 @@ from cvdl.bags import (
 )
 from cvdl.bags.transforms import add_transforms, holds_transforms, known_transforms
 from cvdl.core.scene import Scene
+from cvdl.core.worker import Worker
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
 from cvdl.messages.reading import stamp_ns
@@ -49,6 +52,8 @@ _REPORT_PERIOD_NS = 1_000_000_000
 #: Messages of a topic that wait for a partner: a recorder may receive one topic seconds after
 #: another, and no result is urgent here.
 _QUEUE = 100
+#: Longest wait for the current step when an error or a second Ctrl-C ends a replay.
+_STOP_S = 2.0
 #: Images with the stamp of another image, per frame, from which there is a warning.
 _MANY_EQUAL = 0.25
 #: Least slop where messages are paired by their times of recording, which scatter more than stamps.
@@ -71,6 +76,7 @@ class ReplayOptions:
         overwrite: replace existing outputs.
         points_topic: organized point clouds with color, instead of color and depth; found by type
             if there are no images.
+        overlap: whether to segment a frame while objects and grasps are found in the one before.
     """
 
     color_topic: str | None = None
@@ -83,6 +89,7 @@ class ReplayOptions:
     limit: int | None = None
     overwrite: bool = False
     points_topic: str | None = None
+    overlap: bool = True
 
 
 @dataclass(frozen=True)
@@ -215,12 +222,11 @@ class _Run:
         interrupted = False
         with self._interrupt:
             try:
-                for done, (match, received_ns) in enumerate(self._matches(), start=1):
-                    self._runner(match, partial(self._write, received_ns))
-                    self._report(received_ns)
-                    on_progress(done, expected)
-                    if done == self._options.limit:
-                        break
+                process = _overlapping if self._options.overlap else _one_by_one
+                matches = islice(self._matches(), self._options.limit)
+                with closing(process(self._steps(*each) for each in matches)) as processed:
+                    for done, _ in enumerate(processed, start=1):
+                        on_progress(done, expected)
             except KeyboardInterrupt:
                 interrupted = True
         interrupted |= self._interrupt.asked
@@ -244,6 +250,10 @@ class _Run:
             problem="" if tally.frames or interrupted else self._why_nothing(),
             interrupted=interrupted,
         )
+
+    def _steps(self, match: Match, received_ns: int) -> Iterator[None]:
+        yield from self._runner.steps(match, partial(self._write, received_ns))
+        self._report(received_ns)
 
     def _matches(self) -> Iterator[tuple[Match, int]]:
         """Matches with the time when they were complete; copies the input on the way."""
@@ -361,6 +371,36 @@ class _Run:
             cause, _ = tally.dropped.most_common(1)[0]
             return tally.warnings[cause]
         return self._source.sync.complaint() or f"{', '.join(self._source.topics)}: no message"
+
+
+def _one_by_one(frames: Iterable[Iterator[None]]) -> Generator[None, None, None]:
+    """Run the steps of each frame; yields after each frame."""
+    for steps in frames:
+        for _ in steps:
+            pass
+        yield
+
+
+def _overlapping(frames: Iterable[Iterator[None]]) -> Generator[None, None, None]:
+    """Run the second step of each frame on another thread, during the first step of the next.
+
+    All else stays on this thread, which reads and writes in the same order in every run.
+    """
+    worker = Worker()
+    begun: deque[tuple[Iterator[None], Future[None]]] = deque()
+    try:
+        for steps in chain(frames, (iter(()),)):  # beside the last frame, nothing is begun
+            next(steps, None)
+            begun.append((steps, worker.start(partial(next, steps, None))))
+            if len(begun) > 1:
+                before, second = begun.popleft()
+                second.result()
+                for _ in before:
+                    pass
+                yield
+    finally:
+        worker.wait(_STOP_S)  # an exit in the middle of compiled code may abort the process
+        worker.stop()
 
 
 class _Interrupt:

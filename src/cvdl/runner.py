@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import Counter, deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -98,10 +100,11 @@ class Runner:
 
     A frame that cannot be processed is dropped, counted and reported once per cause. The latencies
     are "read" (messages to a frame), those of the stages, "draw" (the overlay), "write" (building
-    and sending messages) and "total".
+    and sending messages) and "total" (from the match to its results, with all waiting).
 
     Args:
-        perceive: the stages; any function of a frame serves where all topics are wanted.
+        perceive: the stages; any function of a frame serves where all topics are wanted, and is
+            called in the first step.
         source: reads the matches.
         make: builds the messages.
         window: number of latest frames that latencies and planes are reported of; all if not given.
@@ -153,7 +156,23 @@ class Runner:
         wanted: Set[str] = TOPICS.keys(),
         segmentation: tuple[Any, Any] | None = None,
     ) -> None:
-        """Process one match.
+        """Process one match at once; see `steps` for the arguments."""
+        for _ in self.steps(match, write, wanted, segmentation):
+            pass
+
+    def steps(
+        self,
+        match: Match,
+        write: Callable[[dict[str, Any], Results], None],
+        wanted: Set[str] = TOPICS.keys(),
+        segmentation: tuple[Any, Any] | None = None,
+    ) -> Iterator[None]:
+        """Process one match in three steps, each until the next item of the iterator.
+
+        They are: read and segment; detect, find grasps and draw; build and write the messages.
+        Each may run on another thread, beside another step of another match. The same step of
+        two matches runs in their order, and not at the same time. The steps of a frame that is
+        dropped end early.
 
         Args:
             match: color, depth and camera_info.
@@ -162,33 +181,50 @@ class Runner:
             segmentation: messages of `segmentation/labels` and `segmentation/objects` for this
                 match; the frame is segmented here if not given.
         """
+        return self._steps(perf_counter(), match, write, wanted, segmentation)
+
+    def _steps(
+        self,
+        start: float,
+        match: Match,
+        write: Callable[[dict[str, Any], Results], None],
+        wanted: Set[str],
+        segmentation: tuple[Any, Any] | None,
+    ) -> Iterator[None]:
         stamp = stamp_ns(match.color)
         latency_ms: dict[str, float] = {}
-        options: dict[str, Any] = {}
         perceive, settings = self.perceive, SegmentationConfig()
         if isinstance(perceive, Perception):
             settings = perceive.config.segmentation
         try:
-            with timed(latency_ms, "total"):
-                with timed(latency_ms, "read"):
-                    match = self._source.unpacked(match)
-                    frame = self._source.read(match)
-                    transforms, problem = self._source.transforms, self._source.tf_problem
-                    frame = with_region(frame, transforms, settings.region, problem)
-                    if segmentation is None:
-                        frame = with_up(frame, transforms, settings, self.tally.warn, problem)
-                    else:
-                        options["segmentation"] = self._read_segmentation(segmentation, frame)
-                needs = needs_of(wanted)
-                options |= {stage: False for stage in ("detect", "grasp") if stage not in needs}
-                scene = perceive(frame, **options)
-                latency_ms |= scene.latency_ms
-                results = Results(frame, scene)
-                if "draw" in needs:
-                    with timed(latency_ms, "draw"):
-                        _ = results.picture
-                with timed(latency_ms, "write"):
-                    write(self._messages(results, wanted), results)
+            with timed(latency_ms, "read"):
+                match = self._source.unpacked(match)
+                frame = self._source.read(match)
+                doubts = list(self._source.doubts(match, frame))
+                transforms, problem = self._source.transforms, self._source.tf_problem
+                frame = with_region(frame, transforms, settings.region, problem)
+                found = None
+                if segmentation is None:
+                    frame = with_up(frame, transforms, settings, self.tally.warn, problem)
+                else:
+                    found = self._read_segmentation(segmentation, frame)
+            needs = needs_of(wanted)
+            if isinstance(perceive, Perception):
+                bridged, scene = perceive.segment(frame, found)
+                yield
+                scene = perceive.recognize(bridged, scene, "detect" in needs, "grasp" in needs)
+            else:
+                scene = perceive(frame)
+                yield
+            latency_ms |= scene.latency_ms
+            results = Results(frame, scene)
+            if "draw" in needs:
+                with timed(latency_ms, "draw"):
+                    _ = results.picture
+            yield
+            with timed(latency_ms, "write"):
+                write(self._messages(results, wanted), results)
+            latency_ms["total"] = (perf_counter() - start) * 1e3
         except NotRegisteredYetError as error:  # usual at every start, so no warning
             if not self.tally.dropped[error.cause]:
                 _log.info("%s", error)
@@ -207,7 +243,7 @@ class Runner:
             _log.debug("frame with stamp %d ns", stamp, exc_info=error)
             self.tally.drop(cause, f"{cause}, at stamp {stamp} ns: {error}")
         else:
-            for cause, sentence in (*self._source.doubts(match, frame), *scene.doubts):
+            for cause, sentence in (*doubts, *scene.doubts):
                 self.tally.warn(cause, sentence)
             with self.tally.lock:
                 self.found.add(scene)
@@ -349,9 +385,8 @@ class Runner:
 
 
 def _cause_of(error: Exception) -> str:
-    import torch
-
-    if isinstance(error, torch.cuda.OutOfMemoryError):
+    torch = sys.modules.get("torch")  # not on a CPU
+    if torch is not None and isinstance(error, torch.cuda.OutOfMemoryError):
         torch.cuda.empty_cache()
         return "out of GPU memory"
     return f"{type(error).__name__} in a stage"

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cvdl.bags import BagError, BagReader
 from cvdl.cli.app import app
-from cvdl.cli.demo import run_demo
+from cvdl.demo import run_demo
 from cvdl.detection import Detections
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.simulation import simulate_scene

@@ -44,8 +44,8 @@ def made(monkeypatch):
 @pytest.mark.parametrize(
     ("lacks", "options", "words"),
     [
-        ("rclpy", [], "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or pip"),
-        ("rclpy", ["--setup"], "ROS 2 is missing"),
+        ("rclpy", [], "cvdl live needs ROS 2, which is not installed: pip install 'cvdl[live]'"),
+        ("rclpy", ["--setup"], "cvdl live needs ROS 2"),
         ("vision_msgs", [], "the messages of vision_msgs are missing"),
     ],
 )
@@ -54,7 +54,9 @@ def test_what_is_missing_is_reported_in_one_line(ros, made, monkeypatch, lacks, 
     ros(has=tuple(name for name in names if name != lacks), lacks=(lacks,))
     message = error_of(monkeypatch, "live", *options)
     assert message.startswith(f"error: {words}")
-    remedy = "pip install '.[live]'" if lacks == "rclpy" else "run cvdl live --setup"
+    remedy = "source an installation (/opt/ros/*/setup.bash)"
+    if lacks != "rclpy":
+        remedy = "run cvdl live --setup"
     assert message.endswith(remedy)
     assert not made
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from cvdl.cli.app import app
 from cvdl.datasets.cornell import CornellDataset
 from cvdl.datasets.registry import DATASETS, DatasetInfo
-from cvdl.datasets.simulated import SimulatedDataset
+from cvdl.datasets.simulated.scenes import SimulatedDataset
 from cvdl.exporting.networks import NETWORKS
 from cvdl.grasping import GRASP_DETECTORS
 from cvdl.grasping.rectangles import GraspRectangles
@@ -202,7 +202,7 @@ def test_simulated_scenes_are_trained_on(data, tmp_path, monkeypatch):
             sample = CornellDataset(data)[0]
             return (replace(sample, name=name) for name in self.names)
 
-    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedGrasps", Simulated)
+    monkeypatch.setattr("cvdl.datasets.simulated.scenes.SimulatedGrasps", Simulated)
     options = ["--test", 0.2, "--simulated", 3, "--seed", 7, "--epochs", 1]
     run("--data", data, "--out", tmp_path / "run", *options)
     _, metadata = load_weights(tmp_path / "run" / "cascade.safetensors", "tiny")

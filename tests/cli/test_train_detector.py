@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from cvdl.cli.app import app
 from cvdl.cli.problems import DETECTION
 from cvdl.datasets.coco import CocoDataset
-from cvdl.datasets.simulated import SimulatedDataset
+from cvdl.datasets.simulated.scenes import SimulatedDataset
 from cvdl.detection import DETECTORS
 from cvdl.detection.detections import Detections
 from cvdl.exporting.networks import NETWORKS
@@ -191,7 +191,7 @@ def test_simulated_scenes_are_made_once(data, tmp_path, monkeypatch):
         def on_processes(self):
             return map(lambda view, name: replace(view, name=name), CocoDataset(data), self.names)
 
-    monkeypatch.setattr("cvdl.datasets.simulated.SimulatedDetection", Simulated)
+    monkeypatch.setattr("cvdl.datasets.simulated.scenes.SimulatedDetection", Simulated)
     options = ["--dataset", "simulated", "--scenes", VIEWS, "--seed", 7, "--epochs", 1]
     run("--out", tmp_path / "run", *options, "--test", 0.4)
     assert results(tmp_path / "run")["images"] == 2

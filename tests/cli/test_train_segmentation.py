@@ -12,7 +12,7 @@ import torch
 
 from cvdl.core.camera import Camera
 from cvdl.datasets.registry import DATASETS, DatasetInfo
-from cvdl.datasets.simulated import SimulatedSegments
+from cvdl.datasets.simulated.scenes import SimulatedSegments
 from cvdl.networks.engine import exported_file
 from cvdl.networks.weights import load_weights
 from cvdl.segmentation.instances.model import InstanceModel

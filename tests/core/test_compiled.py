@@ -71,6 +71,12 @@ def fast(x):
 }
 
 
+@pytest.fixture(autouse=True)
+def warnings_only(caplog):
+    """What is logged at the default level; commands that ran before have changed it."""
+    caplog.set_level(logging.WARNING, logger="cvdl")
+
+
 @pytest.fixture
 def package(tmp_path):
     """The folder of a package with compiled functions."""
@@ -143,7 +149,7 @@ def test_compiled_code_is_cached(load, cache, caplog):
 
 
 def test_compiling_is_announced_once(load, cache, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="cvdl")
     outer = load()
     outer.outer(21), outer.by_attribute(21)
     assert caplog.messages == ["compiling code for this processor, once: up to a minute"]

@@ -1,4 +1,4 @@
-"""A queue of one."""
+"""Worker threads: in order, and with a queue of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from cvdl.core.worker import LatestWorker
+from cvdl.core.worker import LatestWorker, Worker
+
+
+def test_functions_are_called_in_order_on_one_thread():
+    worker = Worker()
+    assert worker.wait(0)
+    go_on, done = threading.Event(), []
+    worker.start(lambda: done.append(go_on.wait(10)))
+    last = worker.start(lambda: (done.append(1), threading.get_ident()))
+    failed = worker.start(lambda: 1 / 0)
+    assert not worker.wait(0.01)
+    assert done == []
+    go_on.set()
+    assert last.result(10)[1] != threading.get_ident()
+    assert isinstance(failed.exception(10), ZeroDivisionError)
+    assert worker.wait(10)
+    assert done == [True, 1]
+    worker.stop()
 
 
 def test_the_newest_wins_and_the_others_are_counted():

@@ -8,7 +8,7 @@ import pytest
 from cvdl.core.errors import InputError
 from cvdl.datasets.grasp_sample import GraspSample
 from cvdl.datasets.registry import open_dataset
-from cvdl.datasets.simulated import SimulatedDetection, SimulatedGrasps, SimulatedSegments
+from cvdl.datasets.simulated.scenes import SimulatedDetection, SimulatedGrasps, SimulatedSegments
 from cvdl.simulation import CATEGORIES, SimulationConfig, simulate_scene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 
@@ -127,7 +127,7 @@ def test_kept_scenes_are_not_made_again(monkeypatch):
     shown = []
     data.keep(lambda made: (shown.append(sample.name) or sample for sample in made))
     assert shown == data.names
-    monkeypatch.setattr("cvdl.datasets.simulated.simulate_scene", None)
+    monkeypatch.setattr("cvdl.datasets.simulated.scenes.simulate_scene", None)
     assert [data[0].name, data[-1].name] == data.names
     with pytest.raises(IndexError):
         data[2]

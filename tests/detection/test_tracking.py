@@ -25,7 +25,7 @@ def found(*rows):
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "trackforge", None)
-    with pytest.raises(InputError, match=r"detector\.track needs .*'\.\[tracking\]'"):
+    with pytest.raises(InputError, match=r"detector\.track needs .*'cvdl\[tracking\]'"):
         DetectionStage(DetectionConfig(track=True), lambda frames, proposals: [])
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cvdl.core.scene import OrientedBox, Plane, Scene, SceneObject
-from cvdl.evaluation import evaluate_scene
-from cvdl.evaluation.scene_scores import box_iou, plane_error
+from cvdl.evaluation.scene_scores import box_iou, evaluate_scene, plane_error
 
 
 def turn_z(degrees: float) -> np.ndarray:

@@ -87,7 +87,7 @@ def test_a_zero_quaternion_is_unusable():
     zero = SimpleNamespace(
         rotation=SimpleNamespace(x=0, y=0, z=0, w=0), translation=SimpleNamespace(x=0, y=0, z=0)
     )
-    with pytest.raises(ValueError, match=r"norm|finite"):
+    with pytest.raises(ValueError, match="length of the quaternion"):
         matrix_of(zero)
     tree = TransformTree()
     tree.add(message(("base", "camera", zero)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -244,14 +243,15 @@ def test_package_depends_on_the_messages_that_it_publishes():
     assert messages | {"rclpy", "lifecycle_msgs", "std_srvs", "launch_ros"} <= depends
 
 
-def test_versions_in_containers_are_ones_that_the_package_takes():
-    lines = text("docker/requirements.txt").splitlines()
-    pins = [Requirement(line) for line in lines if not line.startswith("#")]
-    version = {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
-    (needed,) = (
-        ast.literal_eval(node.value)
-        for node in ast.parse(text("setup.py")).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RUN"
-    )
-    for requirement in map(Requirement, needed):
-        assert requirement.specifier.contains(version[requirement.name]), requirement
+def test_versions_in_containers_are_those_of_the_package_and_of_no_other_extra(metadata):
+    extras = metadata["extras_require"]
+    for file, needed in (
+        ("requirements.txt", metadata["install_requires"] + extras["tracking"]),
+        ("requirements-torch.txt", extras["torch"]),
+    ):
+        lines = text(f"docker/{file}").splitlines()
+        pins = [Requirement(line) for line in lines if not line.startswith("#")]
+        version = {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
+        assert set(version) == {Requirement(line).name for line in needed}
+        for requirement in map(Requirement, needed):
+            assert requirement.specifier.contains(version[requirement.name]), requirement

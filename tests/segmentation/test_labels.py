@@ -1,12 +1,22 @@
 """Labels, their pixels and connected parts."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cvdl.segmentation.labels import connected_parts, enlarged, pixels_by_label, quantile, without
+from cvdl.segmentation.labels import (
+    areas_of,
+    connected_parts,
+    enlarged,
+    fill_hull,
+    pixels_by_label,
+    quantile,
+    quantiles,
+    without,
+)
 
 values = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -50,6 +60,22 @@ def test_quantile_of_a_hundred_values():
     values = np.random.default_rng(0).permutation(100).astype(np.float32)
     assert quantile(values, 0.95) == 95
     assert quantile(values, 0.95) == pytest.approx(np.quantile(values, 0.95), abs=1)
+
+
+@given(values, st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_several_quantiles_at_once(values, shares):
+    assert quantiles(values, *shares) == [quantile(values, share) for share in shares]
+
+
+def test_areas_of_labels():
+    assert areas_of(np.array([[0, 3, 3], [1, 3, 0]], np.int32), 5).tolist() == [0, 1, 0, 3, 0]
+
+
+@given(arrays(np.bool_, (7, 9)).filter(np.any))
+def test_a_hull_is_the_smallest_convex_region(mask):
+    expected = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(expected, cv2.convexHull(cv2.findNonZero(mask.view(np.uint8))), 1)
+    np.testing.assert_array_equal(fill_hull(mask), expected)
 
 
 def test_a_reduced_image_is_enlarged_to_full_size():

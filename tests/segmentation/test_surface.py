@@ -6,7 +6,7 @@ import pytest
 from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.segmentation.surface import height_classes, surface_of
+from cvdl.segmentation.surface import full_size, height_classes, height_factors, surface_of
 
 SMALL = Camera(320, 240, 262.5, 262.5, 159.5, 119.5)  # not reduced
 LARGE = Camera(641, 479, 525.0, 525.0, 320.0, 239.0)  # reduced by 2, without the last pixels
@@ -32,7 +32,7 @@ def surface(camera, depth, color=None):
     whole = slice(0, camera.height), slice(0, camera.width)
     if color is None:
         color = np.full((camera.height, camera.width, 3), 128, np.uint8)
-    return surface_of(color, depth, np.isfinite(depth).astype(np.uint8), camera, whole)
+    return surface_of(color, depth, np.isfinite(depth), camera, whole)
 
 
 def degrees_between(normals, normal):
@@ -69,7 +69,7 @@ def test_a_window_has_the_geometry_of_the_whole_image():
     whole = surface(LARGE, depth)
     window = slice(100, 300), slice(40, 240)
     color = np.zeros((479, 641, 3), np.uint8)
-    part = surface_of(color, depth, np.ones(depth.shape, np.uint8), LARGE, window)
+    part = surface_of(color, depth, np.ones(depth.shape, bool), LARGE, window)
     np.testing.assert_allclose(part.points, whole.points[50:150, 20:120], atol=1e-5)
     columns = np.broadcast_to(np.arange(641), (479, 641))
     np.testing.assert_array_equal(part.reduce(columns)[0], np.arange(41, 240, 2))
@@ -154,6 +154,28 @@ def test_foreground_by_height():
     camera = Camera(len(heights), 2, 500.0, 500.0, 4.0, 0.5)
     mask = height_classes(depth, camera, table, 0.005, 0.6)
     assert mask.tolist() == [[1, 1, 2, 2, 0, 1, 0, 0, 0]] * 2
+
+
+def test_heights_of_depth_by_factors():
+    plane = tilted(40, 70)
+    depth = np.random.default_rng(0).uniform(0.5, 1.5, (240, 320)).astype(np.float32)
+    of_col, of_row, offset = height_factors(SMALL, plane)
+    height = depth * (of_col + of_row[:, None]) + offset
+    np.testing.assert_allclose(height, plane.height(SMALL.deproject(depth)), atol=1e-5)
+
+
+def test_regions_in_full_size():
+    """Within a mask; a pixel beside a region without a label of its own gets that of the region."""
+    found = surface(LARGE, plane_depth(LARGE, tilted(0)))
+    regions = np.zeros((239, 320), np.int32)
+    regions[50:60, 50:60] = 7
+    regions[80, 80] = -1
+    mask = np.ones((479, 641), bool)
+    mask[:110] = False
+    full = full_size(regions, found, mask)
+    expected = np.zeros((479, 641), int)
+    expected[110:122, 98:122] = 7
+    np.testing.assert_array_equal(full, expected)
 
 
 def test_noise_is_not_above_the_plane():

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.serde import SerdeError
-from scipy.spatial.transform import Rotation
 
 from cvdl.bags.sources import Bytes, Ros1Source
 from cvdl.bags.topic import LATCHED, Topic, described
 from cvdl.bags.typestore import message_type, typestore
+from cvdl.core.rotations import quaternions_of
 from cvdl.messages.reading import stamp_ns as stamp_of
 from cvdl.messages.transform_tree import matrix_of
 
@@ -191,7 +191,7 @@ def _static_transform(match: re.Match[str], message: Any) -> Any:
     coordinates of the child, here the stream, to those of its parent.
     """
     to_reference = np.linalg.inv(matrix_of(message))
-    x, y, z, w = map(float, Rotation.from_matrix(to_reference[:3, :3]).as_quat())
+    x, y, z, w = map(float, quaternions_of(to_reference[:3, :3]))
     message.rotation.x, message.rotation.y, message.rotation.z, message.rotation.w = x, y, z, w
     shift = message.translation
     shift.x, shift.y, shift.z = map(float, to_reference[:3, 3])

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cvdl.bags import BagWriter, prepare_output, write_frames
-from cvdl.cli.console import status_console
 from cvdl.cli.options import ReplaceOutputs
-from cvdl.core.tally import counted
-from cvdl.datasets import DatasetError, ImageFolder
-from cvdl.datasets.dataset import tracked
 
 __all__ = ["app"]
 
@@ -39,6 +34,12 @@ def from_images(
     Either one sub-folder per frame with color.png and depth.png, and camera.json; or
     pairs NNNNNN-color.png and NNNNNN-depth.png, and camera_params.json.
     """
+    from cvdl.bags import BagWriter, prepare_output, write_frames
+    from cvdl.cli.console import status_console
+    from cvdl.core.tally import counted
+    from cvdl.datasets import DatasetError, ImageFolder
+    from cvdl.datasets.dataset import tracked
+
     frames = ImageFolder(folder)
     prepare_output(out, overwrite)
     progress = tracked(frames, "writing", status_console())

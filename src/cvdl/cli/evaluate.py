@@ -31,15 +31,13 @@ from cvdl.cli.options import (
 from cvdl.cli.problems import DETECTION, GRASPING, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
+from cvdl.core.extras import require
 from cvdl.core.files import keep_outputs
 from cvdl.core.tally import counted, latency_report
-from cvdl.datasets import OsdDataset
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.registry import datasets_of, open_dataset
 from cvdl.detection import DETECTORS
 from cvdl.grasping import GRASP_DETECTORS
-from cvdl.pipeline import Perception, load_config
-from cvdl.viz.pictures import write_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,12 +102,15 @@ def segmentation(
 
     found: share of the labeled objects with F > 0.75.
     """
-
+    require("evaluate", "cvdl evaluate")
+    from cvdl.datasets import OsdDataset
     from cvdl.evaluation.segmentation_dataset import (
         evaluate_dataset,
         segmentation_report,
         worst_frames,
     )
+    from cvdl.pipeline import Perception, load_config
+    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     loaded = load_config(config, settings or [])
@@ -172,6 +173,7 @@ def grasp(
     In --sheet, good rectangles are thin and blue; the prediction is thick, green if
     right and red if wrong.
     """
+    require("evaluate", "cvdl evaluate")
     keep_outputs((json_path, sheet, curves), overwrite)
     console = status_console()
     views = open_dataset(dataset, "grasps", data, scenes, seed)
@@ -248,7 +250,7 @@ def detector(
     object of their class by less than 0.5, "second" ones repeat a detection, "false"
     ones overlap no object of their class.
     """
-
+    require("evaluate", "cvdl evaluate")
     from cvdl.evaluation.detection import score_detector
 
     pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
@@ -321,9 +323,11 @@ def semantic(
     outline F: share of the classes' outlines that lie within 0.75 % of the
     image's diagonal of the other's, both ways; the mean over the images.
     """
+    require("evaluate", "cvdl evaluate")
     from cvdl.evaluation.semantic import score_class_maps
     from cvdl.evaluation.semantic_pictures import worst_views
     from cvdl.evaluation.shared_classes import SharedClasses
+    from cvdl.viz.pictures import write_png
 
     keep_outputs((json_path, sheet), overwrite)
     views = open_dataset(dataset, "masks", data, scenes, seed)

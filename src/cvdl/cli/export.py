@@ -9,6 +9,7 @@ import typer
 
 from cvdl.cli.options import ReplaceOutputs
 from cvdl.core.errors import InputError
+from cvdl.core.extras import require
 from cvdl.core.files import keep_outputs
 
 __all__ = ["command"]
@@ -61,16 +62,13 @@ def command(
     quantizes all layers but the last ones: to check its accuracy on your own
     views, use cvdl evaluate with --weights NAME.onnx, or with --engine.
 
-    Needs onnx: pip install '.[export]'
+    Needs PyTorch and onnx, which no robot needs: pip install 'cvdl[export]'
     """
     if out.suffix != ".onnx":
         raise InputError(f"--out is {out}; expected a file that ends in .onnx")
     if calibrate is not None and not int8:
         raise InputError("--calibrate is for --int8; without it nothing is quantized")
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise InputError("cvdl export needs onnx: pip install '.[export]'") from error
+    require("export", "cvdl export")
     from cvdl.exporting.calibration import calibration_frames
     from cvdl.exporting.export import export
     from cvdl.exporting.networks import find_network

@@ -6,16 +6,17 @@ from datetime import datetime, timezone
 
 import typer
 
-from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
-from cvdl.cli.console import status_console
 from cvdl.cli.options import Bag
-from cvdl.core.tally import counted
 
 __all__ = ["command"]
 
 
 def command(bag: Bag) -> None:
     """Show what is in a bag, and which of its topics a replay uses."""
+    from cvdl.bags import BagError, BagReader, describe_topics, find_topics, image_topics
+    from cvdl.cli.console import status_console
+    from cvdl.core.tally import counted
+
     status_console()
     with BagReader(bag) as reader:
         images = image_topics(reader)

@@ -40,24 +40,24 @@ def command(
 ) -> None:
     """Find objects, their names and their grasps on a live ROS 2 graph, until Ctrl-C.
 
-    Needs ROS 2: a sourced installation, or the extra "live" (in a checkout:
-    pip install '.\\[live]'); with the latter, run cvdl live --setup once.
+    Needs ROS 2: a sourced installation, or the extra "live" (pip install
+    'cvdl\\[live]'); with the latter, run cvdl live --setup once.
     """
-    from importlib.util import find_spec
-
     from cvdl.core.errors import InputError
-    from cvdl.ros.interfaces import generate_messages, message_type, missing_messages
+    from cvdl.core.extras import require
+    from cvdl.ros.interfaces import (
+        SOURCE_IT,
+        generate_messages,
+        message_type,
+        missing_messages,
+    )
 
     if ros_args and ros_args[0] != "--ros-args":
         raise InputError(
             f"unknown argument {ros_args[0]!r}; accepted: options, --set K=V among them, and, "
             "after --, --ros-args with what ROS takes"
         )
-    if find_spec("rclpy") is None:
-        raise InputError(
-            "ROS 2 is missing: source an installation (/opt/ros/*/setup.bash), or "
-            "pip install '.[live]'"
-        )
+    require("live", "cvdl live", otherwise=SOURCE_IT)
     if setup:
         missing = " and ".join(missing_messages())
         if not missing:

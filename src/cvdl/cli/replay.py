@@ -47,6 +47,10 @@ def command(
         Path | None, typer.Option(help="Folder for an overlay of each frame (PNG).")
     ] = None,
     rerun: Annotated[Path | None, typer.Option(help="File for a rerun recording (.rrd).")] = None,
+    overlap: Annotated[
+        bool,
+        typer.Option(help="Segment a frame while objects and grasps are found in the one before."),
+    ] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     overwrite: ReplaceOutputs = False,
 ) -> None:
@@ -78,6 +82,7 @@ def command(
         rerun=rerun,
         limit=limit,
         overwrite=overwrite,
+        overlap=overlap,
     )
     rate = TextColumn("{task.fields[rate]:.1f} frames/s")
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())

@@ -9,12 +9,6 @@ from typing import Annotated
 
 import typer
 
-from cvdl.cli.console import status_console
-from cvdl.core.tally import counted
-from cvdl.datasets.dataset import tracked
-from cvdl.simulation import SimulationConfig, simulate_scenes
-from cvdl.simulation.export import EXPORTS
-
 __all__ = ["command"]
 
 
@@ -59,6 +53,12 @@ def command(
     table in a furnished room. The world has things of any shape on tables,
     floors and shelves and in bins.
     """
+    from cvdl.cli.console import status_console
+    from cvdl.core.tally import counted
+    from cvdl.datasets.dataset import tracked
+    from cvdl.simulation import SimulationConfig, simulate_scenes
+    from cvdl.simulation.export import EXPORTS
+
     start = perf_counter()
     with EXPORTS[format.value](out, overwrite, seed) as export:
         sequence = simulate_scenes(seed, scenes, SimulationConfig(domain=domain.value))

@@ -12,6 +12,7 @@ import typer
 
 from cvdl.cli.options import Data, Device, Scenes, names_option, write_json
 from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, SEGMENTATION, Problem
+from cvdl.core.extras import require
 from cvdl.datasets.registry import DATASETS, open_dataset
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def command(
     one epoch at most (of lenz2014, one network): the same command with --resume
     continues.
     """
+    require("train", "cvdl train")
     from rich.console import Console
 
     from cvdl import __version__
@@ -365,7 +367,7 @@ def _run_parts(
 def _keep_simulated(views: object, console: Console) -> None:
     """Make simulated views once, on several processes, with a progress bar."""
     from cvdl.datasets.dataset import tracked
-    from cvdl.datasets.simulated import SimulatedDataset
+    from cvdl.datasets.simulated.scenes import SimulatedDataset
 
     if isinstance(views, SimulatedDataset):
         total = len(views)

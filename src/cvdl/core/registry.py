@@ -23,6 +23,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from cvdl.core.errors import InputError
+from cvdl.core.extras import require
 
 __all__ = ["Declaration", "Model", "ModelRegistry", "NameIn", "Registry", "deferred"]
 
@@ -147,7 +148,8 @@ class Model:
         name: unique among the models for its task.
         description: one line: what it is and where it was published.
         loader: takes a file of weights, or what else the model is loaded from, and a
-            ``torch.device``; returns the model, ready for use.
+            ``torch.device``, or for the engine "onnxruntime" the name of a device; returns the
+            model, ready for use.
         trainer: returns a ``cvdl.training.trainer.Trainer``; None for models that cannot be
             trained here.
         exported: takes an ONNX file that ``cvdl export`` wrote; returns the model that ONNX Runtime
@@ -176,8 +178,8 @@ class Model:
             engine: "torch", "onnxruntime" or "auto"; see ``cvdl.networks.engine``.
 
         Raises:
-            InputError: if there are no such weights, device or engine, or the file holds the
-                weights of another model.
+            InputError: if there are no such weights, device or engine, the file holds the weights
+                of another model, or PyTorch is needed but not installed.
         """
         if not weights and self.weights is None:
             raise InputError(f"{self.name} has no weights in the package; give a file of them")
@@ -189,10 +191,15 @@ class Model:
                 return self.exported(file)
         elif engine not in ("auto", self.engine):
             raise InputError(f"engine is {engine!r}; accepted for {self.name}: auto, {self.engine}")
+        given = str(weights or self.weights)
+        if self.engine == "onnxruntime":
+            from cvdl.networks.engine import device_of
+
+            return self.loader(given, device_of(device))
+        require("torch", self.name)
         from cvdl.networks.device import pick_device
 
-        where = pick_device(device)
-        return self.loader(str(weights or self.weights), where)
+        return self.loader(given, pick_device(device))
 
 
 class ModelRegistry(Registry[Model]):
@@ -222,15 +229,15 @@ class ModelRegistry(Registry[Model]):
         name = package.rpartition(".")[2]
         weights = Path(str(files(package) / f"{name}.safetensors"))
 
-        def optional(reference: str) -> Callable[..., Any] | None:
-            return deferred(f"{package}.{reference}") if reference else None
+        def optional(reference: str, extra: str = "") -> Callable[..., Any] | None:
+            return deferred(f"{package}.{reference}", extra=extra) if reference else None
 
         self.register(
             Model(
                 name,
                 description,
                 deferred(f"{package}.{loader}"),
-                optional(trainer),
+                optional(trainer, "train"),
                 optional(exported),
                 engine,
                 weights if weights.is_file() else None,
@@ -239,15 +246,18 @@ class ModelRegistry(Registry[Model]):
         )
 
 
-def deferred(reference: str, *arguments: Any) -> Callable[..., Any]:
+def deferred(reference: str, *arguments: Any, extra: str = "") -> Callable[..., Any]:
     """A function that is imported when it is first called.
 
     Args:
         reference: ``"module:function"`` or ``"module:Class.method"``.
         arguments: its first arguments.
+        extra: what its module needs, see ``cvdl.core.extras``; empty: nothing.
     """
 
     def call(*more: Any) -> Any:
+        if extra:
+            require(extra, reference.partition(":")[0])
         return resolve_name(reference)(*arguments, *more)
 
     return call

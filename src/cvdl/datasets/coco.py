@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as run_lengths
 
 from cvdl.core.camera import Camera
+from cvdl.core.extras import require
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.coco_annotations import (
     CocoImage,
@@ -75,9 +75,11 @@ class CocoDataset(Dataset[DetectionSample]):
     Raises:
         DatasetError: naming the file, if there is not exactly one file of annotations, it is not
             COCO's JSON, or no image can be used.
+        MissingExtraError: if pycocotools is not installed.
     """
 
     def __init__(self, path: Path) -> None:
+        require("evaluate", "the data set coco", "pycocotools")
         if Path(path).is_file():
             file = Path(path)
             folder = file.parent.parent if file.parent.name == "annotations" else file.parent
@@ -231,6 +233,8 @@ def _base(name: str) -> str:
 
 def _masks(image: CocoImage) -> NDArray[np.bool_]:
     """The masks (N, H, W) of an image's annotations; an annotation without a mask has its box."""
+    from pycocotools import mask as run_lengths
+
     masks = np.zeros((len(image.masks), image.height, image.width), bool)
     for row, (mask, box) in enumerate(zip(image.masks, image.boxes, strict=True)):
         if isinstance(mask, list):

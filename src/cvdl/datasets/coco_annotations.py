@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pycocotools import mask as run_lengths
-
 __all__ = ["CocoImage", "Problems", "add_annotations", "read_classes", "read_images"]
 
 _log = logging.getLogger(__name__)
@@ -263,6 +261,8 @@ def _runs(value: dict[str, Any], image: CocoImage) -> Any:
         if runs is None or min(runs, default=-1) < 0 or sum(runs) != math.prod(size):
             return None
         whole = {"size": size, "counts": [int(run) for run in runs]}
+        from pycocotools import mask as run_lengths
+
         return run_lengths.frPyObjects(whole, *size)
     if not isinstance(counts, str) or _total(counts) != math.prod(size):
         return None
@@ -303,6 +303,8 @@ def _box(value: Any, mask: Any, image: CocoImage) -> Box | None:
     if isinstance(mask, list) and mask:
         return _clipped(_box_around(mask), image)
     if mask:
+        from pycocotools import mask as run_lengths
+
         x, y, width, height = (float(number) for number in run_lengths.toBbox(mask))
         return _clipped((x, y, x + width, y + height), image)
     return None

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from cvdl.core.camera import Camera
+from cvdl.core.extras import require
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.grasp_folder import GraspFolder
 from cvdl.datasets.grasp_sample import GraspSample
@@ -100,6 +100,9 @@ def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArra
 
     Returns:
         (H, W) float32, meters along z; NaN where the ray does not reach the sphere.
+
+    Raises:
+        MissingExtraError: if the origin is to be fitted, and SciPy is not installed.
     """
     rows, cols = np.mgrid[: camera.height, : camera.width]
     rays = np.stack(
@@ -116,6 +119,9 @@ def depth_from_distance(distance: NDArray[np.float32], camera: Camera) -> NDArra
     start = np.concatenate([_ORIGIN, _TABLE])
     origin = _ORIGIN
     if len(ray) and np.median(np.abs(residual(start))) > _FITS:  # the camera is elsewhere
+        require("evaluate", "a view from elsewhere than in Cornell's folder 01", "scipy")
+        from scipy.optimize import least_squares
+
         fit = least_squares(residual, start, loss="soft_l1", f_scale=_FIT_TOLERANCE, max_nfev=50)
         if np.median(np.abs(residual(fit.x))) < _FITS:
             origin = fit.x[:3]

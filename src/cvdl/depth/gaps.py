@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.depth.noise import compiled_depth_noise
+from cvdl.depth.ranges import in_range
 
 __all__ = ["bridge_gaps"]
 
@@ -46,15 +47,13 @@ def bridge_gaps(
     if np.isfinite(depth).all():
         return depth, 0.0
     bridged = _bridged(depth, camera, max_range, _MAX_WIDTH)
-    empty = np.isnan(depth)
-    hidden = int(np.count_nonzero(empty & np.isfinite(bridged)))
-    share = hidden / max(hidden + int(np.count_nonzero(depth < max_range)), 1)
+    hidden, visible = _count(depth, bridged, max_range)
+    share = hidden / max(hidden + visible, 1)
     if share >= _MANY:
-        depth = np.where(empty, bridged, depth)
-        empty = np.isnan(depth)
-    rows, columns = (_inner(np.logical_and.reduce(empty, axis)) for axis in (1, 0))
-    lines = rows[:, None] | columns
-    if lines.any():
+        depth = np.where(np.isnan(depth), bridged, depth)
+    rows, columns = (_inner(_empty_rows(each)) for each in (depth, depth.T))
+    if rows.any() or columns.any():
+        lines = rows[:, None] | columns
         depth = np.where(lines, _bridged(depth, camera, max_range, _MAX_LINES), depth)
     return depth, share
 
@@ -69,34 +68,66 @@ def _bridged(
     depth: NDArray[np.float32], camera: Camera, max_range: float, max_width: float
 ) -> NDArray[np.float32]:
     """Depth with all gaps filled up to a share of the image width; NaN beyond the range."""
-    bridged = np.where(depth < max_range, depth, np.float32(np.nan))
+    bridged = in_range(depth, 0.0, max_range)
     pixels = max(2, round(max_width * camera.width))
-    _bridge_rows(bridged, pixels, camera.fx)
-    _bridge_rows(bridged.T, pixels, camera.fy)
+    _bridge(bridged, 0, 1, pixels, camera.fx)
+    _bridge(bridged, 1, 0, pixels, camera.fy)
     return bridged
 
 
 @compiled()
-def _bridge_rows(depth, max_width, focal):  # type: ignore[no-untyped-def]
+def _empty_rows(depth):  # type: ignore[no-untyped-def]
+    """Which rows have no reading: (H,) bool."""
+    empty = np.ones(depth.shape[0], np.bool_)
+    for i in range(depth.shape[0]):
+        for z in depth[i]:
+            if z > 0:
+                empty[i] = False
+                break
+    return empty
+
+
+@compiled()
+def _count(depth, bridged, max_range):  # type: ignore[no-untyped-def]
+    """Counts the pixels that gaps hide, and the readings in range."""
+    hidden = visible = 0
+    for i in range(depth.shape[0]):
+        for j in range(depth.shape[1]):
+            hidden += np.isnan(depth[i, j]) and not np.isnan(bridged[i, j])
+            visible += depth[i, j] < max_range
+    return hidden, visible
+
+
+@compiled()
+def _bridge(depth, down, across, max_width, focal):  # type: ignore[no-untyped-def]
+    """Fills the gaps along the rows (``across`` is 1) or the columns (``down`` is 1); in place."""
     rows, cols = depth.shape
-    for i in range(rows):
-        last = -1  # column of the last reading
-        for j in range(cols):
-            z = depth[i, j]
-            if not z > 0:
+    for i in range(down, rows):
+        for j in range(across, cols):
+            # Only where a gap begins.
+            if not np.isnan(depth[i, j]) or np.isnan(depth[i - down, j - across]):
                 continue
-            gap = j - last - 1
-            if last >= 0 and 0 < gap <= max_width:
-                before = depth[i, last]
-                mean = 0.5 * (before + z)
-                tolerance = max(
-                    _MAX_SLOPE * (gap + 1) * mean / focal, _STEP_SIGMAS * compiled_depth_noise(mean)
-                )
-                one_surface = abs(z - before) < tolerance
-                for k in range(last + 1, j):
-                    share = (k - last) / (gap + 1)
-                    if one_surface:
-                        depth[i, k] = 1 / ((1 - share) / before + share / z)
-                    else:
-                        depth[i, k] = before if share < 0.5 else z
-            last = j
+            a, b, gap = i + down, j + across, 1
+            while gap <= max_width and a < rows and b < cols and np.isnan(depth[a, b]):
+                a, b, gap = a + down, b + across, gap + 1
+            if gap > max_width or a == rows or b == cols:
+                continue
+            if down:
+                _fill(depth[i - 1 : a + 1, j], focal)
+            else:
+                _fill(depth[i, j - 1 : b + 1], focal)
+
+
+@compiled()
+def _fill(line, focal):  # type: ignore[no-untyped-def]
+    """Fills a line (N,) between the readings at its ends; in place."""
+    before, after, steps = line[0], line[-1], len(line) - 1
+    mean = 0.5 * (before + after)
+    tolerance = max(_MAX_SLOPE * steps * mean / focal, _STEP_SIGMAS * compiled_depth_noise(mean))
+    one_surface = abs(after - before) < tolerance
+    for k in range(1, steps):
+        share = k / steps
+        if one_surface:
+            line[k] = 1 / ((1 - share) / before + share / after)
+        else:
+            line[k] = before if share < 0.5 else after

@@ -14,11 +14,13 @@ __all__ = ["NOISE_AT_1M", "compiled_depth_noise", "depth_noise"]
 NOISE_AT_1M = 1.425e-3
 #: Standard deviation of any camera at close range, meters.
 _NOISE_FLOOR = 0.5e-3
+# In float32: so the noise of depth in float32 is computed in float32 by compiled functions, too.
+_FLOOR_SQUARED, _AT_1M_SQUARED = np.float32(_NOISE_FLOOR**2), np.float32(NOISE_AT_1M**2)
 
 
 def depth_noise(depth: NDArray[np.floating]) -> NDArray[np.floating]:
     """Standard deviation of depth readings (any shape), meters."""
-    return np.hypot(_NOISE_FLOOR, NOISE_AT_1M * depth * depth)
+    return np.sqrt(_FLOOR_SQUARED + _AT_1M_SQUARED * (depth * depth) ** 2)
 
 
 #: The same for compiled functions.

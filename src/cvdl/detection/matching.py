@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, SceneObject
 from cvdl.detection.detections import Detections
@@ -61,8 +61,6 @@ def distinct(detections: Detections, max_iou: float) -> Detections:
 def match(iou: NDArray[np.float64], min_iou: float) -> list[tuple[int, int]]:
     """Return the one-to-one pairs of rows and columns with the largest sum of overlaps.
 
-    The Hungarian method (Kuhn 1955).
-
     Args:
         iou: (N, M), the overlaps.
         min_iou: least overlap of a pair, positive.
@@ -71,5 +69,9 @@ def match(iou: NDArray[np.float64], min_iou: float) -> list[tuple[int, int]]:
         Pairs sorted by row.
     """
     enough = np.where(iou >= min_iou, iou, 0)
-    rows, columns = linear_sum_assignment(enough, maximize=True)
-    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if enough[i, j] > 0]
+    if not enough.any():
+        return []
+    # Between points of equal weight, the flow of least cost is the best assignment.
+    weights = (np.ones((count, 1), np.float32) for count in enough.shape)
+    _, _, flow = cv2.EMD(*weights, cv2.DIST_USER, cost=(1 - enough).astype(np.float32))
+    return [(int(i), int(j)) for i, j in np.argwhere((flow > 0.5) & (enough > 0))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.errors import InputError
+from cvdl.core.extras import require
 from cvdl.detection.detections import Detections
 
 __all__ = ["Tracker"]
@@ -30,16 +30,13 @@ class Tracker:
         min_score: least high score.
 
     Raises:
-        InputError: if the tracking library is not installed.
+        MissingExtraError: if the tracking library is not installed.
     """
 
     def __init__(self, min_score: float) -> None:
-        try:
-            from trackforge import BYTETRACK
-        except ImportError as error:
-            raise InputError(
-                "detector.track needs trackforge: pip install '.[tracking]'"
-            ) from error
+        require("tracking", "detector.track")
+        from trackforge import BYTETRACK
+
         self._make = lambda: BYTETRACK(min_score, _PATIENCE, _MAX_DISTANCE, min_score)
         self._tracker = self._make()
         self._stamp_ns: int | None = None

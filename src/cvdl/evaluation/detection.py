@@ -18,18 +18,17 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from torchvision.ops import nms
 
 from cvdl.core.tally import Tally
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import Detector
 from cvdl.detection.proposals import Proposer
+from cvdl.detection.suppression import suppressed
 from cvdl.evaluation.figures import as_json, confusion_matrix, mean_of_defined
 from cvdl.evaluation.mistakes import Mistake, judge
 from cvdl.evaluation.shared_classes import SharedClasses
@@ -184,8 +183,8 @@ class DetectionScores:
         """
         labels, found_labels = sample.labels, found.labels
         if self._class_agnostic:
-            best = nms(torch.tensor(found.boxes), torch.tensor(found.scores), _SAME_OBJECT)
-            found = found[best.numpy()]
+            alike = np.zeros_like(found.labels)
+            found = found[suppressed(found.boxes, found.scores, alike, _SAME_OBJECT)]
             labels, found_labels = np.zeros_like(labels), np.zeros_like(found.labels)
         for indices in (labels, found_labels):
             if indices.size and not (indices.min() >= 0 and indices.max() < len(self.classes)):

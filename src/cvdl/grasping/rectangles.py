@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import ArrayLike, NDArray
+
+from cvdl.core.extras import require
 
 __all__ = ["RIGHT_OVERLAP", "GraspRectangles", "angle_difference", "best_overlap", "jaccard"]
 
@@ -126,7 +127,14 @@ def angle_difference(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArra
 
 
 def jaccard(a: GraspRectangles, b: GraspRectangles) -> NDArray[np.float64]:
-    """Return the intersection over union of all pairs, (len(a), len(b)); 0 without any area."""
+    """Return the intersection over union of all pairs, (len(a), len(b)); 0 without any area.
+
+    Raises:
+        MissingExtraError: if Shapely is not installed.
+    """
+    require("evaluate", "the comparison of rectangles", "shapely")
+    import shapely
+
     first, second = shapely.polygons(a.corners()), shapely.polygons(b.corners())
     common = shapely.area(shapely.intersection(first[:, None], second[None]))
     # GEOS 3.14 returns an empty intersection for some pairs that differ by rounding only; with a

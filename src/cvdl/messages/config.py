@@ -20,6 +20,12 @@ class NodeConfig(Settings):
     max_rate: float = setting(
         0.0, "Largest number of frames processed per second; 0: no limit.", ge=0.0, le=1000.0
     )
+    overlap: bool = setting(
+        False,
+        "Whether a frame is segmented while objects and grasps are found in the one before it: "
+        "more frames per second where cores are free, and a higher latency.",
+        load_time=True,
+    )
     source: Literal["images", "points"] = setting(
         "images",
         "Source of frames: color and depth images, or organized PointCloud2 with "

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.core.rotations import quaternions_of
 
 __all__ = ["MessageFactory"]
 
@@ -111,7 +111,7 @@ class MessageFactory:
         transform = self.new(
             "geometry_msgs/msg/Transform",
             translation=self.xyz("Vector3", pose[:3, 3]),
-            rotation=self._quaternion(Rotation.from_matrix(pose[:3, :3]).as_quat()),
+            rotation=self._quaternion(quaternions_of(pose[:3, :3])),
         )
         stamped = self.new(
             "geometry_msgs/msg/TransformStamped",
@@ -177,7 +177,7 @@ class MessageFactory:
         if not positions:
             return []
         # One conversion of all rotations takes hardly longer than that of a single one.
-        quaternions = Rotation.from_matrix(rotations).as_quat()
+        quaternions = quaternions_of(rotations)
         return [
             self.new(
                 "geometry_msgs/msg/Pose",

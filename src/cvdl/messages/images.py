@@ -220,7 +220,7 @@ def read_depth(message: Any) -> NDArray[np.float32]:
         return _decompressed_depth(message)
     raw = _raw_depth(message)
     if raw.dtype.kind == "u":
-        return _METERS[raw]
+        return _METERS.take(raw)
     return readings(raw.astype(np.float32))
 
 
@@ -355,7 +355,7 @@ def _decompressed_depth(message: Any) -> NDArray[np.float32]:
             "as PNG or RVL (JPEG cannot hold depth)",
         )
     if not (transported and named == "32FC1"):
-        return _METERS[raw]
+        return _METERS.take(raw)
     # Inverse depth, quantized: depth = a / (value - b).
     a, b = np.frombuffer(message.data, "<f4", count=2, offset=4)
     with np.errstate(divide="ignore"):

@@ -56,12 +56,31 @@ def marker_array(make: MessageFactory, frame: RgbdFrame, scene: Scene) -> Any:
 
 
 class _Markers:
-    """Builds markers and collects them in ``markers``."""
+    """Builds markers and collects them in ``markers``.
+
+    Equal parts are one message: in Python, making them takes much longer than sending them.
+    """
 
     def __init__(self, make: MessageFactory, frame: RgbdFrame) -> None:
         self.markers: list[Any] = []
-        self._make, self._header = make, make.header(frame)
+        self._make = make
         self._type = make.type("visualization_msgs/msg/Marker")
+        header, no_bytes = make.header(frame), make.sequence(np.empty(0, np.uint8))
+        self._level = make.new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+        self._same = {
+            "header": header,
+            "lifetime": make.new("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
+            "frame_locked": False,
+            "colors": [],
+            "texture_resource": "",
+            "texture": make.new(
+                "sensor_msgs/msg/CompressedImage", header=header, format="", data=no_bytes
+            ),
+            "uv_coordinates": [],
+            "mesh_resource": "",
+            "mesh_file": make.new("visualization_msgs/msg/MeshFile", filename="", data=no_bytes),
+            "mesh_use_embedded_materials": False,
+        }
 
     def __call__(
         self,
@@ -78,33 +97,20 @@ class _Markers:
         """Add a marker; kind and action are names of constants of the message."""
         new, xyz = self._make.new, self._make.xyz
         red, green, blue, alpha = (float(channel) for channel in rgba)
-        no_bytes = self._make.sequence(np.empty(0, np.uint8))
+        at = xyz("Point", position)
+        corners = [tuple(point) for point in np.asarray(points).tolist()]
+        corner = {point: xyz("Point", point) for point in set(corners)}
         marker = self._type(
-            header=self._header,
             ns=namespace,
             id=number,
             type=getattr(self._type, kind),
             action=getattr(self._type, action),
-            pose=new(
-                "geometry_msgs/msg/Pose",
-                position=xyz("Point", position),
-                orientation=new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
-            ),
+            pose=new("geometry_msgs/msg/Pose", position=at, orientation=self._level),
             scale=xyz("Vector3", scale),
             color=new("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=alpha),
-            lifetime=new("builtin_interfaces/msg/Duration", sec=0, nanosec=0),
-            frame_locked=False,
-            points=[xyz("Point", point) for point in points],
-            colors=[],
-            texture_resource="",
-            texture=new(
-                "sensor_msgs/msg/CompressedImage", header=self._header, format="", data=no_bytes
-            ),
-            uv_coordinates=[],
+            points=[corner[point] for point in corners],
             text=text,
-            mesh_resource="",
-            mesh_file=new("visualization_msgs/msg/MeshFile", filename="", data=no_bytes),
-            mesh_use_embedded_materials=False,
+            **self._same,
         )
         self.markers.append(marker)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from cvdl.core.rotations import rotation_of
 from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
 from cvdl.messages.images import MessageError
 from cvdl.messages.topics import OBJECT_CLASS
@@ -69,7 +69,7 @@ def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) 
         np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float),
         OrientedBox(
             np.array([center.x, center.y, center.z]),
-            Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix(),
+            rotation_of([turn.x, turn.y, turn.z, turn.w]),
             np.array([size.x, size.y, size.z]),
         ),
         len(rows),

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
+
+from cvdl.core.rotations import rotation_of
 
 __all__ = ["TransformTree", "matrix_of"]
 
@@ -25,7 +26,7 @@ def matrix_of(transform: Any) -> NDArray[np.float64]:
     """
     turn, shift = transform.rotation, transform.translation
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+    matrix[:3, :3] = rotation_of([turn.x, turn.y, turn.z, turn.w])
     matrix[:3, 3] = shift.x, shift.y, shift.z
     if not np.isfinite(matrix).all():
         raise ValueError(f"the transform is not finite: {transform}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cvdl.core.errors import InputError
+from cvdl.core.extras import is_installed, require
 from cvdl.core.settings import setting
 from cvdl.networks.onnx_files import read_metadata
 
@@ -64,11 +64,12 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
 
     Raises:
         InputError: if there is no such device or engine, the engine cannot run the weights on the
-            device, or "onnxruntime" has no ONNX file of them.
+            device, "onnxruntime" has no ONNX file of them, or PyTorch is to run them but is not
+            installed.
     """
-    for name, value, accepted in (("engine", engine, Engine), ("device", device, Device)):
-        if value not in get_args(accepted):
-            raise InputError(f"{name} is {value!r}; accepted: {', '.join(get_args(accepted))}")
+    if engine not in get_args(Engine):
+        raise InputError(f"engine is {engine!r}; accepted: {', '.join(get_args(Engine))}")
+    _check_device(device)
     is_onnx = weights.suffix == ".onnx"
     if is_onnx and engine == "torch":
         raise InputError(
@@ -81,6 +82,7 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
     if is_onnx:
         return weights
     if engine == "torch" or (engine == "auto" and device_of(device) == "cuda"):
+        require("torch", "engine torch" if engine == "torch" else "device cuda")
         return None
     exported = weights.with_suffix(".onnx")
     missing = not exported.is_file()
@@ -89,6 +91,10 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
     problem = "no such file" if missing else f"not exported from {weights}"
     if engine == "onnxruntime":
         raise InputError(f"{exported}: {problem}; `cvdl export {weights} -o {exported}` writes it")
+    if not weights.is_file() and not is_installed("torch"):
+        raise InputError(f"{weights}: no such file; expected a file of weights")
+    elsewhere = f"cvdl export {weights} -o {exported}, and copy what it writes to here"
+    require("torch", str(weights), otherwise=f"; or, on a machine that has it: {elsewhere}")
     if not missing:
         _log.warning(
             "%s: %s; PyTorch runs these weights. `cvdl export %s -o %s` writes it anew",
@@ -98,10 +104,20 @@ def exported_file(weights: Path, device: str, engine: str) -> Path | None:
 
 
 def device_of(device: str) -> str:
-    """Return the device that "auto" stands for, "cpu" or "cuda"; any other one as it is."""
+    """Return the device that "auto" stands for, "cpu" or "cuda"; any other one as it is.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    _check_device(device)
     if device == "auto":
         return "cuda" if _has_gpu() else "cpu"
     return device
+
+
+def _check_device(device: str) -> None:
+    if device not in get_args(Device):
+        raise InputError(f"device is {device!r}; accepted: {', '.join(get_args(Device))}")
 
 
 def digest(weights: Path) -> str:
@@ -116,13 +132,13 @@ def _is_of(exported: Path, weights: Path) -> bool:
 
 def _has_gpu() -> bool:
     """Whether torch has a GPU; it is not imported where no driver of one is installed."""
+    if not is_installed("torch"):
+        return False
     if not _AMD.exists():
         try:
             ctypes.CDLL(_NVIDIA)
         except OSError:
             return False
-    with suppress(ImportError):
-        from cvdl.networks.device import pick_device
+    from cvdl.networks.device import pick_device
 
-        return pick_device().type == "cuda"
-    return False
+    return pick_device().type == "cuda"

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
 from cvdl.depth.normals import surface_normals
 
@@ -61,20 +62,12 @@ def network_input(frame: RgbdFrame) -> NDArray[np.float32]:
     color = cv2.resize(
         frame.color[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA
     )
-    for channel in range(3):
-        np.subtract(color[..., channel], COLOR_MIDDLE, out=channels[channel], dtype=np.float32)
-    channels[COLOR] /= COLOR_SPREAD
+    _standardize(color.reshape(height, width, 3), channels[COLOR])
     channels[HAS_COLOR] = 1
-    known = np.isfinite(frame.depth[: 2 * height, : 2 * width])
-    if known.any():
-        camera = frame.camera.reduced(2)
-        depth = _halved_depth(frame.depth[: 2 * height, : 2 * width], known)
-        normals = surface_normals(depth, camera, NORMAL_WINDOW)
-        known = np.isfinite(normals[..., 2])
-        channels[3] = _relief(depth, known)
-        for axis in range(3):
-            np.copyto(channels[4 + axis], normals[..., axis], where=known)
-        channels[HAS_DEPTH] = known
+    depth = _halved_depth(frame.depth)
+    if np.isfinite(depth).any():
+        normals = surface_normals(depth, frame.camera.reduced(2), NORMAL_WINDOW)
+        _add_geometry(depth, normals, *_means_around(depth, normals), channels)
     return channels
 
 
@@ -83,21 +76,61 @@ def relief_window(width: int) -> int:
     return max(3, round(_RELIEF_WINDOW * width / 320))
 
 
-def _halved_depth(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+@compiled()
+def _standardize(color, channels):  # type: ignore[no-untyped-def]
+    """Writes the channels (3, h, w) of color (h, w, 3)."""
+    for row in range(color.shape[0]):
+        for col in range(color.shape[1]):
+            for channel in range(3):
+                value = np.float32(color[row, col, channel]) - np.float32(COLOR_MIDDLE)
+                channels[channel, row, col] = value / np.float32(COLOR_SPREAD)
+
+
+@compiled()
+def _halved_depth(depth):  # type: ignore[no-untyped-def]
     """Mean of the inverse depth, which is linear over a plane, over the readings of each block."""
-    size = depth.shape[1] // 2, depth.shape[0] // 2
-    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known & (depth > 0))
-    share = cv2.resize((inverse > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(inverse, size, interpolation=cv2.INTER_AREA)
-    return np.divide(share, mean, out=np.full_like(mean, np.nan), where=mean > 0)
+    height, width = depth.shape[0] // 2, depth.shape[1] // 2
+    halved = np.empty((height, width), np.float32)
+    for row in range(height):
+        for col in range(width):
+            count = total = np.float32(0)
+            for a in range(2):
+                in_row = np.float32(0)
+                for b in range(2):
+                    z = depth[2 * row + a, 2 * col + b]
+                    if z > 0:  # False for NaN
+                        count += np.float32(1)
+                        in_row += np.float32(1) / z
+                total += in_row
+            halved[row, col] = count / total  # NaN without a reading
+    return halved
 
 
-def _relief(depth: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance of each pixel (h, w) in front of its surroundings, scaled; 0 where unknown."""
+def _means_around(
+    depth: NDArray[np.float32], normals: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The means over the surroundings of each pixel (h, w): of what is known, and of the inverse
+    depth there."""
     window = relief_window(depth.shape[1])
+    known = np.isfinite(normals[..., 2])
     inverse = np.divide(1, depth, out=np.zeros_like(depth), where=known)
     share = cv2.blur(known.astype(np.float32), (window, window))
-    mean = cv2.blur(inverse, (window, window))
-    surroundings = np.divide(share, mean, out=np.zeros_like(mean), where=known & (mean > 0))
-    relief = np.where(known, (surroundings - depth) / np.float32(RELIEF_SCALE), np.float32(0))
-    return np.clip(relief, -HIGHEST_RELIEF, HIGHEST_RELIEF, out=relief)
+    return share, cv2.blur(inverse, (window, window))
+
+
+@compiled()
+def _add_geometry(depth, normals, share, mean, channels):  # type: ignore[no-untyped-def]
+    """Writes the relief, the normals and where both are known; see ``_means_around``.
+
+    The relief is the distance of a pixel in front of its surroundings.
+    """
+    highest, scale = np.float32(HIGHEST_RELIEF), np.float32(RELIEF_SCALE)
+    for row in range(depth.shape[0]):
+        for col in range(depth.shape[1]):
+            if np.isnan(normals[row, col, 2]):
+                continue
+            relief = (share[row, col] / mean[row, col] - depth[row, col]) / scale
+            channels[3, row, col] = min(max(relief, -highest), highest)
+            for axis in range(3):
+                channels[4 + axis, row, col] = normals[row, col, axis]
+            channels[HAS_DEPTH, row, col] = 1

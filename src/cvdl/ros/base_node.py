@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from time import monotonic, monotonic_ns
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.worker import LatestWorker
+from cvdl.core.worker import LatestWorker, Worker
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.messages.config import NodeConfig
@@ -56,21 +57,6 @@ _STOP_S = 2.0  # longest wait for the current frame when the work ends, e.g. by 
 _WINDOW = 100  # frames that diagnostics report latencies and planes of
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A match to process.
-
-    Attributes:
-        match: color, depth and camera_info.
-        wanted: result topics with subscribers.
-        segmentation: labels and objects of another node, if there is one.
-    """
-
-    match: Match
-    wanted: frozenset[str]
-    segmentation: tuple[Any, Any] | None = None
-
-
 class BaseNode(LifecycleNode):
     """A managed node that runs stages on matched frames.
 
@@ -103,7 +89,9 @@ class BaseNode(LifecycleNode):
         self._tf: TfInput | None = None
         self._result_publishers: dict[str, Any] = {}
         self._diagnostics: Any = None
-        self._worker: LatestWorker[_Job] | None = None
+        self._worker: LatestWorker[Iterator[None]] | None = None
+        self._second: Worker | None = None
+        self._finishing: Future[None] | None = None
         self._runner: Runner | None = None
         self._camera: CameraInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
@@ -120,7 +108,8 @@ class BaseNode(LifecycleNode):
         """Load the networks and create the publishers; on failure the node stays unconfigured."""
         try:
             self._settings = assemble(self.CONFIG, self._values())
-            self._worker = LatestWorker(self._work, self._on_overrun)
+            self._second = Worker() if self._settings.overlap else None
+            self._worker = LatestWorker(partial(self._work, self._second), self._on_overrun)
             config = _stages_of(self._settings)
             start = monotonic()
             self._perceive = self._worker.call(lambda: warmed_up(config), self.context.ok)
@@ -210,7 +199,10 @@ class BaseNode(LifecycleNode):
             self.destroy_timer(self._timer)
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         self._runner = None
-        if self._worker is not None and not self._worker.clear(_STOP_S):
+        end = monotonic() + _STOP_S
+        is_idle = self._worker is None or self._worker.clear(_STOP_S)
+        is_idle &= self._second is None or self._second.wait(max(0.0, end - monotonic()))
+        if not is_idle:
             self.get_logger().warning(f"a stage did not end within {_STOP_S:g} s")
 
     def _release(self) -> None:
@@ -220,9 +212,10 @@ class BaseNode(LifecycleNode):
         self._result_publishers, self._diagnostics = {}, None
         if self._transformer is not None:
             self._transformer.close()
-        if self._worker is not None:
-            self._worker.stop()
-        self._transformer = self._perceive = self._worker = None
+        for worker in (self._worker, self._second):
+            if worker is not None:
+                worker.stop()
+        self._transformer = self._perceive = self._worker = self._second = None
 
     def _publisher(self, topic: str, kind: str, qos: QoSProfile) -> Any:
         return self.create_lifecycle_publisher(
@@ -322,8 +315,9 @@ class BaseNode(LifecycleNode):
             return
         if self._once:
             self.set_parameters([Parameter("enable", value=False)])
-        if self._worker is not None:
-            self._worker.submit(_Job(match, wanted, segmentation))
+        if self._worker is not None and self._runner is not None:
+            publish = partial(self._publish, self._runner)
+            self._worker.submit(self._runner.steps(match, publish, wanted, segmentation))
 
     def _choose_unwanted(self) -> None:
         """Submit the last match if it is wanted only now and none has come since.
@@ -344,7 +338,7 @@ class BaseNode(LifecycleNode):
             topic = self.resolve_topic_name(LABELS_TOPIC)
             self._runner.tally.drop("no segmentation", f"no messages on {topic}")
 
-    def _on_overrun(self, job: _Job) -> None:
+    def _on_overrun(self, steps: Iterator[None]) -> None:
         if self._runner is not None:
             self._runner.tally.count("a newer frame arrived")
 
@@ -356,26 +350,44 @@ class BaseNode(LifecycleNode):
             if topic != LABEL_INFO_TOPIC and publisher.get_subscription_count()
         )
 
-    # Processing, on the worker's thread -----------------------------------------------------------
+    # Processing, on the threads of the workers ---------------------------------------------------
 
-    def _work(self, job: _Job) -> None:
-        runner = self._runner
-        if runner is None:  # the node has just stopped
+    def _work(self, second: Worker | None, steps: Iterator[None]) -> None:
+        """Process a frame; a second worker takes it over after the first step, once it is free.
+
+        Until then no other frame is begun: it would only get old.
+        """
+        if second is None:
+            self._run(steps)
             return
+        with self._until_shutdown():
+            next(steps, None)
+        if self._finishing is not None:
+            self._finishing.result()
+        self._finishing = second.start(partial(self._run, steps))
 
-        def publish(messages: dict[str, Any], results: Results) -> None:
-            if self._runner is not runner:  # stopped meanwhile, and perhaps activated again
-                return
-            for topic, message in messages.items():
-                publisher = self._result_publishers.get(topic)
-                if publisher is not None:
-                    publisher.publish(message)
+    def _run(self, steps: Iterator[None]) -> None:
+        """Run all steps of a frame that are left."""
+        with self._until_shutdown():
+            for _ in steps:
+                pass
 
+    @contextmanager
+    def _until_shutdown(self) -> Iterator[None]:
+        """Ignore errors after a shutdown, when nothing can be published."""
         try:
-            runner(job.match, publish, job.wanted, job.segmentation)
+            yield
         except Exception:
             if self.context.ok():
                 raise
+
+    def _publish(self, runner: Runner, messages: dict[str, Any], results: Results) -> None:
+        if self._runner is not runner:  # stopped meanwhile, and perhaps activated again
+            return
+        for topic, message in messages.items():
+            publisher = self._result_publishers.get(topic)
+            if publisher is not None:
+                publisher.publish(message)
 
     def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
         assert self._transformer

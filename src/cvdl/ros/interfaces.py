@@ -14,15 +14,17 @@ import tempfile
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cvdl.core.errors import InputError
+from cvdl.core.extras import install_command, is_installed
 
-__all__ = ["SETUP_COMMAND", "generate_messages", "message_type", "missing_messages"]
+__all__ = ["SETUP_COMMAND", "SOURCE_IT", "generate_messages", "message_type", "missing_messages"]
 
 SETUP_COMMAND = "cvdl live --setup"
+#: Follows the command that installs ROS 2.
+SOURCE_IT = "; or source an installation (/opt/ros/*/setup.bash)"
 
 # Packages that are not on PyPI; all of them build on std_msgs and geometry_msgs.
 _GENERATED = ("vision_msgs", "tf2_msgs")
@@ -76,23 +78,22 @@ def message_type(name: str) -> type[Any]:
     try:
         found: type[Any] = getattr(import_module(f"{package}.msg"), kind)
     except ImportError as error:
-        if find_spec("rclpy") is None:
-            remedy = "source a ROS 2 installation (/opt/ros/*/setup.bash), or: pip install "
-            remedy += "'.[live]'"
+        if not is_installed("rclpy"):
+            remedy = f"{install_command('live')}{SOURCE_IT}"
         elif "ROS_DISTRO" in os.environ:
             distribution, dashed = os.environ["ROS_DISTRO"], package.replace("_", "-")
             remedy = f"sudo apt install ros-{distribution}-{dashed}"
         elif package in _GENERATED:
             remedy = f"run {SETUP_COMMAND}"
         else:
-            remedy = "pip install '.[live]'"
+            remedy = install_command("live")
         raise InputError(f"the messages of {package} are missing ({error}): {remedy}") from error
     return found
 
 
 def missing_messages() -> list[str]:
     """The message packages that are not installed."""
-    return [name for name in _GENERATED if find_spec(name) is None]
+    return [name for name in _GENERATED if not is_installed(name)]
 
 
 def generate_messages() -> None:
@@ -109,8 +110,8 @@ def generate_messages() -> None:
 
 def _generate(name: str) -> None:
     cmake = shutil.which("cmake", path=os.pathsep.join((*_programs(), os.environ.get("PATH", ""))))
-    if cmake is None or find_spec("rosidl_generator_py") is None:
-        raise InputError("the generators of ROS's messages are missing: pip install '.[live]'")
+    if cmake is None or not is_installed("rosidl_generator_py"):
+        raise InputError(f"the generators of ROS's messages are missing: {install_command('live')}")
     if shutil.which("c++") is None:
         raise InputError(f"generating {name} needs a C++ compiler: apt install build-essential")
     with tempfile.TemporaryDirectory(prefix=f"cvdl-{name}-") as folder:

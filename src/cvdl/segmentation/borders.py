@@ -179,21 +179,10 @@ class Regions(NamedTuple):
     @classmethod
     def of(cls, labels: Labels, lab: NDArray[np.float32], votes: Votes | None = None) -> Regions:
         """Sum over the pixels of regions (h, w) with colors (h, w, 3)."""
-        where = np.flatnonzero(labels)
-        label, color = labels.ravel()[where], lab.reshape(-1, 3)[where]
-        count = int(labels.max()) + 1
-        at = np.zeros((len(where), 2)) if votes is None else votes.centers.reshape(-1, 2)[where]
-
-        def sums(values: NDArray[np.floating]) -> NDArray[np.float64]:
-            return np.stack([np.bincount(label, each, count) for each in values.T], axis=1)
-
-        return cls(
-            np.bincount(label, minlength=count).astype(np.float64),
-            sums(color),
-            sums((color * color).sum(axis=1)[:, None])[:, 0],
-            sums(np.column_stack([at, (at * at).sum(axis=1)])),
-            np.zeros((count, 0)) if votes is None else votes.shares.copy(),
-        )
+        places = np.zeros((*labels.shape, 2), np.float32) if votes is None else votes.centers
+        area, color, squares, centers = _sums(labels, lab, places)
+        shares = np.zeros((len(area), 0)) if votes is None else votes.shares.copy()
+        return cls(area, color, squares, centers, shares)
 
 
 def _joined(
@@ -208,6 +197,29 @@ def _joined(
         votes is not None,
     )
     return parent[labels], Borders(pairs, measures, perimeter)
+
+
+@compiled()
+def _sums(labels, lab, places):  # type: ignore[no-untyped-def]
+    """The first four attributes of ``Regions``."""
+    count = labels.max() + 1
+    area, squares = np.zeros(count), np.zeros(count)
+    color, centers = np.zeros((count, 3)), np.zeros((count, 3))
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            label = labels[i, j]
+            if not label:
+                continue
+            area[label] += 1
+            for k in range(3):
+                value = np.float64(lab[i, j, k])
+                color[label, k] += value
+                squares[label] += value * value
+            for k in range(2):
+                value = np.float64(places[i, j, k])
+                centers[label, k] += value
+                centers[label, 2] += value * value
+    return area, color, squares, centers
 
 
 @compiled()

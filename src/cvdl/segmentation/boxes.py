@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import OrientedBox, Plane
-from cvdl.segmentation.labels import quantile
+from cvdl.segmentation.labels import quantiles
 
 __all__ = ["plane_axes", "standing_box"]
 
@@ -20,10 +20,11 @@ _RESTING = 0.03  # an object that begins lower rests on the plane itself, meters
 def plane_axes(plane: Plane) -> NDArray[np.float64]:
     """Right-handed axes (3, 3), in columns; the third is the plane's normal."""
     # The x axis of the image, unless the camera lies on its side.
-    x = np.array([1.0, 0.0, 0.0] if abs(plane.normal[0]) < 0.9 else [0.0, 1.0, 0.0])
-    x -= (x @ plane.normal) * plane.normal
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(plane.normal, x), plane.normal], axis=1)
+    x, y, z = plane.normal.tolist()
+    sign = 0 if abs(x) < 0.9 else 1
+    first = np.array([1.0 - sign, float(sign), 0.0]) - (x, y)[sign] * plane.normal
+    a, b, c = (first / np.linalg.norm(first)).tolist()
+    return np.array([[a, y * c - z * b, x], [b, z * a - x * c, y], [c, x * b - y * a, z]])
 
 
 def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> OrientedBox:
@@ -41,21 +42,20 @@ def standing_box(points: NDArray[np.float64], plane: Plane, is_lowest: bool) -> 
     axes = plane_axes(plane)
     ground = points @ axes[:, :2]
     height = plane.height(points)
-    low, high = quantile(height, 0.01), quantile(height, 0.99)
+    low, high = quantiles(height, 0.01, 0.99)
     low = 0.0 if is_lowest or low < _RESTING else low
     angle = _angle_of_faces(ground)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
     # Flying pixels at the outline would enlarge the box: the outermost points are ignored.
-    sides = (ground @ turn).T
-    least = np.array([quantile(side, _TRIM) for side in sides])
-    most = np.array([quantile(side, 1 - _TRIM) for side in sides])
-    rotation = axes @ np.block([[turn, np.zeros((2, 1))], [np.zeros((1, 2)), np.ones((1, 1))]])
+    least, most = np.array([quantiles(side, _TRIM, 1 - _TRIM) for side in (ground @ turn).T]).T
+    rotation = np.column_stack([axes[:, :2] @ turn, axes[:, 2]])
     middle = turn @ ((least + most) / 2)
     center = axes @ np.array([*middle, (low + high) / 2 - plane.offset])
     return OrientedBox(center, rotation, np.array([*(most - least), high - low]))
 
 
-@compiled()
+@compiled(fastmath=True)
 def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     """Angle of the rectangle whose sides are closest to points (N, 2), radians in [0, pi / 2).
 
@@ -64,15 +64,22 @@ def _angle_of_faces(ground: NDArray[np.float64]) -> float:
     the smallest rectangle around these is rotated.
     """
     best, found = -1.0, 0.0
+    x, y = ground[:, 0].astype(np.float32), ground[:, 1].astype(np.float32)
+    one, shortest = np.float32(1), np.float32(_NEAR)
+    along, aside = np.empty_like(x), np.empty_like(x)
     for angle in _ANGLES:
-        cos, sin = np.cos(angle), np.sin(angle)
-        along = cos * ground[:, 0] + sin * ground[:, 1]
-        aside = cos * ground[:, 1] - sin * ground[:, 0]
-        left, right, near, far = along.min(), along.max(), aside.min(), aside.max()
-        closeness = 0.0
-        for x, y in zip(along, aside):  # noqa: B905 - Numba's has no strict
-            distance = min(x - left, right - x, y - near, far - y)
-            closeness += 1 / max(distance, _NEAR)
+        cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        left = right = cos * x[0] + sin * y[0]
+        near = far = cos * y[0] - sin * x[0]
+        for n in range(len(x)):
+            along[n], aside[n] = cos * x[n] + sin * y[n], cos * y[n] - sin * x[n]
+            left, right = min(left, along[n]), max(right, along[n])
+            near, far = min(near, aside[n]), max(far, aside[n])
+        closeness = np.float32(0)
+        for n in range(len(x)):
+            across = min(along[n] - left, right - along[n])
+            distance = min(across, min(aside[n] - near, far - aside[n]))
+            closeness += one / max(distance, shortest)
         if closeness > best:
-            best, found = closeness, angle
+            best, found = float(closeness), angle
     return found

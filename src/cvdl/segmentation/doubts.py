@@ -31,7 +31,7 @@ def depth_doubts(depth: NDArray[np.float32], small_gaps: float) -> Iterator[Doub
         depth: (H, W) float32, meters, NaN for no reading.
         small_gaps: share of the visible surfaces that small gaps hide, see ``bridge_gaps``.
     """
-    empty = float(np.isnan(depth).mean())
+    empty = np.count_nonzero(np.isnan(depth)) / depth.size
     if small_gaps >= _SMALL_GAPS:
         yield (
             "gaps in the depth",

@@ -50,7 +50,7 @@ def geometric_masks(
     window = window_around(above, _MARGIN)
     if window is None:
         return masks
-    surface = surface_of(frame.color, depth, above.view(np.uint8), frame.camera, window)
+    surface = surface_of(frame.color, depth, above, frame.camera, window)
     table = Tabletop.of(surface, frame.camera, ground, above)
     regions = watershed_regions(surface)
     for rule in _RULES:

@@ -61,10 +61,23 @@ def _sum_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels (h, w) of all connected parts that overlap or touch a mask."""
-    is_beside = np.zeros(parts.max() + 1, bool)
-    is_beside[parts[cv2.dilate(mask.view(np.uint8), _AROUND) > 0]] = True
-    is_beside[0] = False
-    return is_beside[parts]
+    return np.asarray(_parts_within(parts, cv2.dilate(mask.view(np.uint8), _AROUND)))
+
+
+@compiled()
+def _parts_within(parts, mask):  # type: ignore[no-untyped-def]
+    """The pixels (h, w) of all connected parts that overlap a mask."""
+    rows, cols = parts.shape
+    is_within = np.zeros(parts.max() + 1, np.bool_)
+    for i in range(rows):
+        for j in range(cols):
+            if mask[i, j] and parts[i, j]:
+                is_within[parts[i, j]] = True
+    found = np.empty((rows, cols), np.bool_)
+    for i in range(rows):
+        for j in range(cols):
+            found[i, j] = is_within[parts[i, j]]
+    return found
 
 
 @compiled()

@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
+
 __all__ = [
     "Labels",
+    "areas_of",
     "connected_parts",
     "enlarged",
+    "fill_hull",
     "pixels_by_label",
     "quantile",
+    "quantiles",
     "window_around",
     "without",
 ]
@@ -26,15 +31,30 @@ Labels = NDArray[np.int32]
 
 def pixels_by_label(labels: Labels) -> dict[int, NDArray[np.intp]]:
     """Flat indices of the pixels of each label, by label; 0 is skipped."""
-    where = np.flatnonzero(labels)
-    if not len(where):
-        return {}
-    values = labels.ravel()[where]
-    if values.max() < 1 << 16:
-        values = values.astype(np.uint16)  # numpy uses a radix sort, several times faster
-    order = np.argsort(values, kind="stable")
-    names, first = np.unique(values[order], return_index=True)
-    return dict(zip(names.tolist(), np.split(where[order], first[1:]), strict=True))
+    names, starts, pixels = _by_label(labels)
+    return dict(zip(names.tolist(), np.split(pixels, starts)[1:], strict=True))
+
+
+@compiled()
+def _by_label(labels):  # type: ignore[no-untyped-def]
+    """The labels that occur, where the pixels of each one start, and these pixels."""
+    cols = labels.shape[1]
+    counts = np.zeros(labels.max() + 2, np.intp)  # by label; then where to put the next pixel
+    for i in range(labels.shape[0]):
+        for j in range(cols):
+            if labels[i, j]:
+                counts[labels[i, j] + 1] += 1
+    names = np.flatnonzero(counts) - 1
+    counts = np.cumsum(counts)
+    starts = counts[names]
+    pixels = np.empty(counts[-1], np.intp)
+    for i in range(labels.shape[0]):
+        for j in range(cols):
+            label = labels[i, j]
+            if label:
+                pixels[counts[label]] = i * cols + j
+                counts[label] += 1
+    return names, starts, pixels
 
 
 def without(labels: Labels, is_removed: Callable[[int, NDArray[np.intp]], bool]) -> Labels:
@@ -53,10 +73,30 @@ def connected_parts(mask: NDArray[Any], connectivity: int = 4) -> tuple[Labels, 
         The part of each pixel, (H, W), 0 outside the mask; and the pixels of each part, (N + 1,),
         0 for part 0.
     """
-    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
-    areas = np.bincount(parts.ravel())
-    areas[0] = 0
-    return parts, areas
+    count, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=connectivity)
+    return parts, areas_of(parts, count)
+
+
+@compiled()
+def areas_of(labels, count):  # type: ignore[no-untyped-def]
+    """The pixels of each label (N,), of labels (H, W) less than N; 0 for label 0."""
+    areas = np.zeros(count, np.intp)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if labels[i, j]:
+                areas[labels[i, j]] += 1
+    return areas
+
+
+def fill_hull(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The convex hull of a mask (H, W) that is not empty: (H, W), 0 or 1."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    # The ends of the rows have the same hull.
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.stack([first, rows], 1), np.stack([last, rows], 1)])
+    hull = cv2.convexHull(ends.astype(np.int32))
+    return np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1))
 
 
 def window_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice] | None:
@@ -76,8 +116,14 @@ def quantile(values: NDArray[np.floating], share: float) -> float:
 
     It is much faster than ``np.quantile``, and does not interpolate.
     """
-    k = min(len(values) - 1, int(share * len(values)))
-    return float(np.partition(values, k)[k])
+    return quantiles(values, share)[0]
+
+
+def quantiles(values: NDArray[np.floating], *shares: float) -> list[float]:
+    """Several of ``quantile``, at once."""
+    places = [min(len(values) - 1, int(share * len(values))) for share in shares]
+    found: list[float] = np.partition(values, places)[places].tolist()
+    return found
 
 
 def enlarged(image: NDArray[Any], factor: int, shape: tuple[int, int]) -> NDArray[Any]:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Plane, SceneObject
 from cvdl.segmentation.boxes import standing_box
-from cvdl.segmentation.labels import Labels, quantile
+from cvdl.segmentation.labels import Labels, quantile, quantiles
 
 __all__ = ["add_objects", "height_ranges", "lowest_masks"]
 
@@ -56,54 +57,81 @@ def add_objects(
     for mask, pixels in masks.items():
         if len(pixels) < min_pixels:
             continue
-        rows, cols = np.divmod(pixels, labels.shape[1])
-        z = depth[rows, cols]
-        if np.count_nonzero(np.isfinite(z)) < _FEWEST_POINTS:
-            z = _standing_depth(rows, cols, camera, plane)
-        measured = _of_object(z, rows, cols, camera)
-        if not measured.any():
+        box2d = np.array(_extent(pixels, labels.shape[1]), float)
+        z = depth.ravel()[pixels]
+        known = z[np.isfinite(z)]
+        if len(known) < _FEWEST_POINTS:
+            z = known = _standing_depth(pixels, camera, plane)
+        measured = _of_object(z, known, box2d, camera)
+        if not len(measured):
             continue
         label = FIRST_OBJECT_LABEL + len(objects)
-        labels[rows, cols] = label
-        box2d = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float)
-        rows, cols, z = rows[measured], cols[measured], z[measured]
-        some = slice(None, None, max(1, len(rows) // _BOX_POINTS))
-        uv = np.stack([cols[some], rows[some]], axis=1)
-        points = camera.deproject_pixels(uv, z[some])
+        labels.ravel()[pixels] = label
+        some = measured[:: max(1, len(measured) // _BOX_POINTS)]
+        points = _points(pixels[some], z[some], camera)
         box3d = standing_box(points, plane, mask in lowest)
         likely = 1.0 if objectness is None else float(objectness[mask])
         objects.append(SceneObject(label, box2d, box3d, len(pixels), objectness=likely))
     return tuple(objects)
 
 
+def _points(
+    pixels: NDArray[np.intp], z: NDArray[np.float32], camera: Camera
+) -> NDArray[np.float64]:
+    """The points (N, 3) of pixels, by flat index (N,), with depths (N,)."""
+    rows, cols = np.divmod(pixels, camera.width)
+    points = np.empty((len(pixels), 3))
+    points[:, 0] = (cols - camera.cx) / camera.fx * z
+    points[:, 1] = (rows - camera.cy) / camera.fy * z
+    points[:, 2] = z
+    return points
+
+
+@compiled()
+def _extent(pixels, width):  # type: ignore[no-untyped-def]
+    """The smallest column and row of flat indices (N,), in order, and one more than the largest."""
+    first, last = width, 0
+    for pixel in pixels:
+        col = pixel % width
+        first, last = min(first, col), max(last, col)
+    return first, pixels[0] // width, last + 1, pixels[-1] // width + 1
+
+
 def _of_object(
-    z: NDArray[np.float32], rows: NDArray[np.intp], cols: NDArray[np.intp], camera: Camera
-) -> NDArray[np.bool_]:
+    z: NDArray[np.float32],
+    known: NDArray[np.float32],
+    box2d: NDArray[np.float64],
+    camera: Camera,
+) -> NDArray[np.intp]:
     """Which of the readings (N,) are of the object of a mask, and not of what is behind its rim.
 
     An object is hardly deeper than it is wide. One that is has readings all along (the fences of
     Tukey 1977, section 2C).
+
+    Args:
+        z: the readings, meters, NaN for none.
+        known: those that are not NaN.
+        box2d: of the mask.
+        camera: intrinsics.
     """
-    known = np.isfinite(z)
-    if not known.any():
-        return known
-    some = z[known]
-    lower, middle, upper = (quantile(some, share) for share in (0.25, 0.5, 0.75))
-    wide = middle * float(np.hypot(np.ptp(cols) / camera.fx, np.ptp(rows) / camera.fy))
+    if not len(known):
+        return np.empty(0, np.intp)
+    lower, middle, upper = quantiles(known, 0.25, 0.5, 0.75)
+    left, top, right, bottom = box2d
+    wide = middle * float(np.hypot((right - left - 1) / camera.fx, (bottom - top - 1) / camera.fy))
     reach = max(_DEEP * wide, _FENCE * (upper - lower))
-    return np.asarray((z >= lower - reach) & (z <= upper + reach))
+    return np.flatnonzero((z >= lower - reach) & (z <= upper + reach))
 
 
-def _standing_depth(
-    rows: NDArray[np.intp], cols: NDArray[np.intp], camera: Camera, plane: Plane
-) -> NDArray[np.float32]:
+def _standing_depth(pixels: NDArray[np.intp], camera: Camera, plane: Plane) -> NDArray[np.float32]:
     """The depth (N,) of the pixels of an upright object on a plane; NaN where it cannot stand."""
+    rows, cols = np.divmod(pixels, camera.width)
     x, y = (cols - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
     cosine = plane.normal[0] * x + plane.normal[1] * y + plane.normal[2]
     # Where the rays meet the plane; its foot is the nearest of these points.
     foot = -quantile(cosine, _ENDS)
     known = plane.offset > 0 and foot * _FARTHEST > plane.offset
-    return np.full(len(rows), plane.offset / foot if known else np.nan, np.float32)
+    return np.full(len(pixels), plane.offset / foot if known else np.nan, np.float32)
 
 
 def height_ranges(
@@ -125,10 +153,10 @@ def height_ranges(
         z = depth.ravel()[pixels]
         known = np.flatnonzero(np.isfinite(z))
         if len(known) > _MEASURED * len(pixels):
-            row, col = np.divmod(pixels[known[::_THINNING]], depth.shape[1])
-            points = camera.deproject_pixels(np.stack([col, row], axis=1), z[known[::_THINNING]])
-            height = plane.height(points)
-            ranges[mask] = quantile(height, _ENDS), quantile(height, 1 - _ENDS)
+            some = known[::_THINNING]
+            points = _points(pixels[some], z[some], camera)
+            low, high = quantiles(plane.height(points), _ENDS, 1 - _ENDS)
+            ranges[mask] = low, high
     return ranges
 
 
@@ -136,9 +164,11 @@ def lowest_masks(masks: Labels, ranges: dict[int, tuple[float, float]]) -> set[i
     """The masks (H, W) that touch no mask that begins lower; see ``height_ranges``."""
     small = masks[::2, ::2].astype(np.float32)
     most = cv2.dilate(small, _TOUCHING)
-    pairs = np.unique(np.stack([small, most], axis=-1)[(small > 0) & (most > small)], axis=0)
+    touching = (small > 0) & (most > small)
+    count = int(masks.max()) + 1
+    codes = np.unique(small[touching].astype(np.int64) * count + most[touching].astype(np.int64))
     lowest = set(ranges)
-    for one, other in pairs.astype(int).tolist():
+    for one, other in zip(*np.divmod(codes, count), strict=True):
         if one in ranges and other in ranges:
             lowest.discard(one if ranges[one][0] > ranges[other][0] else other)
     return lowest

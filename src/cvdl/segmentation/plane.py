@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.segmentation.labels import enlarged
 from cvdl.segmentation.plane_fitting import DepthSamples, FittedPlane, find_planes
@@ -82,7 +83,7 @@ def find_support_plane(
     up: NDArray[np.float64] | None = None,
     up_is_exact: bool = False,
     roughness: float = 1.0,
-    is_support: NDArray[np.float32] | None = None,
+    support_odds: NDArray[np.float32] | None = None,
     view: float = 1.0,
 ) -> SupportPlane | None:
     """The plane that carries objects; not the largest, so that a floor or a wall does not win.
@@ -95,7 +96,7 @@ def find_support_plane(
         up_is_exact: whether ``up`` is known in space; otherwise it is the upper side of the image,
             and the tilt of the camera is not known.
         roughness: factor on the noise model, see ``roughness``.
-        is_support: (H, W) probability that a network takes a pixel for a support; None without.
+        support_odds: (H, W) log odds that a pixel is of a support, by a network; None without.
         view: share of the image that the support may be in; it is large enough by its share of
             that part.
 
@@ -118,13 +119,17 @@ def find_support_plane(
         if plane.share > _LARGE_SHARE:
             on_large_plane |= samples.inliers(plane.model)
 
+    seen = None
+    if support_odds is not None:
+        seen = 1 / (1 + np.exp(-samples.of_image(support_odds)))
+
     def score(plane: FittedPlane) -> float:
         return (
             _uprightness(plane.plane, up, up_is_exact)
             * _support_score(samples, plane, on_large_plane)
             * _level_factor(plane, planes)
             / plane.distance
-            * (1.0 if is_support is None else _seen_factor(samples, plane, is_support))
+            * (1.0 if seen is None else _seen_factor(samples, plane, seen))
         )
 
     best = max(supports, key=score)
@@ -141,13 +146,8 @@ def find_support_plane(
     return SupportPlane(best.plane, best.footprint, samples.stride, under, furniture)
 
 
-def _seen_factor(
-    samples: DepthSamples, plane: FittedPlane, is_support: NDArray[np.float32]
-) -> float:
+def _seen_factor(samples: DepthSamples, plane: FittedPlane, seen: NDArray[np.floating]) -> float:
     """How much of a plane is seen as a support, times the share of all that is seen as one."""
-    start = samples.stride // 2
-    grid = is_support[start :: samples.stride, start :: samples.stride]
-    seen = grid[samples.row, samples.col]
     mine = seen[samples.inliers(plane.model)]
     return float(_UNSEEN + mine.mean() * mine.sum() / max(seen.sum(), 1e-6))
 
@@ -221,11 +221,26 @@ def _at_foot(
     camera: Camera,
 ) -> NDArray[np.bool_]:
     """The values of a grid of blocks at the foot of points (N, 3) on a plane; False outside it."""
-    foot = camera.project(points - plane.height(points)[:, None] * plane.normal)
-    # Pixel coordinates refer to the pixel center; a block begins at the edge of a pixel.
-    block = np.floor((foot + 0.5) / stride)
-    column, row = np.nan_to_num(block, nan=-1).astype(int).T
-    rows, columns = grid.shape
-    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    inside[inside] = grid[row[inside], column[inside]]
-    return inside
+    return np.asarray(
+        _values_at_foot(
+            *(grid, stride, points, plane.normal, plane.offset),
+            *(camera.fx, camera.fy, camera.cx, camera.cy),
+        )
+    )
+
+
+@compiled()
+def _values_at_foot(grid, stride, points, normal, offset, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+    values = np.zeros(len(points), np.bool_)
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        height = normal[0] * x + normal[1] * y + normal[2] * z + offset
+        z -= height * normal[2]
+        if not z > 0:
+            continue
+        # Pixel coordinates refer to the pixel center; a block begins at the edge of a pixel.
+        col = (((x - height * normal[0]) / z * fx + cx) + 0.5) / stride
+        row = (((y - height * normal[1]) / z * fy + cy) + 0.5) / stride
+        if 0 <= row < grid.shape[0] and 0 <= col < grid.shape[1]:
+            values[n] = grid[int(row), int(col)]
+    return values

@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import connected_parts, fill_hull
 
 __all__ = ["DepthSamples", "FittedPlane", "find_planes"]
 
@@ -95,6 +95,11 @@ class DepthSamples:
             stride=stride,
             camera=camera,
         )
+
+    def of_image(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The values of an image (H, W) at the samples: (N,)."""
+        start = self.stride // 2
+        return image[start :: self.stride, start :: self.stride][self.row, self.col]
 
     def inliers(
         self, model: NDArray[np.float64], sigmas: float = _INLIER_SIGMAS
@@ -177,10 +182,22 @@ def _ransac(
     return model if found else None
 
 
+@compiled(fastmath=True)
+def _count_votes(x, y, inverse, weight, a, b, c):  # type: ignore[no-untyped-def]
+    """Votes of samples (N,) for the plane 1/z = a x + b y + c; weights are 1 / their tolerances."""
+    votes = 0.0
+    for n in range(len(x)):
+        off = (a * x[n] + b * y[n] + c - inverse[n]) * weight[n]
+        votes += max(1 - off * off, 0.0)
+    return votes
+
+
 @compiled()
 def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignore[no-untyped-def]
     """The best plane through three samples by the votes, refined on all remaining samples."""
     best, most = np.zeros(3), 0.0
+    x, y, z = rays[voters, 0], rays[voters, 1], inverse[voters]
+    weight = 1 / tolerance[voters]
     for i, j, k in triples:
         # Cramer's rule on 1/z = a x + b y + c, relative to the first sample.
         ux, uy = rays[j, 0] - rays[i, 0], rays[j, 1] - rays[i, 1]
@@ -192,11 +209,7 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         a = (du * vy - dv * uy) / area
         b = (dv * ux - du * vx) / area
         c = inverse[i] - a * rays[i, 0] - b * rays[i, 1]
-        votes = 0.0
-        for n in voters:
-            off = (a * rays[n, 0] + b * rays[n, 1] + c - inverse[n]) / tolerance[n]
-            if abs(off) < 1:
-                votes += 1 - off * off
+        votes = _count_votes(x, y, z, weight, a, b, c)
         if votes > most:
             best[0], best[1], best[2] = a, b, c
             most = votes
@@ -217,8 +230,24 @@ def _best_model(rays, inverse, tolerance, triples, voters, left):  # type: ignor
         if count < _MIN_INLIERS:
             return best, False
         # Inliers on one line leave a direction undetermined: a trace of the identity settles it.
-        best[:] = np.linalg.solve(lhs + 1e-12 * np.trace(lhs) * np.eye(3), rhs)
+        best[:] = _solution(lhs + 1e-12 * np.trace(lhs) * np.eye(3), rhs)
     return best, True
+
+
+@compiled()
+def _solution(lhs, rhs):  # type: ignore[no-untyped-def]
+    """Solve equations with a positive definite matrix; Numba's own solver needs SciPy."""
+    size = len(rhs)
+    for pivot in range(size):
+        for row in range(pivot + 1, size):
+            factor = lhs[row, pivot] / lhs[pivot, pivot]
+            lhs[row] -= factor * lhs[pivot]
+            rhs[row] -= factor * rhs[pivot]
+    for row in range(size - 1, -1, -1):
+        for known in range(row + 1, size):
+            rhs[row] -= lhs[row, known] * rhs[known]
+        rhs[row] /= lhs[row, row]
+    return rhs
 
 
 def _measure(
@@ -243,7 +272,10 @@ def _measure(
 
 
 def _hull(samples: DepthSamples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint8] | None:
-    """The convex region around the largest connected parts of a plane, on the grid of samples."""
+    """The convex region around the largest connected parts of a plane, with its small parts.
+
+    On the grid of samples.
+    """
     mask = np.zeros(samples.shape, np.uint8)
     mask[samples.row[on_plane], samples.col[on_plane]] = 1
     # Stray samples, where another surface crosses the plane, would enlarge the hull.
@@ -251,6 +283,4 @@ def _hull(samples: DepthSamples, on_plane: NDArray[np.bool_]) -> NDArray[np.uint
     parts, areas = connected_parts(mask, connectivity=8)
     if not areas.any():
         return None
-    large = (areas > 0.1 * areas.max())[parts]
-    hull = cv2.convexHull(cv2.findNonZero(large.view(np.uint8)))
-    return np.asarray(cv2.fillConvexPoly(mask, hull, 1))
+    return fill_hull((areas > 0.1 * areas.max())[parts]) | mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -36,9 +37,9 @@ class RegionGraph:
         borders: ``borders[a][b]`` from a to b, in both directions.
         perimeter: pixel pairs along the outline of each region.
         points, lab, normals: (N, 3), of all pixels.
-        depth, height, curvature: (N,), likewise; height above the plane.
+        depth, curvature: (N,), likewise.
         smooth: (N,) bool, not on a concave crease.
-        forward, across: (N,), coordinates on the plane along the view and across it, meters.
+        plane: the support plane.
     """
 
     def __init__(self, labels: Labels, borders: Borders, surface: Surface, plane: Plane) -> None:
@@ -54,13 +55,31 @@ class RegionGraph:
         self.lab = surface.lab.reshape(-1, 3)
         self.normals = surface.normals.reshape(-1, 3)
         self.depth = surface.depth.ravel()
-        self.height = plane.height(self.points)
+        self.plane = plane
         self.curvature = surface.curvature.ravel()
         self.smooth = surface.concavity.ravel() < CREASE_ANGLE
-        forward = np.array([0.0, 0.0, 1.0]) - plane.normal[2] * plane.normal
-        forward /= max(float(np.linalg.norm(forward)), 1e-6)
-        self.forward = self.points @ forward.astype(np.float32)
-        self.across = self.points @ np.cross(forward, plane.normal).astype(np.float32)
+
+    @cached_property
+    def height(self) -> NDArray[np.float32]:
+        """Height of the points above the plane, (N,), meters."""
+        return self.plane.height(self.points).astype(np.float32, copy=False)
+
+    @cached_property
+    def forward(self) -> NDArray[np.float32]:
+        """Coordinate of the points on the plane along the view, (N,), meters."""
+        return self.points @ self._view.astype(np.float32)
+
+    @cached_property
+    def across(self) -> NDArray[np.float32]:
+        """Coordinate of the points on the plane across the view, (N,), meters."""
+        return self.points @ np.cross(self._view, self.plane.normal).astype(np.float32)
+
+    @property
+    def _view(self) -> NDArray[np.float64]:
+        """Unit vector of the view along the plane, (3,)."""
+        normal = self.plane.normal
+        forward: NDArray[np.float64] = np.array([0.0, 0.0, 1.0]) - normal[2] * normal
+        return forward / max(float(np.linalg.norm(forward)), 1e-6)
 
     def area(self, region: int) -> int:
         """Number of pixels."""

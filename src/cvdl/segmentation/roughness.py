@@ -6,14 +6,16 @@ texture, is several times larger, in grains of some pixels.
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
 from cvdl.depth.noise import NOISE_AT_1M, depth_noise
-from cvdl.segmentation.labels import enlarged
+from cvdl.depth.ranges import in_range
+from cvdl.segmentation.labels import enlarged, quantile
 
 __all__ = ["lowest_height", "roughness", "smoothed", "usable_depth"]
 
@@ -40,10 +42,9 @@ def usable_depth(
         max_range: farther readings are removed, meters.
         inside: (H, W), pixels of the region of interest; readings of the others are removed.
     """
-    is_usable = (depth > _NEAREST) & (depth < max_range)
+    depth = in_range(depth, _NEAREST, max_range)
     if inside is not None:
-        is_usable &= inside
-    depth = np.where(is_usable, depth, np.float32(np.nan))
+        depth[~inside] = np.nan
     noise = roughness(depth)
     return (depth, 1.0) if noise < _ROUGH else (smoothed(depth, noise), noise)
 
@@ -67,30 +68,40 @@ def roughness(depth: NDArray[np.float32]) -> float:
         depth: (H, W) float32, meters, NaN for no reading.
     """
     stride = max(1, depth.shape[1] // _COLUMNS)
-    grid = depth[stride // 2 :: stride, stride // 2 :: stride].astype(np.float64)
-    inverse = 1 / grid
-    kernel = np.ones(3)
-    ramp = np.array([-1.0, 0.0, 1.0])
-
-    def summed(
-        values: NDArray[np.float64], x: NDArray[Any], y: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        return cv2.sepFilter2D(values, -1, x, y)[1:-1, 1:-1]
-
-    valid = summed(np.isfinite(grid).astype(np.float64), kernel, kernel) == 9
-    filled = np.nan_to_num(inverse)
-    # The sum of squared residuals of a plane: six degrees of freedom.
-    residuals = (
-        summed(filled**2, kernel, kernel)
-        - summed(filled, kernel, kernel) ** 2 / 9
-        - summed(filled, ramp, kernel) ** 2 / 6
-        - summed(filled, kernel, ramp) ** 2 / 6
-    )[valid]
-    if not len(residuals):
+    residuals, z = _residuals(depth[stride // 2 :: stride, stride // 2 :: stride])
+    if not len(z):
         return 1.0
-    z = grid[1:-1, 1:-1][valid]
-    ratio = np.sqrt(np.maximum(residuals, 0) / 6) * z**2 / depth_noise(z)
-    return max(1.0, float(np.quantile(ratio, _QUANTILE)))
+    return max(1.0, quantile(residuals / depth_noise(z), _QUANTILE))
+
+
+@compiled()
+def _residuals(depth):  # type: ignore[no-untyped-def]
+    """Distances of whole patches of 3 x 3 pixels from their planes, and their depths, meters.
+
+    The root of the mean square, over the six degrees of freedom that a plane leaves.
+    """
+    rows, cols = depth.shape
+    most = max(rows - 2, 0) * max(cols - 2, 0)
+    residuals, depths = np.empty(most), np.empty(most)
+    n = 0
+    for i in range(1, rows - 1):
+        for j in range(1, cols - 1):
+            total = squares = across = down = 0.0
+            for a in range(-1, 2):
+                for b in range(-1, 2):
+                    inverse = 1.0 / depth[i + a, j + b]
+                    total += inverse
+                    squares += inverse * inverse
+                    across += b * inverse
+                    down += a * inverse
+            residual = squares - total * total / 9 - across * across / 6 - down * down / 6
+            if np.isnan(residual):
+                continue
+            z = np.float64(depth[i, j])
+            residuals[n] = math.sqrt(max(residual, 0.0) / 6) * z * z
+            depths[n] = z
+            n += 1
+    return residuals[:n], depths[:n]
 
 
 def smoothed(depth: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

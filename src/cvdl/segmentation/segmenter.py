@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from cvdl.core.frame import IMAGE_SIDES, RgbdFrame
-from cvdl.core.scene import PLANE_LABEL, Plane, SceneObject
+from cvdl.core.scene import Plane, SceneObject
 from cvdl.segmentation.config import SegmentationConfig
 from cvdl.segmentation.geometric_masks import geometric_masks
 from cvdl.segmentation.instances.masks import seen_masks
@@ -67,7 +67,7 @@ def evidence_of(
         up=frame.up if side is None else side,
         up_is_exact=side is None,
         roughness=noise,
-        is_support=None if seen is None else seen.is_support,
+        support_odds=None if seen is None else seen.support_odds,
         view=1.0 if inside is None else float(np.isfinite(depth).mean()),
     )
     ground = None
@@ -121,16 +121,15 @@ class TabletopSegmenter:
     ) -> tuple[NDArray[np.uint16], Plane | None, tuple[SceneObject, ...]]:
         depth, ground = evidence.depth, evidence.ground
         labels = np.zeros(depth.shape, np.uint16)
-        masks, objectness = np.zeros(depth.shape, np.int32), None
+        objectness = None
         if ground is not None:
-            is_support = ground.on_plane & ground.support.covers(depth.shape)
-            if seen is not None:
-                is_support |= (seen.is_support > 0.5) & ~ground.above
-            labels[is_support] = PLANE_LABEL
+            ground.label(labels, None if seen is None else seen.support_odds)
         if seen is not None:
             masks, objectness = seen_masks(frame, depth, seen, ground)
         elif ground is not None:
             masks = geometric_masks(frame, depth, ground, evidence.inside)
+        else:
+            masks = np.zeros(depth.shape, np.int32)
         plane = ground.support.plane if ground else None
         standing = plane or _level_plane(frame)
         pixels = pixels_by_label(masks)

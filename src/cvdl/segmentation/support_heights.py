@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
+from cvdl.core.scene import PLANE_LABEL
 from cvdl.segmentation.plane import SupportPlane
 from cvdl.segmentation.surface import ABOVE_PLANE, ON_PLANE, height_classes
 
@@ -57,6 +59,17 @@ class SupportHeights:
         classes = height_classes(depth, camera, support.plane, low, max_height)
         return cls(support, low, max(min_height, low), classes)
 
+    def label(self, labels: NDArray[np.uint16], odds: NDArray[np.float32] | None) -> None:
+        """Label the pixels of the support, in place.
+
+        Args:
+            labels: (H, W), see ``Scene.labels``.
+            odds: (H, W), log odds that a pixel is of a support, by a network; None without.
+        """
+        _label_on_plane(labels, self.classes, self.support.footprint, self.support.stride)
+        if odds is not None:
+            _label_seen(labels, self.classes, odds)
+
     @property
     def is_known(self) -> NDArray[np.bool_]:
         """(H, W), pixels on the plane or above it."""
@@ -77,3 +90,24 @@ class SupportHeights:
         """(H, W), pixels above the plane without specks of noise."""
         opened = cv2.morphologyEx(self.above.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
         return np.asarray(opened).view(np.bool_)
+
+
+@compiled()
+def _label_on_plane(labels, classes, footprint, stride):  # type: ignore[no-untyped-def]
+    """Labels the pixels on the plane whose block is in its footprint."""
+    rows, cols = footprint.shape
+    col_of = np.minimum(np.arange(labels.shape[1]) // stride, cols - 1)
+    for i in range(labels.shape[0]):
+        covered = footprint[min(i // stride, rows - 1)][col_of]
+        for j in range(labels.shape[1]):
+            is_support = covered[j] & (classes[i, j] == ON_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]
+
+
+@compiled()
+def _label_seen(labels, classes, odds):  # type: ignore[no-untyped-def]
+    """Labels the pixels that are more likely a support than not, and not above the plane."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            is_support = (odds[i, j] > 0) & (classes[i, j] != ABOVE_PLANE)
+            labels[i, j] = PLANE_LABEL if is_support else labels[i, j]

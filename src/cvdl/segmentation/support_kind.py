@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane
-from cvdl.segmentation.labels import connected_parts
+from cvdl.segmentation.labels import connected_parts, fill_hull
 
 __all__ = ["SupportKind", "support_kind"]
 
@@ -50,8 +50,7 @@ def support_kind(
     large = (parts > 0) & (areas > _LARGE * areas.max())[parts]
     if not large.any():
         return "surface"
-    hull = np.zeros(label.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(large.view(np.uint8))), 1)
+    hull = fill_hull(large)
     around = (cv2.dilate(hull, _RING) > 0) & (hull == 0) & (label < FIRST_OBJECT_LABEL)
     around &= np.isfinite(height)
     y, x = np.nonzero(around)

@@ -19,9 +19,17 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import NOISE_AT_1M, compiled_depth_noise
-from cvdl.segmentation.labels import Labels, enlarged
+from cvdl.segmentation.labels import Labels
 
-__all__ = ["ABOVE_PLANE", "ON_PLANE", "Surface", "full_size", "height_classes", "surface_of"]
+__all__ = [
+    "ABOVE_PLANE",
+    "ON_PLANE",
+    "Surface",
+    "full_size",
+    "height_classes",
+    "height_factors",
+    "surface_of",
+]
 
 #: Classes of pixels by height, see ``height_classes``.
 ON_PLANE, ABOVE_PLANE = 1, 2
@@ -31,6 +39,8 @@ _WORKING_WIDTH = 320
 _LIGHTNESS = 0.3
 #: Radius of the window of a normal, meters; at least 2, at most 5 pixels.
 _NORMAL_RADIUS = 0.010
+_WIDEST = 5
+_LANES = 16  # more than the pixels in a row of the widest window
 #: Distance of a pixel from the two normals that are compared, meters: their windows barely overlap,
 #: so a right-angled crease shows nearly its full angle.
 _CREASE_REACH = 0.012
@@ -76,11 +86,16 @@ class Surface:
         """The middle pixel of each block of a full image (H, W): (h, w)."""
         return _middles(image[self.window], self.factor, self.camera)
 
+    def middles(self, axis: int) -> NDArray[np.intp]:
+        """The middle row (axis 0) or column (1) of each block, in the full image: (h,) or (w,)."""
+        start = self.window[axis].start + self.factor // 2
+        return start + self.factor * np.arange(self.depth.shape[axis])
+
 
 def surface_of(
     color: NDArray[np.uint8],
     depth: NDArray[np.float32],
-    mask: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
     camera: Camera,
     window: tuple[slice, slice],
 ) -> Surface:
@@ -89,7 +104,7 @@ def surface_of(
     Args:
         color: (H, W, 3) uint8, RGB.
         depth: (H, W) float32, meters, NaN for no reading.
-        mask: (H, W) uint8, 1 for pixels above the plane.
+        mask: (H, W) bool, pixels above the plane; those without a reading are left out.
         camera: intrinsics of the images.
         window: rows and columns of the images that contain the mask.
     """
@@ -101,7 +116,10 @@ def surface_of(
     reduced = np.full_like(inverse, np.nan)
     np.divide(1, inverse, out=reduced, where=valid > 0)
     normals, smeared = _fit_normals(inverse, *intrinsics)
-    concavity, curvature, steps = _creases_and_steps(reduced, valid, normals, *intrinsics)
+    x, y = small.rays()
+    concavity, curvature, steps = _creases_and_steps(
+        reduced, valid, normals, x[0], y[:, 0], small.fx, small.fy
+    )
     valid[smeared > 0] = 0
     return Surface(
         camera=small,
@@ -123,11 +141,27 @@ def full_size(regions: Labels, surface: Surface, mask: NDArray[np.bool_]) -> Lab
 
     Pixels with label 0 get the label of a neighbor; pixels with -1 have no label.
     """
-    own = regions.astype(np.float32)
-    grown = np.where(regions == 0, cv2.dilate(own, np.ones((3, 3), np.uint8)), own)
-    mask = mask[surface.window]
-    full = enlarged(np.maximum(grown, 0), surface.factor, mask.shape)
-    return np.asarray((full * mask).astype(np.int32))
+    return np.asarray(_full_size(regions, surface.factor, mask[surface.window]))
+
+
+@compiled()
+def _full_size(regions, factor, mask):  # type: ignore[no-untyped-def]
+    rows, cols = regions.shape
+    full = np.zeros(mask.shape, np.int32)
+    col_of = np.minimum(np.arange(mask.shape[1]) // factor, cols - 1)
+    for i in range(mask.shape[0]):
+        row = min(i // factor, rows - 1)
+        for j in range(mask.shape[1]):
+            if not mask[i, j]:
+                continue
+            col = col_of[j]
+            label = regions[row, col]
+            if label == 0:
+                for a in range(max(row - 1, 0), min(row + 2, rows)):
+                    for b in range(max(col - 1, 0), min(col + 2, cols)):
+                        label = max(label, regions[a, b])
+            full[i, j] = max(label, 0)
+    return full
 
 
 def _middles(image: NDArray[Any], factor: int, small: Camera) -> NDArray[Any]:
@@ -159,34 +193,38 @@ def height_classes(
     Returns:
         (H, W) uint8: `ON_PLANE`, `ABOVE_PLANE`; 0 elsewhere and for no reading.
     """
-    return _classify_height(
-        depth, camera.fx, camera.fy, camera.cx, camera.cy, plane.normal, plane.offset, low, high
-    )
+    return np.asarray(_classify_height(depth, *height_factors(camera, plane), low, high))
+
+
+def height_factors(
+    camera: Camera, plane: Plane
+) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
+    """What makes heights of depth: a term for each column (W,) and row (H,), and the offset.
+
+    The height over the plane, meters, is the depth times the sum of both terms, plus the offset.
+    """
+    x, y = camera.rays()
+    across, down, forward = plane.normal.astype(np.float32)
+    return across * x[0], down * y[:, 0] + forward, np.float32(plane.offset)
 
 
 @compiled()
-def _classify_height(depth, fx, fy, cx, cy, normal, offset, low, high):  # type: ignore[no-untyped-def]
+def _classify_height(depth, of_col, of_row, offset, low, high):  # type: ignore[no-untyped-def]
+    # Without branches, in float32: the compiler vectorizes it.
+    least, most = np.float32(low), np.float32(high)
     rows, cols = depth.shape
-    mask = np.zeros((rows, cols), np.uint8)
+    classes = np.empty((rows, cols), np.uint8)
     for i in range(rows):
-        row_part = normal[1] * (i - cy) / fy + normal[2]
         for j in range(cols):
             z = depth[i, j]
-            if not z > 0:
-                continue
             # Noise lies along the ray: it reaches the height by the cosine to the normal.
-            cosine = normal[0] * (j - cx) / fx + row_part
-            h = z * cosine + offset
-            if -2.0 * low < h <= low:
-                mask[i, j] = ON_PLANE
-                continue
-            tolerance = max(low, 2.0 * compiled_depth_noise(z) * abs(cosine))
-            if h > tolerance:
-                if h < high:
-                    mask[i, j] = ABOVE_PLANE
-            elif h > -2.0 * tolerance:
-                mask[i, j] = ON_PLANE
-    return mask
+            cosine = of_col[j] + of_row[i]
+            height = z * cosine + offset
+            tolerance = max(least, np.float32(2) * compiled_depth_noise(z) * abs(cosine))
+            is_above = (height > tolerance) & (height < most)
+            is_on = (z > 0) & (height <= tolerance) & (height > np.float32(-2) * tolerance)
+            classes[i, j] = ON_PLANE * is_on + ABOVE_PLANE * is_above
+    return classes
 
 
 @compiled()
@@ -195,24 +233,24 @@ def _reduce(depth, mask, factor):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape[0] // factor, depth.shape[1] // factor
     inverse = np.zeros((rows, cols), np.float32)
     valid = np.zeros((rows, cols), np.uint8)
+    one, close = np.float32(1), np.float32(1.01)
     for i in range(rows):
         for j in range(cols):
-            nearest = np.inf
+            nearest = np.float32(np.inf)
             count = 0
             for a in range(i * factor, (i + 1) * factor):
                 for b in range(j * factor, (j + 1) * factor):
-                    if mask[a, b]:
+                    if mask[a, b] and depth[a, b] > 0:
                         count += 1
                         nearest = min(nearest, depth[a, b])
-            if 2 * count < factor * factor:
+            if count == 0 or 2 * count < factor * factor:
                 continue
-            total = 0.0
-            used = 0
+            total = used = np.float32(0)
             for a in range(i * factor, (i + 1) * factor):
                 for b in range(j * factor, (j + 1) * factor):
-                    if mask[a, b] and depth[a, b] < 1.01 * nearest:
-                        total += 1.0 / depth[a, b]
-                        used += 1
+                    if mask[a, b] and depth[a, b] < close * nearest:
+                        total += one / depth[a, b]
+                        used += one
             inverse[i, j] = total / used
             valid[i, j] = 1
     return inverse, valid
@@ -228,39 +266,46 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     rows, cols = inverse_depth.shape
     normals = np.zeros((rows, cols, 3), np.float32)
     smeared = np.zeros((rows, cols), np.uint8)
+    # Each row of a window is read as a whole number of vectors, and what is beyond the window is
+    # left out of the sums in the end.
+    padded = np.zeros((rows, cols + _LANES), np.float32)
+    padded[:, _WIDEST : _WIDEST + cols] = inverse_depth
+    sums = np.empty((5, _LANES), np.float32)  # by column of the window
     for i in range(rows):
         for j in range(cols):
             inverse = inverse_depth[i, j]
             if not inverse > 0:
                 continue
             z = one / inverse
-            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), 5)
+            radius = min(max(round(_NORMAL_RADIUS * fx / z), 2), _WIDEST)
             # Excludes other surfaces behind or in front, and missing readings.
             tolerance = np.float32(0.010 + 4.0 * NOISE_AT_1M * z * z) * inverse * inverse
-            first, last = max(0, j - radius), min(cols, j + radius + 1)
-            n = su = sv = sd = suu = svv = suv = sud = svd = zero
+            sums[:] = zero
+            first = j + _WIDEST - radius
             for a in range(max(0, i - radius), min(rows, i + radius + 1)):
-                # Sums over a row without branches: the compiler vectorizes them.
-                row_n = row_u = row_d = row_uu = row_ud = zero
-                for b in range(first, last):
-                    d = inverse_depth[a, b] - inverse
-                    weight = one if abs(d) < tolerance else zero
-                    u = np.float32(b - j)
-                    row_n += weight
-                    row_u += weight * u
-                    row_d += weight * d
-                    row_uu += weight * u * u
-                    row_ud += weight * u * d
                 v = np.float32(a - i)
-                n += row_n
-                su += row_u
-                sv += v * row_n
-                sd += row_d
-                suu += row_uu
-                svv += v * v * row_n
-                suv += v * row_u
-                sud += row_ud
-                svd += v * row_d
+                line = padded[a, first : first + _LANES]
+                for b in range(_LANES):
+                    d = line[b] - inverse
+                    weight = one if abs(d) < tolerance else zero
+                    weighted = weight * d
+                    sums[0, b] += weight
+                    sums[1, b] += v * weight
+                    sums[2, b] += v * v * weight
+                    sums[3, b] += weighted
+                    sums[4, b] += v * weighted
+            n = su = sv = sd = suu = svv = suv = sud = svd = zero
+            for b in range(2 * radius + 1):
+                u = np.float32(b - radius)
+                n += sums[0, b]
+                su += u * sums[0, b]
+                sv += sums[1, b]
+                sd += sums[3, b]
+                suu += u * u * sums[0, b]
+                svv += sums[2, b]
+                suv += u * sums[1, b]
+                sud += u * sums[3, b]
+                svd += sums[4, b]
             if n < 6:
                 continue
             su, sv, sd = su / n, sv / n, sd / n
@@ -286,25 +331,27 @@ def _fit_normals(inverse_depth, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
+def _creases_and_steps(depth, valid, normals, rays_x, rays_y, fx, fy):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     concavity = np.zeros((rows, cols), np.float32)
     curvature = np.zeros((rows, cols), np.float32)
     steps = np.zeros((rows, cols, 2), np.int8)
+    pixel = 1 / min(fx, fy)
     for i in range(rows):
         for j in range(cols):
             if not valid[i, j]:
                 continue
             z = depth[i, j]
             reach = min(max(round(_CREASE_REACH * fx / z), 2), 6)
+            sharpest = np.float32(1)  # cosine of the angle of a concave crease
             for k in range(4):  # right, down, and the two diagonals
                 di = 0 if k == 0 else 1
                 dj = 0 if k == 1 else (-1 if k == 3 else 1)
                 if k < 2 and i + di < rows and j + dj < cols and valid[i + di, j + dj]:
                     a, b = i + di, j + dj
                     z1 = depth[a, b]
-                    dx = (b - cx) / fx * z1 - (j - cx) / fx * z
-                    dy = (a - cy) / fy * z1 - (i - cy) / fy * z
+                    dx = rays_x[b] * z1 - rays_x[j] * z
+                    dy = rays_y[a] * z1 - rays_y[i] * z
                     dz = z1 - z
                     # The distance from both planes: on a crease, one of the two is small.
                     off = min(
@@ -322,24 +369,28 @@ def _creases_and_steps(depth, valid, normals, fx, fy, cx, cy):  # type: ignore[n
                 if normals[i0, j0, 2] == 0 or normals[i1, j1, 2] == 0:
                     continue
                 z0, z1 = depth[i0, j0], depth[i1, j1]
-                dx = (j1 - cx) / fx * z1 - (j0 - cx) / fx * z0
-                dy = (i1 - cy) / fy * z1 - (i0 - cy) / fy * z0
+                dx = rays_x[j1] * z1 - rays_x[j0] * z0
+                dy = rays_y[i1] * z1 - rays_y[i0] * z0
                 dz = z1 - z0
-                if math.sqrt(dx * dx + dy * dy + dz * dz) > 4 * s * z / min(fx, fy):
+                if dx * dx + dy * dy + dz * dz > (4 * s * z * pixel) ** 2:
                     continue  # across a depth step
-                cosine = 0.0
-                opening = 0.0
-                for c in range(3):
-                    n0, n1 = normals[i0, j0, c], normals[i1, j1, c]
-                    cosine += n0 * n1
-                    opening += (n1 - n0) * (dx if c == 0 else (dy if c == 1 else dz))
-                if k > 1 and opening >= 0:
-                    continue
-                angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+                nx, ny, nz = normals[i0, j0, 0], normals[i0, j0, 1], normals[i0, j0, 2]
+                mx, my, mz = normals[i1, j1, 0], normals[i1, j1, 1], normals[i1, j1, 2]
+                cosine = nx * mx + ny * my + nz * mz
+                opening = (mx - nx) * dx + (my - ny) * dy + (mz - nz) * dz
                 if k < 2:
+                    angle = _degrees(cosine)
                     curvature[i, j] += 0.5 * (angle if opening > 0 else -angle)
                 # Convex where the normals turn away from each other (Stein et al. 2014,
                 # "Object partitioning using local convexity", section 3.1).
                 if opening < 0:
-                    concavity[i, j] = max(concavity[i, j], np.float32(angle))
+                    sharpest = min(sharpest, cosine)
+            if sharpest < 1:
+                concavity[i, j] = _degrees(sharpest)
     return concavity, curvature, steps
+
+
+@compiled()
+def _degrees(cosine):  # type: ignore[no-untyped-def]
+    one = np.float32(1)
+    return np.float32(180 / math.pi) * math.acos(min(one, max(-one, cosine)))

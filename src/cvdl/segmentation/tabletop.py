@@ -15,7 +15,7 @@ from cvdl.core.compiled import compiled
 from cvdl.segmentation.labels import Labels, connected_parts
 from cvdl.segmentation.plane import SupportPlane
 from cvdl.segmentation.support_heights import SupportHeights
-from cvdl.segmentation.surface import Surface
+from cvdl.segmentation.surface import ON_PLANE, Surface
 
 __all__ = ["PLANE_COLOR", "Rule", "Tabletop"]
 
@@ -65,14 +65,15 @@ class Tabletop:
             ground: the support, and the height of the pixels.
             above: (H, W), pixels that are taken for above the plane.
         """
+        classes, raised = surface.reduce(ground.classes), surface.reduce(above)
         return cls(
             surface=surface,
             support=ground.support,
             camera=camera,
             min_height=ground.min_height,
-            on_plane=surface.reduce(ground.on_plane),
-            low=surface.reduce(ground.is_known & ~above),
-            above=surface.reduce(above),
+            on_plane=classes == ON_PLANE,
+            low=(classes > 0) & ~raised,
+            above=raised,
             plane_area=np.count_nonzero(ground.on_plane) / surface.factor**2,
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.segmentation.labels import Labels, connected_parts
+from cvdl.segmentation.labels import Labels, areas_of, connected_parts
 from cvdl.segmentation.surface import Surface
 
 __all__ = ["CREASE_ANGLE", "watershed_regions"]
@@ -39,9 +39,7 @@ def watershed_regions(surface: Surface) -> Labels:
     strength = _cut_strength(surface.valid, surface.concavity, surface.steps, colors)
     labels, count = _markers((surface.valid & (strength < 1)).astype(np.uint8))
     count = _flood(labels, surface.valid, strength, surface.steps, count)
-    area = np.bincount(labels.ravel(), minlength=count + 1)
-    area[0] = 0
-    keep = area >= _MIN_PIXELS
+    keep = areas_of(labels, count + 1) >= _MIN_PIXELS
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
@@ -52,9 +50,18 @@ def _sharpened(lab: NDArray[np.float32], valid: NDArray[np.uint8]) -> NDArray[np
     blocks of 3x3 with the pixel in a corner.
     """
     mean = cv2.blur(lab, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    energy = np.einsum("ijk,ijk->ij", lab, lab)
-    energy = cv2.blur(energy, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return _choose_blocks(mean, energy - np.einsum("ijk,ijk->ij", mean, mean), valid)
+    square = cv2.blur(_squared(lab), (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(_choose_blocks(mean, square - _squared(mean), valid))
+
+
+@compiled()
+def _squared(lab):  # type: ignore[no-untyped-def]
+    """The squared length of each color: (h, w)."""
+    square = np.empty(lab.shape[:2], np.float32)
+    for i in range(lab.shape[0]):
+        for j in range(lab.shape[1]):
+            square[i, j] = lab[i, j, 0] ** 2 + lab[i, j, 1] ** 2 + lab[i, j, 2] ** 2
+    return square
 
 
 @compiled()
@@ -84,7 +91,8 @@ def _markers(flat: NDArray[np.uint8]) -> tuple[Labels, int]:
     distance = cv2.distanceTransform(flat, cv2.DIST_L2, 3)
     markers = distance >= _WIDE
     parts, areas = connected_parts(distance >= _CLEAR)
-    is_wide = np.bincount(parts.ravel(), markers.ravel()) > 0
+    is_wide = np.zeros(len(areas), bool)
+    is_wide[parts[markers]] = True
     is_narrow = ~is_wide & (areas >= _MIN_MARKER)
     labels, sizes = connected_parts(markers | is_narrow[parts])
     return labels, len(sizes) - 1

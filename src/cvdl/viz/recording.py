@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from cvdl.core.errors import InputError
+from cvdl.core.extras import require
 from cvdl.core.files import keep_outputs
 from cvdl.core.frame import RgbdFrame
+from cvdl.core.rotations import quaternions_of
 from cvdl.core.scene import Scene
 from cvdl.viz.pictures import PLATE_COLOR, UNMATCHED_COLOR, object_color, write_png
 
@@ -78,10 +79,9 @@ class RerunRecording(Recording):
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
-        try:
-            import rerun
-        except ImportError as error:
-            raise InputError("a recording needs rerun: pip install '.[rerun]'") from error
+        require("rerun", "a recording")
+        import rerun
+
         keep_outputs([path], overwrite)
         self._path = path
         self._rr: Any = rerun
@@ -135,10 +135,7 @@ class RerunRecording(Recording):
             rr.Boxes3D(
                 centers=[box.center for box in boxes],
                 sizes=[box.size for box in boxes],
-                quaternions=[
-                    rr.Quaternion(xyzw=Rotation.from_matrix(box.rotation).as_quat())
-                    for box in boxes
-                ],
+                quaternions=[rr.Quaternion(xyzw=quaternions_of(box.rotation)) for box in boxes],
                 colors=colors,
                 labels=[scene.caption(item) for item in scene.objects],
             ),

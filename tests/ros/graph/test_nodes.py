@@ -238,9 +238,9 @@ def test_networks_are_loaded_on_the_thread_that_runs_them(start, wire, tabletop,
             threads.append(threading.get_ident())
             super().__init__(*args)
 
-        def __call__(self, *args, **options):
+        def segment(self, *args):
             threads.append(threading.get_ident())
-            return super().__call__(*args, **options)
+            return super().segment(*args)
 
     monkeypatch.setattr("cvdl.warm_up.Perception", Watched)
     start(SegmentationNode)
@@ -269,8 +269,9 @@ def test_two_instances_side_by_side(start, wire, tabletops):
 # --- Life ---------------------------------------------------------------------------------------
 
 
-def test_lifecycle(start, wire, tabletops):
-    start(SegmentationNode, autostart=False)
+@pytest.mark.parametrize("overlap", [False, True])
+def test_lifecycle(start, wire, tabletops, overlap):
+    start(SegmentationNode, autostart=False, overlap=overlap)
     node = "/perception/segmentation_node"
     labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
     frames = iter(tabletops(9))

@@ -23,24 +23,24 @@ import time
 import torch
 import cvdl.pipeline
 
-perceive = cvdl.pipeline.Perception.__call__
+segment = cvdl.pipeline.Perception.segment
 
-def slow(self, frame, *arguments, **options):
+def slow(self, frame, segmentation=None):
     if frame.stamp_ns == {spared}:
-        return perceive(self, frame, *arguments, **options)
+        return segment(self, frame, segmentation)
     print("a frame is under way", flush=True)
     picture, kernel = torch.zeros(1, 8, 64, 64), torch.zeros(8, 8, 3, 3)
     end = time.monotonic() + {seconds}
     while time.monotonic() < end:
         torch.nn.functional.conv2d(picture, kernel)
-    return perceive(self, frame, *arguments, **options)
+    return segment(self, frame, segmentation)
 
-cvdl.pipeline.Perception.__call__ = slow
+cvdl.pipeline.Perception.segment = slow
 """
 NODE = "from cvdl.ros.executables import perception\nperception()\n"
 LIVE = "import typer\nimport cvdl.cli.live\ntyper.run(cvdl.cli.live.command)\n"
 AS_NODE = [
-    *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false"),
+    *("--ros-args", "-r", "__ns:=/node", "-p", "detector.enable:=false", "-p", "overlap:=true"),
     *("-r", "color:=/eye/color", "-r", "depth:=/eye/depth", "-r", "camera_info:=/eye/camera_info"),
 ]
 AS_LIVE = [
@@ -85,6 +85,32 @@ def test_ctrl_c_during_imports_is_quiet():
     command = [sys.executable, "-c", EARLY + NODE]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+WITHOUT_EXTRAS = """
+import sys
+from cvdl.core.extras import EXTRAS
+
+missing = {module for extra in EXTRAS.values() for module in extra} - {"rclpy"}
+sys.modules.update(dict.fromkeys(missing))
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("grasp.device:=cpu", ["configured in"]),
+        ("grasp.engine:=torch", ["engine torch needs PyTorch, ", "pip install 'cvdl[torch]'"]),
+    ],
+)
+def test_a_node_on_a_cpu_needs_no_extra_and_says_what_does(parameter, words):
+    command = (sys.executable, "-c", WITHOUT_EXTRAS + NODE, *AS_NODE, "-p", parameter)
+    with background(*command) as node:
+        assert wait_until(lambda: all(each in node.said for each in words), 3 * PATIENCE_S), (
+            node.said
+        )
+        assert "Traceback" not in node.said
+        end_by_signal([node])
 
 
 def end_by_signal(processes, number=signal.SIGINT):

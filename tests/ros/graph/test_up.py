@@ -24,13 +24,13 @@ LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 def seen(monkeypatch):
     """The frames that the stages see."""
     frames = []
-    original = Perception.__call__
+    original = Perception.segment
 
-    def watch(self, frame, **options):
+    def watch(self, frame, segmentation=None):
         frames.append(frame)
-        return original(self, frame, **options)
+        return original(self, frame, segmentation)
 
-    monkeypatch.setattr(Perception, "__call__", watch)
+    monkeypatch.setattr(Perception, "segment", watch)
     return frames
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
 from cvdl.networks.onnx_files import MAIN
 from cvdl.networks.sessions import BACKBONE, Graph, features, open_parts
@@ -38,5 +43,19 @@ class ExportedInstances:
         frame, _ = to_working_size(frame)
         height, width = (side // 2 for side in frame.depth.shape)
         fine, wide = features(frame, self._backbone)
-        maps = self._head(fine=fine, wide=wide)
-        return Instances(*(some[..., :height, :width] for some in maps))
+        is_object, is_support, centers, offsets = (
+            _pixels(some, height, width) for some in self._head(fine=fine, wide=wide)
+        )
+        return Instances(is_object[0], is_support[0], centers[0], offsets)
+
+
+@compiled()
+def _pixels(blocks: NDArray[np.float32], height: int, width: int) -> NDArray[Any]:
+    """From blocks (4 C, h, w) of 2 x 2 pixels to an image (C, height, width)."""
+    image = np.empty((blocks.shape[0] // 4, height, width), np.float32)
+    for channel in range(len(image)):
+        for row in range(height):
+            for col in range(width):
+                place = 4 * channel + 2 * (row % 2) + col % 2
+                image[channel, row, col] = blocks[place, row // 2, col // 2]
+    return image

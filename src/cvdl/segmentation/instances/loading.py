@@ -25,8 +25,8 @@ def load_instance_model(
             exported; see ``cvdl export``.
 
     Raises:
-        InputError: if the file, the device or the engine is missing, or the file holds another
-            model's weights.
+        InputError: if the file, the device or the engine is missing, the file holds another
+            model's weights, or PyTorch is needed but not installed.
     """
     path = Path(weights) if weights else WEIGHTS
     exported = exported_file(path, device, engine)

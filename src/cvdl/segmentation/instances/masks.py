@@ -7,15 +7,15 @@ both together say which pieces are one object.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.camera import Camera
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Plane
-from cvdl.segmentation.borders import find_borders
+from cvdl.segmentation.borders import Borders
 from cvdl.segmentation.filtering import remove_strangers
 from cvdl.segmentation.grouping import join_parts
 from cvdl.segmentation.halos import find_halos
@@ -24,7 +24,7 @@ from cvdl.segmentation.instances.seen import Seen
 from cvdl.segmentation.labels import Labels, window_around
 from cvdl.segmentation.occlusion import hosts_of_occluded_surface
 from cvdl.segmentation.support_heights import SupportHeights
-from cvdl.segmentation.surface import Surface, full_size, surface_of
+from cvdl.segmentation.surface import Surface, full_size, height_factors, surface_of
 from cvdl.segmentation.tabletop import Tabletop
 from cvdl.segmentation.watershed import watershed_regions
 
@@ -87,9 +87,8 @@ def seen_masks(
         regions = remove_strangers(regions, table)
         regions = np.where(find_halos(regions, table), -1, regions)
     found = full_size(regions, surface, pixels)
-    flat, window = found.ravel(), surface.window
-    mean = np.bincount(flat, seen.is_object[window].ravel()) / np.maximum(np.bincount(flat), 1)
-    masks[window] = found * (mean >= _LIKELY)[found]
+    mean = _mean_probability(found, seen.object_odds[surface.window])
+    _copy_labels(found, mean >= _LIKELY, masks[surface.window])
     return SeenMasks(masks, mean)
 
 
@@ -97,36 +96,63 @@ def visible_pieces(
     frame: RgbdFrame, depth: NDArray[np.float32], seen: Seen, ground: SupportHeights | None
 ) -> Visible | None:
     """The pieces of the objects in a frame, None if there are none; see ``seen_masks``."""
-    odds, raised = seen.odds, np.zeros(depth.shape, bool)
+    pixels = seen.object_odds > 0
     if ground is not None:
-        odds = odds + _height_odds(depth, frame.camera, ground.support.plane, ground.low)
-        raised = ground.opened & (seen.odds > _POSSIBLE)
-    pixels = (odds > 0) | raised
+        factors = height_factors(frame.camera, ground.support.plane)
+        pixels = _object_pixels(seen.object_odds, depth, ground.opened, *factors, ground.low)
     window = window_around(pixels, _MARGIN)
     if window is None:
         return None
-    is_surface = pixels & np.isfinite(depth)
-    surface = surface_of(frame.color, depth, is_surface.view(np.uint8), frame.camera, window)
-    regions, groups = watershed_regions(surface), surface.reduce(seen.groups)
-    return Visible(surface, cut_pieces(regions, groups, surface.reduce(pixels)), pixels)
+    surface = surface_of(frame.color, depth, pixels, frame.camera, window)
+    groups = seen.groups_on(surface)
+    pieces = cut_pieces(watershed_regions(surface), groups, surface.reduce(pixels))
+    return Visible(surface, pieces, pixels)
 
 
-def _height_odds(
-    depth: NDArray[np.float32], camera: Camera, plane: Plane, low: float
-) -> NDArray[np.float32]:
-    """Log odds (H, W) of an object by the height over a plane; 0 for no reading."""
-    normal = plane.normal.astype(np.float32)
-    x, y = camera.rays()
-    height = depth * (normal[0] * x + normal[1] * y + normal[2]) + np.float32(plane.offset)
-    above = np.clip(2 * height / low - 1, -1, 1) * _ABOVE_ODDS
-    return np.nan_to_num(np.maximum(above, _ON_PLANE_ODDS)).astype(np.float32)
+@compiled()
+def _object_pixels(odds, depth, opened, of_col, of_row, offset, low):  # type: ignore[no-untyped-def]
+    """Pixels (H, W) bool that are objects by the network's log odds and their height."""
+    least, above = np.float32(_ON_PLANE_ODDS), np.float32(_ABOVE_ODDS)
+    slope = 2 * above / np.float32(low)
+    rows, cols = depth.shape
+    found = np.empty((rows, cols), np.bool_)
+    for i in range(rows):
+        for j in range(cols):
+            height = depth[i, j] * (of_col[j] + of_row[i]) + offset
+            more = max(min(slope * height - above, above), least)
+            total = odds[i, j] + (more if height == height else np.float32(0))  # NaN: no reading
+            found[i, j] = (total > 0) | (opened[i, j] & (odds[i, j] > np.float32(_POSSIBLE)))
+    return found
+
+
+@compiled()
+def _copy_labels(labels, is_copied, to):  # type: ignore[no-untyped-def]
+    """Copies some of the labels (h, w)."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if is_copied[labels[i, j]]:
+                to[i, j] = labels[i, j]
+
+
+@compiled()
+def _mean_probability(labels, odds):  # type: ignore[no-untyped-def]
+    """The mean probability of each label (h, w), by log odds (h, w); 0 for an absent label."""
+    total, count = np.zeros(labels.max() + 1), np.zeros(labels.max() + 1)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            if labels[i, j] > 0:
+                total[labels[i, j]] += 1 / (1 + math.exp(-odds[i, j]))
+                count[labels[i, j]] += 1
+    return total / np.maximum(count, 1)
 
 
 def _join_occluded(regions: Labels, table: Tabletop) -> Labels:
     """Join the parts of one surface on both sides of an occluder."""
-    measured = np.where(table.surface.valid > 0, regions, 0).astype(np.int32)
-    borders = find_borders(measured, table.surface)
+    measured = regions * table.surface.valid
+    count = int(regions.max()) + 1
+    # The rule asks for no borders.
+    borders = Borders(np.zeros((0, 2), np.int32), np.zeros((0, 4)), np.zeros(count, np.int32))
     joined = join_parts(measured, borders, table, (hosts_of_occluded_surface,))
-    host = np.arange(int(regions.max()) + 1, dtype=np.int32)
+    host = np.arange(count, dtype=np.int32)
     host[measured[measured > 0]] = joined[measured > 0]
     return host[regions]

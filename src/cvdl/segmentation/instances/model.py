@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from cvdl.networks.backbone import backbone_features, shared_backbone
 from cvdl.networks.weights import load_weights
 from cvdl.networks.working_size import to_working_size
 from cvdl.segmentation.instances.instances import Instances
-from cvdl.segmentation.instances.network import OBJECT, OFFSET_UNIT, SUPPORT, InstanceNetwork
+from cvdl.segmentation.instances.network import OFFSET_UNIT, InstanceNetwork
 
 __all__ = ["InstanceModel", "find_instances", "outputs_of"]
 
@@ -55,15 +56,22 @@ def find_instances(frame: RgbdFrame, network: InstanceNetwork) -> Instances:
     """
     frame, _ = to_working_size(frame)
     height, width = (side // 2 for side in frame.depth.shape)
-    maps = outputs_of(*network.maps(*backbone_features(frame, network.backbone)))
+    classes, centers, offsets = network.maps(*backbone_features(frame, network.backbone))
+    maps = outputs_of(classes[0], centers[0], offsets[0])
     return Instances(*(some[..., :height, :width].cpu().numpy() for some in maps))
 
 
-def outputs_of(classes: Tensor, centers: Tensor, offsets: Tensor) -> tuple[Tensor, ...]:
+def outputs_of(classes: Iterable[Tensor], centers: Tensor, offsets: Tensor) -> tuple[Tensor, ...]:
     """Return the attributes of ``Instances`` from the maps of one image; see ``InstanceMaps``."""
-    classes = classes[0]
-    odds = [
-        classes[kind] - torch.cat([classes[:kind], classes[kind + 1 :]]).logsumexp(0)
-        for kind in (OBJECT, SUPPORT)
-    ]
-    return *odds, centers[0].sigmoid(), OFFSET_UNIT * offsets[0]
+    nothing, support, thing = classes
+    return (
+        thing - _log_of_both(nothing, support),
+        support - _log_of_both(nothing, thing),
+        centers.sigmoid(),
+        OFFSET_UNIT * offsets,
+    )
+
+
+def _log_of_both(one: Tensor, other: Tensor) -> Tensor:
+    """Return the logarithm of the sum of exponentials, by operators that are fast in a graph."""
+    return torch.maximum(one, other) + (1 + (-(one - other).abs()).exp()).log()

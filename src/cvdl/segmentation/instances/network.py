@@ -58,6 +58,7 @@ class InstanceHead(nn.Module):
 
     def __init__(self, fine: int, wide: int) -> None:
         super().__init__()
+        self.fine = fine
         self.mix = convolution(fine + wide, _HEAD, size=1)
         self.body = nn.Sequential(ResidualBlock(_HEAD), ResidualBlock(_HEAD, dilation=2))
         self.maps = nn.Conv2d(_HEAD, 4 * 6, 1)

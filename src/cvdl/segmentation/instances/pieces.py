@@ -37,23 +37,16 @@ def cut_pieces(regions: Labels, groups: Labels, wanted: NDArray[np.bool_]) -> La
     Returns:
         The connected pieces, (h, w), numbered from 1.
     """
-    count = int(groups.max()) + 1
-    pieces = _connected(np.where(wanted, regions.astype(np.int64) * count + groups, -1))
-    area = np.bincount(pieces.ravel())
-    is_scrap = (area < _FEWEST)[pieces] & wanted
-    others = np.where(is_scrap, 0, pieces)
-    if not others.any():
-        return others
+    pieces, area = _connected(regions, groups, wanted)
+    is_large = area >= _FEWEST
+    large = np.where(is_large, np.cumsum(is_large), 0).astype(np.int32)[pieces]
+    if not is_large.any():
+        return large
     distance, nearest = cv2.distanceTransformWithLabels(
-        (others == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        (large == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    # The label of the nearest piece, by the number that OpenCV gave to each of its pixels.
-    label = np.zeros(int(nearest.max()) + 1, np.int32)
-    label[nearest[others > 0]] = others[others > 0]
-    pieces = np.where(is_scrap & (distance <= _NEAR), label[nearest], others)
-    is_used = np.bincount(pieces.ravel()) > 0
-    is_used[0] = False
-    return np.where(is_used, np.cumsum(is_used), 0).astype(np.int32)[pieces]
+    _add_scraps(large, pieces > 0, distance, nearest)
+    return large
 
 
 def join_pieces(pieces: Labels, surface: Surface, seen: Seen) -> Labels:
@@ -70,13 +63,9 @@ def join_pieces(pieces: Labels, surface: Surface, seen: Seen) -> Labels:
 
 def borders_and_votes(pieces: Labels, surface: Surface, seen: Seen) -> tuple[Borders, Votes]:
     """The pairs of pieces that may be one object, and what the network sees of the pieces."""
-    groups = surface.reduce(seen.groups)
-    count = int(pieces.max()) + 1
-    kinds = int(groups.max()) + 1
-    pairs = np.bincount(pieces.ravel() * kinds + groups.ravel(), minlength=count * kinds)
-    shares = pairs.reshape(count, kinds).astype(np.float64)
+    shares = _shares(pieces, seen.groups_on(surface))
     borders = _with_pairs_of_groups(find_borders(pieces, surface), shares)
-    return borders, Votes(seen.votes(surface), shares)
+    return borders, Votes(seen.votes_on(surface), shares)
 
 
 def _with_pairs_of_groups(borders: Borders, shares: NDArray[np.float64]) -> Borders:
@@ -101,27 +90,68 @@ def _with_pairs_of_groups(borders: Borders, shares: NDArray[np.float64]) -> Bord
 
 
 @compiled()
-def _connected(values):  # type: ignore[no-untyped-def]
-    """Numbers the connected areas of one value from 1 on; 0 where it is negative."""
-    rows, cols = values.shape
+def _shares(pieces, groups):  # type: ignore[no-untyped-def]
+    """Counts the pixels of each piece in each group."""
+    shares = np.zeros((pieces.max() + 1, groups.max() + 1))
+    for i in range(pieces.shape[0]):
+        for j in range(pieces.shape[1]):
+            shares[pieces[i, j], groups[i, j]] += 1
+    return shares
+
+
+@compiled()
+def _connected(regions, groups, wanted):  # type: ignore[no-untyped-def]
+    """Numbers the connected areas of one region and one group from 1 on; 0 if not wanted.
+
+    Returns the numbers (h, w), and the pixels of each; 0 for number 0.
+    """
+    rows, cols = regions.shape
     parts = np.zeros((rows, cols), np.int32)
-    stack = np.empty(rows * cols, np.int64)
+    areas = np.zeros(rows * cols + 1, np.int32)
+    stack = np.empty(rows * cols, np.int32)
     count = 0
-    for start in range(rows * cols):
-        value = values[start // cols, start % cols]
-        if value < 0 or parts[start // cols, start % cols]:
-            continue
-        count += 1
-        parts[start // cols, start % cols] = count
-        stack[0], size = start, 1
-        while size:
-            size -= 1
-            i, j = stack[size] // cols, stack[size] % cols
-            for k in range(4):
-                a = i + (1 if k == 1 else (-1 if k == 3 else 0))
-                b = j + (1 if k == 0 else (-1 if k == 2 else 0))
-                if 0 <= a < rows and 0 <= b < cols and not parts[a, b] and values[a, b] == value:
-                    parts[a, b] = count
-                    stack[size] = a * cols + b
-                    size += 1
-    return parts
+    for row in range(rows):
+        for col in range(cols):
+            if not wanted[row, col] or parts[row, col]:
+                continue
+            count += 1
+            parts[row, col] = count
+            stack[0], size = row * cols + col, 1
+            while size:
+                size -= 1
+                areas[count] += 1
+                i, j = stack[size] // cols, stack[size] % cols
+                for k in range(4):
+                    a = i + (1 if k == 1 else (-1 if k == 3 else 0))
+                    b = j + (1 if k == 0 else (-1 if k == 2 else 0))
+                    if (
+                        0 <= a < rows
+                        and 0 <= b < cols
+                        and wanted[a, b]
+                        and not parts[a, b]
+                        and regions[a, b] == regions[row, col]
+                        and groups[a, b] == groups[row, col]
+                    ):
+                        parts[a, b] = count
+                        stack[size] = a * cols + b
+                        size += 1
+    return parts, areas[: count + 1]
+
+
+@compiled()
+def _add_scraps(pieces, wanted, distance, nearest):  # type: ignore[no-untyped-def]
+    """Gives pixels without a piece that are wanted that of the nearest pixel with one, if near.
+
+    Each pixel with a piece has its own number in ``nearest``, which says of all pixels which one
+    is the nearest. In place.
+    """
+    piece_of = np.zeros(nearest.max() + 1, np.int32)
+    rows, cols = pieces.shape
+    for i in range(rows):
+        for j in range(cols):
+            if pieces[i, j]:
+                piece_of[nearest[i, j]] = pieces[i, j]
+    for i in range(rows):
+        for j in range(cols):
+            if wanted[i, j] and not pieces[i, j] and distance[i, j] <= _NEAR:
+                pieces[i, j] = piece_of[nearest[i, j]]

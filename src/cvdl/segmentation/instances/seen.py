@@ -1,15 +1,15 @@
-"""What the instance network sees, at the size of a frame."""
+"""What the instance network sees in a frame."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
 from cvdl.segmentation.labels import Labels
 from cvdl.segmentation.surface import Surface
 
@@ -24,17 +24,18 @@ _CROSS = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network sees in a frame, at its size.
+    """What the network sees in a frame (H, W), some of it at the size of its output (h, w).
 
     Attributes:
-        odds: (H, W) float32, log odds of an object.
-        is_support: (H, W) float32, probability of the support.
-        groups: (H, W) int32, the object that each pixel belongs to if it is one; 0 for none.
-        offsets: (2, H, W) float32, x and y from each pixel to the center of its object, pixels.
+        object_odds: (H, W) float32, log odds of an object.
+        support_odds: (H, W) float32, log odds of the support.
+        groups: (h, w) int32, the object that each pixel belongs to if it is one; 0 for none.
+        offsets: (2, h, w) float32, x and y from each pixel to the center of its object, pixels of
+            that size.
     """
 
-    odds: NDArray[np.float32]
-    is_support: NDArray[np.float32]
+    object_odds: NDArray[np.float32]
+    support_odds: NDArray[np.float32]
     groups: Labels
     offsets: NDArray[np.float32]
 
@@ -57,33 +58,51 @@ class Seen:
         groups = instances.groups(instances.is_object > _POSSIBLE).astype(np.float32)
         # Pixels of objects between the pixels of the reduced image.
         groups = np.where(groups > 0, groups, cv2.dilate(groups, _CROSS))
-        groups = cv2.resize(groups, size, interpolation=cv2.INTER_NEAREST_EXACT)
-        groups[odds <= _POSSIBLE] = 0
-        factors = np.divide(size, instances.is_object.shape[::-1])
-        offsets = np.stack(
-            [
-                cv2.resize(each * np.float32(factor), size, interpolation=cv2.INTER_NEAREST_EXACT)
-                for each, factor in zip(instances.offsets, factors, strict=True)
-            ]
-        )
-        return cls(odds, _probability(support), groups.astype(np.int32), offsets)
+        return cls(odds, support, groups.astype(np.int32), instances.offsets)
 
-    @cached_property
-    def is_object(self) -> NDArray[np.float32]:
-        """(H, W) float32, probability of an object."""
-        return _probability(self.odds)
+    def groups_on(self, surface: Surface) -> Labels:
+        """The groups of the pixels of a surface, (h, w) int32."""
+        rows, cols = self._pixels_under(surface)
+        return np.asarray(_at(self.groups, rows, cols, surface.reduce(self.object_odds)))
 
-    def votes(self, surface: Surface) -> NDArray[np.float32]:
+    def votes_on(self, surface: Surface) -> NDArray[np.float32]:
         """Where the pixels of a surface see the center of their object.
 
         Returns:
             (h, w, 2) float32, x and y in pixels of the surface.
         """
-        offsets = np.stack([surface.reduce(each) for each in self.offsets], axis=-1)
-        height, width, _ = offsets.shape
-        at = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
-        return (at + offsets / surface.factor).astype(np.float32)
+        rows, cols = self._pixels_under(surface)
+        height, width = np.divide(self.object_odds.shape, self.groups.shape) / surface.factor
+        return np.asarray(_votes(self.offsets, rows, cols, width, height))
+
+    def _pixels_under(self, surface: Surface) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the network's output in the middle of the pixels of a surface."""
+        rows, cols = (
+            (2 * surface.middles(axis) + 1) * small // (2 * size)
+            for axis, (small, size) in enumerate(
+                zip(self.groups.shape, self.object_odds.shape, strict=True)
+            )
+        )
+        return rows, cols
 
 
-def _probability(odds: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (1 / (1 + np.exp(-odds))).astype(np.float32)
+@compiled()
+def _at(groups, rows, cols, odds):  # type: ignore[no-untyped-def]
+    """The groups of some rows and columns, where the log odds of an object allow one."""
+    found = np.zeros((len(rows), len(cols)), np.int32)
+    for i in range(len(rows)):
+        for j in range(len(cols)):
+            if odds[i, j] > _POSSIBLE:
+                found[i, j] = groups[rows[i], cols[j]]
+    return found
+
+
+@compiled()
+def _votes(offsets, rows, cols, width, height):  # type: ignore[no-untyped-def]
+    """The places that offsets of some rows and columns point to from a grid, see ``Seen``."""
+    votes = np.empty((len(rows), len(cols), 2), np.float32)
+    for i in range(len(rows)):
+        for j in range(len(cols)):
+            votes[i, j, 0] = j + width * offsets[0, rows[i], cols[j]]
+            votes[i, j, 1] = i + height * offsets[1, rows[i], cols[j]]
+    return votes

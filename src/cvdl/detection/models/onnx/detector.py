@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import onnxruntime
-import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -123,7 +122,7 @@ class OnnxDetector(FrameByFrame):
         return LAYOUTS[self._name].decode(model)
 
 
-def load(weights: str, device: torch.device) -> OnnxDetector:
+def load(weights: str, device: str) -> OnnxDetector:
     """Load a detector from a file; see ``cvdl.detection.load_detector``.
 
     Args:
@@ -131,7 +130,7 @@ def load(weights: str, device: torch.device) -> OnnxDetector:
             ``.json`` and the keys of `OnnxLayout`; or the latter file, in any place. Without it,
             only exports with class names in their metadata, such as those of Ultralytics, are
             accepted.
-        device: device of the model. A GPU needs the package onnxruntime-gpu; without it, the model
+        device: "cpu" or "cuda". A GPU needs the package onnxruntime-gpu; without it, the model
             runs on the CPU, with a warning.
 
     Raises:
@@ -264,11 +263,11 @@ class _ImageInput:
         return np.ascontiguousarray(values[None] if self.batch else values, dtype=self.dtype)
 
 
-def _open(path: Path, device: torch.device) -> onnxruntime.InferenceSession:
+def _open(path: Path, device: str) -> onnxruntime.InferenceSession:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected an ONNX model")
     providers = ["CPUExecutionProvider"]
-    if device.type == "cuda":
+    if device == "cuda":
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
         else:

@@ -11,14 +11,20 @@ import numpy as np
 from cvdl.datasets.dataset import Dataset, Sample
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.grasp_sample import GraspSample
-from cvdl.datasets.registry import DATASETS, DatasetInfo
 from cvdl.datasets.segmentation_sample import SegmentationSample
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import SimulatedScene, in_order, simulate_scene
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 from cvdl.simulation.shapes import CATEGORIES
 
-__all__ = ["SimulatedDataset", "SimulatedDetection", "SimulatedGrasps", "SimulatedSegments"]
+__all__ = [
+    "SimulatedDataset",
+    "SimulatedDetection",
+    "SimulatedGrasps",
+    "SimulatedSegments",
+    "world_grasps",
+    "world_segments",
+]
 
 
 class SimulatedDataset(Dataset[Sample], ABC):
@@ -130,21 +136,7 @@ class SimulatedSegments(SimulatedDataset[SegmentationSample]):
         )
 
 
-DATASETS.register(
-    DatasetInfo(
-        "simulated",
-        "Simulated tabletop scenes, made when they are needed.",
-        boxes=SimulatedDetection,
-        masks=SimulatedDetection,
-        grasps=SimulatedGrasps,
-        segments=SimulatedSegments,
-        is_simulated=True,
-    ),
-    DatasetInfo(
-        "simulated_world",
-        "Simulated scenes of any thing anywhere, seen by any camera.",
-        grasps=partial(SimulatedGrasps, config=SimulationConfig(domain="world")),
-        segments=partial(SimulatedSegments, config=SimulationConfig(domain="world")),
-        is_simulated=True,
-    ),
-)
+_WORLD = SimulationConfig(domain="world")
+#: The same for scenes of any thing anywhere; they take a seed and a number of scenes.
+world_grasps = partial(SimulatedGrasps, config=_WORLD)
+world_segments = partial(SimulatedSegments, config=_WORLD)
