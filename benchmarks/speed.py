@@ -180,12 +180,12 @@ def frames_of(path: Path, count: int) -> list[RgbdFrame]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", help="default: OSD, tabletop_demo")
+    parser.add_argument("--data", type=Path, action="append", help="default: OSD, tabletop_demo, real")
     parser.add_argument("--frames", type=int, default=6, help="of each folder")
     parser.add_argument("--rounds", type=int, default=8, help="of all frames, of either load")
     parser.add_argument("--no-peers", action="store_true", help="the engines only")
     arguments = parser.parse_args()
-    data = arguments.data or [DATA / "osd", DATA / "tabletop_demo"]
+    data = arguments.data or [DATA / name for name in ("osd", "tabletop_demo", "real")]
     names = [*ENGINES, *([] if arguments.no_peers else PEERS)]
     workers: list[Worker] = []
     try:
