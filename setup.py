@@ -39,6 +39,7 @@ RUN = [
     "typer>=0.15.4",
 ]
 EXPORT = ["onnx>=1.16"]
+PHYSICS = ["coacd>=1.0.7", "mujoco>=3.3"]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
@@ -121,10 +122,11 @@ setup(
     install_requires=RUN,
     extras_require={
         "export": EXPORT,
+        "physics": PHYSICS,
         "rerun": RERUN,
         "tracking": TRACKING,
         "live": LIVE,
-        "dev": DEV + EXPORT + RERUN + TRACKING,
+        "dev": DEV + EXPORT + PHYSICS + RERUN + TRACKING,
         "test": ["pytest>=8"],  # what tells colcon test to run pytest
     },
     entry_points={
