@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -204,6 +205,10 @@ def grasp(
     """
     keep_outputs((json_path, sheet, curves), overwrite)
     if physics:
+        missing = [name for name in ("mujoco", "coacd") if find_spec(name) is None]
+        if missing:
+            needed = " and ".join(missing)
+            raise InputError(f"--physics needs {needed}: pip install '.[physics]'")
         from cvdl.cli.physics import domain_of, execute
 
         if data is not None or curves is not None:

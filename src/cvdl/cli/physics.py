@@ -54,9 +54,6 @@ def execute(
 
     Returns:
         The figures for JSON, and the pictures to write: see ``cvdl.cli.evaluate``.
-
-    Raises:
-        InputError: if MuJoCo or CoACD is missing.
     """
     run = PhysicsRun(
         seed, SimulationConfig(domain=domain), perception, physics, pictures=sheet is not None

@@ -6,18 +6,16 @@ Two plates slide along the hand's x axis and are coupled, as in a gripper with o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.evaluation.physics.settings import TIMESTEP, PhysicsSettings
 from cvdl.grasping.config import GraspConfig
 
-if TYPE_CHECKING:
-    import mujoco
-
-__all__ = ["PALM", "PARKED", "Gripper", "add_gripper"]
+__all__ = ["PALM", "PARKED", "Gripper", "add_gripper", "quaternion"]
 
 Array = NDArray[np.float64]
 
@@ -45,8 +43,6 @@ _TORSION = 0.005
 
 def add_gripper(spec: mujoco.MjSpec, config: GraspConfig, settings: PhysicsSettings) -> None:
     """Add the gripper to a model."""
-    import mujoco
-
     # The hand's turn when the model is compiled is any that is along no axis: MuJoCo simplifies
     # the dynamics of bodies along the axes, and the hand is turned later.
     carriage = spec.worldbody.add_body(name="carriage", gravcomp=1)
@@ -82,13 +78,18 @@ def add_gripper(spec: mujoco.MjSpec, config: GraspConfig, settings: PhysicsSetti
 
 def _servo(spec: mujoco.MjSpec, joint: str, stiffness: float, mass: float, force: float) -> None:
     """A critically damped actuator that holds a joint at its control."""
-    import mujoco
-
     actuator = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
     actuator.set_to_position(stiffness, kv=2 * np.sqrt(stiffness * mass))
     if np.isfinite(force):
         actuator.forcelimited = True
         actuator.forcerange = [-force, force]
+
+
+def quaternion(rotation: Array) -> Array:
+    """The quaternion (4,), w first, of a rotation (3, 3)."""
+    result = np.empty(4)
+    mujoco.mju_mat2Quat(result, np.ascontiguousarray(rotation).ravel())
+    return result
 
 
 class Gripper:
@@ -119,11 +120,7 @@ class Gripper:
             rotation: (3, 3), columns x along the opening, y along the plates, z the approach.
             opening: between the plates, meters.
         """
-        import mujoco
-
-        quaternion = np.empty(4)
-        mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(rotation).ravel())
-        self._model.body_quat[self._hand] = quaternion
+        self._model.body_quat[self._hand] = quaternion(rotation)
         # The palm is as wide as the opened plates, as in the grasp stage's check for collisions.
         half = np.array(
             [opening / 2 + self._config.plate_thickness, self._config.plate_width / 2, PALM / 2]

@@ -34,38 +34,24 @@ _CONCAVITY = 0.05
 _WELD = 1e-6
 #: Thickness of surfaces without volume, meters; they are the front of what is behind them.
 _SHEET = 0.002
-#: Part of the key of the cache: changes with how the pieces are made.
-_VERSION = f"1 {_CONVEX} {_CONCAVITY}"
+#: Part of the key of the cache: changes with how pieces are cut.
+_VERSION = f"2 {_CONCAVITY}"
 
 
-def convex_pieces(mesh: Mesh) -> list[Array]:
+def convex_pieces(mesh: Mesh, within: tuple[Array, Array] | None = None) -> list[Array]:
     """Return the vertices (V, 3) of convex pieces that together fill a mesh.
 
     Args:
         mesh: a union of closed surfaces, which may overlap; open surfaces become thin sheets.
+        within: corners (3,) of a box; connected parts that do not reach into it are left out.
     """
-    key = sha256(_VERSION.encode() + mesh.vertices.tobytes() + mesh.triangles.tobytes())
-    path = _folder() / f"{key.hexdigest()[:32]}.npy"
-    try:
-        stored = np.load(path)
-    except (OSError, ValueError):  # not there, or damaged
-        pieces = [piece for part in parts_of(mesh) for piece in _pieces_of(*part)]
-        _store(path, pieces)
-        return pieces
-    return [stored[stored[:, 0] == number, 1:] for number in np.unique(stored[:, 0])]
-
-
-def _folder() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "cvdl" / "pieces"
-
-
-def _store(path: Path, pieces: list[Array]) -> None:
-    numbered = [np.insert(piece, 0, number, axis=1) for number, piece in enumerate(pieces)]
-    content = BytesIO()
-    np.save(content, np.concatenate(numbered) if numbered else np.empty((0, 4)))
-    with suppress(OSError):  # a full or read-only disk costs time only
-        write_atomically(path, content.getvalue())
+    pieces = []
+    for vertices, triangles in parts_of(mesh):
+        if within is None or (
+            (vertices.max(axis=0) > within[0]).all() and (vertices.min(axis=0) < within[1]).all()
+        ):
+            pieces += _pieces_of(vertices, triangles)
+    return pieces
 
 
 def parts_of(mesh: Mesh) -> list[tuple[Array, NDArray[np.int64]]]:
@@ -97,14 +83,31 @@ def _pieces_of(vertices: Array, triangles: NDArray[np.int64]) -> list[Array]:
     hull = _hull(vertices)
     if hull is None or volume > _CONVEX * hull.volume:
         return [] if hull is None else [vertices[hull.vertices]]
+    return _cut(vertices, triangles)
+
+
+def _cut(vertices: Array, triangles: NDArray[np.int64]) -> list[Array]:
+    """Convex pieces of a closed part, by CoACD or from the cache."""
     import coacd
 
+    key = sha256(_VERSION.encode() + vertices.tobytes() + triangles.tobytes()).hexdigest()
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(caches) / "cvdl" / "pieces" / f"{key[:32]}.npy"
+    with suppress(OSError, ValueError):  # not there, or damaged
+        rows = np.load(path)
+        return [rows[rows[:, 0] == number, 1:] for number in np.unique(rows[:, 0])]
     coacd.set_log_level("error")
     cut = coacd.run_coacd(
         coacd.Mesh(vertices, triangles), threshold=_CONCAVITY, preprocess_mode="auto",
         resolution=1000, mcts_iterations=60, mcts_nodes=12, seed=1,
     )  # fmt: skip
-    return [np.asarray(points, np.float64) for points, _ in cut if _hull(points) is not None]
+    pieces = [np.asarray(points, np.float64) for points, _ in cut if _hull(points) is not None]
+    numbered = [np.insert(piece, 0, number, axis=1) for number, piece in enumerate(pieces)]
+    content = BytesIO()
+    np.save(content, np.concatenate(numbered))
+    with suppress(OSError):  # a full or read-only disk costs time only
+        write_atomically(path, content.getvalue())
+    return pieces
 
 
 def _hull(vertices: Array) -> ConvexHull | None:

@@ -16,7 +16,6 @@ from time import process_time
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.errors import InputError
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene, SceneObject
 from cvdl.core.threads import usable_cores
 from cvdl.evaluation.physics.gripper import PALM
@@ -140,15 +139,7 @@ def execute_scenes(
         run: what is evaluated.
         count: number of scenes.
         processes: default: one for each core.
-
-    Raises:
-        InputError: if MuJoCo or CoACD is missing.
     """
-    try:
-        import coacd  # noqa: F401
-        import mujoco  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"the physics needs {error.name}: pip install '.[physics]'") from error
     processes = min(usable_cores(), count) if processes is None else processes
     return in_order(partial(execute_scene, run), count, processes)
 

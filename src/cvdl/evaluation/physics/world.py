@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.evaluation.physics.gripper import PARKED, Gripper, add_gripper
+from cvdl.evaluation.physics.gripper import PARKED, Gripper, add_gripper, quaternion
 from cvdl.evaluation.physics.pieces import convex_pieces
 from cvdl.evaluation.physics.settings import TIMESTEP, PhysicsSettings
 from cvdl.grasping.config import GraspConfig
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Table
-
-if TYPE_CHECKING:
-    import mujoco
 
 __all__ = ["World"]
 
@@ -61,8 +58,6 @@ class World:
         config: GraspConfig,
         settings: PhysicsSettings,
     ) -> None:
-        import mujoco
-
         objects = list(objects)
         spec = mujoco.MjSpec()
         spec.option.timestep = TIMESTEP
@@ -72,14 +67,15 @@ class World:
         spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
         spec.option.impratio = 10
         _add_table(spec, table)
-        low, high = _reach(objects)
+        near = _reach(objects)
         for obstacle in obstacles:
-            for piece in convex_pieces(obstacle):
-                if (piece.max(axis=0) > low).all() and (piece.min(axis=0) < high).all():
-                    _add_piece(spec, spec.worldbody, piece)
+            for piece in convex_pieces(obstacle, near):
+                _add_piece(spec, spec.worldbody, piece)
         self._lowest = {}
         for label, mesh, pose in objects:
-            body = spec.worldbody.add_body(name=str(label), pos=pose[:3, 3], quat=_quat(pose))
+            body = spec.worldbody.add_body(
+                name=str(label), pos=pose[:3, 3], quat=quaternion(pose[:3, :3])
+            )
             body.add_freejoint()
             for piece in convex_pieces(mesh):
                 _add_piece(spec, body, piece, settings.density)
@@ -103,14 +99,10 @@ class World:
 
     def step(self, seconds: float) -> None:
         """Simulate for some time."""
-        import mujoco
-
         mujoco.mj_step(self.model, self.data, nstep=max(1, round(seconds / TIMESTEP)))
 
     def find_contacts(self) -> None:
         """Find what touches what in the present state, without simulating."""
-        import mujoco
-
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_collision(self.model, self.data)
 
@@ -191,8 +183,6 @@ _STATE = ("qpos", "qvel", "act", "ctrl", "qacc_warmstart")
 
 
 def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
-    import mujoco
-
     thick = max(table.thickness, _THICK) / 2
     if table.round:
         kind, size = mujoco.mjtGeom.mjGEOM_CYLINDER, [float(table.half_size.mean()), thick, 0]
@@ -207,8 +197,6 @@ def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
 def _add_piece(
     spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Array, density: float = 1000.0
 ) -> None:
-    import mujoco
-
     name = f"piece {len(spec.meshes)}"
     spec.add_mesh(
         name=name, uservert=piece.ravel(), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
@@ -227,17 +215,7 @@ def _reach(objects: Sequence[tuple[int, Mesh, Array]]) -> tuple[Array, Array]:
     return points.min(axis=0) - _REACH, points.max(axis=0) + _REACH
 
 
-def _quat(pose: Array) -> Array:
-    import mujoco
-
-    quaternion = np.empty(4)
-    mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(pose[:3, :3]).ravel())
-    return quaternion
-
-
 def _matrix(quaternion: Array) -> Array:
-    import mujoco
-
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, quaternion)
     return matrix.reshape(3, 3)
