@@ -39,7 +39,7 @@ RUN = [
     "typer>=0.15.4",
 ]
 EXPORT = ["onnx>=1.16"]
-PHYSICS = ["coacd>=1.0.7", "mujoco>=3.3"]
+PHYSICS = ["coacd>=1.0.7", "mujoco>=3.17"]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no

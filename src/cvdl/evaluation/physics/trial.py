@@ -9,7 +9,6 @@ Large-Scale Grasp Dataset Based on Simulation"), the hand then shakes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,30 +79,21 @@ class Outcome:
         return self.result == HELD
 
 
-def execute(
-    world: World, grasp: WorldGrasp, target: int, watch: Callable[[], None] | None = None
-) -> Outcome:
+def execute(world: World, grasp: WorldGrasp, target: int) -> Outcome:
     """Execute a grasp from the present state of a world, which stays as it is at the end.
 
     Args:
         world: at rest.
         grasp: what to do.
         target: label of the object to hold.
-        watch: called every hundredth of a second.
     """
-    return _Trial(world, grasp, target, watch or _ignore).run()
-
-
-def _ignore() -> None:
-    pass
+    return _Trial(world, grasp, target).run()
 
 
 class _Trial:
-    def __init__(
-        self, world: World, grasp: WorldGrasp, target: int, watch: Callable[[], None]
-    ) -> None:
+    def __init__(self, world: World, grasp: WorldGrasp, target: int) -> None:
         self._world, self._gripper = world, world.gripper
-        self._grasp, self._target, self._watch = grasp, target, watch
+        self._grasp, self._target = grasp, target
         self._between: set[int] = set()
         self._was_between = False  # the target
         self._empty_for = 0.0
@@ -125,7 +115,6 @@ class _Trial:
             position = grasp.position - back * grasp.rotation[:, 2]
             self._gripper.place(position, grasp.rotation, grasp.opening)
             self._world.find_contacts()
-            self._watch()
             if any(self._world.touched(_TOUCH)):
                 return False
         return True
@@ -171,4 +160,3 @@ class _Trial:
         self._between = (left & right) - {0}
         self._was_between |= self._target in self._between
         self._empty_for = 0.0 if self._between else self._empty_for + _TICK
-        self._watch()

@@ -71,7 +71,7 @@ class World:
         for obstacle in obstacles:
             for piece in convex_pieces(obstacle, near):
                 _add_piece(spec, spec.worldbody, piece)
-        self._lowest = {}
+        self._vertices = {}
         for label, mesh, pose in objects:
             body = spec.worldbody.add_body(
                 name=str(label), pos=pose[:3, 3], quat=quaternion(pose[:3, :3])
@@ -79,7 +79,7 @@ class World:
             body.add_freejoint()
             for piece in convex_pieces(mesh):
                 _add_piece(spec, body, piece, settings.density)
-            self._lowest[label] = mesh.vertices
+            self._vertices[label] = mesh.vertices
         add_gripper(spec, config, settings)
         spec.compiler.boundmass = _LEAST_MASS
         self.model = spec.compile()
@@ -95,7 +95,6 @@ class World:
     def park(self) -> None:
         """Take the gripper away."""
         self.gripper.place(PARKED, np.eye(3), 0.0)
-        self.data.time = 0
 
     def step(self, seconds: float) -> None:
         """Simulate for some time."""
@@ -117,7 +116,7 @@ class World:
                 break
         for label in list(self.labels):
             pose = self.pose(label)
-            lowest = self._lowest[label] @ pose[2, :3] + pose[2, 3]
+            lowest = self._vertices[label] @ pose[2, :3] + pose[2, 3]
             if not np.isfinite(pose).all() or lowest.min() < -_FALLEN:
                 self.remove(label)
 
