@@ -27,7 +27,7 @@ __all__ = ["convex_pieces", "parts_of"]
 Array = NDArray[np.float64]
 
 #: A part that fills this share of its convex hull counts as convex.
-_CONVEX = 0.97
+_CONVEX = 0.99
 #: Largest concavity of a piece, in units of the part's size (CoACD's default).
 _CONCAVITY = 0.05
 #: Vertices closer than this are one, meters.
@@ -35,7 +35,7 @@ _WELD = 1e-6
 #: Thickness of surfaces without volume, meters; they are the front of what is behind them.
 _SHEET = 0.002
 #: Part of the key of the cache: changes with how pieces are cut.
-_VERSION = f"2 {_CONCAVITY}"
+_VERSION = f"3 {_CONCAVITY}"
 
 
 def convex_pieces(mesh: Mesh, within: tuple[Array, Array] | None = None) -> list[Array]:
@@ -99,7 +99,7 @@ def _cut(vertices: Array, triangles: NDArray[np.int64]) -> list[Array]:
     coacd.set_log_level("error")
     cut = coacd.run_coacd(
         coacd.Mesh(vertices, triangles), threshold=_CONCAVITY, preprocess_mode="auto",
-        resolution=1000, mcts_iterations=60, mcts_nodes=12, seed=1,
+        resolution=500, mcts_iterations=20, mcts_nodes=6, seed=1,
     )  # fmt: skip
     pieces = [np.asarray(points, np.float64) for points, _ in cut if _hull(points) is not None]
     numbered = [np.insert(piece, 0, number, axis=1) for number, piece in enumerate(pieces)]

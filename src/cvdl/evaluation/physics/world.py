@@ -63,9 +63,9 @@ class World:
         spec.option.timestep = TIMESTEP
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
         # Elliptic cones and a high ratio keep what is held from creeping (MuJoCo's documentation,
-        # "Modeling: preventing slip").
+        # "Modeling: preventing slip"). With 10, light things creep out of slanted contacts.
         spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-        spec.option.impratio = 10
+        spec.option.impratio = 1000
         _add_table(spec, table)
         near = _reach(objects)
         for obstacle in obstacles:
