@@ -44,10 +44,11 @@ SIM = [
     "scipy>=1.11",
 ]
 EXPORT = [*TORCH, *SIM, *ONNX]
+PHYSICS = [*SIM, "coacd>=1.0.7", "mujoco>=3.17"]
 RERUN = ["rerun-sdk>=0.24"]
 TRACKING = ["trackforge>=0.4,<0.5"]
 # Not LIVE, which would hide an installation of ROS 2.
-ALL = sorted({*TRAIN, *EXPORT, *RERUN, *TRACKING})
+ALL = sorted({*TRAIN, *EXPORT, *PHYSICS, *RERUN, *TRACKING})
 # ROS 2 Jazzy where none is installed: its wheels, and its generators for the messages that have no
 # wheel (see cvdl.ros.interfaces). Their own lists of what they need are not complete.
 LIVE = [
@@ -132,6 +133,7 @@ setup(
         "train": TRAIN,
         "sim": SIM,
         "export": EXPORT,
+        "physics": PHYSICS,
         "rerun": RERUN,
         "tracking": TRACKING,
         "live": LIVE,

@@ -180,7 +180,9 @@ def frames_of(path: Path, count: int) -> list[RgbdFrame]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, action="append", help="default: OSD, tabletop_demo, real")
+    parser.add_argument(
+        "--data", type=Path, action="append", help="default: OSD, tabletop_demo, real"
+    )
     parser.add_argument("--frames", type=int, default=6, help="of each folder")
     parser.add_argument("--rounds", type=int, default=8, help="of all frames, of either load")
     parser.add_argument("--no-peers", action="store_true", help="the engines only")

@@ -19,7 +19,9 @@ def test_the_features_are_those_of_the_published_network():
     features = encoder(torch.from_numpy(color)[None])
     assert [tuple(each.shape[1:]) for each in features] == [(24, 16, 24), (40, 8, 12), (112, 4, 6)]
     means = [float(each.abs().mean()) for each in features]
-    assert means == pytest.approx([7.36133, 6.75366, 4.70461], rel=5e-4)  # they are stored in 16 bits
+    assert means == pytest.approx(
+        [7.36133, 6.75366, 4.70461], rel=5e-4
+    )  # they are stored in 16 bits
 
 
 def test_the_encoder_stays_in_evaluation_mode():

@@ -37,6 +37,7 @@ from cvdl.core.tally import counted, latency_report
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.registry import datasets_of, open_dataset
 from cvdl.detection import DETECTORS
+from cvdl.evaluation.physics.settings import PhysicsSettings
 from cvdl.grasping import GRASP_DETECTORS
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ app = typer.Typer(
     help="Measure quality on labeled data.", no_args_is_help=True, add_completion=False
 )
 
+_PHYSICS = "With --physics"
 _COLUMNS = {
     "overlap_f": "F",
     "overlap_precision": "P",
@@ -140,8 +142,12 @@ def segmentation(
 def grasp(
     data: Data = None,
     dataset: Annotated[
-        str, names_option([each.name for each in datasets_of("grasps")], "Layout of the folder.")
-    ] = GRASPING.dataset,
+        str | None,
+        names_option(
+            [each.name for each in datasets_of("grasps")],
+            f"Layout of the folder; default: {GRASPING.dataset}, with --physics simulated.",
+        ),
+    ] = None,
     detector: Annotated[
         str, names_option(GRASP_DETECTORS.names, "Grasp detector.")
     ] = GRASPING.default,
@@ -159,9 +165,29 @@ def grasp(
     curves: Annotated[
         Path | None, typer.Option(help="Write precision over recall and ROC to this PNG file.")
     ] = None,
+    physics: Annotated[
+        bool,
+        typer.Option(
+            "--physics",
+            help="Execute the published grasps in MuJoCo, on simulated scenes.",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = False,
+    friction: Annotated[
+        float,
+        typer.Option(min=0, help="Of the pads of the gripper.", rich_help_panel=_PHYSICS),
+    ] = PhysicsSettings.friction,
+    density: Annotated[
+        float, typer.Option(min=1, help="Of the objects, kg/m³.", rich_help_panel=_PHYSICS)
+    ] = PhysicsSettings.density,
+    force: Annotated[
+        float, typer.Option(min=0.1, help="Of each finger, N.", rich_help_panel=_PHYSICS)
+    ] = PhysicsSettings.force,
+    config: Config = None,
+    settings: StageSettings = None,
     overwrite: ReplaceOutputs = False,
 ) -> None:
-    """Score a grasp detector on whole images.
+    """Score a grasp detector on whole images, or execute grasps in a physics simulation.
 
     top-1: share of the views whose best rectangle is right: some good rectangle
     differs by at most 30 degrees and has a higher Jaccard index (intersection over
@@ -172,9 +198,31 @@ def grasp(
 
     In --sheet, good rectangles are thin and blue; the prediction is thick, green if
     right and red if wrong.
+
+    With --physics, all stages run on simulated scenes, and a free-flying gripper of
+    the configured size executes their grasps: from 12 cm back straight in, close,
+    lift 20 cm, shake. In --sheet are grasps that failed.
     """
     require("evaluate", "cvdl evaluate")
     keep_outputs((json_path, sheet, curves), overwrite)
+    if physics:
+        require("physics", "cvdl evaluate grasp --physics")
+        from cvdl.cli.physics import domain_of, execute
+        from cvdl.pipeline import load_config
+
+        if data is not None or curves is not None:
+            raise InputError("--physics simulates its scenes: it takes no --data and no --curves")
+        chosen = {"detector": detector, "weights": weights, "device": device, "engine": engine}
+        usual = {"detector": GRASPING.default, "weights": "", "device": "auto", "engine": "auto"}
+        overrides = [f"grasp.{key}={chosen[key]}" for key in usual if chosen[key] != usual[key]]
+        loaded = load_config(config, overrides + (settings or []))
+        forces = PhysicsSettings(friction, density, force)
+        content, pictures = execute(domain_of(dataset), loaded, forces, scenes, seed, sheet, worst)
+        _write(json_path, content, pictures)
+        return
+    if config is not None or settings:
+        raise InputError("--config and --set are for --physics")
+    dataset = dataset or GRASPING.dataset
     console = status_console()
     views = open_dataset(dataset, "grasps", data, scenes, seed)
     model = GRASP_DETECTORS[detector]

@@ -28,6 +28,7 @@ EXTRAS = {
     "train": {**_TORCH, **_EVALUATE, "tensorboard": "TensorBoard", "onnx": "onnx"},
     "sim": _SIM,
     "export": {**_TORCH, "onnx": "onnx", **_SIM},
+    "physics": {"mujoco": "MuJoCo", "coacd": "CoACD", **_SIM},
     "rerun": {"rerun": "rerun"},
     "tracking": {"trackforge": "trackforge"},
     "live": {"rclpy": "ROS 2"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,21 +19,23 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, Scene, SceneObject
 from cvdl.core.threads import usable_cores
 from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.draft import Draft, Measured
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Table, arrange, random_table
-from cvdl.simulation.render import Stage, random_lights
+from cvdl.simulation.render import Rendering, Stage, random_lights
 from cvdl.simulation.room import Surface, furnish_room, furnish_table
 from cvdl.simulation.sensor import KINECT, REALSENSE, measure_depth
-from cvdl.simulation.shapes import Thing
 from cvdl.simulation.solid import inverse
 from cvdl.simulation.view import choose_view, random_camera
-from cvdl.simulation.world.scene import picture_world
+from cvdl.simulation.world.scene import draw_world
 
 __all__ = [
     "FRAME_RATE",
     "PlacedObject",
     "SimulatedScene",
+    "draw_scene",
     "in_order",
+    "picture",
     "simulate_scene",
     "simulate_scenes",
 ]
@@ -45,8 +47,6 @@ _Made = TypeVar("_Made")
 FRAME_RATE = 15
 #: With fewer scenes per process, starting the process takes longer than making them.
 _WORTH_A_PROCESS = 8
-#: Fewer visible pixels are not an object of the domain `world`.
-_LEAST_VISIBLE = 12
 
 
 @dataclass(frozen=True)
@@ -104,56 +104,77 @@ def simulate_scene(seed: int, index: int, config: SimulationConfig | None = None
         index: not negative; also determines the frame's stamp, at 15 frames per second.
         config: what the scene is drawn from.
     """
+    return picture(draw_scene(seed, index, config), index)
+
+
+def draw_scene(seed: int, index: int, config: SimulationConfig | None = None) -> Draft:
+    """Draw scene ``index`` of the sequence ``seed`` without taking its picture; see `picture`.
+
+    Args:
+        seed: not negative.
+        index: not negative.
+        config: what the scene is drawn from.
+    """
     config = config or SimulationConfig()
-    make = _simulate_world if config.domain == "world" else _simulate_tabletop
-    return make(seed, index, config)
+    if config.domain == "world":  # draws everything itself
+        return draw_world(np.random.default_rng([seed, 2, index]))
+    return _draw_tabletop(seed, index, config)
 
 
-def _simulate_tabletop(seed: int, index: int, config: SimulationConfig) -> SimulatedScene:
+def _draw_tabletop(seed: int, index: int, config: SimulationConfig) -> Draft:
     camera = random_camera(seed, config)
     rng = np.random.default_rng([seed, 1, index])
     sensor = KINECT if rng.uniform() < 0.5 else REALSENSE
     table = random_table(rng)
     bodies = arrange(rng, table, int(rng.integers(config.min_objects, config.max_objects + 1)))
-    surfaces = furnish_table(rng, table) + [
+    front = furnish_table(rng, table)
+    things = [
         Surface(body.solid.mesh.moved(body.pose), body.thing.materials, label)
         for label, body in enumerate(bodies, FIRST_OBJECT_LABEL)
     ]
-    pose = choose_view(rng, camera, config, bodies, Stage(surfaces))
-    stage = Stage(surfaces + furnish_room(rng, table, pose[:3, 3]))
-    rendering = stage.render(camera, pose, random_lights(rng), rng)
-    depth = measure_depth(rendering, camera.fx, sensor, rng)
-    frame = RgbdFrame(rendering.color, depth, camera, _stamp(index))
-    objects = _numbered([(body.thing, body.pose) for body in bodies])
-    truth = _truth(rendering.labels, objects, pose)
-    return SimulatedScene(index, frame, truth, objects, table, pose, sensor.name)
+    pose = choose_view(rng, camera, config, bodies, Stage(front + things))
+    room = furnish_room(rng, table, pose[:3, 3])
+
+    def sense(rendering: Rendering, rng: np.random.Generator) -> Measured:
+        return rendering.color, measure_depth(rendering, camera.fx, sensor, rng)
+
+    return Draft(
+        [(body.thing, body.pose) for body in bodies], table, front, room, camera, pose,
+        random_lights(rng), sensor.name, sense, (), 1, rng,
+    )  # fmt: skip
 
 
-def _simulate_world(seed: int, index: int, config: SimulationConfig) -> SimulatedScene:
-    del config  # the world draws everything itself
-    seen = picture_world(np.random.default_rng([seed, 2, index]))
-    frame = RgbdFrame(seen.color, seen.depth, seen.camera, _stamp(index))
-    objects = _numbered(seen.things)
-    labels = seen.labels
-    pixels = np.bincount(labels.ravel(), minlength=FIRST_OBJECT_LABEL + len(objects))
-    specks = pixels < _LEAST_VISIBLE
+def picture(draft: Draft, index: int, poses: Mapping[int, Array] | None = None) -> SimulatedScene:
+    """Take the picture of a scene.
+
+    Args:
+        draft: what is in it.
+        index: number of the scene in its sequence; also determines the frame's stamp.
+        poses: of the things that are there, (4, 4) to the world, by label; default: all things,
+            where they were drawn.
+    """
+    if poses is None:
+        poses = {label: at for label, (_, at) in enumerate(draft.things, FIRST_OBJECT_LABEL)}
+    rendering, (color, depth) = draft.measure(poses.items())
+    objects = tuple(
+        PlacedObject(label, thing.category, thing.mesh, poses[label])
+        for label, (thing, _) in enumerate(draft.things, FIRST_OBJECT_LABEL)
+        if label in poses
+    )
+    labels = rendering.labels
+    pixels = np.bincount(labels.ravel(), minlength=FIRST_OBJECT_LABEL)
+    specks = pixels < draft.least_visible
     specks[:FIRST_OBJECT_LABEL] = False
     labels = np.where(specks[labels], np.uint16(0), labels)
-    truth = _truth(labels, objects, seen.pose)
+    frame = RgbdFrame(color, depth, draft.camera, _stamp(index))
+    truth = _truth(labels, objects, draft.pose)
     return SimulatedScene(
-        index, frame, truth, objects, seen.table, seen.pose, seen.sensor, seen.obstacles
+        index, frame, truth, objects, draft.table, draft.pose, draft.sensor, draft.obstacles
     )
 
 
 def _stamp(index: int) -> int:
     return round((index + 1) * 1e9 / FRAME_RATE)
-
-
-def _numbered(placed: list[tuple[Thing, Array]]) -> tuple[PlacedObject, ...]:
-    return tuple(
-        PlacedObject(label, thing.category, thing.mesh, pose)
-        for label, (thing, pose) in enumerate(placed, FIRST_OBJECT_LABEL)
-    )
 
 
 def _truth(labels: NDArray[np.uint16], placed: tuple[PlacedObject, ...], pose: Array) -> Scene:

@@ -10,6 +10,7 @@ import pytest
 from cvdl.core.camera import Camera
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL
 from cvdl.simulation import SimulatedScene, SimulationConfig, simulate_scene
+from cvdl.simulation.generate import picture
 from cvdl.simulation.solid import inverse
 from cvdl.simulation.world import cameras
 from cvdl.simulation.world import scene as world
@@ -35,15 +36,16 @@ def scenes() -> list[SimulatedScene]:
 
 @pytest.mark.parametrize("kind", SUPPORTS)
 def test_every_support_is_seen_with_things_on_it(kind: str) -> None:
-    views = [world.picture_world(np.random.default_rng([2, i]), kind) for i in range(4)]
-    for view in views:
-        assert view.color.shape == (120, 160, 3)
-        assert view.depth.shape == (120, 160)
-        assert view.pose[2, 3] > 0
-    labels = np.stack([view.labels for view in views])
+    drafts = [world.draw_world(np.random.default_rng([2, i]), kind) for i in range(4)]
+    scenes = [picture(draft, 0) for draft in drafts]
+    for scene in scenes:
+        assert scene.frame.color.shape == (120, 160, 3)
+        assert scene.frame.depth.shape == (120, 160)
+        assert scene.camera_pose[2, 3] > 0
+    labels = np.stack([scene.truth.labels for scene in scenes])
     assert (labels == PLANE_LABEL).mean() > 0.02
     assert (labels >= FIRST_OBJECT_LABEL).mean() > 0.01
-    assert any(view.things for view in views)
+    assert any(scene.objects for scene in scenes)
 
 
 def on_the_plane(scene: SimulatedScene) -> np.ndarray:

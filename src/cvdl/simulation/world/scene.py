@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cvdl.core.camera import Camera
-from cvdl.core.scene import FIRST_OBJECT_LABEL
-from cvdl.simulation.mesh import Mesh
-from cvdl.simulation.placement import Table
-from cvdl.simulation.render import Rendering, Stage
+from cvdl.simulation.draft import Draft, Measured
+from cvdl.simulation.render import Rendering
 from cvdl.simulation.room import Surface
 from cvdl.simulation.shapes import Thing
 from cvdl.simulation.view import looking
@@ -24,41 +19,17 @@ from cvdl.simulation.world.photo import photograph
 from cvdl.simulation.world.sensors import measure_depth
 from cvdl.simulation.world.supports import Place, random_place, surroundings
 
-__all__ = ["WorldView", "picture_world"]
+__all__ = ["draw_world"]
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
-
-@dataclass(frozen=True)
-class WorldView:
-    """What a camera sees of the world.
-
-    Attributes:
-        camera: its intrinsics.
-        pose: (4, 4) from the optical frame to the world.
-        sensor: name of the depth camera's model.
-        color: (H, W, 3) uint8 RGB.
-        depth: (H, W) float32, meters, NaN where there is no reading.
-        labels: (H, W) uint16.
-        things: each with its pose (4, 4) to the world, in order of labels.
-        table: the surface that carries the things.
-        obstacles: everything else, in the world frame: walls of bins, boards, robots.
-    """
-
-    camera: Camera
-    pose: Array
-    sensor: str
-    color: NDArray[np.uint8]
-    depth: NDArray[np.float32]
-    labels: NDArray[np.uint16]
-    things: list[tuple[Thing, Array]]
-    table: Table
-    obstacles: tuple[Mesh, ...]
+#: A thing with fewer visible pixels is not in the truth.
+_LEAST_VISIBLE = 12
 
 
-def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
-    """Draw a scene and take its picture.
+def draw_world(rng: Rng, kind: str | None = None) -> Draft:
+    """Draw a scene.
 
     Args:
         rng: source of everything random.
@@ -69,27 +40,24 @@ def picture_world(rng: Rng, kind: str | None = None) -> WorldView:
     reach = view.distance * min(camera.width / camera.fx, camera.height / camera.fy) / 2
     place = random_place(rng, reach, kind)
     place.ceiling = min(place.ceiling, 0.45 * view.distance)  # nothing stands in the camera
-    surfaces = place.surfaces
+    front = place.surfaces
     if not place.enclosed and rng.uniform() < 0.45:
-        surfaces += obstruct(rng, place, reach)
+        front += obstruct(rng, place, reach)
     things = arrange_things(rng, place, reach)
     pose = _pose(rng, view, place, things, reach)
-    surfaces += [
-        Surface(thing.mesh.moved(at), thing.materials, label)
-        for label, (thing, at) in enumerate(things, FIRST_OBJECT_LABEL)
-    ]
-    surfaces += clutter(rng, place, reach)
-    surfaces += surroundings(rng, place, pose[:3, 3])
+    back = clutter(rng, place, reach)
+    back += surroundings(rng, place, pose[:3, 3])
     if rng.uniform() < 0.38:
-        surfaces += _reaching(rng, place, view, pose, reach)
+        back += _reaching(rng, place, view, pose, reach)
     lights = any_lights(rng, pose[:3, 3])
-    rendering: Rendering = Stage(surfaces).render(camera, pose, lights, rng)
-    depth = measure_depth(rendering, camera, view.sensor, rng)
-    color = photograph(rendering.color, rng)
-    obstacles = tuple(each.mesh for each in surfaces if each.label < FIRST_OBJECT_LABEL)
-    return WorldView(
-        camera, pose, view.sensor.name, color, depth, rendering.labels, things, place.table,
-        obstacles,
+
+    def sense(rendering: Rendering, rng: Rng) -> Measured:
+        depth = measure_depth(rendering, camera, view.sensor, rng)
+        return photograph(rendering.color, rng), depth
+
+    return Draft(
+        things, place.table, front, back, camera, pose, lights, view.sensor.name, sense,
+        tuple(surface.mesh for surface in (*front, *back)), _LEAST_VISIBLE, rng,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Grasps executed in a physics simulation (MuJoCo): which of them hold, and why others do not."""
