@@ -25,7 +25,7 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, NAME.onnx.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Quantize to 8 bits: about three times as fast.")
+        bool, typer.Option("--int8", help="Quantize to 8 bits: two to three times as fast.")
     ] = False,
     calibrate: Annotated[
         Path | None,
