@@ -24,6 +24,12 @@ def test_it_equals_that_of_torchvision(count):
     assert len(kept) == 1 or len(kept) < 0.8 * count
 
 
+def test_scores_that_differ_by_less_than_float32_shows_are_in_order():
+    scores = 1 - 1e-9 * np.array([3, 1, 2, 0])
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60], [90, 90, 99, 99]])
+    assert suppressed(boxes, scores, np.zeros(4, int), 0.5).tolist() == [3, 1, 2]
+
+
 def test_a_box_may_have_several_classes():
     boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60]])
     scores = np.array([[0.9, 0.3], [0.5, 0.8], [0.01, 0.02]])

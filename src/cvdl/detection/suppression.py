@@ -46,8 +46,14 @@ def suppressed(
         labels: (N,); boxes of different labels do not suppress each other.
         max_iou: of two boxes with a larger overlap, the better one is kept.
     """
-    corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    # OpenCV compares in float32, where scores near 1 are soon equal; the first of them is better.
+    best_first = np.argsort(-scores, kind="stable")
+    boxes = boxes[best_first]
     kept = cv2.dnn.NMSBoxesBatched(
-        np.hstack([corner, size]), scores.astype(np.float32), labels.astype(np.int32), 0, max_iou
+        np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]),
+        scores[best_first].astype(np.float32),
+        labels[best_first].astype(np.int32),
+        0,
+        max_iou,
     )
-    return np.asarray(kept, np.intp)
+    return best_first[np.asarray(kept, np.intp)]
