@@ -78,10 +78,13 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         print(f"error: {why}", file=sys.stderr)
         return 1
     node: BaseNode | None = None
+    executor: SingleThreadedExecutor | None = None
     handler: logging.Handler | None = None
     log = logging.getLogger("cvdl")
     before = log.propagate, log.level
     try:
+        # First: where a shutdown interrupts its making, it leaves a traceback.
+        executor = SingleThreadedExecutor()
         node = make()
         handler = _ToRos(node.get_logger())
         log.addHandler(handler)
@@ -99,7 +102,8 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
                     f"{name} is unconfigured: fix its parameters, then run `ros2 lifecycle set "
                     f"{name} configure`, and the same with `activate`"
                 )
-        _spin(node)
+        executor.add_node(node)
+        executor.spin()
     except ExternalShutdownException:
         pass
     except Exception as error:
@@ -111,6 +115,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
             return 1
     finally:
         ignore_interrupts()
+        executor = None  # it holds the node
         if node is not None:
             node.destroy_node()
             node = None
@@ -134,10 +139,3 @@ def _warn_of_unread(args: Sequence[str], name: str) -> None:
                 sections = parameter_file.sections(Path(value).read_text(encoding="utf-8"))
                 if sections:
                     parameter_file.warn_of_unread(Path(value), sections, name)
-
-
-def _spin(node: BaseNode) -> None:
-    """Spin until a shutdown; nothing refers to the node afterwards."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    executor.spin()
