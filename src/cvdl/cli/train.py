@@ -18,6 +18,7 @@ from cvdl.datasets.registry import DATASETS, open_dataset
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cvdl.exporting.networks import Network
     from cvdl.training.splits import Split
 
 __all__ = ["command"]
@@ -258,19 +259,18 @@ def command(
         options = " ".join(f"--set {shlex.quote(setting)}" for setting in usage)
         typer.echo(f"to use it: cvdl replay BAG -o OUT {options}")
         if name in NETWORKS:
-            _quantize(name, out, problem.part(views, parts[0].train, more), console)
+            weights = out / f"{name}.safetensors"
+            _quantize(NETWORKS[name], weights, problem.part(views, parts[0].train, more), console)
 
 
-def _quantize(name: str, out: Path, views: Any, console: Console) -> None:
+def _quantize(network: Network, weights: Path, views: Any, console: Console) -> None:
     """Write the files that ONNX Runtime runs, beside the weights of a run."""
     from cvdl.exporting.calibration import spread_over
     from cvdl.exporting.export import export
-    from cvdl.exporting.networks import NETWORKS
 
-    weights = out / f"{name}.safetensors"
     with console.status("writing the ONNX files that run on a CPU"):
-        network = NETWORKS[name].exportable(weights)
-        export(network, weights, weights.with_suffix(".onnx"), spread_over(views), typer.echo)
+        exportable = network.exportable(weights)
+        export(exportable, weights, weights.with_suffix(".onnx"), spread_over(views), typer.echo)
 
 
 def _chosen_settings(

@@ -25,7 +25,7 @@ from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Plane
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
 
-__all__ = ["REASONS", "GraspPoses", "grasp_poses", "nearest_labels"]
+__all__ = ["PALM", "REASONS", "GraspPoses", "grasp_poses", "nearest_labels"]
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,8 @@ _MIDDLE = 9  # samples on the object nearest to the center: the surface there
 #: Largest ratio of the variances across and along a patch with a normal.
 _FLATNESS = 0.25
 _MIN_INSERTION = 0.005  # meters; with less, objects slip out
-_PALM = 0.02  # meters, thickness
+#: Thickness of the palm along the approach, meters.
+PALM = 0.02
 #: Meters that points of the object may lie in a plate: outlines are blurred.
 _GIVE = 0.003
 #: Share of the tip of a plate that visible surface may fill: noise.
@@ -412,7 +413,7 @@ def _parts(opening: Array, config: GraspConfig, margin: float, give: Array) -> A
     boxes = np.empty((len(opening), 3, 2, 3))
     boxes[..., 0, 1], boxes[..., 1, 1] = -config.plate_width / 2, config.plate_width / 2
     boxes[:, :2, 0, 2], boxes[:, :2, 1, 2] = -config.plate_length, 0
-    boxes[:, 2, 0, 2], boxes[:, 2, 1, 2] = palm - _PALM, palm
+    boxes[:, 2, 0, 2], boxes[:, 2, 1, 2] = palm - PALM, palm
     for part, low, high in ((0, -outer, -inner), (1, inner, outer), (2, -outer, outer)):
         boxes[:, part, 0, 0], boxes[:, part, 1, 0] = low, high
     return boxes + np.array([-margin, margin])[:, None]

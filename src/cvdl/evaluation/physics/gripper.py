@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from cvdl.evaluation.physics.settings import TIMESTEP, PhysicsSettings
 from cvdl.grasping.config import GraspConfig
+from cvdl.grasping.poses import PALM
 
-__all__ = ["PALM", "PARKED", "Gripper", "add_gripper", "quaternion"]
+__all__ = ["PARKED", "Gripper", "add_gripper", "quaternion"]
 
 Array = NDArray[np.float64]
 
 #: Where the gripper waits, out of everything's way, meters.
 PARKED = np.array([0.0, 0.0, 20.0])
-#: Thickness of the palm along the approach, meters: that of the check for collisions.
-PALM = 0.02
 #: Bits of contacts: the gripper touches everything but itself.
 _BITS = 2
 _SIDES = {"left": -1.0, "right": 1.0}

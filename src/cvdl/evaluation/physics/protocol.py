@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene, SceneObject
 from cvdl.core.threads import usable_cores
-from cvdl.evaluation.physics.gripper import PALM
 from cvdl.evaluation.physics.pictures import Picture, failure_picture
 from cvdl.evaluation.physics.settings import PhysicsSettings
 from cvdl.evaluation.physics.trial import APPROACH, Outcome, WorldGrasp, execute
 from cvdl.evaluation.physics.world import World
 from cvdl.grasping.config import GraspConfig
+from cvdl.grasping.poses import PALM
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.draft import Draft
