@@ -1,0 +1,507 @@
+"""Completes the objects of a scene by what the camera does not see of them.
+
+A gripper's plates go where the camera does not look: behind an object and beside it down to the
+support. What is there is guessed from what is usual on tables. After Thrun & Wegbreit 2005 ("Shape
+from symmetry") and Bohg et al. 2011 ("Mind the gap: robotic grasping under incomplete
+observation"):
+
+1. A ball is a sphere.
+2. What is round about an upright axis, such as a can or a bowl, goes on around this axis.
+3. Everything else is alike after half a turn about the upright axis through its middle.
+4. What stands on the support reaches down to it.
+
+A guess gives way to what the depth shows: guessed points that the camera looks through are left
+out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.compiled import compiled
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene
+from cvdl.grasping.hands import SceneCloud
+
+__all__ = ["complete_scene"]
+
+Array = NDArray[np.float64]
+
+_SPACING = 0.004  # of the points, meters
+_OBSTACLE_SPACING = 0.008  # of points on what is no object
+_REACH = 0.2  # distance of obstacles from objects, meters, at most
+_ABOVE = 0.008  # lower points of obstacles belong to the support, meters
+_CELL = 0.005  # of the height maps, and spacing of guessed points, meters
+_JUMP = 0.03  # depth of a neighbor on the same surface: at most this share nearer or farther
+_BIN = 0.008  # heights that share a radius, meters
+_STEEP = 0.35  # least horizontal part of a normal on the side of an object
+_NEAR_FIT = 0.004  # meters from a fitted shape, at distances where the noise is less
+_NOISE = 0.003  # growth of that with the square of the distance, 1/meters
+_FITS = 0.8  # share of the points that must be near a fitted shape
+_AROUND = 10  # sectors of 10 degrees that must be seen of a round shape
+_SIDE_POINTS = 20  # least number to fit a shape to
+_LARGEST_RADIUS = 0.14  # of round shapes, meters
+_SEEN_THROUGH = 0.01  # the camera sees something this far behind a guess that is wrong, meters
+_STEP = 0.006  # difference of heights of neighboring cells that is a wall, meters
+
+
+def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
+    """Return the surfaces of a scene with its objects completed.
+
+    Args:
+        frame: with depth.
+        scene: with labels, a plane and objects.
+    """
+    plane, camera = scene.plane, frame.camera
+    assert plane is not None
+    intrinsics = float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
+    upright = _upright(plane.normal)
+    boxes = np.array([item.box2d for item in scene.objects]).reshape(-1, 4)
+    window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
+    most = max((item.label for item in scene.objects), default=0)
+    middle = np.full((most + 1, 2), np.nan)
+    for item in scene.objects:
+        middle[item.label] = item.box3d.center @ upright[:, :2]
+    points, label, normals = _surfaces(
+        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window
+    )
+    near = _is_near(points, label)
+    points, label, normals = points[near], label[near], normals[near]
+    guessed, owner = _guesses(points @ upright, label, normals @ upright, middle, plane.offset)
+    guessed = guessed @ upright.T
+    keep = _is_possible(guessed, owner, frame.depth, scene.labels, intrinsics)
+    guessed, owner = guessed[keep], owner[keep]
+    return SceneCloud(
+        np.concatenate([points, guessed]).astype(np.float32),
+        np.concatenate([label, owner]),
+        np.arange(len(points) + len(guessed)) < len(points),
+        plane,
+    )
+
+
+def _upright(normal: Array) -> Array:
+    """A rotation (3, 3) whose third column is the normal of the support."""
+    first = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(normal, first), normal], axis=1)
+
+
+def _pixels(frame: RgbdFrame, scene: Scene) -> int:
+    """Pixels in the reach of obstacles."""
+    near = min((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
+    return round(_REACH * float(frame.camera.fx) / max(near, 0.1))
+
+
+def _window(boxes: Array, shape: tuple[int, ...], reach: int) -> tuple[int, int, int, int]:
+    """First and last rows and columns around the boxes (N, 4) of objects."""
+    rows, cols = shape
+    if not len(boxes):
+        return 0, 0, 0, 0
+    u0, v0 = boxes[:, :2].min(axis=0)
+    u1, v1 = boxes[:, 2:].max(axis=0)
+    return (
+        max(0, int(v0) - reach), min(rows, int(v1) + reach),
+        max(0, int(u0) - reach), min(cols, int(u1) + reach),
+    )  # fmt: skip
+
+
+def _is_near(points: Array, label: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether points (M, 3) are in the reach of objects, (M,)."""
+    own = points[label > 0]
+    if not len(own):
+        return label > 0
+    low, high = own.min(axis=0) - _REACH, own.max(axis=0) + _REACH
+    return np.asarray(((points > low) & (points < high)).all(axis=1))
+
+
+@compiled()
+def _surfaces(depth, labels, intrinsics, up, offset, window):  # type: ignore[no-untyped-def]
+    """Points (M, 3) of objects and obstacles, their labels (M,), and normals (M, 3) or 0.
+
+    Pixels are skipped so that points have the spacing of the constants.
+    """
+    fx, fy, cx, cy = intrinsics
+    top, bottom, left, right = window
+    size = max(0, bottom - top) * max(0, right - left)
+    points = np.empty((size, 3))
+    label = np.empty(size, np.int64)
+    normals = np.zeros((size, 3))
+    count = 0
+    for i in range(top, bottom):
+        for j in range(left, right):
+            d = np.float64(depth[i, j])
+            which = np.int64(labels[i, j])
+            if not d > 0 or which == PLANE_LABEL:
+                continue
+            is_object = which >= FIRST_OBJECT_LABEL
+            spacing = _SPACING if is_object else _OBSTACLE_SPACING
+            step = max(1, int(spacing * fx / d))
+            if i % step or j % step:
+                continue
+            x, y = (j - cx) / fx * d, (i - cy) / fy * d
+            if not is_object:
+                which = 0
+                if up[0] * x + up[1] * y + up[2] * d + offset < _ABOVE:
+                    continue
+            # A reading without neighbors at its depth lies between two surfaces.
+            reach = max(1, int(0.006 * fx / d))
+            near = np.zeros(4, np.bool_)
+            for k in range(4):
+                r = i + (reach if k == 0 else -reach if k == 1 else 0)
+                c = j + (reach if k == 2 else -reach if k == 3 else 0)
+                if 0 <= r < depth.shape[0] and 0 <= c < depth.shape[1]:
+                    other = np.float64(depth[r, c])
+                    near[k] = abs(other - d) < _JUMP * d
+            if not ((near[0] or near[1]) and (near[2] or near[3])):
+                continue
+            points[count, 0], points[count, 1], points[count, 2] = x, y, d
+            label[count] = which
+            if is_object:
+                r0 = i - reach if near[1] else i
+                r1 = i + reach if near[0] else i
+                c0 = j - reach if near[3] else j
+                c1 = j + reach if near[2] else j
+                da, db = np.float64(depth[r0, j]), np.float64(depth[r1, j])
+                dc, de = np.float64(depth[i, c0]), np.float64(depth[i, c1])
+                ax = (j - cx) / fx * (db - da)
+                ay = (r1 - cy) / fy * db - (r0 - cy) / fy * da
+                az = db - da
+                bx = (c1 - cx) / fx * de - (c0 - cx) / fx * dc
+                by = (i - cy) / fy * (de - dc)
+                bz = de - dc
+                nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+                length = math.sqrt(nx * nx + ny * ny + nz * nz)
+                if length > 0:
+                    if nx * x + ny * y + nz * d > 0:
+                        length = -length
+                    normals[count, 0] = nx / length
+                    normals[count, 1] = ny / length
+                    normals[count, 2] = nz / length
+            count += 1
+    return points[:count], label[:count], normals[:count]
+
+
+def _guesses(
+    points: Array, label: NDArray[np.int64], normals: Array, middle: Array, offset: float
+) -> tuple[Array, NDArray[np.int64]]:
+    """Guessed points (G, 3) of all objects, and their labels; all in the upright frame."""
+    order = np.argsort(label, kind="stable")
+    ends = np.flatnonzero(np.diff(label[order], append=-1)) + 1
+    parts, owners = [np.empty((0, 3))], [np.empty(0, np.int64)]
+    for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+        own = order[start:end]
+        which = int(label[own[0]]) if len(own) else 0
+        if which < FIRST_OBJECT_LABEL:
+            continue
+        part = _complete(points[own], normals[own], middle[which], offset)
+        parts.append(part)
+        owners.append(np.full(len(part), which))
+    return np.concatenate(parts), np.concatenate(owners)
+
+
+@compiled()
+def _complete(points, normals, middle, offset):  # type: ignore[no-untyped-def]
+    """Guessed points (G, 3) of one object.
+
+    Args:
+        points: (N, 3) in the upright frame.
+        normals: (N, 3), likewise, or 0.
+        middle: (2,) of the object's box.
+        offset: of the plane: heights are the third coordinate plus this.
+    """
+    distance = 0.0
+    for n in range(len(points)):
+        distance += math.sqrt((points[n] ** 2).sum()) / len(points)
+    near = _NEAR_FIT + _NOISE * distance * distance
+    center, radius, fits = _fit_ball(points, near, offset)
+    if fits:
+        return _ball(center, radius)
+    axis, fits = _fit_axis(points, normals, near, offset)
+    if fits:
+        return _round(points, normals, axis, offset)
+    return _walls(points, middle, offset)
+
+
+@compiled()
+def _fit_ball(points, near, offset):  # type: ignore[no-untyped-def]
+    """Center (3,) and radius of the sphere through points, and whether it is one on the support.
+
+    The algebraic fit: |p|^2 = 2 p . c + const. is linear in the center c.
+    """
+    mean = np.zeros(3)
+    for n in range(len(points)):
+        mean += points[n] / max(len(points), 1)
+    center = np.zeros(3)
+    if len(points) < _SIDE_POINTS:
+        return center, 0.0, False
+    square = 0.0
+    for n in range(len(points)):
+        square += ((points[n] - mean) ** 2).sum() / len(points)
+    a = np.zeros((3, 3))
+    b = np.zeros(3)
+    for n in range(len(points)):
+        d = points[n] - mean
+        s = (d**2).sum() - square
+        for i in range(3):
+            b[i] += d[i] * s / 2
+            for j in range(3):
+                a[i, j] += d[i] * d[j]
+    center = mean + _solved(a, b)
+    radius = 0.0
+    for n in range(len(points)):
+        radius += math.sqrt(((points[n] - center) ** 2).sum()) / len(points)
+    fitting = 0
+    for n in range(len(points)):
+        away = math.sqrt(((points[n] - center) ** 2).sum())
+        fitting += abs(away - radius) < near
+    stands = abs(center[2] + offset - radius) < 0.25 * radius + near
+    # A small part of a sphere is a plane, too.
+    spread = 0.0
+    for n in range(len(points)):
+        spread = max(spread, math.sqrt(((points[n] - mean) ** 2).sum()))
+    is_ball = fitting > 0.9 * len(points) and stands and spread > 0.7 * radius
+    return center, radius, is_ball and 0.01 < radius < _LARGEST_RADIUS / 2
+
+
+@compiled()
+def _solved(a, b):  # type: ignore[no-untyped-def]
+    """Solution (3,) of a symmetric 3 x 3 system by Cramer's rule; 0 of a singular one."""
+    c00 = a[1, 1] * a[2, 2] - a[1, 2] * a[2, 1]
+    c01 = a[0, 2] * a[2, 1] - a[0, 1] * a[2, 2]
+    c02 = a[0, 1] * a[1, 2] - a[0, 2] * a[1, 1]
+    det = a[0, 0] * c00 + a[1, 0] * c01 + a[2, 0] * c02
+    x = np.zeros(3)
+    if abs(det) < 1e-30:
+        return x
+    x[0] = (c00 * b[0] + c01 * b[1] + c02 * b[2]) / det
+    c10 = a[1, 2] * a[2, 0] - a[1, 0] * a[2, 2]
+    c11 = a[0, 0] * a[2, 2] - a[0, 2] * a[2, 0]
+    c12 = a[0, 2] * a[1, 0] - a[0, 0] * a[1, 2]
+    x[1] = (c10 * b[0] + c11 * b[1] + c12 * b[2]) / det
+    c20 = a[1, 0] * a[2, 1] - a[1, 1] * a[2, 0]
+    c21 = a[0, 1] * a[2, 0] - a[0, 0] * a[2, 1]
+    c22 = a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+    x[2] = (c20 * b[0] + c21 * b[1] + c22 * b[2]) / det
+    return x
+
+
+@compiled()
+def _bins_of(points, offset):  # type: ignore[no-untyped-def]
+    """The bin (N,) of each point's height, and the number of bins."""
+    bins = np.empty(len(points), np.int64)
+    most = 0
+    for n in range(len(points)):
+        bins[n] = max(0, int((points[n, 2] + offset) / _BIN))
+        most = max(most, bins[n])
+    return bins, most + 1
+
+
+@compiled()
+def _fit_axis(points, normals, near, offset):  # type: ignore[no-untyped-def]
+    """Place (2,) of the upright axis that the sides are round about, and whether they are.
+
+    As in `_fit_ball`, with a constant for each bin of heights; points far off are left out of the
+    next round.
+    """
+    bins, count = _bins_of(points, offset)
+    weight = np.zeros(len(points))
+    sides = 0
+    for n in range(len(points)):
+        steep = math.sqrt(normals[n, 0] ** 2 + normals[n, 1] ** 2)
+        weight[n] = steep > _STEEP
+        sides += steep > _STEEP
+    axis = np.zeros(2)
+    if sides < _SIDE_POINTS or sides < 0.2 * len(points):
+        return axis, False
+    used = weight.copy()
+    radius = np.zeros(count)
+    for _ in range(4):
+        total = np.full(count, 1e-9)
+        mean = np.zeros((count, 3))
+        for n in range(len(points)):
+            k = bins[n]
+            x, y = points[n, 0], points[n, 1]
+            total[k] += used[n]
+            mean[k, 0] += used[n] * x
+            mean[k, 1] += used[n] * y
+            mean[k, 2] += used[n] * (x * x + y * y)
+        a00 = a01 = a11 = b0 = b1 = 0.0
+        for n in range(len(points)):
+            k = bins[n]
+            x = points[n, 0] - mean[k, 0] / total[k]
+            y = points[n, 1] - mean[k, 1] / total[k]
+            s = points[n, 0] ** 2 + points[n, 1] ** 2 - mean[k, 2] / total[k]
+            a00 += used[n] * x * x
+            a01 += used[n] * x * y
+            a11 += used[n] * y * y
+            b0 += used[n] * x * s / 2
+            b1 += used[n] * y * s / 2
+        det = a00 * a11 - a01 * a01
+        if det < 1e-12:
+            return axis, False
+        axis[0] = (a11 * b0 - a01 * b1) / det
+        axis[1] = (a00 * b1 - a01 * b0) / det
+        total[:] = 1e-9
+        radius[:] = 0
+        for n in range(len(points)):
+            away = math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
+            total[bins[n]] += used[n]
+            radius[bins[n]] += used[n] * away
+        radius /= total
+        for n in range(len(points)):
+            away = math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
+            used[n] = weight[n] * (abs(away - radius[bins[n]]) < 2 * near)
+    fitting = 0.0
+    largest = 0.0
+    around = np.zeros(36, np.bool_)
+    for n in range(len(points)):
+        dx, dy = points[n, 0] - axis[0], points[n, 1] - axis[1]
+        away = math.hypot(dx, dy)
+        largest = max(largest, away)
+        if weight[n] and abs(away - radius[bins[n]]) < near:
+            fitting += 1
+            around[int((math.atan2(dy, dx) / (2 * math.pi) + 0.5) * 35.999)] = True
+    is_round = fitting > _FITS * sides and around.sum() >= _AROUND and largest < _LARGEST_RADIUS
+    return axis, is_round
+
+
+@compiled()
+def _ball(center, radius):  # type: ignore[no-untyped-def]
+    """Points (G, 3) on a sphere, one for each cell of its surface (Fibonacci's spiral)."""
+    count = int(4 * math.pi * radius**2 / _CELL**2) + 1
+    guessed = np.empty((count, 3))
+    for k in range(count):
+        z = 1 - (2 * k + 1) / count
+        r = math.sqrt(1 - z * z)
+        angle = k * math.pi * (3 - math.sqrt(5.0))
+        guessed[k, 0] = center[0] + radius * r * math.cos(angle)
+        guessed[k, 1] = center[1] + radius * r * math.sin(angle)
+        guessed[k, 2] = center[2] + radius * z
+    return guessed
+
+
+@compiled()
+def _round(points, normals, axis, offset):  # type: ignore[no-untyped-def]
+    """Points (G, 3) of the rings around an axis; below the lowest side, rings as wide as it."""
+    bins, count = _bins_of(points, offset)
+    total = np.zeros(count)
+    radius = np.zeros(count)
+    for n in range(len(points)):
+        if math.sqrt(normals[n, 0] ** 2 + normals[n, 1] ** 2) > _STEEP:
+            total[bins[n]] += 1
+            radius[bins[n]] += math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
+    last = 0.0
+    for k in range(count - 1, -1, -1):
+        if total[k] >= 3:
+            last = radius[k] / total[k]
+        radius[k] = last  # also where a bin has no side: it is hidden
+    rings = int(_BIN / _CELL) + 1
+    size = 0
+    for k in range(count):
+        size += rings * (int(2 * math.pi * radius[k] / _CELL) + 1)
+    guessed = np.empty((size, 3))
+    g = 0
+    for k in range(count):
+        if radius[k] == 0:
+            continue
+        around = int(2 * math.pi * radius[k] / _CELL) + 1
+        for ring in range(rings):
+            height = (k + (ring + 0.5) / rings) * _BIN - offset
+            for m in range(around):
+                angle = 2 * math.pi * m / around
+                guessed[g, 0] = axis[0] + radius[k] * math.cos(angle)
+                guessed[g, 1] = axis[1] + radius[k] * math.sin(angle)
+                guessed[g, 2] = height
+                g += 1
+    return guessed[:g]
+
+
+@compiled()
+def _walls(points, middle, offset):  # type: ignore[no-untyped-def]
+    """Points (G, 3) after half a turn about the middle, and of walls down to what is lower."""
+    low = np.full(2, np.inf)
+    high = np.full(2, -np.inf)
+    for n in range(len(points)):
+        for i in range(2):
+            other = 2 * middle[i] - points[n, i]
+            low[i] = min(low[i], points[n, i], other)
+            high[i] = max(high[i], points[n, i], other)
+    rows = int((high[0] - low[0]) / _CELL) + 3
+    cols = int((high[1] - low[1]) / _CELL) + 3
+    seen = np.zeros((rows, cols))
+    turned = np.zeros((rows, cols))
+    for n in range(len(points)):
+        height = points[n, 2] + offset
+        r = int((points[n, 0] - low[0]) / _CELL) + 1
+        c = int((points[n, 1] - low[1]) / _CELL) + 1
+        seen[r, c] = max(seen[r, c], height)
+        r = int((2 * middle[0] - points[n, 0] - low[0]) / _CELL) + 1
+        c = int((2 * middle[1] - points[n, 1] - low[1]) / _CELL) + 1
+        turned[r, c] = max(turned[r, c], height)
+    heights = np.where(seen > 0, seen, turned)
+    filled = heights.copy()
+    for r in range(1, rows - 1):
+        for c in range(1, cols - 1):
+            if heights[r, c] == 0:
+                around = 0
+                lowest = np.inf
+                for i in range(-1, 2):
+                    for j in range(-1, 2):
+                        if heights[r + i, c + j] > 0:
+                            around += 1
+                            lowest = min(lowest, heights[r + i, c + j])
+                if around >= 5:
+                    filled[r, c] = lowest
+    size = 0
+    for r in range(rows):
+        for c in range(cols):
+            size += 1 + 4 * int(filled[r, c] / _CELL + 1)
+    guessed = np.empty((size, 3))
+    g = 0
+    for r in range(1, rows - 1):
+        for c in range(1, cols - 1):
+            top = filled[r, c]
+            if top == 0:
+                continue
+            lowest = top
+            for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+                lowest = min(lowest, filled[r + i, c + j])
+            x = low[0] + (r - 0.5) * _CELL
+            y = low[1] + (c - 0.5) * _CELL
+            if seen[r, c] == 0:
+                guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, top - offset
+                g += 1
+            if top - lowest > _STEP:
+                height = top - _CELL
+                while height > lowest:
+                    guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, height - offset
+                    g += 1
+                    height -= _CELL
+    return guessed[:g]
+
+
+@compiled()
+def _is_possible(guessed, owner, depth, labels, intrinsics):  # type: ignore[no-untyped-def]
+    """Whether the depth allows guessed points (G, 3) and does not show the same surface, (G,)."""
+    fx, fy, cx, cy = intrinsics
+    rows, cols = depth.shape
+    keep = np.zeros(len(guessed), np.bool_)
+    for n in range(len(guessed)):
+        x, y, z = guessed[n]
+        if z <= 0:
+            continue
+        j, i = int(round(cx + fx * x / z)), int(round(cy + fy * y / z))
+        if not (0 <= i < rows and 0 <= j < cols):
+            keep[n] = True
+            continue
+        d = depth[i, j]
+        if not d > 0:
+            keep[n] = True
+        elif d > z + _SEEN_THROUGH + 0.005 * z:
+            keep[n] = False
+        else:
+            keep[n] = labels[i, j] != owner[n] or d < z - _CELL
+    return keep
