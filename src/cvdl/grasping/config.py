@@ -44,6 +44,9 @@ class GraspConfig(Settings):
         ge=0.0,
         le=1.0,
     )
+    min_score: float = setting(
+        0.2, "Grasps that hold with a lower probability are left out.", ge=0.0, le=1.0
+    )
     max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
     max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)
     min_distance: float = setting(
@@ -67,9 +70,9 @@ class GraspConfig(Settings):
         0.05, "Length of a plate, from the palm to the tip, meters.", ge=0.005, le=0.5
     )
     insertion: float = setting(
-        0.02,
-        "How far the tips reach past the nearest point of the object, meters; less "
-        "where they would touch the table.",
+        0.045,
+        "How far the tips reach past the nearest point of the object between them, meters, at "
+        "most; less where less is better or the support is near.",
         ge=0.0,
         le=0.5,
     )

@@ -10,78 +10,100 @@ two such places is what the hand can hold.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Scene, SceneObject
+from cvdl.core.scene import SceneObject
 from cvdl.grasping.config import GraspConfig
-from cvdl.grasping.hands import Hands, SceneCloud
+from cvdl.grasping.hands import PALM, Hands, SceneCloud
 
-__all__ = ["search_hands"]
+__all__ = ["REASONS", "search_hands"]
 
 Array = NDArray[np.float64]
 
+#: Why an object has no pose; of several reasons, the most frequent one counts.
+REASONS = (
+    "no depth",
+    "opening out of reach",
+    "too flat for the plates",
+    "gripper meets a neighbor",
+    "gripper meets the object",
+    "gripper meets the support",
+)
+_DEPTH, _OPENING, _FLAT, _NEIGHBOR, _OBJECT, _SUPPORT = range(len(REASONS))
+
 _TURNS = 8  # directions of the opening for each approach
-_SLOTS = np.array([0.0, -0.5, 0.5, -1.0, 1.0])  # places along the plates, see `_slots`
-_NEAREST_SLOTS = 0.012  # meters between places along the plates, at least
+_SLOTS = 5  # places along the plates for each orientation, at most
+_SLOT_GAP = 0.012  # meters between them, at least
 _COLUMN = 0.004  # of a profile, meters
-_COLUMNS = 80
 _LEVEL = 0.005  # between depths of the tips that are tried, meters
 _LEAST_GRIP = 0.005  # meters of the object between the plates, along the approach; less slips out
 _GIVE = 0.002  # meters between the object and the opened plates, at least
-_MARGIN, _MARGIN_NOISE = 0.006, 0.003  # the usual distance: meters at close range, and its growth
-_PALM_GIVE = 0.003  # meters between the palm and the object
-_LEAST_POINTS = 6  # on the object between the plates
-_KEPT = 24  # poses of each object
+#: The usual distance: meters at close range, and its growth with the square of the camera's
+#: distance, as that of the noise, 1/meters.
+_MARGIN, _MARGIN_GROWTH = 0.006, 0.003
+_LEAST_POINTS = 6  # of an object
+_NEAR_SEED = 0.01  # what a hand from a rectangle holds is this near to its middle, meters
+_KEPT = 24  # poses of an object
+_ALIKE, _ALIKE_COSINE = 0.008, 0.95  # poses nearer than this are one: meters, of the axes
 
 
-def search_hands(cloud: SceneCloud, objects: tuple[SceneObject, ...], config: GraspConfig) -> Hands:
+def search_hands(
+    cloud: SceneCloud, objects: Sequence[SceneObject], seeds: Hands, config: GraspConfig
+) -> tuple[Hands, list[str]]:
     """Return poses in which the gripper fits around a part of an object.
 
-    Each object is approached against the normal of the support, from the camera, and between; the
-    gripper closes along the axes of the object's box and between them.
+    Each object is approached against the normal of the support, from the camera, between the two,
+    and nearly level; the gripper closes along the axes of the object's box and between them. The
+    orientations and places of the seeds are tried, too.
 
     Args:
         cloud: surfaces of the scene.
         objects: to grasp.
+        seeds: where to look beyond that, with the opening's middle on the object; their openings
+            and depths are not used.
         config: sizes of the gripper, and the approach.
+
+    Returns:
+        The poses, and for each object without any the reason, one of `REASONS`.
     """
-    parts = []
+    parts: list[Hands] = []
+    reasons: list[str] = []
     for item in objects:
-        own = cloud.points[cloud.label == item.label].astype(np.float64)
+        own = np.flatnonzero(cloud.label == item.label)
         if len(own) < _LEAST_POINTS:
+            reasons.append(REASONS[_DEPTH])
             continue
-        rotations = _rotations(item, cloud.plane.normal, config)
-        found = _search(
-            cloud.points, cloud.label, item.label, rotations, own,
+        mine = seeds[seeds.label == item.label]
+        grid = _orientations(item, cloud.plane.normal, config)
+        rotation = np.concatenate([grid, mine.rotation])
+        middle = cloud.points[own].mean(axis=0, dtype=np.float64)
+        place = np.full((len(rotation), 2), np.nan)
+        offset = mine.position - middle
+        place[len(grid) :] = np.einsum("nij,ni->nj", mine.rotation, offset)[:, :2]
+        position, turn, opening, score, refused = _search(
+            cloud.points, cloud.label, item.label, middle, rotation, place,
             _sizes(config, item), (*cloud.plane.normal, cloud.plane.offset),
         )  # fmt: skip
-        position, turn, opening, score = found
-        chosen = _best(position, score)
-        parts.append(
-            Hands(
-                position[chosen], rotations[turn[chosen]], opening[chosen],
-                np.full(len(chosen), item.label),
-            )
-        )  # fmt: skip
-    if not parts:
-        return Hands(np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0), np.empty(0, np.int64))
-    return Hands(
-        np.concatenate([p.position for p in parts]), np.concatenate([p.rotation for p in parts]),
-        np.concatenate([p.opening for p in parts]), np.concatenate([p.label for p in parts]),
-    )  # fmt: skip
+        if not len(position):
+            reasons.append(REASONS[int(refused.argmax())])
+            continue
+        order = np.argsort(-score, kind="stable")
+        chosen = order[_diverse(position[order], rotation[turn[order]], _KEPT)]
+        label = np.full(len(chosen), item.label)
+        parts.append(Hands(position[chosen], rotation[turn[chosen]], opening[chosen], label))
+    return Hands.joined(parts), reasons
 
 
-def _rotations(item: SceneObject, up: Array, config: GraspConfig) -> Array:
+def _orientations(item: SceneObject, up: Array, config: GraspConfig) -> Array:
     """Orientations (Q, 3, 3) of the hand that are tried for an object."""
-    away = item.box3d.center / np.linalg.norm(item.box3d.center)
     approaches = [-up]
     if config.approach == "surface":
-        level = away - (away @ up) * up
-        level /= max(float(np.linalg.norm(level)), 1e-9)
+        away = _unit(item.box3d.center)
+        level = _unit(away - (away @ up) * up)
         approaches += [away, _unit(away - up), _unit(2 * level - up)]
     axis = item.box3d.rotation[:, int(item.box3d.size[1] < item.box3d.size[0])]
     rotations = []
@@ -102,165 +124,259 @@ def _unit(vector: Array) -> Array:
 def _sizes(config: GraspConfig, item: SceneObject) -> tuple[float, ...]:
     """Of the gripper for an object, in the order of `_search`."""
     distance = float(np.linalg.norm(item.box3d.center))
-    margin = _MARGIN + _MARGIN_NOISE * distance**2
-    deepest = min(config.insertion, config.plate_length - _PALM_GIVE)
+    margin = _MARGIN + _MARGIN_GROWTH * distance**2
+    deepest = min(config.insertion, config.plate_length - _GIVE)
     return (
         config.max_opening, config.min_opening, config.plate_width, config.plate_thickness,
         config.plate_length, config.clearance, deepest, margin,
     )  # fmt: skip
 
 
-def _best(position: Array, score: Array) -> NDArray[np.intp]:
-    """Indices of the best poses."""
-    return np.argsort(-score, kind="stable")[:_KEPT]
+@compiled()
+def _diverse(position, rotation, most):  # type: ignore[no-untyped-def]
+    """Indices of the first poses (N, 3), (N, 3, 3) without those that are alike, at most so many.
+
+    Half a turn of the hand about its approach changes nothing.
+    """
+    chosen = np.empty(min(most, len(position)), np.int64)
+    count = 0
+    for n in range(len(position)):
+        if count == most:
+            break
+        is_new = True
+        for k in range(count):
+            m = chosen[k]
+            if ((position[n] - position[m]) ** 2).sum() < _ALIKE**2:
+                x = abs((rotation[n, :, 0] * rotation[m, :, 0]).sum())
+                z = (rotation[n, :, 2] * rotation[m, :, 2]).sum()
+                if x > _ALIKE_COSINE and z > _ALIKE_COSINE:
+                    is_new = False
+                    break
+        if is_new:
+            chosen[count] = n
+            count += 1
+    return chosen[:count]
 
 
 @compiled()
-def _search(points, labels, label, rotations, own, sizes, plane):  # type: ignore[no-untyped-def]
-    """Positions (N, 3) of hands around an object, the index (N,) of their rotation, openings and
-    scores (N,).
+def _search(points, labels, label, middle, rotations, places, sizes, plane):  # type: ignore[no-untyped-def]
+    """Poses of hands around an object.
+
+    Args:
+        points: (M, 3) of the scene.
+        labels: (M,).
+        label: of the object.
+        middle: (3,) of its points.
+        rotations: (Q, 3, 3) that are tried.
+        places: (Q, 2) along x and y, from the middle; NaN: everywhere.
+        sizes: see `_sizes`.
+        plane: normal and offset.
+
+    Returns:
+        Positions (N, 3), indices (N,) of rotations, openings (N,), scores (N,), and how often each
+        of `REASONS` stood against a pose.
     """
     most_open, least_open, width, thick, length, clearance, deepest, margin = sizes
-    up = np.array([plane[0], plane[1], plane[2]])
-    middle = np.zeros(3)
-    for n in range(len(own)):
-        middle += own[n] / len(own)
-    reach = 0.0
-    for n in range(len(own)):
-        reach = max(reach, math.sqrt(((own[n] - middle) ** 2).sum()))
-    # Points that a hand around the object can meet.
-    near = np.empty((len(points), 3))
-    is_own = np.empty(len(points), np.bool_)
-    count = 0
-    limit = (reach + most_open + thick + 0.02) ** 2
-    for n in range(len(points)):
-        dx, dy, dz = (
-            points[n, 0] - middle[0], points[n, 1] - middle[1], points[n, 2] - middle[2],
-        )  # fmt: skip
-        if labels[n] == label or dx * dx + dy * dy + dz * dz < limit:
-            near[count, 0], near[count, 1], near[count, 2] = dx, dy, dz
-            is_own[count] = labels[n] == label
-            count += 1
-    most = len(rotations) * 5 * 24
-    position = np.empty((most, 3))
-    turn = np.empty(most, np.int64)
-    opening = np.empty(most)
-    score = np.empty(most)
+    refused = np.zeros(len(REASONS), np.int64)
+    local, is_own = _around(points, labels, label, middle, most_open + thick + 0.02)
+    far = 0.0
+    for n in range(len(local)):
+        if is_own[n]:
+            far = max(far, math.sqrt((local[n] ** 2).sum()))
+    columns = 2 * int((far + thick + 2 * clearance + most_open / 2) / _COLUMN + 1)
+    near = np.empty((2, _SLOTS, columns), np.float32)  # own, others
+    left = np.empty((_SLOTS, columns), np.float32)
+    right = np.empty((_SLOTS, columns), np.float32)
+    room = 256
+    result = np.empty((room, 6))
     found = 0
-    local = np.empty((count, 3))
-    nearest = np.empty((2, _COLUMNS))
-    left = np.empty(_COLUMNS)
-    right = np.empty(_COLUMNS)
     for q in range(len(rotations)):
-        r = rotations[q]
-        low_y, high_y = np.inf, -np.inf
-        for n in range(count):
-            for k in range(3):
-                local[n, k] = near[n, 0] * r[0, k] + near[n, 1] * r[1, k] + near[n, 2] * r[2, k]
-            if is_own[n]:
-                low_y, high_y = min(low_y, local[n, 1]), max(high_y, local[n, 1])
-        slots = 5 if high_y - low_y > 4 * _NEAREST_SLOTS else 3 if high_y - low_y > 0.02 else 1
-        for s in range(slots):
-            # Half of the plate at the object's end stays on it.
-            half = max(0.0, (high_y - low_y) / 2 - width / 2)
-            y = (low_y + high_y) / 2 + _SLOTS[s] * half
-            nearest[:] = np.inf
-            left[:] = np.inf
-            right[:] = -np.inf
-            for n in range(count):
-                across = abs(local[n, 1] - y)
-                if across > width / 2 + (0 if is_own[n] else clearance):
-                    continue
-                c = int(local[n, 0] / _COLUMN + _COLUMNS / 2)
-                if 0 <= c < _COLUMNS:
-                    k = 0 if is_own[n] else 1
-                    nearest[k, c] = min(nearest[k, c], local[n, 2])
-                    if is_own[n]:
-                        left[c] = min(left[c], local[n, 0])
-                        right[c] = max(right[c], local[n, 0])
-            top = nearest[0].min()
+        r = rotations[q].astype(np.float32)
+        slots = _slots(local, is_own, r, places[q, 1], width)
+        _profile(local, is_own, r, slots, width, clearance, near, left, right)
+        up = np.empty(3)
+        for k in range(3):
+            up[k] = plane[0] * r[0, k] + plane[1] * r[1, k] + plane[2] * r[2, k]
+        height = plane[0] * middle[0] + plane[1] * middle[1] + plane[2] * middle[2] + plane[3]
+        for s in range(len(slots)):
+            own, others = near[0, s], near[1, s]
+            top, bottom = np.inf, -np.inf
+            for c in range(columns):
+                if own[c] < np.inf:
+                    top, bottom = min(top, own[c]), max(bottom, own[c])
             if not top < np.inf:
                 continue
-            bottom = -np.inf
-            for c in range(_COLUMNS):
-                if nearest[0, c] < np.inf:
-                    bottom = max(bottom, nearest[0, c])
-            # Height of the plates' lowest corner over the support, per position along x and z.
-            slope = np.array([(up * r[:, 0]).sum(), (up * r[:, 1]).sum(), (up * r[:, 2]).sum()])
-            base = (up * middle).sum() + plane[3] + slope[1] * y - abs(slope[1]) * width / 2
-            levels = int((min(bottom - top, 0.15) + deepest) / _LEVEL) + 1
-            for level in range(1, levels):
+            base = height + up[1] * slots[s] - abs(up[1]) * width / 2
+            last_tip = bottom + deepest
+            if up[2] < 0:  # until the plates are at the support
+                last_tip = min(last_tip, (clearance - base) / up[2] + _LEVEL)
+            level = 1
+            while top + level * _LEVEL < last_tip + _LEVEL / 2:
                 tip = top + level * _LEVEL
+                level += 1
+                if up[2] < 0 and base + up[2] * tip < clearance:
+                    # The last level is as deep as the support allows.
+                    tip = (clearance - base) / up[2]
                 c = 0
-                while c < _COLUMNS:
-                    if not nearest[0, c] < tip:
+                while c < columns:
+                    if not own[c] < tip:
                         c += 1
                         continue
-                    # A run of columns that is deeper than the tips, and narrow gaps.
-                    first, last, gap = c, c, 0
-                    c += 1
-                    while c < _COLUMNS and gap * _COLUMN < thick + 2 * _GIVE:
-                        if nearest[0, c] < tip:
-                            last, gap = c, 0
-                        else:
-                            gap += 1
+                    # A run of places that the plates cannot reach, with gaps too narrow for one.
+                    first, last, peak = c, c, np.float64(own[c])
+                    while c < columns and (c - last) * _COLUMN < thick + 2 * _GIVE:
+                        if own[c] < tip:
+                            last, peak = c, min(peak, own[c])
                         c += 1
                     c = last + 1
-                    begin, end = left[first], right[last]
-                    size = end - begin
-                    wide = min(size + 2 * margin, most_open)
-                    if size + 2 * _GIVE > most_open or wide < least_open:
+                    begin, end = np.float64(left[s, first]), np.float64(right[s, last])
+                    size, center = end - begin, (begin + end) / 2
+                    if places[q, 0] < begin - _NEAR_SEED or places[q, 0] > end + _NEAR_SEED:
                         continue
-                    center = (begin + end) / 2
-                    peak = np.inf
-                    for k in range(first, last + 1):
-                        peak = min(peak, nearest[0, k])
+                    wide = max(min(size + 2 * margin, most_open), least_open)
+                    if size + 2 * _GIVE > most_open:
+                        refused[_OPENING] += 1
+                        continue
                     grip = tip - peak
                     if grip < _LEAST_GRIP or grip > deepest + _LEVEL / 2:
+                        refused[_FLAT] += grip < _LEAST_GRIP
                         continue
                     outer = wide / 2 + thick
-                    is_free = True
-                    for k in range(_COLUMNS):
-                        x = (k + 0.5 - _COLUMNS / 2) * _COLUMN - center
-                        away = abs(x)
-                        if away < outer + clearance + _COLUMN / 2:
-                            if nearest[1, k] < tip - length + clearance:
-                                is_free = False  # the palm
-                            if away > wide / 2 - clearance and nearest[1, k] < tip + clearance:
-                                is_free = False
-                            if nearest[0, k] < tip - length + _PALM_GIVE:
-                                is_free = False
-                            if (
-                                (k < first or k > last)
-                                and wide / 2 < away < outer + _COLUMN / 2
-                                and nearest[0, k] < tip
-                            ):
-                                is_free = False
-                    if not is_free:
+                    slant = abs(up[0]) * outer
+                    at_tip = base + up[2] * tip + up[0] * center - slant
+                    at_palm = at_tip - up[2] * (length + PALM)
+                    if at_tip < clearance - 1e-6 - 0.3 * slant or at_palm < clearance:
+                        refused[_SUPPORT] += 1
                         continue
-                    # The table under the tips, and under the palm's corners.
-                    at_tip = base + slope[2] * tip + slope[0] * center - abs(slope[0]) * outer
-                    at_palm = at_tip - slope[2] * (length + 0.02)
-                    if min(at_tip, at_palm) < clearance:
+                    reason = _meets(
+                        own, others, first, last, center, wide, tip, thick, length, clearance
+                    )
+                    if reason >= 0:
+                        refused[reason] += 1
                         continue
-                    # How much wider the object is than one level less deep: 0 past the widest.
-                    above_begin, above_end = np.inf, -np.inf
+                    # How much narrower the object is one level less deep: 0 past the widest.
+                    begin_above, end_above = np.inf, -np.inf
                     for k in range(first, last + 1):
-                        if nearest[0, k] < tip - _LEVEL:
-                            above_begin = min(above_begin, left[k])
-                            above_end = max(above_end, right[k])
-                    widening = size - max(0.0, above_end - above_begin)
-                    off = math.sqrt(center**2 + y**2)
-                    if found < most:
-                        for k in range(3):
-                            position[found, k] = (
-                                middle[k] + r[k, 0] * center + r[k, 1] * y + r[k, 2] * tip
-                            )
-                        turn[found] = q
-                        opening[found] = wide
-                        score[found] = (
-                            min(grip, 0.03) / 0.03 - min(widening, 0.01) / 0.01 - off / 0.05
-                            - size / 0.2
+                        if own[k] < tip - _LEVEL:
+                            begin_above = min(begin_above, left[s, k])
+                            end_above = max(end_above, right[s, k])
+                    widening = size - max(0.0, end_above - begin_above)
+                    off = math.sqrt(center**2 + slots[s] ** 2)
+                    if found == room:
+                        room *= 2
+                        more = np.empty((room, 6))
+                        more[:found] = result
+                        result = more
+                    for k in range(3):
+                        result[found, k] = (
+                            middle[k] + r[k, 0] * center + r[k, 1] * slots[s] + r[k, 2] * tip
                         )
-                        found += 1
-    return position[:found], turn[:found], opening[:found], score[:found]
+                    result[found, 3] = q
+                    result[found, 4] = wide
+                    result[found, 5] = (
+                        min(grip, 0.03) / 0.03 - min(widening, 0.01) / 0.01 - off / 0.05
+                        - size / 0.2
+                    )
+                    found += 1
+    result = result[:found]
+    return (
+        result[:, :3].copy(), result[:, 3].astype(np.int64), result[:, 4].copy(),
+        result[:, 5].copy(), refused,
+    )  # fmt: skip
+
+
+@compiled()
+def _around(points, labels, label, middle, reach):  # type: ignore[no-untyped-def]
+    """Points (K, 3) float32, from the middle, of an object and in its reach; which are its own."""
+    far = 0.0
+    for n in range(len(points)):
+        if labels[n] == label:
+            square = 0.0
+            for k in range(3):
+                square += (points[n, k] - middle[k]) ** 2
+            far = max(far, square)
+    limit = (math.sqrt(far) + reach) ** 2
+    local = np.empty((len(points), 3), np.float32)
+    is_own = np.empty(len(points), np.bool_)
+    count = 0
+    for n in range(len(points)):
+        x, y, z = points[n, 0] - middle[0], points[n, 1] - middle[1], points[n, 2] - middle[2]
+        if x * x + y * y + z * z <= limit:
+            local[count, 0], local[count, 1], local[count, 2] = x, y, z
+            is_own[count] = labels[n] == label
+            count += 1
+    return local[:count], is_own[:count]
+
+
+@compiled()
+def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
+    """Places along the plates that are tried: one that is given, or up to `_SLOTS`."""
+    if not np.isnan(place):
+        return np.full(1, place)
+    low, high = np.inf, -np.inf
+    for n in range(len(local)):
+        if is_own[n]:
+            y = local[n, 0] * r[0, 1] + local[n, 1] * r[1, 1] + local[n, 2] * r[2, 1]
+            low, high = min(low, y), max(high, y)
+    # The plates at the ends are on the object with all their width.
+    room = max(0.0, high - low - width)
+    count = min(_SLOTS, 1 + 2 * int(room / (2 * _SLOT_GAP)))
+    slots = np.empty(count)
+    for s in range(count):
+        share = s / (count - 1) - 0.5 if count > 1 else 0.0
+        slots[s] = (low + high) / 2 + share * room
+    return slots
+
+
+@compiled()
+def _profile(local, is_own, r, slots, width, clearance, near, left, right):  # type: ignore[no-untyped-def]
+    """Smallest depths ``near`` (2, S, C) of the object and of others, and the object's ends.
+
+    ``left`` and ``right`` (S, C) are the smallest and largest x of the object in each column.
+    """
+    near[:] = np.inf
+    left[:] = np.inf
+    right[:] = -np.inf
+    columns = near.shape[2]
+    low, high = slots.min() - width / 2 - clearance, slots.max() + width / 2 + clearance
+    for n in range(len(local)):
+        a, b, c = local[n]
+        y = a * r[0, 1] + b * r[1, 1] + c * r[2, 1]
+        if y < low or y > high:
+            continue
+        x = a * r[0, 0] + b * r[1, 0] + c * r[2, 0]
+        column = int(x / _COLUMN + columns / 2)
+        if column < 0 or column >= columns:
+            continue
+        z = a * r[0, 2] + b * r[1, 2] + c * r[2, 2]
+        for s in range(len(slots)):
+            across = abs(y - slots[s])
+            if is_own[n]:
+                if across <= width / 2:
+                    near[0, s, column] = min(near[0, s, column], z)
+                    left[s, column] = min(left[s, column], x)
+                    right[s, column] = max(right[s, column], x)
+            elif across <= width / 2 + clearance:
+                near[1, s, column] = min(near[1, s, column], z)
+
+
+@compiled()
+def _meets(own, others, first, last, center, wide, tip, thick, length, clearance):  # type: ignore[no-untyped-def]
+    """Index of the reason why a hand at a depth meets something on its way, or -1."""
+    inner, outer = wide / 2, wide / 2 + thick
+    palm = tip - length
+    columns = len(own)
+    reach = outer + clearance + _COLUMN
+    begin = max(0, int((center - reach) / _COLUMN + columns / 2))
+    end = min(columns, int((center + reach) / _COLUMN + columns / 2) + 1)
+    for k in range(begin, end):
+        away = abs((k + 0.5 - columns / 2) * _COLUMN - center)
+        if away < outer + clearance and (
+            others[k] < palm + clearance
+            or (away > inner - clearance and others[k] < tip + clearance)
+        ):
+            return _NEIGHBOR
+        is_beside = (k < first or k > last) and inner < away < outer + _COLUMN / 2
+        if own[k] < palm + _GIVE or (is_beside and own[k] < tip):
+            return _OBJECT
+    return -1

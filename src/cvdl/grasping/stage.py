@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene
+from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
+from cvdl.grasping.candidates import RIM, find_candidates
 from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
-from cvdl.grasping.poses import grasp_poses, nearest_labels
+from cvdl.grasping.hands import as_grasps
 from cvdl.grasping.registry import load_grasp_detector
 
 __all__ = ["GraspStage", "select_grasps"]
-
-_RIM = 8 / 640  # of the image width: largest distance of a rectangle's center from its object
 
 
 class GraspStage:
@@ -47,6 +46,10 @@ class GraspStage:
             self.config.engine,
         )
 
+    @staticmethod
+    def predictor(cloud, hands, config):  # provisional
+        return np.ones(len(hands))
+
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
         """Find grasps of the objects of one frame.
 
@@ -56,14 +59,14 @@ class GraspStage:
                 Objects with an ``objectness`` below ``min_objectness`` are only obstacles.
 
         Returns:
-            The scene with its ``grasps``, best first, and the number of ``refused`` rectangles by
-            reason.
+            The scene with its ``grasps``, best first, and the number of objects without a grasp by
+            reason, ``refused``.
         """
-        config, labels, plane = self.config, scene.labels, scene.plane
+        config, labels = self.config, scene.labels
         unlikely = [each.label for each in scene.objects if each.objectness < config.min_objectness]
-        if plane is None or len(unlikely) == len(scene.objects):
+        if scene.plane is None or len(unlikely) == len(scene.objects):
             return scene
-        rim = max(1, round(_RIM * frame.camera.width))
+        rim = max(1, round(RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         left_out = np.isin(labels, unlikely)
         is_object = (labels >= FIRST_OBJECT_LABEL) & ~left_out
@@ -71,38 +74,21 @@ class GraspStage:
         # A multiple of a fixed number: on a GPU each number has a graph of its own.
         groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
         rectangles = self.detector(frame, mask, groups * config.candidates)
-        rectangles = rectangles[np.argsort(-rectangles.score, kind="stable")]
-        label = nearest_labels(rectangles.center, labels, rim)
-        poses = grasp_poses(rectangles, label, frame, labels, plane, config)
-        is_good, refused = poses.reason < 0, poses.refused
-        # In the rim of an object, the nearest object may be one that is left out.
-        refusals = {"unlikely object": np.isin(label, unlikely)}
+        found = find_candidates(frame, scene, rectangles, config)
+        score = self.predictor(found.cloud, found.hands, config)
+        hands, refused = found.hands, found.refused
+        is_good = score >= config.min_score
         if scene.region is not None:
-            inside = scene.region.contains(rectangles.center, poses.position)
-            refusals["outside the region"] = ~inside
-        for reason, is_refused in refusals.items():
-            count = int((is_good & is_refused).sum())
-            if count:
-                refused[reason] = count
-            is_good &= ~is_refused
-        good = np.flatnonzero(is_good)
-        chosen = good[
-            select_grasps(poses.position[good], poses.rotation[good, :, 0], label[good], config)
-        ]
-        grasps = tuple(
-            Grasp(
-                center=rectangles.center[i],
-                angle=float(rectangles.angle[i]),
-                opening=float(rectangles.opening[i] * poses.share[i]),
-                plate=float(rectangles.plate[i]),
-                score=float(rectangles.score[i]),
-                label=int(label[i]),
-                position=poses.position[i],
-                rotation=poses.rotation[i],
-                opening_m=float(poses.opening_m[i]),
-            )
-            for i in chosen
-        )
+            pixels = frame.camera.project(hands.position)
+            is_good &= scene.region.contains(pixels, hands.position)
+        order = np.argsort(-score, kind="stable")
+        order = order[is_good[order]]
+        hands, score = hands[order], score[order]
+        chosen = select_grasps(hands.position, hands.rotation[..., 0], hands.label, config)
+        grasps = as_grasps(hands[chosen], score[chosen], config, frame.camera)
+        without = set(found.hands.label.tolist()) - {grasp.label for grasp in grasps}
+        if without:
+            refused["unlikely to hold"] = len(without)
         return replace(scene, grasps=grasps, refused=dict(refused))
 
 

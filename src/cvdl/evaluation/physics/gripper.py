@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvdl.evaluation.physics.settings import TIMESTEP, PhysicsSettings
 from cvdl.grasping.config import GraspConfig
-from cvdl.grasping.poses import PALM
+from cvdl.grasping.hands import PALM
 
 __all__ = ["PARKED", "Gripper", "add_gripper", "quaternion"]
 

@@ -23,7 +23,7 @@ from cvdl.evaluation.physics.settings import PhysicsSettings
 from cvdl.evaluation.physics.trial import APPROACH, Outcome, WorldGrasp, execute
 from cvdl.evaluation.physics.world import World
 from cvdl.grasping.config import GraspConfig
-from cvdl.grasping.poses import PALM
+from cvdl.grasping.hands import PALM
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.draft import Draft

@@ -1,0 +1,64 @@
+"""Candidates for grasps in a frame: poses in which the gripper fits around part of an object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene
+from cvdl.grasping.completion import complete_scene
+from cvdl.grasping.config import GraspConfig
+from cvdl.grasping.hands import Hands, SceneCloud
+from cvdl.grasping.poses import nearest_labels, rectangle_hands
+from cvdl.grasping.rectangles import GraspRectangles
+from cvdl.grasping.search import search_hands
+
+__all__ = ["RIM", "Candidates", "find_candidates"]
+
+#: Largest distance of a rectangle's center from its object, share of the image's width.
+RIM = 8 / 640
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates for grasps, and what they are judged by.
+
+    Attributes:
+        cloud: surfaces of the scene.
+        hands: N poses, all without collisions as far as is known.
+        refused: number of objects without a pose, by reason.
+    """
+
+    cloud: SceneCloud
+    hands: Hands
+    refused: Counter[str]
+
+
+def find_candidates(
+    frame: RgbdFrame, scene: Scene, rectangles: GraspRectangles, config: GraspConfig
+) -> Candidates:
+    """Return candidates for the likely objects of a scene.
+
+    Args:
+        frame: color and depth.
+        scene: with labels and a plane. Objects with an ``objectness`` below ``min_objectness`` are
+            only obstacles.
+        rectangles: where to look besides the usual orientations.
+        config: the gripper and the approach.
+    """
+    assert scene.plane is not None
+    cloud = complete_scene(frame, scene)
+    likely = [each for each in scene.objects if each.objectness >= config.min_objectness]
+    reach = max(1, round(RIM * frame.camera.width))
+    label = nearest_labels(rectangles.center, scene.labels, reach)
+    seeds = rectangle_hands(rectangles, label, frame, scene.labels, scene.plane, config)
+    hands, reasons = search_hands(cloud, likely, seeds, config)
+    refused = Counter(reasons)
+    unlikely = len(scene.objects) - len(likely)
+    if unlikely:
+        refused["unlikely object"] = unlikely
+    return Candidates(cloud, hands, refused)
