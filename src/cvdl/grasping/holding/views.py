@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
 from cvdl.grasping.config import GraspConfig
-from cvdl.grasping.hands import Hands, SceneCloud
-from cvdl.grasping.poses import PALM
+from cvdl.grasping.hands import PALM, Hands, SceneCloud
 
 __all__ = ["CHANNELS", "SIDE", "VALUES", "Views", "draw_views", "mirrored"]
 
