@@ -46,6 +46,9 @@ Rng = np.random.Generator
 _RECIPE = "grasps.json"
 #: Smallest and largest sizes of random grippers, meters, in the order of `GripperSizes`.
 _SIZES = np.array([[0.06, 0.14], [0.006, 0.02], [0.01, 0.03], [0.04, 0.08]])
+#: Scenes with more constraints than this after settling are left out: their things never come to
+#: rest, and a grasp takes many seconds.
+_RESTLESS = 300
 #: The camera is moved around the things by up to this, and up or down, degrees.
 _AROUND, _UP = 45.0, 15.0
 #: It stays between these elevations, degrees, unless it was drawn beyond them.
@@ -145,6 +148,8 @@ def _executed(run: LabelingRun, index: int) -> list[ExecutedHands]:
         draft.table, draft.obstacles, config, run.physics,
     )  # fmt: skip
     world.settle()
+    if world.constraints > _RESTLESS:
+        return []
     settled, poses = world.save(), world.poses()
     pictures = []
     for view in range(run.views):

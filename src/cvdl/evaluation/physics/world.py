@@ -141,6 +141,11 @@ class World:
         address = self.model.jnt_dofadr[self._joint[label]]
         self.data.qvel[address : address + 6] = 0
 
+    @property
+    def constraints(self) -> int:
+        """Number of constraints in the last step: many where things do not come to rest."""
+        return int(self.data.nefc)
+
     def pose(self, label: int) -> Array:
         """Pose (4, 4) of an object in the world."""
         start = self.model.jnt_qposadr[self._joint[label]]

@@ -8,14 +8,15 @@ cell, how the gripper stands to the camera and the support, and its sizes.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.compiled import compiled
-from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.hands import PALM, Hands, SceneCloud
+from cvdl.grasping.holding.executed import GripperSizes
 
 __all__ = ["CHANNELS", "SIDE", "VALUES", "Views", "draw_views", "mirrored"]
 
@@ -79,13 +80,13 @@ class Views(NamedTuple):
     values: NDArray[np.float32]
 
 
-def draw_views(cloud: SceneCloud, hands: Hands, config: GraspConfig) -> Views:
+def draw_views(cloud: SceneCloud, hands: Hands, sizes: GripperSizes) -> Views:
     """Draw what hands see.
 
     Args:
         cloud: surfaces of the scene.
         hands: N poses, each for an object of the cloud.
-        config: sizes of the gripper.
+        sizes: of the gripper.
     """
     maps = np.zeros((len(hands), CHANNELS, SIDE, SIDE), np.float32)
     values = np.zeros((len(hands), VALUES), np.float32)
@@ -100,15 +101,7 @@ def draw_views(cloud: SceneCloud, hands: Hands, config: GraspConfig) -> Views:
             hands.opening.astype(np.float32),
             np.asarray(hands.label, np.int64),
             np.argsort(hands.label, kind="stable"),
-            np.array(
-                [
-                    config.max_opening,
-                    config.plate_thickness,
-                    config.plate_width,
-                    config.plate_length,
-                ],
-                np.float32,
-            ),
+            np.array([*asdict(sizes).values()], np.float32),
             maps,
             values,
         )
