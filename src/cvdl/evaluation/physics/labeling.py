@@ -7,12 +7,14 @@ settings, the others one of random sizes; half of the candidates are moved a lit
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import cv2
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,7 @@ from cvdl.grasping.holding.executed import (
 from cvdl.grasping.stage import GraspStage
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
+from cvdl.simulation.draft import Draft
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
 
 __all__ = ["LabelingRun", "label_scenes"]
@@ -49,6 +52,8 @@ _SIZES = np.array([[0.06, 0.14], [0.006, 0.02], [0.01, 0.03], [0.04, 0.08]])
 #: Scenes with more constraints than this after settling are left out: their things never come to
 #: rest, and a grasp takes many seconds.
 _RESTLESS = 300
+#: Scenes with a thing that takes longer to cut into convex pieces are left out, too, seconds.
+_PATIENCE = 60.0
 #: The camera is moved around the things by up to this, and up or down, degrees.
 _AROUND, _UP = 45.0, 15.0
 #: It stays between these elevations, degrees, unless it was drawn beyond them.
@@ -142,11 +147,10 @@ def _executed(run: LabelingRun, index: int) -> list[ExecutedHands]:
     if index % 2:
         config = _random_gripper(rng, config)
     draft = draw_scene(run.seed, index, run.simulation)
-    things = enumerate(draft.things, FIRST_OBJECT_LABEL)
-    world = World(
-        [(label, thing.mesh, pose) for label, (thing, pose) in things],
-        draft.table, draft.obstacles, config, run.physics,
-    )  # fmt: skip
+    make = partial(_world, draft, config, run.physics)
+    if not _ends_in_time(make):
+        return []
+    world = make()
     world.settle()
     if world.constraints > _RESTLESS:
         return []
@@ -156,31 +160,54 @@ def _executed(run: LabelingRun, index: int) -> list[ExecutedHands]:
         if view:
             draft = replace(draft, pose=_moved_camera(rng, draft.pose, poses), rng=rng)
         shot = picture(draft, index, poses)
-        found = _candidates(run.perception.model_copy(update={"grasp": config}), shot)
-        if found is None:
-            continue
-        scene, cloud, hands = found
-        hands = hands[rng.permutation(len(hands))[: run.poses]]
-        moved = rng.random(len(hands)) < 0.5
-        hands = _moved(rng, hands, moved, config)
-        targets = _targets(scene, shot)
-        target = np.array([targets[label] for label in hands.label.tolist()], np.int64)
-        names = {0: ""} | {item.label: item.category for item in shot.objects}
-        result = []
-        for k, label in enumerate(target.tolist()):
-            world.restore(settled)
-            result.append(
-                execute(world, _in_world(hands, k, shot.camera_pose), label).result
-                if label
-                else _NO_OBJECT
-            )
-        pictures.append(
-            ExecutedHands(
-                cloud, hands, GripperSizes.of(config), np.array(result, np.str_),
-                np.array([names[label] for label in target.tolist()], np.str_), moved,
-            )
-        )  # fmt: skip
+        perception = run.perception.model_copy(update={"grasp": config})
+        found = _candidates(perception, shot)
+        if found is not None:
+            scene, cloud, hands = found
+            hands = hands[rng.permutation(len(hands))[: run.poses]]
+            moved = rng.random(len(hands)) < 0.5
+            hands = _moved(rng, hands, moved, config)
+            result, category = _results(world, settled, shot, scene, hands)
+            sizes = GripperSizes.of(config)
+            pictures.append(ExecutedHands(cloud, hands, sizes, result, category, moved))
     return pictures
+
+
+def _results(
+    world: World, settled: mujoco.MjData, shot: SimulatedScene, scene: Scene, hands: Hands
+) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """The results (N,) of hands, each from the settled state, and categories (N,) of objects."""
+    targets = _targets(scene, shot)
+    names = {0: ""} | {item.label: item.category for item in shot.objects}
+    results, categories = [], []
+    for k, label in enumerate(hands.label.tolist()):
+        target, result = targets[label], _NO_OBJECT
+        if target:
+            world.restore(settled)
+            result = execute(world, _in_world(hands, k, shot.camera_pose), target).result
+        results.append(result)
+        categories.append(names[target])
+    return np.array(results, np.str_), np.array(categories, np.str_)
+
+
+def _world(draft: Draft, config: GraspConfig, physics: PhysicsSettings) -> World:
+    things = enumerate(draft.things, FIRST_OBJECT_LABEL)
+    objects = [(label, thing.mesh, pose) for label, (thing, pose) in things]
+    return World(objects, draft.table, draft.obstacles, config, physics)
+
+
+def _ends_in_time(make: Callable[[], object]) -> bool:
+    """Whether something is made in time and without a crash: CoACD cannot be interrupted.
+
+    What a world needs of CoACD is then in the cache.
+    """
+    process = multiprocessing.get_context("fork").Process(target=make)
+    process.start()
+    process.join(_PATIENCE)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return process.exitcode == 0
 
 
 def _random_gripper(rng: Rng, config: GraspConfig) -> GraspConfig:
