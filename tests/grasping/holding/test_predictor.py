@@ -21,7 +21,7 @@ from .conftest import SIZES
 def weights(tmp_path):
     torch.manual_seed(0)
     network = HoldingNetwork()
-    network.calibrate(400.0, 0.0)  # so that chances differ
+    network.calibrate(8.0, 1.0)  # so that chances differ
     network.save(tmp_path / "holding.safetensors", {})
     return tmp_path / "holding.safetensors"
 
@@ -35,7 +35,7 @@ def test_the_graph_predicts_what_the_network_does(weights, cloud, hand):
         logits = HoldingNetwork.load(weights)(*map(torch.from_numpy, views))
     chance = predictor(cloud, hands, GraspConfig())
     np.testing.assert_allclose(chance, torch.sigmoid(logits), atol=1e-5)
-    assert np.ptp(chance) > 0.01
+    assert np.ptp(chance) > 1e-3
 
 
 def test_without_hands_there_are_no_chances(weights, cloud, hand):

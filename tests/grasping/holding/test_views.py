@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cvdl.grasping.hands import Hands
 from cvdl.grasping.holding import views as module
 from cvdl.grasping.holding.views import CHANNELS, SIDE, VALUES, draw_views, mirrored
 
@@ -94,7 +95,7 @@ def test_half_a_turn_about_the_approach_mirrors_both_axes(cloud):
     rotation[:, 2] *= np.linalg.det(rotation)
     turned = rotation * [-1, -1, 1]
     hands = [
-        module.Hands(np.array([[0.01, 0, 0.6]]), each[None], np.array([0.06]), np.array([2]))
+        Hands(np.array([[0.01, 0, 0.6]]), each[None], np.array([0.06]), np.array([2]))
         for each in (rotation, turned)
     ]
     one, other = (draw_views(cloud, each, SIZES) for each in hands)
@@ -105,7 +106,7 @@ def test_half_a_turn_about_the_approach_mirrors_both_axes(cloud):
 
 
 def test_each_hand_sees_its_own_object(cloud, hand):
-    both = module.Hands.joined([hand, replace(hand, label=np.array([OTHER])), hand])
+    both = Hands.joined([hand, replace(hand, label=np.array([OTHER])), hand])
     views = draw_views(cloud, both, SIZES)
     alone = [draw_views(cloud, both[k : k + 1], SIZES) for k in range(3)]
     np.testing.assert_array_equal(views.maps, np.concatenate([each.maps for each in alone]))

@@ -62,7 +62,10 @@ class HandSamples(Sequence[HandSample]):
                 group.append(own + objects)
                 moved.append(each.moved)
                 objects += len(labels)
-        return cls(*map(np.concatenate, (maps, values, held, group, moved)))
+        return cls(
+            np.concatenate(maps), np.concatenate(values), np.concatenate(held),
+            np.concatenate(group), np.concatenate(moved),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.held)
