@@ -174,11 +174,11 @@ class World:
         """
         contacts = self.data.contact
         pairs = contacts.geom[contacts.dist < -deeper]
-        touched = []
-        for geom in (*self.gripper.pads, self.gripper.geoms[0]):
-            others = np.concatenate([pairs[pairs[:, 0] == geom, 1], pairs[pairs[:, 1] == geom, 0]])
-            touched.append({int(label) for label in self._label_of[self.model.geom_bodyid[others]]})
-        return touched[0], touched[1], touched[2]
+        left, right, palm = (
+            set(self._label_of[self.model.geom_bodyid[pairs[(pairs == geom)[:, ::-1]]]].tolist())
+            for geom in (*self.gripper.pads, self.gripper.geoms[0])
+        )
+        return left, right, palm
 
     def rests(self, label: int) -> bool:
         """Whether an object touches something that does not move."""

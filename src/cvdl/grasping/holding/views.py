@@ -9,6 +9,7 @@ cell, how the gripper stands to the camera and the support, and its sizes.
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -119,14 +120,24 @@ def mirrored(views: Views, along_x: bool, along_y: bool) -> Views:
     return Views(np.ascontiguousarray(maps), values)
 
 
+#: Distance from the middle between the tips to the farthest corner of the maps, meters.
+_REACH = np.sqrt(2 * _HALF**2 + _BEFORE**2)
+#: Edge of the blocks that points are sorted into, and half of a block's diagonal, meters.
+_BLOCK, _RADIUS = np.float32(0.03), np.float32(0.03 * np.sqrt(3) / 2)
+#: Farther than any point, meters: with fast arithmetic there is no infinity.
+_FAR = np.float32(1e3)
+#: The thirteen directions to neighbors in a grid, (13, 3), without their opposites.
+_DIRECTIONS = np.array(
+    [each for each in product((-1, 0, 1), repeat=3) if each > (0, 0, 0)], np.float32
+)
+
+
 @compiled(fastmath=True)
 def _draw(  # type: ignore[no-untyped-def]
     points, label, seen, plane, position, rotation, opening, hand_label, order, gripper, maps,
     values,
 ):  # fmt: skip
     """`draw_views`; ``order`` (N,) sorts the hands by label."""
-    near = np.empty((len(points), 3), np.float32)
-    kind = np.empty(len(points), np.int64)
     first = 0
     while first < len(order):
         own = hand_label[order[first]]
@@ -137,37 +148,96 @@ def _draw(  # type: ignore[no-untyped-def]
                 low[axis] = min(low[axis], position[order[last], axis])
                 high[axis] = max(high[axis], position[order[last], axis])
             last += 1
-        count = _gather(points, label, seen, own, low - _REACH, high + _REACH, near, kind)
+        thing = _thing(points, label, seen, own, plane)
+        blocks = _blocks(points, label, seen, own, low - _REACH, high + _REACH)
         for k in range(first, last):
             n = order[k]
             _look(
-                near[:count], kind[:count], plane, position[n], rotation[n], opening[n], gripper,
-                maps[n], values[n],
+                blocks, thing, plane, position[n], rotation[n], opening[n], gripper, maps[n],
+                values[n],
             )  # fmt: skip
         first = last
 
 
-#: Distance from the middle between the tips to the farthest corner of the maps, meters.
-_REACH = np.sqrt(2 * _HALF**2 + _BEFORE**2)
+@compiled(fastmath=True)
+def _thing(points, label, seen, own, plane):  # type: ignore[no-untyped-def]
+    """Of an object: middle (3,), extreme points (26, 3), share that is completed, highest point.
+
+    The extents along the axes of a hand are those of the extreme points, nearly.
+    """
+    middle = np.zeros(3, np.float32)
+    extremes = np.zeros((26, 3), np.float32)
+    farthest = np.full(26, -_FAR, np.float32)
+    count = completed = 0
+    top = np.float32(0)
+    for m in range(len(points)):
+        if label[m] != own:
+            continue
+        x, y, z = points[m]
+        count += 1
+        completed += not seen[m]
+        middle[0] += x
+        middle[1] += y
+        middle[2] += z
+        top = max(top, plane[0] * x + plane[1] * y + plane[2] * z + plane[3])
+        for d in range(13):
+            along = _DIRECTIONS[d, 0] * x + _DIRECTIONS[d, 1] * y + _DIRECTIONS[d, 2] * z
+            if along > farthest[d]:
+                farthest[d] = along
+                extremes[d, 0], extremes[d, 1], extremes[d, 2] = x, y, z
+            if -along > farthest[13 + d]:
+                farthest[13 + d] = -along
+                extremes[13 + d, 0], extremes[13 + d, 1], extremes[13 + d, 2] = x, y, z
+    if not count:
+        return middle, extremes[:0], np.float32(0), top
+    return middle / np.float32(count), extremes, np.float32(completed / count), top
 
 
 @compiled(fastmath=True)
-def _gather(points, label, seen, own, low, high, near, kind):  # type: ignore[no-untyped-def]
-    """Collect the points of an object and those in a box, and their kinds; return their number."""
-    count = 0
+def _blocks(points, label, seen, own, low, high):  # type: ignore[no-untyped-def]
+    """The points in a box, sorted into blocks.
+
+    Returns:
+        Points (K, 3), their kinds (K,), the middles (B, 3) of the blocks with any, and where the
+        points of each block begin (B + 1,).
+    """
+    sides = np.empty(3, np.int64)
+    for axis in range(3):
+        sides[axis] = int((high[axis] - low[axis]) / _BLOCK) + 1
+    block = np.full(len(points), -1, np.int64)
+    counts = np.zeros(sides[0] * sides[1] * sides[2] + 1, np.int64)
+    inside = 0
     for m in range(len(points)):
         x, y, z = points[m]
-        is_own = label[m] == own
-        if is_own or (low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]):
-            near[count, 0], near[count, 1], near[count, 2] = x, y, z
-            kind[count] = _OTHERS if not is_own else _SEEN if seen[m] else _COMPLETED
-            count += 1
-    return count
+        if low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]:
+            i, j = int((x - low[0]) / _BLOCK), int((y - low[1]) / _BLOCK)
+            block[m] = (i * sides[1] + j) * sides[2] + int((z - low[2]) / _BLOCK)
+            counts[block[m] + 1] += 1
+            inside += 1
+    used = (counts > 0).sum()
+    middles, starts = np.empty((used, 3), np.float32), np.zeros(used + 1, np.int64)
+    found = 0
+    for b in range(len(counts) - 1):
+        if counts[b + 1]:
+            middles[found, 0] = low[0] + (b // (sides[1] * sides[2]) + 0.5) * _BLOCK
+            middles[found, 1] = low[1] + (b // sides[2] % sides[1] + 0.5) * _BLOCK
+            middles[found, 2] = low[2] + (b % sides[2] + 0.5) * _BLOCK
+            found += 1
+            starts[found] = starts[found - 1] + counts[b + 1]
+        counts[b + 1] += counts[b]  # from here on where the points of a block begin
+    near, kind = np.empty((inside, 3), np.float32), np.empty(inside, np.int64)
+    for m in range(len(points)):
+        if block[m] >= 0:
+            at = counts[block[m]]
+            counts[block[m]] += 1
+            near[at, 0], near[at, 1], near[at, 2] = points[m]
+            kind[at] = _OTHERS if label[m] != own else _SEEN if seen[m] else _COMPLETED
+    return near, kind, middles, starts
 
 
 @compiled(fastmath=True)
 def _look(  # type: ignore[no-untyped-def]
-    points, kind, plane, position, rotation, opening, gripper, maps, values
+    blocks, thing, plane, position, rotation, opening, gripper, maps, values
 ):
     """What one hand sees: its maps and values."""
     max_opening, thickness, width, length = gripper
@@ -175,67 +245,59 @@ def _look(  # type: ignore[no-untyped-def]
     xx, xy, xz = rotation[0, 0], rotation[1, 0], rotation[2, 0]
     yx, yy, yz = rotation[0, 1], rotation[1, 1], rotation[2, 1]
     zx, zy, zz = rotation[0, 2], rotation[1, 2], rotation[2, 2]
-    per = np.float32(1 / _CELL)
-    lowest = np.full(_LEVELS + _STRIPS + 1, np.inf, np.float32)
-    highest = np.full(_LEVELS + _STRIPS + 1, -np.inf, np.float32)
-    low, high = np.full(3, np.inf, np.float32), np.full(3, -np.inf, np.float32)
-    total = np.zeros(3, np.float32)
-    own = completed = seen_between = completed_between = own_inside = others_inside = 0
-    nearest, top = np.float32(np.inf), np.float32(0)
     px, py, pz = position
-    for m in range(len(points)):
-        dx, dy, dz = points[m, 0] - px, points[m, 1] - py, points[m, 2] - pz
-        is_own = kind[m] != _OTHERS
-        x = xx * dx + xy * dy + xz * dz
-        if not is_own and abs(x) >= _HALF:
-            continue
-        y = yx * dx + yy * dy + yz * dz
+    per = np.float32(1 / _CELL)
+    lowest = np.full(_LEVELS + _STRIPS + 1, _FAR, np.float32)
+    highest = np.full(_LEVELS + _STRIPS + 1, -_FAR, np.float32)
+    seen_between = completed_between = own_inside = others_inside = 0
+    nearest = _FAR
+    points, kind, middles, starts = blocks
+    for block in range(len(middles)):
+        dx, dy, dz = middles[block, 0] - px, middles[block, 1] - py, middles[block, 2] - pz
         z = zx * dx + zy * dy + zz * dz
-        if is_own:
-            own += 1
-            completed += kind[m] == _COMPLETED
-            total[0] += x
-            total[1] += y
-            total[2] += z
-            low[0], low[1], low[2] = min(low[0], x), min(low[1], y), min(low[2], z)
-            high[0], high[1], high[2] = max(high[0], x), max(high[1], y), max(high[2], z)
-            top = max(
-                top,
-                plane[0] * points[m, 0]
-                + plane[1] * points[m, 1]
-                + plane[2] * points[m, 2]
-                + plane[3],
-            )
-        if abs(x) >= _HALF or z < -_BEFORE or z >= _PAST or abs(y) >= _HALF:
+        if (
+            abs(xx * dx + xy * dy + xz * dz) >= _HALF + _RADIUS
+            or abs(yx * dx + yy * dy + yz * dz) >= _HALF + _RADIUS
+            or z < -_BEFORE - _RADIUS
+            or z >= _PAST + _RADIUS
+        ):
             continue
-        column = int((x + _HALF) * per)
-        row = int((y + _HALF) * per)
-        if abs(y) < aside + _BESIDE:
-            maps[kind[m], int((z + _BEFORE) * per), column] += 1
-            if -length - PALM < z < 0 and abs(x) < outer and (z < -length or abs(x) > half):
-                own_inside += is_own
-                others_inside += not is_own
-        height = (_PAST - z) / (_PAST + _BEFORE)
-        channel = _NEAREST if is_own else _NEAREST_OTHER
-        maps[channel, row, column] = max(maps[channel, row, column], height)
-        if not is_own or abs(x) > half:
-            continue
-        is_between = -length < z < 0
-        if is_between:
-            maps[_BETWEEN, row, column] += 1
-            strip = int(np.floor(y / _STRIP + _STRIPS / 2))
-            if 0 <= strip < _STRIPS:
-                lowest[_LEVELS + strip] = min(lowest[_LEVELS + strip], x)
-                highest[_LEVELS + strip] = max(highest[_LEVELS + strip], x)
-        if abs(y) < aside + _BESIDE:
-            nearest = min(nearest, z)
-            level = int(np.floor((_LOWEST - z) / _LEVEL))
-            if 0 <= level < _LEVELS:
-                lowest[level], highest[level] = min(lowest[level], x), max(highest[level], x)
+        for m in range(starts[block], starts[block + 1]):
+            dx, dy, dz = points[m, 0] - px, points[m, 1] - py, points[m, 2] - pz
+            x = xx * dx + xy * dy + xz * dz
+            y = yx * dx + yy * dy + yz * dz
+            z = zx * dx + zy * dy + zz * dz
+            if abs(x) >= _HALF or abs(y) >= _HALF or z < -_BEFORE or z >= _PAST:
+                continue
+            is_own = kind[m] != _OTHERS
+            column = int((x + _HALF) * per)
+            row = int((y + _HALF) * per)
+            if abs(y) < aside + _BESIDE:
+                maps[kind[m], int((z + _BEFORE) * per), column] += 1
+                if -length - PALM < z < 0 and abs(x) < outer and (z < -length or abs(x) > half):
+                    own_inside += is_own
+                    others_inside += not is_own
+            height = (_PAST - z) / (_PAST + _BEFORE)
+            channel = _NEAREST if is_own else _NEAREST_OTHER
+            maps[channel, row, column] = max(maps[channel, row, column], height)
+            if not is_own or abs(x) > half:
+                continue
+            is_between = -length < z < 0
             if is_between:
-                seen_between += kind[m] == _SEEN
-                completed_between += kind[m] == _COMPLETED
-                lowest[-1], highest[-1] = min(lowest[-1], x), max(highest[-1], x)
+                maps[_BETWEEN, row, column] += 1
+                strip = int(np.floor(y / _STRIP + _STRIPS / 2))
+                if 0 <= strip < _STRIPS:
+                    lowest[_LEVELS + strip] = min(lowest[_LEVELS + strip], x)
+                    highest[_LEVELS + strip] = max(highest[_LEVELS + strip], x)
+            if abs(y) < aside + _BESIDE:
+                nearest = min(nearest, z)
+                level = int(np.floor((_LOWEST - z) / _LEVEL))
+                if 0 <= level < _LEVELS:
+                    lowest[level], highest[level] = min(lowest[level], x), max(highest[level], x)
+                if is_between:
+                    seen_between += kind[m] == _SEEN
+                    completed_between += kind[m] == _COMPLETED
+                    lowest[-1], highest[-1] = min(lowest[-1], x), max(highest[-1], x)
     for channel in (_SEEN, _COMPLETED, _OTHERS, _BETWEEN):
         for row in range(SIDE):
             for column in range(SIDE):
@@ -267,7 +329,6 @@ def _look(  # type: ignore[no-untyped-def]
     far = np.sqrt(position[0] ** 2 + position[1] ** 2 + position[2] ** 2)
     sx, sy, sz = position[0] / far, position[1] / far, position[2] / far
     corner = middle - abs(nx) * outer - abs(ny) * aside
-    some = max(own, 1)
     values[0], values[1] = opening / 0.1, max_opening / 0.1
     values[2], values[3], values[4] = thickness / 0.02, width / 0.03, length / 0.08
     values[5], values[6], values[7] = nz, nx, ny
@@ -278,14 +339,21 @@ def _look(  # type: ignore[no-untyped-def]
     values[13] = far
     values[14] = seen_between / (seen_between + 20.0)
     values[15] = completed_between / (completed_between + 20.0)
-    values[16] = completed / some
+    middle_of, extremes, completed_share, top = thing
+    values[16] = completed_share
     values[17] = others_inside / (others_inside + 4.0)
     values[18] = own_inside / (own_inside + 4.0)
     values[19] = -nearest / 0.05 if nearest < 0 else 0.0
-    if own:
+    if len(extremes):
         for axis in range(3):
-            values[20 + axis] = min(max(total[axis] / some / 0.1, -2), 2)
-            values[23 + axis] = min((high[axis] - low[axis]) / 0.2, 2)
+            ax, ay, az = rotation[0, axis], rotation[1, axis], rotation[2, axis]
+            offset = ax * (middle_of[0] - px) + ay * (middle_of[1] - py) + az * (middle_of[2] - pz)
+            low, high = _FAR, -_FAR
+            for e in range(len(extremes)):
+                along = ax * extremes[e, 0] + ay * extremes[e, 1] + az * extremes[e, 2]
+                low, high = min(low, along), max(high, along)
+            values[20 + axis] = min(max(offset / 0.1, -2), 2)
+            values[23 + axis] = min((high - low) / 0.2, 2)
     values[26] = min(top / 0.2, 2)
     if lowest[-1] <= highest[-1]:
         values[27] = (lowest[-1] + highest[-1]) / 0.1
