@@ -35,7 +35,7 @@ REASONS = (
 )
 _DEPTH, _OPENING, _FLAT, _NEIGHBOR, _OBJECT, _SUPPORT = range(len(REASONS))
 
-_TURNS = 8  # directions of the opening for each approach
+_TURNS = 6  # directions of the opening for each approach
 _SLOTS = 5  # places along the plates for each orientation, at most
 _SLOT_GAP = 0.012  # meters between them, at least
 _COLUMN = 0.004  # of a profile, meters
@@ -201,9 +201,11 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
         for s in range(len(slots)):
             own, others = near[0, s], near[1, s]
             top, bottom = np.inf, -np.inf
+            start, stop = columns, 0
             for c in range(columns):
                 if own[c] < np.inf:
                     top, bottom = min(top, own[c]), max(bottom, own[c])
+                    start, stop = min(start, c), c + 1
             if not top < np.inf:
                 continue
             base = height + up[1] * slots[s] - abs(up[1]) * width / 2
@@ -217,14 +219,14 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                 if up[2] < 0 and base + up[2] * tip < clearance:
                     # The last level is as deep as the support allows.
                     tip = (clearance - base) / up[2]
-                c = 0
-                while c < columns:
+                c = start
+                while c < stop:
                     if not own[c] < tip:
                         c += 1
                         continue
                     # A run of places that the plates cannot reach, with gaps too narrow for one.
                     first, last, peak = c, c, np.float64(own[c])
-                    while c < columns and (c - last) * _COLUMN < thick + 2 * _GIVE:
+                    while c < stop and (c - last) * _COLUMN < thick + 2 * _GIVE:
                         if own[c] < tip:
                             last, peak = c, min(peak, own[c])
                         c += 1
