@@ -184,7 +184,7 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
         if is_own[n]:
             far = max(far, math.sqrt((local[n] ** 2).sum()))
     columns = 2 * int((far + thick + 2 * clearance + most_open / 2) / _COLUMN + 1)
-    near = np.empty((2, _SLOTS, columns), np.float32)  # own, others
+    near = np.empty((3, _SLOTS, columns), np.float32)
     left = np.empty((_SLOTS, columns), np.float32)
     right = np.empty((_SLOTS, columns), np.float32)
     room = 256
@@ -332,8 +332,9 @@ def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _profile(local, is_own, r, slots, width, clearance, near, left, right):  # type: ignore[no-untyped-def]
-    """Smallest depths ``near`` (2, S, C) of the object and of others, and the object's ends.
+    """Smallest depths ``near`` (3, S, C) of the object and of others, and the object's ends.
 
+    For the object, it is the second smallest, as a single point may be wrong; the smallest is last.
     ``left`` and ``right`` (S, C) are the smallest and largest x of the object in each column.
     """
     near[:] = np.inf
@@ -355,7 +356,10 @@ def _profile(local, is_own, r, slots, width, clearance, near, left, right):  # t
             across = abs(y - slots[s])
             if is_own[n]:
                 if across <= width / 2:
-                    near[0, s, column] = min(near[0, s, column], z)
+                    if z < near[2, s, column]:
+                        near[0, s, column], near[2, s, column] = near[2, s, column], z
+                    else:
+                        near[0, s, column] = min(near[0, s, column], z)
                     left[s, column] = min(left[s, column], x)
                     right[s, column] = max(right[s, column], x)
             elif across <= width / 2 + clearance:
