@@ -60,6 +60,8 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     assert plane is not None
     intrinsics = float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
     upright = _upright(plane.normal)
+    far = max((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
+    least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
     boxes = np.array([item.box2d for item in scene.objects]).reshape(-1, 4)
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
     most = max((item.label for item in scene.objects), default=0)
@@ -67,7 +69,7 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     for item in scene.objects:
         middle[item.label] = item.box3d.center @ upright[:, :2]
     points, label, normals = _surfaces(
-        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window
+        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window, least
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
@@ -119,28 +121,31 @@ def _is_near(points: Array, label: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 @compiled()
-def _surfaces(depth, labels, intrinsics, up, offset, window):  # type: ignore[no-untyped-def]
+def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ignore[no-untyped-def]
     """Points (M, 3) of objects and obstacles, their labels (M,), and normals (M, 3) or 0.
 
-    Pixels are skipped so that points have the spacing of the constants.
+    Pixels are skipped so that points have the spacing of the constants; ``least`` is the distance
+    in pixels of points on the farthest object.
     """
     fx, fy, cx, cy = intrinsics
     top, bottom, left, right = window
-    size = max(0, bottom - top) * max(0, right - left)
+    size = (max(0, bottom - top) // least + 1) * (max(0, right - left) // least + 1)
     points = np.empty((size, 3))
     label = np.empty(size, np.int64)
     normals = np.zeros((size, 3))
     count = 0
-    for i in range(top, bottom):
-        for j in range(left, right):
-            d = np.float64(depth[i, j])
+    for i in range(top, bottom, least):
+        for j in range(left, right, least):
             which = np.int64(labels[i, j])
-            if not d > 0 or which == PLANE_LABEL:
+            if which == PLANE_LABEL:
+                continue
+            d = np.float64(depth[i, j])
+            if not d > 0:
                 continue
             is_object = which >= FIRST_OBJECT_LABEL
             spacing = _SPACING if is_object else _OBSTACLE_SPACING
-            step = max(1, int(spacing * fx / d))
-            if i % step or j % step:
+            step = max(1, int(spacing * fx / d / least))
+            if (i - top) // least % step or (j - left) // least % step:
                 continue
             x, y = (j - cx) / fx * d, (i - cy) / fy * d
             if not is_object:
