@@ -5,13 +5,13 @@ support. What is there is guessed from what is usual on tables. After Thrun & We
 from symmetry") and Bohg et al. 2011 ("Mind the gap: robotic grasping under incomplete
 observation"):
 
-1. A ball is a sphere.
+1. A ball is a sphere that touches what it lies on.
 2. What is round about an upright axis, such as a can or a bowl, goes on around this axis.
 3. Everything else is alike after half a turn about the upright axis through its middle.
-4. What stands on the support reaches down to it.
+4. What stands on the support, or on another object, reaches down to it.
 
-A guess gives way to what the depth shows: guessed points that the camera looks through are left
-out.
+A guess gives way to what the camera sees: guessed points are hidden by what is nearer, or lie on
+the object where it has no depth. Others are left out.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _NOISE = 0.003  # growth of that with the square of the distance, 1/meters
 _FITS = 0.8  # share of the points that must be near a fitted shape
 _AROUND = 10  # sectors of 10 degrees that must be seen of a round shape
 _SIDE_POINTS = 20  # least number to fit a shape to
-_LARGEST_RADIUS = 0.14  # of round shapes, meters
-_SEEN_THROUGH = 0.01  # the camera sees something this far behind a guess that is wrong, meters
+_LARGEST_RADIUS, _LARGEST_BALL = 0.14, 0.08  # of round shapes, and of balls, meters
+_ON_SUPPORT = 0.015  # an object that is seen so low stands on the support, meters
+_BESIDE = 0.012  # surfaces at about this distance are beside an object, meters
 _STEP = 0.006  # difference of heights of neighboring cells that is a wall, meters
 
 
@@ -59,6 +60,8 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     assert plane is not None
     intrinsics = float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
     upright = _upright(plane.normal)
+    far = max((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
+    least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
     boxes = np.array([item.box2d for item in scene.objects]).reshape(-1, 4)
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
     most = max((item.label for item in scene.objects), default=0)
@@ -66,7 +69,7 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     for item in scene.objects:
         middle[item.label] = item.box3d.center @ upright[:, :2]
     points, label, normals = _surfaces(
-        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window
+        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window, least
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
@@ -118,28 +121,31 @@ def _is_near(points: Array, label: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 @compiled()
-def _surfaces(depth, labels, intrinsics, up, offset, window):  # type: ignore[no-untyped-def]
+def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ignore[no-untyped-def]
     """Points (M, 3) of objects and obstacles, their labels (M,), and normals (M, 3) or 0.
 
-    Pixels are skipped so that points have the spacing of the constants.
+    Pixels are skipped so that points have the spacing of the constants; ``least`` is the distance
+    in pixels of points on the farthest object.
     """
     fx, fy, cx, cy = intrinsics
     top, bottom, left, right = window
-    size = max(0, bottom - top) * max(0, right - left)
+    size = (max(0, bottom - top) // least + 1) * (max(0, right - left) // least + 1)
     points = np.empty((size, 3))
     label = np.empty(size, np.int64)
     normals = np.zeros((size, 3))
     count = 0
-    for i in range(top, bottom):
-        for j in range(left, right):
-            d = np.float64(depth[i, j])
+    for i in range(top, bottom, least):
+        for j in range(left, right, least):
             which = np.int64(labels[i, j])
-            if not d > 0 or which == PLANE_LABEL:
+            if which == PLANE_LABEL:
+                continue
+            d = np.float64(depth[i, j])
+            if not d > 0:
                 continue
             is_object = which >= FIRST_OBJECT_LABEL
             spacing = _SPACING if is_object else _OBSTACLE_SPACING
-            step = max(1, int(spacing * fx / d))
-            if i % step or j % step:
+            step = max(1, int(spacing * fx / d / least))
+            if (i - top) // least % step or (j - left) // least % step:
                 continue
             x, y = (j - cx) / fx * d, (i - cy) / fy * d
             if not is_object:
@@ -188,82 +194,131 @@ def _guesses(
     points: Array, label: NDArray[np.int64], normals: Array, middle: Array, offset: float
 ) -> tuple[Array, NDArray[np.int64]]:
     """Guessed points (G, 3) of all objects, and their labels; all in the upright frame."""
-    order = np.argsort(label, kind="stable")
-    ends = np.flatnonzero(np.diff(label[order], append=-1)) + 1
+    height = points + [0.0, 0.0, offset]
     parts, owners = [np.empty((0, 3))], [np.empty(0, np.int64)]
-    for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
-        own = order[start:end]
-        which = int(label[own[0]]) if len(own) else 0
-        if which < FIRST_OBJECT_LABEL:
-            continue
-        part = _complete(points[own], normals[own], middle[which], offset)
+    for which in np.unique(label[label > 0]).tolist():
+        own = label == which
+        base = _base(height, own)
+        shifted = height[own] - [0.0, 0.0, base]
+        near = _NEAR_FIT + _NOISE * float((points[own] ** 2).sum(axis=1).mean())
+        part = _complete(shifted, normals[own], middle[which], near)
+        part += [0.0, 0.0, base - offset]
         parts.append(part)
         owners.append(np.full(len(part), which))
     return np.concatenate(parts), np.concatenate(owners)
 
 
 @compiled()
-def _complete(points, normals, middle, offset):  # type: ignore[no-untyped-def]
-    """Guessed points (G, 3) of one object.
+def _base(points, own):  # type: ignore[no-untyped-def]
+    """Height of what an object lies on: of the highest surface around it below what is seen.
 
     Args:
-        points: (N, 3) in the upright frame.
-        normals: (N, 3), likewise, or 0.
-        middle: (2,) of the object's box.
-        offset: of the plane: heights are the third coordinate plus this.
+        points: (N, 3), the third coordinate is the height over the support.
+        own: (N,), whether they are on the object.
     """
-    distance = 0.0
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    count = 0
     for n in range(len(points)):
-        distance += math.sqrt((points[n] ** 2).sum()) / len(points)
-    near = _NEAR_FIT + _NOISE * distance * distance
-    center, radius, fits = _fit_ball(points, near, offset)
-    if fits:
-        return _ball(center, radius)
-    axis, fits = _fit_axis(points, normals, near, offset)
-    if fits:
-        return _round(points, normals, axis, offset)
-    return _walls(points, middle, offset)
+        if own[n]:
+            count += 1
+            for i in range(2):
+                low[i], high[i] = min(low[i], points[n, i]), max(high[i], points[n, i])
+    heights = np.empty(count)
+    count = 0
+    for n in range(len(points)):
+        if own[n]:
+            heights[count] = points[n, 2]
+            count += 1
+    heights.sort()
+    lowest = heights[count // 20]
+    if lowest < _ON_SUPPORT:
+        return 0.0
+    rows = int((high[0] - low[0]) / _BESIDE) + 4
+    cols = int((high[1] - low[1]) / _BESIDE) + 4
+    near = np.zeros((rows, cols), np.bool_)
+    for n in range(len(points)):
+        if own[n]:
+            r = int((points[n, 0] - low[0]) / _BESIDE) + 1
+            c = int((points[n, 1] - low[1]) / _BESIDE) + 1
+            near[r - 1 : r + 2, c - 1 : c + 2] = True
+    beside = np.empty(len(points))
+    count = 0
+    for n in range(len(points)):
+        if own[n] or points[n, 2] > lowest + _ON_SUPPORT:
+            continue
+        r = int(math.floor((points[n, 0] - low[0]) / _BESIDE)) + 1
+        c = int(math.floor((points[n, 1] - low[1]) / _BESIDE)) + 1
+        if 0 <= r < rows and 0 <= c < cols and near[r, c]:
+            beside[count] = points[n, 2]
+            count += 1
+    if count < _SIDE_POINTS:
+        return 0.0
+    beside = np.sort(beside[:count])
+    return min(beside[int(0.9 * count)], lowest)
 
 
 @compiled()
-def _fit_ball(points, near, offset):  # type: ignore[no-untyped-def]
-    """Center (3,) and radius of the sphere through points, and whether it is one on the support.
+def _complete(points, normals, middle, near):  # type: ignore[no-untyped-def]
+    """Guessed points (G, 3) of one object; the third coordinate is the height over its base.
 
-    The algebraic fit: |p|^2 = 2 p . c + const. is linear in the center c.
+    Args:
+        points: (N, 3).
+        normals: (N, 3), likewise upright, or 0.
+        middle: (2,) of the object's box.
+        near: largest distance from a shape that fits, meters.
     """
-    mean = np.zeros(3)
-    for n in range(len(points)):
-        mean += points[n] / max(len(points), 1)
+    center, fits = _fit_ball(points, near)
+    if fits:
+        return _ball(center)
+    axis, fits = _fit_axis(points, normals, near)
+    if fits:
+        return _round(points, normals, axis)
+    return _walls(points, middle)
+
+
+@compiled()
+def _fit_ball(points, near):  # type: ignore[no-untyped-def]
+    """Center (3,) of the sphere on the base through points, and whether there is one.
+
+    Its radius is the center's height. Gauss and Newton's method on the distances.
+    """
     center = np.zeros(3)
-    if len(points) < _SIDE_POINTS:
-        return center, 0.0, False
-    square = 0.0
-    for n in range(len(points)):
-        square += ((points[n] - mean) ** 2).sum() / len(points)
+    count = len(points)
+    if count < _SIDE_POINTS:
+        return center, False
+    top = 0.0
+    for n in range(count):
+        center += points[n] / count
+        top = max(top, points[n, 2])
+    mean = center.copy()
+    center[2] = top / 2
     a = np.zeros((3, 3))
     b = np.zeros(3)
-    for n in range(len(points)):
-        d = points[n] - mean
-        s = (d**2).sum() - square
-        for i in range(3):
-            b[i] += d[i] * s / 2
-            for j in range(3):
-                a[i, j] += d[i] * d[j]
-    center = mean + _solved(a, b)
-    radius = 0.0
-    for n in range(len(points)):
-        radius += math.sqrt(((points[n] - center) ** 2).sum()) / len(points)
+    slope = np.empty(3)
+    for _ in range(8):
+        a[:] = 0
+        b[:] = 0
+        for n in range(count):
+            d = points[n] - center
+            away = math.sqrt((d**2).sum()) + 1e-9
+            slope[:] = -d / away
+            slope[2] -= 1
+            error = away - center[2]
+            for i in range(3):
+                b[i] -= slope[i] * error
+                for j in range(3):
+                    a[i, j] += slope[i] * slope[j]
+        center += _solved(a, b)
+        if not 0.01 < center[2] < _LARGEST_BALL:
+            return center, False
     fitting = 0
-    for n in range(len(points)):
-        away = math.sqrt(((points[n] - center) ** 2).sum())
-        fitting += abs(away - radius) < near
-    stands = abs(center[2] + offset - radius) < 0.25 * radius + near
-    # A small part of a sphere is a plane, too.
     spread = 0.0
-    for n in range(len(points)):
+    for n in range(count):
+        away = math.sqrt(((points[n] - center) ** 2).sum())
+        fitting += abs(away - center[2]) < near
         spread = max(spread, math.sqrt(((points[n] - mean) ** 2).sum()))
-    is_ball = fitting > 0.9 * len(points) and stands and spread > 0.7 * radius
-    return center, radius, is_ball and 0.01 < radius < _LARGEST_RADIUS / 2
+    # A small part of a sphere is a plane, too.
+    return center, fitting > 0.9 * count and spread > 0.6 * center[2]
 
 
 @compiled()
@@ -289,24 +344,24 @@ def _solved(a, b):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _bins_of(points, offset):  # type: ignore[no-untyped-def]
+def _bins_of(points):  # type: ignore[no-untyped-def]
     """The bin (N,) of each point's height, and the number of bins."""
     bins = np.empty(len(points), np.int64)
     most = 0
     for n in range(len(points)):
-        bins[n] = max(0, int((points[n, 2] + offset) / _BIN))
+        bins[n] = max(0, int(points[n, 2] / _BIN))
         most = max(most, bins[n])
     return bins, most + 1
 
 
 @compiled()
-def _fit_axis(points, normals, near, offset):  # type: ignore[no-untyped-def]
+def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
     """Place (2,) of the upright axis that the sides are round about, and whether they are.
 
     As in `_fit_ball`, with a constant for each bin of heights; points far off are left out of the
     next round.
     """
-    bins, count = _bins_of(points, offset)
+    bins, count = _bins_of(points)
     weight = np.zeros(len(points))
     sides = 0
     for n in range(len(points)):
@@ -369,8 +424,9 @@ def _fit_axis(points, normals, near, offset):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _ball(center, radius):  # type: ignore[no-untyped-def]
+def _ball(center):  # type: ignore[no-untyped-def]
     """Points (G, 3) on a sphere, one for each cell of its surface (Fibonacci's spiral)."""
+    radius = center[2]
     count = int(4 * math.pi * radius**2 / _CELL**2) + 1
     guessed = np.empty((count, 3))
     for k in range(count):
@@ -384,9 +440,9 @@ def _ball(center, radius):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _round(points, normals, axis, offset):  # type: ignore[no-untyped-def]
+def _round(points, normals, axis):  # type: ignore[no-untyped-def]
     """Points (G, 3) of the rings around an axis; below the lowest side, rings as wide as it."""
-    bins, count = _bins_of(points, offset)
+    bins, count = _bins_of(points)
     total = np.zeros(count)
     radius = np.zeros(count)
     for n in range(len(points)):
@@ -409,7 +465,7 @@ def _round(points, normals, axis, offset):  # type: ignore[no-untyped-def]
             continue
         around = int(2 * math.pi * radius[k] / _CELL) + 1
         for ring in range(rings):
-            height = (k + (ring + 0.5) / rings) * _BIN - offset
+            height = (k + (ring + 0.5) / rings) * _BIN
             for m in range(around):
                 angle = 2 * math.pi * m / around
                 guessed[g, 0] = axis[0] + radius[k] * math.cos(angle)
@@ -420,7 +476,7 @@ def _round(points, normals, axis, offset):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _walls(points, middle, offset):  # type: ignore[no-untyped-def]
+def _walls(points, middle):  # type: ignore[no-untyped-def]
     """Points (G, 3) after half a turn about the middle, and of walls down to what is lower."""
     low = np.full(2, np.inf)
     high = np.full(2, -np.inf)
@@ -434,7 +490,7 @@ def _walls(points, middle, offset):  # type: ignore[no-untyped-def]
     seen = np.zeros((rows, cols))
     turned = np.zeros((rows, cols))
     for n in range(len(points)):
-        height = points[n, 2] + offset
+        height = points[n, 2]
         r = int((points[n, 0] - low[0]) / _CELL) + 1
         c = int((points[n, 1] - low[1]) / _CELL) + 1
         seen[r, c] = max(seen[r, c], height)
@@ -472,12 +528,12 @@ def _walls(points, middle, offset):  # type: ignore[no-untyped-def]
             x = low[0] + (r - 0.5) * _CELL
             y = low[1] + (c - 0.5) * _CELL
             if seen[r, c] == 0:
-                guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, top - offset
+                guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, top
                 g += 1
             if top - lowest > _STEP:
                 height = top - _CELL
                 while height > lowest:
-                    guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, height - offset
+                    guessed[g, 0], guessed[g, 1], guessed[g, 2] = x, y, height
                     g += 1
                     height -= _CELL
     return guessed[:g]
@@ -498,10 +554,8 @@ def _is_possible(guessed, owner, depth, labels, intrinsics):  # type: ignore[no-
             keep[n] = True
             continue
         d = depth[i, j]
-        if not d > 0:
-            keep[n] = True
-        elif d > z + _SEEN_THROUGH + 0.005 * z:
-            keep[n] = False
-        else:
-            keep[n] = labels[i, j] != owner[n] or d < z - _CELL
+        if labels[i, j] == owner[n]:
+            keep[n] = not d > 0 or d < z - _CELL
+        else:  # it is hidden, or it would be seen
+            keep[n] = d < z - _CELL
     return keep

@@ -35,7 +35,7 @@ REASONS = (
 )
 _DEPTH, _OPENING, _FLAT, _NEIGHBOR, _OBJECT, _SUPPORT = range(len(REASONS))
 
-_TURNS = 8  # directions of the opening for each approach
+_TURNS = 6  # directions of the opening for each approach
 _SLOTS = 5  # places along the plates for each orientation, at most
 _SLOT_GAP = 0.012  # meters between them, at least
 _COLUMN = 0.004  # of a profile, meters
@@ -106,15 +106,29 @@ def _orientations(item: SceneObject, up: Array, config: GraspConfig) -> Array:
         level = _unit(away - (away @ up) * up)
         approaches += [away, _unit(away - up), _unit(2 * level - up)]
     axis = item.box3d.rotation[:, int(item.box3d.size[1] < item.box3d.size[0])]
-    rotations = []
-    for z in approaches:
-        x = _unit(axis - (axis @ z) * z)
+    turned: Array = _turned(np.array(approaches), np.ascontiguousarray(axis))
+    return turned
+
+
+@compiled()
+def _turned(approaches, axis):  # type: ignore[no-untyped-def]
+    """Orientations (A * `_TURNS`, 3, 3) that close along an axis (3,), and between, as far as can be.
+
+    ``approaches`` (A, 3) are unit vectors.
+    """
+    rotations = np.empty((len(approaches) * _TURNS, 3, 3))
+    for a in range(len(approaches)):
+        z = approaches[a]
+        x = axis - (axis * z).sum() * z
+        x /= max(math.sqrt((x**2).sum()), 1e-9)
         y = np.cross(z, x)
         for k in range(_TURNS):
             angle = k * math.pi / _TURNS
             turned = math.cos(angle) * x + math.sin(angle) * y
-            rotations.append(np.stack([turned, np.cross(z, turned), z], axis=1))
-    return np.array(rotations)
+            rotations[a * _TURNS + k, :, 0] = turned
+            rotations[a * _TURNS + k, :, 1] = np.cross(z, turned)
+            rotations[a * _TURNS + k, :, 2] = z
+    return rotations
 
 
 def _unit(vector: Array) -> Array:
@@ -184,7 +198,7 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
         if is_own[n]:
             far = max(far, math.sqrt((local[n] ** 2).sum()))
     columns = 2 * int((far + thick + 2 * clearance + most_open / 2) / _COLUMN + 1)
-    near = np.empty((2, _SLOTS, columns), np.float32)  # own, others
+    near = np.empty((3, _SLOTS, columns), np.float32)
     left = np.empty((_SLOTS, columns), np.float32)
     right = np.empty((_SLOTS, columns), np.float32)
     room = 256
@@ -201,12 +215,15 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
         for s in range(len(slots)):
             own, others = near[0, s], near[1, s]
             top, bottom = np.inf, -np.inf
+            start, stop = columns, 0
             for c in range(columns):
                 if own[c] < np.inf:
                     top, bottom = min(top, own[c]), max(bottom, own[c])
+                    start, stop = min(start, c), c + 1
             if not top < np.inf:
                 continue
-            base = height + up[1] * slots[s] - abs(up[1]) * width / 2
+            y = np.float64(slots[s])
+            base = height + up[1] * y - abs(up[1]) * width / 2
             last_tip = bottom + deepest
             if up[2] < 0:  # until the plates are at the support
                 last_tip = min(last_tip, (clearance - base) / up[2] + _LEVEL)
@@ -217,14 +234,14 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                 if up[2] < 0 and base + up[2] * tip < clearance:
                     # The last level is as deep as the support allows.
                     tip = (clearance - base) / up[2]
-                c = 0
-                while c < columns:
+                c = start
+                while c < stop:
                     if not own[c] < tip:
                         c += 1
                         continue
                     # A run of places that the plates cannot reach, with gaps too narrow for one.
                     first, last, peak = c, c, np.float64(own[c])
-                    while c < columns and (c - last) * _COLUMN < thick + 2 * _GIVE:
+                    while c < stop and (c - last) * _COLUMN < thick + 2 * _GIVE:
                         if own[c] < tip:
                             last, peak = c, min(peak, own[c])
                         c += 1
@@ -261,7 +278,7 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                             begin_above = min(begin_above, left[s, k])
                             end_above = max(end_above, right[s, k])
                     widening = size - max(0.0, end_above - begin_above)
-                    off = math.sqrt(center**2 + slots[s] ** 2)
+                    off = math.sqrt(center**2 + y**2)
                     if found == room:
                         room *= 2
                         more = np.empty((room, 6))
@@ -269,7 +286,7 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                         result = more
                     for k in range(3):
                         result[found, k] = (
-                            middle[k] + r[k, 0] * center + r[k, 1] * slots[s] + r[k, 2] * tip
+                            middle[k] + r[k, 0] * center + r[k, 1] * y + r[k, 2] * tip
                         )
                     result[found, 3] = q
                     result[found, 4] = wide
@@ -312,8 +329,8 @@ def _around(points, labels, label, middle, reach):  # type: ignore[no-untyped-de
 def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
     """Places along the plates that are tried: one that is given, or up to `_SLOTS`."""
     if not np.isnan(place):
-        return np.full(1, place)
-    low, high = np.inf, -np.inf
+        return np.full(1, place, np.float32)
+    low, high = np.float32(np.inf), np.float32(-np.inf)
     for n in range(len(local)):
         if is_own[n]:
             y = local[n, 0] * r[0, 1] + local[n, 1] * r[1, 1] + local[n, 2] * r[2, 1]
@@ -321,42 +338,48 @@ def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
     # The plates at the ends are on the object with all their width.
     room = max(0.0, high - low - width)
     count = min(_SLOTS, 1 + 2 * int(room / (2 * _SLOT_GAP)))
-    slots = np.empty(count)
+    slots = np.empty(count, np.float32)
     for s in range(count):
         share = s / (count - 1) - 0.5 if count > 1 else 0.0
         slots[s] = (low + high) / 2 + share * room
     return slots
 
 
-@compiled()
+@compiled(fastmath={"contract", "arcp", "nsz", "reassoc"})
 def _profile(local, is_own, r, slots, width, clearance, near, left, right):  # type: ignore[no-untyped-def]
-    """Smallest depths ``near`` (2, S, C) of the object and of others, and the object's ends.
+    """Smallest depths ``near`` (3, S, C) of the object and of others, and the object's ends.
 
+    For the object, it is the second smallest, as a single point may be wrong; the smallest is last.
     ``left`` and ``right`` (S, C) are the smallest and largest x of the object in each column.
     """
     near[:] = np.inf
     left[:] = np.inf
     right[:] = -np.inf
     columns = near.shape[2]
-    low, high = slots.min() - width / 2 - clearance, slots.max() + width / 2 + clearance
+    half, wider = np.float32(width / 2), np.float32(width / 2 + clearance)
+    low, high = slots.min() - wider, slots.max() + wider
+    per, shift = np.float32(1 / _COLUMN), np.float32(columns / 2)
     for n in range(len(local)):
-        a, b, c = local[n]
+        a, b, c = local[n, 0], local[n, 1], local[n, 2]
         y = a * r[0, 1] + b * r[1, 1] + c * r[2, 1]
         if y < low or y > high:
             continue
         x = a * r[0, 0] + b * r[1, 0] + c * r[2, 0]
-        column = int(x / _COLUMN + columns / 2)
+        column = int(x * per + shift)
         if column < 0 or column >= columns:
             continue
         z = a * r[0, 2] + b * r[1, 2] + c * r[2, 2]
         for s in range(len(slots)):
             across = abs(y - slots[s])
             if is_own[n]:
-                if across <= width / 2:
-                    near[0, s, column] = min(near[0, s, column], z)
+                if across <= half:
+                    if z < near[2, s, column]:
+                        near[0, s, column], near[2, s, column] = near[2, s, column], z
+                    else:
+                        near[0, s, column] = min(near[0, s, column], z)
                     left[s, column] = min(left[s, column], x)
                     right[s, column] = max(right[s, column], x)
-            elif across <= width / 2 + clearance:
+            elif across <= wider:
                 near[1, s, column] = min(near[1, s, column], z)
 
 
