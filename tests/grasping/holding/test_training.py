@@ -9,6 +9,7 @@ import pytest
 
 from cvdl.core.errors import InputError
 from cvdl.grasping.hands import Hands
+from cvdl.grasping.holding.augment import disturbed
 from cvdl.grasping.holding.executed import HELD, ExecutedHands, read_executed, write_executed
 from cvdl.grasping.holding.samples import HandSamples
 from cvdl.grasping.holding.training import HoldingTraining, platt, score_holding, trainer
@@ -74,6 +75,19 @@ def test_objects_in_different_pictures_are_different_groups(cloud):
     picture = replace(picture, hands=replace(picture.hands, label=label))
     samples = HandSamples.of([[picture, picture], [picture]])
     assert samples.group.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_disturbed_hands_are_nearly_the_same(cloud):
+    picture = executed(cloud, 50, 0)
+    other = disturbed(picture, np.random.default_rng(1))
+    assert 0.7 * 0.95 * len(cloud.points) < len(other.cloud.points) < len(cloud.points)
+    assert len(other.cloud.points) == len(other.cloud.label) == len(other.cloud.seen)
+    moved = np.linalg.norm(other.hands.position - picture.hands.position, axis=1)
+    assert 0 < moved.min() < moved.max() < 0.006
+    product = other.hands.rotation.swapaxes(1, 2) @ other.hands.rotation
+    np.testing.assert_allclose(product, np.tile(np.eye(3), (50, 1, 1)), atol=0.005)
+    assert np.abs(other.hands.rotation - picture.hands.rotation).max() > 0.005
+    np.testing.assert_array_equal(other.held, picture.held)
 
 
 def test_platt_finds_scale_and_shift():

@@ -16,10 +16,12 @@ from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings
 from cvdl.datasets.dataset import tracked
 from cvdl.evaluation.holding import HoldingScores
+from cvdl.grasping.holding.augment import disturbed
 from cvdl.grasping.holding.network import HoldingNetwork
 from cvdl.grasping.holding.samples import HandSample, HandSamples
 from cvdl.grasping.holding.views import Views, mirrored
 from cvdl.training.loop import TrainingSettings, loop_settings
+from cvdl.training.prefetch import Prefetched
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task
 
@@ -30,7 +32,7 @@ class HoldingTraining(Settings):
     """Settings of the training of the chance to hold."""
 
     training: TrainingSettings = loop_settings(
-        epochs=20, batch_size=256, learning_rate=2e-3, weight_decay=0.01, warmup=1
+        epochs=16, batch_size=256, learning_rate=2e-3, weight_decay=0.01, warmup=1
     )
 
 
@@ -41,18 +43,29 @@ class _Batch(NamedTuple):
 
 
 class HoldingTask(Task):
-    """Trains the network on poses, each mirrored at random: that changes no outcome."""
+    """Trains the network on poses that are disturbed in each epoch and mirrored at random.
+
+    Mirrors change no outcome.
+    """
 
     model: HoldingNetwork
     settings: HoldingTraining
 
     def build(self, train: Any, console: Console | None) -> HoldingNetwork:
         """A new network."""
-        self.samples = HandSamples.of(tracked(train, "drawing", console))
+        self._scenes = list(tracked(train, "reading", console))
         self.validation = HandSamples.of(self.validation)
-        if not len(self.samples):
+        if not any(len(each.hands) for scene in self._scenes for each in scene):
             raise InputError("nothing to train on: no grasp was executed")
         return HoldingNetwork()
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[Any]:
+        """Draw anew what the hands see, then as in every task."""
+        rng = np.random.default_rng([generator.initial_seed(), 1])
+        self.samples = HandSamples.of(
+            [disturbed(each, rng) for each in scene] for scene in self._scenes
+        )
+        return super().batches(epoch, generator)
 
     def batch(self, samples: Sequence[HandSample], rng: np.random.Generator) -> _Batch:
         """Views, mirrored, and what held."""
