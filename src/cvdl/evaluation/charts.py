@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cvdl.evaluation.reliability import Reliability
-from cvdl.viz.charts import FAINT_COLOR, new_figure, tidy, write_figure
+from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 
 __all__ = ["confusion_chart", "curve_panels", "reliability_chart"]
 

@@ -85,7 +85,7 @@ def grasp_film(draft: Draft, moments: Sequence[Moment], grasp: WorldGrasp, end: 
     if len(moments) == 1:
         left = float((grasp.position - end) @ grasp.rotation[:, 2])
     moments = [*_approach(moments[0], grasp, APPROACH - left), *moments]
-    target = grasp.position + [0, 0, _ABOVE]
+    target = grasp.position + np.array([0, 0, _ABOVE])
     film = []
     for each in moments:
         drawn = from_the_side(

@@ -99,7 +99,7 @@ class PhysicsReport:
             rows[within] = Share.of(map(_result, tried))
             rows[f"{within}, all"] = Share.of(map(_result, objects))
             if "control" in self.parts:
-                rows[f"{within}, possible"] = Share.of(map(_result, self._possible()))
+                rows[f"{within}, can be held"] = Share.of(map(_result, self._possible()))
         if "clearing" in self.parts:
             taken = sum(scene.cleared for scene in scenes)
             things = sum(scene.objects for scene in scenes)
