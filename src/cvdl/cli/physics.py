@@ -173,9 +173,11 @@ def _table(title: str, rows: dict[str, Share]) -> Table:
 
 def _reliability_table(groups: Mapping[str, Reliability]) -> Table:
     table = empty_table("published scores", "score", "mean", "held, %", "95 %", "of")
+    errors = (f"{name} {group.error():.3f}" for name, group in groups.items())
+    table.caption = f"expected calibration error: {', '.join(errors)}"
     for name, group in groups.items():
         table.add_section()
-        table.add_row(f"{name}: error", f"{group.error():.3f}", "", "", str(len(group.scores)))
+        table.add_row(name)
         for each in group.bins():
             if each.count:
                 table.add_row(

@@ -111,8 +111,8 @@ def reliability_chart(path: Path, groups: Mapping[str, Reliability], title: str,
         filled = [each for each in group.bins() if each.count]
         score, share = [each.score for each in filled], [each.share for each in filled]
         low, high = np.array([each.interval() for each in filled]).reshape(-1, 2).T
-        above.vlines(score, low, high, color=LINE_COLOR, linewidth=1.2)
-        above.plot(score, share, "o-", color=LINE_COLOR, markersize=4)
+        above.vlines(score, low, high, color=LINE_COLOR, linewidth=1.2, clip_on=False)
+        above.plot(score, share, "o-", color=LINE_COLOR, markersize=4, clip_on=False)
         above.set(xlim=(0, 1), ylim=(0, 1), title=f"{name}: error {group.error():.3f}")
         above.set_ylabel(what)
         below.bar(
