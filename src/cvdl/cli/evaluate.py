@@ -186,9 +186,10 @@ def grasp(
     parts: Annotated[
         str,
         typer.Option(
-            help="What is executed: the simulation's own grasps, the published ones, straight "
-            "down over the middle of each object, clearing the table; with commas between them.",
-            metavar=f"[{','.join(PARTS)}]",
+            help="What is executed, with commas between: control (the simulation's own grasps), "
+            "published, baseline (straight down over the middle of each object), clearing (of the "
+            "whole table).",
+            metavar="PART,...",
             rich_help_panel=_PHYSICS,
         ),
     ] = ",".join(PARTS),
