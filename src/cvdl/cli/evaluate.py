@@ -37,7 +37,7 @@ from cvdl.core.tally import counted, latency_report
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.registry import datasets_of, open_dataset
 from cvdl.detection import DETECTORS
-from cvdl.evaluation.physics.settings import PhysicsSettings
+from cvdl.evaluation.physics.settings import PARTS, PhysicsSettings
 from cvdl.grasping import GRASP_DETECTORS
 
 if TYPE_CHECKING:
@@ -183,6 +183,30 @@ def grasp(
     force: Annotated[
         float, typer.Option(min=0.1, help="Of each finger, N.", rich_help_panel=_PHYSICS)
     ] = PhysicsSettings.force,
+    parts: Annotated[
+        str,
+        typer.Option(
+            help="What is executed, with commas between: control (the simulation's own grasps), "
+            "published, baseline (straight down over the middle of each object), clearing (of the "
+            "whole table).",
+            metavar="PART,...",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = ",".join(PARTS),
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write films of first grasps that fail to this MP4 file, at most --worst.",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write which share holds over the published score to this PNG file.",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = None,
     config: Config = None,
     settings: StageSettings = None,
     overwrite: ReplaceOutputs = False,
@@ -201,13 +225,14 @@ def grasp(
 
     With --physics, all stages run on simulated scenes, and a free-flying gripper of
     the configured size executes their grasps: from 12 cm back straight in, close,
-    lift 20 cm, shake. In --sheet are grasps that failed.
+    lift 20 cm, shake. Clearing a table ends after two failures in a row. In --sheet
+    and --video are first grasps of an object that failed.
     """
     require("evaluate", "cvdl evaluate")
-    keep_outputs((json_path, sheet, curves), overwrite)
+    keep_outputs((json_path, sheet, curves, video, reliability), overwrite)
     if physics:
         require("physics", "cvdl evaluate grasp --physics")
-        from cvdl.cli.physics import domain_of, execute
+        from cvdl.cli.physics import PhysicsOutputs, domain_of, execute, parts_of
         from cvdl.pipeline import load_config
 
         if data is not None or curves is not None:
@@ -217,11 +242,18 @@ def grasp(
         overrides = [f"grasp.{key}={chosen[key]}" for key in usual if chosen[key] != usual[key]]
         loaded = load_config(config, overrides + (settings or []))
         forces = PhysicsSettings(friction, density, force)
-        content, pictures = execute(domain_of(dataset), loaded, forces, scenes, seed, sheet, worst)
+        outputs = PhysicsOutputs(sheet, video, reliability, worst)
+        content, pictures = execute(
+            domain_of(dataset), loaded, forces, scenes, seed, parts_of(parts), outputs
+        )
         _write(json_path, content, pictures)
         return
     if config is not None or settings:
         raise InputError("--config and --set are for --physics")
+    if video is not None or reliability is not None or parts != ",".join(PARTS):
+        raise InputError("--video, --reliability and --parts are for --physics")
+    if PhysicsSettings(friction, density, force) != PhysicsSettings():
+        raise InputError("--friction, --density and --force are for --physics")
     dataset = dataset or GRASPING.dataset
     console = status_console()
     views = open_dataset(dataset, "grasps", data, scenes, seed)

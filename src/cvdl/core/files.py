@@ -19,7 +19,8 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
         overwrite: Whether existing files may be replaced.
 
     Raises:
-        InputError: If a path exists (without `overwrite`), is a folder or is given twice.
+        InputError: If a path exists (without `overwrite`), is a folder, is given twice, or is
+            where no file can be made.
     """
     given = [path for path in paths if path is not None]
     for path in given:
@@ -29,6 +30,11 @@ def keep_outputs(paths: Iterable[Path | None], overwrite: bool) -> None:
             raise InputError(f"{path} is a folder; expected a file to write")
         if path.exists() and not overwrite:
             raise InputError(f"{path} already exists; use --overwrite to replace it")
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise InputError(f"{path} cannot be written: {above} is a file, not a folder")
+        if not os.access(above, os.W_OK):
+            raise InputError(f"{path} cannot be written: no permission to write to {above}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cvdl.viz.charts import FAINT_COLOR, new_figure, tidy, write_figure
+from cvdl.evaluation.reliability import Reliability
+from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
 
-__all__ = ["confusion_chart", "curve_panels"]
+__all__ = ["confusion_chart", "curve_panels", "reliability_chart"]
 
 
 def confusion_chart(
@@ -85,3 +86,41 @@ def curve_panels(
     for axes in panels[count:]:
         axes.set_visible(False)
     return figure, panels[:count]
+
+
+def reliability_chart(path: Path, groups: Mapping[str, Reliability], title: str, what: str) -> None:
+    """Write what share comes true over the score, with 95 % intervals, as PNG.
+
+    Perfect scores lie on the diagonal; the band around it is 0.1 wide on both sides. Below, the
+    number of results of each bin.
+
+    Args:
+        path: of the file; missing folders are created.
+        groups: results by name.
+        title: of the chart.
+        what: comes true, for the label of the axis.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    figure = new_figure(4.2 * max(len(groups), 1), 5.4)
+    grid = figure.subplots(2, len(groups), squeeze=False, sharex=True, height_ratios=[4, 1])
+    for (above, below), (name, group) in zip(grid.T, groups.items(), strict=True):
+        above.fill_between([0, 1], [-0.1, 0.9], [0.1, 1.1], color=FAINT_COLOR, alpha=0.2, lw=0)
+        above.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
+        filled = [each for each in group.bins() if each.count]
+        score, share = [each.score for each in filled], [each.share for each in filled]
+        low, high = np.array([each.interval() for each in filled]).reshape(-1, 2).T
+        above.vlines(score, low, high, color=LINE_COLOR, linewidth=1.2, clip_on=False)
+        above.plot(score, share, "o-", color=LINE_COLOR, markersize=4, clip_on=False)
+        above.set(xlim=(0, 1), ylim=(0, 1), title=f"{name}: error {group.error():.3f}")
+        above.set_ylabel(what)
+        below.bar(
+            [(each.low + each.high) / 2 for each in group.bins()],
+            [each.count for each in group.bins()], 0.09, color=FAINT_COLOR,
+        )  # fmt: skip
+        below.set(xlabel="score", ylabel="number")
+        tidy(above)
+        tidy(below)
+    figure.suptitle(title, fontsize=10)
+    write_figure(path, figure)

@@ -4,6 +4,7 @@ Importing this package loads no network: torch is imported when a detector is lo
 """
 
 from cvdl.grasping.detector import GraspDetector
+from cvdl.grasping.failed import FailedGrasps
 from cvdl.grasping.registry import GRASP_DETECTORS, load_grasp_detector
 
-__all__ = ["GRASP_DETECTORS", "GraspDetector", "load_grasp_detector"]
+__all__ = ["GRASP_DETECTORS", "FailedGrasps", "GraspDetector", "load_grasp_detector"]

@@ -35,7 +35,8 @@ REASONS = (
 )
 _DEPTH, _OPENING, _FLAT, _NEIGHBOR, _OBJECT, _SUPPORT = range(len(REASONS))
 
-_TURNS = 6  # directions of the opening for each approach
+_TURNS = 4  # directions of the opening for each approach
+_LEVEL_SHARE = 1.5  # of a slanting approach: level to vertical
 _SLOTS = 5  # places along the plates for each orientation, at most
 _SLOT_GAP = 0.012  # meters between them, at least
 _COLUMN = 0.004  # of a profile, meters
@@ -48,6 +49,7 @@ _MARGIN, _MARGIN_GROWTH = 0.006, 0.003
 _LEAST_POINTS = 6  # of an object
 _NEAR_SEED = 0.01  # what a hand from a rectangle holds is this near to its middle, meters
 _KEPT = 24  # poses of an object
+_SAME_COSINE = 0.999  # of the angle between approaches that are the same
 _ALIKE, _ALIKE_COSINE = 0.008, 0.95  # poses nearer than this are one: meters, of the axes
 
 
@@ -57,8 +59,8 @@ def search_hands(
     """Return poses in which the gripper fits around a part of an object.
 
     Each object is approached against the normal of the support, from the camera, between the two,
-    and nearly level; the gripper closes along the axes of the object's box and between them. The
-    orientations and places of the seeds are tried, too.
+    and slanting onto the sides of its box; the gripper closes along the axes of the box and between
+    them. The orientations and places of the seeds are tried, too.
 
     Args:
         cloud: surfaces of the scene.
@@ -92,7 +94,7 @@ def search_hands(
             reasons.append(REASONS[int(refused.argmax())])
             continue
         order = np.argsort(-score, kind="stable")
-        chosen = order[_diverse(position[order], rotation[turn[order]], _KEPT)]
+        chosen = order[_diverse(position[order], rotation[turn[order]])]
         label = np.full(len(chosen), item.label)
         parts.append(Hands(position[chosen], rotation[turn[chosen]], opening[chosen], label))
     return Hands.joined(parts), reasons
@@ -100,26 +102,32 @@ def search_hands(
 
 def _orientations(item: SceneObject, up: Array, config: GraspConfig) -> Array:
     """Orientations (Q, 3, 3) of the hand that are tried for an object."""
-    approaches = [-up]
+    axes = item.box3d.rotation[:, :2]
+    shorter = axes[:, item.box3d.size[:2].argmin()]
+    approaches, closing = [-up], [shorter]
     if config.approach == "surface":
         away = _unit(item.box3d.center)
-        level = _unit(away - (away @ up) * up)
-        approaches += [away, _unit(away - up), _unit(2 * level - up)]
-    axis = item.box3d.rotation[:, int(item.box3d.size[1] < item.box3d.size[0])]
-    turned: Array = _turned(np.array(approaches), np.ascontiguousarray(axis))
+        approaches += [away, _unit(away - up)]
+        closing += [shorter, shorter]
+        # Onto the sides that the camera sees, as level as there is room for a gripper.
+        for axis in axes.T:
+            inward = axis if axis @ away > 0 else -axis
+            approaches.append(_unit(_LEVEL_SHARE * inward - up))
+            closing.append(np.cross(up, inward))
+    turned: Array = _turned(np.array(approaches), np.array(closing))
     return turned
 
 
 @compiled()
-def _turned(approaches, axis):  # type: ignore[no-untyped-def]
-    """Orientations (A * `_TURNS`, 3, 3) that close along an axis (3,), and between, as far as can be.
+def _turned(approaches, closing):  # type: ignore[no-untyped-def]
+    """Orientations (A * `_TURNS`, 3, 3) with unit approaches (A, 3), turned about these.
 
-    ``approaches`` (A, 3) are unit vectors.
+    The first of each closes along the directions (A, 3), as far as the approach allows.
     """
     rotations = np.empty((len(approaches) * _TURNS, 3, 3))
     for a in range(len(approaches)):
         z = approaches[a]
-        x = axis - (axis * z).sum() * z
+        x = closing[a] - (closing[a] * z).sum() * z
         x /= max(math.sqrt((x**2).sum()), 1e-9)
         y = np.cross(z, x)
         for k in range(_TURNS):
@@ -147,19 +155,25 @@ def _sizes(config: GraspConfig, item: SceneObject) -> tuple[float, ...]:
 
 
 @compiled()
-def _diverse(position, rotation, most):  # type: ignore[no-untyped-def]
-    """Indices of the first poses (N, 3), (N, 3, 3) without those that are alike, at most so many.
+def _diverse(position, rotation):  # type: ignore[no-untyped-def]
+    """Indices of the first of poses (N, 3), (N, 3, 3), without those that are alike.
 
-    Half a turn of the hand about its approach changes nothing.
+    Half a turn of the hand about its approach changes nothing. No more than a part of them have
+    the same approach.
     """
-    chosen = np.empty(min(most, len(position)), np.int64)
+    chosen = np.empty(min(_KEPT, len(position)), np.int64)
     count = 0
     for n in range(len(position)):
-        if count == most:
+        if count == len(chosen):
             break
         is_new = True
+        same = 0
         for k in range(count):
             m = chosen[k]
+            same += (rotation[n, :, 2] * rotation[m, :, 2]).sum() > _SAME_COSINE
+            if same == _KEPT // 3:
+                is_new = False
+                break
             if ((position[n] - position[m]) ** 2).sum() < _ALIKE**2:
                 x = abs((rotation[n, :, 0] * rotation[m, :, 0]).sum())
                 z = (rotation[n, :, 2] * rotation[m, :, 2]).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,28 +24,36 @@ from cvdl.evaluation.physics.trial import HELD, Outcome
 from cvdl.pipeline import PerceptionConfig
 from cvdl.simulation import SimulationConfig
 
+MUG, BALL, PLATE = 2, 3, 4
 
-def trial(result, category="mug", angle=10.0, taken=()):
-    return Trial(category, angle, 0.05, 0.9, Outcome(result, taken), 0.2)
+
+def trial(result, target=MUG, category="mug", angle=10.0, taken=(), score=0.9):
+    return Trial(target, category, angle, 0.05, score, Outcome(result, taken), 0.2)
 
 
 @pytest.fixture
 def report():
     held, slipped = trial(HELD, taken=(2,)), trial("slipped")
+    ball = trial("slipped", BALL, "ball", 70.0), trial(HELD, BALL, "ball", score=0.3)
     scenes = [
         SceneTrials(
             "scene0", 3, (held, held), held,
             (
-                ObjectTries("mug", True, (held,)),
-                ObjectTries("ball", True, (trial("slipped", "ball", 70.0), held)),
-                ObjectTries("plate", True, ()),
-                ObjectTries("", False, (trial("nothing", ""),)),  # the segment shows no object
+                ObjectTries(MUG, "mug", (held,)),
+                ObjectTries(BALL, "ball", ball),
+                ObjectTries(PLATE, "plate", ()),
+                ObjectTries(0, "", (trial("nothing", 0, ""),)),  # the segment shows no object
             ),
             (trial("approach"),), (held, trial("other", taken=(3,)), slipped, slipped), 2,
         ),
-        SceneTrials("scene1", 1, (slipped,), None, (), (), (), 0),
+        # What is held in another scene says nothing about this one.
+        SceneTrials("scene1", 1, (slipped,), None, (ObjectTries(MUG, "mug", ()),), (), (), 0),
     ]  # fmt: skip
     return PhysicsReport(scenes, 5)
+
+
+def some_parts(report, *parts):
+    return PhysicsReport(report.scenes, report.tries, parts)
 
 
 def test_rows_count_what_they_say(report):
@@ -54,14 +63,52 @@ def test_rows_count_what_they_say(report):
         "first of a frame": (1, 1),
         "first of each object": (1, 2),  # of the objects with grasps
         "within 5 tries": (2, 2),
-        "within 5 tries, all": (2, 3),
+        "within 5 tries, all": (2, 4),
+        "within 5 tries, can be held": (2, 2),
         "clearing, tries": (2, 4),  # any object that is taken off counts
         "clearing, objects": (2, 4),
         "straight down": (0, 1),
     }
     causes = {name: dict(share.results) for name, share in report.rows().items()}
     assert causes["first of each object"] == {HELD: 1, "slipped": 1}
-    assert causes["within 5 tries, all"] == {HELD: 2, NO_GRASP: 1}
+    assert causes["within 5 tries, all"] == {HELD: 2, NO_GRASP: 2}
+
+
+def test_what_the_control_holds_counts_even_without_a_published_grasp(report):
+    first = report.scenes[0]
+    plate = trial(HELD, PLATE, "plate")
+    scenes = [replace(first, control=(plate,)), *report.scenes[1:]]
+    report = PhysicsReport(scenes, 5)
+    row = report.rows()["within 5 tries, can be held"]
+    assert (row.held, row.count, row.results[NO_GRASP]) == (2, 3, 1)
+    categories = report.possible_categories()
+    assert {name: (share.held, share.count) for name, share in categories.items()} == {
+        "ball": (1, 1),
+        "mug": (1, 1),
+        "plate": (0, 1),
+    }
+    # What only the clearing takes could not be held where it stood.
+    cleared = replace(first, control=(), clearing=(plate,))
+    assert PLATE not in cleared.can_be_held()
+
+
+def test_only_the_parts_that_were_executed_have_rows(report):
+    assert list(some_parts(report, "clearing").rows()) == ["clearing, tries", "clearing, objects"]
+    some = some_parts(report, "published")
+    assert "within 5 tries, all" in some.rows()
+    # Without the control nobody knows what can be held.
+    assert "within 5 tries, can be held" not in some.rows()
+    assert some.possible_categories() == {}
+
+
+def test_reliability_is_of_all_published_grasps_that_were_tried(report):
+    first, every = (report.reliability()[name] for name in ("first grasps", "all tries"))
+    assert first.scores.tolist() == [0.9, 0.9, 0.9]
+    assert first.right.tolist() == [True, False, False]
+    assert every.scores.tolist() == [0.9, 0.9, 0.3, 0.9]
+    assert every.right.tolist() == [True, False, True, False]
+    wild = ObjectTries(MUG, "mug", (trial(HELD, score=7.0),))
+    assert PhysicsReport([replace(report.scenes[0], published=(wild,))], 5).reliability() == {}
 
 
 def test_groups_by_category_and_angle(report):
@@ -86,8 +133,13 @@ def test_the_report_is_json(report):
     content = json.loads(json.dumps(report.report(), allow_nan=False))
     assert content["rows"]["control"]["causes"]["slipped"] == 1
     assert content["grasps_per_second"] == pytest.approx(5.0)
-    assert [each["result"] for each in content["trials"]] == [HELD, "slipped", "nothing"]
+    trials = [(each["object"], each["try"], each["result"]) for each in content["trials"]]
+    assert trials == [
+        (MUG, 1, HELD), (BALL, 1, "slipped"), (BALL, 2, HELD), (0, 1, "nothing"),
+    ]  # fmt: skip
+    assert content["reliability"]["all tries"]["count"] == 4
     assert report.sheet(4) is None  # no pictures were taken
+    assert report.video(4) is None
 
 
 @pytest.fixture(scope="module")

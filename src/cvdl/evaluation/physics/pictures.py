@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +19,12 @@ from cvdl.simulation.textures import Material
 from cvdl.simulation.view import looking
 from cvdl.viz.pictures import contact_sheet, overlay
 
-__all__ = ["Picture", "failure_picture", "failure_sheet"]
+__all__ = ["Boxes", "Picture", "failure_picture", "failure_sheet", "from_the_side"]
 
 Array = NDArray[np.float64]
 Picture = NDArray[np.uint8]
+#: Position (3,), rotation (3, 3) and half sizes (3,) of palm and plates.
+Boxes = list[tuple[Array, Array, Array]]
 
 #: The picture from the side: its camera, its distance, meters, and its height over the level.
 _SIDE = Camera(240, 240, 320.0, 320.0, 119.5, 119.5)
@@ -41,7 +43,11 @@ def failure_picture(draft: Draft, world: World, shot: SimulatedScene, grasp: Gra
         shot: the picture that the grasp is from.
         grasp: in the camera's frame.
     """
-    return np.concatenate([_from_camera(shot, grasp), _from_the_side(draft, world, shot, grasp)], 1)
+    along = shot.camera_pose[:3, :3] @ grasp.rotation[:, 1]
+    side = from_the_side(
+        draft, world.poses(), world.gripper.boxes(), world.gripper.position, along, _SIDE, _AWAY
+    )
+    return np.concatenate([_from_camera(shot, grasp), side], 1)
 
 
 def failure_sheet(pictures: Sequence[Picture], captions: Sequence[str]) -> Picture:
@@ -62,23 +68,38 @@ def _from_camera(shot: SimulatedScene, grasp: Grasp) -> Picture:
     return drawn[y : y + side, x : x + side][index[:, None], index]
 
 
-def _from_the_side(draft: Draft, world: World, shot: SimulatedScene, grasp: Grasp) -> Picture:
-    """A view along the plates, which shows what is between them."""
-    turn, at = shot.camera_pose[:3, :3], shot.camera_pose[:3, 3]
-    target = world.gripper.position
-    along = turn @ grasp.rotation[:, 1]
-    if along @ (at - target) < 0:
+def from_the_side(
+    draft: Draft,
+    poses: Mapping[int, Array],
+    gripper: Boxes,
+    target: Array,
+    along: Array,
+    camera: Camera,
+    away: float,
+) -> Picture:
+    """A view along the plates, which shows what is between them.
+
+    Args:
+        draft: the scene.
+        poses: (4, 4) of the things that are there, by label.
+        gripper: its boxes.
+        target: (3,) what is in the middle of the picture.
+        along: (3,) direction of the plates' width.
+        camera: its intrinsics.
+        away: its distance from the target, meters.
+    """
+    if along @ (draft.pose[:3, 3] - target) < 0:
         along = -along
     azimuth = float(np.arctan2(along[1], along[0]))
     level = np.cos(_ELEVATION) * np.array([np.cos(azimuth), np.sin(azimuth)])
-    eye = target + _AWAY * np.append(level, np.sin(_ELEVATION))
-    side = replace(draft, camera=_SIDE, pose=looking(eye, target, azimuth, 0.0))
-    return side.render(world.poses().items(), np.random.default_rng(0), _gripper(world)).color
+    eye = target + away * np.append(level, np.sin(_ELEVATION))
+    side = replace(draft, camera=camera, pose=looking(eye, target, azimuth, 0.0))
+    return side.render(poses.items(), np.random.default_rng(0), _surfaces(gripper)).color
 
 
-def _gripper(world: World) -> list[Surface]:
+def _surfaces(gripper: Boxes) -> list[Surface]:
     surfaces = []
-    for number, (position, rotation, half) in enumerate(world.gripper.boxes()):
+    for number, (position, rotation, half) in enumerate(gripper):
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = rotation, position
         mesh = box(*(2 * half)).shifted(z=-half[2]).moved(pose)

@@ -1,8 +1,7 @@
 """What is executed on a scene: ground truth, published grasps, a baseline, and clearing the table.
 
 Every grasp of the first three is executed from the settled scene. Clearing goes on from where the
-last grasp has left things, as in VGN's experiment (Breyer et al. 2020): until nothing is left, no
-grasp is found, or two grasps in a row fail.
+last grasp has left things: see ``cvdl.evaluation.physics.clearing``.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from numpy.typing import NDArray
 
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Grasp, Scene, SceneObject
 from cvdl.core.threads import usable_cores
+from cvdl.evaluation.physics.clearing import clear
+from cvdl.evaluation.physics.film import Film, FilmedWorld, grasp_film
 from cvdl.evaluation.physics.pictures import Picture, failure_picture
-from cvdl.evaluation.physics.settings import PhysicsSettings
+from cvdl.evaluation.physics.settings import PARTS, PhysicsSettings
 from cvdl.evaluation.physics.trial import APPROACH, Outcome, WorldGrasp, execute
-from cvdl.evaluation.physics.world import World
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.hands import PALM
 from cvdl.pipeline import Perception, PerceptionConfig
@@ -34,8 +34,6 @@ __all__ = ["ObjectTries", "PhysicsRun", "SceneTrials", "Trial", "execute_scenes"
 
 Array = NDArray[np.float64]
 
-#: Failures in a row that end the clearing of a table.
-_GIVE_UP = 2
 #: The opening of the baseline is wider than the box by this, and its tips this far below the top,
 #: meters.
 _WIDER, _DEEP = 0.02, 0.02
@@ -48,15 +46,18 @@ class Trial:
     """An executed grasp.
 
     Attributes:
-        category: of the object that is meant; empty for a thing of no kind, or for none.
+        target: label of the object that is meant, in the simulation; 0 for none.
+        category: of the object; empty for a thing of no kind, or for none.
         angle: between the approach and the line of sight to the grasp, degrees.
         opening: of the gripper before closing, meters.
         score: of a published grasp; 0 for others.
         outcome: how it ended.
         seconds: of processor time to execute it.
         picture: of a failure, if asked for.
+        film: of a failure, if asked for.
     """
 
+    target: int
     category: str
     angle: float
     opening: float
@@ -64,6 +65,7 @@ class Trial:
     outcome: Outcome
     seconds: float
     picture: Picture | None = None
+    film: Film | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,20 @@ class ObjectTries:
     """The published grasps of one segmented object, best first, until one holds.
 
     Attributes:
-        category: of the object that most of the segment's pixels show.
-        is_object: whether that is an object of the simulation.
+        target: label of the object of the simulation that most of the segment's pixels show; 0 if
+            most show none.
+        category: of that object.
         tries: none if it has no grasp.
     """
 
+    target: int
     category: str
-    is_object: bool
     tries: tuple[Trial, ...]
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object of the simulation."""
+        return self.target > 0
 
     @property
     def held(self) -> bool:
@@ -88,7 +96,7 @@ class ObjectTries:
 
 @dataclass(frozen=True)
 class SceneTrials:
-    """All that was executed on a scene.
+    """All that was executed on a scene; nothing of the parts that were not asked for.
 
     Attributes:
         name: of the scene.
@@ -110,6 +118,20 @@ class SceneTrials:
     clearing: tuple[Trial, ...]
     cleared: int
 
+    def can_be_held(self) -> set[int]:
+        """Labels of the objects that some grasp holds where they stood at first.
+
+        The control shows this also for objects that no published grasp holds. Things that no
+        gripper of this size can hold, such as a wide book that lies, are not among them.
+        """
+        tries = (trial for each in self.published for trial in each.tries)
+        return {
+            trial.target
+            for trials in (self.control, self.baseline, tries)
+            for trial in trials
+            if trial.outcome.held
+        }
+
 
 @dataclass(frozen=True)
 class PhysicsRun:
@@ -121,6 +143,8 @@ class PhysicsRun:
         perception: settings of the stages; the detection does not run.
         physics: settings of the physics.
         pictures: whether failures are pictured.
+        films: whether failures are filmed.
+        parts: of the protocol, what is executed: some of `PARTS`.
     """
 
     seed: int
@@ -128,6 +152,8 @@ class PhysicsRun:
     perception: PerceptionConfig
     physics: PhysicsSettings
     pictures: bool = False
+    films: bool = False
+    parts: tuple[str, ...] = PARTS
 
 
 def execute_scenes(
@@ -166,7 +192,7 @@ class _Scene:
         self._perceive = _perception(run.perception.model_dump_json())
         self._draft: Draft = draw_scene(run.seed, index, run.simulation)
         things = enumerate(self._draft.things, FIRST_OBJECT_LABEL)
-        self._world = World(
+        self._world = FilmedWorld(
             [(label, thing.mesh, pose) for label, (thing, pose) in things],
             self._draft.table, self._draft.obstacles, self._config, run.physics,
         )  # fmt: skip
@@ -178,10 +204,13 @@ class _Scene:
         shot = self._picture()
         scene = self._perceive(shot.frame)
         targets = _targets(scene, shot)
-        control = self._control(shot)
-        best, published = self._published(shot, scene, targets)
-        baseline = self._baseline(shot, scene, targets)
-        clearing = self._clearing()
+        parts = self._run.parts
+        control = self._control(shot) if "control" in parts else ()
+        best, published = None, tuple[ObjectTries, ...]()
+        if "published" in parts:
+            best, published = self._published(shot, scene, targets)
+        baseline = self._baseline(shot, scene, targets) if "baseline" in parts else ()
+        clearing = self._clearing() if "clearing" in parts else ()
         return SceneTrials(
             f"scene{self._index}", objects, control, best, published, baseline, clearing,
             sum(len(trial.outcome.taken) for trial in clearing),
@@ -217,12 +246,12 @@ class _Scene:
         for item in scene.objects:
             target, tries = targets[item.label], list[Trial]()
             for grasp in grasps[item.label][: self._run.physics.tries]:
-                tries.append(self._try_grasp(shot, grasp, target, self._run.pictures and not tries))
+                tries.append(self._try_grasp(shot, grasp, target, shown=not tries))
                 if grasp is scene.grasps[0]:
                     best = tries[-1]
                 if tries[-1].outcome.held:
                     break
-            published.append(ObjectTries(names[target], target > 0, tuple(tries)))
+            published.append(ObjectTries(target, names[target], tuple(tries)))
         return best, tuple(published)
 
     def _baseline(
@@ -235,49 +264,54 @@ class _Scene:
         )
 
     def _clearing(self) -> tuple[Trial, ...]:
-        world = self._world
-        world.restore(self._settled)
-        trials: list[Trial] = []
-        failures = 0
-        while world.labels and failures < _GIVE_UP:
+        """Clears the table; the settled scene is lost."""
+        self._world.restore(self._settled)
+
+        def look() -> tuple[SimulatedScene, Scene]:
             shot = self._picture()
-            scene = self._perceive(shot.frame)
-            if not scene.grasps:
-                break
-            target = _targets(scene, shot)[scene.grasps[0].label]
-            self._settled = world.save()
-            trials.append(self._try_grasp(shot, scene.grasps[0], target))
-            taken = trials[-1].outcome.taken
-            failures = 0 if taken else failures + 1
-            for label in taken:
-                world.remove(label)
-            world.park()
-            world.settle()
-        return tuple(trials)
+            return shot, self._perceive(shot.frame)
+
+        def attempt(shot: SimulatedScene, scene: Scene, grasp: Grasp) -> Trial:
+            self._settled = self._world.save()
+            return self._try_grasp(shot, grasp, _targets(scene, shot)[grasp.label])
+
+        return clear(self._world, look, attempt)
 
     def _try_grasp(
-        self, shot: SimulatedScene, grasp: Grasp, target: int, pictured: bool = False
+        self, shot: SimulatedScene, grasp: Grasp, target: int, shown: bool = False
     ) -> Trial:
+        world, filmed = self._world, shown and self._run.films
+        if filmed:
+            world.watch()
         trial = self._try(shot, grasp.position, grasp.rotation, grasp.opening_m, target)
+        moments = world.cut() if filmed else []
         trial = replace(trial, score=grasp.score)
-        if pictured and not trial.outcome.held:
-            drawn = failure_picture(self._draft, self._world, shot, grasp)
-            trial = replace(trial, picture=drawn)
+        if shown and self._run.pictures and not trial.outcome.held:
+            trial = replace(trial, picture=failure_picture(self._draft, world, shot, grasp))
+        if filmed and not trial.outcome.held:
+            done = _in_world(shot, grasp.position, grasp.rotation, grasp.opening_m)
+            film = grasp_film(self._draft, moments, done, world.gripper.position)
+            trial = replace(trial, film=film)
         return trial
 
     def _try(
         self, shot: SimulatedScene, position: Array, rotation: Array, opening: float, target: int
     ) -> Trial:
         """Execute a grasp in the camera's frame, from the settled scene."""
-        pose = shot.camera_pose
-        grasp = WorldGrasp(pose[:3, :3] @ position + pose[:3, 3], pose[:3, :3] @ rotation, opening)
+        grasp = _in_world(shot, position, rotation, opening)
         start = process_time()
         self._world.restore(self._settled)
         outcome = execute(self._world, grasp, target)
         seconds = process_time() - start
         cosine = rotation[:, 2] @ position / np.linalg.norm(position)
         angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-        return Trial(_names(shot)[target], angle, opening, 0.0, outcome, seconds)
+        return Trial(target, _names(shot)[target], angle, opening, 0.0, outcome, seconds)
+
+
+def _in_world(shot: SimulatedScene, position: Array, rotation: Array, opening: float) -> WorldGrasp:
+    """A grasp in the camera's frame, in the world's."""
+    pose = shot.camera_pose
+    return WorldGrasp(pose[:3, :3] @ position + pose[:3, 3], pose[:3, :3] @ rotation, opening)
 
 
 def _names(shot: SimulatedScene) -> dict[int, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TIMESTEP", "PhysicsSettings"]
+__all__ = ["PARTS", "TIMESTEP", "PhysicsSettings"]
 
 TIMESTEP = 0.002  #: Of the simulation, seconds.
+#: Parts of the protocol: see ``cvdl.evaluation.physics.protocol``.
+PARTS = ("control", "published", "baseline", "clearing")
 
 
 @dataclass(frozen=True)
