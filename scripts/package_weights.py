@@ -5,7 +5,7 @@
 To be run after the weights of a network have changed. Kernels and matrices are stored in float16,
 which halves the files; vectors, such as the statistics of batch norms, stay in float32. The graphs
 of ONNX are quantized to 8 bits, by the ranges of the activations on simulated scenes and on the
-images of a folder.
+images of a folder; that of `holding`, the chance that a grasp holds, is small and stays in float32.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from cvdl.detection.registry import DETECTORS
 from cvdl.exporting.calibration import calibration_frames
 from cvdl.exporting.export import export
 from cvdl.exporting.networks import NETWORKS
+from cvdl.grasping.holding.exporting import export_holding
+from cvdl.grasping.holding.predictor import WEIGHTS as HOLDING
 from cvdl.grasping.registry import GRASP_DETECTORS
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.segmentation.instances.loading import WEIGHTS
@@ -27,6 +29,7 @@ from cvdl.segmentation.instances.loading import WEIGHTS
 DATA = Path(__file__).parents[2] / "shared" / "data" / "osd"
 PACKAGED = {
     "instances": WEIGHTS,
+    "holding": HOLDING.with_suffix(".safetensors"),
     **{
         name: Path(models[name].weights)
         for models in (DETECTORS, GRASP_DETECTORS)
@@ -64,6 +67,8 @@ def main() -> None:
         if name in NETWORKS:
             network = NETWORKS[name].exportable(weights)
             export(network, weights, weights.with_suffix(".onnx"), frames, print)
+        if name == "holding":
+            export_holding(weights)
 
 
 if __name__ == "__main__":

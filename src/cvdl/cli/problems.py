@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from cvdl.evaluation.classification import ClassificationScores
     from cvdl.evaluation.detection import DetectionReport, DetectionScores
     from cvdl.evaluation.grasping import GraspScores
+    from cvdl.evaluation.holding import HoldingScores
     from cvdl.evaluation.instances import InstanceScores
     from cvdl.evaluation.mistakes import Mistake
     from cvdl.training.trainer import Trainer
 
-__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "SEGMENTATION", "Draw", "Problem"]
+__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "HOLDING", "SEGMENTATION", "Draw", "Problem"]
 
 #: Takes the path of a picture.
 Draw = Callable[[Path], None]
@@ -76,6 +77,9 @@ class Problem(ABC, Generic[Scores, Report]):
     def usage(self, name: str, weights: Path) -> list[str]:
         """The settings with which the perception uses trained weights, as ``KEY=VALUE``."""
         return [f"{self.section}.detector={name}", f"{self.section}.weights={weights}"]
+
+    def complete(self, weights: Path) -> None:
+        """Write what else belongs to trained weights, beside them."""
 
     @abstractmethod
     def score(self, model: Any, views: Any, console: Console | None) -> Scores:
@@ -357,6 +361,60 @@ class _Segmentation(Problem["InstanceScores", "InstanceScores"]):
         return {"sheet": lambda path: write_png(path, worst_views(data, report, worst))}
 
 
+class _Holding(Problem["HoldingScores", "HoldingScores"]):
+    """The chance that a gripper holds, on executed grasps."""
+
+    default, trainable = "holding", ("holding",)
+    section, labels, dataset = "grasp", "holds", "executed"
+
+    def trainer(self, name: str) -> Trainer:
+        from cvdl.core.errors import InputError
+        from cvdl.grasping.holding.training import trainer
+
+        if name not in self.trainable:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
+        return trainer()
+
+    def usage(self, name: str, weights: Path) -> list[str]:
+        return [f"{self.section}.holding={weights.with_suffix('.onnx')}"]
+
+    def complete(self, weights: Path) -> None:
+        from cvdl.grasping.holding.exporting import export_holding
+
+        export_holding(weights)
+
+    def score(self, model: Any, views: Any, console: Console | None) -> HoldingScores:
+        from cvdl.grasping.holding.training import score_holding
+
+        return score_holding(model, views, console)
+
+    def report(self, scores: Sequence[HoldingScores]) -> HoldingScores:
+        first, *others = scores
+        return sum(others, first)
+
+    def count(self, report: HoldingScores) -> int:
+        return len(report.held)
+
+    def measures(self, report: HoldingScores) -> dict[str, str]:
+        return {
+            "roc_auc": "area under ROC",
+            "brier": "Brier score",
+            "log_loss": "log loss",
+            "calibration": "expected calibration error",
+            "held": "grasps that hold",
+            "top1": "objects whose likeliest grasp holds",
+            "any": "objects with a grasp that holds",
+            "top1_chance": "chance of the likeliest grasps, mean",
+        }
+
+    def pictures(
+        self, report: HoldingScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        from cvdl.evaluation.holding import draw_reliability
+
+        return {"curves": lambda path: draw_reliability(path, report)}
+
+
 def _sheet(
     data: Any, mistakes: Sequence[Mistake], worst: int, classes: Sequence[str]
 ) -> dict[str, Draw]:
@@ -371,4 +429,4 @@ def _sheet(
 
 
 DETECTION, CLASSIFICATION = _Detection(), _Classification()
-GRASPING, SEGMENTATION = _Grasping(), _Segmentation()
+GRASPING, SEGMENTATION, HOLDING = _Grasping(), _Segmentation(), _Holding()

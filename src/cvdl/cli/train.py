@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvdl.cli.options import Data, Device, Scenes, names_option, write_json
-from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, SEGMENTATION, Problem
+from cvdl.cli.problems import (
+    CLASSIFICATION,
+    DETECTION,
+    GRASPING,
+    HOLDING,
+    SEGMENTATION,
+    Problem,
+)
 from cvdl.core.extras import require
 from cvdl.datasets.registry import DATASETS, open_dataset
 
@@ -33,6 +40,7 @@ class Kind(str, Enum):
     grasp = "grasp"
     classifier = "classifier"
     segmentation = "segmentation"
+    holding = "holding"
 
 
 _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
@@ -40,6 +48,7 @@ _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
     Kind.grasp: GRASPING,
     Kind.classifier: CLASSIFICATION,
     Kind.segmentation: SEGMENTATION,
+    Kind.holding: HOLDING,
 }
 _NAMES = [problem.trainable for problem in (DETECTION, GRASPING)]
 
@@ -57,7 +66,7 @@ def command(
         typer.Argument(
             help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
             "the class of the object in a box, for the detector rcnn; segmentation: which pixels "
-            "are an object, and which belong together."
+            "are an object, and which belong together; holding: the chance that a grasp holds."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
@@ -65,7 +74,9 @@ def command(
     dataset: Annotated[
         str | None,
         names_option(
-            DATASETS.names, "Data set; default: coco, for grasp cornell, for segmentation osd."
+            DATASETS.names,
+            "Data set; default: coco, for grasp cornell, for segmentation osd, for holding "
+            "executed.",
         ),
     ] = None,
     detector: Annotated[
@@ -73,7 +84,8 @@ def command(
         names_option(
             [name for names in _NAMES for name in names],
             f"Model to train. For detector {_NAMES[0][0]} by default; for grasp one of "
-            f"{', '.join(_NAMES[1])}; for classifier rcnn; for segmentation instances.",
+            f"{', '.join(_NAMES[1])}; for classifier rcnn; for segmentation instances; "
+            "for holding holding.",
         ),
     ] = None,
     folds: Annotated[
@@ -178,11 +190,21 @@ def command(
 
         cvdl train segmentation --data things --out runs/segmentation
 
+    The chance that a grasp holds, on grasps that were executed in a physics
+    simulation (extra cvdl[physics]):
+
+        cvdl simulate executed/table --format grasps --scenes 1000
+
+        cvdl simulate executed/world --format grasps --domain world --scenes 1000
+
+        cvdl train holding --data executed --out runs/holding
+
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, sheet.png (the worst
     results), curves.png (not for segmentation) and, for boxes, confusion.png.
     Of rgbd_rcnn, cascade and instances there are also ONNX files in 8 bits
-    (not with folds): where the weights are given, a CPU runs these.
+    (not with folds): where the weights are given, a CPU runs these. Of holding
+    there is an ONNX file, which is what runs.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
     tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
@@ -242,6 +264,7 @@ def command(
         counts = {"train_views": len(train), "test_views": len(part.test)}
         figures = problem.report([scores]).figures() if len(part.test) else {}
         model.save(folder / f"{name}.safetensors", _metadata(record, counts, figures))
+        problem.complete(folder / f"{name}.safetensors")
         return scores
 
     scores = _run_parts(parts, folds, out, console, [views, *more], train_and_score)

@@ -17,7 +17,7 @@ from cvdl.core.registry import Registry
 __all__ = ["DATASETS", "DatasetInfo", "Labels", "datasets_of", "open_dataset"]
 
 #: What is labeled.
-Labels = Literal["boxes", "masks", "grasps", "segments"]
+Labels = Literal["boxes", "masks", "grasps", "segments", "holds"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class DatasetInfo:
         masks: the same for one whose samples have masks of every object.
         grasps: opens the ``GraspData`` at a path; None if it has no grasps.
         segments: opens the ``SegmentationData`` at a path; None if not every pixel has a label.
+        holds: the same for executed grasps, ``ExecutedScenes``; None if none was executed.
         is_simulated: whether the functions above take a seed and a number of scenes instead of a
             path.
     """
@@ -41,6 +42,7 @@ class DatasetInfo:
     masks: Callable[..., Any] | None = None
     grasps: Callable[..., Any] | None = None
     segments: Callable[..., Any] | None = None
+    holds: Callable[..., Any] | None = None
     is_simulated: bool = False
 
 

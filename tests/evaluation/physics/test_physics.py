@@ -125,6 +125,16 @@ def test_settling_drops_what_floats_and_takes_away_what_falls_off():
     assert world.pose(CUBE)[2, 3] == pytest.approx(0, abs=2e-3)
 
 
+def test_what_lies_on_a_thing_that_is_removed_falls():
+    """Though it sleeps until then."""
+    world = world_of((cube(), at()), (cube(), at(z=0.04)))
+    assert world.pose(OTHER)[2, 3] == pytest.approx(0.04, abs=2e-3)
+    assert world.constraints < 10
+    world.remove(CUBE)
+    world.settle()
+    assert world.pose(OTHER)[2, 3] == pytest.approx(0, abs=2e-3)
+
+
 def inside_of(pieces, points):
     """Whether points (N, 3) are in one of the pieces."""
     inside = np.zeros(len(points), bool)

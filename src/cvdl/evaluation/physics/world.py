@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from copy import copy
 
 import mujoco
 import numpy as np
@@ -31,6 +32,11 @@ _THICK = 0.05
 _SETTLING, _STILL = 4.0, 0.2
 #: Slower is still, m/s and rad/s.
 _SLOW = 0.02
+#: What is slower for ten steps sleeps until something touches it, m/s and rad/s: things at rest
+#: then cost no time. So long after settling everything at rest sleeps, seconds.
+_ASLEEP, _DOZING = 0.01, 0.03
+#: A velocity that wakes what sleeps and moves nothing, m/s and rad/s.
+_WAKING = 1e-12
 #: An object whose lowest point falls this far below the support has left it, meters.
 _FALLEN = 0.03
 
@@ -66,6 +72,7 @@ class World:
         # "Modeling: preventing slip"). With 10, light things creep out of slanted contacts.
         spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
         spec.option.impratio = 1000
+        spec.option.enableflags = mujoco.mjtEnableBit.mjENBL_SLEEP
         _add_table(spec, table)
         near = _reach(objects)
         for obstacle in obstacles:
@@ -107,6 +114,8 @@ class World:
 
     def settle(self) -> None:
         """Wait until everything is still; what falls off the support is taken away."""
+        self.model.opt.sleep_tolerance = 0.0
+        self.data.qvel += _WAKING
         still = 0.0
         for _ in range(round(_SETTLING / 0.02)):
             self.step(0.02)
@@ -119,6 +128,8 @@ class World:
             lowest = self._vertices[label] @ pose[2, :3] + pose[2, 3]
             if not np.isfinite(pose).all() or lowest.min() < -_FALLEN:
                 self.remove(label)
+        self.model.opt.sleep_tolerance = _ASLEEP
+        self.step(_DOZING)
 
     def remove(self, label: int) -> None:
         """Take an object away: it touches nothing any more, and does not fall."""
@@ -129,6 +140,11 @@ class World:
         self.model.body_gravcomp[body] = 1
         address = self.model.jnt_dofadr[self._joint[label]]
         self.data.qvel[address : address + 6] = 0
+
+    @property
+    def constraints(self) -> int:
+        """Number of constraints in the last step: many where things do not come to rest."""
+        return int(self.data.nefc)
 
     def pose(self, label: int) -> Array:
         """Pose (4, 4) of an object in the world."""
@@ -142,14 +158,13 @@ class World:
         """Poses (4, 4) of all objects by label."""
         return {label: self.pose(label) for label in self.labels}
 
-    def save(self) -> Mapping[str, Array]:
+    def save(self) -> mujoco.MjData:
         """Return the state of everything, for `restore`."""
-        return {name: getattr(self.data, name).copy() for name in _STATE}
+        return copy(self.data)
 
-    def restore(self, state: Mapping[str, Array]) -> None:
+    def restore(self, state: mujoco.MjData) -> None:
         """Return to a saved state."""
-        for name in _STATE:
-            getattr(self.data, name)[:] = state[name]
+        mujoco.mj_copyData(self.data, self.model, state)
 
     def touched(self, deeper: float = 0.0) -> tuple[set[int], set[int], set[int]]:
         """Labels of what the left pad, the right pad and the palm touch; 0 for what is fixed.
@@ -159,11 +174,11 @@ class World:
         """
         contacts = self.data.contact
         pairs = contacts.geom[contacts.dist < -deeper]
-        touched = []
-        for geom in (*self.gripper.pads, self.gripper.geoms[0]):
-            others = np.concatenate([pairs[pairs[:, 0] == geom, 1], pairs[pairs[:, 1] == geom, 0]])
-            touched.append({int(label) for label in self._label_of[self.model.geom_bodyid[others]]})
-        return touched[0], touched[1], touched[2]
+        left, right, palm = (
+            set(self._label_of[self.model.geom_bodyid[pairs[(pairs == geom)[:, ::-1]]]].tolist())
+            for geom in (*self.gripper.pads, self.gripper.geoms[0])
+        )
+        return left, right, palm
 
     def rests(self, label: int) -> bool:
         """Whether an object touches something that does not move."""
@@ -176,9 +191,6 @@ class World:
     def _velocity(self, label: int) -> Array:
         address = self.model.jnt_dofadr[self._joint[label]]
         return self.data.qvel[address : address + 6]
-
-
-_STATE = ("qpos", "qvel", "act", "ctrl", "qacc_warmstart")
 
 
 def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
