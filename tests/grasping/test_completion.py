@@ -168,6 +168,14 @@ def test_what_is_no_object_is_an_obstacle_but_for_the_support(look, solid):
     assert set(cloud.label) == {0, 2}
 
 
+def test_a_label_of_no_object_is_only_an_obstacle(look, solid):
+    view = look(solid(**CAN), solid((0.15, 0, 0.03), (0.05, 0.05, 0.06), label=3))
+    view = replace(view, objects=view.objects[1:])
+    assert len(completed(view)[0]) > 100
+    assert len(completed(view)[1]) == 0
+    assert len(completed(view, label=3)[1]) > 100
+
+
 def test_without_objects_there_is_nothing(look):
     view = look()
     cloud = complete_scene(view.frame, Scene(view.labels, view.plane))

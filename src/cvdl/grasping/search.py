@@ -113,7 +113,7 @@ def _orientations(item: SceneObject, up: Array, config: GraspConfig) -> Array:
 
 @compiled()
 def _turned(approaches, axis):  # type: ignore[no-untyped-def]
-    """Orientations (A * `_TURNS`, 3, 3) that close along an axis (3,), and between, as far as can be.
+    """Orientations (A * `_TURNS`, 3, 3) that close along an axis (3,) and between, if they can.
 
     ``approaches`` (A, 3) are unit vectors.
     """
@@ -294,7 +294,9 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                     result[found, 3] = q
                     result[found, 4] = wide
                     result[found, 5] = (
-                        min(grip, 0.03) / 0.03 - min(widening, 0.01) / 0.01 - off / 0.05
+                        min(grip, 0.03) / 0.03
+                        - min(widening, 0.01) / 0.01
+                        - off / 0.05
                         - size / 0.2
                     )
                     found += 1
