@@ -14,6 +14,7 @@ from cvdl.core.scene import OrientedBox, Region, Scene
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.stage import GraspStage, select_grasps
+from helpers.rays import yaw_rotation
 
 X = np.array([1.0, 0, 0])
 NOTHING = GraspRectangles.none()
@@ -37,6 +38,18 @@ class Answer:
         return self._found[:count]
 
 
+class Chances:
+    """A predictor of the chance by what it is told of hands, and remembers what it was asked."""
+
+    def __init__(self, chance=lambda hands: np.full(len(hands), 0.9)) -> None:
+        self.calls: list[tuple] = []
+        self._chance = chance
+
+    def __call__(self, cloud, hands, config):
+        self.calls.append((cloud, hands, config))
+        return self._chance(hands)
+
+
 @pytest.fixture(scope="module")
 def view(look, solid):
     """Two boxes of 5 x 8 x 10 cm, 15 cm apart: 2 on the left, 3 on the right."""
@@ -46,37 +59,60 @@ def view(look, solid):
     return look(left, right)
 
 
-def across(view, x, score, y=0.0):
-    return view.rectangle((x, y, 0.1), X, 0.075, score=score)
+def run(view, detector=None, predictor=None, scene=None, **settings):
+    """The scene of a view after a stage with these parts."""
+    config = GraspConfig(enable=False, **settings)
+    stage = GraspStage(config, detector or Answer(), predictor or Chances())
+    return stage(view.frame, scene or view.scene)
 
 
-def run(view, detector, **settings):
-    stage = GraspStage(GraspConfig(enable=False, **settings), detector)
-    scene = stage(view.frame, Scene(view.labels, view.plane, view.objects))
-    return scene.grasps, scene.refused
+def test_the_predictor_ranks_the_hands(view):
+    """It prefers those near to a place on the object at the right."""
+    place = view.point((0.1, 0.02, 0.08))
+    predictor = Chances(lambda hands: 1 - np.linalg.norm(hands.position - place, axis=1))
+    scene = run(view, predictor=predictor)
+    ((cloud, hands, config),) = predictor.calls
+    assert set(cloud.label) == set(hands.label) == {2, 3}
+    assert not config.enable
+    score = [grasp.score for grasp in scene.grasps]
+    assert score == sorted(score, reverse=True)
+    best = scene.grasps[0]
+    assert (best.label, best.score) == (3, predictor._chance(hands).max())
+    assert np.linalg.norm(best.position - place) == pytest.approx(1 - best.score)
+    assert {grasp.label for grasp in scene.grasps} == {2, 3}
+    assert scene.refused == {}
 
 
-def test_grasps_have_their_object_and_their_rectangle(view):
-    worse, better = across(view, -0.1, 0.4), across(view, 0.1, 0.9)
-    grasps, refused = run(view, Answer(worse, better))
-    assert [(grasp.label, grasp.score) for grasp in grasps] == [(3, 0.9), (2, 0.4)]
-    assert refused == {}
-    best = grasps[0]
-    np.testing.assert_array_equal(best.center, better.center[0])
-    assert (best.angle, best.opening, best.plate) == (
-        better.angle[0],
-        better.opening[0],
-        better.plate[0],
-    )
-    assert best.opening_m == pytest.approx(0.075, abs=0.004)
-    assert np.linalg.norm(best.position - view.point((0.1, 0, 0.08))) < 0.01
+def test_a_grasp_has_the_rectangle_that_its_plates_span(view):
+    camera = view.frame.camera
+    for grasp in run(view, approach="plane").grasps:
+        half = grasp.rotation[:, 0] * grasp.opening_m / 2
+        one, other = camera.project(grasp.position + np.stack([-half, half]))
+        assert grasp.center == pytest.approx((one + other) / 2, abs=2)
+        assert grasp.opening == pytest.approx(np.linalg.norm(other - one), abs=3)
+        assert np.tan(grasp.angle) == pytest.approx(np.divide(*(other - one)[::-1]), abs=0.1)
+
+
+def test_the_rectangles_of_the_detector_are_tried(look, solid):
+    """Its opening is 15 degrees from the directions that are tried anyway."""
+    view = look(solid((0, 0, 0.03), (0.04, 0.16, 0.06)), elevation=60)
+    along = yaw_rotation(15)[:, 0]
+    rectangles = view.rectangle((0, 0.018, 0.06), along, 0.075)
+    cosine = []
+    for detector in (Answer(rectangles), Answer()):
+        predictor = Chances()
+        run(view, detector, predictor, approach="plane")
+        ((_, hands, _),) = predictor.calls
+        cosine.append(np.abs(hands.rotation[:, :, 0] @ view.direction(along)).max())
+    assert cosine[0] > np.cos(np.deg2rad(5)) > np.cos(np.deg2rad(10)) > cosine[1]
 
 
 @pytest.mark.parametrize(("objects", "count"), [(8, 10), (9, 20), (24, 30)])
 def test_a_crowded_scene_gets_more_candidates(view, objects, count):
     detector = Answer()
-    scene = Scene(view.labels, view.plane, objects * view.objects[:1])
-    GraspStage(GraspConfig(candidates=10), detector)(view.frame, scene)
+    run(
+        view, detector, scene=replace(view.scene, objects=objects * view.objects[:1]), candidates=10
+    )
     assert [asked for _, _, asked in detector.calls] == [count]
 
 
@@ -94,143 +130,107 @@ def test_the_mask_of_the_detector_is_the_objects_and_their_rim(view):
     assert not mask[: rows.min() - 8].any()
 
 
-def test_a_rectangle_beside_an_object_belongs_to_it(view):
-    columns = np.nonzero(view.labels == 2)[1]
-    beside = across(view, -0.1, 1)
-    beside = replace(beside, center=[[columns.max() + 6, beside.center[0, 1]]])
-    away = replace(beside, center=[[columns.max() + 12, beside.center[0, 1]]])
-    grasps, refused = run(view, Answer(beside, away))
-    assert refused["no object"] == 1
-    assert sum(refused.values()) + len(grasps) == 2
-
-
 def test_the_numbers_of_grasps_are_limited(view):
-    places = [(x, y) for y in (-0.03, -0.01, 0.01, 0.03) for x in (-0.1, 0.1)]
-    found = [across(view, x, 1 - 0.1 * i, y) for i, (x, y) in enumerate(places)]
-    settings = {"clearance": 0.0, "approach": "plane"}
-    grasps, _ = run(view, Answer(*found), **settings)
-    assert len(grasps) == 8
-    grasps, _ = run(view, Answer(*found), max_per_object=2, **settings)
-    assert [grasp.label for grasp in grasps] == [2, 3, 2, 3]
-    assert [grasp.score for grasp in grasps] == pytest.approx([1, 0.9, 0.8, 0.7])
-    grasps, _ = run(view, Answer(*found), max_grasps=3, **settings)
-    assert [grasp.label for grasp in grasps] == [2, 3, 2]
+    settings = {"min_distance": 0.0, "approach": "plane"}
+    labels = [grasp.label for grasp in run(view, max_per_object=2, **settings).grasps]
+    assert sorted(labels) == [2, 2, 3, 3]
+    scene = run(view, max_grasps=3, **settings)
+    assert (len(scene.grasps), scene.refused) == (3, {})
+    assert len(run(view, max_per_object=9, **settings).grasps) == 18
 
 
-def test_the_rectangle_of_a_grasp_is_as_wide_as_the_gripper_opens(view):
-    wide = across(view, -0.1, 1)
-    (grasp,), _ = run(view, Answer(wide), max_opening=0.06)
-    assert grasp.opening_m == 0.06
-    assert grasp.opening == pytest.approx(wide.opening[0] * 0.06 / 0.075, rel=0.04)
+def test_grasps_that_hardly_hold_are_left_out(view):
+    """One object has one good grasp, the other none."""
+
+    def chance(hands):
+        return np.where(np.arange(len(hands)) == np.argmax(hands.label == 3), 0.3, 0.1)
+
+    scene = run(view, predictor=Chances(chance), min_score=0.2)
+    assert [(grasp.label, grasp.score) for grasp in scene.grasps] == [(3, 0.3)]
+    assert scene.refused == {"unlikely to hold": 1}
+    assert run(view, predictor=Chances(chance), min_score=0.4).refused == {"unlikely to hold": 2}
 
 
-def test_of_near_duplicates_the_better_is_kept(view):
-    found = across(view, -0.1, 0.5), across(view, -0.1, 0.8, y=0.004), across(view, 0.1, 0.3)
-    grasps, refused = run(view, Answer(*found))
-    assert [grasp.score for grasp in grasps] == [0.8, 0.3]
-    assert refused == {}
-    grasps, _ = run(view, Answer(*found), min_distance=0.0)
-    assert len(grasps) == 3
-
-
-def test_refused_rectangles_suppress_nothing(view):
-    narrow = replace(across(view, -0.1, 1.0), opening=[20])
-    grasps, refused = run(view, Answer(narrow, across(view, -0.1, 0.5)))
-    assert [grasp.score for grasp in grasps] == [0.5]
-    assert refused == {"gripper meets the object": 1}
+def test_objects_without_a_pose_are_counted_by_reason(view):
+    scene = run(view, clearance=0.1, approach="plane")
+    assert (scene.grasps, scene.refused) == ((), {"too flat for the plates": 2})
 
 
 def test_grasps_outside_of_the_region_are_refused(view):
-    detector = Answer(across(view, -0.1, 1), across(view, 0.1, 1))
-    stage = GraspStage(GraspConfig(enable=False), detector)
     height, width = view.labels.shape
     around = OrientedBox(view.point((-0.1, 0, 0.1)), np.eye(3), np.full(3, 0.15))
     for region in (Region((0, 0, width // 2, height)), Region((0, 0, width, height), around)):
-        scene = stage(view.frame, Scene(view.labels, view.plane, view.objects, region=region))
-        assert [grasp.label for grasp in scene.grasps] == [2]
+        scene = run(view, scene=replace(view.scene, region=region))
+        assert {grasp.label for grasp in scene.grasps} == {2}
         assert scene.refused == {"outside the region": 1}
 
 
 # --- Unlikely objects ---------------------------------------------------------------------------
 
 
-def doubting(view, label, objectness=0.5):
-    """The scene of a view, with one object less likely than the setting asks."""
+def doubting(view, *labels, objectness=0.5):
+    """The scene of a view, with some objects less likely than the setting asks."""
     objects = (
-        replace(item, objectness=objectness) if item.label == label else item
+        replace(item, objectness=objectness) if item.label in labels else item
         for item in view.objects
     )
-    return Scene(view.labels, view.plane, tuple(objects))
+    return replace(view.scene, objects=tuple(objects))
 
 
-@pytest.mark.parametrize(("least", "labels"), [(0.0, [2, 3]), (0.5, [2, 3]), (0.51, [2])])
+@pytest.mark.parametrize(("least", "labels"), [(0.0, {2, 3}), (0.5, {2, 3}), (0.51, {2})])
 def test_an_unlikely_object_gets_no_grasps(view, least, labels):
-    detector = Answer(across(view, -0.1, 1), across(view, 0.1, 0.5))
-    stage = GraspStage(GraspConfig(enable=False, min_objectness=least), detector)
-    scene = stage(view.frame, doubting(view, 3))
-    assert [grasp.label for grasp in scene.grasps] == labels
+    scene = run(view, scene=doubting(view, 3), min_objectness=least)
+    assert {grasp.label for grasp in scene.grasps} == labels
     assert scene.refused == ({} if len(labels) == 2 else {"unlikely object": 1})
     assert len(scene.objects) == 2
 
 
 def test_the_detector_is_not_asked_for_unlikely_objects(view):
     detector = Answer()
-    GraspStage(GraspConfig(enable=False), detector)(view.frame, doubting(view, 3))
+    run(view, detector, scene=doubting(view, 3))
     ((_, mask, _),) = detector.calls
     assert mask[view.labels == 2].all()
     assert not mask[:, np.nonzero(view.labels == 3)[1].min() - 8 :].any()
 
 
-def test_candidates_are_shared_by_the_objects(view):
-    detector = Answer()
-    for count in (8, 9):
-        scene = Scene(view.labels, view.plane, count * view.objects[:1])
-        GraspStage(GraspConfig(enable=False, candidates=10), detector)(view.frame, scene)
-    assert [count for _, _, count in detector.calls] == [10, 20]
-
-
-def test_with_unlikely_objects_alone_the_detector_is_not_called(view):
-    detector = Answer(across(view, -0.1, 1))
-    objects = tuple(replace(item, objectness=0.5) for item in view.objects)
-    stage = GraspStage(GraspConfig(enable=False), detector)
-    scene = stage(view.frame, Scene(view.labels, view.plane, objects))
-    assert (scene.grasps, scene.refused, detector.calls) == ((), {}, [])
+def test_with_unlikely_objects_alone_nothing_is_asked(view):
+    detector, predictor = Answer(), Chances()
+    scene = run(view, detector, predictor, doubting(view, 2, 3))
+    assert (scene.grasps, scene.refused) == ((), {})
+    assert detector.calls == predictor.calls == []
 
 
 def test_an_unlikely_object_is_an_obstacle(look, solid):
-    size = (0.05, 0.08, 0.1)
-    pair = look(solid((0, 0, 0.05), size), solid((0.065, 0, 0.05), size, label=3))
-    stage = GraspStage(GraspConfig(enable=False), Answer(across(pair, 0, 1)))
-    scene = stage(pair.frame, doubting(pair, 3))
-    assert scene.grasps == ()
-    assert scene.refused == {"gripper meets a neighbor": 1}
+    size = (0.05, 0.2, 0.1)
+    box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
+    pair = look(box, *(solid((x, 0, 0.05), size, label=3) for x in (-0.06, 0.06)))
+    scenes = (
+        doubting(pair, 3),
+        replace(doubting(pair, 3), labels=np.where(pair.labels == 3, 1, pair.labels)),
+    )
+    found = [run(pair, scene=scene, approach="plane", max_opening=0.075) for scene in scenes]
+    assert [len(scene.grasps) > 0 for scene in found] == [False, True]
+    assert found[0].refused["gripper meets a neighbor"] == 1
 
 
 # --- Nothing to grasp ---------------------------------------------------------------------------
 
 
-def test_without_objects_the_detector_is_not_called(view):
-    detector = Answer(across(view, -0.1, 1))
-    stage = GraspStage(GraspConfig(enable=False), detector)
+def test_without_objects_nothing_is_asked(view):
     for scene in (
-        Scene(view.labels, None, view.objects),
+        replace(view.scene, plane=None),
         Scene(np.zeros_like(view.labels), view.plane, ()),
     ):
-        result = stage(view.frame, scene)
+        detector, predictor = Answer(), Chances()
+        result = run(view, detector, predictor, scene)
         assert (result.grasps, result.refused) == ((), {})
-    assert detector.calls == []
+        assert detector.calls == predictor.calls == []
 
 
 def test_a_frame_without_depth_has_no_grasps(view):
-    blind = replace(view.frame, depth=np.full_like(view.frame.depth, np.nan))
-    stage = GraspStage(GraspConfig(enable=False), Answer(across(view, -0.1, 1)))
-    scene = stage(blind, Scene(view.labels, view.plane, view.objects))
-    assert scene.grasps == ()
-    assert scene.refused == {"no depth between the plates": 1}
-
-
-def test_no_rectangles_give_no_grasps(view):
-    assert run(view, Answer())[0] == ()
+    blind = replace(view, frame=replace(view.frame, depth=np.full_like(view.frame.depth, np.nan)))
+    scene = run(blind, Answer(view.rectangle((0.1, 0, 0.1), X, 0.075)))
+    assert (scene.grasps, scene.refused) == ((), {"no depth": 2})
 
 
 # --- Selection ----------------------------------------------------------------------------------

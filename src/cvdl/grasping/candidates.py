@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
 from cvdl.grasping.completion import complete_scene

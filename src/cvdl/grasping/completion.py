@@ -64,16 +64,13 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
     boxes = np.array([item.box2d for item in scene.objects]).reshape(-1, 4)
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
-    most = max((item.label for item in scene.objects), default=0)
-    middle = np.full((most + 1, 2), np.nan)
-    for item in scene.objects:
-        middle[item.label] = item.box3d.center @ upright[:, :2]
+    middles = {item.label: item.box3d.center @ upright[:, :2] for item in scene.objects}
     points, label, normals = _surfaces(
         frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window, least
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
-    guessed, owner = _guesses(points @ upright, label, normals @ upright, middle, plane.offset)
+    guessed, owner = _guesses(points @ upright, label, normals @ upright, middles, plane.offset)
     guessed = guessed @ upright.T
     keep = _is_possible(guessed, owner, frame.depth, scene.labels, intrinsics)
     guessed, owner = guessed[keep], owner[keep]
@@ -149,7 +146,7 @@ def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ig
                 continue
             x, y = (j - cx) / fx * d, (i - cy) / fy * d
             if not is_object:
-                which = 0
+                which = np.int64(0)
                 if up[0] * x + up[1] * y + up[2] * d + offset < _ABOVE:
                     continue
             # A reading without neighbors at its depth lies between two surfaces.
@@ -191,17 +188,26 @@ def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ig
 
 
 def _guesses(
-    points: Array, label: NDArray[np.int64], normals: Array, middle: Array, offset: float
+    points: Array,
+    label: NDArray[np.int64],
+    normals: Array,
+    middles: dict[int, Array],
+    offset: float,
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Guessed points (G, 3) of all objects, and their labels; all in the upright frame."""
-    height = points + [0.0, 0.0, offset]
+    """Guessed points (G, 3) of all objects, and their labels; all in the upright frame.
+
+    ``middles`` (2,) are those of the objects' boxes, by label.
+    """
+    height = points + np.array([0.0, 0.0, offset])
     parts, owners = [np.empty((0, 3))], [np.empty(0, np.int64)]
-    for which in np.unique(label[label > 0]).tolist():
+    for which, middle in middles.items():
         own = label == which
+        if not own.any():
+            continue
         base = _base(height, own)
         shifted = height[own] - [0.0, 0.0, base]
         near = _NEAR_FIT + _NOISE * float((points[own] ** 2).sum(axis=1).mean())
-        part = _complete(shifted, normals[own], middle[which], near)
+        part = _complete(shifted, normals[own], middle, near)
         part += [0.0, 0.0, base - offset]
         parts.append(part)
         owners.append(np.full(len(part), which))
@@ -246,8 +252,8 @@ def _base(points, own):  # type: ignore[no-untyped-def]
     for n in range(len(points)):
         if own[n] or points[n, 2] > lowest + _ON_SUPPORT:
             continue
-        r = int(math.floor((points[n, 0] - low[0]) / _BESIDE)) + 1
-        c = int(math.floor((points[n, 1] - low[1]) / _BESIDE)) + 1
+        r = math.floor((points[n, 0] - low[0]) / _BESIDE) + 1
+        c = math.floor((points[n, 1] - low[1]) / _BESIDE) + 1
         if 0 <= r < rows and 0 <= c < cols and near[r, c]:
             beside[count] = points[n, 2]
             count += 1
@@ -549,7 +555,7 @@ def _is_possible(guessed, owner, depth, labels, intrinsics):  # type: ignore[no-
         x, y, z = guessed[n]
         if z <= 0:
             continue
-        j, i = int(round(cx + fx * x / z)), int(round(cy + fy * y / z))
+        j, i = round(cx + fx * x / z), round(cy + fy * y / z)
         if not (0 <= i < rows and 0 <= j < cols):
             keep[n] = True
             continue

@@ -41,6 +41,7 @@ _SLOTS = 5  # places along the plates for each orientation, at most
 _SLOT_GAP = 0.012  # meters between them, at least
 _COLUMN = 0.004  # of a profile, meters
 _LEVEL = 0.005  # between depths of the tips that are tried, meters
+_WAY = 0.05  # what is in the way of the palm is looked for this far behind it, meters
 _LEAST_GRIP = 0.005  # meters of the object between the plates, along the approach; less slips out
 _GIVE = 0.002  # meters between the object and the opened plates, at least
 #: The usual distance: meters at close range, and its growth with the square of the camera's
@@ -206,7 +207,9 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
     """
     most_open, least_open, width, thick, length, clearance, deepest, margin = sizes
     refused = np.zeros(len(REASONS), np.int64)
-    local, is_own = _around(points, labels, label, middle, most_open + thick + 0.02)
+    refused[_FLAT] = 1  # unless there is another reason: where tips reach nothing, none is tried
+    reach = math.hypot(most_open / 2 + thick + clearance, length + PALM + _WAY)
+    local, is_own = _around(points, labels, label, middle, reach)
     far = 0.0
     for n in range(len(local)):
         if is_own[n]:
@@ -269,14 +272,14 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                         refused[_OPENING] += 1
                         continue
                     grip = tip - peak
-                    if grip < _LEAST_GRIP or grip > deepest + _LEVEL / 2:
+                    if grip < _LEAST_GRIP or grip > deepest + 1e-6:
                         refused[_FLAT] += grip < _LEAST_GRIP
                         continue
                     outer = wide / 2 + thick
                     slant = abs(up[0]) * outer
                     at_tip = base + up[2] * tip + up[0] * center - slant
                     at_palm = at_tip - up[2] * (length + PALM)
-                    if at_tip < clearance - 1e-6 - 0.3 * slant or at_palm < clearance:
+                    if at_tip < clearance - 1e-6 or at_palm < clearance:
                         refused[_SUPPORT] += 1
                         continue
                     reason = _meets(
@@ -305,7 +308,9 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                     result[found, 3] = q
                     result[found, 4] = wide
                     result[found, 5] = (
-                        min(grip, 0.03) / 0.03 - min(widening, 0.01) / 0.01 - off / 0.05
+                        min(grip, 0.03) / 0.03
+                        - min(widening, 0.01) / 0.01
+                        - off / 0.05
                         - size / 0.2
                     )
                     found += 1

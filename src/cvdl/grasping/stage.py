@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -15,10 +16,14 @@ from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
 from cvdl.grasping.candidates import RIM, find_candidates
 from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
-from cvdl.grasping.hands import as_grasps
+from cvdl.grasping.hands import Hands, SceneCloud, as_grasps
+from cvdl.grasping.holding.predictor import load_holding_predictor
 from cvdl.grasping.registry import load_grasp_detector
 
-__all__ = ["GraspStage", "select_grasps"]
+__all__ = ["GraspStage", "Predictor", "select_grasps"]
+
+#: Returns the chance (N,), 0 to 1, that each of N hands among the surfaces of a scene holds.
+Predictor = Callable[[SceneCloud, Hands, GraspConfig], NDArray[np.float64]]
 
 
 class GraspStage:
@@ -27,16 +32,21 @@ class GraspStage:
     Args:
         config: settings.
         detector: the grasp detector; by default it is loaded from the settings.
+        predictor: of the chances that hands hold; by default it is loaded from the settings.
 
     Attributes:
         detector: the grasp detector.
+        predictor: of the chances.
 
     Raises:
-        InputError: if the weights or the device of the detector are missing.
+        InputError: if weights or the device of the detector are missing.
     """
 
     def __init__(
-        self, config: GraspConfig | None = None, detector: GraspDetector | None = None
+        self,
+        config: GraspConfig | None = None,
+        detector: GraspDetector | None = None,
+        predictor: Predictor | None = None,
     ) -> None:
         self.config = config or GraspConfig()
         self.detector = detector or load_grasp_detector(
@@ -45,10 +55,7 @@ class GraspStage:
             self.config.device,
             self.config.engine,
         )
-
-    @staticmethod
-    def predictor(cloud, hands, config):  # provisional
-        return np.ones(len(hands))
+        self.predictor = predictor or load_holding_predictor(self.config.holding)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
         """Find grasps of the objects of one frame.
@@ -75,21 +82,30 @@ class GraspStage:
         groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
         rectangles = self.detector(frame, mask, groups * config.candidates)
         found = find_candidates(frame, scene, rectangles, config)
-        score = self.predictor(found.cloud, found.hands, config)
         hands, refused = found.hands, found.refused
-        is_good = score >= config.min_score
+        score = self.predictor(found.cloud, hands, config)
+        is_likely = score >= config.min_score
+        is_inside = np.ones(len(hands), bool)
         if scene.region is not None:
             pixels = frame.camera.project(hands.position)
-            is_good &= scene.region.contains(pixels, hands.position)
+            is_inside = scene.region.contains(pixels, hands.position)
+        refused += Counter(
+            {
+                "unlikely to hold": _lost(hands.label, is_likely),
+                "outside the region": _lost(hands.label[is_likely], is_inside[is_likely]),
+            }
+        )
         order = np.argsort(-score, kind="stable")
-        order = order[is_good[order]]
+        order = order[(is_likely & is_inside)[order]]
         hands, score = hands[order], score[order]
         chosen = select_grasps(hands.position, hands.rotation[..., 0], hands.label, config)
         grasps = as_grasps(hands[chosen], score[chosen], config, frame.camera)
-        without = set(found.hands.label.tolist()) - {grasp.label for grasp in grasps}
-        if without:
-            refused["unlikely to hold"] = len(without)
         return replace(scene, grasps=grasps, refused=dict(refused))
+
+
+def _lost(label: NDArray[np.integer], keep: NDArray[np.bool_]) -> int:
+    """Number of labels (N,) of which none is kept."""
+    return len(np.setdiff1d(label, label[keep]))
 
 
 def select_grasps(
