@@ -136,7 +136,7 @@ def test_the_numbers_of_grasps_are_limited(view):
     assert sorted(labels) == [2, 2, 3, 3]
     scene = run(view, max_grasps=3, **settings)
     assert (len(scene.grasps), scene.refused) == (3, {})
-    assert len(run(view, max_per_object=9, **settings).grasps) == 18
+    assert len(run(view, max_per_object=6, **settings).grasps) == 12
 
 
 def test_grasps_that_hardly_hold_are_left_out(view):
