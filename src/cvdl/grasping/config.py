@@ -29,6 +29,11 @@ class GraspConfig(Settings):
         "Weights file of the detector; empty: the package's file.",
         load_time=True,
     )
+    holding: str = setting(
+        "",
+        "Graph (.onnx) of the network that predicts which poses hold; empty: the package's file.",
+        load_time=True,
+    )
     device: Device = device_setting()
     engine: Engine = engine_setting()
     candidates: int = setting(

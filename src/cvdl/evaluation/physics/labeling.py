@@ -22,7 +22,7 @@ from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
 from cvdl.core.threads import usable_cores
-from cvdl.evaluation.physics.protocol import _targets
+from cvdl.evaluation.physics.protocol import shown_objects
 from cvdl.evaluation.physics.settings import PhysicsSettings
 from cvdl.evaluation.physics.trial import WorldGrasp, execute
 from cvdl.evaluation.physics.world import World
@@ -177,7 +177,7 @@ def _results(
     world: World, settled: mujoco.MjData, shot: SimulatedScene, scene: Scene, hands: Hands
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """The results (N,) of hands, each from the settled state, and categories (N,) of objects."""
-    targets = _targets(scene, shot)
+    targets = shown_objects(scene, shot)
     names = {0: ""} | {item.label: item.category for item in shot.objects}
     results, categories = [], []
     for k, label in enumerate(hands.label.tolist()):
@@ -263,8 +263,7 @@ def _candidates(
         found.append((cloud, hands))
         return np.zeros(len(hands))
 
-    stage = GraspStage(config.grasp, loaded.detector)
-    stage.predictor = keep  # type: ignore[method-assign]
+    stage = GraspStage(config.grasp, loaded.detector, keep)
     frame, scene = perceive.segment(shot.frame)
     stage(frame, scene)
     return (scene, *found[0]) if found and len(found[0][1]) else None

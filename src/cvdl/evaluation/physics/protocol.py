@@ -30,7 +30,7 @@ from cvdl.simulation.draft import Draft
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 
-__all__ = ["ObjectTries", "PhysicsRun", "SceneTrials", "Trial", "execute_scenes"]
+__all__ = ["ObjectTries", "PhysicsRun", "SceneTrials", "Trial", "execute_scenes", "shown_objects"]
 
 Array = NDArray[np.float64]
 
@@ -203,7 +203,7 @@ class _Scene:
         objects = len(self._world.labels)
         shot = self._picture()
         scene = self._perceive(shot.frame)
-        targets = _targets(scene, shot)
+        targets = shown_objects(scene, shot)
         parts = self._run.parts
         control = self._control(shot) if "control" in parts else ()
         best, published = None, tuple[ObjectTries, ...]()
@@ -273,7 +273,7 @@ class _Scene:
 
         def attempt(shot: SimulatedScene, scene: Scene, grasp: Grasp) -> Trial:
             self._settled = self._world.save()
-            return self._try_grasp(shot, grasp, _targets(scene, shot)[grasp.label])
+            return self._try_grasp(shot, grasp, shown_objects(scene, shot)[grasp.label])
 
         return clear(self._world, look, attempt)
 
@@ -319,7 +319,7 @@ def _names(shot: SimulatedScene) -> dict[int, str]:
     return {0: ""} | {item.label: item.category for item in shot.objects}
 
 
-def _targets(scene: Scene, shot: SimulatedScene) -> dict[int, int]:
+def shown_objects(scene: Scene, shot: SimulatedScene) -> dict[int, int]:
     """For each segment the object that most of its pixels show; 0 if most show none."""
     targets = {}
     for item in scene.objects:

@@ -58,6 +58,13 @@ class HoldingPredictor:
 
 
 @cache
-def load_holding_predictor() -> HoldingPredictor:
-    """The predictor of the package, which all stages of a process share."""
-    return HoldingPredictor.load()
+def load_holding_predictor(path: str = "") -> HoldingPredictor:
+    """A trained predictor, which all stages of a process share.
+
+    Args:
+        path: a file of ``cvdl train holding``; empty: that of the package.
+
+    Raises:
+        InputError: if the file is missing, damaged or holds another model.
+    """
+    return HoldingPredictor.load(Path(path) if path else WEIGHTS)
