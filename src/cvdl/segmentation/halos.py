@@ -92,6 +92,9 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
             before = row - 1 if forwards else row + 1
             for place in range(cols):
                 col = place if forwards else cols - 1 - place
+                if labels[row, col] == 0:
+                    distance[row, col] = 0.0
+                    continue
                 least = far if forwards else distance[row, col]
                 for i, j, length in (  # the edge of the image is no outline
                     (before, col, 1.0),
@@ -102,7 +105,7 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
                     if 0 <= i < rows and 0 <= j < cols:
                         same = labels[i, j] == labels[row, col]
                         least = min(least, np.float32((distance[i, j] if same else 0.0) + length))
-                distance[row, col] = least if labels[row, col] else 0.0
+                distance[row, col] = least
     return distance
 
 
