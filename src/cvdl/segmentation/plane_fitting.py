@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.segmentation.labels import connected_parts, fill_hull
+from cvdl.segmentation.labels import connected_parts, fill_hull, quantile
 
 __all__ = ["DepthSamples", "FittedPlane", "find_planes"]
 
@@ -258,7 +258,7 @@ def _measure(
     plane = Plane(-model * offset, float(offset))
     rays = samples.rays[inliers]
     facing = -rays @ plane.normal  # sine of the viewing angle times length of the ray
-    if np.median(facing / np.linalg.norm(rays, axis=1)) < _GRAZING:
+    if quantile(facing / np.sqrt(np.einsum("ij,ij->i", rays, rays)), 0.5) < _GRAZING:
         return None
     near = np.abs(plane.height(samples.points)) < _INLIER_SIGMAS * samples.spread
     hull = _hull(samples, near)
@@ -267,7 +267,7 @@ def _measure(
     # Readings end slightly before the edge of a table.
     footprint = cv2.dilate(hull, np.ones((5, 5), np.uint8)) > 0
     area = float((samples.area[inliers] / np.maximum(facing, 1e-3)).sum())
-    distance = float(np.median(samples.points[inliers, 2]))
+    distance = quantile(samples.points[inliers, 2], 0.5)
     return FittedPlane(model, plane, hull > 0, footprint, area, float(near.mean()), distance)
 
 

@@ -160,7 +160,8 @@ def _flood(labels, valid, strength, steps, count):  # type: ignore[no-untyped-de
             level = 0
         p = queue[level]
         queue[level] = following[p]
-        i, j = p // cols, p % cols
+        i = p // cols
+        j = p - i * cols
         for k in range(4):  # right, down, left, up
             a = i + (1 if k == 1 else (-1 if k == 3 else 0))
             b = j + (1 if k == 0 else (-1 if k == 2 else 0))
