@@ -105,7 +105,11 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
             f"labels are {scene.labels.shape[1]}x{scene.labels.shape[0]}, "
             f"the frame {frame.camera.width}x{frame.camera.height}"
         )
-    picture = tinted(frame.color, np.take(_ROW, scene.labels))
+    labels = scene.labels
+    # Taking rows of the palette is slow, and hardly a scene has so many labels.
+    is_many = labels.max() >= len(_PALETTE)
+    rows = (np.take(_ROW, labels) if is_many else labels).astype(np.uint8)
+    picture = tinted(frame.color, rows)
     if scene.region is not None:
         _draw_region(picture, frame, scene.region)
     for item in scene.objects:
@@ -283,7 +287,7 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
     corners = frame.camera.project(item.box3d.corners())
     if np.isfinite(corners).all():
         points = corners.clip(-_FAR, _FAR).round().astype(np.int32)
-        lines = [points[list(edge)] for edge in BOX_EDGES]
+        lines = list(points[np.array(BOX_EDGES)])
         cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
     else:
         x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)
