@@ -171,15 +171,28 @@ def _ransac(
     first = rng.choice(left, hypotheses)
     reach = max(samples.shape) // 6
     offset = rng.integers(-reach, reach + 1, (hypotheses, 2, 2))
-    row = np.clip(samples.row[first, None] + offset[..., 0], 0, samples.shape[0] - 1)
-    col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
-    triples = np.concatenate([first[:, None], index[row, col]], axis=1)
-    triples = triples[(triples >= 0).all(axis=1)]
+    triples = _triples(index, samples.row, samples.col, first, offset)
     voters = left[:: max(1, len(left) // _VOTERS)]
     model, found = _best_model(
         samples.rays, samples.inverse, _INLIER_SIGMAS * samples.sigma, triples, voters, left
     )
     return model if found else None
+
+
+@compiled()
+def _triples(index, row, col, first, offset):  # type: ignore[no-untyped-def]
+    """Samples with two others (N, 3) at offsets (N, 2, 2) on the grid of the samples ``index``."""
+    triples = np.empty((len(first), 3), np.int64)
+    n = 0
+    for k in range(len(first)):
+        triples[n, 0] = first[k]
+        for other in range(2):
+            i = min(max(row[first[k]] + offset[k, other, 0], 0), index.shape[0] - 1)
+            j = min(max(col[first[k]] + offset[k, other, 1], 0), index.shape[1] - 1)
+            triples[n, 1 + other] = index[i, j]
+        if triples[n, 1] >= 0 and triples[n, 2] >= 0:
+            n += 1
+    return triples[:n]
 
 
 @compiled(fastmath=True)
