@@ -36,7 +36,10 @@ def warmed_up(config: PerceptionConfig) -> Perception:
 
 
 def made_up_frame() -> RgbdFrame:
-    """Two red blocks on a gray table, 640 x 480, seen from 45 degrees at about 0.8 m."""
+    """Two red blocks on a gray table, 640 x 480, seen from 45 degrees at about 0.8 m.
+
+    There is a gap in the depth, as in the frames of every camera.
+    """
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     ray = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], -1)
@@ -56,4 +59,5 @@ def made_up_frame() -> RgbdFrame:
     color = np.full((camera.height, camera.width, 3), 140, np.uint8)
     color[upper | front] = 200, 40, 40
     depth[depth > 3] = np.nan
+    depth[400, 100:103] = np.nan
     return RgbdFrame(color, depth.astype(np.float32), camera)

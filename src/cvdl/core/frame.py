@@ -38,10 +38,13 @@ def readings(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     Args:
         depth: any shape, meters; copied only if it contains an invalid value.
     """
-    valid = (depth > 0) & (depth < _FARTHEST)
-    if (valid | np.isnan(depth)).all():
+    # These ignore NaN.
+    least, most = (
+        reduce(depth, axis=None, initial=1) for reduce in (np.fmin.reduce, np.fmax.reduce)
+    )
+    if least > 0 and most < _FARTHEST:
         return depth
-    return np.where(valid, depth, np.float32(np.nan))
+    return np.where((depth > 0) & (depth < _FARTHEST), depth, np.float32(np.nan))
 
 
 def contiguous(array: NDArray[Any]) -> NDArray[Any]:

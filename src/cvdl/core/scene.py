@@ -35,6 +35,18 @@ FIRST_OBJECT_LABEL = 2
 
 #: Pairs of indices of ``OrientedBox.corners``: the edges of a box.
 BOX_EDGES = [(i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1]
+#: The corners (8, 3) of a box of size 1 around the origin.
+_CORNERS = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
+#: The lines (4, 2, 3) of a gripper that opens from -1 to 1, with plates of length 1: the plates,
+#: the palm and the wrist.
+_GRIPPER = np.array(
+    [
+        [[-1, 0, 0], [-1, 0, -1]],
+        [[1, 0, 0], [1, 0, -1]],
+        [[-1, 0, -1], [1, 0, -1]],
+        [[0, 0, -1], [0, 0, -2]],
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +82,7 @@ class OrientedBox:
 
     def corners(self) -> NDArray[np.float64]:
         """Return the corners (8, 3); bit k of an index is set on the positive side of axis k."""
-        signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
-        return self.center + (signs * self.size) @ self.rotation.T
+        return self.center + (_CORNERS * self.size) @ self.rotation.T
 
     def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return whether points (..., 3) lie in the box, (...); False for NaN."""
@@ -242,16 +253,7 @@ class Grasp:
         Args:
             length: length of the plates and of the wrist, meters.
         """
-        half = self.opening_m / 2
-        left, right = [-half, 0, -length], [half, 0, -length]
-        lines = np.array(
-            [
-                [[-half, 0, 0], left],
-                [[half, 0, 0], right],
-                [left, right],
-                [[0, 0, -length], [0, 0, -2 * length]],
-            ]
-        )
+        lines = _GRIPPER * (self.opening_m / 2, 0, length)
         return self.position + lines @ self.rotation.T
 
 

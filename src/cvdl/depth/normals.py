@@ -7,8 +7,6 @@ windows are box filters of the image.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +37,7 @@ def surface_normals(
 
     Returns:
         (H, W, 3) float32, in the camera's optical frame; NaN where the depth is NaN or has too
-        few readings around it.
+        few readings around it. Each component is a contiguous image.
 
     Raises:
         ValueError: if the size of the image is not the camera's, or the window is even.
@@ -56,57 +54,59 @@ def surface_normals(
     flat = np.ones(window, np.float32)
     ramp = np.arange(window, dtype=np.float32) - window // 2
 
-    def total(
-        image: NDArray[np.float32], row: NDArray[Any], column: NDArray[Any]
-    ) -> NDArray[np.float32]:
-        border = cv2.BORDER_CONSTANT  # no readings outside of the image
-        return cv2.sepFilter2D(image, cv2.CV_32F, row, column, borderType=border)
-
     weight = known.astype(np.float32)
-    sums = (
-        total(inverse, flat, flat),
-        total(inverse, ramp, flat),
-        total(inverse, flat, ramp),
-        total(weight, flat, flat),
-        total(weight, ramp, flat),
-        total(weight, flat, ramp),
-        total(weight, ramp**2, flat),
-        total(weight, flat, ramp**2),
-        total(weight, ramp, ramp),
-    )
+    sums = np.empty((9, *depth.shape), np.float32)
+    for total, (image, row, column) in zip(
+        sums,
+        (
+            (inverse, flat, flat),
+            (inverse, ramp, flat),
+            (inverse, flat, ramp),
+            (weight, flat, flat),
+            (weight, ramp, flat),
+            (weight, flat, ramp),
+            (weight, ramp**2, flat),
+            (weight, flat, ramp**2),
+            (weight, ramp, ramp),
+        ),
+        strict=True,
+    ):
+        border = cv2.BORDER_CONSTANT  # no readings outside of the image
+        cv2.sepFilter2D(image, cv2.CV_32F, row, column, dst=total, borderType=border)
     rays_x, rays_y = (rays.ravel() for rays in camera.rays())
-    normals = np.full((*depth.shape, 3), np.nan, np.float32)
+    normals = np.empty((3, *depth.shape), np.float32)
     focal = np.float32(camera.fx), np.float32(camera.fy)
     fewest = np.float32(FEWEST * window**2)
     _solve(known, sums, rays_x, rays_y, focal, fewest, normals)
-    return normals
+    return np.moveaxis(normals, 0, -1)
 
 
 @compiled()
 def _solve(known, sums, rays_x, rays_y, focal, fewest, normals):  # type: ignore[no-untyped-def]
-    """Solve for the plane of each pixel from the sums over its window; write the normals."""
-    q, qx, qy, n, x, y, xx, yy, xy = sums
+    """Solve for the plane of each pixel from the sums over its window; write the normals (3, h, w).
+
+    Without branches and with few arrays: the compiler vectorizes it.
+    """
+    flattest, unknown = np.float32(FLATTEST), np.float32(np.nan)
     for row in range(known.shape[0]):
         for col in range(known.shape[1]):
-            count = n[row, col]
-            if not known[row, col] or count < fewest:
-                continue
+            q, qx, qy = sums[0, row, col], sums[1, row, col], sums[2, row, col]
+            n, x, y = sums[3, row, col], sums[4, row, col], sums[5, row, col]
             # Relative to the mean position of the readings in the window.
-            mx, my = x[row, col] / count, y[row, col] / count
-            cxx = xx[row, col] - mx * x[row, col]
-            cyy = yy[row, col] - my * y[row, col]
-            cxy = xy[row, col] - mx * y[row, col]
+            mx, my = x / n, y / n
+            cxx = sums[6, row, col] - mx * x
+            cyy = sums[7, row, col] - my * y
+            cxy = sums[8, row, col] - mx * y
             determinant = cxx * cyy - cxy * cxy
-            if determinant < FLATTEST * count * count:
-                continue
-            cx = qx[row, col] - mx * q[row, col]
-            cy = qy[row, col] - my * q[row, col]
+            is_plane = known[row, col] & (n >= fewest) & (determinant >= flattest * n * n)
+            cx = qx - mx * q
+            cy = qy - my * q
             across = (cyy * cx - cxy * cy) / determinant  # change of 1/z per pixel
             down = (cxx * cy - cxy * cx) / determinant
             a, b = across * focal[0], down * focal[1]
-            c = q[row, col] / count - mx * across - my * down
+            c = q / n - mx * across - my * down
             c -= a * rays_x[col] + b * rays_y[row]
             length = np.sqrt(a * a + b * b + c * c)
-            normals[row, col, 0] = -a / length
-            normals[row, col, 1] = -b / length
-            normals[row, col, 2] = -c / length
+            normals[0, row, col] = -a / length if is_plane else unknown
+            normals[1, row, col] = -b / length if is_plane else unknown
+            normals[2, row, col] = -c / length if is_plane else unknown

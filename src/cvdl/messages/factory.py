@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from cvdl.core.rotations import quaternions_of
 
 __all__ = ["MessageFactory"]
 
+_UNKNOWN_COVARIANCE = np.zeros(36)
+
 
 class MessageFactory:
     """Builds frames, geometry and detections as messages.
@@ -28,7 +31,7 @@ class MessageFactory:
     """
 
     def __init__(self, types: Callable[[str], type[Any]]) -> None:
-        self._types = types
+        self._types = cache(types)  # a frame has hundreds of messages, of a few types
         # rclpy's classes take array.array for sequences of numbers and check everything else
         # element by element, which is 30 times slower; those of rosbags take numpy arrays.
         self._is_rclpy = hasattr(types("sensor_msgs/msg/Image"), "get_fields_and_field_types")
@@ -111,7 +114,7 @@ class MessageFactory:
         transform = self.new(
             "geometry_msgs/msg/Transform",
             translation=self.xyz("Vector3", pose[:3, 3]),
-            rotation=self._quaternion(quaternions_of(pose[:3, :3])),
+            rotation=self._quaternion(quaternions_of(pose[:3, :3]).tolist()),
         )
         stamped = self.new(
             "geometry_msgs/msg/TransformStamped",
@@ -167,7 +170,8 @@ class MessageFactory:
 
     def xyz(self, kind: str, values: NDArray[np.floating] | Sequence[float]) -> Any:
         """Point or Vector3."""
-        x, y, z = (float(value) for value in values)
+        # NumPy's own numbers are slow to make one by one.
+        x, y, z = map(float, values.tolist() if isinstance(values, np.ndarray) else values)
         return self.new(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
 
     def poses(
@@ -177,14 +181,16 @@ class MessageFactory:
         if not positions:
             return []
         # One conversion of all rotations takes hardly longer than that of a single one.
-        quaternions = quaternions_of(rotations)
+        quaternions = quaternions_of(rotations).tolist()
         return [
             self.new(
                 "geometry_msgs/msg/Pose",
                 position=self.xyz("Point", position),
                 orientation=self._quaternion(quaternion),
             )
-            for position, quaternion in zip(positions, quaternions, strict=True)
+            for position, quaternion in zip(
+                np.asarray(positions, np.float64).tolist(), quaternions, strict=True
+            )
         ]
 
     def hypothesis(self, class_id: str, score: float, pose: Any) -> Any:
@@ -195,7 +201,7 @@ class MessageFactory:
                 "vision_msgs/msg/ObjectHypothesis", class_id=class_id, score=float(score)
             ),
             pose=self.new(
-                "geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36)
+                "geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=_UNKNOWN_COVARIANCE
             ),
         )
 
@@ -243,6 +249,6 @@ class MessageFactory:
         time = self.new("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
         return self.new("std_msgs/msg/Header", stamp=time, frame_id=frame_id)
 
-    def _quaternion(self, values: NDArray[np.floating]) -> Any:
-        x, y, z, w = values.tolist()
+    def _quaternion(self, values: Sequence[float]) -> Any:
+        x, y, z, w = values
         return self.new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)

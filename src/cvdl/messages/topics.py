@@ -6,8 +6,8 @@ which stages run for its subscribers, the transformation to the target frame, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,14 @@ class Results:
 
     frame: RgbdFrame
     scene: Scene
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def made(self, make: MessageFactory, build: Callable[[MessageFactory, Scene], Any]) -> Any:
+        """Return ``build(make, self.scene)``, built once: several topics hold the same messages."""
+        key = (make, build)
+        if key not in self._made:
+            self._made[key] = build(make, self.scene)
+        return self._made[key]
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
@@ -102,7 +110,7 @@ def _objects(make: MessageFactory, results: Results) -> Any:
         make.detection3d(
             header, _class_of(make, item, pose), pose, item.box3d.size, str(item.label)
         )
-        for item, pose in zip(objects, _object_poses(make, results.scene), strict=True)
+        for item, pose in zip(objects, results.made(make, _object_poses), strict=True)
     ]
     return make.new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 
@@ -146,7 +154,7 @@ def _upright(
     """
     header, scene = make.header(results.frame), results.scene
     labels = [item.label for item in scene.objects]
-    poses = dict(zip(labels, _object_poses(make, scene), strict=True))
+    poses = dict(zip(labels, results.made(make, _object_poses), strict=True))
     (identity,) = make.poses([np.zeros(3)], [np.eye(3)])
     detections = []
     for name, item in zip(names, items, strict=True):
@@ -191,7 +199,7 @@ def _rectangles(make: MessageFactory, results: Results) -> Any:
             (grasp.opening, grasp.plate),
             str(grasp.label),
         )
-        for grasp, pose in zip(scene.grasps, _grasp_poses(make, scene), strict=True)
+        for grasp, pose in zip(scene.grasps, results.made(make, _grasp_poses), strict=True)
     ]
     return make.new("vision_msgs/msg/Detection2DArray", header=header, detections=detections)
 
@@ -200,7 +208,7 @@ def _poses(make: MessageFactory, results: Results) -> Any:
     return make.new(
         "geometry_msgs/msg/PoseArray",
         header=make.header(results.frame),
-        poses=_grasp_poses(make, results.scene),
+        poses=results.made(make, _grasp_poses),
     )
 
 
@@ -215,7 +223,7 @@ def _grasps(make: MessageFactory, results: Results) -> Any:
             (grasp.opening_m, grasp.plate * grasp.opening_m / grasp.opening, 0),
             str(grasp.label),
         )
-        for grasp, pose in zip(scene.grasps, _grasp_poses(make, scene), strict=True)
+        for grasp, pose in zip(scene.grasps, results.made(make, _grasp_poses), strict=True)
     ]
     return make.new("vision_msgs/msg/Detection3DArray", header=header, detections=detections)
 

@@ -6,6 +6,7 @@ each channel by itself. Imports no torch.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,10 @@ _Array = NDArray[np.float32]
 
 def channels_last(features: _Array) -> _Array:
     """Return features (1, C, H, W) as (H, W, C)."""
-    return np.ascontiguousarray(np.moveaxis(features[0], 0, -1))
+    _, channels, height, width = features.shape
+    # NumPy copies this order of axes value by value.
+    flat = cv2.transpose(features.reshape(channels, height * width))
+    return np.asarray(flat, np.float32).reshape(height, width, channels)
 
 
 def sampled_boxes(features: _Array, boxes: _Array, bins: int, stride: float) -> _Array:

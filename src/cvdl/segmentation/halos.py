@@ -39,9 +39,9 @@ def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
     objects, lab = labels > 0, table.surface.lab
     plane = table.on_plane & ~objects
     inwards = _distance_inwards(labels)
-    weight = plane.astype(np.float32)
-    count, total = _sum_around(weight), _sum_around(lab * weight[..., None])
-    like_plane = _like_plane(labels, inwards, lab, count, total)
+    size, border = (2 * _REACH + 1,) * 2, cv2.BORDER_CONSTANT
+    around = cv2.boxFilter(_colors_of(plane, lab), -1, size, normalize=False, borderType=border)
+    like_plane = _like_plane(labels, inwards, lab, around)
     strips = cv2.morphologyEx(like_plane, cv2.MORPH_OPEN, _NARROWEST)
     strips = cv2.dilate(strips, _AROUND) & like_plane
     halos = _parts_beside(connected_parts(strips)[0], plane)
@@ -51,12 +51,17 @@ def find_halos(labels: Labels, table: Tabletop) -> NDArray[np.bool_]:
     return halos | (_parts_beside(parts, halos) & ~_parts_beside(parts, inwards > _CORE))
 
 
-def _sum_around(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The sum of the values (h, w) or (h, w, 3) around each pixel."""
-    size = (2 * _REACH + 1,) * 2
-    border = cv2.BORDER_CONSTANT
-    total: NDArray[np.float32] = cv2.boxFilter(values, -1, size, normalize=False, borderType=border)
-    return total
+@compiled()
+def _colors_of(plane, lab):  # type: ignore[no-untyped-def]
+    """The colors of the pixels of the plane, and 1; 0 elsewhere: (h, w, 4)."""
+    colors = np.zeros((*plane.shape, 4), np.float32)
+    for row in range(plane.shape[0]):
+        for col in range(plane.shape[1]):
+            if plane[row, col]:
+                for channel in range(3):
+                    colors[row, col, channel] = lab[row, col, channel]
+                colors[row, col, 3] = 1
+    return colors
 
 
 def _parts_beside(parts: Labels, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -92,6 +97,9 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
             before = row - 1 if forwards else row + 1
             for place in range(cols):
                 col = place if forwards else cols - 1 - place
+                if labels[row, col] == 0:
+                    distance[row, col] = 0.0
+                    continue
                 least = far if forwards else distance[row, col]
                 for i, j, length in (  # the edge of the image is no outline
                     (before, col, 1.0),
@@ -102,23 +110,23 @@ def _distance_inwards(labels: Labels) -> NDArray[np.float32]:
                     if 0 <= i < rows and 0 <= j < cols:
                         same = labels[i, j] == labels[row, col]
                         least = min(least, np.float32((distance[i, j] if same else 0.0) + length))
-                distance[row, col] = least if labels[row, col] else 0.0
+                distance[row, col] = least
     return distance
 
 
 @compiled()
-def _like_plane(labels, inwards, lab, count, total):  # type: ignore[no-untyped-def]
-    """Pixels near the outline with the color of the plane around them: of its count and total."""
+def _like_plane(labels, inwards, lab, around):  # type: ignore[no-untyped-def]
+    """Pixels near the outline with the color of the plane around them: of its total and count."""
     rows, cols = labels.shape
     found = np.zeros((rows, cols), np.uint8)
     for row in range(rows):
         for col in range(cols):
-            label, pixels = labels[row, col], count[row, col]
+            label, pixels = labels[row, col], around[row, col, 3]
             if label == 0 or inwards[row, col] > _MAX_WIDTH or pixels < _MIN_PIXELS:
                 continue
             square = 0.0
             for channel in range(3):
-                square += (lab[row, col, channel] - total[row, col, channel] / pixels) ** 2
+                square += (lab[row, col, channel] - around[row, col, channel] / pixels) ** 2
             off_plane = math.sqrt(square)
             if off_plane >= _HALO_COLOR:
                 continue

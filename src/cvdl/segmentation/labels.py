@@ -90,13 +90,26 @@ def areas_of(labels, count):  # type: ignore[no-untyped-def]
 
 def fill_hull(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The convex hull of a mask (H, W) that is not empty: (H, W), 0 or 1."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    # The ends of the rows have the same hull.
-    first = mask[rows].argmax(axis=1)
-    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    ends = np.concatenate([np.stack([first, rows], 1), np.stack([last, rows], 1)])
-    hull = cv2.convexHull(ends.astype(np.int32))
+    hull = cv2.convexHull(_ends_of_rows(mask))  # which is that of the mask
     return np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, 1))
+
+
+@compiled()
+def _ends_of_rows(mask):  # type: ignore[no-untyped-def]
+    """The first and the last pixel (N, 2) of each row of a mask that has one, x and y."""
+    ends = np.empty((2 * mask.shape[0], 2), np.int32)
+    n = 0
+    for row in range(mask.shape[0]):
+        first, last = -1, -1
+        for col in range(mask.shape[1]):
+            if mask[row, col]:
+                first = col if first < 0 else first
+                last = col
+        if first >= 0:
+            ends[n, 0], ends[n + 1, 0] = first, last
+            ends[n, 1] = ends[n + 1, 1] = row
+            n += 2
+    return ends[:n]
 
 
 def window_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice] | None:

@@ -149,15 +149,33 @@ def height_ranges(
         plane: the support.
     """
     ranges = {}
+    intrinsics = camera.fx, camera.fy, camera.cx, camera.cy
     for mask, pixels in masks.items():
-        z = depth.ravel()[pixels]
-        known = np.flatnonzero(np.isfinite(z))
-        if len(known) > _MEASURED * len(pixels):
-            some = known[::_THINNING]
-            points = _points(pixels[some], z[some], camera)
-            low, high = quantiles(plane.height(points), _ENDS, 1 - _ENDS)
+        known, heights = _some_heights(pixels, depth, intrinsics, plane.normal, plane.offset)
+        if known > _MEASURED * len(pixels):
+            low, high = quantiles(heights, _ENDS, 1 - _ENDS)
             ranges[mask] = low, high
     return ranges
+
+
+@compiled()
+def _some_heights(pixels, depth, intrinsics, normal, offset):  # type: ignore[no-untyped-def]
+    """The number of pixels with a reading, and the heights (N,) of a part of them."""
+    fx, fy, cx, cy = intrinsics
+    flat, width = depth.ravel(), depth.shape[1]
+    heights = np.empty(len(pixels) // _THINNING + 1)
+    known = n = 0
+    for pixel in pixels:
+        z = np.float64(flat[pixel])
+        if not z > 0:  # NaN
+            continue
+        if known % _THINNING == 0:
+            row = pixel // width
+            x, y = (pixel - row * width - cx) / fx * z, (row - cy) / fy * z
+            heights[n] = normal[0] * x + normal[1] * y + normal[2] * z + offset
+            n += 1
+        known += 1
+    return known, heights[:n]
 
 
 def lowest_masks(masks: Labels, ranges: dict[int, tuple[float, float]]) -> set[int]:

@@ -52,7 +52,8 @@ def _on_one_surface(points, normals, first, second):  # type: ignore[no-untyped-
     """Which points of one region (N,) lie on one surface with points of another (M,): (N, M).
 
     Their normals agree, and each lies in the tangent plane of the other: true along a plane, and
-    along the axis of a cylinder. Also returns the share of each region that matches any point.
+    along the axis of a cylinder. Also returns the share of each region that matches any point; 0 as
+    soon as that of the first is too small.
     """
     n, m = len(first), len(second)
     # Contiguous copies, and no branches: the compiler vectorizes the inner loop.
@@ -63,7 +64,7 @@ def _on_one_surface(points, normals, first, second):  # type: ignore[no-untyped-
         for j in range(m):
             q[axis, j], q[3 + axis, j] = points[second[j], axis], normals[second[j], axis]
     same = np.empty((n, m), np.bool_)
-    rows, cols = np.zeros(n), np.zeros(m, np.bool_)
+    rows, cols, matched = np.zeros(n), np.zeros(m, np.bool_), 0.0
     least, most = np.float32(_SAME_NORMAL), np.float32(_SAME_PLANE)
     for i in range(n):
         x, y, z, a, b, c = p[0, i], p[1, i], p[2, i], p[3, i], p[4, i], p[5, i]
@@ -75,6 +76,9 @@ def _on_one_surface(points, normals, first, second):  # type: ignore[no-untyped-
             same[i, j] = (agreement >= least) & (off_p < most) & (off_q < most)
         cols |= same[i]
         rows[i] = same[i].any()
+        matched += rows[i]
+        if matched + n - 1 - i <= _LEAST_SHARE * n:
+            return same, 0.0, 0.0
     return same, rows.mean(), cols.mean()
 
 

@@ -19,7 +19,7 @@ from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.scene import Plane
 from cvdl.depth.noise import depth_noise
-from cvdl.segmentation.labels import connected_parts, fill_hull
+from cvdl.segmentation.labels import connected_parts, fill_hull, quantile
 
 __all__ = ["DepthSamples", "FittedPlane", "find_planes"]
 
@@ -171,15 +171,28 @@ def _ransac(
     first = rng.choice(left, hypotheses)
     reach = max(samples.shape) // 6
     offset = rng.integers(-reach, reach + 1, (hypotheses, 2, 2))
-    row = np.clip(samples.row[first, None] + offset[..., 0], 0, samples.shape[0] - 1)
-    col = np.clip(samples.col[first, None] + offset[..., 1], 0, samples.shape[1] - 1)
-    triples = np.concatenate([first[:, None], index[row, col]], axis=1)
-    triples = triples[(triples >= 0).all(axis=1)]
+    triples = _triples(index, samples.row, samples.col, first, offset)
     voters = left[:: max(1, len(left) // _VOTERS)]
     model, found = _best_model(
         samples.rays, samples.inverse, _INLIER_SIGMAS * samples.sigma, triples, voters, left
     )
     return model if found else None
+
+
+@compiled()
+def _triples(index, row, col, first, offset):  # type: ignore[no-untyped-def]
+    """Samples with two others (N, 3) at offsets (N, 2, 2) on the grid of the samples ``index``."""
+    triples = np.empty((len(first), 3), np.int64)
+    n = 0
+    for k in range(len(first)):
+        triples[n, 0] = first[k]
+        for other in range(2):
+            i = min(max(row[first[k]] + offset[k, other, 0], 0), index.shape[0] - 1)
+            j = min(max(col[first[k]] + offset[k, other, 1], 0), index.shape[1] - 1)
+            triples[n, 1 + other] = index[i, j]
+        if triples[n, 1] >= 0 and triples[n, 2] >= 0:
+            n += 1
+    return triples[:n]
 
 
 @compiled(fastmath=True)
@@ -258,7 +271,7 @@ def _measure(
     plane = Plane(-model * offset, float(offset))
     rays = samples.rays[inliers]
     facing = -rays @ plane.normal  # sine of the viewing angle times length of the ray
-    if np.median(facing / np.linalg.norm(rays, axis=1)) < _GRAZING:
+    if quantile(facing / np.sqrt(np.einsum("ij,ij->i", rays, rays)), 0.5) < _GRAZING:
         return None
     near = np.abs(plane.height(samples.points)) < _INLIER_SIGMAS * samples.spread
     hull = _hull(samples, near)
@@ -267,7 +280,7 @@ def _measure(
     # Readings end slightly before the edge of a table.
     footprint = cv2.dilate(hull, np.ones((5, 5), np.uint8)) > 0
     area = float((samples.area[inliers] / np.maximum(facing, 1e-3)).sum())
-    distance = float(np.median(samples.points[inliers, 2]))
+    distance = quantile(samples.points[inliers, 2], 0.5)
     return FittedPlane(model, plane, hull > 0, footprint, area, float(near.mean()), distance)
 
 

@@ -83,13 +83,14 @@ def _residuals(depth):  # type: ignore[no-untyped-def]
     rows, cols = depth.shape
     most = max(rows - 2, 0) * max(cols - 2, 0)
     residuals, depths = np.empty(most), np.empty(most)
+    inverses = 1.0 / depth.astype(np.float64)
     n = 0
     for i in range(1, rows - 1):
         for j in range(1, cols - 1):
             total = squares = across = down = 0.0
             for a in range(-1, 2):
                 for b in range(-1, 2):
-                    inverse = 1.0 / depth[i + a, j + b]
+                    inverse = inverses[i + a, j + b]
                     total += inverse
                     squares += inverse * inverse
                     across += b * inverse

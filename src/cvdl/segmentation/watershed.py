@@ -131,10 +131,16 @@ def _flood(labels, valid, strength, steps, count):  # type: ignore[no-untyped-de
     # One queue per level, as linked lists through `following`: the weakest cut comes first.
     queue = np.full(_LEVELS, -1, np.int32)
     following = np.full(rows * cols, -1, np.int32)
-    for p in range(rows * cols):
-        if labels[p // cols, p % cols] > 0:
-            following[p] = queue[0]
-            queue[0] = p
+    for i in range(rows):
+        for j in range(cols):
+            if labels[i, j] == 0:
+                continue
+            for a, b in ((i, j + 1), (i + 1, j), (i, j - 1), (i - 1, j)):
+                # Those inside of a marker have nowhere to grow.
+                if 0 <= a < rows and 0 <= b < cols and valid[a, b] and labels[a, b] == 0:
+                    following[i * cols + j] = queue[0]
+                    queue[0] = i * cols + j
+                    break
     level = 0
     unseen = 0
     while True:
@@ -154,7 +160,8 @@ def _flood(labels, valid, strength, steps, count):  # type: ignore[no-untyped-de
             level = 0
         p = queue[level]
         queue[level] = following[p]
-        i, j = p // cols, p % cols
+        i = p // cols
+        j = p - i * cols
         for k in range(4):  # right, down, left, up
             a = i + (1 if k == 1 else (-1 if k == 3 else 0))
             b = j + (1 if k == 0 else (-1 if k == 2 else 0))

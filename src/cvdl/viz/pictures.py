@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 Picture = NDArray[np.uint8]
+#: The ends of a line (2, 2), in sixteenths of a pixel.
+Line = NDArray[np.int32]
 
 PLATE_COLOR = (255, 255, 255)  #: Of the plates of a gripper.
 _OPENING_COLOR = (255, 225, 0)  # of the sides between the plates
@@ -103,7 +105,11 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
             f"labels are {scene.labels.shape[1]}x{scene.labels.shape[0]}, "
             f"the frame {frame.camera.width}x{frame.camera.height}"
         )
-    picture = tinted(frame.color, np.take(_ROW, scene.labels))
+    labels = scene.labels
+    # Taking rows of the palette is slow, and hardly a scene has so many labels.
+    is_many = labels.max() >= len(_PALETTE)
+    rows = (np.take(_ROW, labels) if is_many else labels).astype(np.uint8)
+    picture = tinted(frame.color, rows)
     if scene.region is not None:
         _draw_region(picture, frame, scene.region)
     for item in scene.objects:
@@ -281,7 +287,7 @@ def _draw_box(picture: Picture, frame: RgbdFrame, item: SceneObject) -> None:
     corners = frame.camera.project(item.box3d.corners())
     if np.isfinite(corners).all():
         points = corners.clip(-_FAR, _FAR).round().astype(np.int32)
-        lines = [points[list(edge)] for edge in BOX_EDGES]
+        lines = list(points[np.array(BOX_EDGES)])
         cv2.polylines(picture, lines, False, color, 1, cv2.LINE_AA)
     else:
         x_min, y_min, x_max, y_max = (int(value) for value in item.box2d)
@@ -312,34 +318,38 @@ def _draw_grasps(picture: Picture, scene: Scene) -> None:
     width = _line_width(picture)
     if others:
         faint = picture.copy()
-        for grasp in others:
-            plates, _ = _sides(grasp)
+        for plates, _ in _sides(others):
             _draw_lines(faint, plates, DARK_COLOR, 3 * width)
             _draw_lines(faint, plates, PLATE_COLOR, width)
         cv2.addWeighted(faint, _FAINT_SHARE, picture, 1 - _FAINT_SHARE, 0, dst=picture)
-    for grasp in reversed(best.values()):
-        plates, openings = _sides(grasp)
+    for plates, openings in _sides(list(reversed(best.values()))):
         _draw_lines(picture, openings, DARK_COLOR, 4 * width)
         _draw_lines(picture, openings, _OPENING_COLOR, 2 * width)
         _draw_lines(picture, plates, DARK_COLOR, 7 * width)
         _draw_lines(picture, plates, PLATE_COLOR, 4 * width)
 
 
-def _sides(grasp: Grasp) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two sides along the plates and two along the opening, each (2, 2, 2), pixels."""
-    direction = np.array([np.cos(grasp.angle), np.sin(grasp.angle)])
-    along = direction * grasp.opening / 2
-    across = np.array([-direction[1], direction[0]]) * grasp.plate / 2
-    plates = [[side - across, side + across] for side in (-along, along)]
-    openings = [[side - along, side + along] for side in (-across, across)]
-    return grasp.center + np.array(plates), grasp.center + np.array(openings)
+def _sides(grasps: Sequence[Grasp]) -> Iterator[tuple[list[Line], list[Line]]]:
+    """Of each grasp, two sides along the plates and two along the opening."""
+    if not grasps:
+        return
+    angle, opening, plate = np.array([(each.angle, each.opening, each.plate) for each in grasps]).T
+    direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    along = direction * opening[:, None] / 2
+    across = np.stack([-direction[:, 1], direction[:, 0]], axis=1) * plate[:, None] / 2
+    center = np.array([grasp.center for grasp in grasps])
+    plates = [-along - across, -along + across, along - across, along + across]
+    openings = [-across - along, -across + along, across - along, across + along]
+    corners = np.stack(plates + openings, axis=1)
+    points = ((center[:, None] + corners).clip(-_FAR, _FAR) * 2**_SHIFT).round().astype(np.int32)
+    for of_plates, of_openings in points.reshape(-1, 2, 2, 2, 2):
+        yield list(of_plates), list(of_openings)
 
 
 def _draw_lines(
-    picture: Picture, lines: NDArray[np.float64], color: tuple[int, int, int], width: int
+    picture: Picture, lines: list[Line], color: tuple[int, int, int], width: int
 ) -> None:
-    points = (lines.clip(-_FAR, _FAR) * 2**_SHIFT).round().astype(np.int32)
-    cv2.polylines(picture, list(points), False, color, width, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(picture, lines, False, color, width, cv2.LINE_AA, _SHIFT)
 
 
 def _write_inside(captions: Captions, scene: Scene, item: SceneObject) -> None:

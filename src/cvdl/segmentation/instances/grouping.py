@@ -29,15 +29,27 @@ def group_pixels(
     Returns:
         Labels (h, w) of the objects, from 1 on; 0 elsewhere.
     """
-    heat = cv2.GaussianBlur(np.where(is_object, centers, 0).astype(np.float32), (5, 5), 0)
+    heat = cv2.GaussianBlur(centers * is_object, (5, 5), 0)
     top = cv2.dilate(heat, np.ones((_WINDOW, _WINDOW), np.uint8))
-    rows, cols = np.nonzero((heat == top) & (heat > _LEAST_PEAK))
-    order = np.argsort(-heat[rows, cols], kind="stable")[:_MOST]
-    peaks = np.stack([cols[order], rows[order]], 1).astype(np.float32)
+    peaks, height = _peaks(heat, top)
+    peaks = peaks[np.argsort(-height, kind="stable")[:_MOST]]
     labels = np.zeros(is_object.shape, np.int32)
     if len(peaks):
         _assign(is_object, offsets, peaks, labels)
     return labels
+
+
+@compiled()
+def _peaks(heat, top):  # type: ignore[no-untyped-def]
+    """The places (N, 2) of the peaks, x and y, and their heights (N,)."""
+    places, heights = np.empty((heat.size, 2), np.float32), np.empty(heat.size, np.float32)
+    n = 0
+    for y in range(heat.shape[0]):
+        for x in range(heat.shape[1]):
+            if heat[y, x] > _LEAST_PEAK and heat[y, x] == top[y, x]:
+                places[n, 0], places[n, 1], heights[n] = x, y, heat[y, x]
+                n += 1
+    return places[:n], heights[:n]
 
 
 @compiled()

@@ -120,7 +120,8 @@ def _connected(regions, groups, wanted):  # type: ignore[no-untyped-def]
             while size:
                 size -= 1
                 areas[count] += 1
-                i, j = stack[size] // cols, stack[size] % cols
+                i = stack[size] // cols
+                j = stack[size] - i * cols
                 for k in range(4):
                     a = i + (1 if k == 1 else (-1 if k == 3 else 0))
                     b = j + (1 if k == 0 else (-1 if k == 2 else 0))

@@ -55,7 +55,7 @@ class Seen:
         support = cv2.resize(instances.is_support, size, interpolation=cv2.INTER_LINEAR)
         if inside is not None:
             odds[~inside] = support[~inside] = -np.inf
-        groups = instances.groups(instances.is_object > _POSSIBLE).astype(np.float32)
+        groups = instances.groups(instances.is_object > _POSSIBLE).astype(np.uint16)
         # Pixels of objects between the pixels of the reduced image.
         groups = np.where(groups > 0, groups, cv2.dilate(groups, _CROSS))
         return cls(odds, support, groups.astype(np.int32), instances.offsets)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
@@ -77,8 +78,15 @@ class ExportedRgbdRcnn(FrameByFrame):
 
 def _input_scale(frame: RgbdFrame) -> NDArray[np.float32]:
     """Meters per pixel, and whether they are known, (H // 2, W // 2, 2); see ``input_scale``."""
-    height, width = (2 * (side // 2) for side in frame.depth.shape)
-    depth = frame.depth[:height:2, :width:2]
-    known = np.isfinite(depth)
-    size = np.where(known, depth / np.float32(frame.camera.fx), np.float32(0))
-    return np.stack([size, known.astype(np.float32)], axis=-1)
+    return np.asarray(_scale(frame.depth, np.float32(frame.camera.fx)))
+
+
+@compiled()
+def _scale(depth, focal):  # type: ignore[no-untyped-def]
+    scale = np.zeros((depth.shape[0] // 2, depth.shape[1] // 2, 2), np.float32)
+    for row in range(scale.shape[0]):
+        for col in range(scale.shape[1]):
+            z = depth[2 * row, 2 * col]
+            if z > 0:  # False for NaN
+                scale[row, col, 0], scale[row, col, 1] = z / focal, 1
+    return scale
