@@ -28,6 +28,10 @@ from cvdl.training.trainer import Trainer, train_task
 __all__ = ["HoldingTask", "HoldingTraining", "platt", "score_holding", "trainer"]
 
 
+#: Poses of each object that are published, at most, with the usual settings.
+_PUBLISHED = 5
+
+
 class HoldingTraining(Settings):
     """Settings of the training of the chance to hold."""
 
@@ -91,10 +95,15 @@ class HoldingTask(Task):
         return {"score": -figures["log_loss"], **figures}
 
     def trained(self) -> HoldingNetwork:
-        """The network, calibrated on the poses to validate on."""
+        """The network, calibrated on the likeliest poses of the objects to validate on.
+
+        These are what is published. The best of many predictions are too high on average.
+        """
         network = self.model.cpu().to(memory_format=torch.contiguous_format).eval()
         if len(self.validation):
-            network.calibrate(*platt(self.validation.logits(network), self.validation.held))
+            logits = self.validation.logits(network)
+            best = self.validation.likeliest(logits, _PUBLISHED)
+            network.calibrate(*platt(logits[best], self.validation.held[best]))
         return network
 
 
