@@ -30,6 +30,8 @@ __all__ = ["HoldingTask", "HoldingTraining", "platt", "score_holding", "trainer"
 
 #: Poses of each object that are published, at most, with the usual settings.
 _PUBLISHED = 5
+#: Least number of these to calibrate on; with fewer, all poses serve.
+_ENOUGH = 200
 
 
 class HoldingTraining(Settings):
@@ -103,7 +105,8 @@ class HoldingTask(Task):
         if len(self.validation):
             logits = self.validation.logits(network)
             best = self.validation.likeliest(logits, _PUBLISHED)
-            network.calibrate(*platt(logits[best], self.validation.held[best]))
+            some = best if len(best) >= _ENOUGH else np.arange(len(logits))
+            network.calibrate(*platt(logits[some], self.validation.held[some]))
         return network
 
 
