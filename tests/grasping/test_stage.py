@@ -85,7 +85,8 @@ def test_the_predictor_ranks_the_hands(view):
 
 def test_a_grasp_has_the_rectangle_that_its_plates_span(view):
     camera = view.frame.camera
-    for grasp in run(view, approach="plane").grasps:
+    for grasp in run(view, approach="plane", plate_width=0.03).grasps:
+        assert grasp.plate_m == 0.03
         half = grasp.rotation[:, 0] * grasp.opening_m / 2
         one, other = camera.project(grasp.position + np.stack([-half, half]))
         assert grasp.center == pytest.approx((one + other) / 2, abs=2)
