@@ -22,7 +22,9 @@ class GraspConfig(Settings):
 
     enable: bool = setting(True, "Whether to find grasps.", load_time=True)
     detector: Annotated[str, NameIn(GRASP_DETECTORS)] = setting(
-        GRASP_DETECTORS.default, "Detector of grasp rectangles: where poses are tried besides the usual ones.", load_time=True
+        GRASP_DETECTORS.default,
+        "Detector of grasp rectangles: where poses are tried besides the usual ones.",
+        load_time=True,
     )
     weights: str = setting(
         "",

@@ -1,10 +1,10 @@
 """Searches poses of the gripper on the surfaces of a scene.
 
 As in ten Pas et al. 2017 ("Grasp Pose Detection in Point Clouds", on the sampling of candidates),
-the hand is tried in several orientations, at several places, and pushed forward as far as it goes. Here, all
-surfaces in the way of the hand are reduced to their profile: the smallest depth along the approach
-for each place along the opening. A plate reaches as deep as the profile there, and what is between
-two such places is what the hand can hold.
+the hand is tried in several orientations, at several places, and pushed forward as far as it goes.
+Here, all surfaces in the way of the hand are reduced to their profile: the smallest depth along the
+approach for each place along the opening. A plate reaches as deep as the profile there, and what is
+between two such places is what the hand can hold.
 """
 
 from __future__ import annotations

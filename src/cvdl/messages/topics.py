@@ -325,8 +325,8 @@ TOPICS: dict[str, ResultTopic] = {
             "grasp/detections",
             "vision_msgs/msg/Detection3DArray",
             "grasp_node",
-            "the same poses with the chance that they hold as score, the opening (`bbox.size.x`) and the "
-            "width of the plates (`bbox.size.y`) in meters, and `id`",
+            "the same poses with the chance that they hold as score, the opening (`bbox.size.x`) "
+            "and the width of the plates (`bbox.size.y`) in meters, and `id`",
             _grasps,
             needs=_GRASPS,
             spatial=True,
