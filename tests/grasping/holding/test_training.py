@@ -13,6 +13,7 @@ from cvdl.grasping.holding.augment import disturbed
 from cvdl.grasping.holding.executed import HELD, ExecutedHands, read_executed, write_executed
 from cvdl.grasping.holding.samples import HandSamples
 from cvdl.grasping.holding.training import HoldingTraining, platt, score_holding, trainer
+from cvdl.grasping.holding.views import CHANNELS, SIDE, VALUES
 from cvdl.training.checkpoint import Run
 
 from .conftest import CUBE, SIZES
@@ -101,3 +102,14 @@ def test_platt_stays_finite_for_perfect_logits():
     scale, shift = platt(np.array([-1.0, -2.0, 1.0, 2.0]), np.array([False, False, True, True]))
     assert 0 < scale < 100
     assert abs(shift) < 1
+
+
+def test_the_likeliest_poses_of_each_object():
+    count = 7
+    samples = HandSamples(
+        np.zeros((count, CHANNELS, SIDE, SIDE), np.float16), np.zeros((count, VALUES), np.float32),
+        np.zeros(count, bool), np.array([4, 4, 4, 9, 9, 9, 9]),
+        np.array([False, False, False, False, True, False, False]),
+    )  # fmt: skip
+    logits = np.array([0.1, 0.3, 0.2, -1, 5, -3, -2])
+    assert samples.likeliest(logits, 2).tolist() == [1, 2, 3, 6]

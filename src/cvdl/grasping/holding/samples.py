@@ -74,6 +74,17 @@ class HandSamples(Sequence[HandSample]):
         """Return one pose."""
         return HandSample(self.maps[index], self.values[index], self.held[index])
 
+    def likeliest(self, logits: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+        """Indices of the poses of each object with the largest of logits (N,), at most so many.
+
+        Poses that were moved are left out, if there are others.
+        """
+        found = np.flatnonzero(~self.moved if not self.moved.all() else self.moved)
+        order = found[np.lexsort((-logits[found], self.group[found]))]
+        _, first, count = np.unique(self.group[order], return_index=True, return_counts=True)
+        rank = np.arange(len(order)) - np.repeat(first, count)
+        return order[rank < most]
+
     @torch.inference_mode()
     def logits(self, network: HoldingNetwork) -> NDArray[np.float64]:
         """The logits (N,) of a network in evaluation mode."""

@@ -28,6 +28,12 @@ from cvdl.training.trainer import Trainer, train_task
 __all__ = ["HoldingTask", "HoldingTraining", "platt", "score_holding", "trainer"]
 
 
+#: Poses of each object that are published, at most, with the usual settings.
+_PUBLISHED = 5
+#: Least number of these to calibrate on; with fewer, all poses serve.
+_ENOUGH = 200
+
+
 class HoldingTraining(Settings):
     """Settings of the training of the chance to hold."""
 
@@ -91,10 +97,16 @@ class HoldingTask(Task):
         return {"score": -figures["log_loss"], **figures}
 
     def trained(self) -> HoldingNetwork:
-        """The network, calibrated on the poses to validate on."""
+        """The network, calibrated on the likeliest poses of the objects to validate on.
+
+        These are what is published. The best of many predictions are too high on average.
+        """
         network = self.model.cpu().to(memory_format=torch.contiguous_format).eval()
         if len(self.validation):
-            network.calibrate(*platt(self.validation.logits(network), self.validation.held))
+            logits = self.validation.logits(network)
+            best = self.validation.likeliest(logits, _PUBLISHED)
+            some = best if len(best) >= _ENOUGH else np.arange(len(logits))
+            network.calibrate(*platt(logits[some], self.validation.held[some]))
         return network
 
 
