@@ -58,7 +58,6 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     """
     plane, camera = scene.plane, frame.camera
     assert plane is not None
-    intrinsics = float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
     upright = _upright(plane.normal)
     far = max((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
     least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
@@ -66,13 +65,13 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
     middles = {item.label: item.box3d.center @ upright[:, :2] for item in scene.objects}
     points, label, normals = _surfaces(
-        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window, least
+        frame.depth, scene.labels, camera.intrinsics, plane.normal, plane.offset, window, least
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
     guessed, owner = _guesses(points @ upright, label, normals @ upright, middles, plane.offset)
     guessed = guessed @ upright.T
-    keep = _is_possible(guessed, owner, frame.depth, scene.labels, intrinsics)
+    keep = _is_possible(guessed, owner, frame.depth, scene.labels, camera.intrinsics)
     guessed, owner = guessed[keep], owner[keep]
     return SceneCloud(
         np.concatenate([points, guessed]).astype(np.float32),
