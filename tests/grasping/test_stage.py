@@ -197,7 +197,7 @@ def test_the_detector_is_not_asked_for_unlikely_objects(view):
 def test_with_unlikely_objects_alone_nothing_is_asked(view):
     detector, predictor = Answer(), Chances()
     scene = run(view, detector, predictor, doubting(view, 2, 3))
-    assert (scene.grasps, scene.refused) == ((), {})
+    assert (scene.grasps, scene.refused) == ((), {"unlikely object": 2})
     assert detector.calls == predictor.calls == []
 
 
