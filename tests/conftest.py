@@ -117,7 +117,8 @@ def scene() -> Scene:
         {"segment": 1.5},
         tuple(
             Grasp(
-                np.array([u, v]), angle, 12.0, 6.0, score, label, np.array(at), turned * sign, 0.06
+                *(np.array([u, v]), angle, 12.0, 6.0, score, label),
+                *(np.array(at), turned * sign, 0.06, 0.02),
             )
             for u, v, angle, score, label, at in (
                 (40.0, 32.0, 0.5, 0.9, 3, [0.1, 0.1, 0.8]),

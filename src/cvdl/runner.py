@@ -64,7 +64,7 @@ class Findings:
         off_support: number of these that are off the support.
         refused_detections: number of refused detections, by reason.
         grasps: number of grasps.
-        refused: number of grasp rectangles that became no grasp, by reason.
+        refused: number of objects without a grasp, by reason.
         plane_causes: number of frames without a support plane, by the likeliest cause.
         planeless_depths: median depth of each of these frames, meters.
         has_plane: whether each segmented frame shows a support plane.

@@ -27,7 +27,7 @@ def words(table, width):
 def test_figures_stay_on_a_narrow_terminal(width):
     found = Findings()
     found.grasps, found.unmatched = 12345, 29
-    found.refused["gripper meets the table"] = 57
+    found.refused["gripper meets the support"] = 57
     found.objects += Counter({"can": 77, "": 14})
     found.plane_causes["no depth"] = 63
     summary = ReplaySummary(

@@ -111,7 +111,7 @@ def test_a_mask_contains_the_pixels_of_one_object(scene):
 def test_a_gripper_is_drawn_at_its_pose():
     turn = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # x to y, y to z, z to x
     at = np.array([1.0, 2, 3])
-    grasp = Grasp(np.zeros(2), 0.0, 10.0, 5.0, 1.0, 2, at, turn, 0.08)
+    grasp = Grasp(np.zeros(2), 0.0, 10.0, 5.0, 1.0, 2, at, turn, 0.08, 0.02)
     left, right, palm, wrist = grasp.wireframe(0.04) - at
     np.testing.assert_allclose(left, [[0, -0.04, 0], [-0.04, -0.04, 0]])
     np.testing.assert_allclose(right, [[0, 0.04, 0], [-0.04, 0.04, 0]])

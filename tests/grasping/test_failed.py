@@ -16,7 +16,7 @@ PLACES = {CUP: np.array([0.0, 0.0, 0.8]), BOX: np.array([0.1, 0.0, 0.8])}
 
 def grasp(shift=(0.0, 0.0, 0.0), turn=STRAIGHT, label=CUP, score=0.5):
     return Grasp(
-        np.zeros(2), 0.0, 50.0, 20.0, score, label, PLACES[label] + shift, turn, 0.05
+        np.zeros(2), 0.0, 50.0, 20.0, score, label, PLACES[label] + shift, turn, 0.05, 0.02
     )  # fmt: skip
 
 
@@ -64,15 +64,15 @@ def test_what_is_as_a_failed_grasp(other, is_same):
 
 def test_the_other_grasps_stay_in_their_order_and_then_those_of_another_object():
     a, b, c = grasp(score=0.9), grasp((0.03, 0.0, 0.0), score=0.7), grasp(label=BOX, score=0.5)
-    now = replace(scene(a, b, c), refused={"collision": 4})
+    now = replace(scene(a, b, c), refused={"no depth": 4})
     failed = FailedGrasps()
     assert failed.without(now) is now
     failed.add(now, a)
-    assert failed.without(now).grasps == (b, c)
+    left = failed.without(now)
+    assert (left.grasps, left.refused) == ((b, c), {"no depth": 4})
     failed.add(now, b)
     left = failed.without(now)
-    assert left.grasps == (c,)
-    assert left.refused == {"collision": 4, "failed before": 2}
+    assert (left.grasps, left.refused) == ((c,), {"no depth": 4, "failed before": 1})
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_the_predictor_ranks_the_hands(view):
 
 def test_a_grasp_has_the_rectangle_that_its_plates_span(view):
     camera = view.frame.camera
-    for grasp in run(view, approach="plane").grasps:
+    for grasp in run(view, approach="plane", plate_width=0.03).grasps:
+        assert grasp.plate_m == 0.03
         half = grasp.rotation[:, 0] * grasp.opening_m / 2
         one, other = camera.project(grasp.position + np.stack([-half, half]))
         assert grasp.center == pytest.approx((one + other) / 2, abs=2)
@@ -196,7 +197,7 @@ def test_the_detector_is_not_asked_for_unlikely_objects(view):
 def test_with_unlikely_objects_alone_nothing_is_asked(view):
     detector, predictor = Answer(), Chances()
     scene = run(view, detector, predictor, doubting(view, 2, 3))
-    assert (scene.grasps, scene.refused) == ((), {})
+    assert (scene.grasps, scene.refused) == ((), {"unlikely object": 2})
     assert detector.calls == predictor.calls == []
 
 

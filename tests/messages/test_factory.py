@@ -168,7 +168,7 @@ def test_grasp_poses_in_the_order_of_the_rectangles(factory, frame, scene):
             np.testing.assert_allclose(rotation, grasp.rotation, atol=1e-9)
             assert length == pytest.approx(1)
         size = detection.bbox.size
-        assert (size.x, size.y, size.z) == pytest.approx((0.06, 0.03, 0))
+        assert (size.x, size.y, size.z) == pytest.approx((0.06, 0.02, 0))
         assert detection.id == str(grasp.label)
         assert detection.results[0].hypothesis.score == grasp.score
 

@@ -145,7 +145,8 @@ def test_overlay_outlines_the_region():
 
 
 def make_grasp(center: tuple[float, float], angle: float, label: int = 2) -> Grasp:
-    return Grasp(np.array(center), angle, 40.0, 16.0, 1.0, label, np.zeros(3), np.eye(3), 0.1)
+    at, turn = np.zeros(3), np.eye(3)
+    return Grasp(np.array(center), angle, 40.0, 16.0, 1.0, label, at, turn, 0.1, 0.02)
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])

@@ -41,6 +41,11 @@ class Camera:
             raise ValueError(f"focal lengths must be positive, got fx={self.fx} fy={self.fy}")
 
     @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """The focal lengths and the principal point: fx, fy, cx, cy."""
+        return float(self.fx), float(self.fy), float(self.cx), float(self.cy)
+
+    @property
     def matrix(self) -> NDArray[np.float64]:
         """The 3x3 intrinsic matrix K."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)

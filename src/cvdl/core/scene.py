@@ -221,7 +221,9 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Grasp:
-    """A grasp of an object with a parallel gripper: a rectangle in the image and a pose.
+    """A grasp of an object with a parallel gripper: a pose and a rectangle in the image.
+
+    The rectangle is that between the tips of the opened plates as the camera would see it.
 
     Attributes:
         center: (2,) center of the rectangle, pixels (u, v).
@@ -229,12 +231,13 @@ class Grasp:
             [-pi/2, pi/2), from +u to +v: clockwise in the image, as v points down.
         opening: length of the rectangle along that direction, pixels.
         plate: length of the rectangle along the plates of the gripper, pixels.
-        score: higher is better.
+        score: chance that the object is held, 0 to 1, as a network predicts it.
         label: label of the object.
         position: (3,) midpoint between the tips of the plates, meters.
         rotation: (3, 3), right-handed; the columns are the axes of the gripper: x along the
             opening, y along the plates, z the approach direction.
         opening_m: distance between the plates before they close, meters.
+        plate_m: width of the plates along y, meters.
     """
 
     center: NDArray[np.float64]
@@ -246,6 +249,7 @@ class Grasp:
     position: NDArray[np.float64]
     rotation: NDArray[np.float64]
     opening_m: float
+    plate_m: float
 
     def wireframe(self, length: float = 0.05) -> NDArray[np.float64]:
         """Return four lines (4, 2, 3) that draw a gripper: two plates, palm and wrist; meters.
@@ -269,7 +273,7 @@ class Scene:
         objects: sorted by label.
         latency_ms: wall time of each stage by name, milliseconds.
         grasps: grasps of all objects, best first.
-        refused: number of rejected grasp rectangles by reason.
+        refused: number of objects without a grasp by reason.
         detections: detections, best first. An object without a detection has no class name.
         refused_detections: number of detections that the depth contradicts or that are outside of
             the region, by reason.

@@ -1,4 +1,4 @@
-"""Grasps that were executed in simulated scenes: ``cvdl simulate OUT --format grasps`` makes them."""
+"""Grasps executed in simulated scenes: ``cvdl simulate OUT --format grasps`` makes them."""
 
 from __future__ import annotations
 

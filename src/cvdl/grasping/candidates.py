@@ -14,10 +14,12 @@ from cvdl.grasping.poses import nearest_labels, rectangle_hands
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.search import search_hands
 
-__all__ = ["RIM", "Candidates", "find_candidates"]
+__all__ = ["RIM", "UNLIKELY", "Candidates", "find_candidates"]
 
 #: Largest distance of a rectangle's center from its object, share of the image's width.
 RIM = 8 / 640
+#: Why an object that may be none has no grasp.
+UNLIKELY = "unlikely object"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,6 @@ def find_candidates(
     seeds = rectangle_hands(rectangles, label, frame, scene.labels, scene.plane, config)
     hands, reasons = search_hands(cloud, likely, seeds, config)
     refused = Counter(reasons)
-    unlikely = len(scene.objects) - len(likely)
-    if unlikely:
-        refused["unlikely object"] = unlikely
+    if len(likely) < len(scene.objects):
+        refused[UNLIKELY] = len(scene.objects) - len(likely)
     return Candidates(cloud, hands, refused)

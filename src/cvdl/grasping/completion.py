@@ -35,16 +35,21 @@ _OBSTACLE_SPACING = 0.008  # of points on what is no object
 _REACH = 0.2  # distance of obstacles from objects, meters, at most
 _ABOVE = 0.008  # lower points of obstacles belong to the support, meters
 _CELL = 0.005  # of the height maps, and spacing of guessed points, meters
+_NEXT = 0.006  # distance of the neighbors that normals are from, meters
 _JUMP = 0.03  # depth of a neighbor on the same surface: at most this share nearer or farther
 _BIN = 0.008  # heights that share a radius, meters
 _STEEP = 0.35  # least horizontal part of a normal on the side of an object
 _NEAR_FIT = 0.004  # meters from a fitted shape, at distances where the noise is less
 _NOISE = 0.003  # growth of that with the square of the distance, 1/meters
-_FITS = 0.8  # share of the points that must be near a fitted shape
+_FITS, _BALL_FITS = 0.8, 0.9  # shares of the points that must be near a round shape, and a ball
+_SIDES = 0.2  # share of the points that must be on the sides of a round shape
+_SPREAD = 0.6  # of the radius of a ball: a smaller part of it is as good as a plane
 _AROUND = 10  # sectors of 10 degrees that must be seen of a round shape
 _SIDE_POINTS = 20  # least number to fit a shape to
-_LARGEST_RADIUS, _LARGEST_BALL = 0.14, 0.08  # of round shapes, and of balls, meters
+_LARGEST_RADIUS = 0.14  # of round shapes, meters
+_SMALLEST_BALL, _LARGEST_BALL = 0.01, 0.08  # radius, meters
 _ON_SUPPORT = 0.015  # an object that is seen so low stands on the support, meters
+_LOW, _HIGH = 0.05, 0.9  # shares of points below the lowest and the highest: the rest may be noise
 _BESIDE = 0.012  # surfaces at about this distance are beside an object, meters
 _STEP = 0.006  # difference of heights of neighboring cells that is a wall, meters
 
@@ -58,7 +63,6 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     """
     plane, camera = scene.plane, frame.camera
     assert plane is not None
-    intrinsics = float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)
     upright = _upright(plane.normal)
     far = max((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
     least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
@@ -66,13 +70,13 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
     middles = {item.label: item.box3d.center @ upright[:, :2] for item in scene.objects}
     points, label, normals = _surfaces(
-        frame.depth, scene.labels, intrinsics, plane.normal, plane.offset, window, least
+        frame.depth, scene.labels, camera.intrinsics, plane.normal, plane.offset, window, least
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
     guessed, owner = _guesses(points @ upright, label, normals @ upright, middles, plane.offset)
     guessed = guessed @ upright.T
-    keep = _is_possible(guessed, owner, frame.depth, scene.labels, intrinsics)
+    keep = _is_possible(guessed, owner, frame.depth, scene.labels, camera.intrinsics)
     guessed, owner = guessed[keep], owner[keep]
     return SceneCloud(
         np.concatenate([points, guessed]).astype(np.float32),
@@ -150,7 +154,7 @@ def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ig
                 if up[0] * x + up[1] * y + up[2] * d + offset < _ABOVE:
                     continue
             # A reading without neighbors at its depth lies between two surfaces.
-            reach = max(1, int(0.006 * fx / d))
+            reach = max(1, int(_NEXT * fx / d))
             near = np.zeros(4, np.bool_)
             for k in range(4):
                 r = i + (reach if k == 0 else -reach if k == 1 else 0)
@@ -236,7 +240,7 @@ def _base(points, own):  # type: ignore[no-untyped-def]
             heights[count] = points[n, 2]
             count += 1
     heights.sort()
-    lowest = heights[count // 20]
+    lowest = heights[int(_LOW * count)]
     if lowest < _ON_SUPPORT:
         return 0.0
     rows = int((high[0] - low[0]) / _BESIDE) + 4
@@ -260,7 +264,7 @@ def _base(points, own):  # type: ignore[no-untyped-def]
     if count < _SIDE_POINTS:
         return 0.0
     beside = np.sort(beside[:count])
-    return min(beside[int(0.9 * count)], lowest)
+    return min(beside[int(_HIGH * count)], lowest)
 
 
 @compiled()
@@ -315,7 +319,7 @@ def _fit_ball(points, near):  # type: ignore[no-untyped-def]
                 for j in range(3):
                     a[i, j] += slope[i] * slope[j]
         center += _solved(a, b)
-        if not 0.01 < center[2] < _LARGEST_BALL:
+        if not _SMALLEST_BALL < center[2] < _LARGEST_BALL:
             return center, False
     fitting = 0
     spread = 0.0
@@ -323,8 +327,7 @@ def _fit_ball(points, near):  # type: ignore[no-untyped-def]
         away = math.sqrt(((points[n] - center) ** 2).sum())
         fitting += abs(away - center[2]) < near
         spread = max(spread, math.sqrt(((points[n] - mean) ** 2).sum()))
-    # A small part of a sphere is a plane, too.
-    return center, fitting > 0.9 * count and spread > 0.6 * center[2]
+    return center, fitting > _BALL_FITS * count and spread > _SPREAD * center[2]
 
 
 @compiled()
@@ -375,7 +378,7 @@ def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
         weight[n] = steep > _STEEP
         sides += steep > _STEEP
     axis = np.zeros(2)
-    if sides < _SIDE_POINTS or sides < 0.2 * len(points):
+    if sides < _SIDE_POINTS or sides < _SIDES * len(points):
         return axis, False
     used = weight.copy()
     radius = np.zeros(count)
@@ -457,7 +460,7 @@ def _round(points, normals, axis):  # type: ignore[no-untyped-def]
             radius[bins[n]] += math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
     last = 0.0
     for k in range(count - 1, -1, -1):
-        if total[k] >= 3:
+        if total[k] >= 3:  # fewer may be noise
             last = radius[k] / total[k]
         radius[k] = last  # also where a bin has no side: it is hidden
     rings = int(_BIN / _CELL) + 1
@@ -515,7 +518,7 @@ def _walls(points, middle):  # type: ignore[no-untyped-def]
                         if heights[r + i, c + j] > 0:
                             around += 1
                             lowest = min(lowest, heights[r + i, c + j])
-                if around >= 5:
+                if around >= 5:  # most of its eight neighbors
                     filled[r, c] = lowest
     size = 0
     for r in range(rows):

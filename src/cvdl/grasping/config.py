@@ -22,7 +22,9 @@ class GraspConfig(Settings):
 
     enable: bool = setting(True, "Whether to find grasps.", load_time=True)
     detector: Annotated[str, NameIn(GRASP_DETECTORS)] = setting(
-        GRASP_DETECTORS.default, "Detector that ranks the rectangles.", load_time=True
+        GRASP_DETECTORS.default,
+        "Detector of grasp rectangles: where poses are tried besides the usual ones.",
+        load_time=True,
     )
     weights: str = setting(
         "",
@@ -83,13 +85,12 @@ class GraspConfig(Settings):
     )
     approach: Literal["surface", "plane"] = setting(
         "surface",
-        "Direction of approach: against the normal of the object's surface between "
-        "the plates (of the table where the gripper cannot approach that way), or "
-        "always against the normal of the table.",
+        "Directions of approach that are tried: against the support's normal, from the camera, "
+        "between both, onto the object's sides and against its surface; or only the first.",
     )
     clearance: float = setting(
         0.004,
-        "Distance kept between the gripper and what it must not touch, meters.",
+        "Distance kept between the gripper and the support and other objects, meters.",
         ge=0.0,
         le=0.1,
     )

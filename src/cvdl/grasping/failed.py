@@ -100,8 +100,8 @@ class FailedGrasps:
             camera_pose: see `add`.
 
         Returns:
-            The scene with the other grasps, in the same order. The number of those that are left
-            out is in ``refused``, as "failed before".
+            The scene with the other grasps, in the same order. Objects that have none any more are
+            counted in ``refused`` as "failed before".
         """
         turn, shift = _parts(camera_pose)
         centers = _centers(scene, turn, shift)
@@ -111,10 +111,11 @@ class FailedGrasps:
             for grasp in scene.grasps
             if not self._has(turn @ grasp.position + shift, turn @ grasp.rotation)
         )
-        left_out = len(scene.grasps) - len(kept)
-        if not left_out:
+        if len(kept) == len(scene.grasps):
             return scene
-        return replace(scene, grasps=kept, refused={**scene.refused, "failed before": left_out})
+        without = {grasp.label for grasp in scene.grasps} - {grasp.label for grasp in kept}
+        refused = {"failed before": len(without)} if without else {}
+        return replace(scene, grasps=kept, refused={**scene.refused, **refused})
 
     def _has(self, position: Array, rotation: Array) -> bool:
         for failure in self._failures:

@@ -103,6 +103,7 @@ def as_grasps(
             position=hands.position[i],
             rotation=hands.rotation[i],
             opening_m=float(hands.opening[i]),
+            plate_m=config.plate_width,
         )
         for i in range(len(hands))
     )

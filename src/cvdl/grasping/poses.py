@@ -80,7 +80,7 @@ def rectangle_hands(
         approach = _into_surface(points, own, approach)
     level = np.einsum("nki,ni->nk", points, approach)
     is_middle = own & (own.cumsum(axis=1) <= _MIDDLE)
-    surface = np.where(enough, _quantile(level, is_middle, 0.5), np.nan)
+    surface = np.where(enough, _median(level, is_middle), np.nan)
     left, right, middle = _meet(rectangles, frame.camera, approach, surface)
     across = right - left
     opening = np.linalg.norm(across, axis=1)
@@ -118,7 +118,7 @@ def _sample(
     turn = np.stack([np.cos(rectangles.angle), np.sin(rectangles.angle)], axis=1)
     sides = np.stack([rectangles.opening, rectangles.plate], axis=1)
     points, own, seen = _look(
-        *(frame.depth, labels, _intrinsics(frame.camera)),
+        *(frame.depth, labels, frame.camera.intrinsics),
         *(rectangles.center, turn, sides, label.astype(np.int64), _grid(_GRID, _GRID) * [1 / 3, 1]),
     )
     return points, own, (own.sum(axis=1) >= _SOME) & (seen.mean(axis=1) >= 0.5)
@@ -176,11 +176,10 @@ def _into_surface(points: Array, own: NDArray[np.bool_], down: Array) -> Array:
     return np.where(is_flat[:, None], normal, down)
 
 
-def _quantile(values: Array, mask: NDArray[np.bool_], share: float) -> Array:
-    """Quantile of the masked values of each row; infinite if there are none."""
+def _median(values: Array, mask: NDArray[np.bool_]) -> Array:
+    """The lower median of the masked values of each row; infinite if there are none."""
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
-    index = (share * np.maximum(mask.sum(axis=1) - 1, 0)).astype(np.intp)
-    return ordered[np.arange(len(ordered)), index]
+    return ordered[np.arange(len(ordered)), np.maximum(mask.sum(axis=1) - 1, 0) // 2]
 
 
 def _meet(
@@ -199,7 +198,3 @@ def _meet(
     np.divide(level, slope, out=distance, where=slope > 1e-6)
     left, right, middle = rays * distance[..., None]
     return left, right, middle
-
-
-def _intrinsics(camera: Camera) -> tuple[float, float, float, float]:
-    return float(camera.fx), float(camera.fy), float(camera.cx), float(camera.cy)

@@ -1,10 +1,10 @@
 """Searches poses of the gripper on the surfaces of a scene.
 
-As in ten Pas et al. 2017 ("Grasp Pose Detection in Point Clouds", section III), the hand is tried
-in several orientations, at several places, and pushed forward as far as it goes. Here, all
-surfaces in the way of the hand are reduced to their profile: the smallest depth along the approach
-for each place along the opening. A plate reaches as deep as the profile there, and what is between
-two such places is what the hand can hold.
+As in ten Pas et al. 2017 ("Grasp Pose Detection in Point Clouds", on the sampling of candidates),
+the hand is tried in several orientations, at several places, and pushed forward as far as it goes.
+Here, all surfaces in the way of the hand are reduced to their profile: the smallest depth along the
+approach for each place along the opening. A plate reaches as deep as the profile there, and what is
+between two such places is what the hand can hold.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ _GIVE = 0.002  # meters between the object and the opened plates, at least
 #: The usual distance: meters at close range, and its growth with the square of the camera's
 #: distance, as that of the noise, 1/meters.
 _MARGIN, _MARGIN_GROWTH = 0.006, 0.003
+#: Meters that count as much in the order of the poses of an object, of which the first are kept: of
+#: the object between the plates along the approach, of its widening towards the tips, from its
+#: middle, of its width.
+_ENOUGH_GRIP, _MUCH_WIDENING, _FAR_OFF, _WIDE = 0.03, 0.01, 0.05, 0.2
 _LEAST_POINTS = 6  # of an object
 _NEAR_SEED = 0.01  # what a hand from a rectangle holds is this near to its middle, meters
 _KEPT = 24  # poses of an object
@@ -256,12 +260,8 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                     if not own[c] < tip:
                         c += 1
                         continue
-                    # A run of places that the plates cannot reach, with gaps too narrow for one.
-                    first, last, peak = c, c, np.float64(own[c])
-                    while c < stop and (c - last) * _COLUMN < thick + 2 * _GIVE:
-                        if own[c] < tip:
-                            last, peak = c, min(peak, own[c])
-                        c += 1
+                    first = c
+                    last, peak = _run(own, first, stop, tip, thick)
                     c = last + 1
                     begin, end = np.float64(left[s, first]), np.float64(right[s, last])
                     size, center = end - begin, (begin + end) / 2
@@ -288,13 +288,7 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                     if reason >= 0:
                         refused[reason] += 1
                         continue
-                    # How much narrower the object is one level less deep: 0 past the widest.
-                    begin_above, end_above = np.inf, -np.inf
-                    for k in range(first, last + 1):
-                        if own[k] < tip - _LEVEL:
-                            begin_above = min(begin_above, left[s, k])
-                            end_above = max(end_above, right[s, k])
-                    widening = size - max(0.0, end_above - begin_above)
+                    widening = _widening(own, left[s], right[s], first, last, tip, size)
                     off = math.sqrt(center**2 + y**2)
                     if found == room:
                         room *= 2
@@ -308,10 +302,10 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
                     result[found, 3] = q
                     result[found, 4] = wide
                     result[found, 5] = (
-                        min(grip, 0.03) / 0.03
-                        - min(widening, 0.01) / 0.01
-                        - off / 0.05
-                        - size / 0.2
+                        min(grip, _ENOUGH_GRIP) / _ENOUGH_GRIP
+                        - min(widening, _MUCH_WIDENING) / _MUCH_WIDENING
+                        - off / _FAR_OFF
+                        - size / _WIDE
                     )
                     found += 1
     result = result[:found]
@@ -319,6 +313,31 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
         result[:, :3].copy(), result[:, 3].astype(np.int64), result[:, 4].copy(),
         result[:, 5].copy(), refused,
     )  # fmt: skip
+
+
+@compiled()
+def _run(own, first, stop, tip, thick):  # type: ignore[no-untyped-def]
+    """The end of a run of columns that plates cannot reach, and its smallest depth.
+
+    Gaps in it are too narrow for a plate.
+    """
+    last, peak = first, np.float64(own[first])
+    c = first
+    while c < stop and (c - last) * _COLUMN < thick + 2 * _GIVE:
+        if own[c] < tip:
+            last, peak = c, min(peak, own[c])
+        c += 1
+    return last, peak
+
+
+@compiled()
+def _widening(own, left, right, first, last, tip, size):  # type: ignore[no-untyped-def]
+    """How much narrower the object is one level less deep, meters: 0 past the widest place."""
+    begin, end = np.inf, -np.inf
+    for k in range(first, last + 1):
+        if own[k] < tip - _LEVEL:
+            begin, end = min(begin, left[k]), max(end, right[k])
+    return size - max(0.0, end - begin)
 
 
 @compiled()

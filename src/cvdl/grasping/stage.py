@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
-from cvdl.grasping.candidates import RIM, find_candidates
+from cvdl.grasping.candidates import RIM, UNLIKELY, find_candidates
 from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.hands import Hands, SceneCloud, as_grasps
@@ -71,8 +71,10 @@ class GraspStage:
         """
         config, labels = self.config, scene.labels
         unlikely = [each.label for each in scene.objects if each.objectness < config.min_objectness]
-        if scene.plane is None or len(unlikely) == len(scene.objects):
+        if scene.plane is None or not scene.objects:
             return scene
+        if len(unlikely) == len(scene.objects):
+            return replace(scene, refused={UNLIKELY: len(unlikely)})
         rim = max(1, round(RIM * frame.camera.width))
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         left_out = np.isin(labels, unlikely)

@@ -213,14 +213,14 @@ def _poses(make: MessageFactory, results: Results) -> Any:
 
 
 def _grasps(make: MessageFactory, results: Results) -> Any:
-    """``bbox.size.x`` is the opening, ``bbox.size.y`` the length of the plates; meters."""
+    """``bbox.size.x`` is the opening, ``bbox.size.y`` the width of the plates; meters."""
     header, scene = make.header(results.frame), results.scene
     detections = [
         make.detection3d(
             header,
             [make.hypothesis(_GRASP_CLASS, grasp.score, pose)],
             pose,
-            (grasp.opening_m, grasp.plate * grasp.opening_m / grasp.opening, 0),
+            (grasp.opening_m, grasp.plate_m, 0),
             str(grasp.label),
         )
         for grasp, pose in zip(scene.grasps, results.made(make, _grasp_poses), strict=True)
@@ -325,7 +325,8 @@ TOPICS: dict[str, ResultTopic] = {
             "grasp/detections",
             "vision_msgs/msg/Detection3DArray",
             "grasp_node",
-            "the same poses with score, opening in meters (`bbox.size.x`) and `id`",
+            "the same poses with the chance that they hold as score, the opening (`bbox.size.x`) "
+            "and the width of the plates (`bbox.size.y`) in meters, and `id`",
             _grasps,
             needs=_GRASPS,
             spatial=True,

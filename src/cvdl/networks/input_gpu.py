@@ -44,9 +44,7 @@ def uploaded(frame: RgbdFrame, device: torch.device) -> tuple[Tensor, Tensor, Te
     Returns:
         Color (H, W, 3) uint8, depth (H, W) float32, and fx, fy, cx, cy (4,) float32.
     """
-    camera = frame.camera
-    values = camera.fx, camera.fy, camera.cx, camera.cy
-    intrinsics = torch.tensor(values, dtype=torch.float32)  # also where they are NumPy numbers
+    intrinsics = torch.tensor(frame.camera.intrinsics, dtype=torch.float32)
     color, depth = torch.from_numpy(frame.color), torch.from_numpy(frame.depth)
     return color.to(device), depth.to(device), intrinsics.to(device)
 

@@ -149,9 +149,8 @@ def height_ranges(
         plane: the support.
     """
     ranges = {}
-    intrinsics = camera.fx, camera.fy, camera.cx, camera.cy
     for mask, pixels in masks.items():
-        known, heights = _some_heights(pixels, depth, intrinsics, plane.normal, plane.offset)
+        known, heights = _some_heights(pixels, depth, camera.intrinsics, plane.normal, plane.offset)
         if known > _MEASURED * len(pixels):
             low, high = quantiles(heights, _ENDS, 1 - _ENDS)
             ranges[mask] = low, high

@@ -224,7 +224,7 @@ def _at_foot(
     return np.asarray(
         _values_at_foot(
             *(grid, stride, points, plane.normal, plane.offset),
-            *(camera.fx, camera.fy, camera.cx, camera.cy),
+            *camera.intrinsics,
         )
     )
 

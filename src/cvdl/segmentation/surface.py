@@ -111,11 +111,10 @@ def surface_of(
     factor = max(1, camera.width // _WORKING_WIDTH)
     color, depth, mask = color[window], depth[window], mask[window]
     small = camera.cropped(*window).reduced(factor)
-    intrinsics = (small.fx, small.fy, small.cx, small.cy)
     inverse, valid = _reduce(depth, mask, factor)
     reduced = np.full_like(inverse, np.nan)
     np.divide(1, inverse, out=reduced, where=valid > 0)
-    normals, smeared = _fit_normals(inverse, *intrinsics)
+    normals, smeared = _fit_normals(inverse, *small.intrinsics)
     x, y = small.rays()
     concavity, curvature, steps = _creases_and_steps(
         reduced, valid, normals, x[0], y[:, 0], small.fx, small.fy

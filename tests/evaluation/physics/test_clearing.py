@@ -51,7 +51,7 @@ class Cubes:
             at = OrientedBox(pose[:3, 3] + [0, 0, SIDE / 2], np.eye(3), np.full(3, SIDE))
             objects.append(SceneObject(label, np.zeros(4), at, 1))
             grasps += [
-                Grasp(np.zeros(2), 0.0, 1.0, 1.0, 0.5, label, pose[:3, 3] + shift, DOWN, 0.06)
+                Grasp(np.zeros(2), 0.0, 1.0, 1.0, 0.5, label, pose[:3, 3] + shift, DOWN, 0.06, 0.02)
                 for shift in self.plan[label]
             ]
         scene = Scene(np.zeros((2, 2), np.uint16), None, tuple(objects), grasps=tuple(grasps))
