@@ -297,3 +297,41 @@ def test_missing_weights_are_an_error_at_construction(tmp_path):
         InputError, match=r"none\.safetensors: no such file; expected weights of lenz2014"
     ):
         GraspStage(GraspConfig(enable=True, detector="lenz2014", weights=str(path)))
+
+
+# --- With the package's predictor ---------------------------------------------------------------
+
+
+def published(view, **settings):
+    """The grasps of a view with the network of the package."""
+    return GraspStage(GraspConfig(enable=False, **settings), Answer())(view.frame, view.scene).grasps
+
+
+@pytest.mark.parametrize("radius", [0.02, 0.03, 0.04])
+@pytest.mark.parametrize("elevation", [35, 55, 75])
+def test_a_ball_is_held_below_its_equator(look, solid, radius, elevation):
+    view = look(solid((0, 0, radius), (2 * radius,) * 3, shape="ball"), elevation=elevation)
+    best = published(view)[0]
+    assert best.score > 0.7
+    assert 0 < view.plane.height(best.position) < radius
+
+
+def test_the_middle_of_a_stick_is_likelier_than_its_end(look, solid):
+    view = look(solid((0, 0, 0.015), (0.2, 0.02, 0.03)))
+    hands = sorted(published(view, max_per_object=50), key=lambda grasp: -grasp.score)
+    away = [np.linalg.norm(g.position - view.point((0, 0, 0.01))) for g in hands]
+    assert away[0] < 0.04
+    assert np.mean(away[:3]) < np.mean(away[-3:])
+
+
+def test_a_plate_is_taken_at_its_rim_or_not_at_all(look, solid):
+    """It is wider than the gripper opens: a chance above one half is that of a rim."""
+    view = look(solid((0, 0, 0.01), (0.2, 0.2, 0.02), shape="cylinder"))
+    middle = view.point((0, 0, 0.02))
+    for grasp in published(view):
+        assert grasp.score < 0.5 or np.linalg.norm(grasp.position - middle) > 0.07
+
+
+def test_a_wide_box_has_no_likely_grasp(look, solid):
+    view = look(solid((0, 0, 0.02), (0.2, 0.25, 0.04)))
+    assert all(grasp.score < 0.5 for grasp in published(view))
