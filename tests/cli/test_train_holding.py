@@ -48,7 +48,7 @@ def test_training_writes_what_the_predictor_runs(tmp_path):
         assert words in text
     content = json.loads((out / "results.json").read_text())
     assert (content["grasps"], content["objects"]) == (40, 2)
-    assert sum(row["count"] for row in content["reliability"]) == 40
+    assert sum(row["count"] for row in content["reliability"]["bins"]) == 40
     assert (out / "curves.png").is_file()
     HoldingPredictor.load(out / "holding.onnx")
 

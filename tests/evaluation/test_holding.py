@@ -7,7 +7,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from cvdl.evaluation.holding import HoldingScores, draw_reliability
+from cvdl.evaluation.holding import HoldingScores
 
 
 def scores(chance, held, group=None, moved=None):
@@ -49,8 +49,3 @@ def test_no_grasps_have_no_figures():
     assert all(isnan(value) for value in nothing.figures().values())
     assert nothing.report()["top1"] is None
     assert (scores([0.5], [1]) + nothing).report()["grasps"] == 1
-
-
-def test_the_chart_is_drawn(tmp_path):
-    draw_reliability(tmp_path / "curves.png", scores([0.9, 0.1, 1.0], [1, 0, 1]))
-    assert (tmp_path / "curves.png").stat().st_size > 1000

@@ -304,7 +304,9 @@ def test_missing_weights_are_an_error_at_construction(tmp_path):
 
 def published(view, **settings):
     """The grasps of a view with the network of the package."""
-    return GraspStage(GraspConfig(enable=False, **settings), Answer())(view.frame, view.scene).grasps
+    return GraspStage(GraspConfig(enable=False, **settings), Answer())(
+        view.frame, view.scene
+    ).grasps
 
 
 @pytest.mark.parametrize("radius", [0.02, 0.03, 0.04])

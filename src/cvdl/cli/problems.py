@@ -410,9 +410,14 @@ class _Holding(Problem["HoldingScores", "HoldingScores"]):
     def pictures(
         self, report: HoldingScores, data: Any, worst: int, folds: Sequence[Any] = ()
     ) -> dict[str, Draw]:
-        from cvdl.evaluation.holding import draw_reliability
+        from cvdl.evaluation.charts import reliability_chart
 
-        return {"curves": lambda path: draw_reliability(path, report)}
+        groups = {
+            "all grasps": report.reliability(),
+            "the likeliest of each object": report.best().reliability(),
+        }
+        title = "predicted chance that a grasp holds"
+        return {"curves": lambda path: reliability_chart(path, groups, title, "share that holds")}
 
 
 def _sheet(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import nan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 
 from cvdl.evaluation.binary import BinaryScores
 from cvdl.evaluation.figures import as_json, mean_of_defined
-from cvdl.viz.charts import FAINT_COLOR, LINE_COLOR, new_figure, tidy, write_figure
+from cvdl.evaluation.reliability import Reliability
 
-__all__ = ["HoldingScores", "draw_reliability"]
+__all__ = ["HoldingScores"]
 
-_BINS = 10
 _TINY = 1e-6
 
 
@@ -70,24 +68,16 @@ class HoldingScores:
             "roc_auc": BinaryScores(held, chance).roc_auc(),
             "brier": mean_of_defined((chance - held) ** 2),
             "log_loss": mean_of_defined(-np.log(np.where(held, chance, 1 - chance))),
-            "calibration": self._calibration(),
+            "calibration": self.reliability().error(),
             "held": mean_of_defined(held.astype(float)),
             "top1": mean_of_defined(best.held.astype(float)),
             "any": len(np.unique(self.group[found & held])) / len(groups) if len(groups) else nan,
             "top1_chance": mean_of_defined(best.chance),
         }
 
-    def reliability(self) -> list[dict[str, float]]:
-        """For each bin of the predicted chance: ``count``, mean ``chance`` and share ``held``."""
-        bins = np.minimum((self.chance * _BINS).astype(int), _BINS - 1)
-        return [
-            {
-                "count": int((bins == k).sum()),
-                "chance": mean_of_defined(self.chance[bins == k]),
-                "held": mean_of_defined(self.held[bins == k].astype(float)),
-            }
-            for k in range(_BINS)
-        ]
+    def reliability(self) -> Reliability:
+        """Whether the predicted chances are those with which grasps hold."""
+        return Reliability(self.chance, self.held)
 
     def report(self) -> dict[str, Any]:
         """All figures for JSON; undefined ones are None."""
@@ -97,39 +87,7 @@ class HoldingScores:
                 "grasps": len(self.held),
                 "objects": len(best.held),
                 **self.figures(),
-                "reliability": self.reliability(),
-                "top1_reliability": best.reliability(),
+                "reliability": self.reliability().report(),
+                "top1_reliability": best.reliability().report(),
             }
         )
-
-    def _calibration(self) -> float:
-        rows = [row for row in self.reliability() if row["count"]]
-        if not rows:
-            return nan
-        off = sum(row["count"] * abs(row["chance"] - row["held"]) for row in rows)
-        return off / len(self.held)
-
-
-def draw_reliability(path: Path, scores: HoldingScores) -> None:
-    """Write the shares that hold over the predicted chance, as PNG: of all, and of the best.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    figure = new_figure(7.6, 4.0)
-    for axes, title, some in zip(
-        figure.subplots(1, 2),
-        ("all grasps", "the likeliest of each object"),
-        (scores, scores.best()),
-        strict=True,
-    ):
-        rows = [row for row in some.reliability() if row["count"]]
-        axes.plot([0, 1], [0, 1], ":", color=FAINT_COLOR, linewidth=1)
-        axes.plot([r["chance"] for r in rows], [r["held"] for r in rows], "o-", color=LINE_COLOR)
-        for row in rows:
-            at = row["chance"], row["held"]
-            axes.annotate(str(row["count"]), at, (4, -9), textcoords="offset points", fontsize=7)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted", title=title)
-        tidy(axes)
-    figure.axes[0].set_ylabel("share that holds")
-    write_figure(path, figure)
