@@ -52,6 +52,21 @@ def test_a_half_seen_can_is_completed_within_a_centimeter(look, solid, elevation
     assert np.abs(can.depth(guessed)).max() < 0.01
 
 
+def test_a_can_is_round_also_with_a_patch_of_what_is_behind_it(look, solid):
+    """Masks often have some readings of the background at their edges."""
+    can = solid(**CAN)
+    view = look(can, elevation=20)
+    depth = view.frame.depth.copy()
+    rows, cols = np.nonzero(view.labels == 2)
+    edge = (cols > cols.max() - 5) & (rows > rows.min() + 20) & (rows < rows.min() + 30)
+    depth[rows[edge], cols[edge]] += 0.2
+    seen, guessed = completed(replace(view, frame=replace(view.frame, depth=depth)))
+    back = circle(can.center, 0.07)
+    back = back[(back[:, 1] > can.center[1] + 0.01) & (back[:, 0] < can.center[0] + 0.015)]
+    assert farthest(upright(back, 0.12), np.concatenate([seen, guessed])) < 0.01
+    assert np.abs(can.depth(guessed)).max() < 0.01
+
+
 def test_a_cup_stays_hollow(look, solid):
     cup = solid((0, 0, 0.05), (0.08, 0.08, 0.1), shape="cup")
     seen, guessed = completed(look(cup, elevation=50))

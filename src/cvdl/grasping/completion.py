@@ -280,9 +280,9 @@ def _complete(points, normals, middle, near):  # type: ignore[no-untyped-def]
     center, fits = _fit_ball(points, near)
     if fits:
         return _ball(center)
-    axis, fits = _fit_axis(points, normals, near)
+    axis, sides, fits = _fit_axis(points, normals, near)
     if fits:
-        return _round(points, normals, axis)
+        return _round(points, sides, axis)
     return _walls(points, middle)
 
 
@@ -368,7 +368,7 @@ def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
     """Place (2,) of the upright axis that the sides are round about, and whether they are.
 
     As in `_fit_ball`, with a constant for each bin of heights; points far off are left out of the
-    next round.
+    next round. Also returns which points (N,) are on the sides after the last one, 0 or 1.
     """
     bins, count = _bins_of(points)
     weight = np.zeros(len(points))
@@ -379,7 +379,7 @@ def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
         sides += steep > _STEEP
     axis = np.zeros(2)
     if sides < _SIDE_POINTS or sides < _SIDES * len(points):
-        return axis, False
+        return axis, weight, False
     used = weight.copy()
     radius = np.zeros(count)
     for _ in range(4):
@@ -405,7 +405,7 @@ def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
             b1 += used[n] * y * s / 2
         det = a00 * a11 - a01 * a01
         if det < 1e-12:
-            return axis, False
+            return axis, weight, False
         axis[0] = (a11 * b0 - a01 * b1) / det
         axis[1] = (a00 * b1 - a01 * b0) / det
         total[:] = 1e-9
@@ -417,19 +417,17 @@ def _fit_axis(points, normals, near):  # type: ignore[no-untyped-def]
         radius /= total
         for n in range(len(points)):
             away = math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
-            used[n] = weight[n] * (abs(away - radius[bins[n]]) < 2 * near)
+            fits = abs(away - radius[bins[n]]) < 2 * near and away < _LARGEST_RADIUS
+            used[n] = weight[n] * fits
     fitting = 0.0
-    largest = 0.0
     around = np.zeros(36, np.bool_)
     for n in range(len(points)):
         dx, dy = points[n, 0] - axis[0], points[n, 1] - axis[1]
         away = math.hypot(dx, dy)
-        largest = max(largest, away)
-        if weight[n] and abs(away - radius[bins[n]]) < near:
+        if used[n] and abs(away - radius[bins[n]]) < near:
             fitting += 1
             around[int((math.atan2(dy, dx) / (2 * math.pi) + 0.5) * 35.999)] = True
-    is_round = fitting > _FITS * sides and around.sum() >= _AROUND and largest < _LARGEST_RADIUS
-    return axis, is_round
+    return axis, used, fitting > _FITS * sides and around.sum() >= _AROUND
 
 
 @compiled()
@@ -449,13 +447,13 @@ def _ball(center):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _round(points, normals, axis):  # type: ignore[no-untyped-def]
+def _round(points, sides, axis):  # type: ignore[no-untyped-def]
     """Points (G, 3) of the rings around an axis; below the lowest side, rings as wide as it."""
     bins, count = _bins_of(points)
     total = np.zeros(count)
     radius = np.zeros(count)
     for n in range(len(points)):
-        if math.sqrt(normals[n, 0] ** 2 + normals[n, 1] ** 2) > _STEEP:
+        if sides[n]:
             total[bins[n]] += 1
             radius[bins[n]] += math.hypot(points[n, 0] - axis[0], points[n, 1] - axis[1])
     last = 0.0
