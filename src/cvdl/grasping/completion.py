@@ -145,7 +145,7 @@ def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ig
                 continue
             is_object = which >= FIRST_OBJECT_LABEL
             spacing = _SPACING if is_object else _OBSTACLE_SPACING
-            step = max(1, int(spacing * fx / d / least))
+            step = max(1, round(spacing * fx / d / least))
             if (i - top) // least % step or (j - left) // least % step:
                 continue
             x, y = (j - cx) / fx * d, (i - cy) / fy * d

@@ -39,7 +39,7 @@ class GraspConfig(Settings):
     device: Device = device_setting()
     engine: Engine = engine_setting()
     candidates: int = setting(
-        128,
+        48,
         f"Number of rectangles requested from the detector for every {CANDIDATE_OBJECTS} objects.",
         ge=1,
         le=5000,
