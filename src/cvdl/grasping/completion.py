@@ -64,13 +64,11 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
     plane, camera = scene.plane, frame.camera
     assert plane is not None
     upright = _upright(plane.normal)
-    far = max((float(item.box3d.center[2]) for item in scene.objects), default=1.0)
-    least = max(1, int(_SPACING * float(camera.fx) / max(far, 0.1)))
     boxes = np.array([item.box2d for item in scene.objects]).reshape(-1, 4)
     window = _window(boxes, frame.depth.shape, _pixels(frame, scene))
     middles = {item.label: item.box3d.center @ upright[:, :2] for item in scene.objects}
     points, label, normals = _surfaces(
-        frame.depth, scene.labels, camera.intrinsics, plane.normal, plane.offset, window, least
+        frame.depth, scene.labels, camera.intrinsics, plane.normal, plane.offset, window
     )
     near = _is_near(points, label)
     points, label, normals = points[near], label[near], normals[near]
@@ -122,21 +120,20 @@ def _is_near(points: Array, label: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 @compiled()
-def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ignore[no-untyped-def]
+def _surfaces(depth, labels, intrinsics, up, offset, window):  # type: ignore[no-untyped-def]
     """Points (M, 3) of objects and obstacles, their labels (M,), and normals (M, 3) or 0.
 
-    Pixels are skipped so that points have the spacing of the constants; ``least`` is the distance
-    in pixels of points on the farthest object.
+    Pixels are skipped so that points are as far apart as the constants say, at most.
     """
     fx, fy, cx, cy = intrinsics
     top, bottom, left, right = window
-    size = (max(0, bottom - top) // least + 1) * (max(0, right - left) // least + 1)
+    size = max(0, bottom - top) * max(0, right - left)
     points = np.empty((size, 3))
     label = np.empty(size, np.int64)
     normals = np.zeros((size, 3))
     count = 0
-    for i in range(top, bottom, least):
-        for j in range(left, right, least):
+    for i in range(top, bottom):
+        for j in range(left, right):
             which = np.int64(labels[i, j])
             if which == PLANE_LABEL:
                 continue
@@ -145,8 +142,8 @@ def _surfaces(depth, labels, intrinsics, up, offset, window, least):  # type: ig
                 continue
             is_object = which >= FIRST_OBJECT_LABEL
             spacing = _SPACING if is_object else _OBSTACLE_SPACING
-            step = max(1, round(spacing * fx / d / least))
-            if (i - top) // least % step or (j - left) // least % step:
+            step = max(1, int(spacing * fx / d))
+            if i % step or j % step:
                 continue
             x, y = (j - cx) / fx * d, (i - cy) / fy * d
             if not is_object:
