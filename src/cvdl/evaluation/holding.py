@@ -13,9 +13,17 @@ from cvdl.evaluation.binary import BinaryScores
 from cvdl.evaluation.figures import as_json, mean_of_defined
 from cvdl.evaluation.reliability import Reliability
 
-__all__ = ["HoldingScores"]
+__all__ = ["HoldingScores", "likeliest"]
 
 _TINY = 1e-6
+
+
+def likeliest(score: NDArray[np.float64], group: NDArray[np.int64], most: int) -> NDArray[np.intp]:
+    """Indices of the largest of scores (N,) in each group (N,), at most so many, best first."""
+    order = np.lexsort((-score, group))
+    _, first, count = np.unique(group[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(first, count)
+    return order[rank < most]
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,8 @@ class HoldingScores:
     def best(self) -> HoldingScores:
         """The likeliest grasp of each object, of those that a search has found."""
         found = np.flatnonzero(~self.moved)
-        order = found[np.lexsort((-self.chance[found], self.group[found]))]
-        _, first = np.unique(self.group[order], return_index=True)
-        return HoldingScores(
-            *(getattr(self, each.name)[order[first]] for each in fields(HoldingScores))
-        )
+        best = found[likeliest(self.chance[found], self.group[found], 1)]
+        return HoldingScores(*(getattr(self, each.name)[best] for each in fields(HoldingScores)))
 
     def figures(self) -> dict[str, float]:
         """The single figures by name; undefined ones are NaN.

@@ -14,10 +14,10 @@ from cvdl.grasping.poses import nearest_labels, rectangle_hands
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.search import search_hands
 
-__all__ = ["RIM", "UNLIKELY", "Candidates", "find_candidates"]
+__all__ = ["UNLIKELY", "Candidates", "find_candidates", "rim_pixels"]
 
 #: Largest distance of a rectangle's center from its object, share of the image's width.
-RIM = 8 / 640
+_RIM = 8 / 640
 #: Why an object that may be none has no grasp.
 UNLIKELY = "unlikely object"
 
@@ -37,6 +37,11 @@ class Candidates:
     refused: Counter[str]
 
 
+def rim_pixels(frame: RgbdFrame) -> int:
+    """Largest distance of a rectangle's center from its object, pixels."""
+    return max(1, round(_RIM * frame.camera.width))
+
+
 def find_candidates(
     frame: RgbdFrame, scene: Scene, rectangles: GraspRectangles, config: GraspConfig
 ) -> Candidates:
@@ -52,8 +57,7 @@ def find_candidates(
     assert scene.plane is not None
     cloud = complete_scene(frame, scene)
     likely = [each for each in scene.objects if each.objectness >= config.min_objectness]
-    reach = max(1, round(RIM * frame.camera.width))
-    label = nearest_labels(rectangles.center, scene.labels, reach)
+    label = nearest_labels(rectangles.center, scene.labels, rim_pixels(frame))
     seeds = rectangle_hands(rectangles, label, frame, scene.labels, scene.plane, config)
     hands, reasons = search_hands(cloud, likely, seeds, config)
     refused = Counter(reasons)

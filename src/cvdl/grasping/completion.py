@@ -558,8 +558,6 @@ def _is_possible(guessed, owner, depth, labels, intrinsics):  # type: ignore[no-
             keep[n] = True
             continue
         d = depth[i, j]
-        if labels[i, j] == owner[n]:
-            keep[n] = not d > 0 or d < z - _CELL
-        else:  # it is hidden, or it would be seen
-            keep[n] = d < z - _CELL
+        # It is hidden, or it would be seen, unless its object has no depth there.
+        keep[n] = d < z - _CELL or (labels[i, j] == owner[n] and not d > 0)
     return keep

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
-from cvdl.grasping.candidates import RIM, UNLIKELY, find_candidates
+from cvdl.grasping.candidates import UNLIKELY, find_candidates, rim_pixels
 from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.hands import Hands, SceneCloud, as_grasps
@@ -75,7 +75,7 @@ class GraspStage:
             return scene
         if len(unlikely) == len(scene.objects):
             return replace(scene, refused={UNLIKELY: len(unlikely)})
-        rim = max(1, round(RIM * frame.camera.width))
+        rim = rim_pixels(frame)
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
         left_out = np.isin(labels, unlikely)
         is_object = (labels >= FIRST_OBJECT_LABEL) & ~left_out

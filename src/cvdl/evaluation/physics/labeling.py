@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
-from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
+from cvdl.core.scene import Scene
 from cvdl.core.threads import usable_cores
-from cvdl.evaluation.physics.protocol import shown_objects
+from cvdl.evaluation.physics.protocol import category_names, shown_objects
 from cvdl.evaluation.physics.settings import PhysicsSettings
 from cvdl.evaluation.physics.trial import WorldGrasp, execute
 from cvdl.evaluation.physics.world import World
@@ -37,7 +37,6 @@ from cvdl.grasping.holding.executed import (
 from cvdl.grasping.stage import GraspStage
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
-from cvdl.simulation.draft import Draft
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
 
 __all__ = ["LabelingRun", "label_scenes"]
@@ -147,7 +146,7 @@ def _executed(run: LabelingRun, index: int) -> list[ExecutedHands]:
     if index % 2:
         config = _random_gripper(rng, config)
     draft = draw_scene(run.seed, index, run.simulation)
-    make = partial(_world, draft, config, run.physics)
+    make = partial(World.of, draft, config, run.physics)
     if not _ends_in_time(make):
         return []
     world = make()
@@ -178,22 +177,19 @@ def _results(
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """The results (N,) of hands, each from the settled state, and categories (N,) of objects."""
     targets = shown_objects(scene, shot)
-    names = {0: ""} | {item.label: item.category for item in shot.objects}
+    names = category_names(shot)
     results, categories = [], []
     for k, label in enumerate(hands.label.tolist()):
         target, result = targets[label], _NO_OBJECT
         if target:
             world.restore(settled)
-            result = execute(world, _in_world(hands, k, shot.camera_pose), target).result
+            grasp = WorldGrasp.seen(
+                shot.camera_pose, hands.position[k], hands.rotation[k], float(hands.opening[k])
+            )
+            result = execute(world, grasp, target).result
         results.append(result)
         categories.append(names[target])
     return np.array(results, np.str_), np.array(categories, np.str_)
-
-
-def _world(draft: Draft, config: GraspConfig, physics: PhysicsSettings) -> World:
-    things = enumerate(draft.things, FIRST_OBJECT_LABEL)
-    objects = [(label, thing.mesh, pose) for label, (thing, pose) in things]
-    return World(objects, draft.table, draft.obstacles, config, physics)
 
 
 def _ends_in_time(make: Callable[[], object]) -> bool:
@@ -279,10 +275,3 @@ def _moved(rng: Rng, hands: Hands, which: NDArray[np.bool_], config: GraspConfig
         widest = opening[k] + rng.normal(0, _OPEN)
         opening[k] = np.clip(widest, max(config.min_opening, 0.005), config.max_opening)
     return replace(hands, position=position, rotation=rotation, opening=opening)
-
-
-def _in_world(hands: Hands, k: int, pose: Array) -> WorldGrasp:
-    turn, shift = pose[:3, :3], pose[:3, 3]
-    return WorldGrasp(
-        turn @ hands.position[k] + shift, turn @ hands.rotation[k], float(hands.opening[k])
-    )

@@ -30,7 +30,15 @@ from cvdl.simulation.draft import Draft
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
 from cvdl.simulation.grasps import ParallelGripper, label_grasps
 
-__all__ = ["ObjectTries", "PhysicsRun", "SceneTrials", "Trial", "execute_scenes", "shown_objects"]
+__all__ = [
+    "ObjectTries",
+    "PhysicsRun",
+    "SceneTrials",
+    "Trial",
+    "category_names",
+    "execute_scenes",
+    "shown_objects",
+]
 
 Array = NDArray[np.float64]
 
@@ -191,11 +199,7 @@ class _Scene:
         self._config: GraspConfig = run.perception.grasp
         self._perceive = _perception(run.perception.model_dump_json())
         self._draft: Draft = draw_scene(run.seed, index, run.simulation)
-        things = enumerate(self._draft.things, FIRST_OBJECT_LABEL)
-        self._world = FilmedWorld(
-            [(label, thing.mesh, pose) for label, (thing, pose) in things],
-            self._draft.table, self._draft.obstacles, self._config, run.physics,
-        )  # fmt: skip
+        self._world = FilmedWorld.of(self._draft, self._config, run.physics)
         self._world.settle()
         self._settled = self._world.save()
 
@@ -241,7 +245,7 @@ class _Scene:
         grasps: dict[int, list[Grasp]] = defaultdict(list)
         for grasp in scene.grasps:
             grasps[grasp.label].append(grasp)
-        names = _names(shot)
+        names = category_names(shot)
         best, published = None, []
         for item in scene.objects:
             target, tries = targets[item.label], list[Trial]()
@@ -289,7 +293,9 @@ class _Scene:
         if shown and self._run.pictures and not trial.outcome.held:
             trial = replace(trial, picture=failure_picture(self._draft, world, shot, grasp))
         if filmed and not trial.outcome.held:
-            done = _in_world(shot, grasp.position, grasp.rotation, grasp.opening_m)
+            done = WorldGrasp.seen(
+                shot.camera_pose, grasp.position, grasp.rotation, grasp.opening_m
+            )
             film = grasp_film(self._draft, moments, done, world.gripper.position)
             trial = replace(trial, film=film)
         return trial
@@ -298,23 +304,17 @@ class _Scene:
         self, shot: SimulatedScene, position: Array, rotation: Array, opening: float, target: int
     ) -> Trial:
         """Execute a grasp in the camera's frame, from the settled scene."""
-        grasp = _in_world(shot, position, rotation, opening)
+        grasp = WorldGrasp.seen(shot.camera_pose, position, rotation, opening)
         start = process_time()
         self._world.restore(self._settled)
         outcome = execute(self._world, grasp, target)
         seconds = process_time() - start
         cosine = rotation[:, 2] @ position / np.linalg.norm(position)
         angle = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-        return Trial(target, _names(shot)[target], angle, opening, 0.0, outcome, seconds)
+        return Trial(target, category_names(shot)[target], angle, opening, 0.0, outcome, seconds)
 
 
-def _in_world(shot: SimulatedScene, position: Array, rotation: Array, opening: float) -> WorldGrasp:
-    """A grasp in the camera's frame, in the world's."""
-    pose = shot.camera_pose
-    return WorldGrasp(pose[:3, :3] @ position + pose[:3, 3], pose[:3, :3] @ rotation, opening)
-
-
-def _names(shot: SimulatedScene) -> dict[int, str]:
+def category_names(shot: SimulatedScene) -> dict[int, str]:
     """Categories by label; 0 is no object."""
     return {0: ""} | {item.label: item.category for item in shot.objects}
 

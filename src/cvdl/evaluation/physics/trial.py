@@ -58,6 +58,14 @@ class WorldGrasp:
     rotation: Array
     opening: float
 
+    @classmethod
+    def seen(
+        cls, camera_pose: Array, position: Array, rotation: Array, opening: float
+    ) -> WorldGrasp:
+        """Return a grasp in the frame of a camera with a pose (4, 4) in the world."""
+        turn, shift = camera_pose[:3, :3], camera_pose[:3, 3]
+        return cls(turn @ position + shift, turn @ rotation, opening)
+
 
 @dataclass(frozen=True)
 class Outcome:

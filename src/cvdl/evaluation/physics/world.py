@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from typing import TypeVar
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.scene import FIRST_OBJECT_LABEL
 from cvdl.evaluation.physics.gripper import PARKED, Gripper, add_gripper, quaternion
 from cvdl.evaluation.physics.pieces import convex_pieces
 from cvdl.evaluation.physics.settings import TIMESTEP, PhysicsSettings
 from cvdl.grasping.config import GraspConfig
+from cvdl.simulation.draft import Draft
 from cvdl.simulation.mesh import Mesh
 from cvdl.simulation.placement import Table
 
 __all__ = ["World"]
 
 Array = NDArray[np.float64]
+_Kind = TypeVar("_Kind", bound="World")
 
 #: Friction between objects and their support.
 _FRICTION = 0.6
@@ -98,6 +102,13 @@ class World:
             self._label_of[self.model.body(str(label)).id] = label
         self.gripper = Gripper(self.model, self.data, config)
         self.park()
+
+    @classmethod
+    def of(cls: type[_Kind], draft: Draft, config: GraspConfig, settings: PhysicsSettings) -> _Kind:
+        """Make the world of a drawn scene; labels are those of its pictures."""
+        things = enumerate(draft.things, FIRST_OBJECT_LABEL)
+        objects = [(label, thing.mesh, pose) for label, (thing, pose) in things]
+        return cls(objects, draft.table, draft.obstacles, config, settings)
 
     def park(self) -> None:
         """Take the gripper away."""

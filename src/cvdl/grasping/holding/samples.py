@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cvdl.evaluation.holding import likeliest
 from cvdl.grasping.holding.executed import ExecutedHands
 from cvdl.grasping.holding.network import HoldingNetwork
 from cvdl.grasping.holding.views import CHANNELS, SIDE, VALUES, draw_views
@@ -80,10 +81,7 @@ class HandSamples(Sequence[HandSample]):
         Poses that were moved are left out, if there are others.
         """
         found = np.flatnonzero(~self.moved if not self.moved.all() else self.moved)
-        order = found[np.lexsort((-logits[found], self.group[found]))]
-        _, first, count = np.unique(self.group[order], return_index=True, return_counts=True)
-        rank = np.arange(len(order)) - np.repeat(first, count)
-        return order[rank < most]
+        return found[likeliest(logits[found], self.group[found], most)]
 
     @torch.inference_mode()
     def logits(self, network: HoldingNetwork) -> NDArray[np.float64]:
