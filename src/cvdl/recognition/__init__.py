@@ -1,0 +1,1 @@
+"""Recognition: the names of objects that a user has shown, from a gallery of their views."""
