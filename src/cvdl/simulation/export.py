@@ -21,6 +21,9 @@ from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, SceneObject
+from cvdl.language.facts import CONTACTS, DIRECTIONS, Fact
+from cvdl.language.phrases import referring_phrases
+from cvdl.language.sentences import write_sentences
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.topics import (
     LABELS_TOPIC,
@@ -30,6 +33,7 @@ from cvdl.messages.topics import (
     object_boxes,
     scene_messages,
 )
+from cvdl.simulation.facts import scene_facts
 from cvdl.simulation.generate import SimulatedScene
 from cvdl.simulation.shapes import CATEGORIES
 from cvdl.simulation.solid import inverse
@@ -40,10 +44,12 @@ __all__ = ["EXPORTS", "BagExport", "CocoExport", "Export", "ImageExport"]
 _RECIPE = "simulation.json"
 #: Paths of files and folders in such a folder.
 _OURS = re.compile(
-    r"((simulation|camera|annotations)\.json"
+    r"((simulation|camera|annotations|captions)\.json"
     r"|scene\d{6,}(/(color|depth|labels)\.png|/(truth|camera)\.json)?"
     r"|(images|depth)(/\d{6,}\.png)?)(\.part)?"
 )
+#: Phrases of each sort, "attribute" and "relation", that are written for a scene, at most.
+_PHRASES = 4
 #: The optical frame (z forward, x right, y down) in camera_link (x forward, y left, z up).
 _OPTICAL_IN_LINK = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
 
@@ -112,11 +118,16 @@ class CocoExport(Export):
     image has its depth image (uint16 millimeters, 0 no reading) as ``depth_file_name``; an image
     with another camera than the first one has its own ``camera``. A thing of no category is an
     "object".
+
+    ``captions.json`` has five sentences for each image, in COCO's format. What a sentence states is
+    in its ``facts``: [name, subject, value, object], where subject and object are ids of
+    annotations, see `Fact`. ``phrases`` are about one annotation each, which they single out.
     """
 
     def __init__(self, path: Path, overwrite: bool, seed: int) -> None:
         _make_folder(path, overwrite, seed)
-        self._path = path
+        self._path, self._seed = path, seed
+        self._captions: dict[str, list[Any]] = {"images": [], "annotations": [], "phrases": []}
         self._content: dict[str, Any] = {
             "info": {"description": f"Simulated scenes, seed {seed}", "version": __version__},
             "images": [],
@@ -144,12 +155,14 @@ class CocoExport(Export):
             image["camera"] = camera
         self._content["images"].append(image)
         annotations = self._content["annotations"]
+        ids = {}
         for item in scene.truth.objects:
+            ids[item.label] = len(annotations) + 1
             x_min, y_min, x_max, y_max = item.box2d.tolist()
             mask = scene.truth.mask(item)
             annotations.append(
                 {
-                    "id": len(annotations) + 1,
+                    "id": ids[item.label],
                     "image_id": image["id"],
                     "category_id": self._numbers[item.class_name],
                     "bbox": [x_min, y_min, x_max - x_min, y_max - y_min],
@@ -159,11 +172,40 @@ class CocoExport(Export):
                 }
             )
 
+        self._describe(scene, image, ids)
+
+    def _describe(self, scene: SimulatedScene, image: dict[str, Any], ids: dict[int, int]) -> None:
+        """Add sentences and phrases; ``ids`` are the annotations of the labels."""
+        facts = scene_facts(scene)
+        rng = np.random.default_rng([self._seed, 3, scene.index])
+        self._captions["images"].append(image)
+        for sentence in write_sentences(rng, facts):
+            self._captions["annotations"].append(
+                {
+                    "id": len(self._captions["annotations"]) + 1,
+                    "image_id": image["id"],
+                    "caption": sentence.text,
+                    "facts": [_of_annotations(fact, ids) for fact in sentence.facts],
+                }
+            )
+        for related in (False, True):
+            for phrase in referring_phrases(rng, facts, related, _PHRASES):
+                self._captions["phrases"].append(
+                    {
+                        "image_id": image["id"],
+                        "annotation_id": ids[phrase.label],
+                        "phrase": phrase.text,
+                        "name": phrase.name,
+                    }
+                )
+
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         used = {annotation["category_id"] for annotation in self._content["annotations"]}
         if self._numbers[""] in used:
             self._content["categories"].append({"id": self._numbers[""], "name": "object"})
         _write_json(self._path / "annotations.json", self._content, indent=None)
+        captions = {"info": self._content["info"], **self._captions}
+        _write_json(self._path / "captions.json", captions, indent=None)
 
 
 class BagExport(Export):
@@ -282,6 +324,13 @@ def _boxes(item: SceneObject | None) -> dict[str, Any]:
         return {"area": 0}
     box = {key: getattr(item.box3d, key).tolist() for key in ("center", "rotation", "size")}
     return {"area": item.area, "box2d": item.box2d.tolist(), "box3d": box}
+
+
+def _of_annotations(fact: Fact, ids: dict[int, int]) -> list[Any]:
+    """A fact as a list, with the ids of annotations in place of labels."""
+    is_pair = fact.name in DIRECTIONS or fact.name in CONTACTS
+    other = ids[fact.object] if is_pair else fact.object
+    return [fact.name, ids.get(fact.subject, 0), fact.value, other]
 
 
 def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:

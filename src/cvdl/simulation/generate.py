@@ -26,6 +26,7 @@ from cvdl.simulation.render import Rendering, Stage, random_lights
 from cvdl.simulation.room import Surface, furnish_room, furnish_table
 from cvdl.simulation.sensor import KINECT, REALSENSE, measure_depth
 from cvdl.simulation.solid import inverse
+from cvdl.simulation.textures import Material
 from cvdl.simulation.view import choose_view, random_camera
 from cvdl.simulation.world.scene import draw_world
 
@@ -58,12 +59,14 @@ class PlacedObject:
         category: one of ``CATEGORIES``; empty for a shape of no kind.
         mesh: closed surfaces in the object's own frame, meters.
         pose: (4, 4) from the object's frame to the world.
+        materials: indexed by ``mesh.material``.
     """
 
     label: int
     category: str
     mesh: Mesh
     pose: Array
+    materials: tuple[Material, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def picture(draft: Draft, index: int, poses: Mapping[int, Array] | None = None) 
         poses = {label: at for label, (_, at) in enumerate(draft.things, FIRST_OBJECT_LABEL)}
     rendering, (color, depth) = draft.measure(poses.items())
     objects = tuple(
-        PlacedObject(label, thing.category, thing.mesh, poses[label])
+        PlacedObject(label, thing.category, thing.mesh, poses[label], thing.materials)
         for label, (thing, _) in enumerate(draft.things, FIRST_OBJECT_LABEL)
         if label in poses
     )
