@@ -28,7 +28,7 @@ from cvdl.cli.options import (
     names_option,
     write_json,
 )
-from cvdl.cli.problems import DETECTION, GRASPING, Draw
+from cvdl.cli.problems import DETECTION, GRASPING, WORDS, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.extras import require
@@ -444,6 +444,42 @@ def semantic(
 
     content = {**_inputs(weights, dataset, data), **report.report()}
     _write(json_path, content, {"worst views": (sheet, draw)})
+
+
+@app.command()
+def words(
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("words")], "Data set.")
+    ] = WORDS.dataset,
+    weights: Annotated[
+        str, typer.Option(help="File of its weights (.onnx); default: the package's.")
+    ] = "",
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    json_path: JsonFile = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score how well words are understood, on objects that the perception has found.
+
+    right object: share of the phrases whose likeliest object is the one that they
+    single out, by its kind ("the mug"), one attribute ("the red thing") or a
+    relation ("the box left of the banana"). An object that the segmentation has
+    not found counts as wrong.
+
+    R@N: share of the sentences whose frame is among the N that fit them best, and
+    of the frames that have a sentence among the N that fit best.
+    """
+    require("evaluate", "cvdl evaluate")
+    from cvdl.evaluation.words import score_words
+    from cvdl.language.aligner import load_aligner
+
+    keep_outputs((json_path,), overwrite)
+    aligner = load_aligner(weights)
+    views = open_dataset(dataset, "words", None, scenes, seed)
+    samples = tracked(views.on_processes(), "looking", status_console(), len(views))
+    report = score_words(aligner, samples)
+    Console().print(WORDS.table(f"words on {dataset}", report))
+    _write(json_path, {**_inputs(weights, dataset, None), **report.report()}, {})
 
 
 def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:

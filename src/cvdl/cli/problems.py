@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cvdl.cli.tables import figures_table
@@ -26,9 +27,19 @@ if TYPE_CHECKING:
     from cvdl.evaluation.holding import HoldingScores
     from cvdl.evaluation.instances import InstanceScores
     from cvdl.evaluation.mistakes import Mistake
+    from cvdl.evaluation.words import WordsScores
     from cvdl.training.trainer import Trainer
 
-__all__ = ["CLASSIFICATION", "DETECTION", "GRASPING", "HOLDING", "SEGMENTATION", "Draw", "Problem"]
+__all__ = [
+    "CLASSIFICATION",
+    "DETECTION",
+    "GRASPING",
+    "HOLDING",
+    "SEGMENTATION",
+    "WORDS",
+    "Draw",
+    "Problem",
+]
 
 #: Takes the path of a picture.
 Draw = Callable[[Path], None]
@@ -77,6 +88,11 @@ class Problem(ABC, Generic[Scores, Report]):
     def usage(self, name: str, weights: Path) -> list[str]:
         """The settings with which the perception uses trained weights, as ``KEY=VALUE``."""
         return [f"{self.section}.detector={name}", f"{self.section}.weights={weights}"]
+
+    def command(self, name: str, weights: Path) -> str:
+        """The command that uses trained weights."""
+        options = " ".join(f"--set {quote(setting)}" for setting in self.usage(name, weights))
+        return f"cvdl replay BAG -o OUT {options}"
 
     def complete(self, weights: Path) -> None:
         """Write what else belongs to trained weights, beside them."""
@@ -420,6 +436,77 @@ class _Holding(Problem["HoldingScores", "HoldingScores"]):
         return {"curves": lambda path: reliability_chart(path, groups, title, "share that holds")}
 
 
+class _Words(Problem["WordsScores", "WordsScores"]):
+    """Objects by phrases, and sentences and frames by each other."""
+
+    default, trainable = "words", ("words",)
+    labels, dataset = "words", "simulated"
+    measured = "all frames"
+
+    def trainer(self, name: str) -> Trainer:
+        from cvdl.core.errors import InputError
+        from cvdl.language.training import trainer
+
+        if name not in self.trainable:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
+        return trainer()
+
+    def command(self, name: str, weights: Path) -> str:
+        return f"cvdl find 'the red mug' BAG --weights {quote(str(weights.with_suffix('.onnx')))}"
+
+    def complete(self, weights: Path) -> None:
+        from cvdl.language.exporting import export_words
+
+        export_words(weights)
+
+    def score(self, model: Any, views: Any, console: Console | None) -> WordsScores:
+        from cvdl.datasets.dataset import tracked
+        from cvdl.language.training import score_network
+
+        return score_network(model, tracked(views, "reading", console))
+
+    def report(self, scores: Sequence[WordsScores]) -> WordsScores:
+        from cvdl.evaluation.words import WordsScores
+
+        return WordsScores.joined(scores)
+
+    def count(self, report: WordsScores) -> int:
+        return len(report.names)
+
+    def measures(self, report: WordsScores) -> dict[str, str]:
+        from cvdl.language.aligner import FITS
+
+        return {
+            "kind": "right object: by kind",
+            "attribute": "right object: by an attribute",
+            "relation": "right object: by a relation",
+            "absent": "nothing found by phrases that fit nothing",
+            "segmented": "objects of phrases that are segmented",
+            "shown": f"right objects with a chance of at least {FITS}",
+            "frame_r1": "sentences: their frame is the best, R@1",
+            "frame_r5": "sentences: their frame is among 5, R@5",
+            "frame_r10": "sentences: their frame is among 10, R@10",
+            "frame_rank": "sentences: median rank of their frame",
+            "sentence_r1": "frames: a sentence of theirs is the best, R@1",
+            "sentence_r5": "frames: a sentence of theirs is among 5, R@5",
+            "sentence_r10": "frames: a sentence of theirs is among 10, R@10",
+            "sentence_rank": "frames: median rank of their best sentence",
+        }
+
+    def table(self, title: str, report: WordsScores, folds: Sequence[WordsScores] = ()) -> Table:
+        table, content = super().table(title, report, folds), report.report()
+        table.add_section()
+        for name in ("frames", "sentences", "phrases"):
+            table.add_row(name, str(content[name]))
+        table.add_row("alignment of a frame, median", f"{content['latency_ms']:.1f} ms")
+        return table
+
+    def pictures(
+        self, report: WordsScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        return {}
+
+
 def _sheet(
     data: Any, mistakes: Sequence[Mistake], worst: int, classes: Sequence[str]
 ) -> dict[str, Draw]:
@@ -435,3 +522,4 @@ def _sheet(
 
 DETECTION, CLASSIFICATION = _Detection(), _Classification()
 GRASPING, SEGMENTATION, HOLDING = _Grasping(), _Segmentation(), _Holding()
+WORDS = _Words()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -17,6 +16,7 @@ from cvdl.cli.problems import (
     GRASPING,
     HOLDING,
     SEGMENTATION,
+    WORDS,
     Problem,
 )
 from cvdl.core.extras import require
@@ -41,6 +41,7 @@ class Kind(str, Enum):
     classifier = "classifier"
     segmentation = "segmentation"
     holding = "holding"
+    words = "words"
 
 
 _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
@@ -49,6 +50,7 @@ _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
     Kind.classifier: CLASSIFICATION,
     Kind.segmentation: SEGMENTATION,
     Kind.holding: HOLDING,
+    Kind.words: WORDS,
 }
 _NAMES = [problem.trainable for problem in (DETECTION, GRASPING)]
 
@@ -66,7 +68,8 @@ def command(
         typer.Argument(
             help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
             "the class of the object in a box, for the detector rcnn; segmentation: which pixels "
-            "are an object, and which belong together; holding: the chance that a grasp holds."
+            "are an object, and which belong together; holding: the chance that a grasp holds; "
+            "words: which object a phrase is about."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
@@ -76,7 +79,7 @@ def command(
         names_option(
             DATASETS.names,
             "Data set; default: coco, for grasp cornell, for segmentation osd, for holding "
-            "executed.",
+            "executed, for words simulated.",
         ),
     ] = None,
     detector: Annotated[
@@ -85,7 +88,7 @@ def command(
             [name for names in _NAMES for name in names],
             f"Model to train. For detector {_NAMES[0][0]} by default; for grasp one of "
             f"{', '.join(_NAMES[1])}; for classifier rcnn; for segmentation instances; "
-            "for holding holding.",
+            "for holding holding; for words words.",
         ),
     ] = None,
     folds: Annotated[
@@ -199,12 +202,16 @@ def command(
 
         cvdl train holding --data executed --out runs/holding
 
+    The network that finds objects by phrases, on simulated scenes:
+
+        cvdl train words --scenes 2000 --seed 30 --out runs/words
+
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, sheet.png (the worst
-    results), curves.png (not for segmentation) and, for boxes, confusion.png.
+    results), curves.png (not for segmentation and words) and, for boxes, confusion.png.
     Of rgbd_rcnn, cascade and instances there are also ONNX files in 8 bits
     (not with folds): where the weights are given, a CPU runs these. Of holding
-    there is an ONNX file, which is what runs.
+    and words there are ONNX files, which are what runs.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
     tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses
@@ -278,9 +285,7 @@ def command(
         Console().print(problem.table(f"{name} on {dataset}: {tested}", report, each))
     typer.echo(f"run: {out}")
     if not folds:
-        usage = problem.usage(name, out / f"{name}.safetensors")
-        options = " ".join(f"--set {shlex.quote(setting)}" for setting in usage)
-        typer.echo(f"to use it: cvdl replay BAG -o OUT {options}")
+        typer.echo(f"to use it: {problem.command(name, out / f'{name}.safetensors')}")
         if name in NETWORKS:
             weights = out / f"{name}.safetensors"
             _quantize(NETWORKS[name], weights, problem.part(views, parts[0].train, more), console)

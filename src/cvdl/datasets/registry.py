@@ -17,7 +17,7 @@ from cvdl.core.registry import Registry
 __all__ = ["DATASETS", "DatasetInfo", "Labels", "datasets_of", "open_dataset"]
 
 #: What is labeled.
-Labels = Literal["boxes", "masks", "grasps", "segments", "holds"]
+Labels = Literal["boxes", "masks", "grasps", "segments", "holds", "words"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class DatasetInfo:
         grasps: opens the ``GraspData`` at a path; None if it has no grasps.
         segments: opens the ``SegmentationData`` at a path; None if not every pixel has a label.
         holds: the same for executed grasps, ``ExecutedScenes``; None if none was executed.
+        words: the same for frames with sentences and phrases, ``WordsSample``; None if it has none.
         is_simulated: whether the functions above take a seed and a number of scenes instead of a
             path.
     """
@@ -43,6 +44,7 @@ class DatasetInfo:
     grasps: Callable[..., Any] | None = None
     segments: Callable[..., Any] | None = None
     holds: Callable[..., Any] | None = None
+    words: Callable[..., Any] | None = None
     is_simulated: bool = False
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = [
     "COLORS",
     "GROUPS",
+    "KINDS",
     "MATERIALS",
     "NEAR_COLORS",
     "NOUNS",
@@ -18,6 +19,12 @@ __all__ = [
     "plural",
 ]
 
+#: Kinds of household objects: those of the simulation.
+KINDS = (
+    "apple", "ball", "banana", "book", "bottle", "bowl", "box", "brick", "can", "carton", "cup",
+    "fork", "hammer", "knife", "marker", "mug", "plate", "remote", "screwdriver", "sponge", "spoon",
+    "tape", "tube",
+)  # fmt: skip
 #: Nouns of kinds that have more than their own name; the first one is the usual one.
 NOUNS = {
     "brick": ("brick", "toy brick", "building brick"),

@@ -18,9 +18,16 @@ from cvdl.language.facts import (
     has_material,
     has_size,
 )
-from cvdl.language.lexicon import COLORS, GROUPS, MATERIALS, PURPOSES, nouns
+from cvdl.language.lexicon import COLORS, GROUPS, KINDS, MATERIALS, PURPOSES, nouns
 
-__all__ = ["Description", "Found", "Phrase", "random_description", "referring_phrases"]
+__all__ = [
+    "Description",
+    "Found",
+    "Phrase",
+    "absent_descriptions",
+    "random_description",
+    "referring_phrases",
+]
 
 Rng = np.random.Generator
 
@@ -83,7 +90,8 @@ class Phrase(NamedTuple):
     Attributes:
         text: the phrase.
         label: of the object that it singles out; 0 if it fits nothing.
-        name: "kind", "attribute" or "relation": what it takes to understand it.
+        name: "kind", "attribute" or "relation": what it takes to understand it; "absent" if it
+            fits nothing.
     """
 
     text: str
@@ -276,6 +284,34 @@ def referring_phrases(
         if label and is_new and (drawn.name == "relation") == related:
             phrases[drawn] = Phrase(drawn.text(rng), label, drawn.name)
     return list(phrases.values())
+
+
+def absent_descriptions(
+    rng: Rng, facts: SceneFacts, count: int, tries: int = 20
+) -> list[Description]:
+    """Draw different descriptions that fit nothing in a scene: of a kind, a group, a color.
+
+    Args:
+        rng: source of everything random.
+        facts: of the scene.
+        count: number of descriptions, at most.
+        tries: number of descriptions that are drawn, at most.
+    """
+    found: dict[Description, None] = {}
+    for _ in range(tries):
+        if len(found) == count:
+            break
+        choice = rng.uniform()
+        kind = _one_of(rng, [*KINDS, *(thing.kind for thing in facts.things if thing.kind)])
+        if choice < 0.35:
+            drawn = Description(kind=kind)
+        elif choice < 0.5:
+            drawn = Description(group=_one_of(rng, [*GROUPS, *PURPOSES]))
+        else:
+            drawn = Description(kind=kind if choice < 0.85 else "", color=_one_of(rng, COLORS))
+        if not drawn.find(facts).possible:
+            found[drawn] = None
+    return list(found)
 
 
 def _one_of(rng: Rng, values: Sequence[str]) -> str:

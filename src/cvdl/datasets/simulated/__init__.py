@@ -1,4 +1,4 @@
-"""The simulated data sets. Their module, ``scenes``, needs the extra "sim"."""
+"""The simulated data sets. Their modules need the extra "sim"."""
 
 from cvdl.core.registry import deferred
 from cvdl.datasets.registry import DATASETS, DatasetInfo
@@ -13,6 +13,7 @@ DATASETS.register(
         masks=deferred(f"{_SCENES}:SimulatedDetection"),
         grasps=deferred(f"{_SCENES}:SimulatedGrasps"),
         segments=deferred(f"{_SCENES}:SimulatedSegments"),
+        words=deferred(f"{__name__}.words:SimulatedWords"),
         is_simulated=True,
     ),
     DatasetInfo(

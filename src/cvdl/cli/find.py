@@ -1,0 +1,174 @@
+"""``cvdl find``: the objects that a phrase is about, with their grasps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvdl.cli.options import (
+    Config,
+    JsonFile,
+    PointsTopic,
+    ReplaceOutputs,
+    StageSettings,
+    write_json,
+)
+from cvdl.core.errors import InputError
+from cvdl.language.aligner import FITS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+    from cvdl.core.frame import RgbdFrame
+    from cvdl.core.scene import Scene
+    from cvdl.language.finder import FrameFindings
+
+__all__ = ["command"]
+
+_ROWS = 12  # frames that are listed
+_PICTURES = 12  # frames on the picture
+
+
+def command(
+    phrase: Annotated[str, typer.Argument(help="What to find, such as 'the red mug'.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="Bag, as of cvdl replay; or folder of RGB-D images (docs/data.md)."),
+    ],
+    picture: Annotated[
+        Path | None, typer.Option(help="Write frames with what is found to this PNG file.")
+    ] = None,
+    json_path: JsonFile = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Chance from which an object is found.")
+    ] = FITS,
+    weights: Annotated[
+        str, typer.Option(help="File of weights (.onnx); default: the package's.")
+    ] = "",
+    points_topic: PointsTopic = None,
+    config: Config = None,
+    settings: StageSettings = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Find the objects that a phrase is about, likeliest first, with their grasps.
+
+    A phrase names a kind ("the mug", "something to eat"), a color, size, material
+    or place ("the smallest red thing", "the leftmost box"), or a relation to another
+    object ("the box left of the banana", "the spoon in the bowl").
+
+        cvdl find "the red mug" BAG --picture found.png
+
+    If nothing fits, the result is empty, and the likeliest object is named with its
+    chance.
+    """
+    from rich.console import Console
+
+    from cvdl.cli.console import status_console
+    from cvdl.core.files import keep_outputs
+    from cvdl.language.aligner import load_aligner
+    from cvdl.language.finder import Finder
+    from cvdl.pipeline import load_config
+    from cvdl.viz.pictures import contact_sheet, overlay, write_png
+    from cvdl.warm_up import warmed_up
+
+    keep_outputs((picture, json_path), overwrite)
+    aligner = load_aligner(weights)
+    unknown = aligner.vocabulary.unknown(phrase)
+    if unknown:
+        status_console().print(f"unknown: {', '.join(unknown)}", style="yellow", highlight=False)
+    aligner.read(phrase)  # before any work
+    finder = Finder(warmed_up(load_config(config, settings or [])), aligner, phrase, min_score)
+    pictures: list[NDArray[np.uint8]] = []
+    captions: list[str] = []
+
+    def look(frame: RgbdFrame) -> Scene:
+        scene = finder(frame)
+        if picture is not None and scene.objects and len(pictures) < _PICTURES:
+            pictures.append(overlay(frame, scene))
+            captions.append(f"{phrase}, frame {len(finder.findings)}")
+        return scene
+
+    _look_at(source, look, limit, points_topic)
+    Console().print(_table(phrase, finder.findings))
+    if not any(each.found for each in finder.findings):
+        typer.echo(f"nothing fits {phrase!r}: {_likeliest(finder.findings)}")
+    if json_path is not None:
+        frames = [each.report() for each in finder.findings]
+        write_json(json_path, {"phrase": phrase, "unknown": unknown, "frames": frames})
+        typer.echo(f"findings: {json_path}")
+    if pictures and picture is not None:
+        write_png(picture, contact_sheet(pictures, captions))
+        typer.echo(f"picture: {picture}")
+
+
+def _look_at(
+    source: Path, look: Callable[[RgbdFrame], Scene], limit: int | None, points_topic: str | None
+) -> None:
+    """Call a function with the frames of a bag, or of a folder of images."""
+    from rich.progress import Progress
+
+    from cvdl.bags.members import member_files
+    from cvdl.cli.console import status_console
+    from cvdl.datasets.dataset import tracked
+    from cvdl.datasets.image_folder import ImageFolder
+    from cvdl.replay import ReplayOptions, replay
+
+    is_bag = (source / "metadata.yaml").exists() or not source.is_dir() or member_files(source)
+    if not is_bag:
+        images = ImageFolder(source)
+        count = min(len(images), limit or len(images))
+        for frame in tracked(islice(images, count), "looking", status_console(), count):
+            look(frame)
+        return
+    with Progress(console=status_console(), transient=True) as progress:
+        task = progress.add_task("looking", total=None)
+
+        def show(done: int, expected: int) -> None:
+            progress.update(task, completed=done, total=max(done, expected))
+
+        options = ReplayOptions(limit=limit, points_topic=points_topic, overlap=False)
+        summary = replay(source, None, look, options, show)
+    if summary.problem:
+        raise InputError(f"no frame was processed: {summary.problem}")
+    if summary.interrupted:
+        raise KeyboardInterrupt
+
+
+def _table(phrase: str, frames: Sequence[FrameFindings]) -> Table:
+    """The objects that are found, frame by frame."""
+    from cvdl.cli.tables import empty_table
+    from cvdl.core.tally import counted
+
+    found = [(number, frame) for number, frame in enumerate(frames, 1) if frame.found]
+    title = f"{phrase}: found in {len(found)} of {counted(len(frames), 'frame')}"
+    columns = ("frame", "object", "class", "chance", "grasps", "best grasp at (m)")
+    table = empty_table(title, *columns)
+    for number, frame in found[:_ROWS]:
+        for each in frame.found:
+            at = ""
+            if each.grasps:
+                at = ", ".join(f"{value:.3f}" for value in each.grasps[0].position)
+            table.add_row(
+                str(number), str(each.item.label), each.item.class_name or "-",
+                f"{each.score:.2f}", str(len(each.grasps)), at,
+            )  # fmt: skip
+    if len(found) > _ROWS:
+        table.add_row("...", f"and in {counted(len(found) - _ROWS, 'more frame')}")
+    return table
+
+
+def _likeliest(frames: Sequence[FrameFindings]) -> str:
+    """The object that fits best, in words."""
+    ranking = [each for frame in frames for each in frame.ranking]
+    if not ranking:
+        return "no object is in view"
+    best = max(ranking, key=lambda each: each.score)
+    name = f" ({best.item.class_name})" if best.item.class_name else ""
+    return f"the likeliest object is {best.item.label}{name}, with a chance of {best.score:.2f}"

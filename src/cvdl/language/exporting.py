@@ -1,0 +1,123 @@
+"""The network of words as graphs of ONNX."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from torch import Tensor, nn
+
+from cvdl.core.errors import InputError
+from cvdl.core.files import write_atomically
+from cvdl.exporting.parts import Feed, Part, graph_of, onnx_graph
+from cvdl.language.aligner import REGIONS, Aligner
+from cvdl.language.network import AlignmentNetwork
+from cvdl.networks.onnx_files import MAIN, part_path
+from cvdl.networks.sessions import SessionGraph
+
+__all__ = ["aligner_of", "export_words"]
+
+#: Largest difference from PyTorch.
+_MOST = 1e-3
+
+
+def aligner_of(network: AlignmentNetwork) -> Aligner:
+    """A trained network, run by PyTorch."""
+    parts = _parts(network)
+    return Aligner(
+        graph_of(parts[MAIN]), graph_of(parts[REGIONS]), network.vocabulary, network.embedding
+    )
+
+
+def export_words(weights: Path) -> Path:
+    """Write the ONNX files of a trained network, in float32, beside its weights.
+
+    Raises:
+        InputError: if the file of weights cannot be used, or a graph differs from PyTorch.
+    """
+    network = AlignmentNetwork.load(weights)
+    out, parts = weights.with_suffix(".onnx"), _parts(network)
+    contents = {REGIONS: _graph(parts[REGIONS], _region_feeds(network), {}, weights)}
+    digests = {REGIONS: sha256(contents[REGIONS]).hexdigest()}
+    metadata = {**network.description(), "parts": json.dumps(digests)}
+    contents[MAIN] = _graph(parts[MAIN], _word_feeds(network), metadata, weights)
+    for name, content in contents.items():
+        write_atomically(part_path(out, name), content)
+    return out
+
+
+def _parts(network: AlignmentNetwork) -> dict[str, Part]:
+    each = {0: "regions"}
+    pairs = {0: "regions", 1: "regions"}
+    regions = Part(
+        _Regions(network.eval()),
+        {"features": each, "values": each, "pairs": pairs},
+        {"vectors": each, "relations": pairs},
+    )
+    words = Part(
+        _Words(network.eval()),
+        {"words": {0: "words"}},
+        {"vectors": {0: "words"}, "subject": {}, "anchor": {}, "relation": {}, "offsets": {}},
+    )
+    return {REGIONS: regions, MAIN: words}
+
+
+def _region_feeds(network: AlignmentNetwork) -> list[Feed]:
+    rng, (features, values, pairs) = np.random.default_rng(0), network.sizes
+    return [
+        {
+            "features": rng.normal(size=(count, features)).astype(np.float32),
+            "values": rng.normal(size=(count, values)).astype(np.float32),
+            "pairs": rng.normal(size=(count, count, pairs)).astype(np.float32),
+        }
+        for count in (5, 1, 12)
+    ]
+
+
+def _word_feeds(network: AlignmentNetwork) -> list[Feed]:
+    rng = np.random.default_rng(0)
+    return [{"words": rng.integers(len(network.vocabulary), size=count)} for count in (7, 1, 40)]
+
+
+def _graph(part: Part, feeds: list[Feed], metadata: dict[str, str], weights: Path) -> bytes:
+    """The ONNX file of a part, whose results are those of PyTorch."""
+    model = onnx.load_from_string(onnx_graph(part, feeds[0]))
+    onnx.helper.set_model_props(model, metadata)
+    content = model.SerializeToString(deterministic=True)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "words.onnx")
+        file.write_bytes(content)
+        session, module = SessionGraph(file), graph_of(part)
+        for feed in feeds:
+            for ours, theirs in zip(session(**feed), module(**feed), strict=True):
+                if ours.shape != theirs.shape or not np.abs(ours - theirs).max() < _MOST:
+                    raise InputError(
+                        f"{weights} cannot be exported: its graph differs from PyTorch"
+                    )
+    return content
+
+
+class _Regions(nn.Module):
+    """Of one frame."""
+
+    def __init__(self, network: AlignmentNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, values: Tensor, pairs: Tensor) -> tuple[Tensor, ...]:
+        return self.network.regions(features, values, pairs)
+
+
+class _Words(nn.Module):
+    """Of one sentence."""
+
+    def __init__(self, network: AlignmentNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, words: Tensor) -> tuple[Tensor, ...]:
+        return tuple(each[0] for each in self.network.words(words[None]))

@@ -1,0 +1,171 @@
+"""The regions of a frame that words are about: its objects and the whole frame. Imports no torch.
+
+What is seen of an object (its embedding, colors, class by the detector) and what depth adds: size
+and place, also against the other objects, as superlatives and relations need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Plane, Scene
+from cvdl.language.facts import Thing, describe
+from cvdl.language.lexicon import KINDS
+from cvdl.recognition.embedder import ObjectEmbedder
+
+__all__ = ["PAIR_VALUES", "Regions", "mirrored", "pair_values", "region_values", "see_regions"]
+
+Floats = NDArray[np.float32]
+
+_LEAST = 0.005  # meters; sizes below are noise
+_LIMIT = 3.0  # of all scaled values
+_SCALE = 0.1  # meters: differences of places and heights are counted in it
+#: Measures of size, and of place, by which objects are compared; the first place is to the right.
+_SIZES, _PLACES = 7, 4
+#: Number of values of a pair of regions.
+PAIR_VALUES = 14
+_MIRRORED_PAIR = (0, 3)  # columns that change their sign in a mirror
+
+
+@dataclass(frozen=True)
+class Regions:
+    """N objects and, as the last region, the whole frame.
+
+    Attributes:
+        labels: (N,) int64, of the objects in the label image.
+        features: (N + 1, D) float32: scaled embedding, square roots of the color histogram, score
+            of the detector's class, one column a kind, and whether it has one or is the frame.
+        values: (N + 1, V) float32: sizes and places, and by how much each exceeds the largest, and
+            the smallest, of the other objects.
+        pairs: (N + 1, N + 1, ``PAIR_VALUES``) float32: where the first region is, seen from the
+            second one; 0 with the frame.
+    """
+
+    labels: NDArray[np.int64]
+    features: Floats
+    values: Floats
+    pairs: Floats
+
+
+def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Regions:
+    """Describe the regions of a frame.
+
+    Args:
+        frame: its colors are used.
+        scene: its objects; their classes are optional.
+        embedder: of objects.
+    """
+    count = len(scene.objects)
+    seen, whole = embedder(frame, scene), embedder.photograph(frame.color)
+    kinds = np.zeros((count + 1, len(KINDS) + 2), np.float32)
+    for row, item in zip(kinds, scene.objects, strict=False):
+        if item.class_name in KINDS:
+            row[KINDS.index(item.class_name)] = item.score
+            row[-2] = 1
+    kinds[-1, -1] = 1
+    embedded = np.concatenate([seen.features, whole.features])
+    features = [
+        embedded * np.sqrt(embedded.shape[1]),  # of unit variance, like the other columns
+        np.sqrt(np.concatenate([seen.colors, whole.colors])),
+        kinds,
+    ]
+    boxes = [item.box3d for item in scene.objects]
+    labels = [item.label for item in scene.objects]
+    things = describe(labels, [""] * count, [{}] * count, boxes, scene.plane)
+    pixels = [item.area / scene.labels.size for item in scene.objects]
+    return Regions(
+        np.array(labels, np.int64),
+        np.concatenate(features, axis=1).astype(np.float32),
+        region_values(things, scene.plane, np.array(pixels)),
+        pair_values(things),
+    )
+
+
+def region_values(
+    things: tuple[Thing, ...], plane: Plane | None, pixels: NDArray[np.float64]
+) -> Floats:
+    """Return the values (N + 1, V) of objects and their frame, see ``Regions``.
+
+    Args:
+        things: the objects; only their places and sizes count.
+        plane: the support.
+        pixels: (N,) share of the image that each object covers.
+    """
+    count = len(things)
+    if not count:
+        return np.zeros((1, 3 * (_SIZES + _PLACES) + 2), np.float32)
+    size = np.array([np.maximum(thing.size, _LEAST) for thing in things])
+    center = np.array([thing.center for thing in things])
+    ground = -plane.offset if plane is not None else (center[:, 2] - size[:, 2] / 2).min()
+    bottom = center[:, 2] - size[:, 2] / 2 - ground
+    log = np.log(size / _SCALE)
+    measures = np.column_stack(
+        [
+            log,
+            log.mean(axis=1),
+            np.log(size.max(axis=1) / _SCALE),
+            log[:, 2] - log[:, :2].mean(axis=1),
+            np.log(np.maximum(pixels, 1e-5)) + 5,
+            (center[:, :2] - center[:, :2].mean(axis=0)) / _SCALE,
+            bottom / _SCALE,
+            (bottom + size[:, 2]) / _SCALE,
+        ]
+    )
+    over, above = np.zeros_like(measures), np.zeros_like(measures)
+    for row in range(count if count > 1 else 0):
+        others = np.delete(measures, row, axis=0)
+        over[row] = measures[row] - others.max(axis=0)
+        above[row] = measures[row] - others.min(axis=0)
+    found = np.concatenate([measures, over, above], axis=1)
+    found = np.nan_to_num(np.clip(found, -_LIMIT, _LIMIT))
+    alone = np.full((count, 2), (count / 8, float(count == 1)))
+    frame = np.append(np.zeros(found.shape[1]), [count / 8, count == 1])
+    return np.vstack([np.concatenate([found, alone], axis=1), frame]).astype(np.float32)
+
+
+def pair_values(things: tuple[Thing, ...]) -> Floats:
+    """Return the values of pairs (N + 1, N + 1, ``PAIR_VALUES``), see ``Regions``."""
+    count = len(things)
+    pairs = np.zeros((count + 1, count + 1, PAIR_VALUES), np.float32)
+    if not count:
+        return pairs
+    size = np.array([np.maximum(thing.size, _LEAST) for thing in things])
+    center = np.array([thing.center for thing in things])
+    offset = center[:, None] - center[None]  # of the first, from the second
+    level = np.hypot(offset[..., 0], offset[..., 1])
+    bottom, top = center[:, 2] - size[:, 2] / 2, center[:, 2] + size[:, 2] / 2
+    radius = size[:, :2].mean(axis=1) / 2
+    reach = radius[:, None] + radius[None]
+    direction = offset[..., :2] / np.maximum(level, 1e-3)[..., None]
+    values = [
+        np.clip(offset / _SCALE, -_LIMIT, _LIMIT),
+        direction * np.minimum(level / 0.03, 1)[..., None],
+        np.clip(np.abs(offset[..., :2]) / _SCALE, 0, _LIMIT),
+        np.clip((level - reach) / _SCALE, -_LIMIT, _LIMIT)[..., None],
+        np.clip((bottom[:, None] - top[None]) / _SCALE, -_LIMIT, _LIMIT)[..., None],
+        np.clip((bottom[None] - top[:, None]) / _SCALE, -_LIMIT, _LIMIT)[..., None],
+        np.clip((bottom[:, None] - bottom[None]) / _SCALE, -_LIMIT, _LIMIT)[..., None],
+        np.clip((top[:, None] - top[None]) / _SCALE, -_LIMIT, _LIMIT)[..., None],
+        np.log(radius[:, None] / radius[None])[..., None].clip(-_LIMIT, _LIMIT),
+        np.ones((count, count, 1)),
+    ]
+    pairs[:count, :count] = np.nan_to_num(np.concatenate(values, axis=2))
+    pairs[np.arange(count), np.arange(count)] = 0
+    return pairs
+
+
+def mirrored(regions: Regions) -> Regions:
+    """The regions of the mirrored frame, left and right exchanged; embeddings stay as they are."""
+    values, pairs = regions.values.copy(), regions.pairs.copy()
+    total = _SIZES + _PLACES
+    right = _SIZES  # the first measure of place
+    values[:, right] *= -1
+    # What exceeds the largest now falls below the smallest.
+    values[:, total + right] = -regions.values[:, 2 * total + right]
+    values[:, 2 * total + right] = -regions.values[:, total + right]
+    pairs[..., list(_MIRRORED_PAIR)] *= -1
+    return Regions(regions.labels, regions.features, values, pairs)
