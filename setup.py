@@ -115,6 +115,7 @@ setup(
             "grasping/models/*/*.md",
             "grasping/models/*/*.onnx",
             "grasping/models/*/*.safetensors",
+            "recognition/*.md",
             "recognition/*.onnx",
             "segmentation/instances/*.md",
             "segmentation/instances/*.onnx",
