@@ -38,6 +38,7 @@ from cvdl.messages.topics import (
 )
 from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
@@ -416,7 +417,11 @@ class BaseNode(LifecycleNode):
 
 def _stages_of(settings: NodeConfig) -> PerceptionConfig:
     """The stages of a node: those in its parameters, the others disabled."""
-    stages = {"detector": DetectionConfig(enable=False), "grasp": GraspConfig(enable=False)}
+    stages: dict[str, Any] = {
+        "detector": DetectionConfig(enable=False),
+        "gallery": RecognitionConfig(enable=False),
+        "grasp": GraspConfig(enable=False),
+    }
     own = {name for name in PerceptionConfig.model_fields if hasattr(settings, name)}
     return PerceptionConfig(**stages | {name: getattr(settings, name) for name in own})
 
