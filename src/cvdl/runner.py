@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -272,6 +272,7 @@ class Runner:
         idle: bool = False,
         silence: str = "",
         doubt: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> Any:
         """The diagnostics since the last report.
 
@@ -282,6 +283,7 @@ class Runner:
             idle: whether frames are skipped.
             silence: why no frames arrive; empty if they do.
             doubt: what is wrong with the input; empty if nothing is.
+            more: values to add.
         """
         with self.tally.lock:
             frames, dropped, found = self.tally.frames, self.dropped, self.found
@@ -322,6 +324,7 @@ class Runner:
             values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
         if doubt:
             values["input"] = doubt
+        values |= more or {}
         is_planeless = planeless > _PLANELESS and not idle
         if silence:
             summary = f"no frame: {silence}"

@@ -306,13 +306,13 @@ class Gallery:
         try:
             about = (folder / _ABOUT).read_bytes()  # first: what it lists is written before it
             vectors = (folder / _VECTORS).read_bytes()
+            there = {entry.name for entry in os.scandir(folder)}
         except FileNotFoundError as error:
             if not (folder / _ABOUT).exists():
                 return None
             raise GalleryError(f"{error.filename}: missing; forget {name!r}, teach it again") from (
                 error
             )
-        there = {entry.name for entry in os.scandir(folder)}
         kind, listed = self._listed(about, folder / _ABOUT)
         listed = [view for view in listed if _picture_name(view["view"]) in there]
         rows, embeddings = _unpacked(vectors, folder / _VECTORS)

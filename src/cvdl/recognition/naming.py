@@ -70,7 +70,7 @@ class Namer:
                 name is decided first, and names that are given away lead no more.
         """
         named: list[Hypothesis | None] = [None] * len(objects)
-        if self._views is None or not len(objects):
+        if self._views is None or not named:
             return named
         scores = self.scores(objects)
         rest = scores.copy()  # without decided pairs

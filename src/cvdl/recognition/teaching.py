@@ -1,4 +1,4 @@
-"""Collects views of an object to teach: from frames through which it is followed, or photographs."""
+"""Collects views of an object to teach, which is followed through frames or photographed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene, SceneObject
 from cvdl.networks.boxes import box_iou
 from cvdl.recognition.embedding import Embedder, Embeddings
+from cvdl.recognition.gallery import Taught
 from cvdl.recognition.naming import Limits
 from cvdl.recognition.views import View, differing, flaw, view_of, whole_picture
 
@@ -37,13 +38,15 @@ class Collector:
 
     Args:
         embedder: computes embeddings.
+        known: what the gallery knows of the thing; views like these are not kept.
 
     Attributes:
         left_out: number of views that are not kept, by reason.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, known: Taught | None = None) -> None:
         self.embedder = embedder
+        self._known = [] if known is None else [known.embeddings]
         self.left_out: Counter[str] = Counter()
         self._views: list[View] = []
 
@@ -72,10 +75,11 @@ class Collector:
 
     def add_view(self, view: View) -> None:
         """Add a view if it differs from those before."""
-        if self._views:
-            known = Embeddings.joined([each.embedding for each in self._views])
+        parts = [*self._known, *(each.embedding for each in self._views)]
+        if parts:
+            known = Embeddings.joined(parts)
             if view.embedding.similarity(known).max() >= _ALIKE:
-                self.left_out["like another view"] += 1
+                self.left_out["like a known view"] += 1
                 return
         self._views.append(view)
 

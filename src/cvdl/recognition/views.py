@@ -21,8 +21,11 @@ _THUMBNAIL = 128  # pixels of its longer side
 _CONTEXT = 0.15  # of the longer side of the box: shown around it
 _SMALLEST = 24  # pixels of the shorter side, and the side of the square with the mask's area
 _MARGIN = 1  # pixels: boxes as near to the edge of the picture are cut by it
-_BLURRED = 0.62  # see `_blur`
-_BLUR_SIDE = 160  # pixels: larger crops are reduced to this, as the network sees them no better
+# See `_blur`. Of 301 things in frames of 18 cameras, 99 % are below 0.49, and below 0.6 when moved by
+# 12 % of their size, 5 %.
+_BLURRED = 0.55
+_BLUR_SIDE = 96  # pixels: what larger crops have besides, an embedding does not see
+_NO_EDGES = 0.5  # gray levels from pixel to pixel, the mean
 _REBLUR = 9  # pixels, as Crete et al. have it
 
 
@@ -70,7 +73,7 @@ def flaw(frame: RgbdFrame, scene: Scene, item: SceneObject, is_whole: bool = Fal
     low, high = min(x_min, y_min), min(width - x_max, height - y_max)
     if not is_whole and min(low, high) <= _MARGIN:
         return "cut by the edge of the picture"
-    return "blurred" if _blur(_crop(frame.color, item.box2d, 0.0)) > _BLURRED else ""
+    return "blurred" if _blur(_crop(frame.color, item.box2d, _CONTEXT)) > _BLURRED else ""
 
 
 def differing(views: Sequence[View], alike: float, most: int) -> list[int]:
@@ -139,12 +142,14 @@ def _blur(picture: NDArray[np.uint8]) -> float:
     """
     gray = cv2.cvtColor(_reduced(picture, _BLUR_SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
     worst = 0.0
-    for axis, kernel in enumerate(((1, _REBLUR), (_REBLUR, 1))):
+    for axis, kernel in enumerate(((_REBLUR, 1), (1, _REBLUR))):
         again = cv2.blur(gray, kernel)
         before = np.abs(np.diff(gray, axis=1 - axis))
+        if before.mean() < _NO_EDGES:
+            continue
         after = np.abs(np.diff(again, axis=1 - axis))
         lost = np.maximum(before - after, 0).sum()
-        worst = max(worst, 1 - float(lost) / max(float(before.sum()), 1e-6))
+        worst = max(worst, 1 - float(lost) / float(before.sum()))
     return worst
 
 

@@ -92,9 +92,10 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     The support plane is tinted faintly and outlined, and its kind is written in the corner, with
     the notices below it; without a plane, the picture says so, with the amount of depth. Each
     object has its own color and outline, its box drawn thin, and its caption (see `Scene.caption`)
-    at the thickest place of its mask. A detection without an object has a dashed box, gray if it is off the support, with its caption above. The best grasp of an object
-    has thick plates and thin sides along the opening; the other grasps have faint plates only. The
-    region of interest has a thin outline.
+    at the thickest place of its mask. A detection without an object has a dashed box, gray if it is
+    off the support, with its caption above. The best grasp of an object has thick plates and thin
+    sides along the opening; the other grasps have faint plates only. The region of interest has a
+    thin outline.
 
     Raises:
         ValueError: if frame and scene differ in size.

@@ -1,0 +1,90 @@
+"""Names by similarity: near enough, and clearly nearer than the next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvdl.recognition.naming import Limits, Namer
+
+from .conftest import embeddings
+
+
+def at(*degrees):
+    """Views at these angles: their similarity is the cosine of the difference."""
+    radians = np.deg2rad(degrees)
+    return embeddings(*np.stack([np.cos(radians), np.sin(radians)], axis=1))
+
+
+def names(namer, objects, **keywords):
+    return [found and found.class_name for found in namer(objects, **keywords)]
+
+
+def test_the_most_similar_name_wins_with_its_similarity_as_score():
+    namer = Namer({"mug": at(0), "can": at(60, 90)}, Limits(0.6, 0.05))
+    found = namer(at(10, 85, 55))
+    assert [each.class_name for each in found] == ["mug", "can", "can"]
+    np.testing.assert_allclose(
+        [each.score for each in found], np.cos(np.deg2rad([10, 5, 5])), atol=1e-6
+    )
+
+
+def test_what_is_not_similar_enough_has_no_name():
+    namer = Namer({"mug": at(0)}, Limits(0.6, 0.05))
+    assert names(namer, at(50, 60)) == ["mug", None]
+
+
+def test_what_is_between_two_names_has_none():
+    namer = Namer({"mug": at(0), "can": at(60)}, Limits(0.5, 0.05))
+    assert names(namer, at(25, 29, 31, 35)) == ["mug", None, None, "can"]
+
+
+def test_nothing_known_and_nothing_in_view():
+    assert Namer({}, Limits())(at(0, 1)) == [None, None]
+    nothing = at(0)[:0]
+    assert Namer({"mug": at(0)}, Limits())(nothing) == []
+
+
+# --- Each exists once ---------------------------------------------------------------------------
+
+
+def test_unique_names_go_to_the_most_similar_object():
+    namer = Namer({"mug": at(0), "can": at(90)}, Limits(0.5, 0.05))
+    objects = at(20, 10, 80)
+    assert names(namer, objects) == ["mug", "mug", "can"]
+    assert names(namer, objects, unique=True) == [None, "mug", "can"]
+
+
+def test_names_that_are_given_away_lead_no_more():
+    """The second object is between two names, but the first one has one of them for sure."""
+    namer = Namer({"mug": at(0), "can": at(60)}, Limits(0.5, 0.05))
+    objects = at(2, 30)
+    assert names(namer, objects) == ["mug", None]
+    assert names(namer, objects, unique=True) == ["mug", "can"]
+
+
+# --- Calibration --------------------------------------------------------------------------------
+
+
+def test_one_view_has_the_given_limit():
+    assert Namer({"mug": at(0), "can": at(90)}, Limits(0.6, 0)).least == pytest.approx([0.6, 0.6])
+
+
+def test_views_that_differ_lower_the_limit_but_not_far():
+    limits = Limits(0.8, 0)
+    alike, apart, far = (Namer({"mug": at(0, by)}, limits).least[0] for by in (10, 45, 80))
+    assert alike == pytest.approx(0.8)
+    assert apart == pytest.approx(np.cos(np.deg2rad(45)))
+    assert far == pytest.approx(0.8 * 0.8)
+    assert names(Namer({"mug": at(0, 45)}, limits), at(88)) == ["mug"]
+    assert names(Namer({"mug": at(45)}, limits), at(88)) == [None]
+
+
+def test_other_names_nearby_raise_the_limit():
+    """Things as similar as two that were taught as different ones are not the same thing."""
+    limits = Limits(0.5, 0.0)
+    lone = Namer({"mug": at(0, 10)}, limits)
+    beside = Namer({"mug": at(0, 10), "cup": at(-50)}, limits)
+    assert names(lone, at(65)) == ["mug"]
+    assert names(beside, at(65)) == [None]
+    assert names(beside, at(50)) == ["mug"]
