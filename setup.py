@@ -116,6 +116,7 @@ setup(
             "grasping/models/*/*.md",
             "grasping/models/*/*.onnx",
             "grasping/models/*/*.safetensors",
+            "recognition/*.onnx",
             "segmentation/instances/*.md",
             "segmentation/instances/*.onnx",
             "segmentation/instances/*.safetensors",
