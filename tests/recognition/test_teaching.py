@@ -38,7 +38,7 @@ def test_an_object_by_a_point_in_space():
     frame, scene = tabletop((30, 20, RED), (90, 12, GREEN))
     point = frame.camera.deproject_pixels(np.array([95.0, 60.0]), np.array(0.9))
     assert label(nearest_to_point(frame, scene, point, 0.01)) == 3
-    beside = point + [0.03 + 6 * 0.9 / FOCAL, 0, 0]
+    beside = point + np.array([0.03 + 6 * 0.9 / FOCAL, 0, 0])
     assert label(nearest_to_point(frame, scene, beside, 0.05)) == 3
     assert nearest_to_point(frame, scene, beside, 0.01) is None
     # Without readings, as on glass, its box counts.
@@ -64,7 +64,7 @@ def test_views_that_are_small_or_cut():
 
 def shaken(frame, pixels):
     """The frame as a moving camera sees it."""
-    return replace(frame, color=cv2.blur(frame.color, (1, pixels)))
+    return replace(frame, color=cv2.blur(frame.color, (pixels, 1)))
 
 
 def test_blurred_views():
