@@ -143,7 +143,7 @@ def test_a_point_in_another_frame_needs_tf(start, wire, tabletop, scene, camera,
     objects = wire.listen(f"/perception/{OBJECTS}", SCENE_TOPICS[OBJECTS])
     item = scene.objects[0]
     at = surface_point(tabletop, scene, item)
-    click(wire, at + [1.0, 2.0, 3.0], "map")
+    click(wire, at + np.array([1.0, 2.0, 3.0]), "map")
     time.sleep(0.2)
     say(wire, "teach", "far")
     assert camera.until(lambda: logged(wire, "tf does not connect the frame of the clicked point"))
