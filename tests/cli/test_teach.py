@@ -23,7 +23,7 @@ RED, GREEN = (200, 40, 30), (40, 170, 60)
 def boxes_on_a_table(shift=0, stamp_ns=10**9):
     """A red box in the middle, and a smaller green one on its left, from above."""
     depth = np.full((240, 320), 0.8, np.float32)
-    color = np.full((240, 320, 3), 90, np.uint8)
+    color = np.full((240, 320, 3), 10, np.uint8)
     rng = np.random.default_rng(0)
     for rows, columns, rgb in (
         (slice(90, 150), slice(120 + shift, 200 + shift), RED),
