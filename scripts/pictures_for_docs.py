@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -18,11 +19,18 @@ from numpy.typing import NDArray
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.detection import load_detector
+from cvdl.detection.config import DetectionConfig
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
+from cvdl.recognition.embedder import load_embedder
+from cvdl.recognition.gallery import Gallery
+from cvdl.recognition.sheet import gallery_sheet
+from cvdl.recognition.teaching import Collector
 from cvdl.simulation import SimulationConfig, simulate_scene
+from cvdl.simulation.generate import draw_scene, picture
 from cvdl.viz.pictures import contact_sheet, depth_picture, overlay
 
 Draw = Callable[[RgbdFrame], NDArray[np.uint8]]
@@ -33,6 +41,7 @@ TABLETOP = ("000000", "000001", "000003", "000004", "000006", "000007")
 OSD = ("learn13", "learn21", "learn23", "learn29", "learn37", "learn41")
 NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "000003", "000004")}
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
+TAUGHT, SIDES = 13, (0, 20, 40, -30)
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.
 SHOWN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -77,6 +86,38 @@ def write_simulated(name: str, domain: str, width: int) -> None:
     write_jpeg(name, contact_sheet(pictures, captions, columns=len(shown), width=width))
 
 
+def write_recognition(name: str) -> None:
+    """Write a scene in which things are taught, and what is recognized from other sides."""
+    draft = draw_scene(UNSEEN_SEED, TAUGHT, SimulationConfig(min_objects=5, max_elevation=50))
+    scenes = [picture(draft.seen_from(np.radians(angle)), 0) for angle in SIDES]
+    frames, truth = [each.frame for each in scenes], scenes[0].truth
+    categories = {item.label: item.class_name for item in truth.objects}
+    with TemporaryDirectory() as folder:
+        nameless = PerceptionConfig(
+            detector=DetectionConfig(enable=False),
+            gallery=RecognitionConfig(path=folder),
+            grasp=GraspConfig(enable=False),
+        )
+        perceive = Perception(nameless)
+        scene = perceive(frames[0])
+        embedder = load_embedder()
+        gallery = Gallery(Path(folder), embedder.name)
+        pictures = [overlay(frames[0], scene)]
+        for item in scene.objects:
+            collector = Collector(embedder)
+            collector.add(frames[0], scene, item, "picture")
+            label = int(np.bincount(truth.labels[scene.mask(item)]).argmax())
+            if collector.views() and label in categories:
+                thing = f"my {categories[label]}"
+                if thing in gallery.names():
+                    thing = f"my other {categories[label]}"
+                gallery.add(thing, collector.views())
+        pictures += [overlay(frame, perceive(frame)) for frame in frames[1:]]
+        captions = ["taught by this view"] + [f"{angle} degrees aside" for angle in SIDES[1:]]
+        write_jpeg(name, contact_sheet(pictures, captions, columns=2))
+        write_jpeg(f"{name}-sheet", gallery_sheet(gallery.read()))
+
+
 def write_jpeg(name: str, picture: NDArray[np.uint8]) -> None:
     """Write a picture into the folder of the documentation's images."""
     path = IMAGES / f"{name}.jpg"
@@ -108,6 +149,7 @@ def main() -> None:
         "detection", named + simulated, overlays(PerceptionConfig(grasp=GraspConfig(enable=False)))
     )
     write_sheet("segnet", named + simulated, class_maps())
+    write_recognition("recognition")
     write_simulated("simulation", "tabletop", 400)
     write_simulated("world", "world", 330)
 

@@ -22,14 +22,14 @@ class RecognitionConfig(Settings):
         load_time=True,
     )
     min_score: float = setting(
-        0.5,
+        0.65,
         "Least similarity of an object and a taught view. Each name's own limit is calibrated "
         "on the views in the gallery, and starts from this.",
         ge=0.0,
         le=1.0,
     )
     min_lead: float = setting(
-        0.05,
+        0.03,
         "How much more similar an object must be to the views of a name than to those of the "
         "next name.",
         ge=0.0,

@@ -18,7 +18,7 @@ from cvdl.recognition.embedding import Embeddings
 __all__ = ["Limits", "Namer"]
 
 _USUAL = 0.1  # quantile of the similarities of held-out views that counts as the least usual one
-_LOWEST = 0.8  # of the given limit: views of one occasion say little about the next
+_TRUST = 0.5  # in it, against the given limit: views of one occasion say little about the next
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,17 @@ class Limits:
         lead: least difference to the next name.
     """
 
-    score: float = 0.5
-    lead: float = 0.05
+    score: float = 0.65
+    lead: float = 0.03
 
 
 class Namer:
     """Names objects.
 
-    The least similarity of each name follows from the views that were taught. Each view in turn is
-    held out, and compared with the others: a name whose own views differ is given to objects that
-    are less similar, down to 0.8 of the given limit. A name whose views resemble those of another
-    name is given only to objects that are more similar than the two are, up to the middle between
-    that and the similarity of its own views.
+    The least similarity for each name follows from its views. Each view in turn is held out, and
+    compared with the others: a name whose views are all alike is given to similar objects only, and
+    one whose views differ also to others. The limit is in the middle between the given one and the
+    similarity that hardly a held-out view goes below. With one view it is the given one.
 
     Args:
         views: those of each name, at least one each.
@@ -52,9 +51,9 @@ class Namer:
         least: least similarity for each name, (K,).
     """
 
-    def __init__(self, views: Mapping[str, Embeddings], limits: Limits) -> None:
+    def __init__(self, views: Mapping[str, Embeddings], limits: Limits | None = None) -> None:
         self.names = tuple(views)
-        self._limits = limits
+        self._limits = limits or Limits()
         self._views = Embeddings.joined(list(views.values())) if views else None
         counts = [len(each) for each in views.values()]
         self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
@@ -101,10 +100,7 @@ class Namer:
         np.fill_diagonal(similarity, -np.inf)  # held out
         for name in range(len(self.names)):
             own = self._owner == name
-            others = similarity[own][:, ~own].max(initial=0.0)
-            usual = 1.0
             if own.sum() > 1:
-                usual = float(np.quantile(similarity[own][:, own].max(axis=1), _USUAL))
-                least[name] = np.clip(usual, _LOWEST * self._limits.score, self._limits.score)
-            least[name] = max(least[name], min(others, (others + usual) / 2))
+                usual = np.quantile(similarity[np.ix_(own, own)].max(axis=1), _USUAL)
+                least[name] += _TRUST * (usual - least[name])
         return least

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.recognition.gallery import GalleryError, Taught, read_picture
+from cvdl.viz.captions import DARK_COLOR
 from cvdl.viz.pictures import contact_sheet
 
 __all__ = ["gallery_sheet", "size_in_words"]
 
-_COLUMNS = 8
+_FEWEST, _MOST = 2, 8  # columns; the second has the size as its caption
 _SIDE = 128  # pixels of a cell
 
 
@@ -22,12 +23,13 @@ def gallery_sheet(names: dict[str, Taught]) -> NDArray[np.uint8]:
     """
     if not names:
         raise GalleryError("the gallery is empty: there is nothing to show")
+    columns = min(max(_FEWEST, *map(len, names.values())), _MOST)
     pictures, captions = [], []
     for name, taught in names.items():
-        for column in range(_COLUMNS):
-            # Evenly spread over all of them.
-            picture, caption = np.zeros((_SIDE, _SIDE, 3), np.uint8), ""
-            shown = np.unique(np.linspace(0, len(taught) - 1, _COLUMNS).round().astype(int))
+        # Evenly spread over all of them.
+        shown = np.unique(np.linspace(0, len(taught) - 1, columns).round().astype(int))
+        for column in range(columns):
+            picture, caption = np.full((_SIDE, _SIDE, 3), DARK_COLOR, np.uint8), ""
             if column < len(shown):
                 picture = _square(read_picture(taught.pictures[shown[column]]))
             if column == 0:
@@ -36,7 +38,7 @@ def gallery_sheet(names: dict[str, Taught]) -> NDArray[np.uint8]:
                 caption = size_in_words(taught)
             pictures.append(picture)
             captions.append(caption)
-    return contact_sheet(pictures, captions, _COLUMNS, _SIDE)
+    return contact_sheet(pictures, captions, columns, _SIDE)
 
 
 def size_in_words(taught: Taught) -> str:
@@ -49,10 +51,10 @@ def size_in_words(taught: Taught) -> str:
 
 
 def _square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture in the middle of a black square."""
+    """The picture in the middle of a dark square."""
     height, width = picture.shape[:2]
     side = max(height, width)
-    square = np.zeros((side, side, 3), np.uint8)
+    square = np.full((side, side, 3), DARK_COLOR, np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = picture
     return square

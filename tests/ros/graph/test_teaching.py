@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import PointStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import String
 
 from cvdl.core.scene import Scene
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
@@ -67,11 +65,11 @@ def camera(wire, tabletop):
 
 
 def say(wire, topic, text):
-    wire.publish(f"/perception/{topic}", String(data=text), REQUESTS)
+    wire.publish(f"/perception/{topic}", message_type("std_msgs/msg/String")(data=text), REQUESTS)
 
 
 def click(wire, point, frame_id):
-    message = PointStamped()
+    message = message_type("geometry_msgs/msg/PointStamped")()
     message.header.frame_id = frame_id
     message.point.x, message.point.y, message.point.z = map(float, point)
     wire.publish("/clicked_point", message, REQUESTS)
