@@ -11,6 +11,7 @@ from typing import Any
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Hypothesis, Scene, SceneObject
+from cvdl.core.tally import counted
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.embedder import load_embedder
 from cvdl.recognition.embedding import Embedder
@@ -107,8 +108,8 @@ class RecognitionStage:
         self._namer = Namer({name: each.embeddings for name, each in found.items()}, self._limits)
         self._state = state
         if found:
-            views = sum(map(len, found.values()))
-            _log.info("gallery %s: %s (%d views)", self.folder, ", ".join(found), views)
+            views = counted(sum(map(len, found.values())), "view")
+            _log.info("gallery %s: %s, %s", self.folder, counted(len(found), "name"), views)
 
 
 def _renamed(item: SceneObject, name: Hypothesis) -> SceneObject:
