@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["BACKGROUND", "SIDE", "cut_crop"]
 
 #: Side of the crops, pixels.
-SIDE = 112
+SIDE = 128
 #: Value of all channels where the object is not: the middle of the colors that the network takes.
 BACKGROUND = 127
 

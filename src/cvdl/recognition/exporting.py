@@ -20,7 +20,7 @@ from cvdl.recognition.crops import BACKGROUND
 from cvdl.recognition.embedder import MODEL
 from cvdl.recognition.network import EmbeddingNetwork
 
-__all__ = ["export_embedding"]
+__all__ = ["export_embedding", "network_colors"]
 
 _BATCH = 8  # crops at a time while the ranges of activations are measured
 _INPUT, _OUTPUT = "crops", "features"
@@ -44,7 +44,7 @@ def export_embedding(
     each = {0: "objects"}
     part = Part(_ChannelsLast(network), {_INPUT: each}, {_OUTPUT: each})
     batches = [crops[at : at + _BATCH] for at in range(0, len(crops), _BATCH)]
-    feeds = [{_INPUT: _colors(batch)} for batch in batches]
+    feeds = [{_INPUT: network_colors(batch)} for batch in batches]
     model = _of_bytes(onnx.load_from_string(quantized(onnx_graph(part, feeds[0]), feeds)))
     helper.set_model_props(model, {"model": MODEL, "embedding": name})
     content = model.SerializeToString(deterministic=True)
@@ -71,13 +71,13 @@ class _ChannelsLast(nn.Module):
         return (self.network(crops.permute(0, 3, 1, 2)),)
 
 
-def _colors(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Crops in the colors of ImageNet, see ``EmbeddingNetwork``."""
+def network_colors(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return crops in the colors of ImageNet, see ``EmbeddingNetwork``."""
     return (crops.astype(np.float32) - BACKGROUND) / np.float32(IMAGENET_SPREAD)
 
 
 def _of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph that takes the crops as they are, in 8 bits, in place of ``_colors`` of them.
+    """The graph that takes the crops as they are, in 8 bits, in place of ``network_colors`` of them.
 
     Its first quantization becomes that: so it costs no time.
     """
