@@ -22,14 +22,14 @@ class RecognitionConfig(Settings):
         load_time=True,
     )
     min_score: float = setting(
-        0.65,
+        0.5,
         "Least similarity of an object and a taught view. Each name's own limit is calibrated "
         "on the views in the gallery, and starts from this.",
         ge=0.0,
         le=1.0,
     )
     min_lead: float = setting(
-        0.03,
+        0.05,
         "How much more similar an object must be to the views of a name than to those of the "
         "next name.",
         ge=0.0,

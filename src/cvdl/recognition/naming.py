@@ -30,8 +30,8 @@ class Limits:
         lead: least difference to the next name.
     """
 
-    score: float = 0.65
-    lead: float = 0.03
+    score: float = 0.5
+    lead: float = 0.05
 
 
 class Namer:
