@@ -144,7 +144,7 @@ def _teach(
     from cvdl.core.tally import counted
     from cvdl.recognition.embedder import load_embedder
     from cvdl.recognition.gallery import Gallery
-    from cvdl.recognition.teaching import Collector
+    from cvdl.recognition.teaching import Collector, lookalike
 
     embedder = load_embedder()
     gallery = Gallery(folder, embedder.name)
@@ -161,11 +161,14 @@ def _teach(
         raise InputError(
             f"{source}: no view of {name} is good enough: {counted(frames, 'frame')}{reasons}"
         )
+    other = lookalike(views, gallery.read(), name)
     total = gallery.add(name, views)
     typer.echo(
         f"{name}: {counted(len(views), 'view')} of {counted(frames, 'frame')} kept{reasons}; "
         f"{counted(total, 'view')} in {folder}"
     )
+    if other:
+        typer.echo(f"it looks like {other}: what looks like both gets neither name", err=True)
 
 
 def _from_bag(bag: Path, choose: Choose, collector: Collector, config: PerceptionConfig) -> int:

@@ -16,7 +16,7 @@ from cvdl.core.tally import counted
 from cvdl.recognition.choosing import in_the_middle, nearest_to_point
 from cvdl.recognition.gallery import Gallery, GalleryError, checked_name
 from cvdl.recognition.stage import RecognitionStage
-from cvdl.recognition.teaching import Collector
+from cvdl.recognition.teaching import Collector, lookalike
 
 __all__ = ["Teacher"]
 
@@ -117,14 +117,17 @@ class Teacher:
         item, where = self._chosen(frame, scene)
         gallery = Gallery(stage.folder, stage.embedder.name)
         name = gallery.checked(name)
-        collector = Collector(stage.embedder, gallery.read().get(name))
+        known = gallery.read()
+        collector = Collector(stage.embedder, known.get(name))
         collector.add(frame, scene, item, self._source)
         views = collector.views()
         if not views:
             (why,) = collector.left_out
             raise InputError(f"the view of the object {where} is {why}")
         total = gallery.add(name, views)
-        return f"{name} is taught: the object {where}; {counted(total, 'view')}"
+        other = lookalike(views, known, name)
+        doubt = f"; it looks like {other}: what looks like both gets neither name" if other else ""
+        return f"{name} is taught: the object {where}; {counted(total, 'view')}{doubt}"
 
     def _chosen(self, frame: RgbdFrame, scene: Scene) -> tuple[SceneObject, str]:
         """The object that is meant, and which one it is in words."""

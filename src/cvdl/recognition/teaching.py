@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,10 @@ from cvdl.core.scene import Scene, SceneObject
 from cvdl.networks.boxes import box_iou
 from cvdl.recognition.embedding import Embedder, Embeddings
 from cvdl.recognition.gallery import Taught
-from cvdl.recognition.naming import Limits
+from cvdl.recognition.naming import Limits, Namer
 from cvdl.recognition.views import View, differing, flaw, view_of, whole_picture
 
-__all__ = ["Choose", "Collector", "Follower", "seen"]
+__all__ = ["Choose", "Collector", "Follower", "lookalike", "seen"]
 
 #: Chooses an object of a scene, or none.
 Choose = Callable[[RgbdFrame, Scene], SceneObject | None]
@@ -31,6 +31,19 @@ _JUMP = 1.5  # ratio of areas in two frames in a row: it was segmented in anothe
 def seen(embedder: Embedder, frame: RgbdFrame, scene: Scene, item: SceneObject) -> Embeddings:
     """Return the embedding of one object, one row."""
     return embedder(frame, replace(scene, objects=(item,)))
+
+
+def lookalike(views: Sequence[View], known: Mapping[str, Taught], name: str) -> str:
+    """Return another name of the gallery that would be given to a view; empty if none would.
+
+    Args:
+        views: at least one view of a thing.
+        known: the gallery, by name.
+        name: of the thing.
+    """
+    others = {other: taught.embeddings for other, taught in known.items() if other != name}
+    found = Namer(others)(Embeddings.joined([view.embedding for view in views]))
+    return next((each.class_name for each in found if each), "")
 
 
 class Collector:
