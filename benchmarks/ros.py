@@ -137,6 +137,7 @@ class Bench(Node):
         Returns:
             Seconds to the first result with the name; NaN if there is none in time.
         """
+        self.latency_ms(frame)  # no frame of another scene is in work any more
         messages, begin = self._messages(frame), monotonic()
         self._teach.publish(message_type(TEXT)(data=name))
         for number in range(1, round(TEACH_S * rate)):
