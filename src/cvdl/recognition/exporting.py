@@ -1,7 +1,8 @@
-"""The network of the embedding as a graph of ONNX."""
+"""The network of the embedding as a graph of ONNX in 8 bits, with a projection of its features."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from cvdl.core.files import write_atomically
-from cvdl.exporting.parts import Part, graph_of, onnx_graph, widened
+from cvdl.exporting.parts import Part, onnx_graph, widened
 from cvdl.exporting.quantization import quantized
 from cvdl.networks.color_features import IMAGENET_SPREAD
 from cvdl.networks.sessions import SessionGraph
@@ -20,44 +20,71 @@ from cvdl.recognition.crops import BACKGROUND
 from cvdl.recognition.embedder import MODEL
 from cvdl.recognition.network import EmbeddingNetwork
 
-__all__ = ["export_embedding", "network_colors"]
+__all__ = ["features_of", "network_colors", "quantized_network", "with_projection"]
 
-_BATCH = 8  # crops at a time while the ranges of activations are measured
-_INPUT, _OUTPUT = "crops", "features"
+_BATCH = 8  # crops at a time
+_INPUT, _POOLED, _OUTPUT = "crops", "pooled", "features"
 
 
-def export_embedding(
-    network: EmbeddingNetwork, crops: NDArray[np.uint8], out: Path, name: str
-) -> float:
-    """Write the ONNX file of a network, quantized to 8 bits.
+def network_colors(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return crops in the colors of ImageNet, see ``EmbeddingNetwork``."""
+    return (crops.astype(np.float32) - BACKGROUND) / np.float32(IMAGENET_SPREAD)
+
+
+def quantized_network(network: EmbeddingNetwork, crops: NDArray[np.uint8]) -> bytes:
+    """Return the ONNX file of a network, quantized to 8 bits.
 
     Args:
         network: the network.
         crops: (N, S, S, 4) of ``cut_crop``, such as it will see; the ranges of the activations are
             those on them.
-        out: the file.
-        name: of the embedding; another one wherever features change.
-
-    Returns:
-        The mean cosine of its features and PyTorch's on the crops.
     """
     each = {0: "objects"}
-    part = Part(_ChannelsLast(network), {_INPUT: each}, {_OUTPUT: each})
-    batches = [crops[at : at + _BATCH] for at in range(0, len(crops), _BATCH)]
-    feeds = [{_INPUT: network_colors(batch)} for batch in batches]
+    part = Part(_ChannelsLast(network), {_INPUT: each}, {_POOLED: each})
+    feeds = [{_INPUT: network_colors(batch)} for batch in _batches(crops)]
     model = _of_bytes(onnx.load_from_string(quantized(onnx_graph(part, feeds[0]), feeds)))
-    helper.set_model_props(model, {"model": MODEL, "embedding": name})
-    content = model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def features_of(graph: bytes, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what a graph outputs for crops (N, S, S, 4)."""
     with TemporaryDirectory() as folder:
-        file = Path(folder, out.name)
-        file.write_bytes(content)
-        session, module = SessionGraph(file), graph_of(part)
-        cosines = [
-            (session(**{_INPUT: batch})[0] * module(**feed)[0]).sum(axis=1)
-            for batch, feed in zip(batches, feeds, strict=True)
+        file = Path(folder, "graph.onnx")
+        file.write_bytes(graph)
+        session = SessionGraph(file)
+        return np.concatenate([session(**{_INPUT: batch})[0] for batch in _batches(crops)])
+
+
+def with_projection(
+    graph: bytes, weight: NDArray[np.float64], bias: NDArray[np.float64], name: str
+) -> bytes:
+    """Return the file that the embedder loads.
+
+    Args:
+        graph: of ``quantized_network``.
+        weight, bias: (D, C) and (D,) of the projection, which is scaled to unit length.
+        name: of the embedding; another one wherever features change.
+    """
+    model = onnx.load_from_string(graph)
+    parts = model.graph
+    constants = {"projection_weight": weight, "projection_bias": bias}
+    parts.initializer.extend(
+        numpy_helper.from_array(np.asarray(value, np.float32), each)
+        for each, value in constants.items()
+    )
+    parts.node.extend(
+        [
+            helper.make_node("Gemm", [_POOLED, *constants], ["projected"], transB=1),
+            helper.make_node("LpNormalization", ["projected"], [_OUTPUT], axis=1, p=2),
         ]
-    write_atomically(out, content)
-    return float(np.concatenate(cosines).mean())
+    )
+    del parts.output[:]
+    shape = ["objects", len(bias)]
+    parts.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, shape))
+    helper.set_model_props(model, {"model": MODEL, "embedding": name})
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 class _ChannelsLast(nn.Module):
@@ -71,15 +98,10 @@ class _ChannelsLast(nn.Module):
         return (self.network(crops.permute(0, 3, 1, 2)),)
 
 
-def network_colors(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return crops in the colors of ImageNet, see ``EmbeddingNetwork``."""
-    return (crops.astype(np.float32) - BACKGROUND) / np.float32(IMAGENET_SPREAD)
-
-
 def _of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph that takes the crops as they are, in 8 bits, in place of ``network_colors`` of them.
+    """The graph that takes crops as they are, in 8 bits, in place of their ``network_colors``.
 
-    Its first quantization becomes that: so it costs no time.
+    These become its first quantization: so they cost no time.
     """
     graph = model.graph
     graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
@@ -94,3 +116,7 @@ def _of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.value_info[:]  # types of before
     graph.node.remove(quantize)
     return model
+
+
+def _batches(crops: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    return (crops[at : at + _BATCH] for at in range(0, len(crops), _BATCH))
