@@ -180,6 +180,19 @@ def test_what_is_no_number_is_left_out(tmp_path):
     np.testing.assert_allclose(found.boxes, [[38, 27, 58, 37]])
 
 
+def test_ignored_classes_are_left_out(tmp_path):
+    path, box = tmp_path / "model.onnx", [38, 27, 58, 37]
+    write_model(path, {"a": [[[*box, 0.9, 0], [*box, 0.8, 1]]]})
+    for ignored, labels in (("", [0, 1]), ("cup", [1]), ("cup, fork", [])):
+        path.with_suffix(".yaml").write_text(f"classes: [cup, fork]\nignore: [{ignored}]\n")
+        detector = load_detector("onnx", str(path), "cpu")
+        (found,) = detector([frame_of(np.zeros((64, 96, 3), np.uint8))])
+        assert (found.labels.tolist(), detector.classes) == (labels, ("cup", "fork"))
+    path.with_suffix(".yaml").write_text("classes: [cup, fork]\nignore: [knife]\n")
+    with pytest.raises(InputError, match="ignore has 'knife'; accepted: cup, fork"):
+        load_detector("onnx", str(path), "cpu")
+
+
 def test_exports_that_name_their_classes_need_no_file(tmp_path):
     names = {"names": "{0: 'cup', 1: 'fork'}"}
     box = [48, 32, 20, 10]

@@ -36,6 +36,11 @@ class OnnxLayout(Settings):
         description="Names of the classes, or a text file with one name per line, relative to "
         "this file; without a background. coco: the 80 of COCO."
     )
+    ignore: list[str] = setting(
+        [],
+        "Classes whose detections are left out, such as person and dining table, which cover what "
+        "they hold and carry.",
+    )
     outputs: dict[Role, str] = Field(
         default={},
         description="Names of the outputs of nms, ssd and detr, where names and shapes are "

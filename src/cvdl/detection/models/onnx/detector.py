@@ -62,8 +62,8 @@ class OnnxDetector(FrameByFrame):
         layout: the description, completed.
 
     Raises:
-        InputError: if the input is not one image, or the outputs do not have the layout. This is
-            tested with an empty image.
+        InputError: if the input is not one image, the outputs do not have the layout, which is
+            tested with an empty image, or a class to ignore is unknown.
     """
 
     def __init__(
@@ -74,6 +74,12 @@ class OnnxDetector(FrameByFrame):
         session: onnxruntime.InferenceSession,
     ) -> None:
         self.classes, self._path, self._session = tuple(classes), path, session
+        unknown = [name for name in layout.ignore if name not in self.classes]
+        if unknown:
+            raise InputError(
+                f"{path}: ignore has {unknown[0]!r}; accepted: {', '.join(self.classes)}"
+            )
+        self._ignored = [self.classes.index(name) for name in layout.ignore]
         self._input, self.layout = _ImageInput.of(path, layout, session), layout
         width, height = self._input.size
         empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
@@ -104,6 +110,7 @@ class OnnxDetector(FrameByFrame):
         except OutputsError as error:
             raise InputError(f"{self._path}: layout {self._name}: {error}") from error
         sure = (found.scores >= self.layout.min_score) & np.isfinite(found.boxes).all(axis=1)
+        sure &= ~np.isin(found.labels, self._ignored)
         boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
         best = suppressed(
             boxes.astype(np.float64), scores.astype(np.float64), labels, self._overlap
