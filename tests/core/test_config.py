@@ -69,6 +69,7 @@ def test_an_override_may_be_written_as_python_writes_numbers():
         ("[drill, mug]", ("drill", "mug")),
         ("''", ()),
         ("[]", ()),
+        ("", ()),
     ],
 )
 def test_names_may_be_a_list_or_between_commas(text, names):

@@ -296,7 +296,8 @@ def test_a_name_that_nothing_has_is_doubtful(view):
         ("dark", "it is dark"),
         (
             "grasp.only: mugg",
-            "grasp.only asks for 'mugg', which is no known name; known: mug, drill, fork",
+            "grasp.only asks for 'mugg', which is no known name (did you mean mug?); known: mug, "
+            "drill, fork",
         ),
         (
             "grasp.only: spoon",

@@ -60,7 +60,7 @@ def test_names_are_a_text_or_a_list():
         settings = assemble(GraspNodeConfig, {"grasp.only": given})
         assert settings.grasp.only == ("drill", "mug")
         assert values_of(settings)["grasp.only"] == "drill, mug"
-    for given in ("", []):
+    for given in ("", [], None):
         assert assemble(GraspNodeConfig, {"grasp.only": given}) == GraspNodeConfig()
     pytest.importorskip("rcl_interfaces")
     assert descriptor(spec).dynamic_typing

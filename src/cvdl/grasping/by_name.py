@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 from cvdl.core.scene import Scene, SceneObject
 
@@ -36,12 +37,12 @@ def name_doubts(scene: Scene, only: Collection[str]) -> tuple[tuple[str, str], .
             "are no grasps; names need the detector (detector.enable), in the same node"
         )
         return (("grasp.only without names", sentence),)
-    folded = {name.casefold() for name in known}
-    return tuple(
-        (
-            f"grasp.only: {name}",
-            f"grasp.only asks for {name!r}, which is no known name; known: {', '.join(known)}",
-        )
-        for name in only
-        if name.casefold() not in folded
-    )
+    folded = [name.casefold() for name in known]
+    doubts = []
+    for name in only:
+        if name.casefold() not in folded:
+            like = get_close_matches(name.casefold(), folded, 1)
+            meant = f" (did you mean {known[folded.index(like[0])]}?)" if like else ""
+            sentence = f"grasp.only asks for {name!r}, which is no known name{meant}"
+            doubts.append((f"grasp.only: {name}", f"{sentence}; known: {', '.join(known)}"))
+    return tuple(doubts)

@@ -18,7 +18,12 @@ CANDIDATE_OBJECTS = 8
 
 
 def _names(value: Any) -> Any:
-    """The names in a text, between commas; anything else as it is."""
+    """The names in a text, between commas; anything else as it is.
+
+    ROS reads an empty list in a parameter file as no value.
+    """
+    if value is None:
+        return []
     if isinstance(value, str):
         value = value.split(",")
     if isinstance(value, list | tuple):
