@@ -72,7 +72,7 @@ class GraspConfig(Settings):
         le=1.0,
     )
     min_score: float = setting(
-        0.05, "Grasps that hold with a lower probability are left out.", ge=0.0, le=1.0
+        0.2, "Grasps that hold with a lower probability are left out.", ge=0.0, le=1.0
     )
     max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
     max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)
