@@ -140,6 +140,19 @@ def loaded(monkeypatch):
     return calls
 
 
+def test_grasps_by_name_need_the_names(plain, detector, loaded):
+    """Even where no detections are wanted."""
+    for only, names in (("block", ["block"]), ("", [""]), ("cup", ["block"])):
+        perceive = Perception(PerceptionConfig(grasp={"max_opening": 0.4, "only": only}))
+        scene = perceive(plain, detect=False)
+        assert [item.class_name for item in scene.objects] == names
+        assert bool(scene.grasps) == (only != "cup")
+        assert scene.classes == ("block", "cup")
+        assert scene.doubts == ()
+    scene = Perception(PerceptionConfig(grasp={"only": "block"}))(plain, detect=False, grasp=False)
+    assert list(scene.latency_ms) == ["segment"]
+
+
 def test_grasps_are_of_segmented_objects(plain, loaded):
     grasp = {"detector": "lenz2014", "device": "cpu", "max_opening": 0.4, "min_score": 0}
     scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)

@@ -174,9 +174,11 @@ class Perception:
             grasp: whether to run the grasp stage, if it is enabled.
 
         Returns:
-            The scene, with the latency of each stage that ran.
+            The scene, with the latency of each stage that ran. Grasps by name need the names:
+            where only some are asked for (``grasp.only``), the stages that name run, too.
         """
-        latency_ms = dict(scene.latency_ms)
+        latency_ms, scene = dict(scene.latency_ms), replace(scene, classes=self.classes)
+        detect |= grasp and self._grasp is not None and bool(self.config.grasp.only)
         recognition = self.recognition if detect else None
         stages: dict[str, Stage | None] = {
             "detect": self._detect if detect else None,
@@ -187,4 +189,4 @@ class Perception:
             if stage is not None:
                 with timed(latency_ms, name):
                     scene = stage(frame, scene)
-        return replace(scene, latency_ms=latency_ms, classes=self.classes)
+        return replace(scene, latency_ms=latency_ms)

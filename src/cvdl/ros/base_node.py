@@ -58,6 +58,7 @@ _log = logging.getLogger("cvdl.ros")
 _TICK_S = 1.0  # period of the diagnostics and of the checks of the inputs
 _LAST_S = 2.0  # after which a match without a follower counts as the last one
 _STOP_S = 2.0  # longest wait for the current frame when the work ends, e.g. by Ctrl-C
+_GRASP_ONLY = "grasp.only"  # the parameter that the topic grasp_only sets
 _WINDOW = 100  # frames that diagnostics report latencies and planes of
 
 
@@ -100,6 +101,7 @@ class BaseNode(LifecycleNode):
         self._camera: CameraInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
         self._teaching: TeachInput | None = None
+        self._names: Any = None
         self._timer: Any = None
         self._once = False
         self._limit = RateLimit()
@@ -166,6 +168,9 @@ class BaseNode(LifecycleNode):
         if self._perceive.recognition is not None:
             self._teaching = TeachInput(self, self._tf.tree, self._recognition)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
+        if _GRASP_ONLY in self._specs:
+            kind, qos = message_type("std_msgs/msg/String"), QoSProfile(depth=10)
+            self._names = self.create_subscription(kind, "grasp_only", self._on_names, qos)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=self._steady)
         return super().on_activate(state)
 
@@ -204,6 +209,9 @@ class BaseNode(LifecycleNode):
                 inputs.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
+        if self._names is not None:
+            self.destroy_subscription(self._names)
+        self._names = None
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
         self._runner = self._teaching = None
         end = monotonic() + _STOP_S
@@ -273,6 +281,11 @@ class BaseNode(LifecycleNode):
         if new.keys() & {"enable", "max_rate"}:  # the next frame is due by the new settings
             self._limit.restart()
         return result(successful=True)
+
+    def _on_names(self, message: Any) -> None:
+        """Grasp these objects only, from the next frame on."""
+        self.set_parameters([Parameter(_GRASP_ONLY, value=message.data)])
+        self.get_logger().info(f"{_GRASP_ONLY}: {message.data or 'all objects'}")
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         done = self.set_parameters([Parameter("enable", value=request.data)])[0]
