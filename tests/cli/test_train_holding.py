@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
 from cvdl.datasets.executed import ExecutedScenes
 from cvdl.grasping.hands import Hands, SceneCloud
@@ -27,7 +28,9 @@ def write_scenes(folder, count):
         points = rng.uniform([-0.03, -0.03, 0.58], [0.03, 0.03, 0.62], (300, 3))
         label = np.full(300, 2)
         plane = Plane(np.array([0.0, 0.0, -1.0]), 0.62)
-        cloud = SceneCloud(points.astype(np.float32), label, rng.random(300) < 0.5, plane)
+        depth, camera = np.full((2, 2), 0.62, np.float32), Camera(2, 2, 2.0, 2.0, 0.5, 0.5)
+        seen = rng.random(300) < 0.5
+        cloud = SceneCloud(points.astype(np.float32), label, seen, plane, depth, camera)
         position = rng.uniform([-0.03, -0.03, 0.58], [0.03, 0.03, 0.62], (20, 3))
         rotation = np.tile(np.eye(3), (20, 1, 1))
         hands = Hands(position, rotation, np.full(20, 0.06), np.full(20, 2))

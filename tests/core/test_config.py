@@ -62,6 +62,21 @@ def test_an_override_may_be_written_as_python_writes_numbers():
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("drill", ("drill",)),
+        ("drill, tennis ball", ("drill", "tennis ball")),
+        ("[drill, mug]", ("drill", "mug")),
+        ("''", ()),
+        ("[]", ()),
+        ("", ()),
+    ],
+)
+def test_names_may_be_a_list_or_between_commas(text, names):
+    assert load_config(None, [f"grasp.only={text}"]).grasp.only == names
+
+
+@pytest.mark.parametrize(
     ("override", "words"),
     [
         ("segmentation.max_range=50", r"segmentation\.max_range is 50: .*number >= 0\.2 and <= 20"),
@@ -75,6 +90,8 @@ def test_an_override_may_be_written_as_python_writes_numbers():
         ("grasp.angle=2", r"unknown key grasp\.angle; accepted: enable, detector"),
         ("grasp.approach=side", r"grasp\.approach is 'side': accepted: surface, plane"),
         ("grasp.max_opening=3", r"max_opening is 3: accepted: number >= 0\.005 and <= 1"),
+        ("grasp.only=3", r"grasp\.only is 3: accepted: array"),
+        ("grasp.only=[mug, 3]", r"grasp\.only\.1 is 3: Input should be a valid string"),
         ("grasp.insertion=0.2", r"settings: insertion 0\.2 must not be more than plate_length"),
         ("segmentation={min_height: 0.1, max_height: 0.1}", "0.1 must be less than max_height 0.1"),
         ("segmentation.region.image=[0, 0.5]", r"region\.image is \[0\.0, 0\.5\]: .*y_min, y_max"),

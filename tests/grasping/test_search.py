@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from cvdl.core.camera import Camera
 from cvdl.core.scene import OrientedBox, Plane, SceneObject
 from cvdl.grasping.completion import complete_scene
 from cvdl.grasping.config import GraspConfig
@@ -18,6 +21,7 @@ from helpers.rays import yaw_rotation
 UP = np.array([0.0, 0, 1])
 BOX = {"center": (0.02, 0.01, 0.05), "size": (0.06, 0.08, 0.1), "yaw": 20}
 NOWHERE = Hands.joined([])
+NO_DEPTH = np.full((1, 1), np.nan, np.float32), Camera(1, 1, 1.0, 1.0, 0.0, 0.0)
 
 
 def search(view, seeds=NOWHERE, **settings):
@@ -135,7 +139,7 @@ def a_crowd(seed):
     points = np.concatenate(points).astype(np.float32)
     plane = Plane(np.array([0.0, 0, -1]), 0.8)
     seen = np.ones(len(points), bool)
-    return SceneCloud(points, np.concatenate(labels), seen, plane), objects
+    return SceneCloud(points, np.concatenate(labels), seen, plane, *NO_DEPTH), objects
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["surface", "plane"]), st.booleans())
@@ -200,7 +204,7 @@ def test_the_plates_need_room_beside_the_object(look, solid, label, gap, fits):
 def test_an_object_without_depth_has_no_pose(view_of_a_box):
     view = view_of_a_box
     cloud = complete_scene(view.frame, view.scene)
-    nothing = SceneCloud(cloud.points[:5], cloud.label[:5], cloud.seen[:5], cloud.plane)
+    nothing = replace(cloud, points=cloud.points[:5], label=cloud.label[:5], seen=cloud.seen[:5])
     hands, reasons = search_hands(nothing, view.objects, NOWHERE, GraspConfig(enable=False))
     assert (len(hands), reasons) == (0, ["no depth"])
 

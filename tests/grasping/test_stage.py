@@ -214,6 +214,110 @@ def test_an_unlikely_object_is_an_obstacle(look, solid):
     assert found[0].refused["gripper meets a neighbor"] == 1
 
 
+# --- Grasps by name -----------------------------------------------------------------------------
+
+
+def named(view, **names):
+    """The scene of a view with the names of objects, as ``_2="mug"``, and one that none has."""
+    objects = (replace(o, class_name=names.get(f"_{o.label}", "")) for o in view.objects)
+    classes = (*dict.fromkeys(names.values()), "fork")
+    return replace(view.scene, objects=tuple(objects), classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [
+        ([], {2, 3}),
+        (["mug"], {2}),
+        (["Drill "], {3}),
+        ("mug, drill", {2, 3}),
+        (["fork"], set()),
+        ("fork,drill,", {3}),
+    ],
+)
+def test_grasps_of_the_named_objects_alone(view, only, labels):
+    scene = run(view, scene=named(view, _2="mug", _3="drill"), only=only)
+    assert {grasp.label for grasp in scene.grasps} == labels
+    others = 2 - len(labels)
+    assert scene.refused == ({"not in grasp.only": others} if others else {})
+    assert scene.doubts == ()
+
+
+def test_nothing_is_computed_for_the_others(view):
+    detector, predictor = Answer(), Chances()
+    scene = named(view, _2="mug", _3="drill")
+    run(view, detector, predictor, scene, only=["mug"])
+    ((_, mask, _),) = detector.calls
+    assert mask[view.labels == 2].all()
+    assert not mask[:, np.nonzero(view.labels == 3)[1].min() - 8 :].any()
+    ((cloud, hands, _),) = predictor.calls
+    assert set(hands.label) == {2}
+    assert set(cloud.label) == {2, 3}
+    run(view, detector, predictor, scene, only=["fork"])
+    assert len(detector.calls) == len(predictor.calls) == 1
+
+
+def test_named_objects_share_the_candidates(view):
+    """Eight others do not count."""
+    detector = Answer()
+    scene = named(view, _2="mug", _3="drill")
+    mug, drill = scene.objects
+    scene = replace(scene, objects=(mug, *[drill] * 8))
+    run(view, detector, scene=scene, candidates=10, only=["mug"])
+    assert [asked for _, _, asked in detector.calls] == [10]
+
+
+def test_an_object_that_is_not_asked_for_is_an_obstacle(look, solid):
+    size = (0.05, 0.2, 0.1)
+    box = solid((0, 0, 0.05), (0.05, 0.08, 0.1))
+    pair = look(box, *(solid((x, 0, 0.05), size, label=3) for x in (-0.06, 0.06)))
+    scene = named(pair, _2="mug", _3="box")
+    alone = replace(scene, labels=np.where(pair.labels == 3, 1, pair.labels))
+    settings = {"approach": "plane", "max_opening": 0.075, "only": ["mug"]}
+    found = [run(pair, scene=scene, **settings) for scene in (scene, alone)]
+    assert [len(scene.grasps) > 0 for scene in found] == [False, True]
+    assert found[0].refused == {"gripper meets a neighbor": 1, "not in grasp.only": 1}
+
+
+def test_each_object_counts_once(view):
+    """One that is unlikely and not asked for, and one that is only unlikely."""
+    scene = replace(named(view, _2="mug", _3="drill"), objects=())
+    objects = (replace(item, objectness=0.1) for item in named(view, _2="mug", _3="drill").objects)
+    scene = run(view, scene=replace(scene, objects=tuple(objects)), only=["mug"])
+    assert scene.refused == {"unlikely object": 1, "not in grasp.only": 1}
+
+
+def test_a_name_that_nothing_has_is_doubtful(view):
+    scene = named(view, _2="mug", _3="drill")
+    earlier = replace(scene, doubts=(("dark", "it is dark"),))
+    found = run(view, scene=earlier, only=["mugg", "drill", "spoon"])
+    assert {grasp.label for grasp in found.grasps} == {3}
+    assert found.doubts == (
+        ("dark", "it is dark"),
+        (
+            "grasp.only: mugg",
+            "grasp.only asks for 'mugg', which is no known name (did you mean mug?); known: mug, "
+            "drill, fork",
+        ),
+        (
+            "grasp.only: spoon",
+            "grasp.only asks for 'spoon', which is no known name; known: mug, drill, fork",
+        ),
+    )
+    # Names of another node, whose classes are not known here.
+    assert run(view, scene=replace(scene, classes=()), only=["drill"]).doubts == ()
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_names_without_a_detector_are_doubtful(view, objects):
+    scene = view.scene if objects else replace(view.scene, objects=())
+    found = run(view, scene=scene, only=["mug"])
+    ((cause, sentence),) = found.doubts
+    assert cause == "grasp.only without names"
+    assert sentence.startswith("grasp.only asks for mug, but nothing names the objects here, so")
+    assert (found.grasps, found.refused) == ((), {"not in grasp.only": 2} if objects else {})
+
+
 # --- Nothing to grasp ---------------------------------------------------------------------------
 
 

@@ -52,6 +52,20 @@ def test_round_trip(model):
     assert assemble(model, half).segmentation.region.image == (0, 0.5, 0, 1)
 
 
+def test_names_are_a_text_or_a_list():
+    """An empty list has no type in ROS."""
+    (spec,) = (spec for spec in parameters_of(GraspNodeConfig) if spec.name == "grasp.only")
+    assert (spec.default, spec.is_names, spec.live) == ("", True, True)
+    for given in ("drill, mug", ["drill", "mug"], " drill,mug,"):
+        settings = assemble(GraspNodeConfig, {"grasp.only": given})
+        assert settings.grasp.only == ("drill", "mug")
+        assert values_of(settings)["grasp.only"] == "drill, mug"
+    for given in ("", [], None):
+        assert assemble(GraspNodeConfig, {"grasp.only": given}) == GraspNodeConfig()
+    pytest.importorskip("rcl_interfaces")
+    assert descriptor(spec).dynamic_typing
+
+
 def test_values_that_do_not_go_together_are_refused():
     with pytest.raises(ConfigError, match="must be less than"):
         assemble(GraspNodeConfig, {"grasp.min_opening": 0.2})

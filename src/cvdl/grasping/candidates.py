@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import Scene
+from cvdl.core.scene import Scene, SceneObject
 from cvdl.grasping.completion import complete_scene
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.hands import Hands, SceneCloud
@@ -14,12 +15,10 @@ from cvdl.grasping.poses import nearest_labels, rectangle_hands
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.grasping.search import search_hands
 
-__all__ = ["UNLIKELY", "Candidates", "find_candidates", "rim_pixels"]
+__all__ = ["Candidates", "find_candidates", "rim_pixels"]
 
 #: Largest distance of a rectangle's center from its object, share of the image's width.
 _RIM = 8 / 640
-#: Why an object that may be none has no grasp.
-UNLIKELY = "unlikely object"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Candidates:
     Attributes:
         cloud: surfaces of the scene.
         hands: N poses, all without collisions as far as is known.
-        refused: number of objects without a pose, by reason.
+        refused: number of the objects without a pose, by reason.
     """
 
     cloud: SceneCloud
@@ -43,24 +42,24 @@ def rim_pixels(frame: RgbdFrame) -> int:
 
 
 def find_candidates(
-    frame: RgbdFrame, scene: Scene, rectangles: GraspRectangles, config: GraspConfig
+    frame: RgbdFrame,
+    scene: Scene,
+    objects: Sequence[SceneObject],
+    rectangles: GraspRectangles,
+    config: GraspConfig,
 ) -> Candidates:
-    """Return candidates for the likely objects of a scene.
+    """Return candidates for objects of a scene.
 
     Args:
         frame: color and depth.
-        scene: with labels and a plane. Objects with an ``objectness`` below ``min_objectness`` are
-            only obstacles.
+        scene: with labels and a plane.
+        objects: to grasp; the others are only obstacles.
         rectangles: where to look besides the usual orientations.
         config: the gripper and the approach.
     """
     assert scene.plane is not None
     cloud = complete_scene(frame, scene)
-    likely = [each for each in scene.objects if each.objectness >= config.min_objectness]
     label = nearest_labels(rectangles.center, scene.labels, rim_pixels(frame))
     seeds = rectangle_hands(rectangles, label, frame, scene.labels, scene.plane, config)
-    hands, reasons = search_hands(cloud, likely, seeds, config)
-    refused = Counter(reasons)
-    if len(likely) < len(scene.objects):
-        refused[UNLIKELY] = len(scene.objects) - len(likely)
-    return Candidates(cloud, hands, refused)
+    hands, reasons = search_hands(cloud, objects, seeds, config)
+    return Candidates(cloud, hands, Counter(reasons))

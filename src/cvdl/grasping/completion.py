@@ -21,6 +21,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.camera import Camera
 from cvdl.core.compiled import compiled
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, PLANE_LABEL, Scene
@@ -51,6 +52,7 @@ _SMALLEST_BALL, _LARGEST_BALL = 0.01, 0.08  # radius, meters
 _ON_SUPPORT = 0.015  # an object that is seen so low stands on the support, meters
 _LOW, _HIGH = 0.05, 0.9  # shares of points below the lowest and the highest: the rest may be noise
 _BESIDE = 0.012  # surfaces at about this distance are beside an object, meters
+_REDUCED_WIDTH = 160  # of the depth that tells what is hidden, pixels, at least
 _STEP = 0.006  # difference of heights of neighboring cells that is a wall, meters
 
 
@@ -81,7 +83,16 @@ def complete_scene(frame: RgbdFrame, scene: Scene) -> SceneCloud:
         np.concatenate([label, owner]),
         np.arange(len(points) + len(guessed)) < len(points),
         plane,
+        *_reduced(frame),
     )
+
+
+def _reduced(frame: RgbdFrame) -> tuple[NDArray[np.float32], Camera]:
+    """The depth with a lower resolution, and its camera."""
+    factor = max(1, frame.camera.width // _REDUCED_WIDTH)
+    camera = frame.camera.reduced(factor)
+    middle = slice(factor // 2, None, factor)
+    return frame.depth[middle, middle][: camera.height, : camera.width].copy(), camera
 
 
 def _upright(normal: Array) -> Array:

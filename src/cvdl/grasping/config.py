@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from cvdl.core.registry import NameIn
 from cvdl.core.settings import Settings, setting
@@ -15,6 +15,21 @@ __all__ = ["CANDIDATE_OBJECTS", "GraspConfig"]
 
 #: So many objects share the candidates.
 CANDIDATE_OBJECTS = 8
+
+
+def _names(value: Any) -> Any:
+    """The names in a text, between commas; anything else as it is.
+
+    ROS reads an empty list in a parameter file as no value.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = value.split(",")
+    if isinstance(value, list | tuple):
+        value = [name.strip() if isinstance(name, str) else name for name in value]
+        return [name for name in value if name != ""]
+    return value
 
 
 class GraspConfig(Settings):
@@ -38,6 +53,11 @@ class GraspConfig(Settings):
     )
     device: Device = device_setting()
     engine: Engine = engine_setting()
+    only: Annotated[tuple[str, ...], BeforeValidator(_names)] = setting(
+        (),
+        "Names of the objects to grasp, as a list or separated by commas; the others stay "
+        "obstacles. Empty: all objects.",
+    )
     candidates: int = setting(
         48,
         f"Number of rectangles requested from the detector for every {CANDIDATE_OBJECTS} objects.",
@@ -52,7 +72,7 @@ class GraspConfig(Settings):
         le=1.0,
     )
     min_score: float = setting(
-        0.05, "Grasps that hold with a lower probability are left out.", ge=0.0, le=1.0
+        0.2, "Grasps that hold with a lower probability are left out.", ge=0.0, le=1.0
     )
     max_per_object: int = setting(5, "Largest number of grasps per object.", ge=1, le=1000)
     max_grasps: int = setting(50, "Largest number of grasps per frame.", ge=1, le=5000)

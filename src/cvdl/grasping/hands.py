@@ -31,12 +31,16 @@ class SceneCloud:
         label: (M,) int64, of the object in ``Scene.labels``; 0 for what is no object.
         seen: (M,) bool, whether the depth shows them; others complete an object.
         plane: the support.
+        depth: (H, W) float32, meters, NaN where there is none: reduced, to tell what is hidden.
+        camera: of this depth.
     """
 
     points: NDArray[np.float32]
     label: NDArray[np.int64]
     seen: NDArray[np.bool_]
     plane: Plane
+    depth: NDArray[np.float32]
+    camera: Camera
 
 
 @dataclass(frozen=True)

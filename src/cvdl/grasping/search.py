@@ -213,11 +213,8 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
     refused = np.zeros(len(REASONS), np.int64)
     refused[_FLAT] = 1  # unless there is another reason: where tips reach nothing, none is tried
     reach = math.hypot(most_open / 2 + thick + clearance, length + PALM + _WAY)
-    local, is_own = _around(points, labels, label, middle, reach)
-    far = 0.0
-    for n in range(len(local)):
-        if is_own[n]:
-            far = max(far, math.sqrt((local[n] ** 2).sum()))
+    local, own_count, far = _around(points, labels, label, middle, reach)
+    turned = np.empty_like(local)
     columns = 2 * int((far + thick + 2 * clearance + most_open / 2) / _COLUMN + 1)
     near = np.empty((3, _SLOTS, columns), np.float32)
     left = np.empty((_SLOTS, columns), np.float32)
@@ -227,8 +224,9 @@ def _search(points, labels, label, middle, rotations, places, sizes, plane):  # 
     found = 0
     for q in range(len(rotations)):
         r = rotations[q].astype(np.float32)
-        slots = _slots(local, is_own, r, places[q, 1], width)
-        _profile(local, is_own, r, slots, width, clearance, near, left, right)
+        _turn(local, r, turned)
+        slots = _slots(turned[1, :own_count], places[q, 1], width)
+        _profile(turned, own_count, slots, width, clearance, near, left, right)
         up = np.empty(3)
         for k in range(3):
             up[k] = plane[0] * r[0, k] + plane[1] * r[1, k] + plane[2] * r[2, k]
@@ -342,37 +340,57 @@ def _widening(own, left, right, first, last, tip, size):  # type: ignore[no-unty
 
 @compiled()
 def _around(points, labels, label, middle, reach):  # type: ignore[no-untyped-def]
-    """Points (K, 3) float32, from the middle, of an object and in its reach; which are its own."""
-    far = 0.0
+    """Points of an object and in its reach, from the middle.
+
+    Returns:
+        Points (3, K) float32, the object's own first, the number of these, and their largest
+        distance from the middle.
+    """
+    square = 0.0
+    own_count = 0
     for n in range(len(points)):
         if labels[n] == label:
-            square = 0.0
+            own_count += 1
+            away = 0.0
             for k in range(3):
-                square += (points[n, k] - middle[k]) ** 2
-            far = max(far, square)
-    limit = (math.sqrt(far) + reach) ** 2
-    local = np.empty((len(points), 3), np.float32)
-    is_own = np.empty(len(points), np.bool_)
-    count = 0
+                away += (points[n, k] - middle[k]) ** 2
+            square = max(square, away)
+    far = math.sqrt(square)
+    limit = (far + reach) ** 2
+    local = np.empty((3, len(points)), np.float32)
+    own, count = 0, own_count
     for n in range(len(points)):
         x, y, z = points[n, 0] - middle[0], points[n, 1] - middle[1], points[n, 2] - middle[2]
-        if x * x + y * y + z * z <= limit:
-            local[count, 0], local[count, 1], local[count, 2] = x, y, z
-            is_own[count] = labels[n] == label
+        if labels[n] == label:
+            at = own
+            own += 1
+        elif x * x + y * y + z * z <= limit:
+            at = count
             count += 1
-    return local[:count], is_own[:count]
+        else:
+            continue
+        local[0, at], local[1, at], local[2, at] = x, y, z
+    return local[:, :count].copy(), own_count, far
+
+
+@compiled(fastmath={"contract", "reassoc"})
+def _turn(local, r, turned):  # type: ignore[no-untyped-def]
+    """Points (3, K) along the axes of a hand, into ``turned``."""
+    for k in range(3):
+        a, b, c = r[0, k], r[1, k], r[2, k]
+        for n in range(local.shape[1]):
+            turned[k, n] = a * local[0, n] + b * local[1, n] + c * local[2, n]
 
 
 @compiled()
-def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
-    """Places along the plates that are tried: one that is given, or up to `_SLOTS`."""
+def _slots(y, place, width):  # type: ignore[no-untyped-def]
+    """Places along the plates that are tried: one that is given, or up to `_SLOTS`.
+
+    ``y`` are those of the object's points.
+    """
     if not np.isnan(place):
         return np.full(1, place, np.float32)
-    low, high = np.float32(np.inf), np.float32(-np.inf)
-    for n in range(len(local)):
-        if is_own[n]:
-            y = local[n, 0] * r[0, 1] + local[n, 1] * r[1, 1] + local[n, 2] * r[2, 1]
-            low, high = min(low, y), max(high, y)
+    low, high = y.min(), y.max()
     # The plates at the ends are on the object with all their width.
     room = max(0.0, high - low - width)
     count = min(_SLOTS, 1 + 2 * int(room / (2 * _SLOT_GAP)))
@@ -383,41 +401,45 @@ def _slots(local, is_own, r, place, width):  # type: ignore[no-untyped-def]
     return slots
 
 
-@compiled(fastmath={"contract", "arcp", "nsz", "reassoc"})
-def _profile(local, is_own, r, slots, width, clearance, near, left, right):  # type: ignore[no-untyped-def]
+@compiled()
+def _profile(turned, own_count, slots, width, clearance, near, left, right):  # type: ignore[no-untyped-def]
     """Smallest depths ``near`` (3, S, C) of the object and of others, and the object's ends.
 
     For the object, it is the second smallest, as a single point may be wrong; the smallest is last.
     ``left`` and ``right`` (S, C) are the smallest and largest x of the object in each column.
     """
-    near[:] = np.inf
-    left[:] = np.inf
-    right[:] = -np.inf
+    count = len(slots)
+    near[:, :count] = np.inf
+    left[:count] = np.inf
+    right[:count] = -np.inf
     columns = near.shape[2]
-    half, wider = np.float32(width / 2), np.float32(width / 2 + clearance)
-    low, high = slots.min() - wider, slots.max() + wider
     per, shift = np.float32(1 / _COLUMN), np.float32(columns / 2)
-    for n in range(len(local)):
-        a, b, c = local[n, 0], local[n, 1], local[n, 2]
-        y = a * r[0, 1] + b * r[1, 1] + c * r[2, 1]
-        if y < low or y > high:
+    gap = (slots[-1] - slots[0]) / np.float32(max(count - 1, 1))
+    dense = np.float32(1 / gap) if gap > 0 else np.float32(0)
+    first_slot = slots[0]
+    for n in range(turned.shape[1]):
+        is_own = n < own_count
+        half = np.float32(width / 2 if is_own else width / 2 + clearance)
+        y = turned[1, n] - first_slot
+        last = int((y + half) * dense)
+        if y < -half or (y - half) * dense > count - 1 or (count == 1 and y > half):
             continue
-        x = a * r[0, 0] + b * r[1, 0] + c * r[2, 0]
-        column = int(x * per + shift)
+        column = int(turned[0, n] * per + shift)
         if column < 0 or column >= columns:
             continue
-        z = a * r[0, 2] + b * r[1, 2] + c * r[2, 2]
-        for s in range(len(slots)):
-            across = abs(y - slots[s])
-            if is_own[n]:
-                if across <= half:
-                    if z < near[2, s, column]:
-                        near[0, s, column], near[2, s, column] = near[2, s, column], z
-                    else:
-                        near[0, s, column] = min(near[0, s, column], z)
-                    left[s, column] = min(left[s, column], x)
-                    right[s, column] = max(right[s, column], x)
-            elif across <= wider:
+        x, z = turned[0, n], turned[2, n]
+        first = int(max(np.float32(0), (y - half) * dense))
+        for s in range(first, min(last + 1, count)):
+            if abs(turned[1, n] - slots[s]) > half:
+                continue
+            if is_own:
+                if z < near[2, s, column]:
+                    near[0, s, column], near[2, s, column] = near[2, s, column], z
+                else:
+                    near[0, s, column] = min(near[0, s, column], z)
+                left[s, column] = min(left[s, column], x)
+                right[s, column] = max(right[s, column], x)
+            else:
                 near[1, s, column] = min(near[1, s, column], z)
 
 

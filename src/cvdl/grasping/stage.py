@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
-from cvdl.grasping.candidates import UNLIKELY, find_candidates, rim_pixels
+from cvdl.grasping.by_name import NOT_ASKED, asked_objects, name_doubts
+from cvdl.grasping.candidates import find_candidates, rim_pixels
 from cvdl.grasping.config import CANDIDATE_OBJECTS, GraspConfig
 from cvdl.grasping.detector import GraspDetector
 from cvdl.grasping.hands import Hands, SceneCloud, as_grasps
@@ -21,6 +22,9 @@ from cvdl.grasping.holding.predictor import load_holding_predictor
 from cvdl.grasping.registry import load_grasp_detector
 
 __all__ = ["GraspStage", "Predictor", "select_grasps"]
+
+# Why an object that may be none has no grasp.
+_UNLIKELY = "unlikely object"
 
 #: Returns the chance (N,), 0 to 1, that each of N hands among the surfaces of a scene holds.
 Predictor = Callable[[SceneCloud, Hands, GraspConfig], NDArray[np.float64]]
@@ -63,35 +67,41 @@ class GraspStage:
         Args:
             frame: color and depth.
             scene: with the results of the segmentation. Without a plane there are no grasps.
-                Objects with an ``objectness`` below ``min_objectness`` are only obstacles.
+                Objects with an ``objectness`` below ``min_objectness``, and those whose name is not
+                in ``only``, are only obstacles.
 
         Returns:
-            The scene with its ``grasps``, best first, and the number of objects without a grasp by
-            reason, ``refused``.
+            The scene with its ``grasps``, best first, the number of objects without a grasp by
+            reason, ``refused``, and ``doubts`` about names in ``only``.
         """
         config, labels = self.config, scene.labels
-        unlikely = [each.label for each in scene.objects if each.objectness < config.min_objectness]
+        scene = replace(scene, doubts=scene.doubts + name_doubts(scene, config.only))
         if scene.plane is None or not scene.objects:
             return scene
-        if len(unlikely) == len(scene.objects):
-            return replace(scene, refused={UNLIKELY: len(unlikely)})
+        asked = asked_objects(scene.objects, config.only)
+        likely = [item for item in asked if item.objectness >= config.min_objectness]
+        refused = Counter[str]()
+        refused[NOT_ASKED] = len(scene.objects) - len(asked)
+        refused[_UNLIKELY] = len(asked) - len(likely)
+        if not likely:
+            return replace(scene, refused=dict(+refused))
         rim = rim_pixels(frame)
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
-        left_out = np.isin(labels, unlikely)
-        is_object = (labels >= FIRST_OBJECT_LABEL) & ~left_out
+        is_object = np.isin(labels, [item.label for item in likely])
+        left_out = (labels >= FIRST_OBJECT_LABEL) & ~is_object
         mask = (cv2.dilate(is_object.view(np.uint8), ellipse) > 0) & ~left_out
         # A multiple of a fixed number: on a GPU each number has a graph of its own.
-        groups = math.ceil(len(scene.objects) / CANDIDATE_OBJECTS)
+        groups = math.ceil(len(asked) / CANDIDATE_OBJECTS)
         rectangles = self.detector(frame, mask, groups * config.candidates)
-        found = find_candidates(frame, scene, rectangles, config)
-        hands, refused = found.hands, found.refused
+        found = find_candidates(frame, scene, likely, rectangles, config)
+        hands = found.hands
         score = self.predictor(found.cloud, hands, config)
         is_likely = score >= config.min_score
         is_inside = np.ones(len(hands), bool)
         if scene.region is not None:
             pixels = frame.camera.project(hands.position)
             is_inside = scene.region.contains(pixels, hands.position)
-        refused += Counter(
+        refused += found.refused + Counter(
             {
                 "unlikely to hold": _lost(hands.label, is_likely),
                 "outside the region": _lost(hands.label[is_likely], is_inside[is_likely]),

@@ -20,9 +20,9 @@ _COLORS, _SIZE = 0.5, 0.2
 # A box is smaller where another object hides a part: this mean logarithm of ratios is usual.
 _TOLERANCE = 0.25
 _LEAST_SIZE = 0.005  # meters; depth noise makes up thinner extents
-# Logistic function of the score. The middle is fitted on real views; the slope is half of what is
-# fitted, so that similarities of very similar things still differ.
-_MIDDLE, _SLOPE = 0.8, 6.0
+# Logistic function of the score. The middle is fitted on real views; the slope is flatter than what
+# is fitted, so that similarities of very similar things still differ.
+_MIDDLE, _SLOPE = 0.7, 6.0
 
 
 @dataclass(frozen=True)

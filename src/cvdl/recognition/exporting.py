@@ -80,7 +80,7 @@ def with_projection(
         ]
     )
     del parts.output[:]
-    shape = ["objects", len(bias)]
+    shape: list[str | int | None] = ["objects", len(bias)]
     parts.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, shape))
     helper.set_model_props(model, {"model": MODEL, "embedding": name})
     content: bytes = model.SerializeToString(deterministic=True)

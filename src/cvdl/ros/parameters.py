@@ -14,6 +14,7 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.pipeline import PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
 from cvdl.segmentation import SegmentationConfig
 
 __all__ = [
@@ -41,6 +42,7 @@ class DetectionNodeConfig(SegmentationNodeConfig):
     """Parameters of detection_node; it segments if no other node does."""
 
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
+    gallery: RecognitionConfig = Field(default_factory=RecognitionConfig)
 
 
 class GraspNodeConfig(SegmentationNodeConfig):
@@ -64,6 +66,7 @@ class ParameterSpec:
         low: smallest value, or None.
         high: largest value, or None.
         live: whether it may be changed while the node is configured.
+        is_names: whether it is names in a text, between commas, and a list of texts serves, too.
     """
 
     name: str
@@ -72,6 +75,7 @@ class ParameterSpec:
     low: float | None
     high: float | None
     live: bool
+    is_names: bool = False
 
 
 def parameters_of(model: type[BaseModel]) -> list[ParameterSpec]:
@@ -92,11 +96,12 @@ def _specs(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[P
             description += f" One of: {', '.join(schema['enum'])}."
         yield ParameterSpec(
             name,
-            value,
+            _plain(value),
             description,
             schema.get("minimum"),
             schema.get("maximum"),
             not schema.get("load_time"),
+            schema.get("items", {}).get("type") == "string",
         )
 
 
@@ -108,8 +113,14 @@ def values_of(settings: BaseModel, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, BaseModel):
             values |= values_of(value, f"{prefix}{key}.")
         else:
-            values[prefix + key] = value
+            values[prefix + key] = _plain(value)
     return values
+
+
+def _plain(value: Any) -> Any:
+    """A value as a parameter has it: names are one text, because an empty list has no type."""
+    is_names = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+    return ", ".join(value) if is_names else value
 
 
 def descriptor(spec: ParameterSpec) -> Any:
@@ -117,6 +128,7 @@ def descriptor(spec: ParameterSpec) -> Any:
     from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
     described = ParameterDescriptor(name=spec.name, description=spec.description)
+    described.dynamic_typing = spec.is_names
     if not spec.live:
         described.additional_constraints = "only while the node is unconfigured"
     if spec.low is not None and spec.high is not None:

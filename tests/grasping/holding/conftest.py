@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cvdl.core.camera import Camera
 from cvdl.core.scene import Plane
 from cvdl.grasping.hands import Hands, SceneCloud
 from cvdl.grasping.holding.executed import GripperSizes
@@ -33,7 +34,12 @@ def cloud():
     label = np.repeat([CUBE, OTHER], len(cube))
     seen = points[:, 2] < 0.6 - SIDE / 2 + 1e-6  # the top, towards the camera
     return SceneCloud(
-        points.astype(np.float32), label, seen, Plane(np.array([0.0, 0.0, -1.0]), 0.622)
+        points.astype(np.float32),
+        label,
+        seen,
+        Plane(np.array([0.0, 0.0, -1.0]), 0.622),
+        np.full((60, 80), 0.622, np.float32),
+        Camera(80, 60, 80.0, 80.0, 39.5, 29.5),
     )
 
 

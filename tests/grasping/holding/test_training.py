@@ -46,6 +46,11 @@ def test_training_learns_a_rule(cloud, tmp_path):
     assert figures["calibration"] < 0.15
     assert figures["top1"] == figures["any"] == 1
     assert len(scores.best().held) == 2  # one object in each of two pictures
+    network.save(tmp_path / "start.safetensors", {})
+    short = {"training": {"epochs": 1, "batch_size": 32}, "start": tmp_path / "start.safetensors"}
+    settings = HoldingTraining.model_validate(short)
+    network = trainer().train(train, validation, settings, Run(tmp_path / "further"))
+    assert score_holding(network, train, None).figures()["roc_auc"] > 0.95
 
 
 def test_nothing_executed_is_an_error(cloud, tmp_path):
@@ -65,6 +70,8 @@ def test_executed_hands_are_read_as_they_were_written(cloud, tmp_path):
     np.testing.assert_array_equal(read[1].moved, other.moved)
     assert (read[0].sizes, read[0].category.tolist()) == (SIZES, ["cube"] * 3)
     assert read[0].cloud.plane.offset == cloud.plane.offset
+    np.testing.assert_allclose(read[0].cloud.depth, cloud.depth, rtol=1e-3)
+    assert read[0].cloud.camera == cloud.camera
     (tmp_path / "scene.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"scene\.npz"):
         read_executed(tmp_path / "scene.npz")

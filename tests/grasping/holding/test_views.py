@@ -13,7 +13,8 @@ from cvdl.grasping.holding.views import CHANNELS, SIDE, VALUES, draw_views, mirr
 
 from .conftest import OTHER, SIZES
 
-SEEN, COMPLETED, OTHERS, SUPPORT, GRIPPER, NEAREST, NEAREST_OTHER, BETWEEN = range(CHANNELS)
+SEEN, COMPLETED, OTHERS, SUPPORT, GRIPPER, HIDDEN = range(6)
+NEAREST, NEAREST_OTHER, BETWEEN = range(6, CHANNELS)
 #: Cells of a map are 5 mm; x and y are 0 between cells 15 and 16, z between rows 21 and 22.
 CENTER, TIPS = 16, 22
 
@@ -53,6 +54,20 @@ def test_the_support_and_the_gripper_are_where_they_are(cloud, hand):
     np.testing.assert_allclose(maps[GRIPPER][TIPS - 1, CENTER : CENTER + 9], [0] * 6 + [1, 1, 0])
     np.testing.assert_allclose(maps[GRIPPER][:, CENTER], [0] * 8 + [1] * 4 + [0] * 20, atol=1e-5)
     np.testing.assert_array_equal(maps[GRIPPER], maps[GRIPPER][:, ::-1])
+
+
+def test_what_is_behind_a_surface_is_hidden(cloud, hand):
+    """The depth of a wall 4 cm before the tips, at the left; nothing at the right."""
+    depth = cloud.depth.copy()
+    depth[:, :40] = 0.56
+    depth[:, 45:] = np.nan  # from 4 cm on
+    hidden = draw_views(replace(cloud, depth=depth), hand, SIZES).maps[0, HIDDEN]
+    assert not hidden[: TIPS - 8, : CENTER + 6].any()
+    # Parts of two cells, 1 cm: the first behind the wall has its middle 5 mm behind it.
+    assert hidden[TIPS - 8, 0] == pytest.approx(5 / 30, abs=1e-4)
+    assert (hidden[TIPS - 2 :, : CENTER - 1] == 1).all()
+    assert (hidden[:, CENTER + 10 :] == 0.5).all()  # unknown
+    assert not hidden[: TIPS + 4, CENTER + 1 : CENTER + 6].any()  # before the support
 
 
 def test_a_plate_that_covers_part_of_a_cell_shows_there_in_part(cloud, hand):

@@ -1,7 +1,8 @@
 """Executes candidates for grasps in many simulated scenes: what the chance to hold is learnt from.
 
 Each scene is settled once and seen by several cameras. Half of the scenes have the gripper of the
-settings, the others one of random sizes; half of the candidates are moved a little.
+settings, the others one of random sizes. Of each object, those candidates are executed that would
+be published, and some others at random, half of which are moved a little.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from cvdl.grasping.holding.executed import (
     read_executed,
     write_executed,
 )
-from cvdl.grasping.stage import GraspStage
+from cvdl.grasping.stage import GraspStage, select_grasps
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
@@ -74,7 +75,7 @@ class LabelingRun:
         perception: settings of the stages; the detection does not run.
         physics: settings of the physics.
         views: pictures of each scene.
-        poses: most candidates that are executed in a picture, chosen at random.
+        poses: most candidates that are executed in a picture.
     """
 
     seed: int
@@ -162,9 +163,9 @@ def _executed(run: LabelingRun, index: int) -> list[ExecutedHands]:
         perception = run.perception.model_copy(update={"grasp": config})
         found = _candidates(perception, shot)
         if found is not None:
-            scene, cloud, hands = found
-            hands = hands[rng.permutation(len(hands))[: run.poses]]
-            moved = rng.random(len(hands)) < 0.5
+            scene, cloud, hands, chance = found
+            hands, published = _chosen(rng, hands, chance, config, run.poses)
+            moved = ~published & (rng.random(len(hands)) < 0.5)
             hands = _moved(rng, hands, moved, config)
             result, category = _results(world, settled, shot, scene, hands)
             sizes = GripperSizes.of(config)
@@ -248,21 +249,38 @@ def _grasp_stage(settings: str) -> GraspStage:
 
 def _candidates(
     config: PerceptionConfig, shot: SimulatedScene
-) -> tuple[Scene, SceneCloud, Hands] | None:
-    """The scene in a picture and all candidates for grasps; None if there are none."""
+) -> tuple[Scene, SceneCloud, Hands, Array] | None:
+    """The scene in a picture, all candidates for grasps and their chances; None without any."""
     usual = PerceptionConfig().grasp
     perceive = _perception(config.model_copy(update={"grasp": usual}).model_dump_json())
     loaded = _grasp_stage(usual.model_dump_json())
-    found: list[tuple[SceneCloud, Hands]] = []
+    found: list[tuple[SceneCloud, Hands, Array]] = []
 
     def keep(cloud: SceneCloud, hands: Hands, config: GraspConfig) -> Array:
-        found.append((cloud, hands))
-        return np.zeros(len(hands))
+        chance = loaded.predictor(cloud, hands, config)
+        found.append((cloud, hands, chance))
+        return chance
 
     stage = GraspStage(config.grasp, loaded.detector, keep)
     frame, scene = perceive.segment(shot.frame)
     stage(frame, scene)
     return (scene, *found[0]) if found and len(found[0][1]) else None
+
+
+def _chosen(
+    rng: Rng, hands: Hands, chance: Array, config: GraspConfig, most: int
+) -> tuple[Hands, NDArray[np.bool_]]:
+    """Choose hands to execute: those that would be published, then others at random.
+
+    Returns:
+        K hands and whether they would be published, (K,).
+    """
+    order = np.argsort(-chance, kind="stable")
+    best = hands[order]
+    published = order[select_grasps(best.position, best.rotation[..., 0], best.label, config)]
+    others = np.setdiff1d(np.arange(len(hands)), published)
+    chosen = np.concatenate([published, rng.permutation(others)])[:most]
+    return hands[chosen], np.isin(chosen, published)
 
 
 def _moved(rng: Rng, hands: Hands, which: NDArray[np.bool_], config: GraspConfig) -> Hands:

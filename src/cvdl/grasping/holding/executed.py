@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
 from cvdl.core.scene import Plane
@@ -82,6 +83,8 @@ def write_executed(path: Path, pictures: Sequence[ExecutedHands]) -> None:
             "point_label": cloud.label.astype(np.uint16),
             "seen": cloud.seen,
             "plane": np.append(cloud.plane.normal, cloud.plane.offset),
+            "depth": cloud.depth.astype(np.float16),
+            "intrinsics": np.array(cloud.camera.intrinsics),
             "position": hands.position,
             "rotation": hands.rotation,
             "opening": hands.opening,
@@ -114,12 +117,15 @@ def _picture(file: Any, prefix: str) -> ExecutedHands:
     def column(name: str) -> Any:
         return file[prefix + name]
 
-    plane = column("plane")
+    plane, depth = column("plane"), column("depth").astype(np.float32)
+    height, width = depth.shape
     cloud = SceneCloud(
         column("points"),
         column("point_label").astype(np.int64),
         column("seen"),
         Plane(plane[:3], float(plane[3])),
+        depth,
+        Camera(width, height, *column("intrinsics").tolist()),
     )
     hands = Hands(*(column(each.name) for each in fields(Hands)))
     sizes = GripperSizes(*column("sizes").tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from cvdl.core.errors import InputError
-from cvdl.core.settings import Settings
+from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.evaluation.holding import HoldingScores
 from cvdl.grasping.holding.augment import disturbed
@@ -40,6 +41,9 @@ class HoldingTraining(Settings):
     training: TrainingSettings = loop_settings(
         epochs=16, batch_size=256, learning_rate=2e-3, weight_decay=0.01, warmup=1
     )
+    start: Path | None = setting(
+        None, "Weights of a trained network to start from; none: from scratch."
+    )
 
 
 class _Batch(NamedTuple):
@@ -58,12 +62,13 @@ class HoldingTask(Task):
     settings: HoldingTraining
 
     def build(self, train: Any, console: Console | None) -> HoldingNetwork:
-        """A new network."""
+        """A new network, or the one to start from."""
         self._scenes = list(tracked(train, "reading", console))
         self.validation = HandSamples.of(self.validation)
         if not any(len(each.hands) for scene in self._scenes for each in scene):
             raise InputError("nothing to train on: no grasp was executed")
-        return HoldingNetwork()
+        start = self.settings.start
+        return HoldingNetwork.load(start) if start else HoldingNetwork()
 
     def batches(self, epoch: int, generator: torch.Generator) -> Prefetched[Any]:
         """Draw anew what the hands see, then as in every task."""

@@ -24,15 +24,20 @@ __all__ = ["CHANNELS", "SIDE", "VALUES", "Views", "draw_views", "mirrored"]
 #: Cells along each side of a map, and the size of a cell, meters.
 SIDE, _CELL = 32, np.float32(0.005)
 #: Maps: across the plates (x to the right, z downwards) those of the object's points that are seen
-#: and that complete it, of others, the height over the support and the gripper; seen along the
+#: and that complete it, of others, the height over the support, the gripper, and what the camera
+#: does not see, because something is nearer: there may be more than is known; seen along the
 #: approach (x to the right, y downwards) the nearest surface of the object and of others, and where
 #: the object is as deep as the plates.
-CHANNELS = 8
-_SEEN, _COMPLETED, _OTHERS, _SUPPORT, _GRIPPER, _NEAREST, _NEAREST_OTHER, _BETWEEN = range(CHANNELS)
+CHANNELS = 9
+_SEEN, _COMPLETED, _OTHERS, _SUPPORT, _GRIPPER, _HIDDEN = range(6)
+_NEAREST, _NEAREST_OTHER, _BETWEEN = range(6, CHANNELS)
 #: The first map that is seen along the approach.
 _ALONG = _NEAREST
 #: Middle of the maps to their sides, and along z before and past the tips, meters.
 _HALF, _BEFORE, _PAST = np.float32(0.08), np.float32(0.11), np.float32(0.05)
+#: Cells along each side of the parts of a map that are hidden or not, and how far behind a surface
+#: a part is hidden beyond doubt, meters.
+_PART, _BEHIND = 2, np.float32(0.03)
 #: Points this far beside the plates, along y, are in the maps across them, meters.
 _BESIDE = np.float32(0.002)
 #: Levels along z and strips along y where the surface between the plates is measured: their number,
@@ -103,6 +108,8 @@ def draw_views(cloud: SceneCloud, hands: Hands, sizes: GripperSizes) -> Views:
             np.asarray(hands.label, np.int64),
             np.argsort(hands.label, kind="stable"),
             np.array([*asdict(sizes).values()], np.float32),
+            np.nan_to_num(cloud.depth, nan=0.0),  # with fast arithmetic there is no NaN
+            np.array(cloud.camera.intrinsics, np.float32),
             maps,
             values,
         )
@@ -134,8 +141,8 @@ _DIRECTIONS = np.array(
 
 @compiled(fastmath=True)
 def _draw(  # type: ignore[no-untyped-def]
-    points, label, seen, plane, position, rotation, opening, hand_label, order, gripper, maps,
-    values,
+    points, label, seen, plane, position, rotation, opening, hand_label, order, gripper, depth,
+    intrinsics, maps, values,
 ):  # fmt: skip
     """`draw_views`; ``order`` (N,) sorts the hands by label."""
     first = 0
@@ -156,7 +163,28 @@ def _draw(  # type: ignore[no-untyped-def]
                 blocks, thing, plane, position[n], rotation[n], opening[n], gripper, maps[n],
                 values[n],
             )  # fmt: skip
+            _hide(depth, intrinsics, position[n], rotation[n], maps[n, _HIDDEN])
         first = last
+
+
+@compiled()
+def _hide(depth, intrinsics, position, rotation, hidden):  # type: ignore[no-untyped-def]
+    """Fill a map (`SIDE`, `SIDE`) with 1 where something hides it, and 0.5 where that is unknown."""
+    fx, fy, cx, cy = intrinsics
+    height, width = depth.shape
+    for row in range(0, SIDE, _PART):
+        for column in range(0, SIDE, _PART):
+            x = (column + _PART / 2) * _CELL - _HALF
+            z = (row + _PART / 2) * _CELL - _BEFORE
+            away = position[2] + rotation[2, 0] * x + rotation[2, 2] * z
+            is_hidden = np.float32(0.5)
+            if away > 0:
+                right = position[0] + rotation[0, 0] * x + rotation[0, 2] * z
+                down = position[1] + rotation[1, 0] * x + rotation[1, 2] * z
+                u, v = int(fx * right / away + cx + 0.5), int(fy * down / away + cy + 0.5)
+                if 0 <= u < width and 0 <= v < height and depth[v, u] > 0:
+                    is_hidden = min(max((away - depth[v, u]) / _BEHIND, 0), 1)
+            hidden[row : row + _PART, column : column + _PART] = is_hidden
 
 
 @compiled(fastmath=True)

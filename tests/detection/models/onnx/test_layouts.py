@@ -110,9 +110,11 @@ def test_detr_s_last_class_is_no_object():
 
 def test_detr_s_kin_have_a_sigmoid_a_class():
     outputs = {"logits": [[[logit(0.2), logit(0.9)]]], "boxes": [[[0.3, 0.4, 0.4, 0.4]]]}
-    found = decode(outputs, layout="detr", activation="sigmoid")
-    np.testing.assert_array_equal(found.labels, [1])
-    np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
+    for keys in ({"activation": "sigmoid"}, {}):
+        found = decode(outputs, layout="detr", **keys)
+        np.testing.assert_allclose(found.boxes, [[10, 10, 50, 30]], rtol=1e-6)
+        np.testing.assert_array_equal(found.labels, [1])
+        np.testing.assert_allclose(found.scores, [0.9], rtol=1e-6)
 
 
 def test_rf_detr_calls_its_logits_labels():
@@ -150,6 +152,12 @@ def test_rf_detr_calls_its_logits_labels():
         ({"layout": "nms"}, {"a": [[1, 2, 3, 4, 0.9, 2]]}, "label is 2; expected below 2"),
         ({"layout": "yolox"}, {"a": np.zeros((1, 9, 7))}, "9 boxes; expected one per cell"),
         ({"layout": "nanodet"}, {"a": np.zeros((1, 9, 2))}, "expected for each of the grids"),
+        ({"layout": "picodet"}, {"a": np.zeros((1, 9, 2))}, "1 output; expected two for each"),
+        (
+            {"layout": "ssd"},
+            {"boxes": np.zeros((1, 9, 4)), "scores": np.full((1, 9, 2), -3.0)},
+            "score is -3; expected 0 to 1; raw scores need the key activation",
+        ),
         ({"layout": "rtdetr"}, {"a": np.zeros((1, 9, 7))}, "7 values; expected 6"),
         (
             {"layout": "detr", "activation": "softmax"},
@@ -302,9 +310,12 @@ def test_boxes_of_one_yolo_are_not_taken_for_those_of_another():
         LAYOUTS["yolox"].decode(ModelOutputs({"a": pixels}, layout, 2, (64, 32)))
 
 
-def test_detr_must_say_what_its_logits_are():
+def test_detr_must_say_what_its_last_logits_are():
     with pytest.raises(ValidationError, match="softmax or sigmoid"):
-        OnnxLayout(layout="detr", classes=TWO)
+        OnnxLayout(layout="detr", classes=TWO, activation="none")
+    outputs = {"logits": np.zeros((1, 9, 3)), "boxes": np.zeros((1, 9, 4))}
+    with pytest.raises(OutputsError, match=r"if the last one is no object, set activation: softm"):
+        decode(outputs, layout="detr")
 
 
 @pytest.mark.parametrize("columns", [["box", "score"], ["box", "box", "score", "label"]])

@@ -12,7 +12,7 @@ from cvdl.core.settings import Settings, setting
 __all__ = ["Column", "LayoutName", "OnnxLayout", "Role"]
 
 LayoutName = Literal[
-    "fastestdet", "yolov5", "yolox", "yolov8", "nanodet", "nms", "ssd", "detr", "rtdetr"
+    "fastestdet", "yolov5", "yolox", "yolov8", "nanodet", "picodet", "nms", "ssd", "detr", "rtdetr"
 ]
 Role = Literal["boxes", "scores", "labels", "count"]
 Column = Literal["batch", "box", "score", "label"]
@@ -21,7 +21,9 @@ Column = Literal["batch", "box", "score", "label"]
 class OnnxLayout(Settings):
     """Description of an ONNX detector: the keys of the YAML or JSON file beside it.
 
-    The input is ``(value * scale - mean) / std``, with color values of 0 to 255.
+    The input is ``(value * scale - mean) / std``, with color values of 0 to 255. What is not given
+    about colors, or about the resizing, is as published models of the layout want it: see
+    ``presets``; the defaults here are those of the others.
     """
 
     model: Path | None = setting(
@@ -32,7 +34,12 @@ class OnnxLayout(Settings):
     )
     classes: list[str] | Path = Field(
         description="Names of the classes, or a text file with one name per line, relative to "
-        "this file; without a background."
+        "this file; without a background. coco: the 80 of COCO."
+    )
+    ignore: list[str] = setting(
+        [],
+        "Classes whose detections are left out, such as person and dining table, which cover what "
+        "they hold and carry.",
     )
     outputs: dict[Role, str] = Field(
         default={},
@@ -57,8 +64,12 @@ class OnnxLayout(Settings):
     )
     resize: Literal["letterbox", "stretch"] = setting(
         "letterbox",
-        "How an image is resized to the input: letterbox keeps its proportions and "
-        "pads both sides equally.",
+        "How an image is resized to the input: letterbox keeps its proportions and pads the rest.",
+    )
+    align: Literal["center", "corner"] = setting(
+        "center",
+        "Where letterbox puts the image: center pads both sides equally, corner those at the "
+        "right and at the bottom.",
     )
     padding: int = setting(114, "Gray value of the padding.", ge=0, le=255)
     input_size: tuple[PositiveInt, PositiveInt] | None = setting(
@@ -77,9 +88,9 @@ class OnnxLayout(Settings):
     )
     activation: Literal["none", "sigmoid", "softmax"] | None = setting(
         None,
-        "Activation of the raw scores of nanodet, ssd, rtdetr (default: none) and "
-        "detr: softmax for DETR, whose last class is no object; sigmoid for "
-        "Deformable DETR and RT-DETR.",
+        "Activation of the raw scores of nanodet, picodet, ssd, rtdetr (default: none) and "
+        "detr: softmax for DETR, whose last class is no object; sigmoid (the default, if there "
+        "are as many scores as classes) for Deformable DETR, RT-DETR and D-FINE.",
     )
     min_score: float = setting(0.05, "Detections with a lower score are ignored.", ge=0, le=1)
     nms_overlap: float | None = setting(
@@ -93,7 +104,7 @@ class OnnxLayout(Settings):
 
     @model_validator(mode="after")
     def _detr_has_an_activation(self) -> OnnxLayout:
-        if self.layout == "detr" and self.activation not in ("sigmoid", "softmax"):
+        if self.layout == "detr" and self.activation == "none":
             raise ValueError("detr needs activation: softmax or sigmoid")
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
+from cvdl.detection.models.onnx.coco_names import COCO_NAMES
 from cvdl.detection.models.onnx.declaration import LayoutName, OnnxLayout
 from cvdl.detection.models.onnx.layouts import LAYOUTS
 from cvdl.detection.models.onnx.outputs import Candidates, ModelOutputs, OutputsError
+from cvdl.detection.models.onnx.presets import with_preset
 from cvdl.detection.suppression import suppressed
 from cvdl.networks.sessions import open_session
 
@@ -32,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 # These models suppress overlaps themselves, or predict each object once.
 _NMS_OVERLAP = {"nms": 1.0, "detr": 1.0, "rtdetr": 1.0}
+_PICODET_OUTPUTS = 8  # of four levels; NanoDet has three, NanoDet-Plus one output
+_MORE_THAN_CLASSES = (0, 1, 4, 5)  # values beside those of the classes
+_COCO = "coco"  # in the place of names, those of COCO
 _SIDECARS = (".yaml", ".yml", ".json")
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 _NUMBERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
@@ -53,9 +58,12 @@ class OnnxDetector(FrameByFrame):
         classes: class names, in the order of the class indices.
         session: the loaded file.
 
+    Attributes:
+        layout: the description, completed.
+
     Raises:
-        InputError: if the input is not one image, or the outputs do not have the layout. This is
-            tested with an empty image.
+        InputError: if the input is not one image, the outputs do not have the layout, which is
+            tested with an empty image, or a class to ignore is unknown.
     """
 
     def __init__(
@@ -66,7 +74,13 @@ class OnnxDetector(FrameByFrame):
         session: onnxruntime.InferenceSession,
     ) -> None:
         self.classes, self._path, self._session = tuple(classes), path, session
-        self._input = _ImageInput.of(path, layout, session)
+        unknown = [name for name in layout.ignore if name not in self.classes]
+        if unknown:
+            raise InputError(
+                f"{path}: ignore has {unknown[0]!r}; accepted: {', '.join(self.classes)}"
+            )
+        self._ignored = [self.classes.index(name) for name in layout.ignore]
+        self._input, self.layout = _ImageInput.of(path, layout, session), layout
         width, height = self._input.size
         empty, _ = self._input.prepare(np.zeros((height, width, 3), np.uint8))
         try:
@@ -76,15 +90,16 @@ class OnnxDetector(FrameByFrame):
                 f"{path}: fails on an image of {width}x{height}: {_line(error)}"
             ) from error
         shapes = {name: output.shape for name, output in outputs.items()}
+        model = ModelOutputs(outputs, layout, len(self.classes), self._input.size)
         try:
             if layout.layout is None:
-                count = len(self.classes)
-                layout = _inferred(ModelOutputs(outputs, layout, count, self._input.size))
-            self._layout = layout
+                self.layout = _inferred(model)
             self._decode(outputs)
         except OutputsError as error:
             why = str(error) if layout.layout is None else f"layout {layout.layout}: {error}"
-            raise InputError(_unknown_outputs(path, shapes, why)) from error
+            raise InputError(_unknown_outputs(path, shapes, why + _other_count(model))) from error
+        self.layout = with_preset(self.layout, len(outputs), bool(self._input.sizes))
+        self._input = _ImageInput.of(path, self.layout, session)
         self._overlap = layout.nms_overlap or _NMS_OVERLAP.get(self._name, 0.45)
 
     def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
@@ -94,7 +109,8 @@ class OnnxDetector(FrameByFrame):
             found = self._decode(self._run(tensor))
         except OutputsError as error:
             raise InputError(f"{self._path}: layout {self._name}: {error}") from error
-        sure = (found.scores >= self._layout.min_score) & np.isfinite(found.boxes).all(axis=1)
+        sure = (found.scores >= self.layout.min_score) & np.isfinite(found.boxes).all(axis=1)
+        sure &= ~np.isin(found.labels, self._ignored)
         boxes, labels, scores = found.boxes[sure], found.labels[sure], found.scores[sure]
         best = suppressed(
             boxes.astype(np.float64), scores.astype(np.float64), labels, self._overlap
@@ -103,12 +119,12 @@ class OnnxDetector(FrameByFrame):
         # Without boxes in the padding.
         seen = np.flatnonzero((in_image[:, 2:] > in_image[:, :2]).all(axis=1))
         detections = Detections(in_image, labels[best], scores[best].astype(np.float64))[seen]
-        return detections[: self._layout.max_detections]
+        return detections[: self.layout.max_detections]
 
     @property
     def _name(self) -> LayoutName:
-        assert self._layout.layout is not None  # set by the constructor
-        return self._layout.layout
+        assert self.layout.layout is not None  # set by the constructor
+        return self.layout.layout
 
     def _run(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Outputs of the model by name, in their order."""
@@ -118,7 +134,7 @@ class OnnxDetector(FrameByFrame):
         return {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
 
     def _decode(self, outputs: Mapping[str, NDArray[Any]]) -> Candidates:
-        model = ModelOutputs(outputs, self._layout, len(self.classes), self._input.size)
+        model = ModelOutputs(outputs, self.layout, len(self.classes), self._input.size)
         return LAYOUTS[self._name].decode(model)
 
 
@@ -237,6 +253,8 @@ class _ImageInput:
             inner_wide = max(1, round(width * scale))
             inner_high = max(1, round(height * scale))
         left, top = (wide - inner_wide) // 2, (high - inner_high) // 2
+        if self.layout.align == "corner":
+            left = top = 0
         image = np.full((high, wide, 3), self.layout.padding, np.uint8)
         image[top : top + inner_high, left : left + inner_wide] = cv2.resize(
             color, (inner_wide, inner_high), interpolation=cv2.INTER_LINEAR
@@ -314,6 +332,8 @@ def _read_layout(path: Path) -> OnnxLayout:
 
 
 def _read_classes(path: Path, layout: OnnxLayout) -> tuple[str, ...]:
+    if layout.classes == Path(_COCO) and not (path.parent / _COCO).exists():
+        return COCO_NAMES
     if isinstance(layout.classes, Path):
         file = path.parent / layout.classes
         try:
@@ -334,7 +354,7 @@ def _from_metadata(
     """Layout and classes of a YOLO export with class names in its metadata.
 
     Ultralytics' package writes the task, YOLOv5's exporter does not. Both take RGB, 0 to 1, with
-    letterboxing; for Ultralytics' RT-DETR, the image is stretched.
+    letterboxing, apart from RT-DETR.
     """
     metadata = session.get_modelmeta().custom_metadata_map
     shapes = {output.name: output.shape for output in session.get_outputs()}
@@ -352,7 +372,6 @@ def _from_metadata(
             "layout": kind,
             "classes": classes,
             "input_size": _image_size(metadata),
-            "resize": "stretch" if kind == "rtdetr" else "letterbox",
         }
         return OnnxLayout.model_validate(values), classes
     why = f"its task is {task}, not detect" if classes else "its metadata names no classes"
@@ -380,15 +399,13 @@ def _inferred(model: ModelOutputs) -> OnnxLayout:
     Raises:
         OutputsError: if none fits, or several do.
     """
-    fitting: list[LayoutName] = []
-    for name, known in LAYOUTS.items():
-        try:
-            known.decode(model)
-        except OutputsError:
-            continue
-        fitting.append(name)
+    fitting = _fitting(model)
     if "nms" in fitting:
         fitting = ["nms"]  # the only layout with integer labels
+    if {"nanodet", "picodet"} <= set(fitting):
+        fitting.remove("nanodet" if len(model.arrays) == _PICODET_OUTPUTS else "picodet")
+    if "detr" in fitting and any("logit" in name.lower() for name in model.arrays):
+        fitting = ["detr"]
     if len(fitting) == 1:
         return model.layout.model_copy(update={"layout": fitting[0]})
     if not fitting:
@@ -396,6 +413,30 @@ def _inferred(model: ModelOutputs) -> OnnxLayout:
     raise OutputsError(
         f"the layouts {' and '.join(fitting)} fit; set the key layout to one of them"
     )
+
+
+def _fitting(model: ModelOutputs) -> list[LayoutName]:
+    """The layouts that fit the outputs."""
+    fitting: list[LayoutName] = []
+    for name, known in LAYOUTS.items():
+        try:
+            known.decode(model)
+        except OutputsError:
+            continue
+        fitting.append(name)
+    return fitting
+
+
+def _other_count(model: ModelOutputs) -> str:
+    """A hint at another number of classes, with which the layout, or one, fits; else empty."""
+    sides = {side for array in model.arrays.values() for side in array.shape[1:]}
+    for count in sorted({side - more for side in sides for more in _MORE_THAN_CLASSES}):
+        if count > 0 and count != model.classes:
+            fitting = _fitting(replace(model, classes=count))
+            if "nms" not in fitting and model.layout.layout in (None, *fitting) and fitting:
+                name = model.layout.layout or " or ".join(fitting)
+                return f"; with {count} classes, {name} fits, but there are {model.classes} names"
+    return ""
 
 
 def _image_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ _COLUMNS: dict[int, Sequence[Column]] = {
     7: ("batch", "box", "label", "score"),
 }
 _ORDER = "; set the key columns or outputs if the order is another"
-_LARGEST_SCORE = 1.001  # with the rounding of float16
+_LEAST_SCORE, _LARGEST_SCORE = -0.001, 1.001  # with the rounding of float16
 _LARGEST_LOG = 20.0  # of the size of a box in cells
 #: Pixels per cell of the levels of a pyramid; the coarsest levels may be missing.
 _STRIDES = (8, 16, 32, 64, 128)
@@ -109,7 +109,7 @@ def _yolov8(model: ModelOutputs) -> Candidates:
 
 
 def _nanodet(model: ModelOutputs) -> Candidates:
-    """NanoDet (RangiLyu 2020) and PicoDet (Yu et al. 2021): scores and binned distances per level.
+    """NanoDet (RangiLyu 2020): scores and binned distances per level.
 
     For each side of the box there are logits of its distance from the center of the cell, 0, 1,
     2... cells; the distance is their mean (generalized focal loss, Li et al. 2020). NanoDet-Plus
@@ -150,6 +150,13 @@ def _nanodet(model: ModelOutputs) -> Candidates:
     return best_class(
         np.concatenate(boxes), activated(np.concatenate(scores), model.layout.activation or "none")
     )
+
+
+def _picodet(model: ModelOutputs) -> Candidates:
+    """PicoDet (Yu et al. 2021): like NanoDet, with the outputs of each level apart."""
+    if len(model.arrays) == 1:
+        raise OutputsError("there is 1 output; expected two for each level")
+    return _nanodet(model)
 
 
 def _nms(model: ModelOutputs) -> Candidates:
@@ -198,18 +205,31 @@ def _ssd(model: ModelOutputs) -> Candidates:
     expected = len(found["boxes"]), model.classes + background
     if scores.shape != expected:
         raise OutputsError(f"scores are {scores.shape}; expected {expected}")
+    if scores.min(initial=0) < _LEAST_SCORE:
+        raise OutputsError(
+            f"a score is {scores.min():g}; expected 0 to 1; raw scores need the key activation"
+        )
+    _check_scores(scores)
     scores = scores[:, background:]
     return best_class(of_format(found["boxes"], scores, model), scores)
 
 
 def _detr(model: ModelOutputs) -> Candidates:
-    """DETR (Carion et al. 2020) and its variants: class logits, and relative centers and sizes."""
+    """DETR (Carion et al. 2020) and its variants: class logits, and relative centers and sizes.
+
+    Those with as many logits as classes, such as RT-DETR (Zhao et al. 2024) and D-FINE (Peng et al.
+    2025), judge each class by itself.
+    """
     found = by_role(model)
-    no_object = int(model.layout.activation == "softmax")
+    activation = model.layout.activation or "sigmoid"
+    no_object = int(activation == "softmax")
     logits, expected = found["scores"], (len(found["boxes"]), model.classes + no_object)
     if logits.shape != expected:
-        raise OutputsError(f"logits are {logits.shape}; expected {expected}")
-    scores = activated(logits, model.layout.activation)[:, : model.classes]
+        hint = ""
+        if model.layout.activation is None and logits.shape[1:] == (model.classes + 1,):
+            hint = "; if the last one is no object, set activation: softmax"
+        raise OutputsError(f"logits are {logits.shape}; expected {expected}{hint}")
+    scores = activated(logits, activation)[:, : model.classes]
     return best_class(from_center(found["boxes"]) * model.scale, scores)
 
 
@@ -231,6 +251,7 @@ LAYOUTS: dict[LayoutName, Layout] = {
     "nanodet": Layout(
         "of each level [1, cells, classes] and [1, cells, 4 times bins], or one of all", _nanodet
     ),
+    "picodet": Layout("of each level [1, cells, classes] and [1, cells, 4 times bins]", _picodet),
     "nms": Layout(
         "one [1, boxes, 6] of box, score, label, or [boxes, 7] of batch, box, label, score; or "
         "boxes [1, boxes, 4], scores [1, boxes] and labels [1, boxes]",
