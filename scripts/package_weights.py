@@ -5,7 +5,8 @@
 To be run after the weights of a network have changed. Kernels and matrices are stored in float16,
 which halves the files; vectors, such as the statistics of batch norms, stay in float32. The graphs
 of ONNX are quantized to 8 bits, by the ranges of the activations on simulated scenes and on the
-images of a folder; that of `holding`, the chance that a grasp holds, is small and stays in float32.
+images of a folder; those of `holding`, the chance that a grasp holds, and of `words` are small and
+stay in float32.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from cvdl.exporting.networks import NETWORKS
 from cvdl.grasping.holding.exporting import export_holding
 from cvdl.grasping.holding.predictor import WEIGHTS as HOLDING
 from cvdl.grasping.registry import GRASP_DETECTORS
+from cvdl.language.aligner import WEIGHTS as WORDS
+from cvdl.language.exporting import export_words
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.segmentation.instances.loading import WEIGHTS
 
@@ -30,6 +33,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "osd"
 PACKAGED = {
     "instances": WEIGHTS,
     "holding": HOLDING.with_suffix(".safetensors"),
+    "words": WORDS.with_suffix(".safetensors"),
     **{
         name: Path(models[name].weights)
         for models in (DETECTORS, GRASP_DETECTORS)
@@ -37,6 +41,9 @@ PACKAGED = {
         if models[name].weights
     },
 }
+
+#: Networks whose files in float32 their own functions write.
+SMALL = {"holding": export_holding, "words": export_words}
 
 
 def halve(path: Path) -> None:
@@ -67,8 +74,8 @@ def main() -> None:
         if name in NETWORKS:
             network = NETWORKS[name].exportable(weights)
             export(network, weights, weights.with_suffix(".onnx"), frames, print)
-        if name == "holding":
-            export_holding(weights)
+        if name in SMALL:
+            SMALL[name](weights)
 
 
 if __name__ == "__main__":

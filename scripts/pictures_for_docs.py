@@ -23,6 +23,8 @@ from cvdl.detection import load_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
+from cvdl.language.aligner import load_aligner
+from cvdl.language.finder import Finder
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.embedder import load_embedder
@@ -42,6 +44,8 @@ OSD = ("learn13", "learn21", "learn23", "learn29", "learn37", "learn41")
 NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "000003", "000004")}
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
 TAUGHT, SIDES = 13, (0, 20, 40, -30)
+#: Scenes and what is looked for in them.
+ASKED = ((4, "the leftmost thing"), (11, "something to eat"), (17, "the smallest thing"))
 WALK = (-40, 60, 26)  # degrees, and number of frames
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.
@@ -107,6 +111,19 @@ def write_recognition(name: str) -> None:
         write_jpeg(f"{name}-sheet", gallery_sheet(Gallery(Path(folder)).read()))
 
 
+def write_found(name: str) -> None:
+    """Write what phrases find in simulated scenes."""
+    perceive = Perception(PerceptionConfig(gallery=RecognitionConfig(enable=False)))
+    pictures = []
+    for index, phrase in ASKED:
+        frame = simulate_scene(UNSEEN_SEED, index).frame
+        scene = perceive(frame)
+        findings = Finder(load_aligner(), phrase)(frame, scene)
+        pictures.append(overlay(frame, findings.shown(scene)))
+    captions = [phrase for _, phrase in ASKED]
+    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+
+
 def recognizing(folder: str) -> Perception:
     """The segmentation, and the names of a gallery."""
     gallery = RecognitionConfig(path=folder)
@@ -170,6 +187,7 @@ def main() -> None:
     )
     write_sheet("segnet", named + simulated, class_maps())
     write_recognition("recognition")
+    write_found("words")
     write_simulated("simulation", "tabletop", 400)
     write_simulated("world", "world", 330)
 

@@ -229,7 +229,7 @@ class Runner:
                     _ = results.picture
             yield
             with timed(latency_ms, "write"):
-                write(self._messages(results, wanted), results)
+                write(self.messages(results, wanted), results)
             latency_ms["total"] = (perf_counter() - start) * 1e3
         except NotRegisteredYetError as error:  # usual at every start, so no warning
             if not self.tally.dropped[error.cause]:
@@ -359,7 +359,8 @@ class Runner:
             )
         return transformed(found, np.linalg.inv(self._to_target(frame)).astype(np.float64))
 
-    def _messages(self, results: Results, wanted: Set[str]) -> dict[str, Any]:
+    def messages(self, results: Results, wanted: Set[str]) -> dict[str, Any]:
+        """The messages of a frame's results by topic; spatial ones in the target frame."""
         frame, scene = results.frame, results.scene
         messages: dict[str, Any] = {}
         if LABEL_INFO_TOPIC in wanted:

@@ -57,7 +57,7 @@ def test_a_phrase_that_fits_nothing_has_an_empty_result_with_scores(
     options = ("--json", results, "--picture", picture)
     text = run_command("find", "the purple elephant", images, *options)
     assert "unknown: elephant" in text
-    assert "nothing fits 'the purple elephant': the likeliest object is" in text
+    assert "nothing fits 'the purple elephant': the likeliest is object" in text
     content = json.loads(results.read_text())
     assert content["unknown"] == ["elephant"]
     (frame,) = content["frames"]

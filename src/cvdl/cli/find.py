@@ -83,25 +83,28 @@ def command(
     unknown = aligner.vocabulary.unknown(phrase)
     if unknown:
         status_console().print(f"unknown: {', '.join(unknown)}", style="yellow", highlight=False)
-    aligner.read(phrase)  # before any work
-    finder = Finder(warmed_up(load_config(config, settings or [])), aligner, phrase, min_score)
+    finder = Finder(aligner, phrase, min_score)  # before any work
+    perceive = warmed_up(load_config(config, settings or []))
+    frames: list[FrameFindings] = []
     pictures: list[NDArray[np.uint8]] = []
     captions: list[str] = []
 
     def look(frame: RgbdFrame) -> Scene:
-        scene = finder(frame)
-        if picture is not None and scene.objects and len(pictures) < _PICTURES:
-            pictures.append(overlay(frame, scene))
-            captions.append(f"{phrase}, frame {len(finder.findings)}")
+        scene = perceive(frame)
+        frames.append(finder(frame, scene))
+        if picture is not None and frames[-1].found and len(pictures) < _PICTURES:
+            pictures.append(overlay(frame, frames[-1].shown(scene)))
+            captions.append(f"{phrase}, frame {len(frames)}")
         return scene
 
     _look_at(source, look, limit, points_topic)
-    Console().print(_table(phrase, finder.findings))
-    if not any(each.found for each in finder.findings):
-        typer.echo(f"nothing fits {phrase!r}: {_likeliest(finder.findings)}")
+    Console().print(_table(phrase, frames))
+    if not any(each.found for each in frames):
+        best = max(frames, key=lambda each: each.ranking[0].score if each.ranking else 0.0)
+        typer.echo(best.sentence())
     if json_path is not None:
-        frames = [each.report() for each in finder.findings]
-        write_json(json_path, {"phrase": phrase, "unknown": unknown, "frames": frames})
+        reports = [each.report() for each in frames]
+        write_json(json_path, {"phrase": phrase, "unknown": unknown, "frames": reports})
         typer.echo(f"findings: {json_path}")
     if pictures and picture is not None:
         write_png(picture, contact_sheet(pictures, captions))
@@ -162,13 +165,3 @@ def _table(phrase: str, frames: Sequence[FrameFindings]) -> Table:
     if len(found) > _ROWS:
         table.add_row("...", f"and in {counted(len(found) - _ROWS, 'more frame')}")
     return table
-
-
-def _likeliest(frames: Sequence[FrameFindings]) -> str:
-    """The object that fits best, in words."""
-    ranking = [each for frame in frames for each in frame.ranking]
-    if not ranking:
-        return "no object is in view"
-    best = max(ranking, key=lambda each: each.score)
-    name = f" ({best.item.class_name})" if best.item.class_name else ""
-    return f"the likeliest object is {best.item.label}{name}, with a chance of {best.score:.2f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,14 +34,47 @@ class FrameFindings:
     """What a phrase is about in a frame.
 
     Attributes:
+        phrase: the phrase.
         stamp_ns: of the frame, nanoseconds.
         ranking: all objects, likeliest first.
         found: those that are likely enough.
     """
 
+    phrase: str
     stamp_ns: int
     ranking: tuple[FoundObject, ...]
     found: tuple[FoundObject, ...]
+
+    def shown(self, scene: Scene) -> Scene:
+        """Return the scene of the frame with only what is found, likeliest first.
+
+        The class of an object is the phrase, its score the chance; its grasps are left.
+        """
+        kept = [each.item.label for each in self.found]
+        return replace(
+            scene,
+            labels=np.where(np.isin(scene.labels, [PLANE_LABEL, *kept]), scene.labels, 0),
+            objects=tuple(
+                replace(each.item, class_name=self.phrase, score=each.score, detected=None)
+                for each in self.found
+            ),
+            grasps=tuple(grasp for each in self.found for grasp in each.grasps),
+            detections=(),
+        )
+
+    def sentence(self) -> str:
+        """What is found, in words; if nothing is, which object is the likeliest."""
+        if self.found:
+            each = ", ".join(f"object {one.item.label} ({one.score:.2f})" for one in self.found)
+            return f"{self.phrase!r}: {each}"
+        if not self.ranking:
+            return f"nothing fits {self.phrase!r}: no object is in view"
+        best = self.ranking[0]
+        name = f" ({best.item.class_name})" if best.item.class_name else ""
+        return (
+            f"nothing fits {self.phrase!r}: the likeliest is object {best.item.label}{name}, with "
+            f"a chance of {best.score:.2f}"
+        )
 
     def report(self) -> dict[str, Any]:
         """All of it for JSON: meters, in the camera's optical frame."""
@@ -72,35 +104,26 @@ class FrameFindings:
 
 
 class Finder:
-    """Runs the perception on frames, and finds what a phrase is about.
+    """Finds what a phrase is about.
 
     Args:
-        perceive: the stages: a function from a frame to a scene.
         aligner: compares words with regions.
         phrase: such as "the red mug".
         least: chance from which an object is found.
 
     Attributes:
-        findings: of each frame so far.
+        phrase: the phrase.
 
     Raises:
         InputError: if the phrase has no words.
     """
 
-    def __init__(
-        self,
-        perceive: Callable[..., Scene],
-        aligner: Aligner,
-        phrase: str,
-        least: float = FITS,
-    ) -> None:
-        self._perceive, self._aligner = perceive, aligner
-        self._phrase, self._words, self._least = phrase, aligner.read(phrase), least
-        self.findings: list[FrameFindings] = []
+    def __init__(self, aligner: Aligner, phrase: str, least: float = FITS) -> None:
+        self.phrase = phrase
+        self._aligner, self._words, self._least = aligner, aligner.read(phrase), least
 
-    def __call__(self, frame: RgbdFrame) -> Scene:
-        """Look at the next frame; return its scene with only what is found, named by the phrase."""
-        scene = self._perceive(frame)
+    def __call__(self, frame: RgbdFrame, scene: Scene) -> FrameFindings:
+        """Look at a frame and the scene that the perception has found in it."""
         items = {item.label: item for item in scene.objects}
         regions = self._aligner.place(self._aligner.see(frame, scene))
         ranking = tuple(
@@ -110,15 +133,4 @@ class Finder:
             for label, score in self._aligner.find(self._words, regions, list(items))
         )
         found = tuple(each for each in ranking if each.score >= self._least)
-        self.findings.append(FrameFindings(frame.stamp_ns, ranking, found))
-        kept = [each.item.label for each in found]
-        return replace(
-            scene,
-            labels=np.where(np.isin(scene.labels, [PLANE_LABEL, *kept]), scene.labels, 0),
-            objects=tuple(
-                replace(each.item, class_name=self._phrase, score=each.score)
-                for each in sorted(found, key=lambda each: each.item.label)
-            ),
-            grasps=tuple(grasp for grasp in scene.grasps if grasp.label in kept),
-            detections=(),
-        )
+        return FrameFindings(self.phrase, frame.stamp_ns, ranking, found)

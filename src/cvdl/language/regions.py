@@ -63,8 +63,9 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
     seen, whole = embedder(frame, scene), embedder.photograph(frame.color)
     kinds = np.zeros((count + 1, len(KINDS) + 2), np.float32)
     for row, item in zip(kinds, scene.objects, strict=False):
-        if item.class_name in KINDS:
-            row[KINDS.index(item.class_name)] = item.score
+        detected = item.detected or (item.class_name, item.score)  # the gallery has other names
+        if detected[0] in KINDS:
+            row[KINDS.index(detected[0])] = detected[1]
             row[-2] = 1
     kinds[-1, -1] = 1
     embedded = np.concatenate([seen.features, whole.features])

@@ -41,6 +41,7 @@ from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
+from cvdl.ros.finding import FOUND, FindInput
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
@@ -101,6 +102,7 @@ class BaseNode(LifecycleNode):
         self._camera: CameraInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
         self._teaching: TeachInput | None = None
+        self._finding: FindInput | None = None
         self._names: Any = None
         self._timer: Any = None
         self._once = False
@@ -167,6 +169,8 @@ class BaseNode(LifecycleNode):
             self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
         if self._perceive.recognition is not None:
             self._teaching = TeachInput(self, self._tf.tree, self._recognition)
+        if FOUND.keys() <= self._result_publishers.keys():  # it has all stages
+            self._finding = FindInput(self, self._publisher)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
         if _GRASP_ONLY in self._specs:
             kind, qos = message_type("std_msgs/msg/String"), QoSProfile(depth=10)
@@ -204,7 +208,7 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented, self._teaching, self._tf):
+        for inputs in (self._camera, self._segmented, self._teaching, self._finding, self._tf):
             if inputs is not None:
                 inputs.close()
         if self._timer is not None:
@@ -213,7 +217,7 @@ class BaseNode(LifecycleNode):
             self.destroy_subscription(self._names)
         self._names = None
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
-        self._runner = self._teaching = None
+        self._runner = self._teaching = self._finding = None
         end = monotonic() + _STOP_S
         is_idle = self._worker is None or self._worker.clear(_STOP_S)
         is_idle &= self._second is None or self._second.wait(max(0.0, end - monotonic()))
@@ -374,6 +378,8 @@ class BaseNode(LifecycleNode):
         }
         if self._teaching is not None and self._teaching.teacher.is_waiting:
             wanted.add(OBJECTS_TOPIC)
+        if self._finding is not None:
+            wanted |= self._finding.wanted
         return frozenset(wanted)
 
     # Processing, on the threads of the workers ---------------------------------------------------
@@ -424,6 +430,14 @@ class BaseNode(LifecycleNode):
             teacher = self._teaching.teacher
             teacher.look(results.frame, results.scene)
             runner.notices = teacher.notices()
+        finding = self._finding
+        if finding is not None:
+            frame = results.frame
+            finding.look(
+                frame,
+                results.scene,
+                lambda scene: runner.messages(Results(frame, scene), finding.wanted),
+            )
 
     def _recognition(self) -> RecognitionStage | None:
         return self._perceive.recognition if self._perceive is not None else None

@@ -34,4 +34,5 @@ class SimulatedWords(SimulatedDataset[WordsSample]):
 @cache
 def _perception() -> Perception:
     """The stages before words; scenes are no sequence, so nothing is tracked."""
-    return Perception(load_config(None, ["grasp.enable=false", "detector.track=false"]))
+    disabled = ("grasp.enable", "gallery.enable", "detector.track")
+    return Perception(load_config(None, [f"{setting}=false" for setting in disabled]))
