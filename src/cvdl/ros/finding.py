@@ -1,4 +1,4 @@
-"""Objects by phrase on the graph: the topic ``find`` in, ``find/objects`` and ``find/grasps`` out."""
+"""Objects by phrase on the graph: ``find`` in, ``find/objects`` and ``find/grasps`` out."""
 
 from __future__ import annotations
 
