@@ -24,11 +24,12 @@ RUN = [
     "pyyaml>=6",
     "rich>=13",
     "rosbags>=0.11.3",
+    "safetensors>=0.4",
     "threadpoolctl>=3.2",
     "typer>=0.15.4",
 ]
 # What needs the extras, and what is said where one is missing: see cvdl.core.extras.
-TORCH = ["safetensors>=0.4", "torch>=2.5", "torchvision>=0.20"]
+TORCH = ["torch>=2.5", "torchvision>=0.20"]
 EVALUATE = [
     "matplotlib>=3.7",
     "pycocotools>=2.0.8",
@@ -115,6 +116,8 @@ setup(
             "grasping/models/*/*.md",
             "grasping/models/*/*.onnx",
             "grasping/models/*/*.safetensors",
+            "recognition/*.md",
+            "recognition/*.onnx",
             "segmentation/instances/*.md",
             "segmentation/instances/*.onnx",
             "segmentation/instances/*.safetensors",

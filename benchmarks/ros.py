@@ -10,6 +10,9 @@ the stages on the same frames, and of drawing the overlay if it is subscribed to
 A second table is of a camera that does not wait for results: with and without the parameter
 ``overlap``, the latency of the frames that are processed, and how many are, per second.
 
+The last line is of teaching, with such a camera: the time from a name on the topic ``teach`` to the
+first result with that name, for the object in the middle of some of the frames.
+
 Needs ROS 2, or the extra cvdl[live].
 """
 
@@ -25,6 +28,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, time_ns
 from typing import Any
 
@@ -38,7 +42,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
-from cvdl.messages.topics import SCENE_TOPICS
+from cvdl.messages.topics import OBJECTS_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, load_config
 from cvdl.ros import executables
 from cvdl.ros.interfaces import message_type
@@ -65,6 +69,9 @@ VARIANTS: dict[str, tuple[list[str], list[str]]] = {
 STAGES = ("segmentation", "detector", "grasp")
 WARM_UP = 5  # frames that are not counted: they compile and load
 START_S = 60.0  # time to load the networks, at most
+TEXT = "std_msgs/msg/String"
+TAUGHT = 10  # things
+TEACH_S = 5.0  # for each, at most
 LOST_S = 3.0  # after this time a result is lost
 ABSENT = {"detection/tracks"}  # tracking is off
 UNSTAMPED = {"segmentation/plane"}
@@ -81,6 +88,10 @@ class Bench(Node):
             for name, kind in IMAGES.items()
         }
         self._expected = set(results) - ABSENT - UNSTAMPED
+        self._teach, self._forget = (
+            self.create_publisher(message_type(TEXT), topic, 10) for topic in ("teach", "forget")
+        )
+        self._named: dict[str, float] = {}  # time of the first result with each name
         self._arrived: dict[int | None, dict[str, int]] = defaultdict(dict)
         for topic in self._expected:
             self.create_subscription(
@@ -120,6 +131,23 @@ class Bench(Node):
         found = [latency for latency in latencies if not np.isnan(latency)]
         return found, len(found) / seconds
 
+    def teach(self, name: str, frame: RgbdFrame, rate: float) -> float:
+        """Teach a name, with frames at a rate.
+
+        Returns:
+            Seconds to the first result with the name; NaN if there is none in time.
+        """
+        self.latency_ms(frame)  # no frame of another scene is in work any more
+        messages, begin = self._messages(frame), monotonic()
+        self._teach.publish(message_type(TEXT)(data=name))
+        for number in range(1, round(TEACH_S * rate)):
+            self._publish(messages)
+            self._spin_until(begin + number / rate)
+            if name in self._named:
+                break
+        self._forget.publish(message_type(TEXT)(data=name))  # the next may be the same thing
+        return self._named.get(name, float("nan")) - begin
+
     def _messages(self, frame: RgbdFrame) -> dict[str, Any]:
         return {
             "camera_info": self._make.camera_info(frame),
@@ -150,6 +178,9 @@ class Bench(Node):
         return (max(self._arrived[stamp].values()) - stamp) / 1e6
 
     def _on_result(self, topic: str, message: Any) -> None:
+        if topic == OBJECTS_TOPIC:
+            for each in message.detections:
+                self._named.setdefault(each.results[0].hypothesis.class_id, monotonic())
         headed = message.markers[0] if topic == "markers" else message
         self._arrived[stamp_ns(headed)][topic] = time_ns()
 
@@ -197,10 +228,27 @@ def main() -> None:
             latency, rate = bench.stream(frames, arguments.rate)
         figures = (rate, *np.percentile(latency, (50, 95)))
         streams.add_row(overlap, *(f"{value:.1f}" for value in figures))
+    with (
+        TemporaryDirectory() as gallery,
+        bench_of([*overrides, *devices, f"gallery.path={gallery}"], results) as bench,
+    ):
+        for frame in frames[:WARM_UP]:
+            bench.latency_ms(frame)
+        apart = frames[:: max(len(frames) // TAUGHT, 1)][:TAUGHT]
+        taught = [
+            bench.teach(f"thing {number}", frame, arguments.rate)
+            for number, frame in enumerate(track(apart, "teaching", transient=True))
+        ]
     rclpy.shutdown()
     console = Console()
     console.print(table)
     console.print(streams)
+    known = np.array(taught)[np.isfinite(taught)]
+    median, longest = (f"{of(known):.2f}" if len(known) else "-" for of in (np.median, np.max))
+    console.print(
+        f"from a name on teach to the first result with it: median {median} s, longest {longest} "
+        f"s; {len(known)} of {len(taught)} things had their names in time"
+    )
 
 
 @contextmanager

@@ -8,21 +8,29 @@ DIR holds the folders `osd` and `tabletop_demo`, in the layouts of docs/data.md.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
+from cvdl.core.scene import Scene
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.detection import load_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
+from cvdl.recognition.embedder import load_embedder
+from cvdl.recognition.gallery import Gallery
+from cvdl.recognition.sheet import gallery_sheet
+from cvdl.recognition.teaching import Collector, Follower
 from cvdl.simulation import SimulationConfig, simulate_scene
+from cvdl.simulation.generate import SimulatedScene, draw_scene, picture
 from cvdl.viz.pictures import contact_sheet, depth_picture, overlay
 
 Draw = Callable[[RgbdFrame], NDArray[np.uint8]]
@@ -33,6 +41,8 @@ TABLETOP = ("000000", "000001", "000003", "000004", "000006", "000007")
 OSD = ("learn13", "learn21", "learn23", "learn29", "learn37", "learn41")
 NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "000003", "000004")}
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
+TAUGHT, SIDES = 13, (0, 20, 40, -30)
+WALK = (-40, 60, 26)  # degrees, and number of frames
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.
 SHOWN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -77,6 +87,57 @@ def write_simulated(name: str, domain: str, width: int) -> None:
     write_jpeg(name, contact_sheet(pictures, captions, columns=len(shown), width=width))
 
 
+def write_recognition(name: str) -> None:
+    """Write what is recognized from other sides after one view, and a gallery of a walk around."""
+    draft = draw_scene(UNSEEN_SEED, TAUGHT, SimulationConfig(min_objects=5, max_elevation=50))
+    sides = [picture(draft.seen_from(np.radians(angle)), 0) for angle in SIDES]
+    with TemporaryDirectory() as folder:
+        perceive = recognizing(folder)
+        scene = perceive(sides[0].frame)
+        teach(folder, [sides[0]], [scene])
+        pictures = [overlay(sides[0].frame, scene)]
+        pictures += [overlay(side.frame, perceive(side.frame)) for side in sides[1:]]
+        captions = ["taught by this view"] + [f"{angle} degrees aside" for angle in SIDES[1:]]
+        write_jpeg(name, contact_sheet(pictures, captions, columns=2))
+    angles = np.radians(np.linspace(*WALK))
+    walk = [picture(draft.seen_from(angle), index) for index, angle in enumerate(angles)]
+    with TemporaryDirectory() as folder:
+        perceive = recognizing(folder)
+        teach(folder, walk, [perceive(side.frame) for side in walk])
+        write_jpeg(f"{name}-sheet", gallery_sheet(Gallery(Path(folder)).read()))
+
+
+def recognizing(folder: str) -> Perception:
+    """The segmentation, and the names of a gallery."""
+    gallery = RecognitionConfig(path=folder)
+    segmentation = PerceptionConfig().segmentation_only()
+    return Perception(segmentation.model_copy(update={"gallery": gallery}))
+
+
+def teach(folder: str, sides: Sequence[SimulatedScene], scenes: Sequence[Scene]) -> None:
+    """Follow each object of the first scene through all of them, and teach it."""
+    embedder, truth = load_embedder(), sides[0].truth
+    gallery = Gallery(Path(folder), embedder.name)
+    categories = {item.label: item.class_name for item in truth.objects}
+    of_stamp = {side.frame.stamp_ns: scene for side, scene in zip(sides, scenes, strict=True)}
+    for item in scenes[0].objects:
+        collector = Collector(embedder)
+        follower = Follower(
+            lambda frame: of_stamp[frame.stamp_ns],
+            lambda frame, scene, item=item: item,
+            collector,
+            "walk",
+        )
+        for side in sides:
+            follower(side.frame)
+        label = int(np.bincount(truth.labels[scenes[0].mask(item)]).argmax())
+        if collector.views() and label in categories:
+            thing = f"my {categories[label]}"
+            if thing in gallery.names():
+                thing = f"my other {categories[label]}"
+            gallery.add(thing, collector.views())
+
+
 def write_jpeg(name: str, picture: NDArray[np.uint8]) -> None:
     """Write a picture into the folder of the documentation's images."""
     path = IMAGES / f"{name}.jpg"
@@ -108,6 +169,7 @@ def main() -> None:
         "detection", named + simulated, overlays(PerceptionConfig(grasp=GraspConfig(enable=False)))
     )
     write_sheet("segnet", named + simulated, class_maps())
+    write_recognition("recognition")
     write_simulated("simulation", "tabletop", 400)
     write_simulated("world", "world", 330)
 

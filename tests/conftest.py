@@ -5,11 +5,16 @@ from __future__ import annotations
 import array
 import os
 import runpy
+import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The gallery of the person who runs the tests is neither used nor changed, also by processes that
+# tests start.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="cvdl-tests-")
 
 import numpy as np
 import pytest

@@ -18,6 +18,9 @@ from cvdl.evaluation.scene_scores import evaluate_scene
 from cvdl.evaluation.segmentation import evaluate_segmentation
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.embedder import load_embedder
+from cvdl.recognition.gallery import Gallery
+from cvdl.recognition.views import view_of
 from cvdl.segmentation import TabletopSegmenter
 from cvdl.simulation import SimulationConfig, simulate_scene
 from helpers.paths import DATA
@@ -204,6 +207,27 @@ def test_settings_reach_the_stage(plain):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ValidationError, match="min_hight"):
         PerceptionConfig(segmentation={"min_hight": 0.1})
+
+
+def test_taught_names_need_no_detector(plain, tmp_path):
+    before = Perception(SEGMENTATION)(plain)
+    embedder, gallery = load_embedder(), Gallery(tmp_path, load_embedder().name)
+    config = PerceptionConfig(
+        detector={"enable": False}, gallery={"path": str(tmp_path)}, grasp={"enable": False}
+    )
+    perceive = Perception(config)
+    assert "recognize" not in perceive(plain).latency_ms
+    assert perceive.classes == ()
+    (item,) = before.objects
+    gallery.add("block", [view_of(plain, item, embedder(plain, before), "test")])
+    scene = perceive(plain)
+    assert scene.objects[0].class_name == "block"
+    assert scene.objects[0].score == pytest.approx(1, abs=0.02)
+    assert scene.classes == perceive.classes == ("block",)
+    assert scene.latency_ms.keys() == {"segment", "recognize"}
+    assert Perception(config, perceive).recognition is perceive.recognition
+    assert perceive(plain, detect=False).objects[0].class_name == ""
+    assert Perception(config.segmentation_only())(plain).objects[0].class_name == ""
 
 
 # --- Simulated scenes ---------------------------------------------------------------------------

@@ -95,6 +95,20 @@ def messages_of(frame):
 # What comes out
 
 
+def test_without_an_output_frames_are_only_looked_at(bag, tmp_path, scene):
+    seen = []
+
+    def look(frame):
+        seen.append(frame.stamp_ns)
+        return scene
+
+    before = set(tmp_path.rglob("*"))
+    summary = replay(bag, None, look)
+    assert seen == [stamp_ns(message) for message in decoded(bag, COLOR_TOPIC)]
+    assert (summary.frames, summary.problem) == (5, "")
+    assert set(tmp_path.rglob("*")) == before
+
+
 def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out, stage, scene):
     summary = replay(bag, out, stage)
     assert (summary.frames, summary.dropped, summary.problem) == (5, {}, "")

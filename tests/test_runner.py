@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cvdl.bags import message_type
-from cvdl.core.scene import Scene
+from cvdl.core.scene import Hypothesis, Scene
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
 from cvdl.messages.segments import read_segmentation
@@ -185,6 +185,37 @@ def test_objects_without_an_objectness_are_likely(frame, scene):
     message.detections[0].results = []
     found, _ = read_segmentation(labels, message)
     assert (found.objects[0].class_name, found.objects[0].objectness) == ("", 1)
+
+
+def test_a_taught_name_crosses_the_wire_with_what_the_detector_says(frame, scene):
+    box, can = scene.objects
+    detected = Hypothesis("bottle", 0.5)
+    can = replace(can, class_name="my can", score=0.75, is_taught=True, detected=detected)
+    messages = scene_messages(FACTORY, Results(frame, replace(scene, objects=(box, can))))
+    found, _ = read_segmentation(messages[LABELS_TOPIC], messages[OBJECTS_TOPIC])
+    assert not found.objects[0].is_taught
+    read = found.objects[1]
+    assert (read.class_name, read.score, read.is_taught) == ("my can", 0.75, True)
+    assert read.detected == detected
+
+
+def test_notices_are_on_the_overlay(frame, scene):
+    runner = runner_of(lambda frame: scene)
+    plain, _ = written(runner, frame)
+    runner.notices = ("mug is taught",)
+    messages, found = written(runner, frame)
+    assert found.notices == ("mug is taught",)
+    assert bytes(messages["overlay"].data) != bytes(plain["overlay"].data)
+
+
+def test_taught_names_are_counted(frame, scene):
+    taught = tuple(replace(item, class_name="my can", is_taught=True) for item in scene.objects)
+    runner = runner_of(lambda frame: replace(scene, objects=taught))
+    written(runner, frame)
+    assert runner.found.taught == {"my can": 2}
+    values = values_of(runner.report(0, 0, "test", more={"gallery": "my can"}))
+    assert values["objects named by the gallery"] == "2"
+    assert values["gallery"] == "my can"
 
 
 def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):

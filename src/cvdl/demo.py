@@ -14,6 +14,7 @@ from cvdl.core.scene import Scene
 from cvdl.evaluation.scene_scores import SceneScore, evaluate_scene
 from cvdl.evaluation.segmentation import DETECTED_F
 from cvdl.pipeline import PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
 from cvdl.replay import ReplayOptions, ReplaySummary, replay
 from cvdl.simulation.export import BagExport
 from cvdl.simulation.generate import simulate_scenes
@@ -74,7 +75,8 @@ def run_demo(
             on_progress("simulating", done, scenes)
 
     results: dict[int, Scene] = {}
-    perception = warmed_up(PerceptionConfig())
+    # What users have taught is not in the simulation, and would only spoil the comparison.
+    perception = warmed_up(PerceptionConfig(gallery=RecognitionConfig(enable=False)))
 
     def remember(frame: RgbdFrame) -> Scene:
         results[frame.stamp_ns] = perception(frame)

@@ -20,6 +20,8 @@ from cvdl.detection.stage import DetectionStage
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
 from cvdl.messages.config import NodeConfig
+from cvdl.recognition.config import RecognitionConfig
+from cvdl.recognition.stage import RecognitionStage
 from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
 from cvdl.segmentation.region import region_of
@@ -37,11 +39,12 @@ class PerceptionConfig(Settings):
 
     segmentation: SegmentationConfig = Field(default_factory=SegmentationConfig)
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
+    gallery: RecognitionConfig = Field(default_factory=RecognitionConfig)
     grasp: GraspConfig = Field(default_factory=GraspConfig)
 
     def segmentation_only(self) -> PerceptionConfig:
-        """Return a copy with detection and grasps disabled."""
-        others = {"detector": self.detector, "grasp": self.grasp}
+        """Return a copy with detection, taught names and grasps disabled."""
+        others = {"detector": self.detector, "gallery": self.gallery, "grasp": self.grasp}
         disabled = {key: part.model_copy(update={"enable": False}) for key, part in others.items()}
         return self.model_copy(update=disabled)
 
@@ -64,10 +67,11 @@ class Perception:
             instead of loaded again.
 
     Attributes:
-        classes: class names of the detector; empty without a detector.
+        recognition: the stage that names taught objects; None if it is disabled.
 
     Raises:
-        InputError: if the weights or the device of a stage are missing.
+        InputError: if the weights or the device of a stage are missing, or the gallery cannot be
+            used.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Perception:
             config.segmentation, loaded._segment.model if loaded else None
         )
         self._detect: DetectionStage | None = None
+        self.recognition: RecognitionStage | None = None
         self._grasp: GraspStage | None = None
         if config.detector.enable:
             old = loaded._detect if loaded else None
@@ -87,10 +92,23 @@ class Perception:
                 if old and old.config == config.detector
                 else DetectionStage(config.detector, old.detector if old else None)
             )
+        if config.gallery.enable:
+            was = loaded.recognition if loaded else None
+            self.recognition = (
+                was
+                if was and was.config == config.gallery
+                else RecognitionStage(config.gallery, was.loaded if was else None)
+            )
         if config.grasp.enable:
             before = loaded._grasp if loaded else None
             self._grasp = GraspStage(config.grasp, before.detector if before else None)
-        self.classes = self._detect.classes if self._detect else ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names: those of the detector, then those of the gallery."""
+        detected = self._detect.classes if self._detect else ()
+        taught = self.recognition.classes() if self.recognition else ()
+        return tuple(dict.fromkeys((*detected, *taught)))
 
     def __call__(
         self,
@@ -103,7 +121,8 @@ class Perception:
 
         Args:
             frame: color and depth.
-            detect: whether to run the detection stage, if it is enabled.
+            detect: whether to name the objects: by the detector, and by the gallery if it knows
+                any; each if it is enabled.
             grasp: whether to run the grasp stage, if it is enabled.
             segmentation: of this frame, to use instead of running the segmentation stage.
 
@@ -150,17 +169,20 @@ class Perception:
 
         Args:
             frame, scene: from `segment`.
-            detect: whether to run the detection stage, if it is enabled.
+            detect: whether to name the objects: by the detector, and by the gallery if it knows
+                any; each if it is enabled.
             grasp: whether to run the grasp stage, if it is enabled.
 
         Returns:
             The scene, with the latency of each stage that ran. Grasps by name need the names:
-            where only some are asked for (``grasp.only``), the detection stage runs, too.
+            where only some are asked for (``grasp.only``), the stages that name run, too.
         """
         latency_ms, scene = dict(scene.latency_ms), replace(scene, classes=self.classes)
         detect |= grasp and self._grasp is not None and bool(self.config.grasp.only)
+        recognition = self.recognition if detect else None
         stages: dict[str, Stage | None] = {
             "detect": self._detect if detect else None,
+            "recognize": recognition if recognition and recognition.classes() else None,
             "grasp": self._grasp if grasp else None,
         }
         for name, stage in stages.items():

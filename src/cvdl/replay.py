@@ -121,7 +121,7 @@ class ReplaySummary:
 
 def replay(
     bag: Path,
-    out: Path,
+    out: Path | None,
     perception: Callable[..., Scene] | None = None,
     options: ReplayOptions | None = None,
     on_progress: Callable[[int, int], None] = lambda done, expected: None,
@@ -130,7 +130,7 @@ def replay(
 
     Args:
         bag: rosbag2 folder or file, or ROS 1 bag.
-        out: folder to write.
+        out: folder to write; None: no bag is written, and no stage runs but ``perception``.
         perception: the stages, or any function from a frame to a scene; the stages with the
             default settings if not given.
         options: topics and outputs.
@@ -157,14 +157,17 @@ def replay(
             recordings.append(PictureFolder(options.pictures, options.overwrite))
         if options.rerun is not None:
             recordings.append(RerunRecording(options.rerun, options.overwrite))
-        check_output(out, options.overwrite)
+        if out is not None:
+            check_output(out, options.overwrite)
         # Nothing is removed before every check has passed.
         for recording in recordings:
             stack.enter_context(recording)
-        prepare_output(out, options.overwrite)
-        writer = stack.enter_context(BagWriter(out))
+        writer = None
+        if out is not None:
+            prepare_output(out, options.overwrite)
+            writer = stack.enter_context(BagWriter(out))
         summary = _Run(reader, writer, topics, perception, options, recordings)(on_progress)
-    if summary.problem:  # a bag without results would only block the next try
+    if summary.problem and out is not None:  # a bag without results would only block the next try
         shutil.rmtree(out)
     return summary
 
@@ -175,7 +178,7 @@ class _Run:
     def __init__(
         self,
         reader: BagReader,
-        writer: BagWriter,
+        writer: BagWriter | None,
         topics: RgbdTopics,
         perceive: Callable[..., Scene],
         options: ReplayOptions,
@@ -252,7 +255,8 @@ class _Run:
         )
 
     def _steps(self, match: Match, received_ns: int) -> Iterator[None]:
-        yield from self._runner.steps(match, partial(self._write, received_ns))
+        wanted = TOPICS.keys() if self._writer else frozenset[str]()
+        yield from self._runner.steps(match, partial(self._write, received_ns), wanted)
         self._report(received_ns)
 
     def _matches(self) -> Iterator[tuple[Match, int]]:
@@ -261,16 +265,14 @@ class _Run:
         topics, sync = self._topics, self._source.sync
         inputs = {topics.color, topics.depth, topics.camera_info, topics.depth_info} - {""}
         inputs |= {topic.name for topic in self._reader.topics if holds_transforms(topic)}
-        received_ns = 0
-        for topic, received_ns, data in self._reader.messages(
-            inputs if self._options.only_results else None
-        ):
+        received_ns, copy = 0, None if self._options.only_results else self._writer
+        for topic, received_ns, data in self._reader.messages(None if copy else inputs):
             if self._interrupt.asked:
                 return
             if topic.name in results or self._is_report(topic, data):  # of an earlier replay
                 continue
-            if not self._options.only_results:
-                self._writer.copy(topic, received_ns, data)
+            if copy:
+                copy.copy(topic, received_ns, data)
             elif sync.overflowed:
                 break
             if topic.name in inputs and not sync.overflowed:
@@ -350,14 +352,17 @@ class _Run:
         return self._source.add(topic.name, message, self._time_ns(message, received_ns))
 
     def _write(self, received_ns: int, messages: dict[str, Any], results: Results) -> None:
-        for name, message in messages.items():
-            latched = name == LABEL_INFO_TOPIC
-            self._writer.write(f"{NAMESPACE}/{name}", received_ns, message, latched=latched)
+        if self._writer is not None:
+            for name, message in messages.items():
+                latched = name == LABEL_INFO_TOPIC
+                self._writer.write(f"{NAMESPACE}/{name}", received_ns, message, latched=latched)
         for recording in self._recordings:
             recording.add(results.frame, results.scene, results.picture)
 
     def _report(self, received_ns: int) -> None:
         """Write diagnostics once a second of the bag's time."""
+        if self._writer is None:
+            return
         since_ns = self._reported_ns
         if since_ns is not None and 0 <= received_ns - since_ns < _REPORT_PERIOD_NS:
             return
@@ -435,8 +440,10 @@ class _Interrupt:
         self.asked = True
 
 
-def _check_apart(bag: Path, out: Path, options: ReplayOptions) -> None:
+def _check_apart(bag: Path, out: Path | None, options: ReplayOptions) -> None:
     """Raise BagError if an output would replace the input or another output."""
+    if out is None:
+        return
     source, target = bag.resolve(), out.resolve()
     if target in source.parents:
         raise BagError(f"the output {out} would overwrite its own input {bag}")

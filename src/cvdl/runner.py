@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -60,6 +60,7 @@ class Findings:
 
     Attributes:
         objects: number of objects by class; those without a class under "".
+        taught: number of objects that the gallery has named, by name.
         unmatched: number of detections without an object.
         off_support: number of these that are off the support.
         refused_detections: number of refused detections, by reason.
@@ -74,6 +75,7 @@ class Findings:
 
     def __init__(self, window: int | None = None) -> None:
         self.objects: Counter[str] = Counter()
+        self.taught: Counter[str] = Counter()
         self.unmatched = 0
         self.off_support = 0
         self.refused_detections: Counter[str] = Counter()
@@ -88,6 +90,7 @@ class Findings:
     def add(self, scene: Scene) -> None:
         """Count objects, detections and grasps."""
         self.objects.update(item.class_name for item in scene.objects)
+        self.taught.update(item.class_name for item in scene.objects if item.is_taught)
         self.unmatched += sum(not detection.label for detection in scene.detections)
         self.off_support += sum(detection.off_support for detection in scene.detections)
         self.refused_detections.update(scene.refused_detections)
@@ -116,6 +119,7 @@ class Runner:
 
     Attributes:
         perceive: may be replaced between two frames.
+        notices: what to write on the overlay of every frame.
         tally: counts and latencies.
         found: what was found.
     """
@@ -133,6 +137,7 @@ class Runner:
         ends_run: Callable[[Exception], bool] = lambda error: False,
     ) -> None:
         self.perceive = perceive
+        self.notices: tuple[str, ...] = ()
         self.tally = Tally(window)
         self.found = Findings(window)
         self._source, self._make = source, make
@@ -217,6 +222,7 @@ class Runner:
                 scene = perceive(frame)
                 yield
             latency_ms |= scene.latency_ms
+            scene = replace(scene, notices=(*scene.notices, *self.notices))
             results = Results(frame, scene)
             if "draw" in needs:
                 with timed(latency_ms, "draw"):
@@ -266,6 +272,7 @@ class Runner:
         idle: bool = False,
         silence: str = "",
         doubt: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> Any:
         """The diagnostics since the last report.
 
@@ -276,6 +283,7 @@ class Runner:
             idle: whether frames are skipped.
             silence: why no frames arrive; empty if they do.
             doubt: what is wrong with the input; empty if nothing is.
+            more: values to add.
         """
         with self.tally.lock:
             frames, dropped, found = self.tally.frames, self.dropped, self.found
@@ -291,6 +299,7 @@ class Runner:
             values["objects"] = str(found.objects.total())
             if self._classes:
                 values["objects without a class"] = str(found.objects[""])
+                values["objects named by the gallery"] = str(found.taught.total())
                 values["detections without an object"] = str(found.unmatched)
                 values["detections off the support"] = str(found.off_support)
                 for reason, count in found.refused_detections.items():
@@ -315,6 +324,7 @@ class Runner:
             values |= {"device": self._device, "memory (MB)": _memory_mb(self._device)}
         if doubt:
             values["input"] = doubt
+        values |= more or {}
         is_planeless = planeless > _PLANELESS and not idle
         if silence:
             summary = f"no frame: {silence}"

@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags.typestore import message_type
-from cvdl.core.scene import Scene
+from cvdl.core.scene import Hypothesis, Scene
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import read_frame, stamp_ns
@@ -92,6 +92,26 @@ def test_an_object_has_its_class_or_its_objectness(factory, frame, scene):
     message = built("segmentation/objects", factory, frame, replace(scene, objects=objects))
     hypotheses = [each.hypothesis for item in message.detections for each in item.results]
     assert [(each.class_id, each.score) for each in hypotheses] == [("object", 0.6), ("can", 0.75)]
+
+
+def test_a_taught_name_comes_first_and_is_never_less_likely(factory, frame, scene):
+    box, can = scene.objects
+    taught = {"class_name": "my can", "score": 0.7, "is_taught": True}
+    said = [
+        ([("my can", 0.7), ("bottle", 0.7)], Hypothesis("bottle", 0.9)),
+        ([("my can", 0.7), ("bottle", 0.5)], Hypothesis("bottle", 0.5)),
+        ([("my can", 0.7)], Hypothesis("my can", 0.9)),
+        ([("my can", 0.7)], None),
+    ]
+    for expected, detected in said:
+        objects = box, replace(can, **taught, detected=detected)
+        message = built("segmentation/objects", factory, frame, replace(scene, objects=objects))
+        found = [each.hypothesis for each in message.detections[1].results]
+        assert [(each.class_id, each.score) for each in found] == expected
+        detections = (replace(scene.detections[1], **taught, detected=detected),)
+        message = built("detection/boxes", factory, frame, replace(scene, detections=detections))
+        found = [each.hypothesis for each in message.detections[0].results]
+        assert [(each.class_id, each.score) for each in found] == expected
 
 
 def test_detections_carry_their_object_where_they_are_one(factory, frame, scene):

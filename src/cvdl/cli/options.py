@@ -17,6 +17,7 @@ __all__ = [
     "Data",
     "Device",
     "EngineName",
+    "GalleryFolder",
     "JsonFile",
     "PointsTopic",
     "ReplaceOutputs",
@@ -44,6 +45,14 @@ EngineName = Annotated[
         "--engine",
         help="auto, torch or onnxruntime; auto: onnxruntime on a CPU, if the weights are exported "
         "(as the package's are).",
+    ),
+]
+GalleryFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--gallery",
+        metavar="DIR",
+        help="Folder of the gallery of taught things; default: that of the setting gallery.path.",
     ),
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]

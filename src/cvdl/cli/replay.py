@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cvdl.cli.options import Bag, Config, PointsTopic, ReplaceOutputs, StageSettings
+from cvdl.cli.options import (
+    Bag,
+    Config,
+    GalleryFolder,
+    PointsTopic,
+    ReplaceOutputs,
+    StageSettings,
+)
+from cvdl.core.errors import InputError
 from cvdl.messages.sync import DEFAULT_SLOP_S
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ def command(
     ] = DEFAULT_SLOP_S,
     config: Config = None,
     settings: StageSettings = None,
+    gallery: GalleryFolder = None,
     only_results: Annotated[
         bool, typer.Option("--only-results", help="Do not copy the input's messages.")
     ] = False,
@@ -70,7 +79,13 @@ def command(
     from cvdl.warm_up import warmed_up
 
     console = status_console()
-    perception = warmed_up(load_config(config, settings or []))
+    loaded = load_config(config, settings or [])
+    if gallery is not None:
+        if not gallery.exists():
+            raise InputError(f"{gallery}: no such gallery; cvdl teach makes one")
+        named = loaded.gallery.model_copy(update={"path": str(gallery), "enable": True})
+        loaded = loaded.model_copy(update={"gallery": named})
+    perception = warmed_up(loaded)
     options = ReplayOptions(
         color_topic=color_topic,
         depth_topic=depth_topic,
@@ -132,9 +147,11 @@ def replay_table(summary: ReplaySummary) -> Table:
             table.add_row("their median depth (m)", f"{median:.3g}", "")
         for cause, count in found.plane_causes.most_common():
             table.add_row(f"likely cause: {cause}", str(count), "")
-    if "detect" in summary.latency_ms:
+    if not {"detect", "recognize"}.isdisjoint(summary.latency_ms):
         for name, count in found.objects.most_common():
-            table.add_row(f"objects: {name or 'without a class'}", str(count), "")
+            taught = found.taught[name]
+            by = f" ({taught} by the gallery)" if taught else ""
+            table.add_row(f"objects: {name or 'without a class'}", f"{count}{by}", "")
         table.add_row("detections without an object", str(found.unmatched), "")
         table.add_row("detections off the support", str(found.off_support), "")
         for reason, count in found.refused_detections.most_common():

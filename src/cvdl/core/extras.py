@@ -12,7 +12,7 @@ from cvdl.core.errors import InputError
 
 __all__ = ["EXTRAS", "MissingExtraError", "install_command", "is_installed", "require"]
 
-_TORCH = {"torch": "PyTorch", "torchvision": "torchvision", "safetensors": "safetensors"}
+_TORCH = {"torch": "PyTorch", "torchvision": "torchvision"}
 _EVALUATE = {
     "pycocotools": "pycocotools",
     "sklearn": "scikit-learn",

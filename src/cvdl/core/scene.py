@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "PLANE_LABEL",
     "Detection",
     "Grasp",
+    "Hypothesis",
     "OrientedBox",
     "Plane",
     "Region",
@@ -162,6 +164,13 @@ def _meets(box: OrientedBox, x: NDArray[np.float32], y: NDArray[np.float32]) -> 
     return np.asarray(enter <= leave, bool)
 
 
+class Hypothesis(NamedTuple):
+    """What an object may be: a class name, and the confidence in it, 0 to 1."""
+
+    class_name: str
+    score: float
+
+
 @dataclass(frozen=True)
 class SceneObject:
     """One object on the support plane.
@@ -175,6 +184,8 @@ class SceneObject:
         score: confidence in the class, 0 to 1.
         objectness: mean probability, by the instance network, that a pixel of its mask is of an
             object, 0 to 1; 1 without the network.
+        is_taught: whether the class name is from the gallery of what users have taught.
+        detected: what the detector says about an object that the gallery has named.
     """
 
     label: int
@@ -184,11 +195,13 @@ class SceneObject:
     class_name: str = ""
     score: float = 1.0
     objectness: float = 1.0
+    is_taught: bool = False
+    detected: Hypothesis | None = None
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One detection of the object detector.
+    """One detection of the object detector, or an object that only the gallery has named.
 
     Attributes:
         box2d: (4,) float64, pixels: x_min, y_min, x_max, y_max, the last two exclusive.
@@ -197,6 +210,7 @@ class Detection:
         label: label of the segmented object that it matches; 0 if it matches none.
         track: track id, constant over the frames; -1 if it is not tracked.
         off_support: whether the depth shows it behind, beside or under the support plane.
+        is_taught, detected: as of its object.
     """
 
     box2d: NDArray[np.float64]
@@ -205,6 +219,8 @@ class Detection:
     label: int = 0
     track: int = -1
     off_support: bool = False
+    is_taught: bool = False
+    detected: Hypothesis | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +293,8 @@ class Scene:
         detections: detections, best first. An object without a detection has no class name.
         refused_detections: number of detections that the depth contradicts or that are outside of
             the region, by reason.
-        classes: class names of the detector; empty without a detector.
+        classes: class names of the detector, then those of the gallery; empty without both.
+        notices: what to tell the person who looks at the scene, as that an object was taught.
         doubts: reasons to doubt the results: for each a short cause and a sentence.
         region: the region of interest that all results lie in; None for the whole view.
         support_kind: "bin", "table" or "surface", see ``cvdl.segmentation.support_kind``; empty
@@ -296,6 +313,7 @@ class Scene:
     doubts: tuple[tuple[str, str], ...] = ()
     region: Region | None = None
     support_kind: str = ""
+    notices: tuple[str, ...] = ()
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """Return the mask (H, W) bool of an object."""
@@ -312,11 +330,11 @@ class Scene:
         """Return the text drawn beside an object or a detection: label, class, score and track.
 
         Unknown parts are omitted: "3 mug 0.87 #12", "3", "mug 0.87". So is a score of 1, which
-        ground truth has.
+        ground truth has. A name of the gallery has an asterisk: "3 *mug 0.87".
         """
         words = [str(item.label)] if item.label else []
         if item.class_name:
-            words.append(item.class_name)
+            words.append(f"*{item.class_name}" if item.is_taught else item.class_name)
             if item.score < 1:
                 words.append(f"{item.score:.2f}")
         if isinstance(item, Detection):

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.rotations import rotation_of
-from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Plane, SceneObject, Segmentation
+from cvdl.core.scene import (
+    FIRST_OBJECT_LABEL,
+    Hypothesis,
+    OrientedBox,
+    Plane,
+    SceneObject,
+    Segmentation,
+)
 from cvdl.messages.images import MessageError
 from cvdl.messages.topics import OBJECT_CLASS
 from cvdl.segmentation.labels import pixels_by_label
@@ -25,7 +32,8 @@ def read_segmentation(labels: Any, objects: Any) -> tuple[Segmentation, str]:
     Args:
         labels: Image, mono16.
         objects: Detection3DArray; ``id`` is the label number. Objects with a class, and those of
-            older bags, get an objectness of 1.
+            older bags, get an objectness of 1. A second class is that of the detector: the first
+            one is of the gallery then.
 
     Returns:
         The segmentation, and the frame id of its boxes and plane.
@@ -57,13 +65,16 @@ def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) 
         message.bbox.center.orientation,
         message.bbox.size,
     )
-    name, score, objectness = "", 1.0, 1.0
+    name, score, objectness, detected = "", 1.0, 1.0, None
     if message.results:
         found = message.results[0].hypothesis
         if found.class_id == OBJECT_CLASS:
             objectness = found.score
         else:
             name, score = found.class_id, found.score
+            if len(message.results) > 1:
+                other = message.results[1].hypothesis
+                detected = Hypothesis(other.class_id, other.score)
     return SceneObject(
         label,
         np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], float),
@@ -76,6 +87,8 @@ def _read_object(message: Any, pixels: dict[int, NDArray[np.intp]], width: int) 
         name,
         score,
         objectness,
+        detected is not None,
+        detected,
     )
 
 

@@ -173,14 +173,19 @@ def _upright(
 
 
 def _class_of(make: MessageFactory, item: Detection | SceneObject, pose: Any) -> list[Any]:
-    """One hypothesis: the class of the item or, without a class, that it is an object at all.
+    """The class of the item or, without a class, that it is an object at all.
 
-    There are never both: many readers take the hypothesis with the highest score, and would lose
-    the class.
+    A name of the gallery is followed by what the detector says, if that is something else. Many
+    readers take the hypothesis with the highest score, others the first one: so the second has no
+    higher score than the first.
     """
     if isinstance(item, SceneObject) and not item.class_name:
         return [make.hypothesis(OBJECT_CLASS, item.objectness, pose)]
-    return [make.hypothesis(item.class_name, item.score, pose)]
+    found = [make.hypothesis(item.class_name, item.score, pose)]
+    if item.detected is not None and item.detected.class_name != item.class_name:
+        name, score = item.detected
+        found.append(make.hypothesis(name, min(score, item.score), pose))
+    return found
 
 
 def _rectangles(make: MessageFactory, results: Results) -> Any:
@@ -250,8 +255,8 @@ TOPICS: dict[str, ResultTopic] = {
             LABEL_INFO_TOPIC,
             "vision_msgs/msg/LabelInfo",
             "detection_node",
-            "names of the detector's classes, sent once; transient local, so late joiners get "
-            "them too; absent without a detector",
+            "names of the detector's classes, then those of the gallery, sent again when the "
+            "gallery changes; transient local, so late joiners get them too; absent without both",
             None,
         ),
         ResultTopic(
@@ -267,7 +272,8 @@ TOPICS: dict[str, ResultTopic] = {
             "vision_msgs/msg/Detection3DArray",
             "segmentation_node",
             "oriented 3-D box of each object, the third axis along the plane's normal; `id` is "
-            "the label number; class and score where the detector has recognized it, elsewhere "
+            "the label number; class and score where it is recognized (with a name of the gallery "
+            "first, what the detector says second, its score no higher), elsewhere "
             "the class `object`, its score the mean probability of an object over the mask, by the "
             "segmentation's network (1 with `method: geometry`)",
             _objects,
@@ -287,7 +293,8 @@ TOPICS: dict[str, ResultTopic] = {
             "detection/boxes",
             "vision_msgs/msg/Detection2DArray",
             "detection_node",
-            "class, score and upright box of each detection, best first; `id` is the label number "
+            "class, score and upright box of each detection and of each object that the gallery "
+            "has named, best first; `id` is the label number "
             "of its object, empty without an object, `off_support` where it has none and the depth "
             "shows it off the support",
             _boxes,

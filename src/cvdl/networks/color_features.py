@@ -1,4 +1,4 @@
-"""Features of color that photographs have taught: the first stages of EfficientNet-Lite0.
+"""Features of color that photographs have taught: EfficientNet-Lite0, and its first stages.
 
 They keep the weights of ImageNet. A network that learns from simulated pictures alone transfers
 better to real ones with such features (Hinterstoisser et al. 2018, "On Pre-Trained Image Features
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cvdl.networks.input import COLOR, COLOR_SPREAD
 from cvdl.networks.layers import start_at_zero
 
-__all__ = ["ColorEncoder", "ColorFeatures"]
+__all__ = ["IMAGENET_SPREAD", "ColorEncoder", "ColorFeatures", "convolution", "stages", "stem"]
 
 #: Of each stage: blocks, channels, size and stride of the convolution in the middle, and factor of
 #: the channels there (Tan & Le 2019, table 1; the Lite variant has neither squeeze-and-excitation
@@ -26,12 +26,14 @@ _STAGES = (
     (2, 40, 5, 2, 6),
     (3, 80, 3, 2, 6),
     (3, 112, 5, 1, 6),
+    (4, 192, 5, 2, 6),
+    (1, 320, 3, 1, 6),
 )
 _STEM = 32
 #: Stages whose output is used: the last ones of their resolution.
 _USED = 1, 2, 4
 #: Colors of ImageNet are 8-bit values minus 127, divided by this.
-_IMAGENET_SPREAD = 128.0
+IMAGENET_SPREAD = 128.0
 
 
 class ColorEncoder(nn.Module):
@@ -45,21 +47,8 @@ class ColorEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(3, _STEM, 3, 2))
-        stages, inputs = [], _STEM
-        for blocks, outputs, size, stride, factor in _STAGES:
-            strides = (stride, *[1] * (blocks - 1))
-            channels = (inputs, *[outputs] * (blocks - 1))
-            stages.append(
-                nn.Sequential(
-                    *(
-                        _Block(each, outputs, factor, size, step)
-                        for each, step in zip(channels, strides, strict=True)
-                    )
-                )
-            )
-            inputs = outputs
-        self.stages = nn.ModuleList(stages)
+        self.stem = stem()
+        self.stages = stages(max(_USED) + 1)
         self.requires_grad_(False)
         self.eval()
 
@@ -71,12 +60,35 @@ class ColorEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, color: Tensor) -> list[Tensor]:
         """Features of three resolutions; see the class."""
-        x = self.stem(color * (COLOR_SPREAD / _IMAGENET_SPREAD))
+        x = self.stem(color * (COLOR_SPREAD / IMAGENET_SPREAD))
         outputs = []
         for stage in self.stages:
             x = stage(x)
             outputs.append(x)
         return [outputs[index] for index in _USED]
+
+
+def stem() -> nn.Sequential:
+    """Return the first layers: from (B, 3, H, W) colors of ImageNet to (B, 32, H / 2, W / 2)."""
+    return nn.Sequential(*convolution(3, _STEM, 3, 2))
+
+
+def stages(count: int = len(_STAGES)) -> nn.ModuleList:
+    """Return the first stages behind the stem; all seven have 320 channels at H / 32, W / 32."""
+    modules, inputs = [], _STEM
+    for blocks, outputs, size, stride, factor in _STAGES[:count]:
+        strides = (stride, *[1] * (blocks - 1))
+        channels = (inputs, *[outputs] * (blocks - 1))
+        modules.append(
+            nn.Sequential(
+                *(
+                    _Block(each, outputs, factor, size, step)
+                    for each, step in zip(channels, strides, strict=True)
+                )
+            )
+        )
+        inputs = outputs
+    return nn.ModuleList(modules)
 
 
 class ColorFeatures(nn.Module):
@@ -112,9 +124,9 @@ class _Block(nn.Module):
         super().__init__()
         middle = inputs * factor
         self.body = nn.Sequential(
-            *(_convolution(inputs, middle, 1) if factor > 1 else ()),
-            *_convolution(middle, middle, size, stride, groups=middle),
-            *_convolution(middle, outputs, 1)[:-1],
+            *(convolution(inputs, middle, 1) if factor > 1 else ()),
+            *convolution(middle, middle, size, stride, groups=middle),
+            *convolution(middle, outputs, 1)[:-1],
         )
         self.has_shortcut = inputs == outputs and stride == 1
 
@@ -123,10 +135,10 @@ class _Block(nn.Module):
         return x + self.body(x) if self.has_shortcut else self.body(x)
 
 
-def _convolution(
+def convolution(
     inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1
 ) -> list[nn.Module]:
-    """Convolution, batch norm and ReLU6."""
+    """Return the layers of a convolution, batch norm and ReLU6."""
     layers: list[nn.Module] = []
     if stride > 1:  # as TensorFlow pads, which trained the weights: more at the far side
         layers.append(nn.ZeroPad2d(2 * ((size - 2) // 2, (size - 1) // 2)))

@@ -33,16 +33,20 @@ from cvdl.messages.topics import (
     DIAGNOSTICS_TOPIC,
     LABEL_INFO_TOPIC,
     LABELS_TOPIC,
+    OBJECTS_TOPIC,
     Results,
     topics_of,
 )
 from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
+from cvdl.recognition.stage import RecognitionStage
 from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
 from cvdl.ros.rate_limit import RateLimit
 from cvdl.ros.subscriptions import OVERRIDABLE
+from cvdl.ros.teaching import TeachInput
 from cvdl.ros.transforms import Transformer
 from cvdl.runner import Runner
 from cvdl.warm_up import warmed_up
@@ -96,6 +100,7 @@ class BaseNode(LifecycleNode):
         self._runner: Runner | None = None
         self._camera: CameraInput | None = None
         self._segmented: SegmentationInput[Match] | None = None
+        self._teaching: TeachInput | None = None
         self._names: Any = None
         self._timer: Any = None
         self._once = False
@@ -160,6 +165,8 @@ class BaseNode(LifecycleNode):
         )
         if LABELS_TOPIC not in self._result_publishers:
             self._segmented = SegmentationInput(self, self._choose, self._on_unsegmented)
+        if self._perceive.recognition is not None:
+            self._teaching = TeachInput(self, self._tf.tree, self._recognition)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
         if _GRASP_ONLY in self._specs:
             kind, qos = message_type("std_msgs/msg/String"), QoSProfile(depth=10)
@@ -197,7 +204,7 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented, self._tf):
+        for inputs in (self._camera, self._segmented, self._teaching, self._tf):
             if inputs is not None:
                 inputs.close()
         if self._timer is not None:
@@ -206,7 +213,7 @@ class BaseNode(LifecycleNode):
             self.destroy_subscription(self._names)
         self._names = None
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
-        self._runner = None
+        self._runner = self._teaching = None
         end = monotonic() + _STOP_S
         is_idle = self._worker is None or self._worker.clear(_STOP_S)
         is_idle &= self._second is None or self._second.wait(max(0.0, end - monotonic()))
@@ -356,12 +363,18 @@ class BaseNode(LifecycleNode):
             self._runner.tally.count("a newer frame arrived")
 
     def _wanted(self) -> frozenset[str]:
-        """The result topics with subscribers; the class names are sent anyway."""
-        return frozenset(
+        """The result topics with subscribers; the class names are sent anyway.
+
+        What is to be taught needs the objects.
+        """
+        wanted = {
             topic
             for topic, publisher in self._result_publishers.items()
             if topic != LABEL_INFO_TOPIC and publisher.get_subscription_count()
-        )
+        }
+        if self._teaching is not None and self._teaching.teacher.is_waiting:
+            wanted.add(OBJECTS_TOPIC)
+        return frozenset(wanted)
 
     # Processing, on the threads of the workers ---------------------------------------------------
 
@@ -401,6 +414,19 @@ class BaseNode(LifecycleNode):
             publisher = self._result_publishers.get(topic)
             if publisher is not None:
                 publisher.publish(message)
+        names = self._result_publishers.get(LABEL_INFO_TOPIC)
+        if names is not None:  # something may have been taught
+            frame, classes = results.frame, results.scene.classes
+            message = runner.class_names(classes, frame.stamp_ns, frame.frame_id)
+            if message is not None:
+                names.publish(message)
+        if self._teaching is not None and self._perceive is not None:
+            teacher = self._teaching.teacher
+            teacher.look(results.frame, results.scene)
+            runner.notices = teacher.notices()
+
+    def _recognition(self) -> RecognitionStage | None:
+        return self._perceive.recognition if self._perceive is not None else None
 
     def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
         assert self._transformer
@@ -415,6 +441,11 @@ class BaseNode(LifecycleNode):
             return
         self._camera.watch()
         self._choose_unwanted()
+        more: dict[str, str] = {}
+        if self._teaching is not None:
+            self._teaching.teacher.expire()
+            more = self._teaching.teacher.status()
+            self._runner.notices = self._teaching.teacher.notices()
         self._diagnostics.publish(
             self._runner.report(
                 self.get_clock().now().nanoseconds,
@@ -423,13 +454,18 @@ class BaseNode(LifecycleNode):
                 idle=not self._settings.enable,
                 silence=self._camera.silence(),
                 doubt=self._camera.doubt(),
+                more=more,
             )
         )
 
 
 def _stages_of(settings: NodeConfig) -> PerceptionConfig:
     """The stages of a node: those in its parameters, the others disabled."""
-    stages = {"detector": DetectionConfig(enable=False), "grasp": GraspConfig(enable=False)}
+    stages: dict[str, Any] = {
+        "detector": DetectionConfig(enable=False),
+        "gallery": RecognitionConfig(enable=False),
+        "grasp": GraspConfig(enable=False),
+    }
     own = {name for name in PerceptionConfig.model_fields if hasattr(settings, name)}
     return PerceptionConfig(**stages | {name: getattr(settings, name) for name in own})
 

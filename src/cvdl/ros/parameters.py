@@ -14,6 +14,7 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.pipeline import PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
 from cvdl.segmentation import SegmentationConfig
 
 __all__ = [
@@ -41,6 +42,7 @@ class DetectionNodeConfig(SegmentationNodeConfig):
     """Parameters of detection_node; it segments if no other node does."""
 
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
+    gallery: RecognitionConfig = Field(default_factory=RecognitionConfig)
 
 
 class GraspNodeConfig(SegmentationNodeConfig):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,17 @@ class Draft:
     obstacles: tuple[Mesh, ...]
     least_visible: int
     rng: Rng
+
+    def seen_from(self, angle: float) -> Draft:
+        """The same scene, seen by a camera that was moved around it.
+
+        Args:
+            angle: about the vertical axis through the middle of the surface, radians.
+        """
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.eye(4)
+        turn[:2, :2] = [[cos, -sin], [sin, cos]]
+        return replace(self, pose=turn @ self.pose)
 
     def render(
         self, poses: Iterable[tuple[int, Array]], rng: Rng, also: Iterable[Surface] = ()

@@ -89,13 +89,13 @@ def object_color(label: int) -> tuple[int, int, int]:
 def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     """Draws a scene on the color image of its frame, (H, W, 3) uint8 RGB.
 
-    The support plane is tinted faintly and outlined, and its kind is written in the corner; without
-    a plane, the picture says so, with the amount of depth. Each object has its own color and
-    outline, its box drawn thin, and its caption (see `Scene.caption`) at the thickest place of its
-    mask. A detection without an object has a
-    dashed box, gray if it is off the support, with its caption above. The best grasp of an object
-    has thick plates and thin sides along the opening; the other grasps have faint plates only. The
-    region of interest has a thin outline.
+    The support plane is tinted faintly and outlined, and its kind is written in the corner, with
+    the notices below it; without a plane, the picture says so, with the amount of depth. Each
+    object has its own color and outline, its box drawn thin, and its caption (see `Scene.caption`)
+    at the thickest place of its mask. A detection without an object has a dashed box, gray if it is
+    off the support, with its caption above. The best grasp of an object has thick plates and thin
+    sides along the opening; the other grasps have faint plates only. The region of interest has a
+    thin outline.
 
     Raises:
         ValueError: if frame and scene differ in size.
@@ -121,6 +121,8 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
     captions = Captions(picture)  # after all lines, so that no line crosses them
     if scene.support_kind:
         captions.write(f"support: {scene.support_kind}", 0, 0, align=0)
+    for notice in scene.notices:
+        captions.write(notice, 0, 0, align=0)
     if not scene.labels.any():
         captions.write("no support plane: no grasps", 0, 0, align=0)
         captions.write(_depth_in_words(frame.depth), 0, 0, align=0)

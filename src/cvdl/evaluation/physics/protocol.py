@@ -187,8 +187,9 @@ def execute_scene(run: PhysicsRun, index: int) -> SceneTrials:
 def _perception(settings: str) -> Perception:
     """The stages of a process, once; settings are JSON, which can be hashed."""
     config = PerceptionConfig.model_validate_json(settings)
-    detector = config.detector.model_copy(update={"enable": False})
-    return Perception(config.model_copy(update={"detector": detector}))
+    names = {"detector": config.detector, "gallery": config.gallery}
+    disabled = {key: part.model_copy(update={"enable": False}) for key, part in names.items()}
+    return Perception(config.model_copy(update=disabled))
 
 
 class _Scene:

@@ -1,0 +1,106 @@
+"""Names objects by their similarity to taught views.
+
+An object gets a name if it is similar enough to one of the name's views, and clearly more similar
+than to the views of every other name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvdl.core.scene import Hypothesis
+from cvdl.recognition.embedding import Embeddings
+
+__all__ = ["Limits", "Namer"]
+
+_USUAL = 0.1  # quantile of the similarities of held-out views that counts as the least usual one
+_TRUST = 0.5  # in it, against the given limit: views of one occasion say little about the next
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How similar an object must be to get a name.
+
+    Attributes:
+        score: least similarity, where a name's own views do not say otherwise.
+        lead: least difference to the next name.
+    """
+
+    score: float = 0.5
+    lead: float = 0.05
+
+
+class Namer:
+    """Names objects.
+
+    The least similarity for each name follows from its views. Each view in turn is held out, and
+    compared with the others: a name whose views are all alike is given to similar objects only, and
+    one whose views differ also to others. The limit is in the middle between the given one and the
+    similarity that hardly a held-out view goes below. With one view it is the given one.
+
+    Args:
+        views: those of each name, at least one each.
+        limits: what holds where there is one view only.
+
+    Attributes:
+        names: all names.
+        least: least similarity for each name, (K,).
+    """
+
+    def __init__(self, views: Mapping[str, Embeddings], limits: Limits | None = None) -> None:
+        self.names = tuple(views)
+        self._limits = limits or Limits()
+        self._views = Embeddings.joined(list(views.values())) if views else None
+        counts = [len(each) for each in views.values()]
+        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+        self._owner = np.repeat(np.arange(len(counts)), counts)
+        self.least = self._calibrated()
+
+    def __call__(self, objects: Embeddings, unique: bool = False) -> list[Hypothesis | None]:
+        """Return the name of each of N objects, with the similarity as its score.
+
+        Args:
+            objects: one view of each object.
+            unique: whether no two objects have the same name. The most similar pair of object and
+                name is decided first, and names that are given away lead no more.
+        """
+        named: list[Hypothesis | None] = [None] * len(objects)
+        if self._views is None or not named:
+            return named
+        scores = self.scores(objects)
+        rest = scores.copy()  # without decided pairs
+        for _ in range(len(objects)):
+            row, column = np.unravel_index(int(rest.argmax()), rest.shape)
+            score = scores[row, column]
+            others = np.delete(rest[row], column)
+            if not np.isfinite(rest[row, column]):
+                break
+            is_clear = score - others.max(initial=0.0) >= self._limits.lead
+            rest[row] = -np.inf
+            if score >= self.least[column] and is_clear:
+                named[row] = Hypothesis(self.names[column], float(score))
+                if unique:
+                    rest[:, column] = -np.inf
+        return named
+
+    def scores(self, objects: Embeddings) -> NDArray[np.float64]:
+        """Return the similarity of N objects to the most similar view of each name, (N, K)."""
+        assert self._views is not None
+        return np.maximum.reduceat(objects.similarity(self._views), self._starts, axis=1)
+
+    def _calibrated(self) -> NDArray[np.float64]:
+        least = np.full(len(self.names), self._limits.score)
+        if self._views is None:
+            return least
+        similarity = self._views.similarity(self._views)
+        np.fill_diagonal(similarity, -np.inf)  # held out
+        for name in range(len(self.names)):
+            own = self._owner == name
+            if own.sum() > 1:
+                usual = np.quantile(similarity[np.ix_(own, own)].max(axis=1), _USUAL)
+                least[name] += _TRUST * (usual - least[name])
+        return least
