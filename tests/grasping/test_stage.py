@@ -427,12 +427,12 @@ def test_a_ball_is_held_at_its_equator_or_below(look, solid):
     assert min(depths) > -0.1
 
 
-def test_the_middle_of_a_stick_is_likelier_than_its_end(look, solid):
+def test_a_stick_is_held_near_its_middle(look, solid):
     view = look(solid((0, 0, 0.015), (0.2, 0.02, 0.03)))
-    hands = sorted(published(view, max_per_object=50), key=lambda grasp: -grasp.score)
-    away = [np.linalg.norm(g.position - view.point((0, 0, 0.01))) for g in hands]
+    grasps = published(view, max_per_object=50)
+    away = [np.linalg.norm(grasp.position - view.point((0, 0, 0.01))) for grasp in grasps]
     assert away[0] < 0.04
-    assert np.mean(away[:3]) < np.mean(away[-3:])
+    assert max(away) < 0.06  # a quarter of its length, and the height of the tips
 
 
 def test_a_plate_is_taken_at_its_rim_or_not_at_all(look, solid):
