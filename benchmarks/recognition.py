@@ -32,6 +32,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, Scene
 from cvdl.datasets.image_folder import ImageFolder
 from cvdl.pipeline import Perception, PerceptionConfig
+from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.embedder import load_embedder
 from cvdl.recognition.embedding import Embeddings
 from measuring import DATA, new_table, timed
@@ -39,6 +40,7 @@ from measuring import DATA, new_table, timed
 HERE = Path(__file__).parent
 DEMO = "tabletop_demo"
 GALLERIES = 200
+SETTINGS = RecognitionConfig()
 ACCEPTED = 0.95  # of the recognised views, at the threshold for strangers
 PLAIN_SIDE, PLAIN_MARGIN = 224, 1.2
 
@@ -162,6 +164,12 @@ def plain_similarity(views: Embeddings) -> NDArray[np.float64]:
     return cosines
 
 
+def has_name(scores: NDArray[np.float64]) -> bool:
+    """Whether the most similar thing gives its name, by the usual settings."""
+    second, first = np.sort(scores)[-2:]
+    return bool(first >= SETTINGS.min_score and first - second >= SETTINGS.min_lead)
+
+
 class Trials:
     """Random galleries of the things of a half, and how their views are recognised."""
 
@@ -172,6 +180,7 @@ class Trials:
         self.right = {kind: defaultdict[str, list[bool]](list) for kind in ("same", "other")}
         self.scores = {"same": list[float](), "other": list[float]()}
         self.unknown: list[float] = []
+        self.named = {kind: defaultdict[str, int](int) for kind in ("same", "other", "unknown")}
         self.mistaken = defaultdict[tuple[str, str], int](int)
 
     def draw(self, rng: np.random.Generator, count: int, wholes: bool, missing: bool) -> None:
@@ -202,11 +211,16 @@ class Trials:
                 scores = self.best(view, gallery)
                 best = int(scores.argmax())
                 self.right[kind][view.name].append(best == number)
+                outcome = "right" if best == number else "wrong"
+                self.named[kind][outcome if has_name(scores) else "none"] += 1
                 if best == number:
                     self.scores[kind].append(scores[best])
                 else:
                     self.mistaken[view.name, names[best]] += 1
-        self.unknown += [float(self.best(view, gallery).max()) for view in self.strangers]
+        for view in self.strangers:
+            scores = self.best(view, gallery)
+            self.unknown.append(float(scores.max()))
+            self.named["unknown"]["wrong" if has_name(scores) else "none"] += 1
 
     def best(self, view: View, gallery: list[list[View]]) -> NDArray[np.float64]:
         """The similarity to the most similar view of each thing, in other frames."""
@@ -224,6 +238,14 @@ class Trials:
         """Share that is recognised, and the number of queries."""
         right = [np.mean(each) for each in self.right[kind].values()]
         return f"{np.mean(right):.1%} ({len(right)})" if right else "-"
+
+    def outcomes(self, kind: str) -> str:
+        """Shares of views that get the right, a wrong and no name."""
+        counts = self.named[kind]
+        shares = (
+            counts[each] / max(sum(counts.values()), 1) for each in ("right", "wrong", "none")
+        )
+        return " / ".join(f"{share:.0%}" for share in shares)
 
     def rejected(self, *kinds: str) -> str:
         """Share of the strangers below the threshold."""
@@ -273,6 +295,11 @@ def main() -> None:
                 trials.accuracy("other"),
                 f"{trials.rejected('same')}, {trials.rejected('same', 'other')} of both",
             )
+            if title == "masked" and not args.plain:  # whose similarities have another scale
+                print(f"{count} taught; named right / wrong / not:", end=" ")
+                print("same camera", trials.outcomes("same"), end="; ")
+                print("another", trials.outcomes("other"), end="; ")
+                print("strangers", trials.outcomes("unknown"))
             if args.wrong and title == "masked":
                 for (name, instead), times in sorted(trials.mistaken.items(), key=lambda i: -i[1]):
                     print(f"{count} taught: {name} taken for {instead}: {times}")

@@ -122,7 +122,7 @@ def test_a_frame_without_a_plane_still_has_detections(plain, detector):
 
 
 def test_grasps_are_of_the_named_objects(plain, detector, loaded):
-    scene = Perception(PerceptionConfig(grasp={"max_opening": 0.4}))(plain)
+    scene = Perception(PerceptionConfig(grasp={"max_opening": 0.4, "min_score": 0}))(plain)
     assert list(scene.latency_ms) == ["segment", "detect", "grasp"]
     assert scene.grasps[0].label == scene.objects[0].label == scene.detections[0].label
 
@@ -143,7 +143,9 @@ def loaded(monkeypatch):
 def test_grasps_by_name_need_the_names(plain, detector, loaded):
     """Even where no detections are wanted."""
     for only, names in (("block", ["block"]), ("", [""]), ("cup", ["block"])):
-        perceive = Perception(PerceptionConfig(grasp={"max_opening": 0.4, "only": only}))
+        perceive = Perception(
+            PerceptionConfig(grasp={"max_opening": 0.4, "min_score": 0, "only": only})
+        )
         scene = perceive(plain, detect=False)
         assert [item.class_name for item in scene.objects] == names
         assert bool(scene.grasps) == (only != "cup")

@@ -414,9 +414,7 @@ def published(view, **settings):
 
 
 def test_a_ball_is_held_at_its_equator_or_below(look, solid):
-    """At right angles to the approach. Where a plate is near the table, it may be a little above:
-    there the surface is so steep that rubber does not slip.
-    """
+    """At right angles to the approach, within a tenth of the radius."""
     depths = []
     for radius in (0.02, 0.03, 0.04):
         for elevation in (35, 55, 75):
@@ -426,16 +424,15 @@ def test_a_ball_is_held_at_its_equator_or_below(look, solid):
             assert view.plane.height(best.position) > 0
             below = (best.position - view.point((0, 0, radius))) @ best.rotation[:, 2]
             depths.append(below / radius)
-    assert min(depths) > -0.5
-    assert np.mean(np.array(depths) > 0) > 0.7
+    assert min(depths) > -0.1
 
 
-def test_the_middle_of_a_stick_is_likelier_than_its_end(look, solid):
+def test_a_stick_is_held_near_its_middle(look, solid):
     view = look(solid((0, 0, 0.015), (0.2, 0.02, 0.03)))
-    hands = sorted(published(view, max_per_object=50), key=lambda grasp: -grasp.score)
-    away = [np.linalg.norm(g.position - view.point((0, 0, 0.01))) for g in hands]
+    grasps = published(view, max_per_object=50)
+    away = [np.linalg.norm(grasp.position - view.point((0, 0, 0.01))) for grasp in grasps]
     assert away[0] < 0.04
-    assert np.mean(away[:3]) < np.mean(away[-3:])
+    assert max(away) < 0.06  # a quarter of its length, and the height of the tips
 
 
 def test_a_plate_is_taken_at_its_rim_or_not_at_all(look, solid):

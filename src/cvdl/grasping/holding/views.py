@@ -169,7 +169,7 @@ def _draw(  # type: ignore[no-untyped-def]
 
 @compiled()
 def _hide(depth, intrinsics, position, rotation, hidden):  # type: ignore[no-untyped-def]
-    """Fill a map (`SIDE`, `SIDE`) with 1 where something hides it, and 0.5 where that is unknown."""
+    """Fill a map (`SIDE`, `SIDE`): 1 where something hides it, and 0.5 where that is unknown."""
     fx, fy, cx, cy = intrinsics
     height, width = depth.shape
     for row in range(0, SIDE, _PART):
@@ -177,7 +177,7 @@ def _hide(depth, intrinsics, position, rotation, hidden):  # type: ignore[no-unt
             x = (column + _PART / 2) * _CELL - _HALF
             z = (row + _PART / 2) * _CELL - _BEFORE
             away = position[2] + rotation[2, 0] * x + rotation[2, 2] * z
-            is_hidden = np.float32(0.5)
+            is_hidden = 0.5
             if away > 0:
                 right = position[0] + rotation[0, 0] * x + rotation[0, 2] * z
                 down = position[1] + rotation[1, 0] * x + rotation[1, 2] * z
