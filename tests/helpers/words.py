@@ -40,7 +40,7 @@ def plain_sample(index: int) -> WordsSample:
         np.array(labels),
         features,
         region_values(things, plane, np.full(count, 0.01)),
-        pair_values(things),
+        pair_values(things, np.zeros((count, 4))),
     )
     facts = SceneFacts(things, {}, frozenset(labels))
     return words_sample(f"view{index}", regions, np.array(labels), facts, rng)

@@ -26,6 +26,7 @@ __all__ = [
     "Phrase",
     "absent_descriptions",
     "random_description",
+    "random_superlative",
     "referring_phrases",
 ]
 
@@ -239,6 +240,13 @@ def random_description(rng: Rng, facts: SceneFacts, related: bool) -> Descriptio
     if not other.kind or anchor.find(facts).only != other.label:
         anchor = _attributes(rng, other)
     return Description(kind=kind, relation=relation, other=anchor)
+
+
+def random_superlative(rng: Rng, facts: SceneFacts) -> Description:
+    """Draw a description of what an object of a scene is most of; it may fit none surely."""
+    kind = facts.things[int(rng.integers(len(facts.things)))].kind
+    several = sum(thing.kind == kind for thing in facts.things) > 1
+    return Description(kind=kind if several else "", most=_one_of(rng, [*_MOST, *_MOST_PLACE]))
 
 
 def _attributes(rng: Rng, thing: Thing) -> Description:

@@ -23,11 +23,12 @@ Floats = NDArray[np.float32]
 
 _LEAST = 0.005  # meters; sizes below are noise
 _LIMIT = 3.0  # of all scaled values
+_STEEP = 5.0  # makes differences that decide, such as 4 cm or 20 %, nearly 1
 _SCALE = 0.1  # meters: differences of places and heights are counted in it
 #: Measures of size, and of place, by which objects are compared; the first place is to the right.
 _SIZES, _PLACES = 7, 4
 #: Number of values of a pair of regions.
-PAIR_VALUES = 14
+PAIR_VALUES = 17
 _MIRRORED_PAIR = (0, 3)  # columns that change their sign in a mirror
 
 
@@ -39,8 +40,8 @@ class Regions:
         labels: (N,) int64, of the objects in the label image.
         features: (N + 1, D) float32: scaled embedding, square roots of the color histogram, score
             of the detector's class, one column a kind, and whether it has one or is the frame.
-        values: (N + 1, V) float32: sizes and places, and by how much each exceeds the largest, and
-            the smallest, of the other objects.
+        values: (N + 1, V) float32: sizes and places; by how much each exceeds the largest, and the
+            smallest, of the other objects; the same, saturated: whether it does.
         pairs: (N + 1, N + 1, ``PAIR_VALUES``) float32: where the first region is, seen from the
             second one; 0 with the frame.
     """
@@ -82,7 +83,7 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
         np.array(labels, np.int64),
         np.concatenate(features, axis=1).astype(np.float32),
         region_values(things, scene.plane, np.array(pixels)),
-        pair_values(things),
+        pair_values(things, np.array([item.box2d for item in scene.objects]).reshape(-1, 4)),
     )
 
 
@@ -98,7 +99,7 @@ def region_values(
     """
     count = len(things)
     if not count:
-        return np.zeros((1, 3 * (_SIZES + _PLACES) + 2), np.float32)
+        return np.zeros((1, 5 * (_SIZES + _PLACES) + 2), np.float32)
     size = np.array([np.maximum(thing.size, _LEAST) for thing in things])
     center = np.array([thing.center for thing in things])
     ground = -plane.offset if plane is not None else (center[:, 2] - size[:, 2] / 2).min()
@@ -123,13 +124,20 @@ def region_values(
         above[row] = measures[row] - others.min(axis=0)
     found = np.concatenate([measures, over, above], axis=1)
     found = np.nan_to_num(np.clip(found, -_LIMIT, _LIMIT))
+    differences = found[:, _SIZES + _PLACES :]
+    found = np.concatenate([found, np.tanh(_STEEP * differences)], axis=1)
     alone = np.full((count, 2), (count / 8, float(count == 1)))
     frame = np.append(np.zeros(found.shape[1]), [count / 8, count == 1])
     return np.vstack([np.concatenate([found, alone], axis=1), frame]).astype(np.float32)
 
 
-def pair_values(things: tuple[Thing, ...]) -> Floats:
-    """Return the values of pairs (N + 1, N + 1, ``PAIR_VALUES``), see ``Regions``."""
+def pair_values(things: tuple[Thing, ...], boxes: NDArray[np.float64]) -> Floats:
+    """Return the values of pairs (N + 1, N + 1, ``PAIR_VALUES``), see ``Regions``.
+
+    Args:
+        things: the objects; only their places and sizes count.
+        boxes: (N, 4) of them in the image, pixels: x_min, y_min, x_max, y_max.
+    """
     count = len(things)
     pairs = np.zeros((count + 1, count + 1, PAIR_VALUES), np.float32)
     if not count:
@@ -153,10 +161,26 @@ def pair_values(things: tuple[Thing, ...]) -> Floats:
         np.clip((top[:, None] - top[None]) / _SCALE, -_LIMIT, _LIMIT)[..., None],
         np.log(radius[:, None] / radius[None])[..., None].clip(-_LIMIT, _LIMIT),
         np.ones((count, count, 1)),
+        _in_image(boxes),
     ]
     pairs[:count, :count] = np.nan_to_num(np.concatenate(values, axis=2))
     pairs[np.arange(count), np.arange(count)] = 0
     return pairs
+
+
+def _in_image(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much of the first box lies in the second one, and the other way, and how much higher it
+    is, in heights of both: (N, N, 3)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    area = np.maximum(sizes.prod(axis=1), 1)
+    middle = (boxes[:, 1] + boxes[:, 3]) / 2
+    height = np.maximum(sizes[:, 1], 1)
+    higher = (middle[None] - middle[:, None]) / (height[:, None] + height[None])
+    inside = shared / area[:, None]
+    return np.stack([inside, inside.T, np.clip(higher, -_LIMIT, _LIMIT)], axis=2)
 
 
 def mirrored(regions: Regions) -> Regions:
@@ -165,8 +189,9 @@ def mirrored(regions: Regions) -> Regions:
     total = _SIZES + _PLACES
     right = _SIZES  # the first measure of place
     values[:, right] *= -1
-    # What exceeds the largest now falls below the smallest.
-    values[:, total + right] = -regions.values[:, 2 * total + right]
-    values[:, 2 * total + right] = -regions.values[:, total + right]
+    for over, above in ((total, 2 * total), (3 * total, 4 * total)):
+        # What exceeds the largest now falls below the smallest.
+        values[:, over + right] = -regions.values[:, above + right]
+        values[:, above + right] = -regions.values[:, over + right]
     pairs[..., list(_MIRRORED_PAIR)] *= -1
     return Regions(regions.labels, regions.features, values, pairs)

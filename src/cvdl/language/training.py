@@ -27,6 +27,7 @@ from cvdl.language.phrases import (
     Found,
     absent_descriptions,
     random_description,
+    random_superlative,
 )
 from cvdl.language.regions import PAIR_VALUES, Regions, mirrored
 from cvdl.language.samples import WordsSample
@@ -44,8 +45,9 @@ Rng = np.random.Generator
 
 #: Sentences of each scene from which the vocabulary is collected.
 _SENTENCES = 5
-#: Phrases of a scene in a batch: without and with a relation, and that fit nothing.
-_PLAIN, _RELATED, _ABSENT = 4, 4, 2
+#: Phrases of a scene in a batch: without a relation, with a superlative, with a relation, and such
+#: that fit nothing.
+_PLAIN, _MOST, _RELATED, _ABSENT = 4, 2, 4, 2
 #: Share of the objects whose class by the detector is hidden, and of the words that are unknown.
 _HIDDEN_CLASS, _UNKNOWN_WORD = 0.15, 0.03
 #: Share of the phrases that fit nothing whose noun is a word that the vocabulary does not have.
@@ -181,6 +183,7 @@ def _phrases(rng: Rng, facts: SceneFacts) -> list[tuple[str, Found]]:
     drawn: list[Description] = []
     if facts.things:
         drawn += [random_description(rng, facts, False) for _ in range(_PLAIN)]
+        drawn += [random_superlative(rng, facts) for _ in range(_MOST)]
         drawn += [random_description(rng, facts, True) for _ in range(_RELATED)]
     found = [(each, each.find(facts)) for each in drawn if each != Description()]
     # A relation to nothing certain teaches little.
