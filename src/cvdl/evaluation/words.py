@@ -64,14 +64,23 @@ class WordsScores:
         )
         return cls(**values, scores=scores, frame=frame)
 
-    def phrases(self, name: str) -> float:
-        """The share of the phrases of a name that are right; NaN if there is none."""
-        return mean_of_defined(self.right[self.names == name].astype(float))
+    def phrases(self, name: str, there: bool = False) -> float:
+        """The share of the phrases of a name that are right; NaN if there is none.
+
+        Args:
+            name: of the phrases.
+            there: only those whose object the segmentation has found.
+        """
+        some = self.names == name
+        if there:
+            some = some & self.there
+        return mean_of_defined(self.right[some].astype(float))
 
     def figures(self) -> dict[str, float]:
         """The single figures by name; undefined ones are NaN.
 
-        Of phrases ``kind``, ``attribute``, ``relation`` and ``absent`` (shares that are right),
+        Of phrases ``kind``, ``attribute``, ``relation`` and ``absent`` (shares that are right), the
+        first three also with ``_segmented`` (of those whose object is segmented),
         ``segmented`` (share whose object the segmentation has found), ``shown`` (share of the
         right ones that are likely enough to be shown); ``frame_rN`` (share of the sentences whose
         frame is among the N best), ``frame_rank`` (median rank), and the same of the best sentence
@@ -80,6 +89,10 @@ class WordsScores:
         named = self.names != "absent"
         found = {
             **{name: self.phrases(name) for name in ("kind", "attribute", "relation", "absent")},
+            **{
+                f"{name}_segmented": self.phrases(name, there=True)
+                for name in ("kind", "attribute", "relation")
+            },
             "segmented": mean_of_defined(self.there[named].astype(float)),
             "shown": mean_of_defined(self.found[named & self.right].astype(float)),
         }
