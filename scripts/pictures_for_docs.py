@@ -45,7 +45,7 @@ NAMED = {"osd": ("learn3", "learn21", "learn33"), "tabletop_demo": ("000001", "0
 UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
 TAUGHT, SIDES = 13, (0, 20, 40, -30)
 #: Scenes and what is looked for in them.
-ASKED = ((4, "the leftmost thing"), (11, "something to eat"), (17, "the smallest thing"))
+ASKED = ((4, "something to drink from"), (11, "something to eat"), (4, "the smallest thing"))
 WALK = (-40, 60, 26)  # degrees, and number of frames
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.

@@ -79,6 +79,8 @@ def command(
     from cvdl.warm_up import warmed_up
 
     keep_outputs((picture, json_path), overwrite)
+    if not source.exists():
+        raise InputError(f"{source}: no such bag or folder")
     aligner = load_aligner(weights)
     unknown = aligner.vocabulary.unknown(phrase)
     if unknown:

@@ -90,7 +90,7 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
 
 
 def _shrunk(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) no larger than the crops of the embedding: that takes a third the time."""
+    """A picture (H, W, 3) that is no larger than the crops of the embedding, to save time."""
     factor = SIDE / max(color.shape[:2])
     if factor >= 1:
         return color
