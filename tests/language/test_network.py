@@ -54,20 +54,21 @@ def test_the_exported_network_gives_the_same_scores(
     for index in range(3):
         regions = plain_sample(index).regions
         for phrase in ("the red mug", "banana", "an unknown thing left of the box"):
-            ours, theirs = (
-                [
-                    each.find(each.read(phrase), each.place(regions), regions.labels.tolist()),
+            labels = regions.labels.tolist()
+            (ours, our_score, our_spans), (theirs, their_score, their_spans) = (
+                (
+                    each.find(each.read(phrase), each.place(regions), labels),
                     each.score(each.read(phrase), each.place(regions)),
                     each.align(each.read(phrase), each.place(regions)),
-                ]
+                )
                 for each in (exported, torches)
             )
-            assert [one.label for one in ours[0]] == [one.label for one in theirs[0]]
-            assert [one.score for one in ours[0]] == pytest.approx(
-                [one.score for one in theirs[0]], abs=1e-4
+            assert [one.label for one in ours] == [one.label for one in theirs]
+            assert [one.score for one in ours] == pytest.approx(
+                [one.score for one in theirs], abs=1e-4
             )
-            assert ours[1] == pytest.approx(theirs[1], abs=1e-3)
-            assert ours[2] == theirs[2]
+            assert our_score == pytest.approx(their_score, abs=1e-3)
+            assert our_spans == their_spans
 
 
 def test_phrases_without_words_and_files_of_others_are_errors(
