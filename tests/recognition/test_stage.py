@@ -113,7 +113,7 @@ def test_a_gallery_that_breaks_is_reported_once_and_the_names_stay(teach, config
     with caplog.at_level(logging.WARNING, "cvdl"):
         for _ in range(3):
             assert stage(frame, scene).objects[0].class_name == "ketchup"
-    assert len(caplog.records) == 1
+    assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 1
     assert "gallery.json: damaged" in caplog.text
     with pytest.raises(GalleryError, match="damaged"):
         RecognitionStage(config)
