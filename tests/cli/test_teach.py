@@ -97,6 +97,14 @@ def test_teach_from_a_bag_and_replay(bag, folder, tmp_path):
     assert list(names_in(tmp_path / "without").values()) == [["thing"]] * 2
 
 
+def test_the_same_bag_again_adds_nothing(monkeypatch, bag, folder):
+    """Equal views would make the limit of the name stricter."""
+    words = ("teach", "red box", "--bag", bag, "--gallery", folder, *GEOMETRY)
+    run_command(*words)
+    assert "is kept: 4 frames, 4 like a known view" in error_of(monkeypatch, *words)
+    assert len(Gallery(folder)["red box"]) == 1
+
+
 def test_what_is_taught_is_known_everywhere(bag, tmp_path):
     run_command("teach", "red box", "--bag", bag, "--largest", *GEOMETRY)
     try:
@@ -192,7 +200,7 @@ def test_a_thing_without_a_good_view_is_not_taught(monkeypatch, folder, tmp_path
         write_frame(writer, boxes_on_a_table(120))
     words = ("teach", "cut", "--bag", path, "--largest", "--gallery", folder, *GEOMETRY)
     said = error_of(monkeypatch, *words)
-    assert "no view of cut is good enough: 1 frame, 1 cut by the edge of the picture" in said
+    assert "no view of cut is kept: 1 frame, 1 cut by the edge of the picture" in said
     assert Gallery(folder).names() == ()
     blurred = replace(boxes_on_a_table(), color=cv2.blur(boxes_on_a_table().color, (25, 25)))
     with BagWriter(tmp_path / "blurred") as writer:

@@ -148,8 +148,10 @@ def _teach(
 
     embedder = load_embedder()
     gallery = Gallery(folder, embedder.name)
-    name = gallery.checked(name)  # before any work
-    collector = Collector(embedder)
+    # Before any work: a gallery that cannot be read would fail after it.
+    name = gallery.checked(name)
+    known = gallery.read()
+    collector = Collector(embedder, known.get(name))
     if bag is not None:
         source, frames = bag.name, _from_bag(bag, choose, collector, loaded)
     else:
@@ -159,9 +161,9 @@ def _teach(
     reasons = "".join(f", {count} {why}" for why, count in collector.left_out.most_common())
     if not views:
         raise InputError(
-            f"{source}: no view of {name} is good enough: {counted(frames, 'frame')}{reasons}"
+            f"{source}: no view of {name} is kept: {counted(frames, 'frame')}{reasons}"
         )
-    other = lookalike(views, gallery.read(), name)
+    other = lookalike(views, known, name)
     total = gallery.add(name, views)
     typer.echo(
         f"{name}: {counted(len(views), 'view')} of {counted(frames, 'frame')} kept{reasons}; "
