@@ -172,6 +172,7 @@ def test_list_show_rename_merge_and_forget(bag, folder, tmp_path):
         (("mug", "--bag", "{bag}", "--at", "300", "20", *GEOMETRY), "no such object in any of 4"),
         (("mug", "--bag", "none"), "none"),
         (("mug", "--images", "none"), "none: no such folder"),
+        (("mug", "--images", ".", "--largest"), "a photograph is taken as a whole"),
         (("--forget", "mug"), "'mug' is not in"),
         (("--show", "{bag}"), "is a folder; expected a file"),
         (("--show", "sheet.png"), "the gallery is empty"),
@@ -188,6 +189,9 @@ def test_galleries_that_cannot_be_used(monkeypatch, bag, tmp_path):
     assert "x: no such gallery; cvdl teach makes one" in said
     said = error_of(monkeypatch, "replay", bag, "-o", tmp_path / "out", "--gallery", bag)
     assert "is no gallery: it holds" in said
+    words = ("replay", bag, "-o", tmp_path / "out", "--gallery", tmp_path)
+    said = error_of(monkeypatch, *words, "--set", "gallery.enable=false")
+    assert "--gallery needs gallery.enable" in said
     assert not (tmp_path / "out").exists()
     Gallery(tmp_path / "gallery")  # not made by looking at it
     with pytest.raises(GalleryError, match="is no gallery"):

@@ -106,6 +106,11 @@ def command(
             raise InputError("give one of --bag and --images")
         if images is not None and number is not None:
             raise InputError("--object needs --bag: the numbers of objects differ between images")
+        if images is not None and (at is not None or largest) and not _have_depth(images):
+            raise InputError(
+                f"{images} has no images with depth; --at and --largest are for these: a photograph "
+                "is taken as a whole"
+            )
         _teach(name, bag, images, folder, _chosen(number, at, largest), loaded)
     if show_list:
         _print_list(known)
@@ -219,7 +224,7 @@ def _from_images(
     from cvdl.pipeline import Perception
 
     console = status_console()
-    if not any(True for pattern in ("*-depth.png", "*/depth.png") for _ in folder.glob(pattern)):
+    if not _have_depth(folder):
         pictures = Photographs(folder)
         for title, picture in zip(
             pictures.names, tracked(pictures, "looking", console), strict=True
@@ -235,6 +240,11 @@ def _from_images(
         else:
             collector.add(frame, scene, item, f"{folder.name}/{title}")
     return len(frames)
+
+
+def _have_depth(folder: Path) -> bool:
+    """Whether a folder holds RGB-D images, not photographs."""
+    return any(True for pattern in ("*-depth.png", "*/depth.png") for _ in folder.glob(pattern))
 
 
 def _print_list(gallery: Gallery) -> None:
