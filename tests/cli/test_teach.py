@@ -172,6 +172,7 @@ def test_list_show_rename_merge_and_forget(bag, folder, tmp_path):
         (("mug", "--bag", "{bag}", "--at", "300", "20", *GEOMETRY), "no such object in any of 4"),
         (("mug", "--bag", "none"), "none"),
         (("mug", "--images", "none"), "none: no such folder"),
+        (("mug", "--images", __file__), "a file, not a folder; expected photographs"),
         (("mug", "--images", ".", "--largest"), "a photograph is taken as a whole"),
         (("--forget", "mug"), "'mug' is not in"),
         (("--show", "{bag}"), "is a folder; expected a file"),

@@ -181,6 +181,14 @@ def test_what_is_no_name_is_not_replaced(gallery):
     assert photograph.exists()
 
 
+def test_a_folder_whose_name_is_no_text_is_passed_over(gallery):
+    try:
+        shutil.copytree(gallery.folder / "mug", gallery.folder / os.fsdecode(b"caf\xe9"))
+    except OSError:
+        pytest.skip("this file system takes names of text only")
+    assert gallery.names() == ("can", "mug")
+
+
 def test_a_name_that_differs_only_in_case(gallery):
     with pytest.raises(GalleryError, match="'Mug' differs from 'mug' only in case"):
         gallery.add("Mug", [view(1, 0)])

@@ -289,7 +289,7 @@ class Gallery:
         except (FileNotFoundError, NotADirectoryError):
             return
         for name in entries:
-            if name.startswith("."):
+            if name.startswith(".") or not _is_text(name):
                 continue
             try:
                 status = os.stat(os.path.join(self.folder, name, _ABOUT))
@@ -440,6 +440,15 @@ class Gallery:
                         ) from error
                     time.sleep(0.02)
             yield  # closing the file ends the lock
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a file is text; Python makes lone surrogates of other bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _picture_name(number: int) -> str:
