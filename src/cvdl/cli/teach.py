@@ -108,7 +108,7 @@ def command(
             raise InputError("--object needs --bag: the numbers of objects differ between images")
         if images is not None and (at is not None or largest) and not _have_depth(images):
             raise InputError(
-                f"{images} has no images with depth, which --at and --largest need: a photograph is "
+                f"{images} has no images with depth, as --at and --largest need: a photograph is "
                 "taken as a whole"
             )
         _teach(name, bag, images, folder, _chosen(number, at, largest), loaded)
