@@ -130,6 +130,15 @@ def test_names_that_cannot_be_used(asked):
         assert part in sentence
 
 
+def test_a_disabled_gallery_is_said(asked):
+    asked.stage = None
+    asked.teacher.teach("red")
+    asked.teacher.look(*SCENE)
+    asked.teacher.forget("red")
+    assert [has_failed for _, has_failed in asked.said] == [True, True]
+    assert all("the gallery is disabled" in sentence for sentence, _ in asked.said)
+
+
 def test_a_known_view_is_said_to_be_known(asked):
     for _ in range(2):
         asked.teacher.teach("red")

@@ -24,6 +24,7 @@ _CLICK_S = 30.0  # as long a clicked point counts: time to type a name
 _NEAR = 0.05  # meters from the clicked point
 _FRAME_S = 5.0  # as long a request waits for a frame
 _SHOWN_S = 5.0  # as long its outcome stands on the overlay
+_DISABLED = "the gallery is disabled (gallery.enable)"
 
 
 class Teacher:
@@ -85,9 +86,9 @@ class Teacher:
     def forget(self, name: str) -> None:
         """Forget a name."""
         stage = self._stage()
-        if stage is None:
-            return
         try:
+            if stage is None:
+                raise InputError(_DISABLED)
             Gallery(stage.folder).forget(name)
         except (InputError, OSError) as error:
             self._say(f"forgetting {name}: {error}", True)
@@ -113,7 +114,7 @@ class Teacher:
         """Teach a name, and return what was done."""
         stage = self._stage()
         if stage is None:
-            raise InputError("the gallery is disabled")
+            raise InputError(_DISABLED)
         item, where = self._chosen(frame, scene)
         gallery = Gallery(stage.folder, stage.embedder.name)
         name = gallery.checked(name)
