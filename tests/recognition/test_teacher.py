@@ -81,6 +81,16 @@ def test_a_clicked_point_counts_for_a_while(asked, monkeypatch):
     assert asked.names() == ["red", "green"]
 
 
+def test_a_clicked_point_is_of_one_thing(asked):
+    frame, scene = SCENE
+    asked.teacher.click(in_the_middle_of(scene.objects[1]), frame.frame_id)
+    for name, where in (("green", "clicked"), ("red", "in the middle"), ("green", "like a known")):
+        asked.teacher.teach(name)
+        asked.teacher.look(*SCENE)
+        assert where in asked.said[-1][0]
+    assert asked.names() == ["red", "green"]
+
+
 def test_a_point_in_another_frame(embedder, tmp_path):
     frame, scene = SCENE
     shift = np.eye(4)

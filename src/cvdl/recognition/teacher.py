@@ -51,6 +51,7 @@ class Teacher:
         self._stage, self._lookup, self._tell, self._source = stage, lookup, say, source
         self._waiting: deque[tuple[str, float]] = deque()
         self._click: tuple[NDArray[np.float64], str, float] | None = None
+        self._click_of = ""  # the name that has been taught by it
         self._last: tuple[str, float] = ("", -np.inf)
 
     @property
@@ -74,7 +75,7 @@ class Teacher:
 
     def click(self, point: NDArray[np.float64], frame_id: str) -> None:
         """Remember a point (3,), meters, in a coordinate frame."""
-        self._click = (point, frame_id, monotonic())
+        self._click, self._click_of = (point, frame_id, monotonic()), ""
 
     def teach(self, name: str) -> None:
         """Teach the name of an object in the next frame."""
@@ -115,9 +116,9 @@ class Teacher:
         stage = self._stage()
         if stage is None:
             raise InputError(_DISABLED)
-        item, where = self._chosen(frame, scene)
         gallery = Gallery(stage.folder, stage.embedder.name)
         name = gallery.checked(name)
+        item, where = self._chosen(name, frame, scene)
         known = gallery.read()
         collector = Collector(stage.embedder, known.get(name))
         collector.add(frame, scene, item, self._source)
@@ -130,12 +131,16 @@ class Teacher:
         doubt = f"; it looks like {other}: what looks like both gets neither name" if other else ""
         return f"{name} is taught: the object {where}; {counted(total, 'view')}{doubt}"
 
-    def _chosen(self, frame: RgbdFrame, scene: Scene) -> tuple[SceneObject, str]:
-        """The object that is meant, and which one it is in words."""
+    def _chosen(self, name: str, frame: RgbdFrame, scene: Scene) -> tuple[SceneObject, str]:
+        """The object that is meant, and which one it is in words.
+
+        A clicked point is of one thing, so it does not count for a second name.
+        """
         if not scene.objects:
             raise InputError("there is no object in view")
         click = self._click
-        if click is None or monotonic() - click[2] > _CLICK_S:
+        is_of_another = self._click_of not in ("", name)
+        if click is None or monotonic() - click[2] > _CLICK_S or is_of_another:
             item, where = in_the_middle(scene), "in the middle of the picture"
         else:
             point, frame_id, _ = click
@@ -151,6 +156,7 @@ class Teacher:
             at = to_camera[:3, :3] @ point + to_camera[:3, 3]
             item = nearest_to_point(frame, scene, at, _NEAR)
             where = "at the clicked point"
+            self._click_of = name if item else ""
         if item is None:
             raise InputError(f"there is no object within {100 * _NEAR:g} cm of the clicked point")
         return item, where
