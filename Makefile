@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A worker per core; each takes up to 2 GB. Tests of a module, and of all ROS graphs, share a worker.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
-SOURCES := src tests benchmarks launch scripts setup.py
+SOURCES := src tests benchmarks launch notebooks scripts setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test quick lint generate docs format benchmark clean

@@ -78,11 +78,14 @@ LIVE = [
 ]
 DEV = [
     "hypothesis>=6.100",
+    "ipykernel>=6.29",
     "lark-parser>=0.12",  # `ros2 launch` of an installation needs it inside .venv
     "mcap-ros2-support>=0.5.5",
     "mkdocs-material>=9.5",
     "mkdocstrings[python]>=0.26",
     "mypy>=1.10",
+    "nbclient>=0.10",
+    "nbformat>=5.10",
     "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",

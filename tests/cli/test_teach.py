@@ -97,6 +97,14 @@ def test_teach_from_a_bag_and_replay(bag, folder, tmp_path):
     assert list(names_in(tmp_path / "without").values()) == [["thing"]] * 2
 
 
+def test_the_same_bag_again_adds_nothing(monkeypatch, bag, folder):
+    """Equal views would make the limit of the name stricter."""
+    words = ("teach", "red box", "--bag", bag, "--gallery", folder, *GEOMETRY)
+    run_command(*words)
+    assert "is kept: 4 frames, 4 like a known view" in error_of(monkeypatch, *words)
+    assert len(Gallery(folder)["red box"]) == 1
+
+
 def test_what_is_taught_is_known_everywhere(bag, tmp_path):
     run_command("teach", "red box", "--bag", bag, "--largest", *GEOMETRY)
     try:
@@ -164,6 +172,8 @@ def test_list_show_rename_merge_and_forget(bag, folder, tmp_path):
         (("mug", "--bag", "{bag}", "--at", "300", "20", *GEOMETRY), "no such object in any of 4"),
         (("mug", "--bag", "none"), "none"),
         (("mug", "--images", "none"), "none: no such folder"),
+        (("mug", "--images", __file__), "a file, not a folder; expected photographs"),
+        (("mug", "--images", ".", "--largest"), "a photograph is taken as a whole"),
         (("--forget", "mug"), "'mug' is not in"),
         (("--show", "{bag}"), "is a folder; expected a file"),
         (("--show", "sheet.png"), "the gallery is empty"),
@@ -180,6 +190,9 @@ def test_galleries_that_cannot_be_used(monkeypatch, bag, tmp_path):
     assert "x: no such gallery; cvdl teach makes one" in said
     said = error_of(monkeypatch, "replay", bag, "-o", tmp_path / "out", "--gallery", bag)
     assert "is no gallery: it holds" in said
+    words = ("replay", bag, "-o", tmp_path / "out", "--gallery", tmp_path)
+    said = error_of(monkeypatch, *words, "--set", "gallery.enable=false")
+    assert "--gallery needs gallery.enable" in said
     assert not (tmp_path / "out").exists()
     Gallery(tmp_path / "gallery")  # not made by looking at it
     with pytest.raises(GalleryError, match="is no gallery"):
@@ -192,7 +205,7 @@ def test_a_thing_without_a_good_view_is_not_taught(monkeypatch, folder, tmp_path
         write_frame(writer, boxes_on_a_table(120))
     words = ("teach", "cut", "--bag", path, "--largest", "--gallery", folder, *GEOMETRY)
     said = error_of(monkeypatch, *words)
-    assert "no view of cut is good enough: 1 frame, 1 cut by the edge of the picture" in said
+    assert "no view of cut is kept: 1 frame, 1 cut by the edge of the picture" in said
     assert Gallery(folder).names() == ()
     blurred = replace(boxes_on_a_table(), color=cv2.blur(boxes_on_a_table().color, (25, 25)))
     with BagWriter(tmp_path / "blurred") as writer:

@@ -147,6 +147,10 @@ def test_the_default_folder_is_that_of_the_user(monkeypatch, tmp_path):
         ("a\nb", r"contains '\\n'"),
         ("x" * 65, "65 characters"),
         ("dot.", "ends with"),
+        ("\N{GRINNING FACE}" * 64, "256 bytes"),
+        ("a\x85b", "contains"),
+        ("a\u202eb", "contains"),
+        ("caf\udce9", "contains"),  # bytes of another encoding, on which OpenCV crashes
         ("Object", "something else"),
         ("unknown", "something else"),
     ],
@@ -160,6 +164,29 @@ def test_names_that_are_no_folder(gallery, name, why):
 def test_names_of_people_are_accepted():
     assert checked_name("  my mug ") == "my mug"
     assert checked_name("Ta\u0308sse") == "T\xe4sse"
+    for name in ("чашка", "杯子", "می\u200cخورم", "a'b; 100% #1"):
+        assert checked_name(name) == name
+
+
+def test_what_is_no_name_is_not_replaced(gallery):
+    """A folder of a user's photographs, say."""
+    photograph = gallery.folder / "cup" / "IMG_1.jpg"
+    photograph.parent.mkdir()
+    gallery.add("cup", [view(1, 0)])  # an empty folder is no loss
+    gallery.forget("cup")
+    photograph.parent.mkdir()
+    photograph.touch()
+    with pytest.raises(GalleryError, match="cup holds something else"):
+        gallery.add("cup", [view(1, 0)])
+    assert photograph.exists()
+
+
+def test_a_folder_whose_name_is_no_text_is_passed_over(gallery):
+    try:
+        shutil.copytree(gallery.folder / "mug", gallery.folder / os.fsdecode(b"caf\xe9"))
+    except OSError:
+        pytest.skip("this file system takes names of text only")
+    assert gallery.names() == ("can", "mug")
 
 
 def test_a_name_that_differs_only_in_case(gallery):
@@ -216,6 +243,22 @@ def test_damaged_files_are_named(gallery, name):
             gallery.read()
     gallery.forget("mug")
     assert list(gallery.read()) == ["can"]
+
+
+@pytest.mark.parametrize("views", [3, ["0001"], [{"view": "x"}], [{"size": None}]])
+def test_lists_of_something_else_are_damaged(gallery, views):
+    path = gallery.folder / "mug" / "gallery.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "views": views}))
+    with pytest.raises(GalleryError, match=r"mug/gallery\.json: damaged"):
+        gallery.read()
+
+
+def test_an_empty_picture_is_named(gallery):
+    gallery["mug"].pictures[0].write_bytes(b"")
+    with pytest.raises(GalleryError, match=r"0001\.png: damaged, or no picture"):
+        gallery_sheet(gallery.read())
+    with pytest.raises(GalleryError, match=r"0001\.png: damaged, or no picture"):
+        gallery.merge("mug", "can")
 
 
 def test_a_later_format_is_refused(gallery):

@@ -81,6 +81,16 @@ def test_a_clicked_point_counts_for_a_while(asked, monkeypatch):
     assert asked.names() == ["red", "green"]
 
 
+def test_a_clicked_point_is_of_one_thing(asked):
+    frame, scene = SCENE
+    asked.teacher.click(in_the_middle_of(scene.objects[1]), frame.frame_id)
+    for name, where in (("green", "clicked"), ("red", "in the middle"), ("green", "like a known")):
+        asked.teacher.teach(name)
+        asked.teacher.look(*SCENE)
+        assert where in asked.said[-1][0]
+    assert asked.names() == ["red", "green"]
+
+
 def test_a_point_in_another_frame(embedder, tmp_path):
     frame, scene = SCENE
     shift = np.eye(4)
@@ -128,6 +138,15 @@ def test_names_that_cannot_be_used(asked):
     said = [sentence for sentence, has_failed in asked.said if has_failed]
     for sentence, part in zip(said, ("contains '/'", "only in case", "not in"), strict=True):
         assert part in sentence
+
+
+def test_a_disabled_gallery_is_said(asked):
+    asked.stage = None
+    asked.teacher.teach("red")
+    asked.teacher.look(*SCENE)
+    asked.teacher.forget("red")
+    assert [has_failed for _, has_failed in asked.said] == [True, True]
+    assert all("the gallery is disabled" in sentence for sentence, _ in asked.said)
 
 
 def test_a_known_view_is_said_to_be_known(asked):

@@ -83,7 +83,9 @@ def command(
     if gallery is not None:
         if not gallery.exists():
             raise InputError(f"{gallery}: no such gallery; cvdl teach makes one")
-        named = loaded.gallery.model_copy(update={"path": str(gallery), "enable": True})
+        if not loaded.gallery.enable:
+            raise InputError("--gallery needs gallery.enable, which the settings make false")
+        named = loaded.gallery.model_copy(update={"path": str(gallery)})
         loaded = loaded.model_copy(update={"gallery": named})
     perception = warmed_up(loaded)
     options = ReplayOptions(

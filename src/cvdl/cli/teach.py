@@ -106,6 +106,11 @@ def command(
             raise InputError("give one of --bag and --images")
         if images is not None and number is not None:
             raise InputError("--object needs --bag: the numbers of objects differ between images")
+        if images is not None and (at is not None or largest) and not _have_depth(images):
+            raise InputError(
+                f"{images} has no images with depth, as --at and --largest need: a photograph is "
+                "taken as a whole"
+            )
         _teach(name, bag, images, folder, _chosen(number, at, largest), loaded)
     if show_list:
         _print_list(known)
@@ -148,8 +153,10 @@ def _teach(
 
     embedder = load_embedder()
     gallery = Gallery(folder, embedder.name)
-    name = gallery.checked(name)  # before any work
-    collector = Collector(embedder)
+    # Before any work: a gallery that cannot be read would fail after it.
+    name = gallery.checked(name)
+    known = gallery.read()
+    collector = Collector(embedder, known.get(name))
     if bag is not None:
         source, frames = bag.name, _from_bag(bag, choose, collector, loaded)
     else:
@@ -159,9 +166,9 @@ def _teach(
     reasons = "".join(f", {count} {why}" for why, count in collector.left_out.most_common())
     if not views:
         raise InputError(
-            f"{source}: no view of {name} is good enough: {counted(frames, 'frame')}{reasons}"
+            f"{source}: no view of {name} is kept: {counted(frames, 'frame')}{reasons}"
         )
-    other = lookalike(views, gallery.read(), name)
+    other = lookalike(views, known, name)
     total = gallery.add(name, views)
     typer.echo(
         f"{name}: {counted(len(views), 'view')} of {counted(frames, 'frame')} kept{reasons}; "
@@ -217,7 +224,7 @@ def _from_images(
     from cvdl.pipeline import Perception
 
     console = status_console()
-    if not any(True for pattern in ("*-depth.png", "*/depth.png") for _ in folder.glob(pattern)):
+    if not _have_depth(folder):
         pictures = Photographs(folder)
         for title, picture in zip(
             pictures.names, tracked(pictures, "looking", console), strict=True
@@ -233,6 +240,11 @@ def _from_images(
         else:
             collector.add(frame, scene, item, f"{folder.name}/{title}")
     return len(frames)
+
+
+def _have_depth(folder: Path) -> bool:
+    """Whether a folder holds RGB-D images, not photographs."""
+    return any(True for pattern in ("*-depth.png", "*/depth.png") for _ in folder.glob(pattern))
 
 
 def _print_list(gallery: Gallery) -> None:

@@ -36,7 +36,8 @@ def check_folder(path: Path, expected: str) -> Path:
         DatasetError: if it is not a folder; the message says what is expected.
     """
     if not Path(path).is_dir():
-        raise DatasetError(f"{path}: no such folder; expected {expected}")
+        problem = "a file, not a folder" if Path(path).exists() else "no such folder"
+        raise DatasetError(f"{path}: {problem}; expected {expected}")
     return Path(path)
 
 

@@ -19,9 +19,10 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -53,8 +54,13 @@ _NUMBERS = "view"  # the tensor with the numbers of the views
 _LOCK = ".lock"
 _PATIENCE_S = 5.0  # a view is written in milliseconds
 _LONGEST = 64  # characters of a name
+_LONGEST_BYTES = 240  # of a name; file systems allow 255, and files being written have more
 _NO_NAMES = ("object", "unknown", "grasp")  # have a meaning of their own in messages
-_FORBIDDEN = re.compile(r'[/\\:*?"<>|,\x00-\x1f\x7f]')
+# Separators of paths and lists; characters that nobody sees, of which some turn the text around it;
+# lone surrogates, which stand for bytes that are no text.
+_FORBIDDEN = re.compile(
+    r'[/\\:*?"<>|,\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]'
+)
 
 
 class GalleryError(InputError):
@@ -108,8 +114,10 @@ def checked_name(name: str) -> str:
         problem = "it is empty"
     elif len(kept) > _LONGEST:
         problem = f"it has {len(kept)} characters; accepted: at most {_LONGEST}"
-    elif found := _FORBIDDEN.search(kept):
+    elif found := _FORBIDDEN.search(kept):  # before it is encoded
         problem = f"it contains {found[0]!r}"
+    elif (size := len(kept.encode())) > _LONGEST_BYTES:
+        problem = f"it has {size} bytes in UTF-8; accepted: at most {_LONGEST_BYTES}"
     elif kept[0] in ".-*" or kept[-1] == ".":
         problem = f"it begins with {kept[0]!r}" if kept[0] in ".-*" else "it ends with '.'"
     elif kept.casefold() in _NO_NAMES:
@@ -139,28 +147,31 @@ class Gallery:
 
     def names(self) -> tuple[str, ...]:
         """The names, sorted; no file is read."""
-        return tuple(sorted(about.parent.name for about in self._abouts()))
+        return tuple(sorted(name for name, _ in self._abouts()))
 
-    def state(self) -> tuple[Any, ...]:
-        """What differs whenever names or views have changed; fast."""
+    def state(self) -> tuple[tuple[Any, ...], ...]:
+        """What differs whenever names or views have changed: rows that begin with a name; fast."""
         found = []
-        for about in self._abouts():
+        for name, status in self._abouts():
             try:
-                status, folder_ns = about.stat(), about.parent.stat().st_mtime_ns
+                # The folder's own time tells of deleted pictures.
+                folder_ns = os.stat(os.path.join(self.folder, name)).st_mtime_ns
             except FileNotFoundError:  # forgotten at this moment
                 continue
-            # The folder's own time tells of deleted pictures.
-            found.append((about.parent.name, status.st_ino, folder_ns, status.st_mtime_ns))
+            found.append((name, status.st_ino, folder_ns, status.st_mtime_ns))
         return tuple(sorted(found))
 
-    def read(self) -> dict[str, Taught]:
-        """Read everything that is known, by name.
+    def read(self, names: Iterable[str] | None = None) -> dict[str, Taught]:
+        """Read what is known, by name.
+
+        Args:
+            names: of the gallery; all if not given.
 
         Raises:
             GalleryError: if a file is damaged, or of another embedding.
         """
         found = {}
-        for name in self.names():
+        for name in self.names() if names is None else names:
             taught = self._read(name)
             if taught:  # neither None nor without views
                 found[name] = taught
@@ -182,12 +193,19 @@ class Gallery:
 
         Raises:
             GalleryError: if it is no name for a thing, differs from a name of the gallery only in
-                its case, or what is known of it is damaged or of another embedding.
+                its case, or what is known of it is damaged or of another embedding; also if a
+                folder with this name holds something else.
         """
         name = checked_name(name)
         self._check_case(name)
+        folder = self.folder / name
         if name in self.names():
             self._read(name)
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise GalleryError(
+                f"{folder} holds something else than views of a thing: there is no {_ABOUT}; "
+                "move it elsewhere"
+            )
         return name
 
     # Writing ------------------------------------------------------------------------------------
@@ -261,16 +279,24 @@ class Gallery:
 
     # Inside -------------------------------------------------------------------------------------
 
-    def _abouts(self) -> Iterator[Path]:
-        """The file that makes a folder a name, for each."""
+    def _abouts(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Each name, with the status of the file that makes a folder a name.
+
+        This is done for each frame: strings are many times as fast as paths.
+        """
         try:
-            entries = list(os.scandir(self.folder))
-        except FileNotFoundError:
+            entries = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
             return
-        for entry in entries:
-            about = self.folder / entry.name / _ABOUT
-            if not entry.name.startswith(".") and about.is_file():
-                yield about
+        for name in entries:
+            if name.startswith(".") or not _is_text(name):
+                continue
+            try:
+                status = os.stat(os.path.join(self.folder, name, _ABOUT))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield name, status
 
     def _check(self) -> None:
         if not self.folder.exists():
@@ -341,7 +367,9 @@ class Gallery:
         """The kind of embedding, and the views that ``gallery.json`` lists."""
         try:
             about = json.loads(content)
-            kind, number, listed = about["embedding"], about["format"], about["views"]
+            kind, number, listed = about["embedding"], about["format"], list(about["views"])
+            for view in listed:
+                _picture_name(view["view"])
         except (ValueError, TypeError, KeyError) as error:
             raise GalleryError(f"{path}: damaged, or not of a gallery ({error!r})") from error
         if number != _FORMAT:
@@ -351,7 +379,7 @@ class Gallery:
                 f"{path}: its views are of the embedding {kind!r}, which cannot be compared "
                 f"with {self.embedding!r}: forget {path.parent.name!r}, teach it again"
             )
-        return str(kind), list(listed)
+        return str(kind), listed
 
     def _add(self, name: str, views: Sequence[View], kind: str) -> int:
         for part in self.folder.glob(".*.part"):  # of a process that was killed
@@ -383,7 +411,6 @@ class Gallery:
                     (place / _picture_name(number)).unlink(missing_ok=True)
             raise
         if before is None:
-            shutil.rmtree(folder, ignore_errors=True)  # what is there is no name
             os.rename(place, folder)
         return len(numbers) + len(added)
 
@@ -415,6 +442,15 @@ class Gallery:
             yield  # closing the file ends the lock
 
 
+def _is_text(name: str) -> bool:
+    """Whether the name of a file is text; Python makes lone surrogates of other bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _picture_name(number: int) -> str:
     return f"{number:04d}.png"
 
@@ -431,7 +467,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         GalleryError: if it is damaged.
         OSError: if it is missing.
     """
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    data = np.fromfile(path, np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if picture is None:
         raise GalleryError(f"{path}: damaged, or no picture")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

@@ -57,7 +57,6 @@ class Namer:
         self._views = Embeddings.joined(list(views.values())) if views else None
         counts = [len(each) for each in views.values()]
         self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
-        self._owner = np.repeat(np.arange(len(counts)), counts)
         self.least = self._calibrated()
 
     def __call__(self, objects: Embeddings, unique: bool = False) -> list[Hypothesis | None]:
@@ -96,11 +95,12 @@ class Namer:
         least = np.full(len(self.names), self._limits.score)
         if self._views is None:
             return least
-        similarity = self._views.similarity(self._views)
-        np.fill_diagonal(similarity, -np.inf)  # held out
-        for name in range(len(self.names)):
-            own = self._owner == name
-            if own.sum() > 1:
-                usual = np.quantile(similarity[np.ix_(own, own)].max(axis=1), _USUAL)
+        ends = [*self._starts[1:], len(self._views)]
+        for name, (start, end) in enumerate(zip(self._starts, ends, strict=True)):
+            if end - start > 1:
+                own = self._views[start:end]
+                similarity = own.similarity(own)
+                np.fill_diagonal(similarity, -np.inf)  # held out
+                usual = np.quantile(similarity.max(axis=1), _USUAL)
                 least[name] += _TRUST * (usual - least[name])
         return least

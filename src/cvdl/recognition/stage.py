@@ -15,7 +15,7 @@ from cvdl.core.tally import counted
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.embedder import load_embedder
 from cvdl.recognition.embedding import Embedder
-from cvdl.recognition.gallery import Gallery, GalleryError, default_folder
+from cvdl.recognition.gallery import Gallery, GalleryError, Taught, default_folder
 from cvdl.recognition.naming import Limits, Namer
 
 __all__ = ["RecognitionStage"]
@@ -48,7 +48,9 @@ class RecognitionStage:
         self.loaded = embedder
         self._lock = threading.Lock()  # a node asks for the names while another thread uses them
         self._gallery = Gallery(self.folder)
-        self._state: tuple[Any, ...] = ()
+        self._state: tuple[tuple[Any, ...], ...] = ()
+        self._known: dict[str, Taught] = {}
+        self._rows: frozenset[tuple[Any, ...]] = frozenset()  # of the state, that are in it
         self._namer = Namer({}, self._limits)
         self._read(self._gallery.state())
 
@@ -101,10 +103,15 @@ class RecognitionStage:
     def _limits(self) -> Limits:
         return Limits(self.config.min_score, self.config.min_lead)
 
-    def _read(self, state: tuple[Any, ...]) -> None:
+    def _read(self, state: tuple[tuple[Any, ...], ...]) -> None:
+        """Read what has changed since the last time."""
         if state:
             self._gallery = Gallery(self.folder, self.embedder.name)
-        found = self._gallery.read() if state else {}
+        changed = [row[0] for row in state if row not in self._rows]
+        same = {row[0] for row in state}.difference(changed)
+        found = {name: each for name, each in self._known.items() if name in same}
+        found = dict(sorted((found | self._gallery.read(changed)).items()))
+        self._known, self._rows = found, frozenset(state)
         self._namer = Namer({name: each.embeddings for name, each in found.items()}, self._limits)
         self._state = state
         if found:

@@ -24,6 +24,7 @@ _CLICK_S = 30.0  # as long a clicked point counts: time to type a name
 _NEAR = 0.05  # meters from the clicked point
 _FRAME_S = 5.0  # as long a request waits for a frame
 _SHOWN_S = 5.0  # as long its outcome stands on the overlay
+_DISABLED = "the gallery is disabled (gallery.enable)"
 
 
 class Teacher:
@@ -50,6 +51,7 @@ class Teacher:
         self._stage, self._lookup, self._tell, self._source = stage, lookup, say, source
         self._waiting: deque[tuple[str, float]] = deque()
         self._click: tuple[NDArray[np.float64], str, float] | None = None
+        self._click_of = ""  # the name that has been taught by it
         self._last: tuple[str, float] = ("", -np.inf)
 
     @property
@@ -73,7 +75,7 @@ class Teacher:
 
     def click(self, point: NDArray[np.float64], frame_id: str) -> None:
         """Remember a point (3,), meters, in a coordinate frame."""
-        self._click = (point, frame_id, monotonic())
+        self._click, self._click_of = (point, frame_id, monotonic()), ""
 
     def teach(self, name: str) -> None:
         """Teach the name of an object in the next frame."""
@@ -85,9 +87,9 @@ class Teacher:
     def forget(self, name: str) -> None:
         """Forget a name."""
         stage = self._stage()
-        if stage is None:
-            return
         try:
+            if stage is None:
+                raise InputError(_DISABLED)
             Gallery(stage.folder).forget(name)
         except (InputError, OSError) as error:
             self._say(f"forgetting {name}: {error}", True)
@@ -113,10 +115,10 @@ class Teacher:
         """Teach a name, and return what was done."""
         stage = self._stage()
         if stage is None:
-            raise InputError("the gallery is disabled")
-        item, where = self._chosen(frame, scene)
+            raise InputError(_DISABLED)
         gallery = Gallery(stage.folder, stage.embedder.name)
         name = gallery.checked(name)
+        item, where = self._chosen(name, frame, scene)
         known = gallery.read()
         collector = Collector(stage.embedder, known.get(name))
         collector.add(frame, scene, item, self._source)
@@ -129,12 +131,16 @@ class Teacher:
         doubt = f"; it looks like {other}: what looks like both gets neither name" if other else ""
         return f"{name} is taught: the object {where}; {counted(total, 'view')}{doubt}"
 
-    def _chosen(self, frame: RgbdFrame, scene: Scene) -> tuple[SceneObject, str]:
-        """The object that is meant, and which one it is in words."""
+    def _chosen(self, name: str, frame: RgbdFrame, scene: Scene) -> tuple[SceneObject, str]:
+        """The object that is meant, and which one it is in words.
+
+        A clicked point is of one thing, so it does not count for a second name.
+        """
         if not scene.objects:
             raise InputError("there is no object in view")
         click = self._click
-        if click is None or monotonic() - click[2] > _CLICK_S:
+        is_of_another = self._click_of not in ("", name)
+        if click is None or monotonic() - click[2] > _CLICK_S or is_of_another:
             item, where = in_the_middle(scene), "in the middle of the picture"
         else:
             point, frame_id, _ = click
@@ -150,6 +156,7 @@ class Teacher:
             at = to_camera[:3, :3] @ point + to_camera[:3, 3]
             item = nearest_to_point(frame, scene, at, _NEAR)
             where = "at the clicked point"
+            self._click_of = name if item else ""
         if item is None:
             raise InputError(f"there is no object within {100 * _NEAR:g} cm of the clicked point")
         return item, where

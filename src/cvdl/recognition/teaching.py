@@ -68,6 +68,11 @@ class Collector:
         chosen = differing(self._views, _ALIKE, _MOST)
         return [self._views[index] for index in chosen]
 
+    def embeddings(self) -> Embeddings | None:
+        """Embeddings of the known views and of those to keep; None without any."""
+        parts = [*self._known, *(each.embedding for each in self._views)]
+        return Embeddings.joined(parts) if parts else None
+
     def add(self, frame: RgbdFrame, scene: Scene, item: SceneObject, source: str) -> None:
         """Add the view of an object of a frame, if it is good, and differs from those before."""
         problem = flaw(frame, scene, item)
@@ -88,12 +93,10 @@ class Collector:
 
     def add_view(self, view: View) -> None:
         """Add a view if it differs from those before."""
-        parts = [*self._known, *(each.embedding for each in self._views)]
-        if parts:
-            known = Embeddings.joined(parts)
-            if view.embedding.similarity(known).max() >= _ALIKE:
-                self.left_out["like a known view"] += 1
-                return
+        known = self.embeddings()
+        if known is not None and view.embedding.similarity(known).max() >= _ALIKE:
+            self.left_out["like a known view"] += 1
+            return
         self._views.append(view)
 
 
@@ -162,10 +165,9 @@ class Follower:
         overlap[away > self._last.box3d.size.max() / 2] = 0
         if overlap.max() >= _OVERLAP:
             return scene.objects[int(overlap.argmax())]
-        known = self._collector.views()
-        if not known:
+        views = self._collector.embeddings()
+        if views is None:
             return None
-        views = Embeddings.joined([view.embedding for view in known])
         scores = self._collector.embedder(frame, scene).similarity(views).max(axis=1)
         first, *others = np.argsort(-scores)
         second = float(scores[others[0]]) if others else 0.0
