@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cvdl.recognition.choosing import in_the_middle, largest, nearest_to_pixel, nearest_to_point
-from cvdl.recognition.teaching import Collector, Follower
+from cvdl.recognition.teaching import Collector, Follower, unlike
 from cvdl.recognition.views import differing, flaw, whole_picture
 
 from .conftest import BLUE, FOCAL, GREEN, RED, ByColor, tabletop, view
@@ -44,6 +44,12 @@ def test_an_object_by_a_point_in_space():
     # Without readings, as on glass, its box counts.
     blind = replace(frame, depth=np.full_like(frame.depth, np.nan))
     assert label(nearest_to_point(blind, scene, scene.objects[1].box3d.center, 0.01)) == 3
+
+
+def test_views_of_another_thing_are_noticed():
+    one, other = view(1, 0, 0), view(0, 1, 0)
+    assert unlike([one]) == unlike([one, view(1, -0.2, 0)]) == 0
+    assert unlike([one, view(1, -0.2, 0), other]) == 1
 
 
 # --- Quality ------------------------------------------------------------------------------------

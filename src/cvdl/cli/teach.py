@@ -149,7 +149,7 @@ def _teach(
     from cvdl.core.tally import counted
     from cvdl.recognition.embedder import load_embedder
     from cvdl.recognition.gallery import Gallery
-    from cvdl.recognition.teaching import Collector, lookalike
+    from cvdl.recognition.teaching import Collector, lookalike, unlike
 
     embedder = load_embedder()
     gallery = Gallery(folder, embedder.name)
@@ -176,6 +176,12 @@ def _teach(
     )
     if other:
         typer.echo(f"it looks like {other}: what looks like both gets neither name", err=True)
+    if strange := unlike(views):
+        typer.echo(
+            f"{counted(strange, 'view')} unlike all others: look at --show, and delete pictures of "
+            "other things",
+            err=True,
+        )
 
 
 def _from_bag(bag: Path, choose: Choose, collector: Collector, config: PerceptionConfig) -> int:

@@ -17,13 +17,14 @@ from cvdl.recognition.gallery import Taught
 from cvdl.recognition.naming import Limits, Namer
 from cvdl.recognition.views import View, differing, flaw, view_of, whole_picture
 
-__all__ = ["Choose", "Collector", "Follower", "lookalike", "seen"]
+__all__ = ["Choose", "Collector", "Follower", "lookalike", "seen", "unlike"]
 
 #: Chooses an object of a scene, or none.
 Choose = Callable[[RgbdFrame, Scene], SceneObject | None]
 
 _ALIKE = 0.97  # similarity: such a view adds nothing
 _MOST = 12  # views of one teaching: naming compares with each of them
+_UNLIKE = 0.35  # similarity: a view with less to all others may be of another thing
 _OVERLAP = 0.3  # of the boxes in two frames in a row
 _JUMP = 1.5  # ratio of areas in two frames in a row: it was segmented in another way
 
@@ -44,6 +45,14 @@ def lookalike(views: Sequence[View], known: Mapping[str, Taught], name: str) -> 
     others = {other: taught.embeddings for other, taught in known.items() if other != name}
     found = Namer(others)(Embeddings.joined([view.embedding for view in views]))
     return next((each.class_name for each in found if each), "")
+
+
+def unlike(views: Sequence[View]) -> int:
+    """Return how many of some views of a thing look unlike all others."""
+    joined = Embeddings.joined([view.embedding for view in views])
+    similarity = joined.similarity(joined)
+    np.fill_diagonal(similarity, 0.0)
+    return int((similarity.max(axis=1) < _UNLIKE).sum()) if len(views) > 1 else 0
 
 
 class Collector:
