@@ -118,7 +118,7 @@ def command(
         from cvdl.recognition.sheet import gallery_sheet
         from cvdl.viz.pictures import write_png
 
-        write_png(show, gallery_sheet(known.read()))
+        write_png(show, gallery_sheet(known.read(report=_say)))
         typer.echo(f"picture: {show}")
 
 
@@ -153,9 +153,8 @@ def _teach(
 
     embedder = load_embedder()
     gallery = Gallery(folder, embedder.name)
-    # Before any work: a gallery that cannot be read would fail after it.
-    name = gallery.checked(name)
-    known = gallery.read()
+    name = gallery.checked(name)  # before any work
+    known = gallery.read(report=_say)
     collector = Collector(embedder, known.get(name))
     if bag is not None:
         source, frames = bag.name, _from_bag(bag, choose, collector, loaded)
@@ -253,13 +252,18 @@ def _have_depth(folder: Path) -> bool:
     return any(True for pattern in ("*-depth.png", "*/depth.png") for _ in folder.glob(pattern))
 
 
+def _say(name: str, error: Exception) -> None:
+    """Say that a name is left out."""
+    typer.echo(f"{name} is left out: {error}", err=True)
+
+
 def _print_list(gallery: Gallery) -> None:
     from rich.console import Console
 
     from cvdl.cli.tables import empty_table
     from cvdl.recognition.sheet import size_in_words
 
-    known = gallery.read()
+    known = gallery.read(report=_say)
     if not known:
         typer.echo(f"{gallery.folder}: nothing is known")
         return

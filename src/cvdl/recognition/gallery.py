@@ -22,7 +22,7 @@ import shutil
 import stat
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -161,18 +161,29 @@ class Gallery:
             found.append((name, status.st_ino, folder_ns, status.st_mtime_ns))
         return tuple(sorted(found))
 
-    def read(self, names: Iterable[str] | None = None) -> dict[str, Taught]:
+    def read(
+        self,
+        names: Iterable[str] | None = None,
+        report: Callable[[str, GalleryError], None] | None = None,
+    ) -> dict[str, Taught]:
         """Read what is known, by name.
 
         Args:
             names: of the gallery; all if not given.
+            report: is told which name cannot be used, and why; it is left out.
 
         Raises:
-            GalleryError: if a file is damaged, or of another embedding.
+            GalleryError: without ``report``, if a file is damaged, or of another embedding.
         """
         found = {}
         for name in self.names() if names is None else names:
-            taught = self._read(name)
+            try:
+                taught = self._read(name)
+            except GalleryError as error:
+                if report is None:
+                    raise
+                report(name, error)
+                continue
             if taught:  # neither None nor without views
                 found[name] = taught
         return found

@@ -37,7 +37,7 @@ class RecognitionStage:
         loaded: the embedder; None before its first use.
 
     Raises:
-        GalleryError: if the folder is no gallery, or its views cannot be used.
+        GalleryError: if the folder is no gallery.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class RecognitionStage:
     def classes(self) -> tuple[str, ...]:
         """The names of the gallery as it is now.
 
-        A gallery that has become unusable is reported once, and what was read before it stays.
+        A name that cannot be read is reported once, and what was read before it stays; so is a
+        folder that has become something else.
         """
         with self._lock:
             state = self._gallery.state()
@@ -109,8 +110,14 @@ class RecognitionStage:
             self._gallery = Gallery(self.folder, self.embedder.name)
         changed = [row[0] for row in state if row not in self._rows]
         same = {row[0] for row in state}.difference(changed)
+
+        def keep(name: str, error: GalleryError) -> None:
+            _log.warning("the views of %s cannot be used: %s", name, error)
+            same.add(name)
+
+        read = self._gallery.read(changed, keep)
         found = {name: each for name, each in self._known.items() if name in same}
-        found = dict(sorted((found | self._gallery.read(changed)).items()))
+        found = dict(sorted((found | read).items()))
         self._known, self._rows = found, frozenset(state)
         self._namer = Namer({name: each.embeddings for name, each in found.items()}, self._limits)
         self._state = state
