@@ -210,11 +210,13 @@ def test_notices_are_on_the_overlay(frame, scene):
 
 def test_taught_names_are_counted(frame, scene):
     taught = tuple(replace(item, class_name="my can", is_taught=True) for item in scene.objects)
-    runner = runner_of(lambda frame: replace(scene, objects=taught))
+    unnamed = {"like mug and like cup": 1}
+    runner = runner_of(lambda frame: replace(scene, objects=taught, unnamed=unnamed))
     written(runner, frame)
     assert runner.found.taught == {"my can": 2}
     values = values_of(runner.report(0, 0, "test", more={"gallery": "my can"}))
     assert values["objects named by the gallery"] == "2"
+    assert values["not named by the gallery: like mug and like cup"] == "1"
     assert values["gallery"] == "my can"
 
 

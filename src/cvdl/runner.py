@@ -61,6 +61,7 @@ class Findings:
     Attributes:
         objects: number of objects by class; those without a class under "".
         taught: number of objects that the gallery has named, by name.
+        unnamed: number of objects that it has not named, by reason.
         unmatched: number of detections without an object.
         off_support: number of these that are off the support.
         refused_detections: number of refused detections, by reason.
@@ -76,6 +77,7 @@ class Findings:
     def __init__(self, window: int | None = None) -> None:
         self.objects: Counter[str] = Counter()
         self.taught: Counter[str] = Counter()
+        self.unnamed: Counter[str] = Counter()
         self.unmatched = 0
         self.off_support = 0
         self.refused_detections: Counter[str] = Counter()
@@ -91,6 +93,7 @@ class Findings:
         """Count objects, detections and grasps."""
         self.objects.update(item.class_name for item in scene.objects)
         self.taught.update(item.class_name for item in scene.objects if item.is_taught)
+        self.unnamed.update(scene.unnamed)
         self.unmatched += sum(not detection.label for detection in scene.detections)
         self.off_support += sum(detection.off_support for detection in scene.detections)
         self.refused_detections.update(scene.refused_detections)
@@ -300,6 +303,8 @@ class Runner:
             if self._classes:
                 values["objects without a class"] = str(found.objects[""])
                 values["objects named by the gallery"] = str(found.taught.total())
+                for reason, count in found.unnamed.items():
+                    values[f"not named by the gallery: {reason}"] = str(count)
                 values["detections without an object"] = str(found.unmatched)
                 values["detections off the support"] = str(found.off_support)
                 for reason, count in found.refused_detections.items():

@@ -22,29 +22,37 @@ def alike(degrees):
 
 
 def names(namer, objects, **keywords):
-    return [found and found.class_name for found in namer(objects, **keywords)]
+    return [each.name and each.name.class_name for each in namer(objects, **keywords)]
 
 
 def test_the_most_similar_name_wins_with_its_similarity_as_score():
     namer = Namer({"mug": at(0), "can": at(60, 90)}, Limits(0.6, 0.01))
     found = namer(at(10, 85, 45))
-    assert [each.class_name for each in found] == ["mug", "can", "can"]
-    scores = [each.score for each in found]
+    assert [each.name.class_name for each in found] == ["mug", "can", "can"]
+    scores = [each.name.score for each in found]
     np.testing.assert_allclose(scores, [alike(10), alike(5), alike(15)], atol=1e-6)
 
 
 def test_what_is_not_similar_enough_has_no_name():
     namer = Namer({"mug": at(0)}, Limits(alike(55), 0.05))
     assert names(namer, at(50, 60)) == ["mug", None]
+    assert [each.reason for each in namer(at(50, 60, 180))] == [
+        "",
+        "not enough like mug",
+        "unlike all taught things",
+    ]
 
 
 def test_what_is_between_two_names_has_none():
     namer = Namer({"mug": at(0), "can": at(120)}, Limits(0.5, 0.05))
     assert names(namer, at(50, 59, 61, 70)) == ["mug", None, None, "can"]
+    assert namer(at(61))[0].reason == "like can and like mug"
+    lonely = Namer({"mug": at(0)}, Limits(0.3, 0.99))
+    assert lonely(at(50))[0].reason == "not enough like mug"
 
 
 def test_nothing_known_and_nothing_in_view():
-    assert Namer({}, Limits())(at(0, 1)) == [None, None]
+    assert names(Namer({}, Limits()), at(0, 1)) == [None, None]
     assert Namer({"mug": at(0)}, Limits())(at(0)[:0]) == []
 
 

@@ -25,10 +25,9 @@ def test_things_taught_by_one_view_are_recognized_in_twenty_others():
     angles = np.delete(np.linspace(-60, 60, 21), 10)
     for angle in np.radians(angles):
         scene = picture(draft.seen_from(angle), 0)
-        for item, found in zip(
-            scene.truth.objects, namer(embedder(scene.frame, scene.truth), unique=True), strict=True
-        ):
-            right += found is not None and found.class_name == str(item.label)
-            wrong += found is not None and found.class_name != str(item.label)
+        decided = namer(embedder(scene.frame, scene.truth), unique=True)
+        for item, (name, _) in zip(scene.truth.objects, decided, strict=True):
+            right += name is not None and name.class_name == str(item.label)
+            wrong += name is not None and name.class_name != str(item.label)
     assert right > 0.8 * len(angles) * len(names)
     assert wrong < 0.1 * len(angles) * len(names)

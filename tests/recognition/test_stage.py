@@ -54,6 +54,7 @@ def test_taught_objects_get_their_names(teach, config):
         ("pesto", True),
     ]
     assert all(item.score > 0.98 for item in found.objects if item.is_taught)
+    assert found.unnamed == {"unlike all taught things": 1}
     assert [(each.class_name, each.label) for each in found.detections] in (
         [("ketchup", 2), ("pesto", 4)],
         [("pesto", 4), ("ketchup", 2)],

@@ -154,6 +154,8 @@ def replay_table(summary: ReplaySummary) -> Table:
             taught = found.taught[name]
             by = f" ({taught} by the gallery)" if taught else ""
             table.add_row(f"objects: {name or 'without a class'}", f"{count}{by}", "")
+        for reason, count in found.unnamed.most_common():
+            table.add_row(f"not named by the gallery: {reason}", str(count), "")
         table.add_row("detections without an object", str(found.unmatched), "")
         table.add_row("detections off the support", str(found.off_support), "")
         for reason, count in found.refused_detections.most_common():

@@ -293,6 +293,7 @@ class Scene:
         detections: detections, best first. An object without a detection has no class name.
         refused_detections: number of detections that the depth contradicts or that are outside of
             the region, by reason.
+        unnamed: number of objects that the gallery does not name, by reason.
         classes: class names of the detector, then those of the gallery; empty without both.
         notices: what to tell the person who looks at the scene, as that an object was taught.
         doubts: reasons to doubt the results: for each a short cause and a sentence.
@@ -314,6 +315,7 @@ class Scene:
     region: Region | None = None
     support_kind: str = ""
     notices: tuple[str, ...] = ()
+    unnamed: dict[str, int] = field(default_factory=dict)
 
     def mask(self, item: SceneObject) -> NDArray[np.bool_]:
         """Return the mask (H, W) bool of an object."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from cvdl.core.scene import Hypothesis
 from cvdl.recognition.embedding import Embeddings
 
-__all__ = ["Limits", "Namer"]
+__all__ = ["Decision", "Limits", "Namer"]
 
 _USUAL = 0.1  # quantile of the similarities of held-out views that counts as the least usual one
 _TRUST = 0.5  # in it, against the given limit: views of one occasion say little about the next
+#: Of the least similarity for a name: below this, an object is no near miss.
+_NEARLY = 0.5
+_UNLIKE = "unlike all taught things"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,13 @@ class Limits:
 
     score: float = 0.5
     lead: float = 0.05
+
+
+class Decision(NamedTuple):
+    """The name of an object, or why it has none."""
+
+    name: Hypothesis | None
+    reason: str = ""
 
 
 class Namer:
@@ -59,32 +70,41 @@ class Namer:
         self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
         self.least = self._calibrated()
 
-    def __call__(self, objects: Embeddings, unique: bool = False) -> list[Hypothesis | None]:
-        """Return the name of each of N objects, with the similarity as its score.
+    def __call__(self, objects: Embeddings, unique: bool = False) -> list[Decision]:
+        """Return what is decided about each of N objects; the similarity is the name's score.
 
         Args:
             objects: one view of each object.
             unique: whether no two objects have the same name. The most similar pair of object and
                 name is decided first, and names that are given away lead no more.
         """
-        named: list[Hypothesis | None] = [None] * len(objects)
-        if self._views is None or not named:
-            return named
+        decided = [Decision(None, _UNLIKE)] * len(objects)
+        if self._views is None or not decided:
+            return decided
         scores = self.scores(objects)
         rest = scores.copy()  # without decided pairs
         for _ in range(len(objects)):
             row, column = np.unravel_index(int(rest.argmax()), rest.shape)
             score = scores[row, column]
-            others = np.delete(rest[row], column)
+            other = np.delete(rest[row], column).max(initial=-np.inf)
             if not np.isfinite(rest[row, column]):
                 break
-            is_clear = score - others.max(initial=0.0) >= self._limits.lead
-            rest[row] = -np.inf
-            if score >= self.least[column] and is_clear:
-                named[row] = Hypothesis(self.names[column], float(score))
+            is_clear = score - max(other, 0.0) >= self._limits.lead
+            least, name = self.least[column], self.names[column]
+            if score < _NEARLY * least:
+                decided[row] = Decision(None, _UNLIKE)
+            elif score < least or not (is_clear or np.isfinite(other)):
+                decided[row] = Decision(None, f"not enough like {name}")
+            elif not is_clear:
+                rest[row, column] = -np.inf
+                both = sorted((name, self.names[int(rest[row].argmax())]))
+                decided[row] = Decision(None, f"like {both[0]} and like {both[1]}")
+            else:
+                decided[row] = Decision(Hypothesis(name, float(score)))
                 if unique:
                     rest[:, column] = -np.inf
-        return named
+            rest[row] = -np.inf
+        return decided
 
     def scores(self, objects: Embeddings) -> NDArray[np.float64]:
         """Return the similarity of N objects to the most similar view of each name, (N, K)."""

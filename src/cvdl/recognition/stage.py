@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -87,16 +88,18 @@ class RecognitionStage:
         Returns:
             The scene with the names of the gallery where it knows an object; what the detector
             says about these is kept in ``detected``. Their detections are named likewise, and an
-            object without one gets one.
+            object without one gets one. ``unnamed`` counts the others.
         """
         if not self.classes() or not scene.objects:
             return scene
-        names = self._namer(self.embedder(frame, scene), self.config.unique)
-        if not any(names):
+        decided = self._namer(self.embedder(frame, scene), self.config.unique)
+        unnamed = Counter(each.reason for each in decided if each.name is None)
+        scene = replace(scene, unnamed=dict(unnamed))
+        if len(scene.objects) == unnamed.total():
             return scene
         objects = tuple(
-            _renamed(item, name) if name else item
-            for item, name in zip(scene.objects, names, strict=True)
+            _renamed(item, each.name) if each.name else item
+            for item, each in zip(scene.objects, decided, strict=True)
         )
         return replace(scene, objects=objects, detections=_detections(scene, objects))
 

@@ -44,7 +44,7 @@ def lookalike(views: Sequence[View], known: Mapping[str, Taught], name: str) -> 
     """
     others = {other: taught.embeddings for other, taught in known.items() if other != name}
     found = Namer(others)(Embeddings.joined([view.embedding for view in views]))
-    return next((each.class_name for each in found if each), "")
+    return next((each.name.class_name for each in found if each.name), "")
 
 
 def unlike(views: Sequence[View]) -> int:
