@@ -182,7 +182,7 @@ class Perception:
         recognition = self.recognition if detect else None
         stages: dict[str, Stage | None] = {
             "detect": self._detect if detect else None,
-            "recognize": recognition if recognition and recognition.classes() else None,
+            "recognize": recognition if recognition and recognition.names else None,
             "grasp": self._grasp if grasp else None,
         }
         for name, stage in stages.items():

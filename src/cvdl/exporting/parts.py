@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
-from cvdl.networks.sessions import Arrays, Graph
+from cvdl.networks.sessions import Arrays, Graph, SessionGraph
 
-__all__ = ["Exportable", "Feed", "Part", "Recording", "graph_of", "onnx_graph", "widened"]
+__all__ = [
+    "Exportable",
+    "Feed",
+    "Part",
+    "Recording",
+    "checked_graph",
+    "graph_of",
+    "onnx_graph",
+    "widened",
+]
 
 #: Inputs of a graph by name.
 Feed = dict[str, NDArray[Any]]
@@ -120,3 +133,34 @@ def onnx_graph(part: Part, example: Feed) -> bytes:
             dynamo=False,
         )
     return file.getvalue()
+
+
+def checked_graph(
+    part: Part, feeds: Sequence[Feed], metadata: Mapping[str, str], weights: Path, most: float
+) -> bytes:
+    """A part as an ONNX file in float32 whose results are those of PyTorch.
+
+    Args:
+        part: see ``onnx_graph``.
+        feeds: inputs with which the results are compared.
+        metadata: text by name, for the file.
+        weights: where the network is from, for people.
+        most: largest difference.
+
+    Raises:
+        InputError: if a result differs from PyTorch's.
+    """
+    model = onnx.load_from_string(onnx_graph(part, feeds[0]))
+    onnx.helper.set_model_props(model, dict(metadata))
+    content: bytes = model.SerializeToString(deterministic=True)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "graph.onnx")
+        file.write_bytes(content)
+        session, module = SessionGraph(file), graph_of(part)
+        for feed in feeds:
+            for ours, theirs in zip(session(**feed), module(**feed), strict=True):
+                if ours.shape != theirs.shape or not np.abs(ours - theirs).max() < most:
+                    raise InputError(
+                        f"{weights} cannot be exported: its graph differs from PyTorch"
+                    )
+    return content

@@ -21,7 +21,7 @@ from cvdl.grasping.hands import Hands, SceneCloud, as_grasps
 from cvdl.grasping.holding.predictor import load_holding_predictor
 from cvdl.grasping.registry import load_grasp_detector
 
-__all__ = ["GraspStage", "Predictor", "select_grasps"]
+__all__ = ["GraspStage", "Predictor", "best_hands", "select_grasps"]
 
 # Why an object that may be none has no grasp.
 _UNLIKELY = "unlikely object"
@@ -107,10 +107,8 @@ class GraspStage:
                 "outside the region": _lost(hands.label[is_likely], is_inside[is_likely]),
             }
         )
-        order = np.argsort(-score, kind="stable")
-        order = order[(is_likely & is_inside)[order]]
-        hands, score = hands[order], score[order]
-        chosen = select_grasps(hands.position, hands.rotation[..., 0], hands.label, config)
+        usable = np.flatnonzero(is_likely & is_inside)
+        chosen = usable[best_hands(hands[usable], score[usable], config)]
         grasps = as_grasps(hands[chosen], score[chosen], config, frame.camera)
         return replace(scene, grasps=grasps, refused=dict(refused))
 
@@ -118,6 +116,13 @@ class GraspStage:
 def _lost(label: NDArray[np.integer], keep: NDArray[np.bool_]) -> int:
     """Number of labels (N,) of which none is kept."""
     return len(np.setdiff1d(label, label[keep]))
+
+
+def best_hands(hands: Hands, score: NDArray[np.float64], config: GraspConfig) -> NDArray[np.intp]:
+    """Select the best of N hands by their scores (N,), see ``select_grasps``: indices."""
+    order = np.argsort(-score, kind="stable")
+    best = hands[order]
+    return order[select_grasps(best.position, best.rotation[..., 0], best.label, config)]
 
 
 def select_grasps(

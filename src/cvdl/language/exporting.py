@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import onnx
 from torch import Tensor, nn
 
-from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
-from cvdl.exporting.parts import Feed, Part, graph_of, onnx_graph
+from cvdl.exporting.parts import Feed, Part, checked_graph, graph_of
 from cvdl.language.aligner import REGIONS, Aligner
 from cvdl.language.network import AlignmentNetwork
 from cvdl.networks.onnx_files import MAIN, part_path
-from cvdl.networks.sessions import SessionGraph
 
 __all__ = ["aligner_of", "export_words"]
 
@@ -41,10 +37,10 @@ def export_words(weights: Path) -> Path:
     """
     network = AlignmentNetwork.load(weights)
     out, parts = weights.with_suffix(".onnx"), _parts(network)
-    contents = {REGIONS: _graph(parts[REGIONS], _region_feeds(network), {}, weights)}
+    contents = {REGIONS: checked_graph(parts[REGIONS], _region_feeds(network), {}, weights, _MOST)}
     digests = {REGIONS: sha256(contents[REGIONS]).hexdigest()}
     metadata = {**network.description(), "parts": json.dumps(digests)}
-    contents[MAIN] = _graph(parts[MAIN], _word_feeds(network), metadata, weights)
+    contents[MAIN] = checked_graph(parts[MAIN], _word_feeds(network), metadata, weights, _MOST)
     for name, content in contents.items():
         write_atomically(part_path(out, name), content)
     return out
@@ -81,24 +77,6 @@ def _region_feeds(network: AlignmentNetwork) -> list[Feed]:
 def _word_feeds(network: AlignmentNetwork) -> list[Feed]:
     rng = np.random.default_rng(0)
     return [{"words": rng.integers(len(network.vocabulary), size=count)} for count in (7, 1, 40)]
-
-
-def _graph(part: Part, feeds: list[Feed], metadata: dict[str, str], weights: Path) -> bytes:
-    """The ONNX file of a part, whose results are those of PyTorch."""
-    model = onnx.load_from_string(onnx_graph(part, feeds[0]))
-    onnx.helper.set_model_props(model, metadata)
-    content = model.SerializeToString(deterministic=True)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "words.onnx")
-        file.write_bytes(content)
-        session, module = SessionGraph(file), graph_of(part)
-        for feed in feeds:
-            for ours, theirs in zip(session(**feed), module(**feed), strict=True):
-                if ours.shape != theirs.shape or not np.abs(ours - theirs).max() < _MOST:
-                    raise InputError(
-                        f"{weights} cannot be exported: its graph differs from PyTorch"
-                    )
-    return content
 
 
 class _Regions(nn.Module):

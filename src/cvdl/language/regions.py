@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Plane, Scene
 from cvdl.language.facts import Thing, describe
 from cvdl.language.lexicon import KINDS
-from cvdl.recognition.crops import SIDE
+from cvdl.recognition.crops import SIDE, shrunk
 from cvdl.recognition.embedder import ObjectEmbedder
 
 __all__ = ["PAIR_VALUES", "Regions", "mirrored", "pair_values", "region_values", "see_regions"]
@@ -63,7 +62,8 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
         embedder: of objects.
     """
     count = len(scene.objects)
-    seen, whole = embedder(frame, scene), embedder.photograph(_shrunk(frame.color))
+    # No larger than the crops of the embedding, to save time.
+    seen, whole = embedder(frame, scene), embedder.photograph(shrunk(frame.color, SIDE))
     kinds = np.zeros((count + 1, len(KINDS) + 2), np.float32)
     for row, item in zip(kinds, scene.objects, strict=False):
         detected = item.detected or (item.class_name, item.score)  # the gallery has other names
@@ -87,15 +87,6 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
         region_values(things, scene.plane, np.array(pixels)),
         pair_values(things, np.array([item.box2d for item in scene.objects]).reshape(-1, 4)),
     )
-
-
-def _shrunk(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) that is no larger than the crops of the embedding, to save time."""
-    factor = SIDE / max(color.shape[:2])
-    if factor >= 1:
-        return color
-    height, width = (max(1, round(side * factor)) for side in color.shape[:2])
-    return np.asarray(cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def region_values(

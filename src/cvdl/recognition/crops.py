@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "SIDE", "cut_crop"]
+__all__ = ["BACKGROUND", "SIDE", "cut_crop", "shrunk"]
 
 #: Side of the crops, pixels.
 SIDE = 128
@@ -36,3 +36,13 @@ def cut_crop(color: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.ui
     # Means over areas where it shrinks, so that fine textures do not alias.
     method = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=method), np.uint8)
+
+
+def shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3), its longer side no longer than ``side`` pixels."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -62,6 +62,11 @@ class RecognitionStage:
             self.loaded = load_embedder()
         return self.loaded
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the gallery when it was last looked at."""
+        return self._namer.names
+
     def classes(self) -> tuple[str, ...]:
         """The names of the gallery as it is now.
 
@@ -76,7 +81,7 @@ class RecognitionStage:
                 except (GalleryError, OSError) as error:
                     self._state = state
                     _log.warning("the gallery has changed, and cannot be read: %s", error)
-        return self._namer.names
+        return self.names
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Scene:
         """Name the objects of one frame.

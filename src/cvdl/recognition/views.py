@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import FIRST_OBJECT_LABEL, OrientedBox, Scene, SceneObject
+from cvdl.recognition.crops import shrunk
 from cvdl.recognition.embedding import Embeddings
 
 __all__ = ["View", "differing", "flaw", "view_of", "whole_picture"]
@@ -122,16 +123,6 @@ def _crop(color: NDArray[np.uint8], box: NDArray[np.float64], context: float) ->
     return color[y_min:y_max, x_min:x_max]
 
 
-def _reduced(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture, its longer side no longer than ``side`` pixels."""
-    height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def _blur(picture: NDArray[np.uint8]) -> float:
     """How blurred a picture is, 0 to 1 (Crete et al. 2007, "The blur effect: perception and
     estimation with a new no-reference perceptual blur metric").
@@ -140,7 +131,7 @@ def _blur(picture: NDArray[np.uint8]) -> float:
     difference between neighboring pixels a strong filter leaves. So it also judges plain things,
     by their edges.
     """
-    gray = cv2.cvtColor(_reduced(picture, _BLUR_SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    gray = cv2.cvtColor(shrunk(picture, _BLUR_SIDE), cv2.COLOR_RGB2GRAY).astype(np.float32)
     worst = 0.0
     for axis, kernel in enumerate(((_REBLUR, 1), (1, _REBLUR))):
         again = cv2.blur(gray, kernel)
@@ -154,4 +145,4 @@ def _blur(picture: NDArray[np.uint8]) -> float:
 
 
 def _thumbnail(color: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return _reduced(_crop(color, box, _CONTEXT), _THUMBNAIL).copy()
+    return shrunk(_crop(color, box, _CONTEXT), _THUMBNAIL).copy()

@@ -35,7 +35,7 @@ from cvdl.grasping.holding.executed import (
     read_executed,
     write_executed,
 )
-from cvdl.grasping.stage import GraspStage, select_grasps
+from cvdl.grasping.stage import GraspStage, best_hands
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.simulation.config import SimulationConfig
 from cvdl.simulation.generate import SimulatedScene, draw_scene, in_order, picture
@@ -275,9 +275,7 @@ def _chosen(
     Returns:
         K hands and whether they would be published, (K,).
     """
-    order = np.argsort(-chance, kind="stable")
-    best = hands[order]
-    published = order[select_grasps(best.position, best.rotation[..., 0], best.label, config)]
+    published = best_hands(hands, chance, config)
     others = np.setdiff1d(np.arange(len(hands)), published)
     chosen = np.concatenate([published, rng.permutation(others)])[:most]
     return hands[chosen], np.isin(chosen, published)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
-from cvdl.core.errors import InputError
 from cvdl.core.files import write_atomically
-from cvdl.exporting.parts import Part, graph_of, onnx_graph
+from cvdl.exporting.parts import Part, checked_graph
 from cvdl.grasping.holding.network import HoldingNetwork
 from cvdl.grasping.holding.views import CHANNELS, SIDE, VALUES
-from cvdl.networks.sessions import SessionGraph
 
 __all__ = ["export_holding"]
 
@@ -41,17 +37,7 @@ def export_holding(weights: Path) -> Path:
         }
         for count in (3, 1, 40)
     ]
-    model = onnx.load_from_string(onnx_graph(part, feeds[0]))
-    onnx.helper.set_model_props(model, {"model": HoldingNetwork.__name__})
-    content = model.SerializeToString(deterministic=True)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "holding.onnx")
-        file.write_bytes(content)
-        session, module = SessionGraph(file), graph_of(part)
-        for feed in feeds:
-            (ours,), (theirs,) = session(**feed), module(**feed)
-            if ours.shape != theirs.shape or not np.abs(ours - theirs).max() < _MOST:
-                raise InputError(f"{weights} cannot be exported: its graph differs from PyTorch")
+    content = checked_graph(part, feeds, {"model": HoldingNetwork.__name__}, weights, _MOST)
     out = weights.with_suffix(".onnx")
     write_atomically(out, content)
     return out
