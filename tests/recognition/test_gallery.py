@@ -375,10 +375,13 @@ def test_readers_see_whole_views_while_another_writes(gallery):
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        reader, counts = Gallery(gallery.folder, "kind"), set()
+        counts = set()
         for _ in range(5000):
+            reader = Gallery(gallery.folder, "kind")
             known = reader.read()
             assert len(known["mug"]) == 2
+            assert reader.checked("newer") == "newer"
+            reader.state()
             counts.update(len(known[name]) for name in known.keys() - {"mug", "can"})
             if counts == {1, 2}:
                 break
@@ -386,3 +389,24 @@ def test_readers_see_whole_views_while_another_writes(gallery):
         stop.set()
         thread.join()
     assert counts == {1, 2}
+
+
+def test_a_name_that_is_taught_anew_while_it_is_read_is_read_whole(gallery, monkeypatch):
+    opened = open
+
+    def forgotten_after_opening(*arguments):
+        file = opened(*arguments)
+        monkeypatch.setattr("builtins.open", opened)
+        gallery.forget("mug")
+        gallery.add("mug", [view(0.3, 0.7, shade=9)])
+        return file
+
+    monkeypatch.setattr("builtins.open", forgotten_after_opening)
+    assert len(Gallery(gallery.folder, "kind")["mug"]) == 1
+
+
+def test_a_gallery_whose_only_name_is_just_being_forgotten_is_a_gallery(tmp_path, monkeypatch):
+    gallery = Gallery(tmp_path / "gallery", "kind")
+    gallery.add("mug", [view(0.3, 0.7)])
+    monkeypatch.setattr(Gallery, "_abouts", lambda self: iter(()))  # gone since it was listed
+    assert Gallery(gallery.folder, "kind").names() == ()

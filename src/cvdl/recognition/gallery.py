@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -210,9 +210,7 @@ class Gallery:
         name = checked_name(name)
         self._check_case(name)
         folder = self.folder / name
-        if name in self.names():
-            self._read(name)
-        elif folder.is_dir() and any(folder.iterdir()):
+        if self._read(name) is None and _is_foreign(folder):
             raise GalleryError(
                 f"{folder} holds something else than views of a thing: there is no {_ABOUT}; "
                 "move it elsewhere"
@@ -315,7 +313,8 @@ class Gallery:
         if not self.folder.is_dir():
             raise GalleryError(f"{self.folder} is a file; expected the folder of a gallery")
         content = sorted(e.name for e in os.scandir(self.folder) if not e.name.startswith("."))
-        if content and not any(True for _ in self._abouts()):
+        # Names may come and go meanwhile, but only below a lock.
+        if content and not (self.folder / _LOCK).exists() and not any(True for _ in self._abouts()):
             some = ", ".join(content[:3]) + (", ..." if len(content) > 3 else "")
             raise GalleryError(
                 f"{self.folder} is no gallery: it holds {some}; expected an empty folder, or "
@@ -338,18 +337,12 @@ class Gallery:
                 raise GalleryError(f"{name!r} differs from {other!r} only in case; use {other!r}")
 
     def _read(self, name: str) -> Taught | None:
-        """None if it is being removed."""
+        """None if it is not in the gallery."""
+        files = self._files(name)
+        if files is None:
+            return None
         folder = self.folder / name
-        try:
-            about = (folder / _ABOUT).read_bytes()  # first: what it lists is written before it
-            vectors = (folder / _VECTORS).read_bytes()
-            there = {entry.name for entry in os.scandir(folder)}
-        except FileNotFoundError as error:
-            if not (folder / _ABOUT).exists():
-                return None
-            raise GalleryError(f"{error.filename}: missing; forget {name!r}, teach it again") from (
-                error
-            )
+        about, vectors, there = files
         kind, listed = self._listed(about, folder / _ABOUT)
         listed = [view for view in listed if _picture_name(view["view"]) in there]
         rows, embeddings = _unpacked(vectors, folder / _VECTORS)
@@ -373,6 +366,32 @@ class Gallery:
                 f"{folder}: damaged: {_ABOUT} and {_VECTORS} do not fit; forget {name!r}, "
                 "teach it again"
             ) from error
+
+    def _files(self, name: str) -> tuple[bytes, bytes, set[str]] | None:
+        """The files of one name as they were at one moment, and the names of all; None if none.
+
+        The name can be forgotten, renamed or taught anew by others between two files.
+        """
+        folder = self.folder / name
+        while True:
+            missing = None
+            try:
+                with open(folder / _ABOUT, "rb") as opened:  # no other file has its inode then
+                    about = opened.read()  # first: what it lists is written before it
+                    try:
+                        vectors = (folder / _VECTORS).read_bytes()
+                        there = set(os.listdir(folder))
+                    except FileNotFoundError as error:
+                        missing = error
+                    if not _is_still(opened, folder / _ABOUT):
+                        continue
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if missing is None:
+                return about, vectors, there
+            raise GalleryError(
+                f"{missing.filename}: missing; forget {name!r}, teach it again"
+            ) from missing
 
     def _listed(self, content: bytes, path: Path) -> tuple[str, list[dict[str, Any]]]:
         """The kind of embedding, and the views that ``gallery.json`` lists."""
@@ -460,6 +479,23 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether a folder holds something, but no views of a thing."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return bool(names) and _ABOUT not in names
+
+
+def _is_still(opened: BinaryIO, path: Path) -> bool:
+    """Whether a path leads to the same file as when it was opened."""
+    try:
+        return os.path.samestat(os.fstat(opened.fileno()), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _picture_name(number: int) -> str:
