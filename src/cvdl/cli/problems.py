@@ -481,6 +481,7 @@ class _Words(Problem["WordsScores", "WordsScores"]):
             "attribute": "right object: by an attribute",
             "relation": "right object: by a relation",
             "absent": "nothing found by phrases that fit nothing",
+            "absent_anchor": "nothing found by a relation to what is not there",
             "kind_segmented": "right of segmented objects: by kind",
             "attribute_segmented": "right of segmented objects: by an attribute",
             "relation_segmented": "right of segmented objects: by a relation",

@@ -25,6 +25,7 @@ from cvdl.language.network import AlignmentNetwork
 from cvdl.language.phrases import (
     Description,
     Found,
+    absent_anchors,
     absent_descriptions,
     random_description,
     random_superlative,
@@ -45,9 +46,9 @@ Rng = np.random.Generator
 
 #: Sentences of each scene from which the vocabulary is collected.
 _SENTENCES = 5
-#: Phrases of a scene in a batch: without a relation, with a superlative, with a relation, and such
-#: that fit nothing.
-_PLAIN, _MOST, _RELATED, _ABSENT = 4, 2, 4, 2
+#: Phrases of a scene in a batch: without a relation, with a superlative, with a relation, such that
+#: fit nothing, and such that name a relation to what is not there.
+_PLAIN, _MOST, _RELATED, _ABSENT, _UNRELATED = 4, 2, 4, 2, 1
 #: Share of the objects whose class by the detector is hidden, and of the words that are unknown.
 _HIDDEN_CLASS, _UNKNOWN_WORD = 0.15, 0.03
 #: Share of the phrases that fit nothing whose noun is a word that the vocabulary does not have.
@@ -170,7 +171,8 @@ class WordsTask(Task):
     def score(self) -> dict[str, float]:
         """Figures of ``WordsScores``; the score is the mean of those that count."""
         figures = score_network(self.model, self.validation).figures()
-        counted = [figures[name] for name in ("attribute", "relation", "absent", "frame_r1")]
+        names = ("attribute", "relation", "absent", "absent_anchor", "frame_r1")
+        counted = [figures[name] for name in names]
         return {"score": float(np.nanmean(counted)), **figures}
 
     def trained(self) -> AlignmentNetwork:
@@ -188,7 +190,8 @@ def _phrases(rng: Rng, facts: SceneFacts) -> list[tuple[str, Found]]:
     found = [(each, each.find(facts)) for each in drawn if each != Description()]
     # A relation to nothing certain teaches little.
     kept = [(each, labels) for each, labels in found if labels.sure or not labels.possible]
-    kept += [(each, each.find(facts)) for each in absent_descriptions(rng, facts, _ABSENT)]
+    absent = absent_descriptions(rng, facts, _ABSENT) + absent_anchors(rng, facts, _UNRELATED)
+    kept += [(each, each.find(facts)) for each in absent]
     return [(each.text(rng), labels) for each, labels in kept]
 
 
