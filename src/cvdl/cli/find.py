@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvdl.cli.looking import look_at
 from cvdl.cli.options import (
     Config,
     JsonFile,
@@ -99,7 +99,7 @@ def command(
             captions.append(f"{phrase}, frame {len(frames)}")
         return scene
 
-    _look_at(source, look, limit, points_topic)
+    look_at(source, look, limit, points_topic)
     Console().print(_table(phrase, frames))
     if not any(each.found for each in frames):
         best = max(frames, key=lambda each: each.ranking[0].score if each.ranking else 0.0)
@@ -111,39 +111,6 @@ def command(
     if pictures and picture is not None:
         write_png(picture, contact_sheet(pictures, captions))
         typer.echo(f"picture: {picture}")
-
-
-def _look_at(
-    source: Path, look: Callable[[RgbdFrame], Scene], limit: int | None, points_topic: str | None
-) -> None:
-    """Call a function with the frames of a bag, or of a folder of images."""
-    from rich.progress import Progress
-
-    from cvdl.bags.members import member_files
-    from cvdl.cli.console import status_console
-    from cvdl.datasets.dataset import tracked
-    from cvdl.datasets.image_folder import ImageFolder
-    from cvdl.replay import ReplayOptions, replay
-
-    is_bag = (source / "metadata.yaml").exists() or not source.is_dir() or member_files(source)
-    if not is_bag:
-        images = ImageFolder(source)
-        count = min(len(images), limit or len(images))
-        for frame in tracked(islice(images, count), "looking", status_console(), count):
-            look(frame)
-        return
-    with Progress(console=status_console(), transient=True) as progress:
-        task = progress.add_task("looking", total=None)
-
-        def show(done: int, expected: int) -> None:
-            progress.update(task, completed=done, total=max(done, expected))
-
-        options = ReplayOptions(limit=limit, points_topic=points_topic, overlap=False)
-        summary = replay(source, None, look, options, show)
-    if summary.problem:
-        raise InputError(f"no frame was processed: {summary.problem}")
-    if summary.interrupted:
-        raise KeyboardInterrupt
 
 
 def _table(phrase: str, frames: Sequence[FrameFindings]) -> Table:
