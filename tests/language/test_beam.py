@@ -17,8 +17,9 @@ def probability_table(seed: int) -> np.ndarray:
 
 
 def search(table: np.ndarray, width: int) -> list[tuple[float, tuple[int, ...]]]:
+    start: tuple[int, ...] = ()
     found = beam_search(
-        (),
+        start,
         lambda states: np.stack([table[state[-1] if state else WORDS] for state in states]),
         lambda state, row, choice: (*state, choice),
         lambda state: state[-1:] == (END,),

@@ -61,7 +61,8 @@ def command(
 
     A phrase names a kind ("the mug", "something to eat"), a color, size, material
     or place ("the smallest red thing", "the leftmost box"), or a relation to another
-    object ("the box left of the banana", "the spoon in the bowl").
+    object ("the box left of the banana", "the spoon in the bowl"). Names that were
+    taught are words, too ("my_drill", "the box left of my_drill").
 
         cvdl find "the red mug" BAG --picture found.png
 
@@ -82,11 +83,13 @@ def command(
     if not source.exists():
         raise InputError(f"{source}: no such bag or folder")
     aligner = load_aligner(weights)
-    unknown = aligner.vocabulary.unknown(phrase)
+    aligner.read(phrase)  # before any work
+    perceive = warmed_up(load_config(config, settings or []))
+    taught = perceive.recognition.names if perceive.recognition is not None else ()
+    finder = Finder(aligner, phrase, min_score, taught)
+    unknown = finder.unknown
     if unknown:
         status_console().print(f"unknown: {', '.join(unknown)}", style="yellow", highlight=False)
-    finder = Finder(aligner, phrase, min_score)  # before any work
-    perceive = warmed_up(load_config(config, settings or []))
     frames: list[FrameFindings] = []
     pictures: list[NDArray[np.uint8]] = []
     captions: list[str] = []

@@ -173,7 +173,7 @@ class BaseNode(LifecycleNode):
         if self._perceive.recognition is not None:
             self._teaching = TeachInput(self, self._tf.tree, self._recognition)
         if FOUND.keys() <= self._result_publishers.keys():  # it has all stages
-            self._finding = FindInput(self, self._publisher)
+            self._finding = FindInput(self, self._publisher, self._taught)
             self._captioning = CaptionOutput(self, self._publisher, self._words)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
         if _GRASP_ONLY in self._specs:
@@ -462,6 +462,10 @@ class BaseNode(LifecycleNode):
 
     def _recognition(self) -> RecognitionStage | None:
         return self._perceive.recognition if self._perceive is not None else None
+
+    def _taught(self) -> tuple[str, ...]:
+        stage = self._recognition()
+        return stage.classes() if stage is not None else ()
 
     def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
         assert self._transformer
