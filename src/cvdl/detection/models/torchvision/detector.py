@@ -24,8 +24,8 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
 from cvdl.detection.models.torchvision import DESCRIPTIONS
-from cvdl.detection.models.torchvision.downloads import downloaded
 from cvdl.networks.crops import color_tensor
+from cvdl.networks.downloads import downloaded
 from cvdl.networks.metadata import WeightsError, classes_of
 from cvdl.networks.weights import check_state, load_weights, save_weights
 
