@@ -75,7 +75,7 @@ class BackboneSettings(Settings):
 
     backbone: Backbone = setting("efficientnet_lite0", "Network to train.")
     weights: str = setting(
-        "",
+        "IMAGENET1K_V1",
         "Weights to start from, except for the last layer: IMAGENET1K_V1 (of efficientnet_lite0 in "
         "the extra train, of the others downloaded), or a file of a classifier of an earlier run; "
         "empty: random weights.",
