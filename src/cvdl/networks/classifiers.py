@@ -37,6 +37,7 @@ from cvdl.networks.weights import check_state, load_weights
 __all__ = [
     "BACKBONES",
     "MODEL",
+    "RANDOM",
     "STAGES",
     "Backbone",
     "BackboneSettings",
@@ -63,6 +64,8 @@ BACKBONES: tuple[str, ...] = get_args(Backbone)
 STAGES = 5
 #: Name of the model in the metadata of the weights of a `Classifier`.
 MODEL = "classifier"
+#: In place of the name of weights: none.
+RANDOM = "random"
 _LITE0 = "efficientnet_lite0"
 #: The name of its weights, as of all of torchvision's that are trained on ImageNet's 1000 classes.
 _IMAGENET = "IMAGENET1K_V1"
@@ -77,8 +80,8 @@ class BackboneSettings(Settings):
     weights: str = setting(
         "IMAGENET1K_V1",
         "Weights to start from, except for the last layer: IMAGENET1K_V1 (of efficientnet_lite0 in "
-        "the extra train, of the others downloaded), or a file of a classifier of an earlier run; "
-        "empty: random weights.",
+        "the extra train, of the others downloaded), a file of a classifier of an earlier run, or "
+        "random.",
     )
     frozen_stages: int = setting(
         0,
@@ -134,7 +137,7 @@ class Classifier(nn.Module):
 
 
 def build_classifier(
-    name: str, classes: int, weights: str = "", frozen_stages: int = 0
+    name: str, classes: int, weights: str = RANDOM, frozen_stages: int = 0
 ) -> Classifier:
     """Return a network with one output per class.
 
@@ -143,7 +146,7 @@ def build_classifier(
         classes: number of outputs.
         weights: initial weights of all layers except the last one: ``IMAGENET1K_V1`` or another
             name of torchvision's (downloaded; those of EfficientNet-Lite0 are a package), or a
-            safetensors file of a classifier with that backbone; empty for random weights.
+            safetensors file of a classifier with that backbone, or ``RANDOM``.
         frozen_stages: number of first stages that are not trained, 0 to 5.
 
     Raises:
@@ -158,10 +161,10 @@ def build_classifier(
         raise InputError(f"{name}: {frozen_stages} frozen stages; accepted: 0 to {STAGES}")
     is_file = weights.endswith(".safetensors") or Path(weights).is_file()
     mean, deviation = torch.zeros(3), torch.ones(3)
-    if weights and not is_file:
-        network, mean, deviation = _pretrained(name, weights)
-    else:
+    if is_file or weights == RANDOM:
         network = _random(name, classes)
+    else:
+        network, mean, deviation = _pretrained(name, weights)
     features, head = _PARTS[name](network)
     last = cast(nn.Linear, head[-1])
     if last.out_features != classes:
@@ -193,7 +196,7 @@ def _pretrained(name: str, weights: str) -> tuple[nn.Module, Tensor, Tensor]:
     accepted = [_IMAGENET] if known is None else [some.name for some in known]
     if weights not in accepted:
         raise InputError(
-            f"{name}: weights are {weights!r}; accepted: {', '.join(accepted)}, or a "
+            f"{name}: weights are {weights!r}; accepted: {', '.join(accepted)}, {RANDOM}, or a "
             ".safetensors file"
         )
     if known is None:

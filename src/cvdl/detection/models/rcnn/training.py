@@ -19,8 +19,9 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
 from cvdl.detection.models.rcnn.samples import LabeledCrops, joined, labeled_crops, sample_boxes
 from cvdl.evaluation.classification import ClassificationScores
+from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.networks.box_tensors import paired_iou
-from cvdl.networks.classifiers import BackboneSettings, Classifier, smallest_input
+from cvdl.networks.classifiers import RANDOM, BackboneSettings, Classifier, smallest_input
 from cvdl.networks.crops import refined_boxes
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, loop_settings
@@ -70,7 +71,7 @@ class ClassifierTask(Task):
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = settings.dropout
-        if not settings.weights:
+        if settings.weights == RANDOM:
             colors = (torch.from_numpy(some / 255).float() for some in color_statistics(train))
             model.mean, model.deviation = colors
         self._outside = model.mean.clone()  # stays on the CPU, where batches are made
@@ -139,25 +140,34 @@ def score_classifier(
     """Classify the labeled boxes of some views, and as many boxes of the background.
 
     Args:
-        detector: has the classes of the data.
+        detector: knows at least one class of the data, by name; boxes of others are left out.
         data: labeled views.
         console: where progress is shown.
+
+    Returns:
+        Scores in the classes of the detector.
+
+    Raises:
+        InputError: if the two have no class in common.
     """
+    shared = SharedClasses.between(detector.classes, data.classes)
 
     def of_view(place: int, sample: DetectionSample) -> ClassificationScores:
         nothing = len(data.classes)
-        single = ~sample.crowd
-        count = max(2, 2 * int(single.sum()))
+        count = max(2, 2 * int((~sample.crowd).sum()))
         drawn = sample_boxes(sample, nothing, count, np.random.default_rng(place))
         empty = drawn.boxes[drawn.labels == nothing][: count // 2]
-        boxes = np.concatenate([sample.boxes[single], empty])
-        truth = np.concatenate([sample.labels[single], np.full(len(empty), nothing, np.int64)])
+        known = shared.as_detector(sample)
+        single = ~known.crowd
+        background = np.full(len(empty), len(detector.classes), np.int64)
+        boxes = np.concatenate([known.boxes[single], empty])
+        truth = np.concatenate([known.labels[single], background])
         probabilities, _ = detector.classify(sample.frame, boxes)
         names = np.full(len(boxes), sample.name)
-        return ClassificationScores(data.classes, names, boxes, truth, probabilities)
+        return ClassificationScores(detector.classes, names, boxes, truth, probabilities)
 
     views = tracked(data, "recognizing", console)
-    return ClassificationScores.of(data.classes, starmap(of_view, enumerate(views)))
+    return ClassificationScores.of(detector.classes, starmap(of_view, enumerate(views)))
 
 
 def _overlap(moves: Tensor, deltas: Tensor) -> Tensor:

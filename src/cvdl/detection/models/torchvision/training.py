@@ -20,7 +20,7 @@ from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check
 from cvdl.detection.models.torchvision import ANY_BACKBONE
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
 from cvdl.evaluation.detection import report_on
-from cvdl.networks.classifiers import BackboneSettings, build_classifier
+from cvdl.networks.classifiers import RANDOM, BackboneSettings, build_classifier
 from cvdl.training.augment import jittered_colors
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, loop_settings
@@ -100,7 +100,7 @@ class TorchvisionDetectorTask(Task):
             backbone = build_classifier(
                 settings.backbone, 1, settings.weights, settings.frozen_stages
             )
-            if settings.weights:
+            if settings.weights != RANDOM:
                 mean, std = backbone.mean.tolist(), backbone.deviation.tolist()
         size = settings.image_size
         return TorchvisionDetector.new(name, train.classes, mean, std, size, backbone)
