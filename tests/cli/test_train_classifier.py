@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 VIEWS = 6
 QUICK = ["--set", "backbone=mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
-RANDOM = ["--set", "weights=random"]
+RANDOM = ["--set", "weights=none"]
 
 
 @pytest.fixture(scope="module")

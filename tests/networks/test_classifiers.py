@@ -169,7 +169,7 @@ def test_without_a_connection_the_error_is_one_line_with_a_remedy(monkeypatch):
     [
         (("lenet", 3), "backbone is 'lenet'; accepted: alexnet, vgg11"),
         (("resnet18", 0), "0 classes; accepted: 1 or more"),
-        (("resnet18", 3, "random", 6), "6 frozen stages; accepted: 0 to 5"),
+        (("resnet18", 3, "none", 6), "6 frozen stages; accepted: 0 to 5"),
         (("resnet18", 3, "COCO"), "weights are 'COCO'; accepted: IMAGENET1K_V1"),
         (("resnet18", 3, "none.safetensors"), "none.safetensors: no such file"),
     ],

@@ -64,8 +64,8 @@ BACKBONES: tuple[str, ...] = get_args(Backbone)
 STAGES = 5
 #: Name of the model in the metadata of the weights of a `Classifier`.
 MODEL = "classifier"
-#: In place of the name of weights: none.
-RANDOM = "random"
+#: In place of the name of weights: they are random.
+RANDOM = "none"
 _LITE0 = "efficientnet_lite0"
 #: The name of its weights, as of all of torchvision's that are trained on ImageNet's 1000 classes.
 _IMAGENET = "IMAGENET1K_V1"
@@ -81,7 +81,7 @@ class BackboneSettings(Settings):
         "IMAGENET1K_V1",
         "Weights to start from, except for the last layer: IMAGENET1K_V1 (of efficientnet_lite0 in "
         "the extra train, of the others downloaded), a file of a classifier of an earlier run, or "
-        "random.",
+        "none: random weights.",
     )
     frozen_stages: int = setting(
         0,

@@ -77,7 +77,7 @@ def settings(epochs=2, **more):
         epochs=epochs, batch_size=4, learning_rate=1e-3, clip=5, device="cpu", **more
     )
     return ClassifierTraining(
-        training=training, backbone="mobilenet_v3_small", weights="random", crops_per_view=8
+        training=training, backbone="mobilenet_v3_small", weights="none", crops_per_view=8
     )
 
 
@@ -211,7 +211,7 @@ def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
     chosen = ClassifierTraining(
         training=training,
         backbone="mobilenet_v3_small",
-        weights="random",
+        weights="none",
         frozen_stages=3,
         dropout=0.3,
     )

@@ -67,7 +67,7 @@ def settings(epochs=1, batch_size=4, size=None, more=None, kind=None, **training
     return kind(training=loop, image_size=size, **(more or {}))
 
 
-def on_backbone(name="mobilenet_v3_small", weights="random", **more):
+def on_backbone(name="mobilenet_v3_small", weights="none", **more):
     """Settings of a detector with a chosen backbone."""
     more = {"backbone": name, "weights": weights, **more}
     return {"kind": AnyBackboneTraining, "more": more}
