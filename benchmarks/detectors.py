@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import MARKDOWN
 from rich.console import Console
 
 from cvdl.cli.options import write_json
@@ -164,6 +165,7 @@ def result_table(rows: list[Row], out: Path, scenes: int) -> Any:
     table = new_table(
         "detector", "AP50", "AP50:95", "AR", "ms", "first weights", "CPU min", "views", "notes"
     )
+    table.box = MARKDOWN  # for the docs
     table.columns[-1].justify = table.columns[5].justify = "left"
     for row in rows:
         file = out / f"{row.name}.json"
@@ -212,7 +214,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     rows = [row for row in known if not args.rows or row.name in args.rows]
-    console = Console(width=180)
+    console = Console(width=200)
     for number, row in enumerate(rows, 1):
         console.rule(f"{number} of {len(rows)}: {row.name}")
         try:
