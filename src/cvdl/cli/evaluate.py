@@ -290,7 +290,7 @@ def detector(
         str,
         typer.Option(
             help="File of weights, an ONNX file, or the name of weights of torchvision, such as "
-            "COCO_V1; default: the package's, for rgbd_rcnn and segnet."
+            "COCO_V1; default: the package's, for rgbd_rcnn, segnet and yolo."
         ),
     ] = "",
     proposals: Annotated[

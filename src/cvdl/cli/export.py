@@ -19,7 +19,7 @@ def command(
     model: Annotated[
         str,
         typer.Argument(
-            help="rgbd_rcnn, instances or cascade, for the weights of the package; or a file of "
+            help="rgbd_rcnn, yolo, instances or cascade, for the weights of the package; or a file of "
             "your own weights of them (.safetensors)."
         ),
     ],
