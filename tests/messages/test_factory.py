@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from importlib.util import find_spec
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -58,6 +59,7 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     ]
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
+    carriers += [messages["segmentation/support"]]
     for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]
@@ -227,7 +229,10 @@ def test_markers(factory, frame, scene):
     assert len(corners) >= 6
     np.testing.assert_allclose(scene.plane.height(corners), 0, atol=1e-9)
     u, v = frame.camera.project(corners).T
-    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 56, 16, 40))
+    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 63, 16, 47))
+    # Viewers light the side from which the corners turn counterclockwise.
+    a, b, c = corners.reshape(-1, 3, 3).transpose(1, 0, 2)
+    assert (np.cross(b - a, c - a) @ scene.plane.normal > 0).all()
     for box, text, item in zip(items[::2], items[1::2], scene.objects, strict=True):
         assert (box.type, box.id, len(box.points)) == (box.LINE_LIST, item.label, 24)
         ends = np.array([[p.x, p.y, p.z] for p in box.points])
@@ -236,6 +241,8 @@ def test_markers(factory, frame, scene):
         lengths = np.linalg.norm(ends[::2] - ends[1::2], axis=1)
         assert sorted(lengths) == pytest.approx(sorted([*item.box3d.size] * 4))
         assert text.type == text.TEXT_VIEW_FACING
+        # Of a width of 0, RViz makes spaces many times wider than letters.
+        assert text.scale.x == pytest.approx(0.6 * text.scale.z)
         place = np.array([text.pose.position.x, text.pose.position.y, text.pose.position.z])
         assert scene.plane.height(place) > scene.plane.height(ends).max()
     assert [text.text for text in items[1::2]] == ["2", "3 can 0.75"]
@@ -254,6 +261,21 @@ def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene)
     assert len(messages["markers"].markers) == 1
     hidden = Scene(np.zeros_like(scene.labels), scene.plane)
     assert built("markers", factory, frame, hidden).markers[1].points == []
+    for each in (empty, hidden):
+        support = built("segmentation/support", factory, frame, each)
+        assert len(support.polygon.points) == 0
+
+
+def test_the_support_is_a_convex_outline_of_what_is_visible_of_it(factory, frame, scene):
+    message = built("segmentation/support", factory, frame, scene)
+    corners = np.array([[p.x, p.y, p.z] for p in message.polygon.points])
+    np.testing.assert_allclose(scene.plane.height(corners), 0, atol=1e-6)
+    arms = np.roll(corners, -1, axis=0) - corners
+    turns = np.cross(arms, np.roll(arms, -1, axis=0)) @ scene.plane.normal
+    assert (turns > 0).all()  # counterclockwise for the camera
+    outline = frame.camera.project(corners).astype(np.float32)
+    for v, u in np.argwhere(scene.labels == 1):
+        assert cv2.pointPolygonTest(outline, (float(u), float(v)), True) > -1.5
 
 
 def test_transform(factory):

@@ -169,7 +169,7 @@ class MessageFactory:
     # Geometry and detections --------------------------------------------------------------------
 
     def xyz(self, kind: str, values: NDArray[np.floating] | Sequence[float]) -> Any:
-        """Point or Vector3."""
+        """Point, Point32 or Vector3."""
         # NumPy's own numbers are slow to make one by one.
         x, y, z = map(float, values.tolist() if isinstance(values, np.ndarray) else values)
         return self.new(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)
