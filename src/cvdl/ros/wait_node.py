@@ -110,11 +110,11 @@ def wait_until_recorded(node: Node, names: Sequence[str]) -> None:
 def _is_recorded(node: Node, name: str) -> bool:
     """Whether a recorder listens to something that a node publishes in its own namespace."""
     namespace, _, own = name.rpartition("/")
-    published = node.get_publisher_names_and_types_by_node(own, namespace or "/")
     return any(
         listener.node_name.startswith(_RECORDER)
-        for topic, _ in published
+        for topic, _ in node.get_topic_names_and_types()
         if topic.startswith(f"{namespace}/")
+        and own in (each.node_name for each in node.get_publishers_info_by_topic(topic))
         for listener in node.get_subscriptions_info_by_topic(topic)
     )
 
