@@ -39,7 +39,8 @@ _INPUTS = ("color_topic", "depth_topic", "camera_info_topic")
 _OPTIONAL_INPUTS = ("depth_camera_info_topic", "points_topic")
 _COMPOSED = ("perception_node",)
 _SEPARATE = ("segmentation_node", "detection_node", "grasp_node")
-_RESULTS = r"((segmentation|detection|grasp)/\w+|markers|overlay)"  # below the namespace
+# Below the namespace; points would be most of a bag, and can be made of it.
+_RESULTS = r"((segmentation|detection|grasp)/(?!points$)\w+|markers|overlay)"
 _BOOLEAN = ["true", "false"]
 _OF_LAUNCH = {"launch-prefix", "launch-prefix-filter"}  # arguments that ros2 launch has itself
 _DISCOVERY_S = 2.0  # before a bag begins: nodes and player have to find each other
@@ -347,4 +348,6 @@ def _rviz_topics(prefix: str, inputs: dict[str, str]) -> list[tuple[str, str]]:
         ("/perception/overlay", f"{prefix}/overlay"),
         ("/perception/markers", f"{prefix}/markers"),
         ("/perception/grasp/poses", f"{prefix}/grasp/poses"),
+        ("/perception/segmentation/points", f"{prefix}/segmentation/points"),
+        ("/perception/segmentation/support", f"{prefix}/segmentation/support"),
     ]

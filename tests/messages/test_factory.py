@@ -16,6 +16,7 @@ from cvdl.bags.typestore import message_type
 from cvdl.core.scene import Hypothesis, Scene
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.points import images_of
 from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import SCENE_TOPICS, TOPICS, Results, scene_messages
@@ -49,6 +50,23 @@ def test_depth_that_fits_no_16_bits_becomes_no_reading(factory, frame):
     assert raw[10, :5].tolist() == [0, 0, 0, 0, 65535]
 
 
+def test_labeled_points_are_an_organized_cloud_of_the_frame(factory, frame, scene):
+    message = built("segmentation/points", factory, frame, scene)
+    assert (message.height, message.width, message.point_step) == (48, 64, 20)
+    names = [(field.name, field.offset, field.datatype) for field in message.fields]
+    assert names == [("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("rgb", 12, 7), ("label", 16, 6)]
+    points = message.data.view(np.float32).reshape(48, 64, 5)
+    np.testing.assert_array_equal(points[..., :3], frame.camera.deproject(frame.depth))
+    assert np.isnan(points[:4, :, :3]).all()
+    labels = message.data.view(np.uint32).reshape(48, 64, 5)[..., 4]
+    np.testing.assert_array_equal(labels, scene.labels)
+    # A replay can take them for its input.
+    match = images_of(message)
+    np.testing.assert_array_equal(match.color.data.reshape(48, 64, 3), frame.color)
+    depth = match.depth.data.view(np.float32).reshape(48, 64)
+    np.testing.assert_array_equal(depth, frame.depth)
+
+
 def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene):
     messages = scene_messages(factory, Results(frame, scene))
     assert set(messages) == set(SCENE_TOPICS)
@@ -59,7 +77,7 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     ]
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
-    carriers += [messages["segmentation/support"]]
+    carriers += [messages["segmentation/support"], messages["segmentation/points"]]
     for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]

@@ -74,9 +74,11 @@ def test_what_is_recorded_is_every_result_and_nothing_else(start, namespace, pre
     command = start(record="out", namespace=namespace)[-1]["cmd"]
     assert command[:5] == ["ros2", "bag", "record", "--output", "out"]
     topics = re.compile(command[command.index("--regex") + 1])
-    recorded = [f"{prefix}/{name}" for name in TOPICS] + ["/diagnostics", "/tf_static"]
+    results = [f"{prefix}/{name}" for name, topic in TOPICS.items() if not topic.is_large]
+    recorded = [*results, "/diagnostics", "/tf_static"]
     assert [topic for topic in recorded if not topics.search(topic)] == []
     others = [COLOR_TOPIC, f"{prefix}/color", f"{prefix}/overlay/compressed", "/else/overlay"]
+    others += [f"{prefix}/segmentation/points"]
     assert [topic for topic in others if topics.search(topic)] == []
 
 

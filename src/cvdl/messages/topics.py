@@ -117,6 +117,7 @@ class ResultTopic:
             names, which are sent once and not per frame.
         needs: what has to run for it besides the segmentation: "detect", "grasp", "draw".
         spatial: whether its content is in 3-D, and so in the target frame if there is one.
+        is_large: whether its messages are so large that a replay writes them only if asked to.
     """
 
     name: str
@@ -126,6 +127,7 @@ class ResultTopic:
     build: Callable[[MessageFactory, Results], Any] | None
     needs: frozenset[str] = frozenset()
     spatial: bool = False
+    is_large: bool = False
 
 
 def _labels(make: MessageFactory, results: Results) -> Any:
@@ -335,6 +337,15 @@ TOPICS: dict[str, ResultTopic] = {
             "points where none is in view",
             _support,
             spatial=True,
+        ),
+        ResultTopic(
+            "segmentation/points",
+            "sensor_msgs/msg/PointCloud2",
+            "segmentation_node",
+            "organized point cloud in the frame of color: x, y, z (NaN without a reading), rgb, "
+            "and `label` as in the label image; a replay writes it with `--points`",
+            lambda make, results: make.points(results.frame, results.scene.labels),
+            is_large=True,
         ),
         ResultTopic(
             BOXES_TOPIC,
