@@ -32,6 +32,7 @@ RUN = [
 TORCH = ["torch>=2.5", "torchvision>=0.20"]
 EVALUATE = [
     "matplotlib>=3.7",
+    "pycocoevalcap>=1.2",
     "pycocotools>=2.0.8",
     "scikit-learn>=1.3",
     "scipy>=1.11",

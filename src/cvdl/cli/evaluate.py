@@ -28,7 +28,7 @@ from cvdl.cli.options import (
     names_option,
     write_json,
 )
-from cvdl.cli.problems import CLASSIFICATION, DETECTION, GRASPING, WORDS, Draw
+from cvdl.cli.problems import CAPTIONS, CLASSIFICATION, DETECTION, GRASPING, WORDS, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.extras import require
@@ -529,6 +529,41 @@ def words(
     report = score_words(aligner, samples)
     Console().print(WORDS.table(f"words on {dataset}", report))
     _write(json_path, {**_inputs(weights, dataset, None), **report.report()}, {})
+
+
+@app.command()
+def captions(
+    data: Data = None,
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("captions")], "Data set.")
+    ] = CAPTIONS.dataset,
+    weights: Annotated[
+        str, typer.Option(help="File of its weights (.onnx); default: the package's.")
+    ] = "",
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    json_path: JsonFile = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score sentences about frames, on objects that the perception has found.
+
+    true: share of the stated facts that are true in simulated scenes, by kind of
+    fact. What is said of an object that is none is false.
+
+    BLEU, ROUGE-L, CIDEr: how much a sentence is like those that others have written
+    about the frame. CIDEr is also measured of each of these against the others.
+    """
+    require("evaluate", "cvdl evaluate")
+    from cvdl.evaluation.captions import score_captions
+    from cvdl.language.captioner import load_captioner
+
+    keep_outputs((json_path,), overwrite)
+    captioner = load_captioner(weights)
+    views = open_dataset(dataset, "captions", data, scenes, seed)
+    made = views.on_processes() if hasattr(views, "on_processes") else views
+    report = score_captions(captioner, tracked(made, "looking", status_console(), len(views)))
+    Console().print(CAPTIONS.table(f"captions on {dataset}", report))
+    _write(json_path, {**_inputs(weights, dataset, data), **report.report()}, {})
 
 
 def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:

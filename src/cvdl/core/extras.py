@@ -15,6 +15,7 @@ __all__ = ["EXTRAS", "MissingExtraError", "install_command", "is_installed", "re
 _TORCH = {"torch": "PyTorch", "torchvision": "torchvision"}
 _EVALUATE = {
     "pycocotools": "pycocotools",
+    "pycocoevalcap": "pycocoevalcap",
     "sklearn": "scikit-learn",
     "matplotlib": "Matplotlib",
     "scipy": "SciPy",
