@@ -25,7 +25,7 @@ from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.region import with_region
-from cvdl.messages.segments import read_segmentation
+from cvdl.messages.segments import Segmented, read_names, read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match
 from cvdl.messages.target_frame import TransformMissingError, transformed
@@ -162,7 +162,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str] = TOPICS.keys(),
-        segmentation: tuple[Any, Any] | None = None,
+        segmentation: Segmented | None = None,
     ) -> None:
         """Process one match at once; see `steps` for the arguments."""
         for _ in self.steps(match, write, wanted, segmentation):
@@ -173,7 +173,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str] = TOPICS.keys(),
-        segmentation: tuple[Any, Any] | None = None,
+        segmentation: Segmented | None = None,
     ) -> Iterator[None]:
         """Process one match in three steps, each until the next item of the iterator.
 
@@ -186,8 +186,8 @@ class Runner:
             match: color, depth and camera_info.
             write: called with the messages by topic, and what they were built of.
             wanted: names of the topics to build; only the stages that they need run.
-            segmentation: messages of `segmentation/labels` and `segmentation/objects` for this
-                match; the frame is segmented here if not given.
+            segmentation: messages of other nodes for this match; the frame is segmented here if
+                not given.
         """
         return self._steps(perf_counter(), match, write, wanted, segmentation)
 
@@ -197,7 +197,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str],
-        segmentation: tuple[Any, Any] | None,
+        segmentation: Segmented | None,
     ) -> Iterator[None]:
         stamp = stamp_ns(match.color)
         latency_ms: dict[str, float] = {}
@@ -344,9 +344,10 @@ class Runner:
         is_wrong = bool(silence or doubt) or is_planeless or has_dropped
         return self._make.diagnostics(stamp, f"{REPORTER}{name}", summary, values, is_wrong)
 
-    def _read_segmentation(self, messages: tuple[Any, Any], frame: RgbdFrame) -> Segmentation:
-        """The segmentation of another node, in the camera's frame."""
-        found, frame_id = read_segmentation(*messages)
+    def _read_segmentation(self, messages: Segmented, frame: RgbdFrame) -> Segmentation:
+        """The segmentation of another node, in the camera's frame, with the names of a third."""
+        found, frame_id = read_segmentation(messages)
+        found = read_names(messages, found)
         if found.labels.shape != frame.depth.shape:
             height, width = found.labels.shape
             raise MessageError(
@@ -354,7 +355,7 @@ class Runner:
                 f"segmentation/labels {width}x{height}, color {frame.camera.width}x"
                 f"{frame.camera.height}",
             )
-        if not found.objects or frame_id == frame.frame_id:
+        if frame_id == frame.frame_id:
             return found
         if self._to_target is None or frame_id != self._target_frame:
             raise MessageError(
@@ -375,8 +376,7 @@ class Runner:
         in_target = None
         if self._to_target is not None and not _SPATIAL.isdisjoint(wanted):
             try:
-                turned = transformed(scene, self._to_target(frame))
-                in_target = Results(replace(frame, frame_id=self._target_frame), turned)
+                in_target = results.in_frame(self._target_frame, self._to_target(frame))
             except TransformMissingError as error:
                 self.tally.count("no transform")
                 self.tally.warn("no transform", f"3-D results are skipped: {error}")

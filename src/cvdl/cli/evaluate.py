@@ -28,7 +28,7 @@ from cvdl.cli.options import (
     names_option,
     write_json,
 )
-from cvdl.cli.problems import CAPTIONS, DETECTION, GRASPING, WORDS, Draw
+from cvdl.cli.problems import CAPTIONS, CLASSIFICATION, DETECTION, GRASPING, WORDS, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.extras import require
@@ -290,7 +290,7 @@ def detector(
         str,
         typer.Option(
             help="File of weights, an ONNX file, or the name of weights of torchvision, such as "
-            "COCO_V1; default: the package's, for rgbd_rcnn and segnet."
+            "COCO_V1; default: the package's, for rgbd_rcnn, segnet and yolo."
         ),
     ] = "",
     proposals: Annotated[
@@ -370,6 +370,55 @@ def detector(
     draw = DETECTION.pictures(report, views, worst)
     _write(json_path, content, {name: (pictures[name], draw[name]) for name in draw})
     if sheet is not None and not report.mistakes:
+        typer.echo(f"no mistakes: {sheet} is not written")
+
+
+@app.command(no_args_is_help=True)
+def classifier(
+    weights: Annotated[
+        str, typer.Option(help="File of weights of cvdl train classifier or of the detector rcnn.")
+    ],
+    data: Data = None,
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("boxes")], "Layout of the folder.")
+    ] = CLASSIFICATION.dataset,
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
+    sheet: Sheet = None,
+    worst: Worst = 48,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write the ROC curve of each class to this PNG file.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Write the confusion matrix to this PNG file.")
+    ] = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score the classifier of crops on labeled boxes, and on as many of the background.
+
+    top-1: share of the objects whose class is the most probable one; top-5: whose
+    class is among the five most probable. Nothing, for the background, is a class
+    like the others.
+
+    Objects of classes that the classifier does not know are left out.
+    """
+    require("evaluate", "cvdl evaluate")
+    require("torch", "cvdl evaluate classifier")
+
+    pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
+    keep_outputs((json_path, *pictures.values()), overwrite)
+    views = open_dataset(dataset, "boxes", data, scenes, seed)
+    model = DETECTORS[CLASSIFICATION.default].load(weights, device)
+    scores = CLASSIFICATION.score(model, views, status_console())
+    if not CLASSIFICATION.count(scores):
+        raise InputError(f"{data or dataset}: no view has a box to classify")
+    Console().print(CLASSIFICATION.table(f"classifier on {dataset}", scores))
+    content = {**_inputs(weights, dataset, data), **scores.report()}
+    draw = CLASSIFICATION.pictures(scores, views, worst)
+    _write(json_path, content, {name: (pictures[name], draw[name]) for name in draw})
+    if sheet is not None and "sheet" not in draw:
         typer.echo(f"no mistakes: {sheet} is not written")
 
 

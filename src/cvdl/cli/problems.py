@@ -236,7 +236,7 @@ class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):
     def measures(self, report: ClassificationScores) -> dict[str, str]:
         return {
             "top1": "top-1 accuracy",
-            "top3": "top-3 accuracy",
+            "top5": "top-5 accuracy",
             "class_mean": "top-1 accuracy, mean of the classes",
             "nothing": "recall of background",
             "roc_auc": "area under ROC, mean of the classes",
@@ -252,6 +252,14 @@ class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):
             "confusion": lambda path: draw_confusion(path, report),
             **_sheet(data, report.mistakes(), worst, report.classes),
         }
+
+    def table(
+        self, title: str, report: ClassificationScores, folds: Sequence[ClassificationScores] = ()
+    ) -> Table:
+        table, content = super().table(title, report, folds), report.report()
+        table.add_row("objects", str(content["things"]))
+        table.add_row("crops, with background", str(content["crops"]))
+        return table
 
 
 class _Grasping(Problem["GraspScores", "GraspScores"]):

@@ -218,8 +218,9 @@ def command(
 
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, sheet.png (the worst
-    results), curves.png (neither for words and captions) and, for boxes, confusion.png.
-    Of rgbd_rcnn, cascade and instances there are also ONNX files in 8 bits
+    results), curves.png (not for segmentation, words and captions) and, for boxes,
+    confusion.png.
+    Of rgbd_rcnn, yolo, cascade and instances there are also ONNX files in 8 bits
     (not with folds): where the weights are given, a CPU runs these. Of holding,
     words and captions there are ONNX files, which are what runs.
 

@@ -21,6 +21,7 @@ from cvdl.core.rotations import quaternions_of
 __all__ = ["MessageFactory"]
 
 _UNKNOWN_COVARIANCE = np.zeros(36)
+_POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4"), ("label", "u4")])
 
 
 class MessageFactory:
@@ -81,6 +82,42 @@ class MessageFactory:
         millimeters = np.nan_to_num(frame.depth * 1000, nan=0, posinf=0, neginf=0).round()
         millimeters[(millimeters < 0) | (millimeters > 65535)] = 0
         return self.image(frame, millimeters.astype(np.uint16), "16UC1")
+
+    def points(self, frame: RgbdFrame, labels: NDArray[np.uint16]) -> Any:
+        """Organized PointCloud2 in the camera's frame, meters; NaN for no reading.
+
+        Besides x, y, z and rgb, each point has its ``label``, uint32, from ``labels`` (H, W).
+        """
+        cloud = np.empty(labels.shape, _POINT)
+        xyz = frame.camera.deproject(frame.depth)
+        for axis, name in enumerate("xyz"):
+            cloud[name] = xyz[..., axis]
+        red, green, blue = np.moveaxis(frame.color.astype(np.uint32), -1, 0)
+        cloud["rgb"] = red << 16 | green << 8 | blue
+        cloud["label"] = labels
+        kind = self._types("sensor_msgs/msg/PointField")
+        fields = [
+            # PCL and RViz read the bits of a color as those of a float.
+            kind(
+                name=name,
+                offset=_POINT.fields[name][1],
+                datatype=kind.UINT32 if name == "label" else kind.FLOAT32,
+                count=1,
+            )
+            for name in _POINT.names
+        ]
+        return self.new(
+            "sensor_msgs/msg/PointCloud2",
+            header=self.header(frame),
+            height=cloud.shape[0],
+            width=cloud.shape[1],
+            fields=fields,
+            is_bigendian=sys.byteorder == "big",
+            point_step=cloud.itemsize,
+            row_step=cloud.strides[0],
+            data=self.sequence(cloud.view(np.uint8).reshape(-1)),
+            is_dense=False,
+        )
 
     def camera_info(self, frame: RgbdFrame) -> Any:
         """The camera of a frame: rectified, no distortion."""
@@ -169,7 +206,7 @@ class MessageFactory:
     # Geometry and detections --------------------------------------------------------------------
 
     def xyz(self, kind: str, values: NDArray[np.floating] | Sequence[float]) -> Any:
-        """Point or Vector3."""
+        """Point, Point32 or Vector3."""
         # NumPy's own numbers are slow to make one by one.
         x, y, z = map(float, values.tolist() if isinstance(values, np.ndarray) else values)
         return self.new(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)

@@ -29,6 +29,7 @@ from cvdl.language.config import WordsConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
+from cvdl.messages.segments import Segmented
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import (
     DIAGNOSTICS_TOPIC,
@@ -36,6 +37,7 @@ from cvdl.messages.topics import (
     LABELS_TOPIC,
     OBJECTS_TOPIC,
     Results,
+    needs_of,
     topics_of,
 )
 from cvdl.networks.engine import device_of
@@ -44,9 +46,21 @@ from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
 from cvdl.ros.captioning import CaptionOutput
 from cvdl.ros.finding import FOUND, FindInput
-from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
+from cvdl.ros.inputs import (
+    NO_SEGMENTATION,
+    CameraInput,
+    SegmentationInput,
+    TfInput,
+    camera_source,
+)
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
+from cvdl.ros.parameters import (
+    GraspNodeConfig,
+    PerceptionNodeConfig,
+    assemble,
+    descriptor,
+    parameters_of,
+)
 from cvdl.ros.rate_limit import RateLimit
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.teaching import TeachInput
@@ -110,7 +124,7 @@ class BaseNode(LifecycleNode):
         self._timer: Any = None
         self._once = False
         self._limit = RateLimit()
-        self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
+        self._unwanted: tuple[float, Match, Segmented | None] | None = None
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/detect_once", self._on_detect_once)
 
@@ -317,9 +331,16 @@ class BaseNode(LifecycleNode):
     def _on_match(self, match: Match) -> None:
         self._publish_classes(match)
         if self._segmented is not None and self._segmented.is_published:
+            self._ask_for_names(self._segmented)
             self._segmented.wait(stamp_ns(match.color), match)
         else:
             self._choose(match)
+
+    def _ask_for_names(self, segmented: SegmentationInput[Match]) -> None:
+        """Let another node name the objects where that is of use, and this one does not."""
+        if isinstance(self._settings, GraspNodeConfig):
+            only = bool(self._settings.grasp.only)
+            segmented.ask_for_names(only or "detect" in needs_of(self._wanted()), only)
 
     def _publish_classes(self, match: Match) -> None:
         """Publish the class names once, even if no frame is wanted."""
@@ -332,7 +353,7 @@ class BaseNode(LifecycleNode):
         if message is not None:
             publisher.publish(message)
 
-    def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
+    def _choose(self, match: Match, segmentation: Segmented | None = None) -> None:
         """Submit a match to the worker if it is wanted and due."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
         self._unwanted = None
@@ -359,14 +380,14 @@ class BaseNode(LifecycleNode):
             if monotonic() - since > _LAST_S:
                 self._choose(match, segmentation)
 
-    def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
+    def _on_unsegmented(self, match: Match, cause: str) -> None:
         if self._runner is None or not self._settings.enable:
             return
-        if is_skipped:  # as by a segmentation node that is slower than the camera
-            self._runner.tally.count("not segmented")
-        else:
+        if cause == NO_SEGMENTATION:
             topic = self.resolve_topic_name(LABELS_TOPIC)
-            self._runner.tally.drop("no segmentation", f"no messages on {topic}")
+            self._runner.tally.drop(cause, f"no messages on {topic}")
+        else:  # as by a node that is slower than the camera
+            self._runner.tally.count(cause)
 
     def _on_overrun(self, steps: Iterator[None]) -> None:
         if self._runner is not None:
@@ -479,6 +500,9 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._runner is None:
             return
         self._camera.watch()
+        if self._segmented is not None:
+            self._ask_for_names(self._segmented)
+            self._segmented.watch()
         self._choose_unwanted()
         more: dict[str, str] = {}
         if self._teaching is not None:

@@ -24,7 +24,7 @@ from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.inputs import SegmentationInput
+from cvdl.ros.inputs import NO_SEGMENTATION, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 from cvdl.segmentation.stage import SegmentationStage
@@ -34,6 +34,7 @@ from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
 NODE = "/perception/perception_node"
 LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 FEW = ("segmentation/labels", "segmentation/objects")
+SEGMENTED = (*FEW, "segmentation/support")
 
 
 def offline(wire, messages, config=None):
@@ -90,8 +91,10 @@ def test_every_topic_is_equal_to_the_offline_result(quick_detector, start, wire,
 def test_single_nodes_together_make_the_same(quick_detector, start, wire, tabletop):
     for kind in (SegmentationNode, DetectionNode, GraspNode):
         start(kind, **({"detector__enable": True} if kind is DetectionNode else {}))
-    topics = [topic for topic in SCENE_TOPICS if topic not in ("markers", "overlay")]
+    topics = list(SCENE_TOPICS)
     heard = wire.listen_to_scene(topics=topics)
+    # Pictures are looked at: the node that draws them asks for names.
+    assert wait_until(lambda: wire.node.count_subscribers("/perception/detection/boxes") == 2)
     messages = wire.messages(tabletop)
     named = offline(wire, messages, PerceptionConfig())
     unnamed = offline(wire, messages)
@@ -109,6 +112,41 @@ def test_single_nodes_together_make_the_same(quick_detector, start, wire, tablet
     assert len(poses.poses) == len(expected.poses)
     for pose, other in zip(poses.poses, expected.poses, strict=True):
         assert pose.position.z == pytest.approx(other.position.z, abs=1e-6)
+    texts, expected = (
+        [marker.text for marker in message.markers if marker.ns == "names"]
+        for message in (heard["markers"][0], named["markers"])
+    )
+    assert texts == expected
+    assert any("thing" in text for text in texts)
+    pictures = [np.array(m["overlay"].data) for m in (named, unnamed)]
+    seen = np.array(heard["overlay"][0].data)
+    # But for lines that go through a neighboring pixel.
+    assert np.mean(seen != pictures[0]) < 1e-3 < np.mean(seen != pictures[1])
+
+
+def test_nobody_is_named_for_nobody(start, wire, tabletops):
+    """A node that draws takes names from another one only while somebody looks."""
+    start(GraspNode)
+    boxes = "/perception/detection/boxes"
+    wire.listen("/perception/grasp/poses", SCENE_TOPICS["grasp/poses"])
+    time.sleep(1.2)  # more than a tick
+    assert wire.node.count_subscribers(boxes) == 0
+    wire.listen("/perception/markers", SCENE_TOPICS["markers"])
+    assert wait_until(lambda: wire.node.count_subscribers(boxes) == 1)
+
+
+def test_pictures_without_names_where_none_come(start, wire, tabletops):
+    """As beside a detection node that is switched off."""
+    for kind in (SegmentationNode, GraspNode):
+        start(kind)
+    kind = message_type("vision_msgs/msg/Detection2DArray")
+    silent = wire.node.create_publisher(kind, "/perception/detection/boxes", 10)
+    heard = wire.listen_to_scene(topics=("markers",))
+    assert wait_until(silent.get_subscription_count)
+    for frame in tabletops(2):
+        wire.send(wire.messages(frame))
+    assert wait_until(lambda: heard["markers"])
+    wire.node.destroy_publisher(silent)
 
 
 def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
@@ -158,7 +196,7 @@ def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletop
 
     def segment(messages):
         for topic, message in offline(wire, messages).items():
-            if topic in FEW:
+            if topic in SEGMENTED:
                 wire.publish(f"/perception/{topic}", message, QoSProfile(depth=10))
 
     segment(first)  # so that the topics are known of each other
@@ -411,19 +449,31 @@ def test_a_clock_that_starts_again_drops_what_waits_for_a_segmentation(wire, tab
     segmented = SegmentationInput(
         wire.node,
         lambda item, segmentation: done.append(item),
-        lambda item, skipped: dropped.append((item, skipped)),
+        lambda item, cause: dropped.append((item, cause)),
     )
     segmented.wait(STAMP_NS + 1, "old")
     segmented.wait(STAMP_NS, "new")
-    assert dropped == [("old", True)]
+    # Not yet a reason to warn: the other node may have just started.
+    assert dropped == [("old", "not segmented")]
     scene = Perception(PerceptionConfig().segmentation_only())(tabletop)
-    labels, objects = (
-        wire.results(tabletop, scene)[name]
-        for name in ("segmentation/labels", "segmentation/objects")
-    )
-    wire.publish("/segmentation/labels", labels, QoSProfile(depth=10))
-    wire.publish("/segmentation/objects", objects, QoSProfile(depth=10))
+    for name in SEGMENTED:
+        message = wire.results(tabletop, scene)[name]
+        wire.publish(f"/{name}", message, QoSProfile(depth=10))
     assert wait_until(lambda: done == ["new"])
+    segmented.close()
+
+
+def test_a_node_that_does_not_segment_for_long_is_reported(wire, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.2)
+    dropped = []
+    segmented = SegmentationInput(
+        wire.node, lambda *_: None, lambda item, cause: dropped.append(cause)
+    )
+    segmented.wait(2, "first")
+    segmented.wait(1, "of another clock")
+    time.sleep(0.3)
+    segmented.wait(0, "again")
+    assert dropped == ["not segmented", NO_SEGMENTATION]
     segmented.close()
 
 
