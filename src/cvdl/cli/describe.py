@@ -100,6 +100,7 @@ def _table(name: str, frames: Sequence[FrameDescription]) -> Table:
     from cvdl.core.tally import counted
 
     table = empty_table(f"{name}: {counted(len(frames), 'frame')}", "frame", "object", "sentence")
+    table.columns[-1].justify = "left"
     for number, frame in enumerate(frames[:_ROWS], 1):
         table.add_row(str(number), "", frame.text or "-")
         for item, text in frame.objects:

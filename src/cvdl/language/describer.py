@@ -77,11 +77,14 @@ class Describer:
         captioner, config = self._captioner, self._config
         regions = captioner.encode(captioner.see(frame, scene))
         text = captioner.write(regions, None, config.beam, config.sure)[0].text
-        about = tuple(
-            (item, captioner.write(regions, number, config.beam, config.sure)[0].text)
-            for number, item in enumerate(scene.objects if objects else ())
-        )
-        return FrameDescription(frame.stamp_ns, text, about)
+        items = scene.objects if objects else ()
+        texts = [""] * len(items)
+        if captioner.attend:  # others write about whole frames only
+            texts = [
+                captioner.write(regions, number, config.beam, config.sure)[0].text
+                for number in range(len(items))
+            ]
+        return FrameDescription(frame.stamp_ns, text, tuple(zip(items, texts, strict=True)))
 
 
 def lines_of(text: str) -> tuple[str, ...]:
