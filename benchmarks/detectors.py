@@ -6,9 +6,10 @@
 
 Trains each row of ``ROWS`` with `cvdl train detector`, for --minutes on two cores: twice as many
 minutes of CPU time, so that other load on the machine does not change the result. The learning rate
-falls over that time. Reading the views into memory before, where a detector does so, is not
-counted. Then `cvdl evaluate detector` scores the weights. OUT/ROW.json has what is in the table,
-and OUT/ROW the run.
+falls over that time. What a detector does before, such as reading all views or computing features
+that it keeps, is not part of that time: the CPU time of the whole command has its own column, where
+it was not interrupted. Then `cvdl evaluate detector` scores the weights. OUT/ROW.json has what is
+in the table, and OUT/ROW the run.
 
 The same command continues what was interrupted, and does nothing again that is done. --rows picks
 some; with several processes, each with other rows, one thread each (OMP_NUM_THREADS=1) is best.
@@ -30,6 +31,7 @@ from rich.console import Console
 
 from cvdl.cli.options import write_json
 from cvdl.detection import DETECTORS
+from cvdl.segmentation.instances.loading import WEIGHTS as SEGMENTATION
 from measuring import new_table
 
 CORES = 2
@@ -67,9 +69,13 @@ def from_scratch(detector: str, note: str = "", *settings: str) -> Row:
 #: With large networks a step has few images, and these are small.
 SMALL = ("image_size=256", "training.batch_size=4")
 SMALL_NOTE = "images of 341x256"
+#: A backbone that has learned from other simulated scenes, for longer than the others have.
+SIMULATED = "the segmentation's"
+DEPTH_FROZEN = "color and depth; the backbone is frozen"
 ROWS = (
     from_scratch("rgbd_rcnn", "color and depth"),
-    Row("yolo-modern", "yolo", ("style=modern",), note="color and depth"),
+    Row("rgbd_rcnn-frozen", "rgbd_rcnn", (f"backbone={SEGMENTATION}",), SIMULATED, DEPTH_FROZEN),
+    Row("yolo-modern", "yolo", ("style=modern",), SIMULATED, DEPTH_FROZEN),
     Row("yolo-published", "yolo", ("style=published",)),
     Row("fasterrcnn", "fasterrcnn", start=IMAGENET, note="EfficientNet-Lite0"),
     Row(
@@ -103,11 +109,15 @@ def cvdl(*words: object) -> None:
 
 
 def trained(row: Row, data: Path, out: Path, minutes: float) -> dict[str, Any]:
-    """Train a row, or continue; return the CPU minutes and the views seen."""
+    """Train a row, or continue; return the CPU minutes and the views seen.
+
+    ``command_minutes`` are those of the whole command; None if it was interrupted before.
+    """
     settings = list(row.settings)
     if row.detector != "hog":
         settings.append(f"training.cpu_minutes={CORES * minutes:g}")
     options = [word for setting in settings for word in ("--set", setting)]
+    continues = (out / "training").exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     line = ("train", "detector", "--detector", row.detector, "--data", data, "--out", out)
     # Nothing is chosen by a validation: the last state counts.
@@ -115,14 +125,19 @@ def trained(row: Row, data: Path, out: Path, minutes: float) -> dict[str, Any]:
     how = "--overwrite" if row.detector == "hog" else "--resume"
     cvdl(*line, "--test", 0, "--validation", 0, how, *options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     chosen = json.loads((out / "run.json").read_text())["settings"]
     if row.detector == "hog":
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {"cpu_minutes": spent / 60, "views": chosen["views"]}
+        return {
+            "cpu_minutes": seconds / 60,
+            "command_minutes": seconds / 60,
+            "views": chosen["views"],
+        }
     epochs = json.loads((out / "training" / "history.json").read_text())["epochs"]
     steps = sum(epoch["steps"] for epoch in epochs)
     return {
         "cpu_minutes": sum(epoch["cpu_seconds"] for epoch in epochs) / 60,
+        "command_minutes": None if continues else seconds / 60,
         "views": round(steps * chosen["training"]["batch_size"]),
     }
 
@@ -163,14 +178,15 @@ def measure(row: Row, args: argparse.Namespace) -> None:
 def result_table(rows: list[Row], out: Path, scenes: int) -> Any:
     """What is measured of some rows, and in words what cannot be said with figures."""
     table = new_table(
-        "detector", "AP50", "AP50:95", "AR", "ms", "first weights", "CPU min", "views", "notes"
+        *("detector", "AP50", "AP50:95", "AR", "ms", "first weights"),
+        *("CPU min", "of all", "views", "notes"),
     )
     table.box = MARKDOWN  # for the docs
     table.columns[-1].justify = table.columns[5].justify = "left"
     for row in rows:
         file = out / f"{row.name}.json"
         if not file.exists():
-            table.add_row(row.name, *[""] * 7, "not measured")
+            table.add_row(row.name, *[""] * 8, "not measured")
             continue
         found = json.loads(file.read_text())
         for how, scores in found["scores"].items():
@@ -182,12 +198,18 @@ def result_table(rows: list[Row], out: Path, scenes: int) -> Any:
             if not learned:
                 times = found["views"] / scenes
                 notes.append(f"learns nothing from each view {times:.1f} times")
-            training = [found["start"], f"{found['cpu_minutes']:.0f}", str(found["views"])]
+            whole = found["command_minutes"]
+            training = [
+                found["start"],
+                f"{found['cpu_minutes']:.0f}",
+                "" if whole is None else f"{whole:.0f}",
+                str(found["views"]),
+            ]
             table.add_row(
                 name,
                 *figures,
                 f"{scores['ms']:.0f}",
-                *(training if first else [""] * 3),
+                *(training if first else [""] * 4),
                 "; ".join(notes),
             )
     return table
