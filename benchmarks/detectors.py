@@ -126,12 +126,13 @@ def trained(row: Row, data: Path, out: Path, minutes: float) -> dict[str, Any]:
     cvdl(*line, "--test", 0, "--validation", 0, how, *options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    chosen = json.loads((out / "run.json").read_text())["settings"]
+    run = json.loads((out / "run.json").read_text())
+    chosen = run["settings"]
     if row.detector == "hog":
         return {
             "cpu_minutes": seconds / 60,
             "command_minutes": seconds / 60,
-            "views": chosen["views"],
+            "views": min(chosen["views"], run["views"]),
         }
     epochs = json.loads((out / "training" / "history.json").read_text())["epochs"]
     steps = sum(epoch["steps"] for epoch in epochs)
