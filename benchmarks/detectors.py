@@ -26,19 +26,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.box import MARKDOWN
 from rich.console import Console
 
 from cvdl.cli.options import write_json
-from cvdl.detection import DETECTORS
 from cvdl.segmentation.instances.loading import WEIGHTS as SEGMENTATION
-from measuring import new_table
 
 CORES = 2
 #: Detectors that name given boxes: they are scored with those of the segmentation, too.
 TAKE_SEGMENTS = ("rgbd_rcnn", "rcnn", "segnet", "hog")
 #: Average precision below which a row has learned next to nothing.
 LEARNED = 0.02
+HEADINGS = (
+    *("detector", "AP50", "AP50:95", "AR", "ms", "first weights"),
+    *("CPU minutes", "of the command", "views", "notes"),
+)
 RANDOM = "random"
 IMAGENET = "ImageNet"
 
@@ -176,48 +177,43 @@ def measure(row: Row, args: argparse.Namespace) -> None:
     write_json(file, {**asked, "start": row.start, "note": row.note, **training, "scores": scores})
 
 
-def result_table(rows: list[Row], out: Path, scenes: int) -> Any:
-    """What is measured of some rows, and in words what cannot be said with figures."""
-    table = new_table(
-        *("detector", "AP50", "AP50:95", "AR", "ms", "first weights"),
-        *("CPU min", "of all", "views", "notes"),
-    )
-    table.box = MARKDOWN  # for the docs
-    table.columns[-1].justify = table.columns[5].justify = "left"
+def result_lines(rows: list[Row], out: Path, scenes: int) -> list[str]:
+    """A table in Markdown; what cannot be said with figures is said in words."""
+    lines = [
+        f"| {' | '.join(HEADINGS)} |",
+        "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |",
+    ]
     for row in rows:
         file = out / f"{row.name}.json"
         if not file.exists():
-            table.add_row(row.name, *[""] * 8, "not measured")
             continue
         found = json.loads(file.read_text())
         for how, scores in found["scores"].items():
             first = how == "alone"
-            name = row.name if first else f"{row.name}, {how}"
             learned = (scores["ap50"] or 0) >= LEARNED
-            figures = [f"{scores[key]:.3f}" if learned else "" for key in ("ap50", "ap", "ar")]
             notes = [found["note"]] if first and found["note"] else []
-            if not learned:
+            if not learned and first:
                 times = found["views"] / scenes
-                notes.append(f"learns nothing from each view {times:.1f} times")
+                notes.append(f"learns next to nothing: it sees each scene {times:.1f} times")
             whole = found["command_minutes"]
-            training = [
+            training = (
                 found["start"],
                 f"{found['cpu_minutes']:.0f}",
                 "" if whole is None else f"{whole:.0f}",
                 str(found["views"]),
-            ]
-            table.add_row(
-                name,
-                *figures,
+            )
+            cells = (
+                f"`{row.name}`" + ("" if first else f", {how}"),
+                *(f"{scores[key]:.3f}" if learned else "" for key in ("ap50", "ap", "ar")),
                 f"{scores['ms']:.0f}",
-                *(training if first else [""] * 4),
+                *(training if first else [""] * len(training)),
                 "; ".join(notes),
             )
-    return table
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:
-    known = [row for row in ROWS if row.detector in DETECTORS.names]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="scenes to train on")
     parser.add_argument("--test", type=Path, required=True, help="scenes to score on")
@@ -231,13 +227,13 @@ def main() -> None:
     parser.add_argument(
         "--rows",
         nargs="+",
-        choices=[row.name for row in known],
+        choices=[row.name for row in ROWS],
         metavar="ROW",
-        help=f"some of {', '.join(row.name for row in known)}; default: all",
+        help=f"some of {', '.join(row.name for row in ROWS)}; default: all",
     )
     args = parser.parse_args()
-    rows = [row for row in known if not args.rows or row.name in args.rows]
-    console = Console(width=200)
+    rows = [row for row in ROWS if not args.rows or row.name in args.rows]
+    console = Console(width=100)
     for number, row in enumerate(rows, 1):
         console.rule(f"{number} of {len(rows)}: {row.name}")
         try:
@@ -245,7 +241,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:  # it has said why; the others go on
             console.print(f"{row.name}: {error}", highlight=False)
     scenes = len(json.loads((args.data / "annotations.json").read_text())["images"])
-    console.print(result_table(rows, args.out, scenes))
+    print("\n".join(result_lines(rows, args.out, scenes)))
 
 
 if __name__ == "__main__":
