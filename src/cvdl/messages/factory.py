@@ -88,7 +88,8 @@ class MessageFactory:
 
         Besides x, y, z and rgb, each point has its ``label``, uint32, from ``labels`` (H, W).
         """
-        cloud = np.empty(labels.shape, list(_POINT.items()))
+        height, width = labels.shape
+        cloud = np.empty((height, width), list(_POINT.items()))
         xyz = frame.camera.deproject(frame.depth)
         for axis, name in enumerate("xyz"):
             cloud[name] = xyz[..., axis]
@@ -109,12 +110,12 @@ class MessageFactory:
         return self.new(
             "sensor_msgs/msg/PointCloud2",
             header=self.header(frame),
-            height=cloud.shape[0],
-            width=cloud.shape[1],
+            height=height,
+            width=width,
             fields=fields,
             is_bigendian=sys.byteorder == "big",
             point_step=cloud.itemsize,
-            row_step=cloud.itemsize * cloud.shape[1],
+            row_step=cloud.itemsize * width,
             data=self.sequence(cloud.view(np.uint8).reshape(-1)),
             is_dense=False,
         )

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
@@ -30,7 +29,8 @@ from cvdl.ros.interfaces import message_type
 from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 from cvdl.segmentation.stage import SegmentationStage
 
-from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
+from .background import background
+from .conftest import PATIENCE_S, PERIOD_NS, STAMP_NS, deserialized, wait_until
 
 NODE = "/perception/perception_node"
 LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -671,6 +671,13 @@ def test_it_is_said_when_frames_come_again(start, wire, tabletops, monkeypatch):
     assert said("frames come again") == 1
 
 
+TWIN = """
+import rclpy
+rclpy.init()
+rclpy.spin(rclpy.create_node("segmentation_node", namespace="/perception"))
+"""
+
+
 def test_another_node_of_the_same_name_is_reported(start, wire, monkeypatch):
     monkeypatch.setattr("cvdl.ros.same_name._SETTLED_S", 0.5)
     report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
@@ -678,12 +685,12 @@ def test_another_node_of_the_same_name_is_reported(start, wire, monkeypatch):
     words = "there are 2 nodes /perception/segmentation_node"
     time.sleep(2.5)
     assert not any(words in log.msg for log in report)
-    rclpy.create_node("segmentation_node", namespace="/other").destroy_node()
-    twin = rclpy.create_node("segmentation_node", namespace="/perception")
-    assert wait_until(lambda: any(words in log.msg for log in report))
-    time.sleep(2)
+    with background(sys.executable, "-c", TWIN) as twin:
+        assert wait_until(lambda: any(words in log.msg for log in report))
+        time.sleep(2)
+        twin.interrupt()  # a killed one would stay in the graph for long
+        twin.end(PATIENCE_S)
     assert sum(words in log.msg for log in report) == 1
-    twin.destroy_node()
 
 
 def test_diagnostics_do_not_pile_up_where_the_clock_stands_still(start, wire, tabletop):
