@@ -6,9 +6,10 @@
 
 Trains each row of ``ROWS`` with `cvdl train detector`, for --minutes on two cores: twice as many
 minutes of CPU time, so that other load on the machine does not change the result. The learning rate
-falls over that time. Reading the views into memory before, where a detector does so, is not
-counted. Then `cvdl evaluate detector` scores the weights. OUT/ROW.json has what is in the table,
-and OUT/ROW the run.
+falls over that time. What a detector does before, such as reading all views or computing features
+that it keeps, is not part of that time: the CPU time of the whole command has its own column, where
+it was not interrupted. Then `cvdl evaluate detector` scores the weights. OUT/ROW.json has what is
+in the table, and OUT/ROW the run.
 
 The same command continues what was interrupted, and does nothing again that is done. --rows picks
 some; with several processes, each with other rows, one thread each (OMP_NUM_THREADS=1) is best.
@@ -25,18 +26,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.box import MARKDOWN
 from rich.console import Console
 
 from cvdl.cli.options import write_json
-from cvdl.detection import DETECTORS
-from measuring import new_table
+from cvdl.segmentation.instances.loading import WEIGHTS as SEGMENTATION
 
 CORES = 2
 #: Detectors that name given boxes: they are scored with those of the segmentation, too.
 TAKE_SEGMENTS = ("rgbd_rcnn", "rcnn", "segnet", "hog")
 #: Average precision below which a row has learned next to nothing.
 LEARNED = 0.02
+HEADINGS = (
+    *("detector", "AP50", "AP50:95", "AR", "ms", "first weights"),
+    *("CPU minutes", "of the command", "views", "notes"),
+)
 RANDOM = "random"
 IMAGENET = "ImageNet"
 
@@ -67,9 +70,13 @@ def from_scratch(detector: str, note: str = "", *settings: str) -> Row:
 #: With large networks a step has few images, and these are small.
 SMALL = ("image_size=256", "training.batch_size=4")
 SMALL_NOTE = "images of 341x256"
+#: A backbone that has learned from other simulated scenes, for longer than the others have.
+SIMULATED = "the segmentation's"
+DEPTH_FROZEN = "color and depth; the backbone is frozen"
 ROWS = (
     from_scratch("rgbd_rcnn", "color and depth"),
-    Row("yolo-modern", "yolo", ("style=modern",), note="color and depth"),
+    Row("rgbd_rcnn-frozen", "rgbd_rcnn", (f"backbone={SEGMENTATION}",), SIMULATED, DEPTH_FROZEN),
+    Row("yolo-modern", "yolo", ("style=modern",), SIMULATED, DEPTH_FROZEN),
     Row("yolo-published", "yolo", ("style=published",)),
     Row("fasterrcnn", "fasterrcnn", start=IMAGENET, note="EfficientNet-Lite0"),
     Row(
@@ -103,11 +110,15 @@ def cvdl(*words: object) -> None:
 
 
 def trained(row: Row, data: Path, out: Path, minutes: float) -> dict[str, Any]:
-    """Train a row, or continue; return the CPU minutes and the views seen."""
+    """Train a row, or continue; return the CPU minutes and the views seen.
+
+    ``command_minutes`` are those of the whole command; None if it was interrupted before.
+    """
     settings = list(row.settings)
     if row.detector != "hog":
         settings.append(f"training.cpu_minutes={CORES * minutes:g}")
     options = [word for setting in settings for word in ("--set", setting)]
+    continues = (out / "training").exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     line = ("train", "detector", "--detector", row.detector, "--data", data, "--out", out)
     # Nothing is chosen by a validation: the last state counts.
@@ -115,14 +126,20 @@ def trained(row: Row, data: Path, out: Path, minutes: float) -> dict[str, Any]:
     how = "--overwrite" if row.detector == "hog" else "--resume"
     cvdl(*line, "--test", 0, "--validation", 0, how, *options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    chosen = json.loads((out / "run.json").read_text())["settings"]
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    run = json.loads((out / "run.json").read_text())
+    chosen = run["settings"]
     if row.detector == "hog":
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {"cpu_minutes": spent / 60, "views": chosen["views"]}
+        return {
+            "cpu_minutes": seconds / 60,
+            "command_minutes": seconds / 60,
+            "views": min(chosen["views"], run["views"]),
+        }
     epochs = json.loads((out / "training" / "history.json").read_text())["epochs"]
     steps = sum(epoch["steps"] for epoch in epochs)
     return {
         "cpu_minutes": sum(epoch["cpu_seconds"] for epoch in epochs) / 60,
+        "command_minutes": None if continues else seconds / 60,
         "views": round(steps * chosen["training"]["batch_size"]),
     }
 
@@ -160,41 +177,43 @@ def measure(row: Row, args: argparse.Namespace) -> None:
     write_json(file, {**asked, "start": row.start, "note": row.note, **training, "scores": scores})
 
 
-def result_table(rows: list[Row], out: Path, scenes: int) -> Any:
-    """What is measured of some rows, and in words what cannot be said with figures."""
-    table = new_table(
-        "detector", "AP50", "AP50:95", "AR", "ms", "first weights", "CPU min", "views", "notes"
-    )
-    table.box = MARKDOWN  # for the docs
-    table.columns[-1].justify = table.columns[5].justify = "left"
+def result_lines(rows: list[Row], out: Path, scenes: int) -> list[str]:
+    """A table in Markdown; what cannot be said with figures is said in words."""
+    lines = [
+        f"| {' | '.join(HEADINGS)} |",
+        "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |",
+    ]
     for row in rows:
         file = out / f"{row.name}.json"
         if not file.exists():
-            table.add_row(row.name, *[""] * 7, "not measured")
             continue
         found = json.loads(file.read_text())
         for how, scores in found["scores"].items():
             first = how == "alone"
-            name = row.name if first else f"{row.name}, {how}"
             learned = (scores["ap50"] or 0) >= LEARNED
-            figures = [f"{scores[key]:.3f}" if learned else "" for key in ("ap50", "ap", "ar")]
             notes = [found["note"]] if first and found["note"] else []
-            if not learned:
+            if not learned and first:
                 times = found["views"] / scenes
-                notes.append(f"learns nothing from each view {times:.1f} times")
-            training = [found["start"], f"{found['cpu_minutes']:.0f}", str(found["views"])]
-            table.add_row(
-                name,
-                *figures,
+                notes.append(f"learns next to nothing: it sees each scene {times:.1f} times")
+            whole = found["command_minutes"]
+            training = (
+                found["start"],
+                f"{found['cpu_minutes']:.0f}",
+                "" if whole is None else f"{whole:.0f}",
+                str(found["views"]),
+            )
+            cells = (
+                f"`{row.name}`" + ("" if first else f", {how}"),
+                *(f"{scores[key]:.3f}" if learned else "" for key in ("ap50", "ap", "ar")),
                 f"{scores['ms']:.0f}",
-                *(training if first else [""] * 3),
+                *(training if first else [""] * len(training)),
                 "; ".join(notes),
             )
-    return table
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:
-    known = [row for row in ROWS if row.detector in DETECTORS.names]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="scenes to train on")
     parser.add_argument("--test", type=Path, required=True, help="scenes to score on")
@@ -208,13 +227,13 @@ def main() -> None:
     parser.add_argument(
         "--rows",
         nargs="+",
-        choices=[row.name for row in known],
+        choices=[row.name for row in ROWS],
         metavar="ROW",
-        help=f"some of {', '.join(row.name for row in known)}; default: all",
+        help=f"some of {', '.join(row.name for row in ROWS)}; default: all",
     )
     args = parser.parse_args()
-    rows = [row for row in known if not args.rows or row.name in args.rows]
-    console = Console(width=200)
+    rows = [row for row in ROWS if not args.rows or row.name in args.rows]
+    console = Console(width=100)
     for number, row in enumerate(rows, 1):
         console.rule(f"{number} of {len(rows)}: {row.name}")
         try:
@@ -222,7 +241,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:  # it has said why; the others go on
             console.print(f"{row.name}: {error}", highlight=False)
     scenes = len(json.loads((args.data / "annotations.json").read_text())["images"])
-    console.print(result_table(rows, args.out, scenes))
+    print("\n".join(result_lines(rows, args.out, scenes)))
 
 
 if __name__ == "__main__":
