@@ -33,8 +33,9 @@ def network(cell: Cell = "gru", attend: bool = True) -> CaptionNetwork:
     return CaptionNetwork(WORDS, WIDTH, values, PAIR_VALUES, "test", cell, attend).eval()
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("attend", [True, False])
+@pytest.mark.parametrize(
+    ("cell", "attend"), [("rnn", False), ("rnn", True), ("lstm", True), ("gru", True)]
+)
 def test_the_exported_network_writes_the_same(cell: Cell, attend: bool, tmp_path: Path) -> None:
     trained = network(cell, attend)
     trained.save(tmp_path / "captions.safetensors", {})
@@ -109,7 +110,7 @@ def test_photographs_teach_their_own_sentences(tmp_path: Path) -> None:
         samples.append(WordsSample(kind, regions, nothing, SceneFacts(()), texts[kind], ()))
     more = tmp_path / "more.txt"
     more.write_text("A box, a box.\n\n???\nEine Tasse.\n", encoding="utf-8")
-    chosen = settings(epochs=80).model_copy(
+    chosen = settings(epochs=50).model_copy(
         update={"attend": False, "least": 1, "sentences": str(more)}
     )
     trained = train_task(CaptionTask, samples, [], chosen, Run(tmp_path / "run", False, None))

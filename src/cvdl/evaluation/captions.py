@@ -38,7 +38,7 @@ class CaptionScores:
             "relation", or "unclear" of a sentence that states none of the grammar.
         right: (P,) bool, whether it is true.
         whole: (P,) bool, whether it is in the sentence about a frame, not in that about an object.
-        known: whether the facts are known.
+        known: whether the facts are known, and the objects that words are about.
         latency_ms: of the sentence about a frame.
     """
 
@@ -115,11 +115,11 @@ def score_captions(captioner: Captioner, samples: Iterable[WordsSample]) -> Capt
         latency.append(spent["write"])
         texts.append(caption.text)
         references.append(sample.sentences)
-        if not sample.facts.things:
-            continue
+        if not (sample.facts.things and captioner.attend):
+            continue  # what words are about is not known
         known = True
         rows += [(name, right, True) for name, right in _checked(caption, sample)]
-        for number in range(len(sample.truth) if captioner.attend else 0):
+        for number in range(len(sample.truth)):
             about = captioner.write(regions, number)[0]
             rows += [(name, right, False) for name, right in _checked(about, sample)]
     flags = np.array([row[1:] for row in rows], bool).reshape(-1, 2)
