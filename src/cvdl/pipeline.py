@@ -19,6 +19,7 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
+from cvdl.language.config import WordsConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
@@ -42,6 +43,7 @@ class PerceptionConfig(Settings):
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
     gallery: RecognitionConfig = Field(default_factory=RecognitionConfig)
     grasp: GraspConfig = Field(default_factory=GraspConfig)
+    words: WordsConfig = Field(default_factory=WordsConfig)
 
     def segmentation_only(self) -> PerceptionConfig:
         """Return a copy with detection, taught names and grasps disabled."""

@@ -40,7 +40,7 @@ def test_it_is_quantized_by_simulated_scenes_and_by_a_folder(tmp_path, images, m
 
 def test_bad_arguments_name_the_accepted_ones(tmp_path, monkeypatch):
     error, out = partial(error_of, monkeypatch, "export"), tmp_path / "net.onnx"
-    accepted = "rgbd_rcnn, instances, cascade"
+    accepted = "rgbd_rcnn, yolo, instances, cascade"
     assert f"accepted: {accepted}" in error("segnet", "-o", out)
     other = tmp_path / "other.safetensors"
     save_weights(other, {"x": torch.zeros(1)}, {"model": "SegNetDetector"})

@@ -85,7 +85,7 @@ def test_names_may_be_a_list_or_between_commas(text, names):
         ("segmentation.min_pixels=20.5", r"min_pixels is 20\.5: accepted: integer >= 20"),
         ("segmentation.range=2", r"unknown key segmentation\.range; accepted: .*max_range"),
         ("grasps.angle=2", "unknown key grasps; accepted: segmentation, detector, gallery, grasp"),
-        ("detector.detector=yolo", r"detector\.detector is 'yolo': accepted: rgbd_rcnn"),
+        ("detector.detector=yolov0", r"detector\.detector is 'yolov0': accepted: rgbd_rcnn"),
         ("detector.min_overlap=0", r"min_overlap is 0: accepted: number >= 0\.05 and <= 1"),
         ("grasp.angle=2", r"unknown key grasp\.angle; accepted: enable, detector"),
         ("grasp.approach=side", r"grasp\.approach is 'side': accepted: surface, plane"),

@@ -141,7 +141,7 @@ def test_settings_accept_the_registered_detectors_only():
     for name in DETECTORS.names:
         assert DetectionConfig(detector=name).detector == name
     with pytest.raises(ValueError, match="accepted: rgbd_rcnn, "):
-        DetectionConfig(detector="yolo")
+        DetectionConfig(detector="yolov0")
 
 
 def test_missing_weights_are_an_error_at_construction(tmp_path):

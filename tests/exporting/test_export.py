@@ -8,14 +8,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cvdl.core.camera import Camera
 from cvdl.core.frame import RgbdFrame
-from cvdl.detection import load_detector
+from cvdl.detection import DETECTORS, load_detector
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
+from cvdl.detection.models.yolo.detector import Yolo
+from cvdl.detection.models.yolo.modern import ModernHead
 from cvdl.exporting.export import float_graphs, int8_graphs, largest_differences, write_graphs
 from cvdl.exporting.networks import NETWORKS
 from cvdl.exporting.parts import widened
 from cvdl.exporting.quantization import hidden_nodes
 from cvdl.grasping import load_grasp_detector
 from cvdl.grasping.models.cascade.detector import CascadeDetector
+from cvdl.networks.backbone import Backbone
 from cvdl.networks.engine import digest
 from cvdl.networks.onnx_files import part_path, read_metadata
 from cvdl.networks.sessions import BACKBONE, SessionGraph
@@ -40,10 +43,12 @@ def untrained(kind):
     torch.manual_seed(0)
     if kind == "rgbd_rcnn":
         model = RgbdRcnn(CLASSES)
+    elif kind == "yolo":
+        model = Yolo(CLASSES, ModernHead(len(CLASSES)), Backbone())
     else:
         model = {"cascade": CascadeDetector, "instances": InstanceNetwork}[kind]()
     for name, parameter in model.named_parameters():
-        if any(part in name for part in ("score", "delta", "maps.")):
+        if any(part in name for part in ("score", "delta", "maps.", "edges.")):
             torch.nn.init.normal_(parameter, 0, 0.05)
     return model.eval()
 
@@ -69,12 +74,13 @@ def test_frames_get_the_results_of_pytorch(exported, size):
     name, path, _, _ = exported
     load = {
         "rgbd_rcnn": load_detector,
+        "yolo": load_detector,
         "cascade": load_grasp_detector,
         "instances": lambda _, *more: load_instance_model(*more),
     }[name]
     frame = make_frame(*size)
     ours, theirs = (load(name, path, "cpu", engine) for engine in ("onnxruntime", "torch"))
-    if name == "rgbd_rcnn":
+    if name in DETECTORS.names:
         boxes = [np.array([[5.0, 5, 25, 40], [0, 0, 12, 12]])]
         (found,), (expected,) = ours([frame], boxes), theirs([frame], boxes)
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)
@@ -104,7 +110,7 @@ def test_files_say_what_they_are(exported):
     assert metadata["model"] == NETWORKS[name].model
     assert metadata["weights"] == digest(path)
     assert "570" in metadata["input"]
-    if name == "rgbd_rcnn":
+    if name in DETECTORS.names:
         assert load_detector(name, path.with_suffix(".onnx")).classes == CLASSES
     if BACKBONE in network.parts:
         assert read_metadata(part_path(path.with_suffix(".onnx"), BACKBONE))["model"] == "Backbone"

@@ -19,8 +19,8 @@ def command(
     model: Annotated[
         str,
         typer.Argument(
-            help="rgbd_rcnn, instances or cascade, for the weights of the package; or a file of "
-            "your own weights of them (.safetensors)."
+            help="rgbd_rcnn, yolo, instances or cascade, for the weights of the package; or a file "
+            "of your own weights of them (.safetensors)."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, NAME.onnx.")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
@@ -59,22 +60,33 @@ def load_settings(
     Raises:
         ConfigError: if the file cannot be read, a key is unknown or a value is not accepted.
     """
-    # All defaults are filled in first: an outer model may have other defaults for an inner one.
-    settings = model().model_dump()
-    _update(settings, values or {})
+    given = deepcopy(dict(values or {}))
     if path is not None:
-        _update(settings, _from_file(path, model, node, ignored))
+        _update(given, _from_file(path, model, node, ignored))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
             raise ConfigError(f"{override!r}: expected key=value")
-        _set(settings, key.strip().split("."), _parse(text, override))
+        _set(given, key.strip().split("."), _parse(text, override))
+    # All defaults are filled in: an outer model may have other defaults for an inner one, and they
+    # may depend on the settings beside it.
+    settings = _defaults(model, given)
+    _update(settings, given)
     try:
         return model.model_validate(settings)
     except ValidationError as error:
         source = "settings" if path is None else f"{path}"
         problems = [_problem(model, detail["loc"], detail) for detail in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(problems)) from error
+
+
+def _defaults(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All defaults, where the settings that are no sections are the given ones."""
+    single = {key: value for key, value in given.items() if not isinstance(value, dict | None)}
+    try:
+        return model.model_validate(single).model_dump()
+    except ValidationError:  # it is reported with all others
+        return model().model_dump()
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,11 @@ NETWORKS = {
         DETECTORS["rgbd_rcnn"].weights,
         deferred("cvdl.detection.models.rgbd_rcnn.exporting:exportable"),
     ),
+    "yolo": Network(
+        "Yolo",
+        DETECTORS["yolo"].weights,
+        deferred("cvdl.detection.models.yolo.exporting:exportable"),
+    ),
     "instances": Network(
         "InstanceNetwork",
         WEIGHTS,

@@ -24,7 +24,7 @@ from cvdl.exporting.parts import Feed
 __all__ = ["hidden_nodes", "quantized"]
 
 _LAYERS = {"Conv", "Gemm"}
-_ACTIVATIONS = {"Relu", "Clip"}
+_ACTIVATIONS = {"Relu", "LeakyRelu", "Clip"}
 #: Operators that also work on 8 bits.
 _BETWEEN = {"Add", "Concat", "MaxPool", "Reshape", "Transpose", *_ACTIVATIONS}
 #: What may be between a hidden layer and the next one.

@@ -26,6 +26,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.worker import LatestWorker, Worker
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
+from cvdl.language.config import WordsConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
@@ -44,6 +45,7 @@ from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
+from cvdl.ros.captioning import CaptionOutput
 from cvdl.ros.finding import FOUND, FindInput
 from cvdl.ros.inputs import (
     NO_SEGMENTATION,
@@ -119,6 +121,7 @@ class BaseNode(LifecycleNode):
         self._segmented: SegmentationInput[Match] | None = None
         self._teaching: TeachInput | None = None
         self._finding: FindInput | None = None
+        self._captioning: CaptionOutput | None = None
         self._names: Any = None
         self._same_name = SameName(self)
         self._reported: tuple[Any, ...] = ()  # what the last diagnostics were about
@@ -192,7 +195,8 @@ class BaseNode(LifecycleNode):
         if self._perceive.recognition is not None:
             self._teaching = TeachInput(self, self._tf.tree, self._recognition)
         if FOUND.keys() <= self._result_publishers.keys():  # it has all stages
-            self._finding = FindInput(self, self._publisher)
+            self._finding = FindInput(self, self._publisher, self._taught)
+            self._captioning = CaptionOutput(self, self._publisher, self._words)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
         if _GRASP_ONLY in self._specs:
             kind, qos = message_type("std_msgs/msg/String"), QoSProfile(depth=10)
@@ -230,16 +234,18 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented, self._teaching, self._finding, self._tf):
-            if inputs is not None:
-                inputs.close()
+        for part in (
+            self._camera, self._segmented, self._teaching, self._finding, self._captioning, self._tf
+        ):  # fmt: skip
+            if part is not None:
+                part.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
         if self._names is not None:
             self.destroy_subscription(self._names)
         self._names = None
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
-        self._runner = self._teaching = self._finding = None
+        self._runner = self._teaching = self._finding = self._captioning = None
         end = monotonic() + _STOP_S
         is_idle = self._worker is None or self._worker.clear(_STOP_S)
         is_idle &= self._second is None or self._second.wait(max(0.0, end - monotonic()))
@@ -409,6 +415,8 @@ class BaseNode(LifecycleNode):
             wanted.add(OBJECTS_TOPIC)
         if self._finding is not None:
             wanted |= self._finding.wanted
+        if self._captioning is not None:
+            wanted |= self._captioning.wanted
         return frozenset(wanted)
 
     # Processing, on the threads of the workers ---------------------------------------------------
@@ -456,9 +464,11 @@ class BaseNode(LifecycleNode):
             if message is not None:
                 names.publish(message)
         if self._teaching is not None and self._perceive is not None:
-            teacher = self._teaching.teacher
-            teacher.look(results.frame, results.scene)
-            runner.notices = teacher.notices()
+            self._teaching.teacher.look(results.frame, results.scene)
+        captioning = self._captioning
+        if captioning is not None:
+            captioning.look(results.frame, results.scene)
+        runner.notices = self._notices()
         finding = self._finding
         if finding is not None:
             frame = results.frame
@@ -468,8 +478,23 @@ class BaseNode(LifecycleNode):
                 lambda scene: runner.messages(Results(frame, scene), finding.wanted),
             )
 
+    def _notices(self) -> tuple[str, ...]:
+        """What the overlays of the next frames show besides their results."""
+        taught = self._teaching.teacher.notices() if self._teaching is not None else ()
+        said = self._captioning.notices() if self._captioning is not None else ()
+        return (*taught, *said)
+
+    def _words(self) -> WordsConfig:
+        return (
+            self._settings.words if isinstance(self._settings, PerceptionConfig) else WordsConfig()
+        )
+
     def _recognition(self) -> RecognitionStage | None:
         return self._perceive.recognition if self._perceive is not None else None
+
+    def _taught(self) -> tuple[str, ...]:
+        stage = self._recognition()
+        return stage.classes() if stage is not None else ()
 
     def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
         assert self._transformer
@@ -492,7 +517,7 @@ class BaseNode(LifecycleNode):
         if self._teaching is not None:
             self._teaching.teacher.expire()
             more = self._teaching.teacher.status()
-            self._runner.notices = self._teaching.teacher.notices()
+            self._runner.notices = self._notices()
         stamp, silence = self.get_clock().now().nanoseconds, self._camera.silence()
         # The clock of a bag that has ended stands still.
         about = (stamp, self._runner.tally.frames, self._camera.source.pairs, bool(silence))

@@ -159,5 +159,5 @@ def test_weights_without_class_names_are_refused(tmp_path, classes):
 
 
 def test_the_error_for_an_unknown_detector_names_the_known_ones():
-    with pytest.raises(InputError, match=r"'yolo'.*rgbd_rcnn.*onnx"):
-        load_detector("yolo")
+    with pytest.raises(InputError, match=r"'yolov0'.*rgbd_rcnn.*onnx"):
+        load_detector("yolov0")

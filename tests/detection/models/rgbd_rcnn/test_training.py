@@ -19,7 +19,6 @@ from cvdl.detection.models.rgbd_rcnn.targets import (
     regions,
 )
 from cvdl.detection.models.rgbd_rcnn.training import RgbdTraining, trainer
-from cvdl.detection.models.rgbd_rcnn.views import LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.backbone import load_backbone, shared_backbone
 from cvdl.networks.detailed_input import input_scale, with_detail
@@ -28,6 +27,7 @@ from cvdl.networks.input_gpu import input_tensor, uploaded
 from cvdl.networks.weights import save_weights
 from cvdl.segmentation.instances.network import InstanceNetwork
 from cvdl.training.augment import Placement
+from cvdl.training.box_views import LabeledImage, random_views, stacked
 from cvdl.training.checkpoint import Run
 from cvdl.training.detailed_views import DetailedImage
 from cvdl.training.loop import TrainingSettings

@@ -19,9 +19,9 @@ from cvdl.datasets.detection_sample import DetectionData, check_boxes
 from cvdl.detection.models.rgbd_rcnn.detector import RgbdRcnn
 from cvdl.detection.models.rgbd_rcnn.network import decode_cells
 from cvdl.detection.models.rgbd_rcnn.targets import proposal_loss, region_loss, regions
-from cvdl.detection.models.rgbd_rcnn.views import Batch, LabeledImage, random_views, stacked
 from cvdl.evaluation.detection import report_on
 from cvdl.networks.backbone import load_backbone
+from cvdl.training.box_views import Batch, LabeledImage, random_views, stacked
 from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task
 from cvdl.training.trainer import Trainer, train_task

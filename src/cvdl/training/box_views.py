@@ -1,4 +1,4 @@
-"""Random views that the default detector is trained on."""
+"""Random views with labeled boxes, for networks on color and depth."""
 
 from __future__ import annotations
 
