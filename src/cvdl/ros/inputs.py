@@ -52,7 +52,6 @@ _DEPTH_INFO = "depth_camera_info"
 _SETTLING_S = 2.0  # in which transforms and the camera_info of depth may still arrive
 _SEGMENTED = (LABELS_TOPIC, OBJECTS_TOPIC, SUPPORT_TOPIC)
 _WAITING = 10  # messages of a kind that wait for those of the same stamp
-_NAMES_S = 2.0  # without names, after which frames that only look better with them go on
 _TF_DEPTH = 100  # as in tf2's own listeners: several nodes publish static transforms at once
 
 Item = TypeVar("Item")
@@ -281,7 +280,10 @@ class SegmentationInput(Generic[Item]):
         self._add_topics(self._subscriptions, _SEGMENTED)
         self._names: Subscriptions | None = None
         self._are_required = False
-        self._named_s = 0.0  # when the last names came, or were first asked for
+        self._named_s = 0.0  # when the last names came
+        self._is_nameless = (
+            False  # whether an item has waited for names in vain, and none came since
+        )
         self._classes: tuple[str, ...] = ()
 
     @property
@@ -296,12 +298,12 @@ class SegmentationInput(Generic[Item]):
 
         Args:
             are_asked: whether names are of use.
-            are_required: whether items without names are of no use; others go on without them
-                where none come for some seconds.
+            are_required: whether items without names are of no use. Others wait for some seconds,
+                and then not at all until names come.
         """
         self._are_required = are_required
         if are_asked and self._names is None:
-            self._names, self._named_s = Subscriptions(self._node), monotonic()
+            self._names, self._is_nameless = Subscriptions(self._node), False
             self._add_topics(self._names, [BOXES_TOPIC])
             kind, qos = TOPICS[LABEL_INFO_TOPIC].type, QoSProfile(depth=1)
             self._names.add(LABEL_INFO_TOPIC, kind, self._on_classes, qos)
@@ -316,20 +318,22 @@ class SegmentationInput(Generic[Item]):
         dropped.
         """
         if stamp < self._latest:
-            for late, dropped in self._waiting["item"].items():
+            for late, (_, dropped) in self._waiting["item"].items():
                 self._on_drop(dropped, self._why(late))
             for each in self._waiting.values():
                 each.clear()
             self._newest = -1
         self._latest = stamp
-        for late, dropped in self._add("item", stamp, item):
+        for late, (_, dropped) in self._add("item", stamp, (monotonic(), item)):
             self._on_drop(dropped, self._why(late))
 
     def watch(self) -> None:
         """Let items go on that wait in vain for names; to be called periodically."""
         if self._names is not None:
             self._names.watch()
-        for stamp in list(self._waiting["item"]):
+        for stamp, (since_s, _) in list(self._waiting["item"].items()):
+            is_old = monotonic() - since_s > SILENCE_S
+            self._is_nameless |= is_old and since_s > self._named_s and self._is_segmented(stamp)
             self._complete(stamp)
 
     def close(self) -> None:
@@ -344,7 +348,7 @@ class SegmentationInput(Generic[Item]):
 
     def _on_message(self, topic: str, message: Any) -> None:
         if topic == BOXES_TOPIC:
-            self._named_s = monotonic()
+            self._named_s, self._is_nameless = monotonic(), False
         else:
             self._segmented_s = monotonic()
         self._add(topic, stamp_ns(message), message)
@@ -356,7 +360,10 @@ class SegmentationInput(Generic[Item]):
     def _awaits_names(self) -> bool:
         if self._names is None or not self._node.count_publishers(BOXES_TOPIC):
             return False
-        return self._are_required or monotonic() - self._named_s < _NAMES_S
+        return self._are_required or not self._is_nameless
+
+    def _is_segmented(self, stamp: int) -> bool:
+        return all(stamp in self._waiting[name] for name in _SEGMENTED)
 
     def _add(self, name: str, stamp: int, value: Any) -> list[tuple[int, Any]]:
         """Add a message or an item, pass on what is complete; returns what waited too long."""
@@ -367,17 +374,17 @@ class SegmentationInput(Generic[Item]):
 
     def _complete(self, stamp: int) -> None:
         waiting = self._waiting
-        needed = (*_SEGMENTED, "item", *([BOXES_TOPIC] if self._awaits_names else []))
-        if all(stamp in waiting[name] for name in needed):
+        is_named = stamp in waiting[BOXES_TOPIC] or not self._awaits_names
+        if stamp in waiting["item"] and self._is_segmented(stamp) and is_named:
             labels, objects, support = (waiting[name].pop(stamp) for name in _SEGMENTED)
-            boxes, item = waiting[BOXES_TOPIC].pop(stamp, None), waiting["item"].pop(stamp)
+            boxes, (_, item) = waiting[BOXES_TOPIC].pop(stamp, None), waiting["item"].pop(stamp)
             self._newest = stamp
             segmented = Segmented(labels, objects, support, boxes, self._classes)
             self._on_complete(item, segmented)
 
     def _why(self, stamp: int) -> str:
         """Why an item of this stamp has waited in vain."""
-        if all(stamp in self._waiting[name] for name in _SEGMENTED):
+        if self._is_segmented(stamp):
             return NOT_NAMED
         is_skipped = stamp < self._newest or monotonic() - self._segmented_s < SILENCE_S
         return NOT_SEGMENTED if is_skipped else NO_SEGMENTATION

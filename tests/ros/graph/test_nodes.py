@@ -136,17 +136,20 @@ def test_nobody_is_named_for_nobody(start, wire, tabletops):
     assert wait_until(lambda: wire.node.count_subscribers(boxes) == 1)
 
 
-def test_pictures_without_names_where_none_come(start, wire, tabletops):
+def test_pictures_without_names_where_none_come(start, wire, tabletops, monkeypatch):
     """As beside a detection node that is switched off."""
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
     for kind in (SegmentationNode, GraspNode):
         start(kind)
     kind = message_type("vision_msgs/msg/Detection2DArray")
     silent = wire.node.create_publisher(kind, "/perception/detection/boxes", 10)
     heard = wire.listen_to_scene(topics=("markers",))
     assert wait_until(silent.get_subscription_count)
-    for frame in tabletops(2):
-        wire.send(wire.messages(frame))
-    assert wait_until(lambda: heard["markers"])
+    first, second = tabletops(2)
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: len(heard["markers"]) == 1)
+    wire.send(wire.messages(second))  # does not wait any more
+    assert wait_until(lambda: len(heard["markers"]) == 2)
     wire.node.destroy_publisher(silent)
 
 
