@@ -12,8 +12,8 @@ __all__ = ["ANY_BACKBONE", "DESCRIPTIONS"]
 
 #: The detectors, by torchvision's name.
 DESCRIPTIONS = {
-    "fasterrcnn": "Faster R-CNN (Ren et al. 2015) on a pre-trained network of your choice.",
-    "ssd": "SSD (Liu et al. 2016) on a pre-trained network of your choice, 320 pixels.",
+    "fasterrcnn": "Faster R-CNN (Ren et al. 2015) on a network of your choice.",
+    "ssd": "SSD (Liu et al. 2016) on a network of your choice, 320 pixels.",
     "fasterrcnn_resnet50_fpn": "Faster R-CNN (Ren et al. 2015), ResNet-50.",
     "fasterrcnn_mobilenet_v3_large_320_fpn": "Faster R-CNN (Ren et al. 2015), MobileNetV3.",
     "maskrcnn_resnet50_fpn": "Mask R-CNN (He et al. 2017), ResNet-50.",
