@@ -24,6 +24,8 @@ from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
 from cvdl.language.aligner import load_aligner
+from cvdl.language.captioner import load_captioner
+from cvdl.language.describer import Describer
 from cvdl.language.finder import Finder
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
@@ -46,6 +48,7 @@ UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
 TAUGHT, SIDES = 13, (0, 20, 40, -30)
 #: Scenes and what is looked for in them.
 ASKED = ((4, "something to drink from"), (11, "something to eat"), (4, "the smallest thing"))
+DESCRIBED = (3, 17, 30, 41, 66, 90)
 WALK = (-40, 60, 26)  # degrees, and number of frames
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.
@@ -124,6 +127,19 @@ def write_found(name: str) -> None:
     write_jpeg(name, contact_sheet(pictures, captions, columns=3))
 
 
+def write_described(name: str) -> None:
+    """Write what is written about simulated scenes."""
+    perceive = Perception(PerceptionConfig(gallery=RecognitionConfig(enable=False)))
+    describe = Describer(load_captioner())
+    pictures, captions = [], []
+    for index in DESCRIBED:
+        frame = simulate_scene(UNSEEN_SEED, index).frame
+        scene = perceive(frame, grasp=False)
+        pictures.append(overlay(frame, describe(frame, scene, objects=False).shown(scene)))
+        captions.append(f"scene {index}")
+    write_jpeg(name, contact_sheet(pictures, captions, columns=2, width=640))
+
+
 def recognizing(folder: str) -> Perception:
     """The segmentation, and the names of a gallery."""
     gallery = RecognitionConfig(path=folder)
@@ -188,6 +204,7 @@ def main() -> None:
     write_sheet("segnet", named + simulated, class_maps())
     write_recognition("recognition")
     write_found("words")
+    write_described("captions")
     write_simulated("simulation", "tabletop", 400)
     write_simulated("world", "world", 330)
 

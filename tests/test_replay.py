@@ -707,12 +707,18 @@ def test_no_output_takes_the_place_of_the_input_or_of_another(bag, out, tmp_path
         (ReplayOptions(pictures=bag), "would overwrite its own input"),
         (ReplayOptions(pictures=out / "pictures"), "is inside the output bag"),
         (ReplayOptions(rerun=out / "it.rrd"), "is inside the output bag"),
-        (ReplayOptions(rerun=tmp_path), "is a folder; expected a file"),
     ]:
         with pytest.raises(InputError, match=words):
             replay(bag, out, stage, replace(options, overwrite=True))
         assert not out.exists()
     assert raw(bag) == content
+
+
+def test_a_recording_cannot_go_where_a_folder_is(bag, out, tmp_path, stage):
+    pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
+    with pytest.raises(InputError, match="is a folder; expected a file"):
+        replay(bag, out, stage, ReplayOptions(rerun=tmp_path, overwrite=True))
+    assert not out.exists()
 
 
 def test_pictures_cannot_go_where_a_file_is(bag, out, tmp_path, stage):

@@ -28,7 +28,7 @@ from cvdl.messages.topics import (
 )
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.runner import Runner
+from cvdl.runner import NEWER_FRAME, Runner
 from cvdl.segmentation.doubts import tilt_deg
 from cvdl.simulation import SimulationConfig, simulate_scene
 
@@ -372,3 +372,32 @@ def test_a_scene_in_another_frame(scene):
         expected = old.wireframe() @ matrix[:3, :3].T + matrix[:3, 3]
         np.testing.assert_allclose(new.wireframe(), expected, atol=1e-12)
     assert tilt_deg(turned.plane, np.array([0, 0, 1])) == pytest.approx(0, abs=1e-5)
+
+
+def test_frames_skipped_for_newer_ones_are_no_reason_to_warn(frame, scene):
+    """Of a camera that is faster than the node."""
+    runner = runner_of(lambda frame: scene)
+    written(runner, frame)
+    for _ in range(3):
+        runner.tally.count(NEWER_FRAME)
+    (status,) = runner.report(0, 0, "test").status
+    assert (status.level, status.message) == (status.OK, "75% of the frames skipped for newer ones")
+    (status,) = runner.report(1, 1, "test").status  # since the last report
+    assert (status.level, status.message) == (status.OK, "no frame dropped")
+    runner.tally.count(NEWER_FRAME)
+    runner.tally.count("sizes differ")
+    (status,) = runner.report(2, 2, "test").status
+    assert (status.level, status.message) == (status.WARN, "1 dropped: sizes differ")
+    assert values_of(runner.report(3, 3, "test"))[f"dropped: {NEWER_FRAME}"] == "4"
+
+
+@pytest.mark.parametrize(("bound_s", "is_wrong"), [(0.0, False), (1.0, False), (0.2, True)])
+def test_late_results_are_a_reason_to_warn_where_there_is_a_bound(bound_s, is_wrong):
+    runner = runner_of(Perception(WITHOUT))
+    for milliseconds in (10.0, 300.0, 5000.0):
+        runner.tally.add({"total": milliseconds})
+    (status,) = runner.report(0, 0, "test", max_latency_s=bound_s).status
+    assert (status.level == status.WARN) == is_wrong
+    words = "results are 0.3 s old; max_latency is 0.2 s"
+    assert status.message == (words if is_wrong else "no frame dropped")
+    assert runner.report(0, 0, "test", max_latency_s=bound_s, idle=True).status[0].message == "idle"

@@ -34,7 +34,7 @@ def doubtful(previous: str = "", attention: Attention = BETWEEN, **chances: floa
             attributes[1, [value for _, value in ATTRIBUTES].index(name)] = chance
     before = int(WORDS.indices([previous])[0])
     found = STATEMENTS.doubtful(before, attention, attributes, relations, SURE)
-    return {WORDS.words[index - 1] for index in np.flatnonzero(found[1])}
+    return {WORDS.words[index - 1] for index in np.flatnonzero(found[1]) if index}
 
 
 def test_words_need_what_they_state() -> None:

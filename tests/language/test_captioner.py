@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from cvdl.core.errors import InputError
-from cvdl.language.beliefs import ATTRIBUTES
 from cvdl.language.caption_exporting import captioner_of, export_captions
 from cvdl.language.caption_network import CaptionNetwork, Cell
 from cvdl.language.caption_training import CaptionTask, CaptionTraining
@@ -94,14 +93,6 @@ def test_it_learns_what_is_true_and_how_to_say_it(tmp_path: Path) -> None:
         after = task.validate()
     for name in ("words", "regions", "attributes"):
         assert after[name] > 0.7 * before[name], name  # losses with their sign changed
-    captioner = captioner_of(trained)
-    kinds = [number for number, (name, _) in enumerate(ATTRIBUTES) if name == "kind"]
-    right = []
-    for sample in test:
-        believed = captioner.encode(sample.regions).attributes[:-1, kinds].argmax(axis=1)
-        for row, label in zip(believed, sample.truth, strict=True):
-            right.append(ATTRIBUTES[kinds[row]][1] == sample.facts.thing(label).kind)
-    assert np.mean(right) > 0.6  # of three kinds
 
 
 @pytest.mark.slow

@@ -87,6 +87,15 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
         assert (stamp_ns(message), message.header.frame_id) == (frame.stamp_ns, "optical")
 
 
+def test_no_detection_is_without_a_hypothesis(factory, frame, scene):
+    """RViz's displays of vision_msgs read the first one without a look."""
+    unknown = tuple(replace(item, class_name="") for item in scene.objects)
+    messages = scene_messages(factory, Results(frame, replace(scene, objects=unknown)))
+    found = [each for m in messages.values() for each in getattr(m, "detections", [])]
+    assert len(found) > 6
+    assert all(len(each.results) > 0 for each in found)
+
+
 def test_labels_are_mono16(factory, frame, scene):
     message = built("segmentation/labels", factory, frame, scene)
     assert (message.encoding, message.step) == ("mono16", 128)

@@ -193,9 +193,10 @@ def imports_torch(imports, load, run):
     return json.loads(ran.stdout)
 
 
-def test_the_exported_detector_needs_no_torch():
+@pytest.mark.parametrize("name", ["rgbd_rcnn", "yolo"])
+def test_the_exported_detectors_need_no_torch(name):
     imports = "from cvdl.detection import load_detector"
-    load = "load_detector(device='cpu')"
+    load = f"load_detector('{name}', device='cpu')"
     assert not imports_torch(imports, load, "model([frame], [np.array([[20.0, 20, 60, 60]])])")
 
 

@@ -86,13 +86,11 @@ class Statements:
         return np.array([-1, *(kinds.get(word, stated.get(word, -1)) for word in words)], np.int64)
 
     @cached_property
-    def relations(self) -> NDArray[np.bool_]:
-        """Which relations a word may state, (V, 8)."""
-        found = np.zeros((len(self.vocabulary), len(RELATIONS)), bool)
-        for word, names in _RELATING.items():
-            index = self.vocabulary.indices([word])[0]
-            found[index, [RELATIONS.index(name) for name in names]] = index > 0
-        return found
+    def relating(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The words that may state relations, (W,), and which ones, (W, 8)."""
+        words = self.vocabulary.indices(_RELATING)
+        stated = np.array([[name in names for name in RELATIONS] for names in _RELATING.values()])
+        return words[words > 0], stated[words > 0]
 
     @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -134,8 +132,8 @@ class Statements:
         """
         stated = self.attributes
         unsure = (attributes[:, np.maximum(stated, 0)] < sure) & (stated >= 0)
-        may = np.where(self.relations[None], relations[:, None], 0.0).max(axis=2)
-        unsure |= self.relations.any(axis=1) & (may < sure)
+        words, may = self.relating
+        unsure[:, words] |= np.where(may, relations[:, None], 0.0).max(axis=2, initial=0) < sure
         now = attention.now
         if now < len(unsure):  # no relation with itself, nor of two that were named before
             known = [now, *(attention.before if now in attention.before else ())]

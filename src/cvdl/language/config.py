@@ -17,7 +17,7 @@ class WordsConfig(Settings):
         le=100.0,
     )
     sure: float = setting(
-        0.8, "Chance from which a sentence states a fact: the higher, the less it says.",
+        0.85, "Chance from which a sentence states a fact: the higher, the less it says.",
         ge=0.0, le=1.0,
     )  # fmt: skip
     beam: int = setting(10, "Beginnings of sentences that are continued at a time.", ge=1, le=100)

@@ -21,7 +21,7 @@ from cvdl.core.rotations import quaternions_of
 __all__ = ["MessageFactory"]
 
 _UNKNOWN_COVARIANCE = np.zeros(36)
-_POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4"), ("label", "u4")])
+_POINT = {"x": "f4", "y": "f4", "z": "f4", "rgb": "u4", "label": "u4"}  # 4 bytes each
 
 
 class MessageFactory:
@@ -88,7 +88,8 @@ class MessageFactory:
 
         Besides x, y, z and rgb, each point has its ``label``, uint32, from ``labels`` (H, W).
         """
-        cloud = np.empty(labels.shape, _POINT)
+        height, width = labels.shape
+        cloud = np.empty((height, width), list(_POINT.items()))
         xyz = frame.camera.deproject(frame.depth)
         for axis, name in enumerate("xyz"):
             cloud[name] = xyz[..., axis]
@@ -100,21 +101,21 @@ class MessageFactory:
             # PCL and RViz read the bits of a color as those of a float.
             kind(
                 name=name,
-                offset=_POINT.fields[name][1],
+                offset=4 * number,
                 datatype=kind.UINT32 if name == "label" else kind.FLOAT32,
                 count=1,
             )
-            for name in _POINT.names
+            for number, name in enumerate(_POINT)
         ]
         return self.new(
             "sensor_msgs/msg/PointCloud2",
             header=self.header(frame),
-            height=cloud.shape[0],
-            width=cloud.shape[1],
+            height=height,
+            width=width,
             fields=fields,
             is_bigendian=sys.byteorder == "big",
             point_step=cloud.itemsize,
-            row_step=cloud.strides[0],
+            row_step=cloud.itemsize * width,
             data=self.sequence(cloud.view(np.uint8).reshape(-1)),
             is_dense=False,
         )

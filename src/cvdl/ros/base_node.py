@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -62,10 +63,11 @@ from cvdl.ros.parameters import (
     parameters_of,
 )
 from cvdl.ros.rate_limit import RateLimit
+from cvdl.ros.same_name import SameName
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.teaching import TeachInput
 from cvdl.ros.transforms import Transformer
-from cvdl.runner import Runner
+from cvdl.runner import NEWER_FRAME, Runner
 from cvdl.warm_up import warmed_up
 
 __all__ = ["BaseNode"]
@@ -121,12 +123,18 @@ class BaseNode(LifecycleNode):
         self._finding: FindInput | None = None
         self._captioning: CaptionOutput | None = None
         self._names: Any = None
+        self._same_name = SameName(self)
+        self._reported: tuple[Any, ...] = ()  # what the last diagnostics were about
         self._timer: Any = None
         self._once = False
         self._limit = RateLimit()
         self._unwanted: tuple[float, Match, Segmented | None] | None = None
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/detect_once", self._on_detect_once)
+
+    def get_logger(self) -> Any:
+        """The node's logger; after a shutdown, when nothing can be published, that of a console."""
+        return super().get_logger() if self.context.ok() else get_logger("cvdl")
 
     # Transitions --------------------------------------------------------------------------------
 
@@ -391,7 +399,7 @@ class BaseNode(LifecycleNode):
 
     def _on_overrun(self, steps: Iterator[None]) -> None:
         if self._runner is not None:
-            self._runner.tally.count("a newer frame arrived")
+            self._runner.tally.count(NEWER_FRAME)
 
     def _wanted(self) -> frozenset[str]:
         """The result topics with subscribers; the class names are sent anyway.
@@ -500,6 +508,7 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._runner is None:
             return
         self._camera.watch()
+        self._same_name.watch()
         if self._segmented is not None:
             self._ask_for_names(self._segmented)
             self._segmented.watch()
@@ -509,14 +518,21 @@ class BaseNode(LifecycleNode):
             self._teaching.teacher.expire()
             more = self._teaching.teacher.status()
             self._runner.notices = self._notices()
+        stamp, silence = self.get_clock().now().nanoseconds, self._camera.silence()
+        # The clock of a bag that has ended stands still.
+        about = (stamp, self._runner.tally.frames, self._camera.source.pairs, bool(silence))
+        if about == self._reported:
+            return
+        self._reported = about
         self._diagnostics.publish(
             self._runner.report(
-                self.get_clock().now().nanoseconds,
+                stamp,
                 monotonic_ns(),
                 self.get_fully_qualified_name(),
                 idle=not self._settings.enable,
-                silence=self._camera.silence(),
+                silence=silence,
                 doubt=self._camera.doubt(),
+                max_latency_s=self._settings.max_latency,
                 more=more,
             )
         )

@@ -31,6 +31,7 @@ from cvdl.messages.topics import (
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.subscriptions import Subscriptions, quiet_subscription
+from cvdl.runner import NOT_NAMED, NOT_SEGMENTED
 
 __all__ = [
     "NO_SEGMENTATION",
@@ -168,6 +169,7 @@ class CameraInput:
         self._has_reported_registration = False
         self._silent_since = monotonic()
         self._complained: set[str] = set()  # since the last match
+        self._has_warned = False  # of silence, since the last match
         self._doubted: set[str] = set()
         self._subscriptions = Subscriptions(node)
         kinds = {source.camera_info: _INFO}
@@ -206,7 +208,8 @@ class CameraInput:
             hints = "".join(f"; {hint}" for hint in self._hints(silence))
             # Lost images are reported once, whether or not a match comes now and then.
             reported = self._doubted if LARGE_IMAGES in silence else self._complained
-            self._warn(silence, hints, f"no frame for {SILENCE_S:g} s: {silence}{hints}", reported)
+            sentence = f"no frame for {SILENCE_S:g} s: {silence}{hints}"
+            self._has_warned |= self._warn(silence, hints, sentence, reported)
         elif doubt := self.doubt():
             self._warn(doubt, "", f"{doubt} (reported once)", self._doubted)
 
@@ -214,11 +217,14 @@ class CameraInput:
         """Unsubscribe."""
         self._subscriptions.close()
 
-    def _warn(self, problem: str, hints: str, sentence: str, reported: set[str]) -> None:
+    def _warn(self, problem: str, hints: str, sentence: str, reported: set[str]) -> bool:
+        """Log a sentence unless that is no news; returns whether it was."""
         cause = re.sub(r"\d[\d.e+-]*", "", problem.partition(" (")[0])  # whatever the numbers
-        if cause + hints not in reported:  # fewer hints, e.g. after a publisher came, are no news
-            reported |= {cause, cause + hints}
-            self._node.get_logger().warning(sentence)
+        if cause + hints in reported:  # fewer hints, e.g. after a publisher came, are no news
+            return False
+        reported |= {cause, cause + hints}
+        self._node.get_logger().warning(sentence)
+        return True
 
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph tells about the topics."""
@@ -240,6 +246,9 @@ class CameraInput:
         for match in self.source.add(topic, message, arrived_ns=monotonic_ns()):
             self._silent_since = monotonic()
             self._complained.clear()
+            if self._has_warned:
+                self._has_warned = False
+                self._node.get_logger().info("frames come again")
             self._on_match(match)
 
 
@@ -369,6 +378,6 @@ class SegmentationInput(Generic[Item]):
     def _why(self, stamp: int) -> str:
         """Why an item of this stamp has waited in vain."""
         if all(stamp in self._waiting[name] for name in _SEGMENTED):
-            return "not named"
+            return NOT_NAMED
         is_skipped = stamp < self._newest or monotonic() - self._segmented_s < SILENCE_S
-        return "not segmented" if is_skipped else NO_SEGMENTATION
+        return NOT_SEGMENTED if is_skipped else NO_SEGMENTATION

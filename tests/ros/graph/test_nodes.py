@@ -29,7 +29,8 @@ from cvdl.ros.interfaces import message_type
 from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 from cvdl.segmentation.stage import SegmentationStage
 
-from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
+from .background import background
+from .conftest import PATIENCE_S, PERIOD_NS, STAMP_NS, deserialized, wait_until
 
 NODE = "/perception/perception_node"
 LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -649,6 +650,69 @@ def test_silence_is_explained(start, wire, tabletops, monkeypatch):
     time.sleep(1.2)
     assert sum(silent in log.msg for log in report) == count == 1
     assert not told("incompatible")
+
+
+def test_it_is_said_when_frames_come_again(start, wire, tabletops, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    start(SegmentationNode)
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    first, second = tabletops(2)
+
+    def said(words):
+        return sum(words in log.msg for log in report)
+
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: said("no frame for 0.5 s"))
+    assert not said("frames come again")
+    for frame in (second, replace(second, stamp_ns=second.stamp_ns + PERIOD_NS)):
+        wire.send(wire.messages(frame))
+    assert wait_until(lambda: said("frames come again"))
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == "3")
+    assert said("frames come again") == 1
+
+
+TWIN = """
+import rclpy
+rclpy.init()
+rclpy.spin(rclpy.create_node("segmentation_node", namespace="/perception"))
+"""
+
+
+def test_another_node_of_the_same_name_is_reported(start, wire, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.same_name._SETTLED_S", 0.5)
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    start(SegmentationNode)
+    words = "there are 2 nodes /perception/segmentation_node"
+    time.sleep(2.5)
+    assert not any(words in log.msg for log in report)
+    with background(sys.executable, "-c", TWIN) as twin:
+        assert wait_until(lambda: any(words in log.msg for log in report))
+        time.sleep(2)
+        twin.interrupt()  # a killed one would stay in the graph for long
+        twin.end(PATIENCE_S)
+    assert sum(words in log.msg for log in report) == 1
+
+
+def test_diagnostics_do_not_pile_up_where_the_clock_stands_still(start, wire, tabletop):
+    """As after the end of a bag."""
+    from rosgraph_msgs.msg import Clock
+
+    start(SegmentationNode, use_sim_time=True)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    clock = Clock()
+    clock.clock.sec = 5
+    wire.publish("/clock", clock)
+    assert wait_until(lambda: any(stamp_ns(message) == 5 * 10**9 for message in report))
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels)
+    assert wait_until(lambda: wire.diagnosed().get("frames") == "1")
+    count = len(report)
+    time.sleep(2.5)
+    assert len(report) == count
+    clock.clock.sec = 6
+    wire.publish("/clock", clock)
+    assert wait_until(lambda: stamp_ns(report[-1]) == 6 * 10**9)
 
 
 def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):

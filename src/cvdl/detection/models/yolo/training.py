@@ -130,8 +130,9 @@ class PublishedTask(Task):
 
     def batch(self, samples: Sequence[DetectionSample], rng: np.random.Generator) -> Batch:
         """Augmented views."""
-        settings = self.settings
-        return published_views(samples, settings.image_size, self._fill, settings.jitter, rng)
+        assert isinstance(self.model.network, PublishedNetwork)
+        size = self.model.network.size  # that of the weights to start from, if there are any
+        return published_views(samples, size, self._fill, self.settings.jitter, rng)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The five parts of the loss and their sum."""
