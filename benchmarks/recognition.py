@@ -136,10 +136,9 @@ class PlainEmbedder:
     def __init__(self) -> None:
         import torch
 
-        from cvdl.recognition.network import EmbeddingNetwork, published_weights
+        from cvdl.networks.efficientnet_lite0 import EfficientNetLite0
 
-        self._network, self._torch = EmbeddingNetwork(), torch
-        self._network.load_published(published_weights())
+        self._network, self._torch = EfficientNetLite0().load_published(), torch
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> Embeddings:
         crops = []

@@ -42,7 +42,7 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.datasets import ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
-from cvdl.messages.topics import OBJECTS_TOPIC, SCENE_TOPICS
+from cvdl.messages.topics import OBJECTS_TOPIC, SCENE_TOPICS, TOPICS
 from cvdl.pipeline import Perception, load_config
 from cvdl.ros import executables
 from cvdl.ros.interfaces import message_type
@@ -64,7 +64,7 @@ VARIANTS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "and detection": (["grasp.enable=false"], ["segmentation/objects", "detection/boxes"]),
     "and grasps": ([], ["segmentation/objects", "detection/boxes", "grasp/poses"]),
-    "and overlay, markers": ([], list(SCENE_TOPICS)),
+    "and overlay, markers": ([], [name for name in SCENE_TOPICS if not TOPICS[name].is_large]),
 }
 STAGES = ("segmentation", "detector", "grasp")
 WARM_UP = 5  # frames that are not counted: they compile and load

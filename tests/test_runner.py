@@ -12,21 +12,23 @@ from cvdl.bags import message_type
 from cvdl.core.scene import Hypothesis, Scene
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
-from cvdl.messages.segments import read_segmentation
+from cvdl.messages.segments import Segmented, read_names, read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match
 from cvdl.messages.target_frame import TransformMissingError, transformed
 from cvdl.messages.topics import (
+    BOXES_TOPIC,
     LABELS_TOPIC,
     OBJECTS_TOPIC,
     SCENE_TOPICS,
+    SUPPORT_TOPIC,
     TOPICS,
     Results,
     scene_messages,
 )
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.runner import Runner
+from cvdl.runner import NEWER_FRAME, Runner
 from cvdl.segmentation.doubts import tilt_deg
 from cvdl.simulation import SimulationConfig, simulate_scene
 
@@ -56,6 +58,11 @@ def written(runner, frame, *arguments):
     runner(match_of(frame), lambda *output: outputs.append(output), *arguments)
     ((messages, results),) = outputs
     return messages, results.scene
+
+
+def segmented_of(messages, **names):
+    """The messages of a scene as another node hears them."""
+    return Segmented(*(messages[t] for t in (LABELS_TOPIC, OBJECTS_TOPIC, SUPPORT_TOPIC)), **names)
 
 
 def values_of(report):
@@ -144,19 +151,19 @@ def test_class_names_are_written_when_they_change(frame, scene):
 def test_a_segmentation_crosses_the_wire(table):
     runner = runner_of(Perception(WITHOUT))
     messages, scene = written(runner, table)
-    labels, objects = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
-    found, frame_id = read_segmentation(labels, objects)
+    segmented = segmented_of(messages)
+    found, frame_id = read_segmentation(segmented)
     assert frame_id == table.frame_id
     np.testing.assert_array_equal(found.labels, scene.labels)
-    np.testing.assert_allclose(found.plane.normal, scene.plane.normal, atol=1e-9)
-    assert found.plane.offset == pytest.approx(scene.plane.offset, abs=1e-9)
+    np.testing.assert_allclose(found.plane.normal, scene.plane.normal, atol=1e-6)
+    assert found.plane.offset == pytest.approx(scene.plane.offset, abs=1e-6)
     for item, expected in zip(found.objects, scene.objects, strict=True):
         assert (item.label, item.area) == (expected.label, expected.area)
         assert item.box2d.tolist() == expected.box2d.tolist()
         assert item.objectness == expected.objectness
         assert 0.45 <= item.objectness < 1
         np.testing.assert_allclose(item.box3d.corners(), expected.box3d.corners(), atol=1e-9)
-    _, again = written(runner, table, {"grasp/poses"}, (labels, objects))
+    _, again = written(runner, table, {"grasp/poses"}, segmented)
     assert list(again.latency_ms) == ["grasp"]
     assert len(again.grasps) == len(scene.grasps)
 
@@ -167,9 +174,8 @@ def test_an_unlikely_object_of_another_node_gets_no_grasps(table):
     label = scene.grasps[0].label
     (best,) = (each for each in objects.detections if each.id == str(label))
     best.results[0].hypothesis.score = 0.5
-    _, again = written(
-        runner_of(Perception(WITHOUT)), table, {"grasp/poses"}, (messages[LABELS_TOPIC], objects)
-    )
+    segmented = segmented_of(messages)
+    _, again = written(runner_of(Perception(WITHOUT)), table, {"grasp/poses"}, segmented)
     assert label in {item.label for item in again.objects}
     assert label not in {grasp.label for grasp in again.grasps}
 
@@ -178,12 +184,11 @@ def test_objects_without_an_objectness_are_likely(frame, scene):
     """Those with a class, and those of older bags."""
     objects = tuple(replace(item, objectness=0.6) for item in scene.objects)
     messages = scene_messages(FACTORY, Results(frame, replace(scene, objects=objects)))
-    labels, message = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
-    found, _ = read_segmentation(labels, message)
+    found, _ = read_segmentation(segmented_of(messages))
     read = [(item.class_name, item.score, item.objectness) for item in found.objects]
     assert read == [("", 1, 0.6), ("can", 0.75, 1)]
-    message.detections[0].results = []
-    found, _ = read_segmentation(labels, message)
+    messages[OBJECTS_TOPIC].detections[0].results = []
+    found, _ = read_segmentation(segmented_of(messages))
     assert (found.objects[0].class_name, found.objects[0].objectness) == ("", 1)
 
 
@@ -192,7 +197,7 @@ def test_a_taught_name_crosses_the_wire_with_what_the_detector_says(frame, scene
     detected = Hypothesis("bottle", 0.5)
     can = replace(can, class_name="my can", score=0.75, is_taught=True, detected=detected)
     messages = scene_messages(FACTORY, Results(frame, replace(scene, objects=(box, can))))
-    found, _ = read_segmentation(messages[LABELS_TOPIC], messages[OBJECTS_TOPIC])
+    found, _ = read_segmentation(segmented_of(messages))
     assert not found.objects[0].is_taught
     read = found.objects[1]
     assert (read.class_name, read.score, read.is_taught) == ("my can", 0.75, True)
@@ -225,10 +230,56 @@ def test_a_segmentation_that_does_not_fit_is_refused(frame, scene):
     labels, objects = messages[LABELS_TOPIC], messages[OBJECTS_TOPIC]
     objects.detections[0].id = "77"
     with pytest.raises(MessageError, match="id '77' is not a label"):
-        read_segmentation(labels, objects)
+        read_segmentation(segmented_of(messages))
     labels.encoding = "mono8"
     with pytest.raises(MessageError, match=r"mono8.*accepted: mono16"):
-        read_segmentation(labels, objects)
+        read_segmentation(segmented_of(messages))
+
+
+def test_names_of_another_node_are_on_objects_detections_and_pictures(frame, scene):
+    """As where one node segments, another one names, and a third one draws."""
+    unnamed = tuple(replace(item, class_name="", score=1.0) for item in scene.objects)
+    messages = scene_messages(FACTORY, Results(frame, replace(scene, objects=unnamed)))
+    taught = replace(scene.detections[0], is_taught=True, detected=Hypothesis("cup", 0.2))
+    named = replace(scene, detections=(taught, *scene.detections[1:]))
+    boxes = scene_messages(FACTORY, Results(frame, named))[BOXES_TOPIC]
+    segmented = segmented_of(messages, boxes=boxes, classes=("mug", "can"))
+    found, _ = read_segmentation(segmented)
+    assert {item.class_name for item in found.objects} == {""}
+    found = read_names(segmented, found)
+    assert found.classes == ("mug", "can")
+    for each, expected in zip(found.detections, named.detections, strict=True):
+        assert replace(each, box2d=None, track=0) == replace(expected, box2d=None, track=0)
+        np.testing.assert_allclose(each.box2d, expected.box2d)
+    of_label = {each.label: each for each in named.detections if each.label}
+    for item in found.objects:
+        detection = of_label.get(item.label)
+        assert item.class_name == (detection.class_name if detection else "")
+    assert any(item.class_name for item in found.objects)
+    runner = runner_of(Perception(WITHOUT))
+    drawn, seen = written(runner, frame, {"markers", "overlay"}, segmented)
+    assert seen.classes[:2] == ("mug", "can")
+    texts = [marker.text for marker in drawn["markers"].markers if marker.ns == "names"]
+    assert texts == [seen.caption(item) for item in seen.objects]
+    assert any("can" in text for text in texts)
+
+
+def test_a_segmentation_without_a_plane_has_a_support_without_points(frame, scene):
+    bare = Scene(np.zeros_like(scene.labels), None)
+    messages = scene_messages(FACTORY, Results(frame, bare))
+    assert len(messages[SUPPORT_TOPIC].polygon.points) == 0
+    found, _ = read_segmentation(segmented_of(messages))
+    assert found.plane is None
+
+
+def test_the_support_of_a_target_frame_is_the_plane_there(frame, scene):
+    messages = scene_messages(FACTORY, Results(frame, scene).in_frame("base", LOOK_DOWN))
+    assert messages[SUPPORT_TOPIC].header.frame_id == "base"
+    found, frame_id = read_segmentation(segmented_of(messages))
+    assert frame_id == "base"
+    expected = transformed(scene, LOOK_DOWN).plane
+    np.testing.assert_allclose(found.plane.normal, expected.normal, atol=1e-6)
+    assert found.plane.offset == pytest.approx(expected.offset, abs=1e-6)
 
 
 def test_spatial_topics_are_in_the_target_frame(frame, scene):
@@ -321,3 +372,32 @@ def test_a_scene_in_another_frame(scene):
         expected = old.wireframe() @ matrix[:3, :3].T + matrix[:3, 3]
         np.testing.assert_allclose(new.wireframe(), expected, atol=1e-12)
     assert tilt_deg(turned.plane, np.array([0, 0, 1])) == pytest.approx(0, abs=1e-5)
+
+
+def test_frames_skipped_for_newer_ones_are_no_reason_to_warn(frame, scene):
+    """Of a camera that is faster than the node."""
+    runner = runner_of(lambda frame: scene)
+    written(runner, frame)
+    for _ in range(3):
+        runner.tally.count(NEWER_FRAME)
+    (status,) = runner.report(0, 0, "test").status
+    assert (status.level, status.message) == (status.OK, "75% of the frames skipped for newer ones")
+    (status,) = runner.report(1, 1, "test").status  # since the last report
+    assert (status.level, status.message) == (status.OK, "no frame dropped")
+    runner.tally.count(NEWER_FRAME)
+    runner.tally.count("sizes differ")
+    (status,) = runner.report(2, 2, "test").status
+    assert (status.level, status.message) == (status.WARN, "1 dropped: sizes differ")
+    assert values_of(runner.report(3, 3, "test"))[f"dropped: {NEWER_FRAME}"] == "4"
+
+
+@pytest.mark.parametrize(("bound_s", "is_wrong"), [(0.0, False), (1.0, False), (0.2, True)])
+def test_late_results_are_a_reason_to_warn_where_there_is_a_bound(bound_s, is_wrong):
+    runner = runner_of(Perception(WITHOUT))
+    for milliseconds in (10.0, 300.0, 5000.0):
+        runner.tally.add({"total": milliseconds})
+    (status,) = runner.report(0, 0, "test", max_latency_s=bound_s).status
+    assert (status.level == status.WARN) == is_wrong
+    words = "results are 0.3 s old; max_latency is 0.2 s"
+    assert status.message == (words if is_wrong else "no frame dropped")
+    assert runner.report(0, 0, "test", max_latency_s=bound_s, idle=True).status[0].message == "idle"

@@ -19,6 +19,7 @@ from cvdl.detection.config import DetectionConfig
 from cvdl.detection.stage import DetectionStage
 from cvdl.grasping.config import GraspConfig
 from cvdl.grasping.stage import GraspStage
+from cvdl.language.config import WordsConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
@@ -26,6 +27,7 @@ from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import depth_doubts
 from cvdl.segmentation.region import region_of
 from cvdl.segmentation.stage import SegmentationStage
+from cvdl.segmentation.support_kind import support_kind
 
 __all__ = ["Perception", "PerceptionConfig", "Stage", "load_config"]
 
@@ -41,6 +43,7 @@ class PerceptionConfig(Settings):
     detector: DetectionConfig = Field(default_factory=DetectionConfig)
     gallery: RecognitionConfig = Field(default_factory=RecognitionConfig)
     grasp: GraspConfig = Field(default_factory=GraspConfig)
+    words: WordsConfig = Field(default_factory=WordsConfig)
 
     def segmentation_only(self) -> PerceptionConfig:
         """Return a copy with detection, taught names and grasps disabled."""
@@ -141,7 +144,8 @@ class Perception:
 
         Args:
             frame: color and depth.
-            segmentation: of this frame, to use instead of running the stage.
+            segmentation: of this frame, to use instead of running the stage; with its names if it
+                has some.
 
         Returns:
             The frame and the scene to give to `recognize`. Small gaps in the depth are bridged.
@@ -155,8 +159,9 @@ class Perception:
             depth, small_gaps = bridge_gaps(frame.depth, frame.camera, config.max_range)
             bridged = replace(frame, depth=depth)
             if segmentation is not None:
-                found = segmentation
-                return bridged, Scene(found.labels, found.plane, found.objects, region=region)
+                labels, plane = segmentation.labels, segmentation.plane
+                kind = support_kind(labels, depth, frame.camera, plane) if plane else ""
+                return bridged, Scene(**vars(segmentation), region=region, support_kind=kind)
             empty = np.zeros(depth.shape, np.uint16)
             doubts = tuple(depth_doubts(frame.depth, small_gaps))
             scene = self._segment(bridged, Scene(empty, None, doubts=doubts, region=region))
@@ -177,7 +182,9 @@ class Perception:
             The scene, with the latency of each stage that ran. Grasps by name need the names:
             where only some are asked for (``grasp.only``), the stages that name run, too.
         """
-        latency_ms, scene = dict(scene.latency_ms), replace(scene, classes=self.classes)
+        latency_ms = dict(scene.latency_ms)
+        # Another node may have named the objects.
+        scene = replace(scene, classes=tuple(dict.fromkeys((*scene.classes, *self.classes))))
         detect |= grasp and self._grasp is not None and bool(self.config.grasp.only)
         recognition = self.recognition if detect else None
         stages: dict[str, Stage | None] = {

@@ -77,6 +77,7 @@ class ReplayOptions:
         points_topic: organized point clouds with color, instead of color and depth; found by type
             if there are no images.
         overlap: whether to segment a frame while objects and grasps are found in the one before.
+        points: whether to write `segmentation/points`, too, 20 bytes a pixel.
     """
 
     color_topic: str | None = None
@@ -90,6 +91,7 @@ class ReplayOptions:
     overwrite: bool = False
     points_topic: str | None = None
     overlap: bool = True
+    points: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,11 @@ class _Run:
                 f"the stamps of {' and '.join(still)} are zero or do not change: color and "
                 "depth are paired by the time of recording",
             )
+        self._wanted = frozenset(
+            name
+            for name, topic in TOPICS.items()
+            if writer is not None and (options.points or not topic.is_large)
+        )
         self._interrupt = _Interrupt()
         self._processed: Counter[int] = Counter()  # matches of the first pass, by stamp
         self._undecodable: Counter[str] = Counter()
@@ -255,8 +262,7 @@ class _Run:
         )
 
     def _steps(self, match: Match, received_ns: int) -> Iterator[None]:
-        wanted = TOPICS.keys() if self._writer else frozenset[str]()
-        yield from self._runner.steps(match, partial(self._write, received_ns), wanted)
+        yield from self._runner.steps(match, partial(self._write, received_ns), self._wanted)
         self._report(received_ns)
 
     def _matches(self) -> Iterator[tuple[Match, int]]:

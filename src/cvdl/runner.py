@@ -25,7 +25,7 @@ from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import MessageError
 from cvdl.messages.reading import stamp_ns
 from cvdl.messages.region import with_region
-from cvdl.messages.segments import read_segmentation
+from cvdl.messages.segments import Segmented, read_names, read_segmentation
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match
 from cvdl.messages.target_frame import TransformMissingError, transformed
@@ -43,7 +43,14 @@ from cvdl.segmentation import SegmentationConfig
 from cvdl.segmentation.doubts import UNSEEN, tilt_deg
 from cvdl.segmentation.missing_plane import missing_plane
 
-__all__ = ["Findings", "Runner"]
+__all__ = ["NEWER_FRAME", "NOT_NAMED", "NOT_SEGMENTED", "Findings", "Runner"]
+
+#: Why frames are dropped where all is well, but a camera is faster than a node, or one node than
+#: another one.
+NEWER_FRAME = "a newer frame arrived"
+NOT_SEGMENTED = "not segmented"
+NOT_NAMED = "not named"
+_SKIPPED = (NEWER_FRAME, NOT_SEGMENTED, NOT_NAMED)
 
 _log = logging.getLogger(__name__)
 
@@ -148,8 +155,8 @@ class Runner:
         self._target_frame, self._to_target = target_frame, to_target
         self._ends_run = ends_run
         self._classes: tuple[str, ...] = ()
-        self._reported: tuple[int, int] | None = None  # time and frames at the last report
-        self._reported_drops = 0
+        # Time, frames, skipped frames and other drops at the last report.
+        self._reported: tuple[int | None, int, int, int] = (None, 0, 0, 0)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -162,7 +169,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str] = TOPICS.keys(),
-        segmentation: tuple[Any, Any] | None = None,
+        segmentation: Segmented | None = None,
     ) -> None:
         """Process one match at once; see `steps` for the arguments."""
         for _ in self.steps(match, write, wanted, segmentation):
@@ -173,7 +180,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str] = TOPICS.keys(),
-        segmentation: tuple[Any, Any] | None = None,
+        segmentation: Segmented | None = None,
     ) -> Iterator[None]:
         """Process one match in three steps, each until the next item of the iterator.
 
@@ -186,8 +193,8 @@ class Runner:
             match: color, depth and camera_info.
             write: called with the messages by topic, and what they were built of.
             wanted: names of the topics to build; only the stages that they need run.
-            segmentation: messages of `segmentation/labels` and `segmentation/objects` for this
-                match; the frame is segmented here if not given.
+            segmentation: messages of other nodes for this match; the frame is segmented here if
+                not given.
         """
         return self._steps(perf_counter(), match, write, wanted, segmentation)
 
@@ -197,7 +204,7 @@ class Runner:
         match: Match,
         write: Callable[[dict[str, Any], Results], None],
         wanted: Set[str],
-        segmentation: tuple[Any, Any] | None,
+        segmentation: Segmented | None,
     ) -> Iterator[None]:
         stamp = stamp_ns(match.color)
         latency_ms: dict[str, float] = {}
@@ -275,6 +282,7 @@ class Runner:
         idle: bool = False,
         silence: str = "",
         doubt: str = "",
+        max_latency_s: float = 0.0,
         more: Mapping[str, str] | None = None,
     ) -> Any:
         """The diagnostics since the last report.
@@ -286,15 +294,19 @@ class Runner:
             idle: whether frames are skipped.
             silence: why no frames arrive; empty if they do.
             doubt: what is wrong with the input; empty if nothing is.
+            max_latency_s: median latency from which to warn, seconds; 0: never.
             more: values to add.
         """
         with self.tally.lock:
             frames, dropped, found = self.tally.frames, self.dropped, self.found
+            skipped = sum(dropped[cause] for cause in _SKIPPED)
+            lost = Counter({c: n for c, n in dropped.items() if c not in _SKIPPED})
+            since_ns, *before = self._reported
+            self._reported = (now_ns, frames, skipped, lost.total())
+            new, new_skipped, new_lost = np.subtract(self._reported[1:], before).tolist()
             values = {"frames": str(frames)}
-            if self._reported is not None and now_ns > self._reported[0]:
-                since_ns, frames_before = self._reported
-                rate = (frames - frames_before) / (now_ns - since_ns) * 1e9
-                values["rate (Hz)"] = f"{rate:.2f}"
+            if since_ns is not None and now_ns > since_ns:
+                values["rate (Hz)"] = f"{new / (now_ns - since_ns) * 1e9:.2f}"
             latency_ms = self.tally.latency_ms()
             for stage, (median, p95) in latency_ms.items():
                 values[f"latency of {stage} (ms)"] = f"median {median:.1f}, 95 % {p95:.1f}"
@@ -331,22 +343,28 @@ class Runner:
             values["input"] = doubt
         values |= more or {}
         is_planeless = planeless > _PLANELESS and not idle
+        median_s = latency_ms.get("total", (0.0, 0.0))[0] / 1e3
+        is_late = 0 < max_latency_s < median_s and not idle
         if silence:
             summary = f"no frame: {silence}"
         elif idle:
             summary = "idle"
         elif is_planeless:
             summary = f"no support plane in {planeless:.0%} of the frames: no grasps there"
+        elif is_late:
+            summary = f"results are {median_s:.1f} s old; max_latency is {max_latency_s:g} s"
+        elif new_skipped and not doubt and not new_lost:
+            share = new_skipped / (new + new_skipped)
+            summary = f"{share:.0%} of the frames skipped for newer ones"
         else:
-            summary = doubt or summary_of(dropped)
-        has_dropped = dropped.total() > self._reported_drops
-        self._reported, self._reported_drops = (now_ns, frames), dropped.total()
-        is_wrong = bool(silence or doubt) or is_planeless or has_dropped
+            summary = doubt or summary_of(lost)
+        is_wrong = bool(silence or doubt or new_lost) or is_planeless or is_late
         return self._make.diagnostics(stamp, f"{REPORTER}{name}", summary, values, is_wrong)
 
-    def _read_segmentation(self, messages: tuple[Any, Any], frame: RgbdFrame) -> Segmentation:
-        """The segmentation of another node, in the camera's frame."""
-        found, frame_id = read_segmentation(*messages)
+    def _read_segmentation(self, messages: Segmented, frame: RgbdFrame) -> Segmentation:
+        """The segmentation of another node, in the camera's frame, with the names of a third."""
+        found, frame_id = read_segmentation(messages)
+        found = read_names(messages, found)
         if found.labels.shape != frame.depth.shape:
             height, width = found.labels.shape
             raise MessageError(
@@ -354,7 +372,7 @@ class Runner:
                 f"segmentation/labels {width}x{height}, color {frame.camera.width}x"
                 f"{frame.camera.height}",
             )
-        if not found.objects or frame_id == frame.frame_id:
+        if frame_id == frame.frame_id:
             return found
         if self._to_target is None or frame_id != self._target_frame:
             raise MessageError(
@@ -375,8 +393,7 @@ class Runner:
         in_target = None
         if self._to_target is not None and not _SPATIAL.isdisjoint(wanted):
             try:
-                turned = transformed(scene, self._to_target(frame))
-                in_target = Results(replace(frame, frame_id=self._target_frame), turned)
+                in_target = results.in_frame(self._target_frame, self._to_target(frame))
             except TransformMissingError as error:
                 self.tally.count("no transform")
                 self.tally.warn("no transform", f"3-D results are skipped: {error}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cvdl.bags import BagError, BagReader, BagWriter, find_topics, message_type
-from cvdl.bags.frames import COLOR_TOPIC, DEPTH_TOPIC
+from cvdl.bags.frames import COLOR_TOPIC, DEPTH_INFO_TOPIC, DEPTH_TOPIC
 from cvdl.datasets import DatasetError, ImageFolder
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.images import read_color, read_depth
@@ -20,14 +20,15 @@ from helpers.paths import DATA
 def test_info(bag):
     lines = run_command("info", bag).splitlines()
     assert lines[0] == f"{bag}: rosbag2 (MCAP)"
-    assert lines[1] == "15 messages in 0.13 s from 2023-11-14 22:13:20 UTC"
-    rows = [" ".join(line.split()) for line in lines[2:5]]
+    assert lines[1] == "20 messages in 0.13 s from 2023-11-14 22:13:20 UTC"
+    rows = [" ".join(line.split()) for line in lines[2:6]]
     assert rows == [
+        f"{DEPTH_INFO_TOPIC} sensor_msgs/msg/CameraInfo 5 messages 30.0 Hz <- camera_info of depth",
         f"{DEPTH_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz 16UC1 64x48 <- depth",
         "/camera/color/camera_info sensor_msgs/msg/CameraInfo 5 messages 30.0 Hz <- camera_info",
         f"{COLOR_TOPIC} sensor_msgs/msg/Image 5 messages 30.0 Hz rgb8 64x48 <- color",
     ]
-    assert lines[5] == "A replay uses the marked topics."
+    assert lines[6] == "A replay uses the marked topics."
 
 
 def test_info_of_a_bag_that_cannot_be_replayed(tmp_path, frame):

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 VIEWS = 6
 QUICK = ["--set", "backbone=mobilenet_v3_small", "--epochs", 1, "--set", "crops_per_view=4"]
+RANDOM = ["--set", "weights=none"]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def run(*args: object) -> str:
 @pytest.mark.slow
 def test_one_split(data, tmp_path):
     out = tmp_path / "run"
-    text = run("--data", data, "--out", out, "--test", 0.4, "--seed", 3, *QUICK)
+    text = run("--data", data, "--out", out, "--test", 0.4, "--seed", 3, *QUICK, *RANDOM)
     assert "top-1 accuracy" in text
     content = json.loads((out / "results.json").read_text())
     assert (content["things"], content["crops"]) == (4, 8)
@@ -64,7 +65,7 @@ def test_one_split(data, tmp_path):
 @pytest.mark.slow
 def test_it_prints_the_settings_that_use_the_weights(data, tmp_path):
     out = tmp_path / "run"
-    text = run("--data", data, "--out", out, "--test", 0, *QUICK)
+    text = run("--data", data, "--out", out, "--test", 0, *QUICK, *RANDOM)
     told = text.partition("to use it: cvdl replay BAG -o OUT --set ")[2].split()
     config = load_config(None, told[::2])
     assert told[1::2] == ["--set"]
@@ -77,7 +78,7 @@ def test_it_prints_the_settings_that_use_the_weights(data, tmp_path):
 @pytest.mark.slow
 def test_folds_and_going_on_with_a_run(data, tmp_path):
     out = tmp_path / "run"
-    options = ["--data", data, "--out", out, "--folds", 2, *QUICK]
+    options = ["--data", data, "--out", out, "--folds", 2, *QUICK, *RANDOM]
     text = run(*options)
     assert "mean of folds" in text
     assert "to use it" not in text  # which of them?
@@ -96,7 +97,7 @@ def test_folds_and_going_on_with_a_run(data, tmp_path):
 
 @pytest.mark.slow
 def test_weights_of_an_earlier_run_are_started_from(data, tmp_path):
-    run("--data", data, "--out", tmp_path / "a", "--test", 0, *QUICK)
+    run("--data", data, "--out", tmp_path / "a", "--test", 0, *QUICK, *RANDOM)
     assert not (tmp_path / "a" / "results.json").exists()  # nothing was left to test on
     start = tmp_path / "a" / "rcnn.safetensors"
     options = ["--set", f"weights={start}", "--set", "frozen_stages=5", "--test", 0]

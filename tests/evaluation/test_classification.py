@@ -30,7 +30,7 @@ def test_figures_are_correct():
     figures = scores().figures()
     assert figures["top1"] == pytest.approx(1 / 3)
     assert scores().top(2) == 1
-    assert figures["top3"] == 1
+    assert figures["top5"] == 1
     assert figures["class_mean"] == pytest.approx((1 / 2 + 0) / 2)
     assert figures["nothing"] == pytest.approx(1 / 2)
     # Cups 0.8 and 0.3 against 0.7, 0.1 and 0.1; the book 0.2 against 0.1, 0.1, 0.5 and 0.1.

@@ -174,6 +174,7 @@ def test_figures_equal_those_of_plain_pycocotools(capsys):
 
     truth = COCO()
     truth.dataset = {
+        "info": {},  # some releases copy it
         "images": [{"id": i} for i in range(30)],
         "categories": [{"id": i} for i in range(3)],
         "annotations": [

@@ -9,12 +9,16 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Scene
 from cvdl.language.aligner import Finding
 from cvdl.language.finder import Finder, FrameFindings
+from cvdl.language.vocabulary import Vocabulary
 
 
 class Chances:
     """In place of an aligner: the chance of each object by label."""
 
+    vocabulary = Vocabulary(("left", "mug", "object", "of", "red", "the"))
+
     def __init__(self, **chances: float) -> None:
+        self.asked: list[tuple[str, list[int] | None]] = []
         self._chances = {int(label.strip("_")): chance for label, chance in chances.items()}
 
     def read(self, phrase: str) -> str:
@@ -26,8 +30,10 @@ class Chances:
     def place(self, regions: Scene) -> Scene:
         return regions
 
-    def find(self, phrase: str, regions: Scene, labels: list[int]) -> list[Finding]:
-        assert phrase == "the red mug"
+    def find(
+        self, phrase: str, regions: Scene, labels: list[int], anchors: list[int] | None = None
+    ) -> list[Finding]:
+        self.asked.append((phrase, anchors))
         found = [Finding(label, self._chances[label]) for label in labels]
         return sorted(found, key=lambda each: -each.score)
 
@@ -35,6 +41,7 @@ class Chances:
 def find(scene: Scene, frame: RgbdFrame, **chances: float) -> tuple[FrameFindings, Scene]:
     aligner: Any = Chances(**chances)
     findings = Finder(aligner, "the red mug")(frame, scene)
+    assert not aligner.asked or aligner.asked == [("the red mug", None)]
     return findings, findings.shown(scene)
 
 
@@ -71,3 +78,34 @@ def test_a_frame_without_objects(scene: Scene, frame: RgbdFrame) -> None:
     assert shown.objects == ()
     assert findings.report()["objects"] == []
     assert "no object is in view" in findings.sentence()
+
+
+def taught(scene: Scene, name: str) -> Scene:
+    """With object 2 named by the gallery."""
+    first, *others = scene.objects
+    named = replace(first, class_name=name, score=0.8, is_taught=True)
+    return replace(scene, objects=(named, *others))
+
+
+def test_a_taught_name_finds_the_object_so_named(scene: Scene, frame: RgbdFrame) -> None:
+    names = ("drill", "my_drill")
+    for phrase in ("my_drill", "the My drill"):
+        finder = Finder(Chances(_2=0.1, _3=0.9), phrase, names=names)
+        assert finder.unknown == []
+        found = finder(frame, taught(scene, "my_drill")).found
+        assert [(each.item.label, each.score) for each in found] == [(2, 0.8)]
+        assert finder(frame, scene).found == ()  # not in view
+    # A name that is also a word finds what the word is about, too.
+    finder = Finder(Chances(_2=0.1, _3=0.9), "the mug", names=("mug",))
+    found = finder(frame, taught(scene, "mug")).found
+    assert [(each.item.label, each.score) for each in found] == [(3, 0.9), (2, 0.8)]
+
+
+def test_a_taught_name_is_the_other_object_of_a_relation(scene: Scene, frame: RgbdFrame) -> None:
+    aligner: Any = Chances(_2=0.1, _3=0.9)
+    finder = Finder(aligner, "the thing left of my_drill", names=("my_drill",))
+    assert finder.unknown == ["thing"]
+    found = finder(frame, taught(scene, "my_drill")).found
+    assert [each.item.label for each in found] == [3]
+    finder(frame, scene)
+    assert aligner.asked == [("the thing left of the object", anchors) for anchors in ([0], [])]

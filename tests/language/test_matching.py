@@ -39,6 +39,18 @@ def test_batches_have_the_scores_of_single_frames_and_sentences() -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
 
 
+def test_the_other_object_of_a_relation_can_be_given() -> None:
+    regions = RegionVectors(drawn(4, 8), drawn(4, 4, 3))
+    phrase = PhraseVectors(drawn(2, 8), drawn(8), drawn(8), drawn(3), drawn(2))
+    found = phrase_logits(phrase, regions, [1])
+    for one in (0, 2):
+        related = regions.relations[one, 1] @ phrase.relation + regions.vectors[1] @ phrase.anchor
+        value = regions.vectors[one] @ phrase.subject + related - phrase.offsets[1]
+        assert found[one] == pytest.approx(value, abs=1e-4)
+    assert found[1] == -np.inf
+    assert (phrase_logits(phrase, regions, []) == -np.inf).all()
+
+
 def test_phrases_have_the_same_scores_in_batches() -> None:
     regions = RegionVectors(drawn(4, 8), drawn(4, 4, 3))
     phrase = PhraseVectors(drawn(2, 8), drawn(8), drawn(8), drawn(3), drawn(2))

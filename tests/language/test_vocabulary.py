@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cvdl.core.errors import InputError
-from cvdl.language.vocabulary import UNKNOWN, Vocabulary, tokenize
+from cvdl.language.vocabulary import UNKNOWN, Vocabulary, punctuated, tokenize, written
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,10 @@ def test_a_vocabulary_has_the_frequent_words_and_encodes_others_as_unknown() -> 
 def test_a_word_that_is_listed_twice_is_an_error() -> None:
     with pytest.raises(InputError, match="'mug' twice"):
         Vocabulary(("mug", "box", "mug"))
+
+
+def test_punctuation_that_is_kept_is_written_again() -> None:
+    words = punctuated("A mug, and “the box”; no: 2 cups!")
+    assert words == ["a", "mug", ",", "and", "the", "box", ";", "no", "2", "cups"]
+    assert written(words) == "A mug, and the box; no 2 cups."
+    assert written([]) == ""

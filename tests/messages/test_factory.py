@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from importlib.util import find_spec
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -15,6 +16,7 @@ from cvdl.bags.typestore import message_type
 from cvdl.core.scene import Hypothesis, Scene
 from cvdl.grasping.rectangles import GraspRectangles
 from cvdl.messages.factory import MessageFactory
+from cvdl.messages.points import images_of
 from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import SCENE_TOPICS, TOPICS, Results, scene_messages
@@ -48,6 +50,23 @@ def test_depth_that_fits_no_16_bits_becomes_no_reading(factory, frame):
     assert raw[10, :5].tolist() == [0, 0, 0, 0, 65535]
 
 
+def test_labeled_points_are_an_organized_cloud_of_the_frame(factory, frame, scene):
+    message = built("segmentation/points", factory, frame, scene)
+    assert (message.height, message.width, message.point_step) == (48, 64, 20)
+    names = [(field.name, field.offset, field.datatype) for field in message.fields]
+    assert names == [("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("rgb", 12, 7), ("label", 16, 6)]
+    points = message.data.view(np.float32).reshape(48, 64, 5)
+    np.testing.assert_array_equal(points[..., :3], frame.camera.deproject(frame.depth))
+    assert np.isnan(points[:4, :, :3]).all()
+    labels = message.data.view(np.uint32).reshape(48, 64, 5)[..., 4]
+    np.testing.assert_array_equal(labels, scene.labels)
+    # A replay can take them for its input.
+    match = images_of(message)
+    np.testing.assert_array_equal(match.color.data.reshape(48, 64, 3), frame.color)
+    depth = match.depth.data.view(np.float32).reshape(48, 64)
+    np.testing.assert_array_equal(depth, frame.depth)
+
+
 def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene):
     messages = scene_messages(factory, Results(frame, scene))
     assert set(messages) == set(SCENE_TOPICS)
@@ -58,6 +77,7 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     ]
     carriers += messages["markers"].markers
     carriers += messages["segmentation/objects"].detections
+    carriers += [messages["segmentation/support"], messages["segmentation/points"]]
     for name in ("detection/boxes", "detection/tracks", "grasp/rectangles", "grasp/detections"):
         carriers += [messages[name], *messages[name].detections]
     carriers += [messages["grasp/poses"]]
@@ -65,6 +85,15 @@ def test_every_message_carries_the_stamp_and_the_frame_id(factory, frame, scene)
     carriers += [factory.label_info(frame.stamp_ns, "optical", ["a"])]
     for message in carriers:
         assert (stamp_ns(message), message.header.frame_id) == (frame.stamp_ns, "optical")
+
+
+def test_no_detection_is_without_a_hypothesis(factory, frame, scene):
+    """RViz's displays of vision_msgs read the first one without a look."""
+    unknown = tuple(replace(item, class_name="") for item in scene.objects)
+    messages = scene_messages(factory, Results(frame, replace(scene, objects=unknown)))
+    found = [each for m in messages.values() for each in getattr(m, "detections", [])]
+    assert len(found) > 6
+    assert all(len(each.results) > 0 for each in found)
 
 
 def test_labels_are_mono16(factory, frame, scene):
@@ -227,7 +256,10 @@ def test_markers(factory, frame, scene):
     assert len(corners) >= 6
     np.testing.assert_allclose(scene.plane.height(corners), 0, atol=1e-9)
     u, v = frame.camera.project(corners).T
-    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 56, 16, 40))
+    assert (u.min(), u.max(), v.min(), v.max()) == pytest.approx((0, 63, 16, 47))
+    # Viewers light the side from which the corners turn counterclockwise.
+    a, b, c = corners.reshape(-1, 3, 3).transpose(1, 0, 2)
+    assert (np.cross(b - a, c - a) @ scene.plane.normal > 0).all()
     for box, text, item in zip(items[::2], items[1::2], scene.objects, strict=True):
         assert (box.type, box.id, len(box.points)) == (box.LINE_LIST, item.label, 24)
         ends = np.array([[p.x, p.y, p.z] for p in box.points])
@@ -236,6 +268,8 @@ def test_markers(factory, frame, scene):
         lengths = np.linalg.norm(ends[::2] - ends[1::2], axis=1)
         assert sorted(lengths) == pytest.approx(sorted([*item.box3d.size] * 4))
         assert text.type == text.TEXT_VIEW_FACING
+        # Of a width of 0, RViz makes spaces many times wider than letters.
+        assert text.scale.x == pytest.approx(0.6 * text.scale.z)
         place = np.array([text.pose.position.x, text.pose.position.y, text.pose.position.z])
         assert scene.plane.height(place) > scene.plane.height(ends).max()
     assert [text.text for text in items[1::2]] == ["2", "3 can 0.75"]
@@ -254,6 +288,21 @@ def test_a_scene_without_a_plane_or_with_one_seen_edge_on(factory, frame, scene)
     assert len(messages["markers"].markers) == 1
     hidden = Scene(np.zeros_like(scene.labels), scene.plane)
     assert built("markers", factory, frame, hidden).markers[1].points == []
+    for each in (empty, hidden):
+        support = built("segmentation/support", factory, frame, each)
+        assert len(support.polygon.points) == 0
+
+
+def test_the_support_is_a_convex_outline_of_what_is_visible_of_it(factory, frame, scene):
+    message = built("segmentation/support", factory, frame, scene)
+    corners = np.array([[p.x, p.y, p.z] for p in message.polygon.points])
+    np.testing.assert_allclose(scene.plane.height(corners), 0, atol=1e-6)
+    arms = np.roll(corners, -1, axis=0) - corners
+    turns = np.cross(arms, np.roll(arms, -1, axis=0)) @ scene.plane.normal
+    assert (turns > 0).all()  # counterclockwise for the camera
+    outline = frame.camera.project(corners).astype(np.float32)
+    for v, u in np.argwhere(scene.labels == 1):
+        assert cv2.pointPolygonTest(outline, (float(u), float(v)), True) > -1.5
 
 
 def test_transform(factory):

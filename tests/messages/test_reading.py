@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from types import SimpleNamespace
 
 import cv2
@@ -582,3 +583,28 @@ def test_doubts():
     assert [cause for cause, _ in doubts(Match(color, depth, camera_info()))] == [
         "frame ids differ"
     ]
+
+
+class Bridge:
+    """A stand-in for cv_bridge.CvBridge: knows one encoding that is not ours."""
+
+    def imgmsg_to_cv2(self, message, encoding):
+        assert encoding == "rgb8"
+        if message.encoding != "yuv444":
+            raise RuntimeError(f"unknown encoding {message.encoding}")
+        return np.full((message.height, message.width, 3), 7, np.uint8)
+
+
+def test_an_encoding_of_tomorrow_is_converted_by_cv_bridge(frame, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv_bridge", SimpleNamespace(CvBridge=Bridge))
+    message = MessageFactory(message_type).color(frame)
+    np.testing.assert_array_equal(read_color(message), frame.color)  # by ours
+    message.encoding = "yuv444"
+    np.testing.assert_array_equal(read_color(message), np.full_like(frame.color, 7))
+    message.encoding = "jpeg"
+    with pytest.raises(MessageError, match="unknown color encoding: 'jpeg'"):
+        read_color(message)
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)
+    message.encoding = "yuv444"
+    with pytest.raises(MessageError, match="unknown color encoding: 'yuv444'"):
+        read_color(message)

@@ -71,6 +71,25 @@ def test_a_view_is_independent_of_its_place_and_of_the_other_objects(scene):
     )
 
 
+def test_objects_of_one_frame_are_embedded_once_whatever_their_names(scene):
+    runs = []
+
+    def graph(crops):
+        runs.append(len(crops))
+        return (np.ones((len(crops), FEATURES), np.float32),)
+
+    embed, count = ObjectEmbedder(graph, "kind"), len(scene.truth.objects)
+    named = replace(
+        scene.truth,
+        objects=tuple(replace(item, class_name="mine") for item in scene.truth.objects),
+    )
+    first = embed(scene.frame, scene.truth)
+    assert embed(scene.frame, named) is first
+    embed(scene.frame, replace(named, objects=named.objects[:2]))
+    embed(other_light(scene.frame), named)
+    assert runs == [count, 2, count]
+
+
 def test_an_empty_scene_has_no_views(scene):
     views = load_embedder()(scene.frame, replace(scene.truth, objects=()))
     assert len(views) == 0

@@ -410,3 +410,15 @@ def test_a_gallery_whose_only_name_is_just_being_forgotten_is_a_gallery(tmp_path
     gallery.add("mug", [view(0.3, 0.7)])
     monkeypatch.setattr(Gallery, "_abouts", lambda self: iter(()))  # gone since it was listed
     assert Gallery(gallery.folder, "kind").names() == ()
+
+
+def test_a_mistyped_folder_is_not_made(tmp_path):
+    gallery = Gallery(tmp_path / "galery")
+    for change in (
+        lambda: gallery.forget("mug"),
+        lambda: gallery.rename("mug", "cup"),
+        lambda: gallery.merge("mug", "cup"),
+    ):
+        with pytest.raises(GalleryError, match="'mug' is not in"):
+            change()
+    assert not gallery.folder.exists()

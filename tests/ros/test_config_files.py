@@ -18,8 +18,7 @@ from cvdl.bags.frames import CAMERA_INFO_TOPIC, COLOR_TOPIC, DEPTH_TOPIC
 from cvdl.bags.typestore import message_type
 from cvdl.core.frame import RgbdFrame
 from cvdl.messages.factory import MessageFactory
-from cvdl.messages.markers import marker_array
-from cvdl.messages.topics import TOPICS
+from cvdl.messages.topics import TOPICS, Results, scene_messages
 from cvdl.replay import NAMESPACE
 from cvdl.ros.parameters import PerceptionNodeConfig, assemble, parameters_of
 from helpers.paths import ROOT
@@ -128,6 +127,18 @@ PROPERTIES = {
         "Decay Time",
         "Color Transformer",
     },
+    "PointCloud2": {
+        "Topic",
+        "Style",
+        "Size (m)",
+        "Size (Pixels)",
+        "Alpha",
+        "Decay Time",
+        "Selectable",
+        "Color Transformer",
+        "Position Transformer",
+    },
+    "Polygon": {"Topic", "Color", "Alpha"},
     "MarkerArray": {"Topic", "Namespaces"},
     "PoseArray": {"Topic", "Shape", "Color", "Alpha", "Axes Length", "Axes Radius"},
     "TF": {"Show Names", "Show Axes", "Show Arrows", "Marker Scale", "Frame Timeout"},
@@ -156,7 +167,10 @@ def test_rviz_asks_for_no_more_than_publishers_offer(displays):
 
 
 def test_rviz_shows_every_kind_of_marker(displays, frame, scene):
-    markers = marker_array(MessageFactory(message_type), frame, scene).markers
+    (message,) = scene_messages(
+        MessageFactory(message_type), Results(frame, scene), ["markers"]
+    ).values()
+    markers = message.markers
     assert displays["Markers"]["Namespaces"] == {m.ns: True for m in markers if m.ns}
 
 

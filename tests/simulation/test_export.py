@@ -117,6 +117,8 @@ def test_the_bag_has_the_topics_and_types(bag: Path, some: list[SimulatedScene])
         "/camera/color/image_raw": ("sensor_msgs/msg/Image", count),
         "/camera/aligned_depth_to_color/image_raw": ("sensor_msgs/msg/Image", count),
         "/camera/color/camera_info": ("sensor_msgs/msg/CameraInfo", count),
+        # Where viewers look for it.
+        "/camera/aligned_depth_to_color/camera_info": ("sensor_msgs/msg/CameraInfo", count),
         "/tf": ("tf2_msgs/msg/TFMessage", count),
         "/tf_static": ("tf2_msgs/msg/TFMessage", 1),
         "/ground_truth/labels": ("sensor_msgs/msg/Image", count),

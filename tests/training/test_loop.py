@@ -95,6 +95,8 @@ def test_training_learns_and_writes_the_documented_files(tmp_path):
     assert set(history.epochs[0]) == {
         "learning_rate",
         "seconds",
+        "cpu_seconds",
+        "steps",
         "train/loss",
         "train/distance",
         "validation/score",
@@ -223,6 +225,49 @@ def test_without_a_score_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
         fit(Unscored(stop_after=2), settings, Run(tmp_path / "killed"))
     fit(Unscored(), settings, Run(tmp_path / "killed", resume=True))
     assert_equal(*(load_file(tmp_path / n / "best.safetensors") for n in ("straight", "killed")))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A list of one number: the CPU time."""
+    now = [100.0]
+    monkeypatch.setattr("cvdl.training.schedule.process_time", lambda: now[0])
+    return now
+
+
+class Timed(Line):
+    """A step takes three seconds of CPU time, a validation many."""
+
+    def __init__(self, clock, stop_after=None):
+        super().__init__(stop_after)
+        self.clock = clock
+
+    def loss(self, batch):
+        self.clock[0] += 3
+        return super().loss(batch)
+
+    def validate(self):
+        self.clock[0] += 100
+        return super().validate()
+
+
+def test_a_training_takes_its_budget_of_time_also_if_it_is_resumed(clock, tmp_path):
+    """Four batches are an epoch of 12 s; a sixth of the minute is less: four steps, cut there."""
+    settings = SETTINGS.model_copy(update={"epochs": 6, "cpu_minutes": 1.0})
+    with pytest.raises(KeyboardInterrupt):
+        fit(Timed(clock, stop_after=3), settings, Run(tmp_path / "run"))
+    history = fit(Timed(clock), settings, Run(tmp_path / "run", resume=True))
+    assert history.series("cpu_seconds") == [12] * 5
+    assert history.series("steps") == [4] * 5
+    rates = history.series("learning_rate")
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.02 * settings.learning_rate  # the cosine is at its end
+
+
+def test_an_epoch_that_is_longer_than_its_share_is_cut(clock, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 12, "cpu_minutes": 1.2})
+    history = fit(Timed(clock), settings, Run(tmp_path / "run"))
+    assert history.series("steps") == [2] * 12
 
 
 def test_learning_rate_schedules():

@@ -25,8 +25,9 @@ def written(*texts, size=(480, 640)):
 
 def test_a_caption_is_centered_at_its_place():
     rows, columns = written(("7 mug", 300, 200)).nonzero()
-    assert abs((columns.min() + columns.max()) / 2 - 300) <= 2
-    assert abs((rows.min() + rows.max()) / 2 - 200) <= 4
+    # Releases of OpenCV draw letters of slightly different widths.
+    assert abs((columns.min() + columns.max()) / 2 - 300) <= 5
+    assert abs((rows.min() + rows.max()) / 2 - 200) <= 5
 
 
 def test_captions_at_one_place_do_not_overlap():

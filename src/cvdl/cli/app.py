@@ -15,7 +15,7 @@ __all__ = ["app", "main"]
 
 #: The modules of the sub-commands; each has ``command`` or, with commands of its own, ``app``.
 _MODULES = (
-    *("demo", "replay", "find", "teach", "live", "info", "simulate", "bag"),
+    *("demo", "replay", "find", "describe", "teach", "live", "info", "simulate", "bag"),
     *("train", "evaluate", "export", "compile"),
 )
 

@@ -28,7 +28,7 @@ from cvdl.cli.options import (
     names_option,
     write_json,
 )
-from cvdl.cli.problems import DETECTION, GRASPING, WORDS, Draw
+from cvdl.cli.problems import CAPTIONS, CLASSIFICATION, DETECTION, GRASPING, WORDS, Draw
 from cvdl.cli.tables import empty_table, figures_table
 from cvdl.core.errors import InputError
 from cvdl.core.extras import require
@@ -374,6 +374,55 @@ def detector(
 
 
 @app.command(no_args_is_help=True)
+def classifier(
+    weights: Annotated[
+        str, typer.Option(help="File of weights of cvdl train classifier or of the detector rcnn.")
+    ],
+    data: Data = None,
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("boxes")], "Layout of the folder.")
+    ] = CLASSIFICATION.dataset,
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    device: Device = "auto",
+    json_path: JsonFile = None,
+    sheet: Sheet = None,
+    worst: Worst = 48,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write the ROC curve of each class to this PNG file.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Write the confusion matrix to this PNG file.")
+    ] = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score the classifier of crops on labeled boxes, and on as many of the background.
+
+    top-1: share of the objects whose class is the most probable one; top-5: whose
+    class is among the five most probable. Nothing, for the background, is a class
+    like the others.
+
+    Objects of classes that the classifier does not know are left out.
+    """
+    require("evaluate", "cvdl evaluate")
+    require("torch", "cvdl evaluate classifier")
+
+    pictures = {"sheet": sheet, "curves": curves, "confusion": confusion}
+    keep_outputs((json_path, *pictures.values()), overwrite)
+    views = open_dataset(dataset, "boxes", data, scenes, seed)
+    model = DETECTORS[CLASSIFICATION.default].load(weights, device)
+    scores = CLASSIFICATION.score(model, views, status_console())
+    if not CLASSIFICATION.count(scores):
+        raise InputError(f"{data or dataset}: no view has a box to classify")
+    Console().print(CLASSIFICATION.table(f"classifier on {dataset}", scores))
+    content = {**_inputs(weights, dataset, data), **scores.report()}
+    draw = CLASSIFICATION.pictures(scores, views, worst)
+    _write(json_path, content, {name: (pictures[name], draw[name]) for name in draw})
+    if sheet is not None and "sheet" not in draw:
+        typer.echo(f"no mistakes: {sheet} is not written")
+
+
+@app.command(no_args_is_help=True)
 def semantic(
     data: Data = None,
     dataset: Annotated[
@@ -480,6 +529,41 @@ def words(
     report = score_words(aligner, samples)
     Console().print(WORDS.table(f"words on {dataset}", report))
     _write(json_path, {**_inputs(weights, dataset, None), **report.report()}, {})
+
+
+@app.command()
+def captions(
+    data: Data = None,
+    dataset: Annotated[
+        str, names_option([each.name for each in datasets_of("captions")], "Data set.")
+    ] = CAPTIONS.dataset,
+    weights: Annotated[
+        str, typer.Option(help="File of its weights (.onnx); default: the package's.")
+    ] = "",
+    scenes: Scenes = 200,
+    seed: UnseenSeed = 10_000,
+    json_path: JsonFile = None,
+    overwrite: ReplaceOutputs = False,
+) -> None:
+    """Score sentences about frames, on objects that the perception has found.
+
+    true: share of the stated facts that are true in simulated scenes, by kind of
+    fact. What is said of an object that is none is false.
+
+    BLEU, ROUGE-L, CIDEr: how much a sentence is like those that others have written
+    about the frame. CIDEr is also measured of each of these against the others.
+    """
+    require("evaluate", "cvdl evaluate")
+    from cvdl.evaluation.captions import score_captions
+    from cvdl.language.captioner import load_captioner
+
+    keep_outputs((json_path,), overwrite)
+    captioner = load_captioner(weights)
+    views = open_dataset(dataset, "captions", data, scenes, seed)
+    made = views.on_processes() if hasattr(views, "on_processes") else views
+    report = score_captions(captioner, tracked(made, "looking", status_console(), len(views)))
+    Console().print(CAPTIONS.table(f"captions on {dataset}", report))
+    _write(json_path, {**_inputs(weights, dataset, data), **report.report()}, {})
 
 
 def _inputs(weights: str, dataset: str, data: Path | None) -> dict[str, str | None]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvdl.cli.looking import look_at
 from cvdl.cli.options import (
     Config,
     JsonFile,
@@ -61,7 +61,8 @@ def command(
 
     A phrase names a kind ("the mug", "something to eat"), a color, size, material
     or place ("the smallest red thing", "the leftmost box"), or a relation to another
-    object ("the box left of the banana", "the spoon in the bowl").
+    object ("the box left of the banana", "the spoon in the bowl"). Names that were
+    taught are words, too ("my_drill", "the box left of my_drill").
 
         cvdl find "the red mug" BAG --picture found.png
 
@@ -82,11 +83,13 @@ def command(
     if not source.exists():
         raise InputError(f"{source}: no such bag or folder")
     aligner = load_aligner(weights)
-    unknown = aligner.vocabulary.unknown(phrase)
+    aligner.read(phrase)  # before any work
+    perceive = warmed_up(load_config(config, settings or []))
+    taught = perceive.recognition.names if perceive.recognition is not None else ()
+    finder = Finder(aligner, phrase, min_score, taught)
+    unknown = finder.unknown
     if unknown:
         status_console().print(f"unknown: {', '.join(unknown)}", style="yellow", highlight=False)
-    finder = Finder(aligner, phrase, min_score)  # before any work
-    perceive = warmed_up(load_config(config, settings or []))
     frames: list[FrameFindings] = []
     pictures: list[NDArray[np.uint8]] = []
     captions: list[str] = []
@@ -99,7 +102,7 @@ def command(
             captions.append(f"{phrase}, frame {len(frames)}")
         return scene
 
-    _look_at(source, look, limit, points_topic)
+    look_at(source, look, limit, points_topic)
     Console().print(_table(phrase, frames))
     if not any(each.found for each in frames):
         best = max(frames, key=lambda each: each.ranking[0].score if each.ranking else 0.0)
@@ -111,39 +114,6 @@ def command(
     if pictures and picture is not None:
         write_png(picture, contact_sheet(pictures, captions))
         typer.echo(f"picture: {picture}")
-
-
-def _look_at(
-    source: Path, look: Callable[[RgbdFrame], Scene], limit: int | None, points_topic: str | None
-) -> None:
-    """Call a function with the frames of a bag, or of a folder of images."""
-    from rich.progress import Progress
-
-    from cvdl.bags.members import member_files
-    from cvdl.cli.console import status_console
-    from cvdl.datasets.dataset import tracked
-    from cvdl.datasets.image_folder import ImageFolder
-    from cvdl.replay import ReplayOptions, replay
-
-    is_bag = (source / "metadata.yaml").exists() or not source.is_dir() or member_files(source)
-    if not is_bag:
-        images = ImageFolder(source)
-        count = min(len(images), limit or len(images))
-        for frame in tracked(islice(images, count), "looking", status_console(), count):
-            look(frame)
-        return
-    with Progress(console=status_console(), transient=True) as progress:
-        task = progress.add_task("looking", total=None)
-
-        def show(done: int, expected: int) -> None:
-            progress.update(task, completed=done, total=max(done, expected))
-
-        options = ReplayOptions(limit=limit, points_topic=points_topic, overlap=False)
-        summary = replay(source, None, look, options, show)
-    if summary.problem:
-        raise InputError(f"no frame was processed: {summary.problem}")
-    if summary.interrupted:
-        raise KeyboardInterrupt
 
 
 def _table(phrase: str, frames: Sequence[FrameFindings]) -> Table:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from cvdl.evaluation.captions import CaptionScores
     from cvdl.evaluation.classification import ClassificationScores
     from cvdl.evaluation.detection import DetectionReport, DetectionScores
     from cvdl.evaluation.grasping import GraspScores
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cvdl.training.trainer import Trainer
 
 __all__ = [
+    "CAPTIONS",
     "CLASSIFICATION",
     "DETECTION",
     "GRASPING",
@@ -234,7 +236,7 @@ class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):
     def measures(self, report: ClassificationScores) -> dict[str, str]:
         return {
             "top1": "top-1 accuracy",
-            "top3": "top-3 accuracy",
+            "top5": "top-5 accuracy",
             "class_mean": "top-1 accuracy, mean of the classes",
             "nothing": "recall of background",
             "roc_auc": "area under ROC, mean of the classes",
@@ -250,6 +252,14 @@ class _Classification(_Boxes["ClassificationScores", "ClassificationScores"]):
             "confusion": lambda path: draw_confusion(path, report),
             **_sheet(data, report.mistakes(), worst, report.classes),
         }
+
+    def table(
+        self, title: str, report: ClassificationScores, folds: Sequence[ClassificationScores] = ()
+    ) -> Table:
+        table, content = super().table(title, report, folds), report.report()
+        table.add_row("objects", str(content["things"]))
+        table.add_row("crops, with background", str(content["crops"]))
+        return table
 
 
 class _Grasping(Problem["GraspScores", "GraspScores"]):
@@ -481,6 +491,7 @@ class _Words(Problem["WordsScores", "WordsScores"]):
             "attribute": "right object: by an attribute",
             "relation": "right object: by a relation",
             "absent": "nothing found by phrases that fit nothing",
+            "absent_anchor": "nothing found by a relation to what is not there",
             "kind_segmented": "right of segmented objects: by kind",
             "attribute_segmented": "right of segmented objects: by an attribute",
             "relation_segmented": "right of segmented objects: by a relation",
@@ -510,6 +521,80 @@ class _Words(Problem["WordsScores", "WordsScores"]):
         return {}
 
 
+class _Captions(Problem["CaptionScores", "CaptionScores"]):
+    """Sentences about frames and their objects."""
+
+    default, trainable = "captions", ("captions",)
+    labels, dataset = "captions", "simulated"
+    measured = "all frames"
+
+    def trainer(self, name: str) -> Trainer:
+        from cvdl.core.errors import InputError
+        from cvdl.language.caption_training import trainer
+
+        if name not in self.trainable:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
+        return trainer()
+
+    def command(self, name: str, weights: Path) -> str:
+        return f"cvdl describe BAG --weights {quote(str(weights.with_suffix('.onnx')))}"
+
+    def complete(self, weights: Path) -> None:
+        from cvdl.language.caption_exporting import export_captions
+
+        export_captions(weights)
+
+    def score(self, model: Any, views: Any, console: Console | None) -> CaptionScores:
+        from cvdl.datasets.dataset import tracked
+        from cvdl.evaluation.captions import score_captions
+        from cvdl.language.caption_exporting import captioner_of
+
+        return score_captions(captioner_of(model), tracked(views, "writing", console))
+
+    def report(self, scores: Sequence[CaptionScores]) -> CaptionScores:
+        from cvdl.evaluation.captions import CaptionScores
+
+        return CaptionScores.joined(scores)
+
+    def count(self, report: CaptionScores) -> int:
+        return len(report.texts)
+
+    def measures(self, report: CaptionScores) -> dict[str, str]:
+        facts = {
+            "true": "stated facts that are true",
+            "true_kind": "true: kinds",
+            "true_color": "true: colors",
+            "true_size": "true: sizes",
+            "true_material": "true: materials",
+            "true_count": "true: numbers of objects",
+            "true_relation": "true: relations",
+            "facts": "facts stated in a sentence",
+            "true_objects": "true: in sentences about objects",
+            "silent": "frames about which nothing is said",
+        }
+        return {
+            **(facts if report.known else {}),
+            **{f"bleu_{count}": f"BLEU-{count}" for count in range(1, 5)},
+            "rouge_l": "ROUGE-L",
+            "cider": "CIDEr",
+            "cider_own": "CIDEr of the frames' own sentences",
+        }
+
+    def table(
+        self, title: str, report: CaptionScores, folds: Sequence[CaptionScores] = ()
+    ) -> Table:
+        table, content = super().table(title, report, folds), report.report()
+        table.add_section()
+        table.add_row("frames", str(content["frames"]))
+        table.add_row("a sentence about a frame, median", f"{content['latency_ms']:.0f} ms")
+        return table
+
+    def pictures(
+        self, report: CaptionScores, data: Any, worst: int, folds: Sequence[Any] = ()
+    ) -> dict[str, Draw]:
+        return {}
+
+
 def _sheet(
     data: Any, mistakes: Sequence[Mistake], worst: int, classes: Sequence[str]
 ) -> dict[str, Draw]:
@@ -525,4 +610,4 @@ def _sheet(
 
 DETECTION, CLASSIFICATION = _Detection(), _Classification()
 GRASPING, SEGMENTATION, HOLDING = _Grasping(), _Segmentation(), _Holding()
-WORDS = _Words()
+WORDS, CAPTIONS = _Words(), _Captions()

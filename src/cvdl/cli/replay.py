@@ -52,6 +52,12 @@ def command(
     only_results: Annotated[
         bool, typer.Option("--only-results", help="Do not copy the input's messages.")
     ] = False,
+    points: Annotated[
+        bool,
+        typer.Option(
+            "--points", help="Write colored points with their labels, too (20 bytes a pixel)."
+        ),
+    ] = False,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for an overlay of each frame (PNG).")
     ] = None,
@@ -100,6 +106,7 @@ def command(
         limit=limit,
         overwrite=overwrite,
         overlap=overlap,
+        points=points,
     )
     rate = TextColumn("{task.fields[rate]:.1f} frames/s")
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), rate, TimeLeft())

@@ -11,6 +11,7 @@ import typer
 
 from cvdl.cli.options import Data, Device, Scenes, names_option, write_json
 from cvdl.cli.problems import (
+    CAPTIONS,
     CLASSIFICATION,
     DETECTION,
     GRASPING,
@@ -42,6 +43,7 @@ class Kind(str, Enum):
     segmentation = "segmentation"
     holding = "holding"
     words = "words"
+    captions = "captions"
 
 
 _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
@@ -51,6 +53,7 @@ _PROBLEMS: dict[Kind, Problem[Any, Any]] = {
     Kind.segmentation: SEGMENTATION,
     Kind.holding: HOLDING,
     Kind.words: WORDS,
+    Kind.captions: CAPTIONS,
 }
 _NAMES = [problem.trainable for problem in (DETECTION, GRASPING)]
 
@@ -69,7 +72,7 @@ def command(
             help="detector: boxes and classes of objects; grasp: grasp rectangles; classifier: "
             "the class of the object in a box, for the detector rcnn; segmentation: which pixels "
             "are an object, and which belong together; holding: the chance that a grasp holds; "
-            "words: which object a phrase is about."
+            "words: which object a phrase is about; captions: sentences about frames."
         ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the run.")],
@@ -79,7 +82,7 @@ def command(
         names_option(
             DATASETS.names,
             "Data set; default: coco, for grasp cornell, for segmentation osd, for holding "
-            "executed, for words simulated.",
+            "executed, for words and captions simulated.",
         ),
     ] = None,
     detector: Annotated[
@@ -88,7 +91,7 @@ def command(
             [name for names in _NAMES for name in names],
             f"Model to train. For detector {_NAMES[0][0]} by default; for grasp one of "
             f"{', '.join(_NAMES[1])}; for classifier rcnn; for segmentation instances; "
-            "for holding holding; for words words.",
+            "for holding holding; for words words; for captions captions.",
         ),
     ] = None,
     folds: Annotated[
@@ -206,12 +209,20 @@ def command(
 
         cvdl train words --scenes 2000 --seed 30 --out runs/words
 
+    The network that writes sentences, on simulated scenes or on photographs with
+    sentences:
+
+        cvdl train captions --scenes 2000 --seed 30 --out runs/captions
+
+        cvdl train captions --dataset photographs --data coco --out runs/photographs
+
     The run's folder holds the weights (NAME.safetensors; with folds, one in each
     foldN) and the results of the test: results.json, sheet.png (the worst
-    results), curves.png (not for segmentation and words) and, for boxes, confusion.png.
-    Of rgbd_rcnn, yolo, cascade and instances there are also ONNX files in 8
-    bits (not with folds): where the weights are given, a CPU runs these. Of holding
-    and words there are ONNX files, which are what runs.
+    results), curves.png (not for segmentation, words and captions) and, for boxes,
+    confusion.png.
+    Of rgbd_rcnn, yolo, cascade and instances there are also ONNX files in 8 bits
+    (not with folds): where the weights are given, a CPU runs these. Of holding,
+    words and captions there are ONNX files, which are what runs.
 
     Its folder "training" holds the losses as JSON, as curves (PNG) and for
     tensorboard --logdir (hog has no losses). Ctrl-C or a kill at any time loses

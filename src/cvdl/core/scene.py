@@ -225,11 +225,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Result of the segmentation stage; see ``Scene`` for ``labels``, ``plane`` and ``objects``."""
+    """A segmentation, perhaps with names; see ``Scene`` for the attributes."""
 
     labels: NDArray[np.uint16]
     plane: Plane | None
     objects: tuple[SceneObject, ...]
+    detections: tuple[Detection, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", contiguous(self.labels))

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from cvdl.core.natural_order import natural_key
 from cvdl.datasets.reading import DatasetError, check_folder, read_bytes
 
-__all__ = ["Photographs"]
+__all__ = ["SUFFIXES", "Photographs", "read_photograph"]
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-_EXPECTED = f"photographs ({', '.join(_SUFFIXES)})"
+#: How the names of files of photographs end.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_EXPECTED = f"photographs ({', '.join(SUFFIXES)})"
 
 
 class Photographs:
@@ -30,7 +31,7 @@ class Photographs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = check_folder(folder, _EXPECTED)
-        names = (path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        names = (path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
         self.names = sorted(names, key=natural_key)
         if not self.names:
             raise DatasetError(f"{folder}: no photographs; expected {_EXPECTED}")
@@ -45,12 +46,20 @@ class Photographs:
             DatasetError: if the file is no image.
             IndexError: past the end.
         """
-        path = self._folder / self.names[index]
-        data = np.frombuffer(read_bytes(path), np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if picture is None:
-            raise DatasetError(f"{path}: not a readable image ({data.size} bytes)")
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        return read_photograph(self._folder / self.names[index])
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return (self[index] for index in range(len(self)))
+
+
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """Read a photograph, (H, W, 3) uint8 RGB, turned upright.
+
+    Raises:
+        DatasetError: if the file is missing or no image.
+    """
+    data = np.frombuffer(read_bytes(path), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise DatasetError(f"{path}: not a readable image ({data.size} bytes)")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

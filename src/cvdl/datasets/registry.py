@@ -17,7 +17,7 @@ from cvdl.core.registry import Registry
 __all__ = ["DATASETS", "DatasetInfo", "Labels", "datasets_of", "open_dataset"]
 
 #: What is labeled.
-Labels = Literal["boxes", "masks", "grasps", "segments", "holds", "words"]
+Labels = Literal["boxes", "masks", "grasps", "segments", "holds", "words", "captions"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class DatasetInfo:
         segments: opens the ``SegmentationData`` at a path; None if not every pixel has a label.
         holds: the same for executed grasps, ``ExecutedScenes``; None if none was executed.
         words: the same for frames with sentences and phrases, ``WordsSample``; None if it has none.
+        captions: the same for frames with sentences, ``WordsSample``; None if it has none.
         is_simulated: whether the functions above take a seed and a number of scenes instead of a
             path.
     """
@@ -45,6 +46,7 @@ class DatasetInfo:
     segments: Callable[..., Any] | None = None
     holds: Callable[..., Any] | None = None
     words: Callable[..., Any] | None = None
+    captions: Callable[..., Any] | None = None
     is_simulated: bool = False
 
 

@@ -100,7 +100,7 @@ class ClassificationScores:
     def figures(self) -> dict[str, float]:
         """The single figures by name; undefined ones are NaN.
 
-        ``top1`` and ``top3`` (shares of the objects), ``class_mean`` (of top-1 by class),
+        ``top1`` and ``top5`` (shares of the objects), ``class_mean`` (of top-1 by class),
         ``nothing`` (recall of nothing), ``roc_auc`` (mean of the classes).
         """
         confusion = self.confusion()
@@ -109,7 +109,7 @@ class ClassificationScores:
         areas = np.array([self.of_class(index).roc_auc() for index in range(len(self.classes))])
         return {
             "top1": self.top(1),
-            "top3": self.top(3),
+            "top5": self.top(5),
             "class_mean": mean_of_defined(recall[:-1]),
             "nothing": float(recall[-1]),
             "roc_auc": mean_of_defined(areas),

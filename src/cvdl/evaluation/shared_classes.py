@@ -61,6 +61,12 @@ class SharedClasses:
             masks=None if sample.masks is None else sample.masks[rows],
         )
 
+    def as_detector(self, sample: DetectionSample) -> DetectionSample:
+        """The same, with the class indices of the detector."""
+        known = self.sample(sample)
+        places = [int(np.flatnonzero(self._of_detector == i)[0]) for i in range(len(self.names))]
+        return replace(known, labels=np.array(places, np.int64)[known.labels])
+
     def found(self, found: Detections) -> Detections:
         """The detections of these classes."""
         known = found[self._of_detector[found.labels] >= 0]

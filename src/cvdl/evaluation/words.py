@@ -17,6 +17,8 @@ from cvdl.language.samples import WordsSample
 __all__ = ["WordsScores", "score_words"]
 
 _RECALLS = (1, 5, 10)
+#: Names of the phrases that fit nothing.
+_ABSENT = ("absent", "absent anchor")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class WordsScores:
     """Results on frames, their phrases and their sentences.
 
     Attributes:
-        names: (P,) of the phrases: "kind", "attribute", "relation" or "absent".
+        names: (P,) of the phrases, see ``Phrase``.
         right: (P,) bool, whether the likeliest object is the one meant; of absent ones, whether no
             object is found.
         there: (P,) bool, whether the segmentation has found the object; True for absent ones.
@@ -79,16 +81,18 @@ class WordsScores:
     def figures(self) -> dict[str, float]:
         """The single figures by name; undefined ones are NaN.
 
-        Of phrases ``kind``, ``attribute``, ``relation`` and ``absent`` (shares that are right), the
-        first three also with ``_segmented`` (of those whose object is segmented),
+        Of phrases ``kind``, ``attribute``, ``relation``, ``absent`` and ``absent_anchor`` (shares
+        that are right), the first three also with ``_segmented`` (of those whose object is
+        segmented),
         ``segmented`` (share whose object the segmentation has found), ``shown`` (share of the
         right ones that are likely enough to be shown); ``frame_rN`` (share of the sentences whose
         frame is among the N best), ``frame_rank`` (median rank), and the same of the best sentence
         of a frame, ``sentence_rN`` and ``sentence_rank``.
         """
-        named = self.names != "absent"
+        named = ~np.isin(self.names, _ABSENT)
+        names = ("kind", "attribute", "relation", *_ABSENT)
         found = {
-            **{name: self.phrases(name) for name in ("kind", "attribute", "relation", "absent")},
+            **{name.replace(" ", "_"): self.phrases(name) for name in names},
             **{
                 f"{name}_segmented": self.phrases(name, there=True)
                 for name in ("kind", "attribute", "relation")
@@ -136,7 +140,7 @@ def score_words(aligner: Aligner, samples: Iterable[WordsSample]) -> WordsScores
             findings = aligner.find(aligner.read(phrase.text), placed, sample.truth.tolist())
             best = findings[0] if findings else None
             is_found = best is not None and best.score >= FITS
-            if phrase.name == "absent":
+            if phrase.name in _ABSENT:
                 rows.append((phrase.name, not is_found, True, is_found))
             else:
                 right = best is not None and best.label == phrase.label

@@ -34,7 +34,8 @@ def name_doubts(scene: Scene, only: Collection[str]) -> tuple[tuple[str, str], .
     if not known:
         sentence = (
             f"grasp.only asks for {', '.join(only)}, but nothing names the objects here, so there "
-            "are no grasps; names need the detector (detector.enable), in the same node"
+            "are no grasps; names need the detector (detector.enable), in this node or in a "
+            "detection_node"
         )
         return (("grasp.only without names", sentence),)
     folded = [name.casefold() for name in known]

@@ -117,7 +117,11 @@ class Aligner:
         return PhraseVectors(*self._words(words=words))
 
     def find(
-        self, phrase: PhraseVectors, regions: RegionVectors, labels: Sequence[int]
+        self,
+        phrase: PhraseVectors,
+        regions: RegionVectors,
+        labels: Sequence[int],
+        anchors: Sequence[int] | None = None,
     ) -> list[Finding]:
         """Return all objects with the chance that the phrase is about them, likeliest first.
 
@@ -125,8 +129,11 @@ class Aligner:
             phrase: from `read`.
             regions: from `place`.
             labels: of the objects, in the order of the regions.
+            anchors: numbers of the objects of which one must be the other one of the phrase's
+                relation; None: any or none.
         """
-        chance = 1 / (1 + np.exp(-phrase_logits(phrase, regions).astype(np.float64)))
+        logits = phrase_logits(phrase, regions, anchors).astype(np.float64)
+        chance = np.exp(-np.logaddexp(0, -logits))
         findings = [
             Finding(int(label), float(score)) for label, score in zip(labels, chance, strict=True)
         ]

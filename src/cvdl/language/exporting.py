@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from cvdl.core.files import write_atomically
 from cvdl.exporting.parts import Feed, Part, checked_graph, graph_of
 from cvdl.language.aligner import REGIONS, Aligner
 from cvdl.language.network import AlignmentNetwork
+from cvdl.language.region_network import RegionNetwork
 from cvdl.networks.onnx_files import MAIN, part_path
 
-__all__ = ["aligner_of", "export_words"]
+__all__ = ["aligner_of", "export_words", "region_feeds", "write_graphs"]
 
 #: Largest difference from PyTorch.
 _MOST = 1e-3
@@ -36,11 +38,26 @@ def export_words(weights: Path) -> Path:
         InputError: if the file of weights cannot be used, or a graph differs from PyTorch.
     """
     network = AlignmentNetwork.load(weights)
-    out, parts = weights.with_suffix(".onnx"), _parts(network)
-    contents = {REGIONS: checked_graph(parts[REGIONS], _region_feeds(network), {}, weights, _MOST)}
+    feeds = {REGIONS: region_feeds(network), MAIN: _word_feeds(network)}
+    return write_graphs(weights, _parts(network), feeds, network.description())
+
+
+def write_graphs(
+    weights: Path,
+    parts: Mapping[str, Part],
+    feeds: Mapping[str, list[Feed]],
+    metadata: Mapping[str, str],
+) -> Path:
+    """Write the two graphs of a network, for regions and for words, beside its weights.
+
+    Raises:
+        InputError: if a graph differs from PyTorch.
+    """
+    out = weights.with_suffix(".onnx")
+    contents = {REGIONS: checked_graph(parts[REGIONS], feeds[REGIONS], {}, weights, _MOST)}
     digests = {REGIONS: sha256(contents[REGIONS]).hexdigest()}
-    metadata = {**network.description(), "parts": json.dumps(digests)}
-    contents[MAIN] = checked_graph(parts[MAIN], _word_feeds(network), metadata, weights, _MOST)
+    metadata = {**metadata, "parts": json.dumps(digests)}
+    contents[MAIN] = checked_graph(parts[MAIN], feeds[MAIN], metadata, weights, _MOST)
     for name, content in contents.items():
         write_atomically(part_path(out, name), content)
     return out
@@ -62,7 +79,8 @@ def _parts(network: AlignmentNetwork) -> dict[str, Part]:
     return {REGIONS: regions, MAIN: words}
 
 
-def _region_feeds(network: AlignmentNetwork) -> list[Feed]:
+def region_feeds(network: RegionNetwork) -> list[Feed]:
+    """Inputs of a graph for regions, of several numbers."""
     rng, (features, values, pairs) = np.random.default_rng(0), network.sizes
     return [
         {

@@ -129,12 +129,16 @@ class SceneFacts:
                 return self.relation(thing, name, self.thing(other))
         except KeyError:
             return False
+        return self.has(name, thing, value)
+
+    def has(self, name: str, thing: Thing, value: str = "") -> bool:
+        """Return whether an object has a kind, color, size or material, or is graspable."""
         return {
             "kind": lambda: thing.kind == value,
             "color": lambda: colored(thing, value),
             "size": lambda: has_size(thing, value),
             "material": lambda: has_material(thing, value),
-            "graspable": lambda: subject in self.graspable,
+            "graspable": lambda: thing.label in self.graspable,
         }[name]()
 
 

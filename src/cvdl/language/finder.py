@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 
 from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import PLANE_LABEL, Grasp, Scene, SceneObject
-from cvdl.language.aligner import FITS, Aligner
+from cvdl.language.aligner import FITS, Aligner, Finding
+from cvdl.language.vocabulary import tokenize
 
 __all__ = ["Finder", "FoundObject", "FrameFindings"]
+
+_ARTICLES = {"a", "an", "the"}
 
 
 @dataclass(frozen=True)
@@ -106,31 +110,77 @@ class FrameFindings:
 class Finder:
     """Finds what a phrase is about.
 
+    A phrase may name what users have taught. If it begins with such a name, it is about the objects
+    so named; elsewhere, the name stands for the other object of a relation.
+
     Args:
         aligner: compares words with regions.
         phrase: such as "the red mug".
         least: chance from which an object is found.
+        names: the taught names.
 
     Attributes:
         phrase: the phrase.
+        unknown: its words that are in no name and not in the vocabulary.
 
     Raises:
         InputError: if the phrase has no words.
     """
 
-    def __init__(self, aligner: Aligner, phrase: str, least: float = FITS) -> None:
+    def __init__(
+        self, aligner: Aligner, phrase: str, least: float = FITS, names: Sequence[str] = ()
+    ) -> None:
         self.phrase = phrase
         self._aligner, self._words, self._least = aligner, aligner.read(phrase), least
+        self._name, before, after = _named(phrase, names)
+        self._is_subject = not set(before) - _ARTICLES
+        said = phrase
+        if self._name:
+            said = " ".join([*before, *after])
+            if not self._is_subject:
+                self._words = aligner.read(" ".join([*before, "the", "object", *after]))
+        self.unknown = aligner.vocabulary.unknown(said)
 
     def __call__(self, frame: RgbdFrame, scene: Scene) -> FrameFindings:
         """Look at a frame and the scene that the perception has found in it."""
         items = {item.label: item for item in scene.objects}
+        named = [item.is_taught and item.class_name == self._name for item in scene.objects]
         regions = self._aligner.place(self._aligner.see(frame, scene))
+        if self._name and not self._is_subject:
+            findings = self._aligner.find(
+                self._words, regions, list(items), np.flatnonzero(named).tolist()
+            )
+        else:
+            findings = self._aligner.find(self._words, regions, list(items))
+        if self._name and self._is_subject:
+            findings = self._by_name(findings, items, dict(zip(items, named, strict=True)))
         ranking = tuple(
             FoundObject(
                 items[label], score, tuple(each for each in scene.grasps if each.label == label)
             )
-            for label, score in self._aligner.find(self._words, regions, list(items))
+            for label, score in findings
         )
         found = tuple(each for each in ranking if each.score >= self._least)
         return FrameFindings(self.phrase, frame.stamp_ns, ranking, found)
+
+    def _by_name(
+        self, findings: list[Finding], items: dict[int, SceneObject], named: dict[int, bool]
+    ) -> list[Finding]:
+        """Objects with the name by how surely it is theirs; others fit if the name is a word."""
+        is_word = not self._aligner.vocabulary.unknown(self._name)
+        scored = [
+            Finding(label, max(items[label].score if named[label] else 0.0, score * is_word))
+            for label, score in findings
+        ]
+        return sorted(scored, key=lambda each: -each.score)
+
+
+def _named(phrase: str, names: Sequence[str]) -> tuple[str, list[str], list[str]]:
+    """The longest name that a phrase has, and the words before and after it; or no name."""
+    words = tokenize(phrase)
+    for name in sorted(names, key=lambda each: -len(tokenize(each))):
+        own = tokenize(name)
+        for start in range(len(words) - len(own) + 1) if own else ():
+            if words[start : start + len(own)] == own:
+                return name, words[:start], words[start + len(own) :]
+    return "", words, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,13 +54,20 @@ def image_sentence_score(words: Floats, vectors: Floats) -> float:
     return float((words @ vectors.T).max(axis=1, initial=-np.inf).sum()) if len(words) else 0.0
 
 
-def phrase_logits(phrase: PhraseVectors, regions: RegionVectors) -> Floats:
+def phrase_logits(
+    phrase: PhraseVectors, regions: RegionVectors, anchors: Sequence[int] | None = None
+) -> Floats:
     """Return how well a phrase fits each object, (R - 1,): positive if it rather does than not.
 
     An object fits by itself, and by the best other object that it is related to; a phrase that
     names no relation gives every object the same score for that. After Hu et al. 2017
     ("Modeling relationships in referential expressions with compositional modular networks"), with
     a soft maximum.
+
+    Args:
+        phrase: its words.
+        regions: of a frame.
+        anchors: numbers of the objects of which one must be the related one; None: any or none.
     """
     vectors = regions.vectors[:-1]
     count = len(vectors)
@@ -67,5 +75,8 @@ def phrase_logits(phrase: PhraseVectors, regions: RegionVectors) -> Floats:
     pairs = regions.relations[:count, :count] @ phrase.relation + (vectors @ phrase.anchor)[None]
     pairs[np.arange(count), np.arange(count)] = -np.inf
     alone = np.full((count, 1), phrase.offsets[0], np.float32)
+    if anchors is not None:
+        alone[:] = -np.inf
+        pairs[:, ~np.isin(np.arange(count), anchors)] = -np.inf
     related = np.logaddexp.reduce(np.concatenate([alone, pairs], axis=1), axis=1)
     return np.asarray(subject + related - phrase.offsets[1], np.float32)

@@ -24,6 +24,7 @@ __all__ = [
     "Description",
     "Found",
     "Phrase",
+    "absent_anchors",
     "absent_descriptions",
     "random_description",
     "random_superlative",
@@ -92,7 +93,7 @@ class Phrase(NamedTuple):
         text: the phrase.
         label: of the object that it singles out; 0 if it fits nothing.
         name: "kind", "attribute" or "relation": what it takes to understand it; "absent" if it
-            fits nothing.
+            fits nothing, "absent anchor" if it names a relation to what is not there.
     """
 
     text: str
@@ -320,6 +321,25 @@ def absent_descriptions(
         if not drawn.find(facts).possible:
             found[drawn] = None
     return list(found)
+
+
+def absent_anchors(rng: Rng, facts: SceneFacts, count: int) -> list[Description]:
+    """Draw different descriptions of objects of a scene by a relation to what is not in it.
+
+    Args:
+        rng: source of everything random.
+        facts: of a scene with at least one object.
+        count: number of descriptions, at most.
+    """
+    things = rng.permutation(len(facts.things))
+    return [
+        Description(
+            kind=facts.things[int(index)].kind if rng.uniform() < 0.5 else "",
+            relation=_one_of(rng, (*DIRECTIONS, *CONTACTS)),
+            other=anchor,
+        )
+        for index, anchor in zip(things, absent_descriptions(rng, facts, count), strict=False)
+    ]
 
 
 def _one_of(rng: Rng, values: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ and place, also against the other objects, as superlatives and relations need.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,17 @@ from cvdl.language.facts import Thing, describe
 from cvdl.language.lexicon import KINDS
 from cvdl.recognition.crops import SIDE, shrunk
 from cvdl.recognition.embedder import ObjectEmbedder
+from cvdl.recognition.embedding import Embeddings
 
-__all__ = ["PAIR_VALUES", "Regions", "mirrored", "pair_values", "region_values", "see_regions"]
+__all__ = [
+    "PAIR_VALUES",
+    "Regions",
+    "mirrored",
+    "pair_values",
+    "region_values",
+    "see_photograph",
+    "see_regions",
+]
 
 Floats = NDArray[np.float32]
 
@@ -64,29 +74,59 @@ def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Reg
     count = len(scene.objects)
     # No larger than the crops of the embedding, to save time.
     seen, whole = embedder(frame, scene), embedder.photograph(shrunk(frame.color, SIDE))
-    kinds = np.zeros((count + 1, len(KINDS) + 2), np.float32)
-    for row, item in zip(kinds, scene.objects, strict=False):
-        detected = item.detected or (item.class_name, item.score)  # the gallery has other names
-        if detected[0] in KINDS:
-            row[KINDS.index(detected[0])] = detected[1]
-            row[-2] = 1
-    kinds[-1, -1] = 1
-    embedded = np.concatenate([seen.features, whole.features])
-    features = [
-        embedded * np.sqrt(embedded.shape[1]),  # of unit variance, like the other columns
-        np.sqrt(np.concatenate([seen.colors, whole.colors])),
-        kinds,
-    ]
+    # The gallery has other names.
+    named = [item.detected or (item.class_name, item.score) for item in scene.objects]
     boxes = [item.box3d for item in scene.objects]
     labels = [item.label for item in scene.objects]
     things = describe(labels, [""] * count, [{}] * count, boxes, scene.plane)
     pixels = [item.area / scene.labels.size for item in scene.objects]
     return Regions(
         np.array(labels, np.int64),
-        np.concatenate(features, axis=1).astype(np.float32),
+        _features([seen, whole], named),
         region_values(things, scene.plane, np.array(pixels)),
         pair_values(things, np.array([item.box2d for item in scene.objects]).reshape(-1, 4)),
     )
+
+
+def see_photograph(
+    color: NDArray[np.uint8],
+    boxes: NDArray[np.floating],
+    names: Sequence[str],
+    embedder: ObjectEmbedder,
+) -> Regions:
+    """Describe the regions of a photograph, whose objects have neither sizes nor places.
+
+    Args:
+        color: (H, W, 3) RGB.
+        boxes: (N, 4) of objects, pixels: x_min, y_min, x_max, y_max; at least a pixel large.
+        names: of their classes.
+        embedder: of objects.
+    """
+    count = len(boxes)
+    low, high = np.floor(boxes[:, :2]).astype(int), np.ceil(boxes[:, 2:]).astype(int)
+    crops = [color[y:y_end, x:x_end] for (x, y), (x_end, y_end) in zip(low, high, strict=True)]
+    seen = [embedder.photograph(shrunk(crop, SIDE)) for crop in (*crops, color)]
+    values = region_values((), None, np.zeros(0)).repeat(count + 1, axis=0)
+    values[:, -2:] = count / 8, count == 1
+    pairs = np.zeros((count + 1, count + 1, PAIR_VALUES), np.float32)
+    pairs[:count, :count, -3:] = _in_image(np.asarray(boxes, np.float64))
+    return Regions(
+        np.arange(2, count + 2), _features(seen, [(name, 1.0) for name in names]), values, pairs
+    )
+
+
+def _features(seen: Sequence[Embeddings], named: Sequence[tuple[str, float]]) -> Floats:
+    """What is seen of N objects and their frame, (N + 1, D); objects with classes and scores."""
+    kinds = np.zeros((len(named) + 1, len(KINDS) + 2), np.float32)
+    for row, (name, score) in zip(kinds, named, strict=False):
+        if name in KINDS:
+            row[KINDS.index(name)] = score
+            row[-2] = 1
+    kinds[-1, -1] = 1
+    joined = Embeddings.joined(seen)
+    # Embeddings of unit variance, like the other columns.
+    embedded = joined.features * np.sqrt(joined.features.shape[1])
+    return np.concatenate([embedded, np.sqrt(joined.colors), kinds], axis=1).astype(np.float32)
 
 
 def region_values(

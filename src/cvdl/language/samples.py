@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from cvdl.core.scene import Scene
 from cvdl.language.facts import SceneFacts
-from cvdl.language.phrases import Phrase, absent_descriptions, referring_phrases
+from cvdl.language.phrases import (
+    Phrase,
+    absent_anchors,
+    absent_descriptions,
+    referring_phrases,
+)
 from cvdl.language.regions import Regions
 from cvdl.language.sentences import write_sentences
 
@@ -62,6 +67,10 @@ def words_sample(
             *(
                 Phrase(each.text(rng), 0, "absent")
                 for each in absent_descriptions(rng, facts, _PHRASES)
+            ),
+            *(
+                Phrase(each.text(rng), 0, "absent anchor")
+                for each in absent_anchors(rng, facts, _PHRASES)
             ),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,14 @@ from cvdl.language.facts import (
 )
 from cvdl.language.lexicon import COLORS, MATERIALS, nouns, plural
 
-__all__ = ["Sentence", "write_sentences"]
+__all__ = ["NUMBERS", "PLACES", "Sentence", "Style", "write_about", "write_sentences"]
 
 Rng = np.random.Generator
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_PLACES = {
+#: Numbers as words, from 0.
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+#: What says each relation.
+PLACES = {
     "left of": "is to the left of", "right of": "is to the right of", "behind": "is behind",
     "in front of": "is in front of", "in": "is in", "on": "is on top of",
     "leaning against": "leans against", "under": "is under",
@@ -34,22 +37,49 @@ _PLACES = {
 _CONTACTS = 0.7
 #: Objects that a sentence names at least, if there are as many: fewer tell too little of a scene.
 _NAMED = 4
+#: Share of the sentences about one object that say where it is.
+_PLACED = 0.8
 
 
 class Sentence(NamedTuple):
-    """A sentence and the facts that it states."""
+    """A sentence and the facts that it states.
+
+    Attributes:
+        text: the sentence.
+        facts: that it states.
+        labels: of the objects in the order in which it names them; one may occur several times.
+    """
 
     text: str
     facts: tuple[Fact, ...]
+    labels: tuple[int, ...] = ()
 
 
-def write_sentences(rng: Rng, facts: SceneFacts, count: int = 5) -> list[Sentence]:
+@dataclass(frozen=True)
+class Style:
+    """What sentences may say.
+
+    Attributes:
+        seen: labels of the objects that they may name; None: all.
+        vague: share of the objects that they call things, without a kind.
+        by_kind: whether they count the objects of a kind.
+    """
+
+    seen: frozenset[int] | None = None
+    vague: float = 0.0
+    by_kind: bool = True
+
+
+def write_sentences(
+    rng: Rng, facts: SceneFacts, count: int = 5, style: Style | None = None
+) -> list[Sentence]:
     """Write different sentences about a scene.
 
     Args:
         rng: source of everything random.
         facts: of the scene.
         count: number of sentences.
+        style: what they may say; by default, everything.
     """
     if not facts.things:
         empty = ("There is nothing here.", "I see nothing.", "Nothing is in view.")
@@ -57,7 +87,7 @@ def write_sentences(rng: Rng, facts: SceneFacts, count: int = 5) -> list[Sentenc
         return [Sentence(empty[number % len(empty)], stated) for number in range(count)]
     sentences: dict[str, Sentence] = {}
     for _ in range(4 * count):
-        sentence = _Writer(rng, facts).sentence()
+        sentence = _Writer(rng, facts, style or Style()).sentence()
         sentences.setdefault(sentence.text, sentence)
         if len(sentences) == count:
             break
@@ -65,17 +95,31 @@ def write_sentences(rng: Rng, facts: SceneFacts, count: int = 5) -> list[Sentenc
     return [found[number % len(found)] for number in range(count)]
 
 
+def write_about(rng: Rng, facts: SceneFacts, label: int, style: Style | None = None) -> Sentence:
+    """Write a sentence about one object: what it is like, and mostly where it is."""
+    return _Writer(rng, facts, style or Style()).about(facts.thing(label))
+
+
 class _Writer:
     """Writes one sentence, and keeps account of what it has stated and named."""
 
-    def __init__(self, rng: Rng, facts: SceneFacts) -> None:
-        self._rng, self._scene = rng, facts
+    def __init__(self, rng: Rng, facts: SceneFacts, style: Style) -> None:
+        self._rng, self._scene, self._style = rng, facts, style
+        seen = style.seen
+        self._things = [each for each in facts.things if seen is None or each.label in seen]
         self._stated: list[Fact] = []
         self._named: set[int] = set()
+        self._labels: list[int] = []
+
+    def about(self, thing: Thing) -> Sentence:
+        if self._rng.uniform() < _PLACED:
+            text = self._relation(thing)
+            if text:
+                return self._written(text)
+        return self._written(f"there is {self._name(thing)}")
 
     def sentence(self) -> Sentence:
-        things = list(self._scene.things)
-        enough = min(_NAMED, len(things))
+        enough = min(_NAMED, len(self._things))
         clauses = [self._first()]
         while len(self._named) < enough:
             clauses.append(self._relation() or self._list(enough))
@@ -87,23 +131,29 @@ class _Writer:
         text = clauses[0]
         for clause in clauses[1:]:
             text += (", and " if self._rng.uniform() < 0.6 else "; ") + clause
-        return Sentence(text[0].upper() + text[1:] + ".", tuple(dict.fromkeys(self._stated)))
+        return self._written(text)
+
+    def _written(self, text: str) -> Sentence:
+        facts = tuple(dict.fromkeys(self._stated))
+        return Sentence(text[0].upper() + text[1:] + ".", facts, tuple(self._labels))
 
     def _first(self) -> str:
         choice = self._rng.uniform()
+        if not self._things:
+            return self._total()
         if choice < 0.4:
             return self._relation() or self._list(_NAMED)
-        if choice < 0.5:
+        if choice < 0.5 and self._style.by_kind:
             return self._counts()
         return self._list(int(self._rng.integers(2, _NAMED + 1)))
 
-    def _relation(self) -> str:
-        """Where one thing is; empty if no two things are in a sure relation."""
+    def _relation(self, about: Thing | None = None) -> str:
+        """Where one thing is, maybe a given one; empty if no two are in a sure relation."""
         scene = self._scene
         pairs = [
             (one, name, other)
-            for one in scene.things
-            for other in scene.things
+            for one in (self._things if about is None else [about])
+            for other in self._things
             for name in (*DIRECTIONS, *CONTACTS)
             if scene.relation(one, name, other) and not {one.label, other.label} <= self._named
         ]
@@ -114,11 +164,11 @@ class _Writer:
             return ""
         one, name, other = pairs[int(self._rng.integers(len(pairs)))]
         self._stated.append(Fact(name, one.label, "", other.label))
-        return f"{self._name(one)} {_PLACES[name]} {self._name(other)}"
+        return f"{self._name(one)} {PLACES[name]} {self._name(other)}"
 
     def _list(self, most: int) -> str:
         """Some things that are not yet named."""
-        left = [thing for thing in self._scene.things if thing.label not in self._named]
+        left = [thing for thing in self._things if thing.label not in self._named]
         order = self._rng.permutation(len(left))[:most]
         names = [self._name(left[index]) for index in order]
         together = _joined(names)
@@ -156,7 +206,7 @@ class _Writer:
 
     def _graspable(self) -> str:
         """Something that the gripper can hold, or that it can hold nothing."""
-        held = [t for t in self._scene.things if t.label in self._scene.graspable]
+        held = [t for t in self._things if t.label in self._scene.graspable]
         if not held:
             return self._total()
         thing = held[int(self._rng.integers(len(held)))]
@@ -168,8 +218,11 @@ class _Writer:
         """A noun with at most two attributes; states them."""
         article = "the" if thing.label in self._named else "a"
         self._named.add(thing.label)
-        if thing.kind:
-            self._stated.append(Fact("kind", thing.label, thing.kind))
+        self._labels.append(thing.label)
+        vague = self._style.vague
+        kind = "" if vague and self._rng.uniform() < vague else thing.kind
+        if kind:
+            self._stated.append(Fact("kind", thing.label, kind))
         words: list[str] = []
         options = [
             ("size", 0.25, [size for size in SIZES if has_size(thing, size)]),
@@ -180,7 +233,7 @@ class _Writer:
             if values and self._rng.uniform() < share and len(words) < 2:
                 words.append(self._pick(values))
                 self._stated.append(Fact(name, thing.label, words[-1]))
-        text = " ".join([*words, self._pick(nouns(thing.kind))])
+        text = " ".join([*words, self._pick(nouns(kind))])
         return f"{'an' if article == 'a' and text[0] in 'aeiou' else article} {text}"
 
     def _pick(self, values: tuple[str, ...] | list[str]) -> str:
@@ -188,7 +241,7 @@ class _Writer:
 
 
 def _number(number: int) -> str:
-    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+    return NUMBERS[number] if number < len(NUMBERS) else str(number)
 
 
 def _joined(names: list[str]) -> str:

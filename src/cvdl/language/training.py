@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,23 +16,23 @@ from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
 from cvdl.datasets.dataset import tracked
 from cvdl.evaluation.words import WordsScores, score_words
+from cvdl.language.disturbing import disturbed, mirrored_facts, with_unknown
 from cvdl.language.exporting import aligner_of
 from cvdl.language.facts import SceneFacts
-from cvdl.language.lexicon import KINDS
 from cvdl.language.losses import phrase_loss, phrase_scores, ranking_loss, sentence_scores
 from cvdl.language.network import AlignmentNetwork
 from cvdl.language.phrases import (
     Description,
     Found,
+    absent_anchors,
     absent_descriptions,
     random_description,
     random_superlative,
 )
-from cvdl.language.regions import PAIR_VALUES, Regions, mirrored
+from cvdl.language.regions import PAIR_VALUES, mirrored
 from cvdl.language.samples import WordsSample
 from cvdl.language.sentences import write_sentences
 from cvdl.language.vocabulary import UNKNOWN, Vocabulary
-from cvdl.recognition.colors import BINS
 from cvdl.recognition.embedder import load_embedder
 from cvdl.training.loop import TrainingSettings, loop_settings
 from cvdl.training.task import Task, padded
@@ -45,14 +44,11 @@ Rng = np.random.Generator
 
 #: Sentences of each scene from which the vocabulary is collected.
 _SENTENCES = 5
-#: Phrases of a scene in a batch: without a relation, with a superlative, with a relation, and such
-#: that fit nothing.
-_PLAIN, _MOST, _RELATED, _ABSENT = 4, 2, 4, 2
-#: Share of the objects whose class by the detector is hidden, and of the words that are unknown.
-_HIDDEN_CLASS, _UNKNOWN_WORD = 0.15, 0.03
+#: Phrases of a scene in a batch: without a relation, with a superlative, with a relation, such that
+#: fit nothing, and such that name a relation to what is not there.
+_PLAIN, _MOST, _RELATED, _ABSENT, _UNRELATED = 4, 2, 4, 2, 1
 #: Share of the phrases that fit nothing whose noun is a word that the vocabulary does not have.
 _UNKNOWN_NOUN = 0.3
-_NOISE = 0.2  # standard deviation, of embeddings whose own is about 1
 _RANKING = 0.05  # weight of the ranking loss, which is a sum over the words of the other sentences
 
 
@@ -121,12 +117,12 @@ class WordsTask(Task):
         for number, sample in enumerate(samples):
             seen, facts = sample.regions, sample.facts
             if rng.random() < 0.5:
-                seen, facts = mirrored(seen), _mirrored(facts)
-            regions.append(_disturbed(seen, rng))
+                seen, facts = mirrored(seen), mirrored_facts(facts)
+            regions.append(disturbed(seen, rng))
             (sentence,) = write_sentences(rng, facts, 1)
-            sentences.append(_with_unknown(vocabulary.encode(sentence.text), rng))
+            sentences.append(with_unknown(vocabulary.encode(sentence.text), rng))
             for text, found in _phrases(rng, facts):
-                words = _with_unknown(vocabulary.encode(text), rng)
+                words = with_unknown(vocabulary.encode(text), rng)
                 if not found.possible and rng.random() < _UNKNOWN_NOUN:
                     words[-1] = UNKNOWN  # "the red elephant"
                 phrases.append(words)
@@ -170,7 +166,8 @@ class WordsTask(Task):
     def score(self) -> dict[str, float]:
         """Figures of ``WordsScores``; the score is the mean of those that count."""
         figures = score_network(self.model, self.validation).figures()
-        counted = [figures[name] for name in ("attribute", "relation", "absent", "frame_r1")]
+        names = ("attribute", "relation", "absent", "absent_anchor", "frame_r1")
+        counted = [figures[name] for name in names]
         return {"score": float(np.nanmean(counted)), **figures}
 
     def trained(self) -> AlignmentNetwork:
@@ -188,7 +185,8 @@ def _phrases(rng: Rng, facts: SceneFacts) -> list[tuple[str, Found]]:
     found = [(each, each.find(facts)) for each in drawn if each != Description()]
     # A relation to nothing certain teaches little.
     kept = [(each, labels) for each, labels in found if labels.sure or not labels.possible]
-    kept += [(each, each.find(facts)) for each in absent_descriptions(rng, facts, _ABSENT)]
+    absent = absent_descriptions(rng, facts, _ABSENT) + absent_anchors(rng, facts, _UNRELATED)
+    kept += [(each, each.find(facts)) for each in absent]
     return [(each.text(rng), labels) for each, labels in kept]
 
 
@@ -197,29 +195,6 @@ def _fits(label: int, found: Found) -> float:
     if label in found.sure:
         return 1.0
     return -1.0 if label in found.possible or not label else 0.0
-
-
-def _with_unknown(words: NDArray[np.int64], rng: Rng) -> NDArray[np.int64]:
-    """Some words replaced by the unknown one."""
-    return np.where(rng.random(len(words)) < _UNKNOWN_WORD, UNKNOWN, words)
-
-
-def _disturbed(regions: Regions, rng: Rng) -> Regions:
-    """With noise, and without some classes of the detector."""
-    features, kinds = regions.features.copy(), len(KINDS) + 2
-    embedding = features[:, : -(BINS + kinds)]
-    embedding += rng.normal(0, _NOISE, embedding.shape)
-    hidden = np.flatnonzero(rng.random(len(regions.labels)) < _HIDDEN_CLASS)
-    features[hidden, -kinds:] = 0
-    return replace(regions, features=features)
-
-
-def _mirrored(facts: SceneFacts) -> SceneFacts:
-    """With left and right exchanged."""
-    things = (
-        replace(thing, center=thing.center * np.array([-1.0, 1.0, 1.0])) for thing in facts.things
-    )
-    return replace(facts, things=tuple(things))
 
 
 def score_network(network: AlignmentNetwork, samples: Any) -> WordsScores:

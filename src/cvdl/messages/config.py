@@ -20,6 +20,12 @@ class NodeConfig(Settings):
     max_rate: float = setting(
         0.0, "Largest number of frames processed per second; 0: no limit.", ge=0.0, le=1000.0
     )
+    max_latency: float = setting(
+        1.0,
+        "Median latency of the results, seconds, from which the diagnostics warn; 0: never.",
+        ge=0.0,
+        le=60.0,
+    )
     overlap: bool = setting(
         False,
         "Whether a frame is segmented while objects and grasps are found in the one before it: "

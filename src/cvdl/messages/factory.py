@@ -21,6 +21,7 @@ from cvdl.core.rotations import quaternions_of
 __all__ = ["MessageFactory"]
 
 _UNKNOWN_COVARIANCE = np.zeros(36)
+_POINT = {"x": "f4", "y": "f4", "z": "f4", "rgb": "u4", "label": "u4"}  # 4 bytes each
 
 
 class MessageFactory:
@@ -81,6 +82,43 @@ class MessageFactory:
         millimeters = np.nan_to_num(frame.depth * 1000, nan=0, posinf=0, neginf=0).round()
         millimeters[(millimeters < 0) | (millimeters > 65535)] = 0
         return self.image(frame, millimeters.astype(np.uint16), "16UC1")
+
+    def points(self, frame: RgbdFrame, labels: NDArray[np.uint16]) -> Any:
+        """Organized PointCloud2 in the camera's frame, meters; NaN for no reading.
+
+        Besides x, y, z and rgb, each point has its ``label``, uint32, from ``labels`` (H, W).
+        """
+        height, width = labels.shape
+        cloud = np.empty((height, width), list(_POINT.items()))
+        xyz = frame.camera.deproject(frame.depth)
+        for axis, name in enumerate("xyz"):
+            cloud[name] = xyz[..., axis]
+        red, green, blue = np.moveaxis(frame.color.astype(np.uint32), -1, 0)
+        cloud["rgb"] = red << 16 | green << 8 | blue
+        cloud["label"] = labels
+        kind = self._types("sensor_msgs/msg/PointField")
+        fields = [
+            # PCL and RViz read the bits of a color as those of a float.
+            kind(
+                name=name,
+                offset=4 * number,
+                datatype=kind.UINT32 if name == "label" else kind.FLOAT32,
+                count=1,
+            )
+            for number, name in enumerate(_POINT)
+        ]
+        return self.new(
+            "sensor_msgs/msg/PointCloud2",
+            header=self.header(frame),
+            height=height,
+            width=width,
+            fields=fields,
+            is_bigendian=sys.byteorder == "big",
+            point_step=cloud.itemsize,
+            row_step=cloud.itemsize * width,
+            data=self.sequence(cloud.view(np.uint8).reshape(-1)),
+            is_dense=False,
+        )
 
     def camera_info(self, frame: RgbdFrame) -> Any:
         """The camera of a frame: rectified, no distortion."""
@@ -169,7 +207,7 @@ class MessageFactory:
     # Geometry and detections --------------------------------------------------------------------
 
     def xyz(self, kind: str, values: NDArray[np.floating] | Sequence[float]) -> Any:
-        """Point or Vector3."""
+        """Point, Point32 or Vector3."""
         # NumPy's own numbers are slow to make one by one.
         x, y, z = map(float, values.tolist() if isinstance(values, np.ndarray) else values)
         return self.new(f"geometry_msgs/msg/{kind}", x=x, y=y, z=z)

@@ -170,8 +170,11 @@ def read_color(message: Any) -> NDArray[np.uint8]:
 
     The upper 8 bits of 16-bit encodings are used.
 
+    An encoding that is not one of `COLOR_ENCODINGS` is converted by cv_bridge where that is
+    installed. The others are not: live and replayed frames are equal to the bit.
+
     Raises:
-        MessageError: if the encoding is not one of `COLOR_ENCODINGS`, or the sizes disagree.
+        MessageError: if the encoding is known to neither, or the sizes disagree.
     """
     if _is_compressed(message):
         picture = _decompressed(message, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -182,6 +185,9 @@ def read_color(message: Any) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
     encoding = _COLOR.get(message.encoding)
     if encoding is None:
+        converted = _by_cv_bridge(message)
+        if converted is not None:
+            return converted
         raise MessageError(
             "unknown color encoding",
             f"{message.encoding!r}; accepted: {', '.join(_COLOR)}, or a CompressedImage",
@@ -277,6 +283,18 @@ def pixels_of(
     lines = data.reshape(rows, step)[:, :row]
     pixels = lines.view(dtype.newbyteorder(">" if message.is_bigendian else "<"))
     return pixels if channels == 1 else pixels.reshape(rows, width, channels)
+
+
+def _by_cv_bridge(message: Any) -> NDArray[np.uint8] | None:
+    """An Image as (H, W, 3) RGB by ROS's own converter; None where it cannot."""
+    try:
+        from cv_bridge import CvBridge
+
+        picture = np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
+    except Exception:  # it is missing, built for another NumPy, or does not know the encoding
+        return None
+    fits = picture.shape == (message.height, message.width, 3) and picture.dtype == _BYTE
+    return picture if fits else None
 
 
 def _raw_depth(message: Any) -> NDArray[Any]:

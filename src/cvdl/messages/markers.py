@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cvdl.core.frame import RgbdFrame
-from cvdl.core.scene import BOX_EDGES, PLANE_LABEL, Plane, Scene
+from cvdl.core.scene import BOX_EDGES, PLANE_LABEL, Scene
 from cvdl.messages.factory import MessageFactory
 from cvdl.viz.pictures import PLATE_COLOR, object_color
 
 __all__ = ["marker_array"]
 
 _TEXT_HEIGHT = 0.025  # meters
-_OUTLINE_STRIDE = 8  # pixels; the outline of the plane need not be exact, and this is much faster
+_SPACE = 0.6 * _TEXT_HEIGHT  # RViz makes spaces as wide as ``scale.x``; of 0, many times too wide
 
 
-def marker_array(make: MessageFactory, frame: RgbdFrame, scene: Scene) -> Any:
+def marker_array(
+    make: MessageFactory, frame: RgbdFrame, scene: Scene, support: NDArray[np.float64]
+) -> Any:
     """MarkerArray: deletes all earlier markers, then shows plane, boxes, names and grippers.
 
     The best grasp of each object is opaque, the others are faint. Points are in the camera's
-    optical frame, meters.
+    optical frame, meters. ``support`` is the outline of the visible plane, see `support_outline`.
     """
     add = _Markers(make, frame)
     add("", 0, "ARROW", (0, 0, 0), action="DELETEALL")
     if scene.plane is not None:
         rgba = _rgba(object_color(PLANE_LABEL), 0.35)
-        triangles = _plane_triangles(frame, scene.labels, scene.plane)
-        add("plane", PLANE_LABEL, "TRIANGLE_LIST", (1, 1, 1), rgba, triangles)
+        add("plane", PLANE_LABEL, "TRIANGLE_LIST", (1, 1, 1), rgba, _fan(support))
     for item in scene.objects:
         box = item.box3d
         edges = box.corners()[BOX_EDGES].reshape(-1, 3)
@@ -41,7 +41,7 @@ def marker_array(make: MessageFactory, frame: RgbdFrame, scene: Scene) -> Any:
             "names",
             item.label,
             "TEXT_VIEW_FACING",
-            scale=(0, 0, _TEXT_HEIGHT),
+            scale=(_SPACE, 0, _TEXT_HEIGHT),
             rgba=(1, 1, 1, 1),
             position=above,
             text=scene.caption(item),
@@ -120,17 +120,7 @@ def _rgba(color: tuple[int, int, int], alpha: float) -> tuple[float, float, floa
     return red / 255, green / 255, blue / 255, alpha
 
 
-def _plane_triangles(
-    frame: RgbdFrame, labels: NDArray[np.uint16], plane: Plane
-) -> NDArray[np.float64]:
-    """The convex outline of the visible plane as a fan of triangles: (3 n, 3), meters."""
-    rows, columns = np.nonzero(labels[::_OUTLINE_STRIDE, ::_OUTLINE_STRIDE] == PLANE_LABEL)
-    if len(rows) < 3:
-        return np.empty((0, 3))
-    hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
-    pixels = cv2.approxPolyDP(hull, 0.5, True)[:, 0] * _OUTLINE_STRIDE
-    rays = frame.camera.deproject_pixels(pixels, np.ones(len(pixels)))
-    slope = rays @ plane.normal
-    corners = (rays * (-plane.offset / slope)[:, None])[slope < 0]
-    fan = [(0, i, i + 1) for i in range(1, len(corners) - 1)]
-    return corners[np.array(fan, int).reshape(-1)]
+def _fan(outline: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The triangles (3 n, 3) of a convex outline, in its sense: viewers light their front."""
+    fan = [(0, i, i + 1) for i in range(1, len(outline) - 1)]
+    return outline[np.array(fan, int).reshape(-1)]

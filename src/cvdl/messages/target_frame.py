@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cvdl.core.scene import Plane, Scene, Segmentation
 
-__all__ = ["TransformMissingError", "transformed"]
+__all__ = ["TransformMissingError", "transformed", "transformed_plane"]
 
 Found = TypeVar("Found", Scene, Segmentation)
 
@@ -29,10 +29,7 @@ def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
         matrix: (4, 4), the rigid transform to the other frame, meters.
     """
     turn, shift = matrix[:3, :3], matrix[:3, 3]
-    plane = None
-    if found.plane is not None:
-        normal = turn @ found.plane.normal
-        plane = Plane(normal, float(found.plane.offset - normal @ shift))
+    plane = transformed_plane(found.plane, matrix)
     objects = tuple(
         replace(
             item,
@@ -51,3 +48,11 @@ def transformed(found: Found, matrix: NDArray[np.float64]) -> Found:
         for grasp in found.grasps
     )
     return replace(found, plane=plane, objects=objects, grasps=grasps)
+
+
+def transformed_plane(plane: Plane | None, matrix: NDArray[np.float64]) -> Plane | None:
+    """Transform a plane to another frame by a rigid (4, 4), meters."""
+    if plane is None:
+        return None
+    normal = matrix[:3, :3] @ plane.normal
+    return Plane(normal, float(plane.offset - normal @ matrix[:3, 3]))

@@ -7,7 +7,7 @@ which stages run for its subscribers, the transformation to the target frame, an
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,17 +18,22 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Detection, Scene, SceneObject
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.markers import marker_array
+from cvdl.messages.support import support_outline
+from cvdl.messages.target_frame import transformed, transformed_plane
 from cvdl.viz.pictures import overlay
 
 __all__ = [
+    "BOXES_TOPIC",
     "DIAGNOSTICS_TOPIC",
     "LABELS_TOPIC",
     "LABEL_INFO_TOPIC",
     "OBJECTS_TOPIC",
     "OBJECT_CLASS",
+    "OFF_SUPPORT",
     "PLANE_TOPIC",
     "REPORTER",
     "SCENE_TOPICS",
+    "SUPPORT_TOPIC",
     "TOPICS",
     "ResultTopic",
     "Results",
@@ -42,14 +47,16 @@ DIAGNOSTICS_TOPIC = "/diagnostics"
 #: The prefix of the names in our diagnostics.
 REPORTER = "cvdl: "
 
-#: The topics of a segmentation, and that of the class names.
+#: The topics of a segmentation, of the class names, and of the named boxes.
 LABELS_TOPIC = "segmentation/labels"
 OBJECTS_TOPIC = "segmentation/objects"
 PLANE_TOPIC = "segmentation/plane"
+SUPPORT_TOPIC = "segmentation/support"
 LABEL_INFO_TOPIC = "detection/label_info"
+BOXES_TOPIC = "detection/boxes"
 
 #: The ``id`` of a detection without an object that is not on the support.
-_OFF_SUPPORT = "off_support"
+OFF_SUPPORT = "off_support"
 #: The class in messages of an object without one; its score is the object's ``objectness``.
 OBJECT_CLASS = "object"
 _GRASP_CLASS = "grasp"
@@ -57,10 +64,17 @@ _GRASP_CLASS = "grasp"
 
 @dataclass(frozen=True)
 class Results:
-    """A frame and the scene found in it."""
+    """A frame and the scene found in it.
+
+    Attributes:
+        frame, scene: as found, or with another coordinate frame; see `in_frame`.
+        pose: (4, 4), the camera in the coordinate frame of the scene, meters; None: that of the
+            camera itself.
+    """
 
     frame: RgbdFrame
     scene: Scene
+    pose: NDArray[np.float64] | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def made(self, make: MessageFactory, build: Callable[[MessageFactory, Scene], Any]) -> Any:
@@ -69,6 +83,20 @@ class Results:
         if key not in self._made:
             self._made[key] = build(make, self.scene)
         return self._made[key]
+
+    def in_frame(self, frame_id: str, pose: NDArray[np.float64]) -> Results:
+        """The same in another coordinate frame; see ``pose``."""
+        return Results(replace(self.frame, frame_id=frame_id), transformed(self.scene, pose), pose)
+
+    @cached_property
+    def support(self) -> NDArray[np.float64]:
+        """The outline of the visible support, see `support_outline`."""
+        labels, plane, camera = self.scene.labels, self.scene.plane, self.frame.camera
+        if self.pose is None:
+            return support_outline(labels, plane, camera)
+        plane = transformed_plane(plane, np.linalg.inv(self.pose).astype(np.float64))
+        outline = support_outline(labels, plane, camera)
+        return outline @ self.pose[:3, :3].T + self.pose[:3, 3]
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
@@ -89,6 +117,7 @@ class ResultTopic:
             names, which are sent once and not per frame.
         needs: what has to run for it besides the segmentation: "detect", "grasp", "draw".
         spatial: whether its content is in 3-D, and so in the target frame if there is one.
+        is_large: whether its messages are so large that a replay writes them only if asked to.
     """
 
     name: str
@@ -98,6 +127,7 @@ class ResultTopic:
     build: Callable[[MessageFactory, Results], Any] | None
     needs: frozenset[str] = frozenset()
     spatial: bool = False
+    is_large: bool = False
 
 
 def _labels(make: MessageFactory, results: Results) -> Any:
@@ -122,9 +152,19 @@ def _plane(make: MessageFactory, results: Results) -> Any:
     return make.new("shape_msgs/msg/Plane", coef=np.append(plane.normal, plane.offset))
 
 
+def _support(make: MessageFactory, results: Results) -> Any:
+    """Without a support it has no points: who waits for it learns that there is none."""
+    points = [make.xyz("Point32", corner) for corner in results.support]
+    return make.new(
+        "geometry_msgs/msg/PolygonStamped",
+        header=make.header(results.frame),
+        polygon=make.new("geometry_msgs/msg/Polygon", points=points),
+    )
+
+
 def _boxes(make: MessageFactory, results: Results) -> Any:
     detections = results.scene.detections
-    off = (_OFF_SUPPORT if item.off_support else "" for item in detections)
+    off = (OFF_SUPPORT if item.off_support else "" for item in detections)
     names = [str(item.label or name) for item, name in zip(detections, off, strict=True)]
     return _upright(make, results, names, detections)
 
@@ -290,7 +330,25 @@ TOPICS: dict[str, ResultTopic] = {
             spatial=True,
         ),
         ResultTopic(
-            "detection/boxes",
+            SUPPORT_TOPIC,
+            "geometry_msgs/msg/PolygonStamped",
+            "segmentation_node",
+            "convex outline of the visible support, counterclockwise for the camera; without "
+            "points where none is in view",
+            _support,
+            spatial=True,
+        ),
+        ResultTopic(
+            "segmentation/points",
+            "sensor_msgs/msg/PointCloud2",
+            "segmentation_node",
+            "organized point cloud in the frame of color: x, y, z (NaN without a reading), rgb, "
+            "and `label` as in the label image; a replay writes it with `--points`",
+            lambda make, results: make.points(results.frame, results.scene.labels),
+            is_large=True,
+        ),
+        ResultTopic(
+            BOXES_TOPIC,
             "vision_msgs/msg/Detection2DArray",
             "detection_node",
             "class, score and upright box of each detection and of each object that the gallery "
@@ -343,7 +401,7 @@ TOPICS: dict[str, ResultTopic] = {
             "visualization_msgs/msg/MarkerArray",
             "grasp_node",
             "plane, boxes, names and grippers, for RViz and Foxglove",
-            lambda make, results: marker_array(make, results.frame, results.scene),
+            lambda make, results: marker_array(make, results.frame, results.scene, results.support),
             needs=_DETECTIONS | _GRASPS,
         ),
         ResultTopic(

@@ -1,4 +1,4 @@
-"""Features of color that photographs have taught: EfficientNet-Lite0, and its first stages.
+"""Features of color that photographs have taught: the first stages of EfficientNet-Lite0.
 
 They keep the weights of ImageNet. A network that learns from simulated pictures alone transfers
 better to real ones with such features (Hinterstoisser et al. 2018, "On Pre-Trained Image Features
@@ -12,28 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cvdl.networks.efficientnet_lite0 import IMAGENET_SPREAD, STAGE_CHANNELS, stages, stem
 from cvdl.networks.input import COLOR, COLOR_SPREAD
 from cvdl.networks.layers import start_at_zero
 
-__all__ = ["IMAGENET_SPREAD", "ColorEncoder", "ColorFeatures", "convolution", "stages", "stem"]
+__all__ = ["ColorEncoder", "ColorFeatures"]
 
-#: Of each stage: blocks, channels, size and stride of the convolution in the middle, and factor of
-#: the channels there (Tan & Le 2019, table 1; the Lite variant has neither squeeze-and-excitation
-#: nor swish).
-_STAGES = (
-    (1, 16, 3, 1, 1),
-    (2, 24, 3, 2, 6),
-    (2, 40, 5, 2, 6),
-    (3, 80, 3, 2, 6),
-    (3, 112, 5, 1, 6),
-    (4, 192, 5, 2, 6),
-    (1, 320, 3, 1, 6),
-)
-_STEM = 32
 #: Stages whose output is used: the last ones of their resolution.
 _USED = 1, 2, 4
-#: Colors of ImageNet are 8-bit values minus 127, divided by this.
-IMAGENET_SPREAD = 128.0
 
 
 class ColorEncoder(nn.Module):
@@ -43,7 +29,7 @@ class ColorEncoder(nn.Module):
     (B, 24, H / 4, W / 4), (B, 40, H / 8, W / 8) and (B, 112, H / 16, W / 16).
     """
 
-    channels = tuple(_STAGES[stage][1] for stage in _USED)
+    channels = tuple(STAGE_CHANNELS[stage] for stage in _USED)
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,29 +52,6 @@ class ColorEncoder(nn.Module):
             x = stage(x)
             outputs.append(x)
         return [outputs[index] for index in _USED]
-
-
-def stem() -> nn.Sequential:
-    """Return the first layers: from (B, 3, H, W) colors of ImageNet to (B, 32, H / 2, W / 2)."""
-    return nn.Sequential(*convolution(3, _STEM, 3, 2))
-
-
-def stages(count: int = len(_STAGES)) -> nn.ModuleList:
-    """Return the first stages behind the stem; all seven have 320 channels at H / 32, W / 32."""
-    modules, inputs = [], _STEM
-    for blocks, outputs, size, stride, factor in _STAGES[:count]:
-        strides = (stride, *[1] * (blocks - 1))
-        channels = (inputs, *[outputs] * (blocks - 1))
-        modules.append(
-            nn.Sequential(
-                *(
-                    _Block(each, outputs, factor, size, step)
-                    for each, step in zip(channels, strides, strict=True)
-                )
-            )
-        )
-        inputs = outputs
-    return nn.ModuleList(modules)
 
 
 class ColorFeatures(nn.Module):
@@ -115,37 +78,3 @@ class ColorFeatures(nn.Module):
         return [
             projection(each) for projection, each in zip(self.projections, features, strict=True)
         ]
-
-
-class _Block(nn.Module):
-    """Inverted residual (Sandler et al. 2018, section 3.3)."""
-
-    def __init__(self, inputs: int, outputs: int, factor: int, size: int, stride: int) -> None:
-        super().__init__()
-        middle = inputs * factor
-        self.body = nn.Sequential(
-            *(convolution(inputs, middle, 1) if factor > 1 else ()),
-            *convolution(middle, middle, size, stride, groups=middle),
-            *convolution(middle, outputs, 1)[:-1],
-        )
-        self.has_shortcut = inputs == outputs and stride == 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return x + self.body(x) if self.has_shortcut else self.body(x)
-
-
-def convolution(
-    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1
-) -> list[nn.Module]:
-    """Return the layers of a convolution, batch norm and ReLU6."""
-    layers: list[nn.Module] = []
-    if stride > 1:  # as TensorFlow pads, which trained the weights: more at the far side
-        layers.append(nn.ZeroPad2d(2 * ((size - 2) // 2, (size - 1) // 2)))
-    padding = 0 if stride > 1 else size // 2
-    return [
-        *layers,
-        nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, eps=1e-3),
-        nn.ReLU6(inplace=True),
-    ]

@@ -22,7 +22,7 @@ _TOLERANCE = 0.25
 _LEAST_SIZE = 0.005  # meters; depth noise makes up thinner extents
 # Logistic function of the score. The middle is fitted on real views; the slope is flatter than what
 # is fitted, so that similarities of very similar things still differ.
-_MIDDLE, _SLOPE = 0.7, 6.0
+_MIDDLE, _SLOPE = 0.8, 6.0
 
 
 @dataclass(frozen=True)

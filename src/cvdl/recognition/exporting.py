@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from cvdl.exporting.parts import Part, onnx_graph, widened
 from cvdl.exporting.quantization import quantized
-from cvdl.networks.color_features import IMAGENET_SPREAD
+from cvdl.networks.efficientnet_lite0 import IMAGENET_SPREAD, EfficientNetLite0
 from cvdl.networks.sessions import SessionGraph
 from cvdl.recognition.crops import BACKGROUND
 from cvdl.recognition.embedder import MODEL
-from cvdl.recognition.network import EmbeddingNetwork
 
 __all__ = ["features_of", "network_colors", "quantized_network", "with_projection"]
 
@@ -27,11 +26,11 @@ _INPUT, _POOLED, _OUTPUT = "crops", "pooled", "features"
 
 
 def network_colors(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return crops in the colors of ImageNet, see ``EmbeddingNetwork``."""
+    """Return crops in the colors of ImageNet, see ``EfficientNetLite0``."""
     return (crops.astype(np.float32) - BACKGROUND) / np.float32(IMAGENET_SPREAD)
 
 
-def quantized_network(network: EmbeddingNetwork, crops: NDArray[np.uint8]) -> bytes:
+def quantized_network(network: EfficientNetLite0, crops: NDArray[np.uint8]) -> bytes:
     """Return the ONNX file of a network, quantized to 8 bits.
 
     Args:
@@ -90,7 +89,7 @@ def with_projection(
 class _ChannelsLast(nn.Module):
     """The network for crops (N, S, S, 4), whose fourth channel has no weight."""
 
-    def __init__(self, network: EmbeddingNetwork) -> None:
+    def __init__(self, network: EfficientNetLite0) -> None:
         super().__init__()
         self.network = widened(network)
 

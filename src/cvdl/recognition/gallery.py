@@ -237,7 +237,7 @@ class Gallery:
         Raises:
             GalleryError, OSError: as `add`; also if one of the two is not in the gallery.
         """
-        with self._writing():
+        with self._writing(name, into):
             name, into = self._known(name), self._known(into)
             if name == into:
                 raise GalleryError(f"{name!r} cannot be merged into itself")
@@ -269,7 +269,7 @@ class Gallery:
             OSError: if the folder cannot be renamed.
         """
         new = checked_name(new)
-        with self._writing():
+        with self._writing(name):
             name = self._known(name)
             if new in self.names():
                 raise GalleryError(f"{new!r} is in the gallery already; merge the two instead")
@@ -283,7 +283,7 @@ class Gallery:
             GalleryError: if it is not in the gallery.
             OSError: if it cannot be removed.
         """
-        with self._writing():
+        with self._writing(name):
             self._remove(self._known(name))
 
     # Inside -------------------------------------------------------------------------------------
@@ -451,10 +451,16 @@ class Gallery:
         shutil.rmtree(gone)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Keep other processes and threads from writing."""
+    def _writing(self, *names: str) -> Iterator[None]:
+        """Keep other processes and threads from writing.
+
+        Args:
+            names: what must be known. No folder is made for a mistyped one.
+        """
         import fcntl  # not on Windows, where a gallery can only be read
 
+        for name in names:
+            self._known(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._check()
         with open(self.folder / _LOCK, "ab") as file:

@@ -112,8 +112,9 @@ class Collector:
 class Follower:
     """Follows an object through frames, and collects its views.
 
-    In the next frame it is the object that overlaps with it in the image and is near in space;
-    if there is none, the one that looks like it and like no other object there.
+    In the next frame it is the object that overlaps with it in the image and is near in space,
+    unless this looks unlike all views so far. If there is none, it is the one that looks like it
+    and like no other object there.
 
     Args:
         perceive: segments a frame.
@@ -172,12 +173,14 @@ class Follower:
         centers = np.array([item.box3d.center for item in scene.objects])
         away = np.linalg.norm(centers - self._last.box3d.center, axis=1)
         overlap[away > self._last.box3d.size.max() / 2] = 0
-        if overlap.max() >= _OVERLAP:
-            return scene.objects[int(overlap.argmax())]
+        near = int(overlap.argmax())
+        is_near = overlap[near] >= _OVERLAP
         views = self._collector.embeddings()
         if views is None:
-            return None
+            return scene.objects[near] if is_near else None
         scores = self._collector.embedder(frame, scene).similarity(views).max(axis=1)
+        if is_near and scores[near] >= _UNLIKE:
+            return scene.objects[near]
         first, *others = np.argsort(-scores)
         second = float(scores[others[0]]) if others else 0.0
         is_it = scores[first] >= self._limits.score

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -25,9 +26,11 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.worker import LatestWorker, Worker
 from cvdl.detection.config import DetectionConfig
 from cvdl.grasping.config import GraspConfig
+from cvdl.language.config import WordsConfig
 from cvdl.messages.config import NodeConfig
 from cvdl.messages.factory import MessageFactory
 from cvdl.messages.reading import stamp_ns
+from cvdl.messages.segments import Segmented
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import (
     DIAGNOSTICS_TOPIC,
@@ -35,21 +38,36 @@ from cvdl.messages.topics import (
     LABELS_TOPIC,
     OBJECTS_TOPIC,
     Results,
+    needs_of,
     topics_of,
 )
 from cvdl.networks.engine import device_of
 from cvdl.pipeline import Perception, PerceptionConfig
 from cvdl.recognition.config import RecognitionConfig
 from cvdl.recognition.stage import RecognitionStage
+from cvdl.ros.captioning import CaptionOutput
 from cvdl.ros.finding import FOUND, FindInput
-from cvdl.ros.inputs import CameraInput, SegmentationInput, TfInput, camera_source
+from cvdl.ros.inputs import (
+    NO_SEGMENTATION,
+    CameraInput,
+    SegmentationInput,
+    TfInput,
+    camera_source,
+)
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.parameters import PerceptionNodeConfig, assemble, descriptor, parameters_of
+from cvdl.ros.parameters import (
+    GraspNodeConfig,
+    PerceptionNodeConfig,
+    assemble,
+    descriptor,
+    parameters_of,
+)
 from cvdl.ros.rate_limit import RateLimit
+from cvdl.ros.same_name import SameName
 from cvdl.ros.subscriptions import OVERRIDABLE
 from cvdl.ros.teaching import TeachInput
 from cvdl.ros.transforms import Transformer
-from cvdl.runner import Runner
+from cvdl.runner import NEWER_FRAME, Runner
 from cvdl.warm_up import warmed_up
 
 __all__ = ["BaseNode"]
@@ -103,13 +121,20 @@ class BaseNode(LifecycleNode):
         self._segmented: SegmentationInput[Match] | None = None
         self._teaching: TeachInput | None = None
         self._finding: FindInput | None = None
+        self._captioning: CaptionOutput | None = None
         self._names: Any = None
+        self._same_name = SameName(self)
+        self._reported: tuple[Any, ...] = ()  # what the last diagnostics were about
         self._timer: Any = None
         self._once = False
         self._limit = RateLimit()
-        self._unwanted: tuple[float, Match, tuple[Any, Any] | None] | None = None
+        self._unwanted: tuple[float, Match, Segmented | None] | None = None
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/detect_once", self._on_detect_once)
+
+    def get_logger(self) -> Any:
+        """The node's logger; after a shutdown, when nothing can be published, that of a console."""
+        return super().get_logger() if self.context.ok() else get_logger("cvdl")
 
     # Transitions --------------------------------------------------------------------------------
 
@@ -170,7 +195,8 @@ class BaseNode(LifecycleNode):
         if self._perceive.recognition is not None:
             self._teaching = TeachInput(self, self._tf.tree, self._recognition)
         if FOUND.keys() <= self._result_publishers.keys():  # it has all stages
-            self._finding = FindInput(self, self._publisher)
+            self._finding = FindInput(self, self._publisher, self._taught)
+            self._captioning = CaptionOutput(self, self._publisher, self._words)
         self._camera = CameraInput(self, self._settings, source, self._on_match)
         if _GRASP_ONLY in self._specs:
             kind, qos = message_type("std_msgs/msg/String"), QoSProfile(depth=10)
@@ -208,16 +234,18 @@ class BaseNode(LifecycleNode):
         self._state_machine = None
 
     def _stop(self) -> None:
-        for inputs in (self._camera, self._segmented, self._teaching, self._finding, self._tf):
-            if inputs is not None:
-                inputs.close()
+        for part in (
+            self._camera, self._segmented, self._teaching, self._finding, self._captioning, self._tf
+        ):  # fmt: skip
+            if part is not None:
+                part.close()
         if self._timer is not None:
             self.destroy_timer(self._timer)
         if self._names is not None:
             self.destroy_subscription(self._names)
         self._names = None
         self._camera = self._segmented = self._tf = self._timer = self._unwanted = None
-        self._runner = self._teaching = self._finding = None
+        self._runner = self._teaching = self._finding = self._captioning = None
         end = monotonic() + _STOP_S
         is_idle = self._worker is None or self._worker.clear(_STOP_S)
         is_idle &= self._second is None or self._second.wait(max(0.0, end - monotonic()))
@@ -311,9 +339,16 @@ class BaseNode(LifecycleNode):
     def _on_match(self, match: Match) -> None:
         self._publish_classes(match)
         if self._segmented is not None and self._segmented.is_published:
+            self._ask_for_names(self._segmented)
             self._segmented.wait(stamp_ns(match.color), match)
         else:
             self._choose(match)
+
+    def _ask_for_names(self, segmented: SegmentationInput[Match]) -> None:
+        """Let another node name the objects where that is of use, and this one does not."""
+        if isinstance(self._settings, GraspNodeConfig):
+            only = bool(self._settings.grasp.only)
+            segmented.ask_for_names(only or "detect" in needs_of(self._wanted()), only)
 
     def _publish_classes(self, match: Match) -> None:
         """Publish the class names once, even if no frame is wanted."""
@@ -326,7 +361,7 @@ class BaseNode(LifecycleNode):
         if message is not None:
             publisher.publish(message)
 
-    def _choose(self, match: Match, segmentation: tuple[Any, Any] | None = None) -> None:
+    def _choose(self, match: Match, segmentation: Segmented | None = None) -> None:
         """Submit a match to the worker if it is wanted and due."""
         settings, wanted, now = self._settings, self._wanted(), monotonic()
         self._unwanted = None
@@ -353,18 +388,18 @@ class BaseNode(LifecycleNode):
             if monotonic() - since > _LAST_S:
                 self._choose(match, segmentation)
 
-    def _on_unsegmented(self, match: Match, is_skipped: bool) -> None:
+    def _on_unsegmented(self, match: Match, cause: str) -> None:
         if self._runner is None or not self._settings.enable:
             return
-        if is_skipped:  # as by a segmentation node that is slower than the camera
-            self._runner.tally.count("not segmented")
-        else:
+        if cause == NO_SEGMENTATION:
             topic = self.resolve_topic_name(LABELS_TOPIC)
-            self._runner.tally.drop("no segmentation", f"no messages on {topic}")
+            self._runner.tally.drop(cause, f"no messages on {topic}")
+        else:  # as by a node that is slower than the camera
+            self._runner.tally.count(cause)
 
     def _on_overrun(self, steps: Iterator[None]) -> None:
         if self._runner is not None:
-            self._runner.tally.count("a newer frame arrived")
+            self._runner.tally.count(NEWER_FRAME)
 
     def _wanted(self) -> frozenset[str]:
         """The result topics with subscribers; the class names are sent anyway.
@@ -380,6 +415,8 @@ class BaseNode(LifecycleNode):
             wanted.add(OBJECTS_TOPIC)
         if self._finding is not None:
             wanted |= self._finding.wanted
+        if self._captioning is not None:
+            wanted |= self._captioning.wanted
         return frozenset(wanted)
 
     # Processing, on the threads of the workers ---------------------------------------------------
@@ -427,9 +464,11 @@ class BaseNode(LifecycleNode):
             if message is not None:
                 names.publish(message)
         if self._teaching is not None and self._perceive is not None:
-            teacher = self._teaching.teacher
-            teacher.look(results.frame, results.scene)
-            runner.notices = teacher.notices()
+            self._teaching.teacher.look(results.frame, results.scene)
+        captioning = self._captioning
+        if captioning is not None:
+            captioning.look(results.frame, results.scene)
+        runner.notices = self._notices()
         finding = self._finding
         if finding is not None:
             frame = results.frame
@@ -439,8 +478,23 @@ class BaseNode(LifecycleNode):
                 lambda scene: runner.messages(Results(frame, scene), finding.wanted),
             )
 
+    def _notices(self) -> tuple[str, ...]:
+        """What the overlays of the next frames show besides their results."""
+        taught = self._teaching.teacher.notices() if self._teaching is not None else ()
+        said = self._captioning.notices() if self._captioning is not None else ()
+        return (*taught, *said)
+
+    def _words(self) -> WordsConfig:
+        return (
+            self._settings.words if isinstance(self._settings, PerceptionConfig) else WordsConfig()
+        )
+
     def _recognition(self) -> RecognitionStage | None:
         return self._perceive.recognition if self._perceive is not None else None
+
+    def _taught(self) -> tuple[str, ...]:
+        stage = self._recognition()
+        return stage.classes() if stage is not None else ()
 
     def _to_target(self, frame: RgbdFrame) -> NDArray[np.float64]:
         assert self._transformer
@@ -454,20 +508,31 @@ class BaseNode(LifecycleNode):
         if self._camera is None or self._runner is None:
             return
         self._camera.watch()
+        self._same_name.watch()
+        if self._segmented is not None:
+            self._ask_for_names(self._segmented)
+            self._segmented.watch()
         self._choose_unwanted()
         more: dict[str, str] = {}
         if self._teaching is not None:
             self._teaching.teacher.expire()
             more = self._teaching.teacher.status()
-            self._runner.notices = self._teaching.teacher.notices()
+            self._runner.notices = self._notices()
+        stamp, silence = self.get_clock().now().nanoseconds, self._camera.silence()
+        # The clock of a bag that has ended stands still.
+        about = (stamp, self._runner.tally.frames, self._camera.source.pairs, bool(silence))
+        if about == self._reported:
+            return
+        self._reported = about
         self._diagnostics.publish(
             self._runner.report(
-                self.get_clock().now().nanoseconds,
+                stamp,
                 monotonic_ns(),
                 self.get_fully_qualified_name(),
                 idle=not self._settings.enable,
-                silence=self._camera.silence(),
+                silence=silence,
                 doubt=self._camera.doubt(),
+                max_latency_s=self._settings.max_latency,
                 more=more,
             )
         )

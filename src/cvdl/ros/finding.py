@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -28,12 +28,16 @@ class FindInput:
     Args:
         node: the node that subscribes.
         publisher: makes a lifecycle publisher of a topic, a type and a quality of service.
+        names: the taught names.
     """
 
     def __init__(
-        self, node: LifecycleNode, publisher: Callable[[str, str, QoSProfile], Any]
+        self,
+        node: LifecycleNode,
+        publisher: Callable[[str, str, QoSProfile], Any],
+        names: Callable[[], Sequence[str]],
     ) -> None:
-        self._node = node
+        self._node, self._names = node, names
         self._finder: Finder | None = None
         self._told: tuple[str, bool] | None = None  # the last outcome in the log
         qos = QoSProfile(depth=10)
@@ -84,12 +88,10 @@ class FindInput:
             log.info("nothing is looked for")
             return
         try:
-            aligner = load_aligner()
-            self._finder = Finder(aligner, phrase)
+            finder = self._finder = Finder(load_aligner(), phrase, names=self._names())
         except InputError as error:
             self._finder = None
             log.warning(f"find: {error}")
             return
-        unknown = aligner.vocabulary.unknown(phrase)
-        note = f"; unknown: {', '.join(unknown)}" if unknown else ""
+        note = f"; unknown: {', '.join(finder.unknown)}" if finder.unknown else ""
         log.info(f"looking for {phrase!r}{note}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from time import monotonic, monotonic_ns
 from typing import Any, Generic, TypeVar
@@ -17,21 +17,40 @@ from cvdl.messages.arrivals import LARGE_IMAGES
 from cvdl.messages.config import NodeConfig
 from cvdl.messages.points import POINTS
 from cvdl.messages.reading import stamp_ns
+from cvdl.messages.segments import Segmented
 from cvdl.messages.source import RgbdSource
 from cvdl.messages.sync import Match
-from cvdl.messages.topics import LABELS_TOPIC, OBJECTS_TOPIC, SCENE_TOPICS
+from cvdl.messages.topics import (
+    BOXES_TOPIC,
+    LABEL_INFO_TOPIC,
+    LABELS_TOPIC,
+    OBJECTS_TOPIC,
+    SUPPORT_TOPIC,
+    TOPICS,
+)
 from cvdl.messages.transform_tree import TransformTree
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.subscriptions import Subscriptions, quiet_subscription
+from cvdl.runner import NOT_NAMED, NOT_SEGMENTED
 
-__all__ = ["SILENCE_S", "CameraInput", "SegmentationInput", "TfInput", "camera_source"]
+__all__ = [
+    "NO_SEGMENTATION",
+    "SILENCE_S",
+    "CameraInput",
+    "SegmentationInput",
+    "TfInput",
+    "camera_source",
+]
 
 #: Seconds without a match after which a node reports why.
 SILENCE_S = 5.0
+#: Why a frame is dropped while the node that segments sends nothing.
+NO_SEGMENTATION = "no segmentation"
 
 _INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH_INFO = "depth_camera_info"
 _SETTLING_S = 2.0  # in which transforms and the camera_info of depth may still arrive
+_SEGMENTED = (LABELS_TOPIC, OBJECTS_TOPIC, SUPPORT_TOPIC)
 _WAITING = 10  # messages of a kind that wait for those of the same stamp
 _TF_DEPTH = 100  # as in tf2's own listeners: several nodes publish static transforms at once
 
@@ -149,6 +168,7 @@ class CameraInput:
         self._has_reported_registration = False
         self._silent_since = monotonic()
         self._complained: set[str] = set()  # since the last match
+        self._has_warned = False  # of silence, since the last match
         self._doubted: set[str] = set()
         self._subscriptions = Subscriptions(node)
         kinds = {source.camera_info: _INFO}
@@ -187,7 +207,8 @@ class CameraInput:
             hints = "".join(f"; {hint}" for hint in self._hints(silence))
             # Lost images are reported once, whether or not a match comes now and then.
             reported = self._doubted if LARGE_IMAGES in silence else self._complained
-            self._warn(silence, hints, f"no frame for {SILENCE_S:g} s: {silence}{hints}", reported)
+            sentence = f"no frame for {SILENCE_S:g} s: {silence}{hints}"
+            self._has_warned |= self._warn(silence, hints, sentence, reported)
         elif doubt := self.doubt():
             self._warn(doubt, "", f"{doubt} (reported once)", self._doubted)
 
@@ -195,11 +216,14 @@ class CameraInput:
         """Unsubscribe."""
         self._subscriptions.close()
 
-    def _warn(self, problem: str, hints: str, sentence: str, reported: set[str]) -> None:
+    def _warn(self, problem: str, hints: str, sentence: str, reported: set[str]) -> bool:
+        """Log a sentence unless that is no news; returns whether it was."""
         cause = re.sub(r"\d[\d.e+-]*", "", problem.partition(" (")[0])  # whatever the numbers
-        if cause + hints not in reported:  # fewer hints, e.g. after a publisher came, are no news
-            reported |= {cause, cause + hints}
-            self._node.get_logger().warning(sentence)
+        if cause + hints in reported:  # fewer hints, e.g. after a publisher came, are no news
+            return False
+        reported |= {cause, cause + hints}
+        self._node.get_logger().warning(sentence)
+        return True
 
     def _hints(self, silence: str) -> Iterator[str]:
         """What the graph tells about the topics."""
@@ -221,71 +245,146 @@ class CameraInput:
         for match in self.source.add(topic, message, arrived_ns=monotonic_ns()):
             self._silent_since = monotonic()
             self._complained.clear()
+            if self._has_warned:
+                self._has_warned = False
+                self._node.get_logger().info("frames come again")
             self._on_match(match)
 
 
 class SegmentationInput(Generic[Item]):
-    """Pairs labels and objects of another node with the items that wait for them.
+    """Pairs what other nodes publish about a frame with the items that wait for it.
+
+    That is the segmentation and, as long as names are asked for, the named boxes.
 
     Args:
         node: the node that subscribes.
-        on_complete: called with an item and the two messages of its stamp.
-        on_drop: called with an item that has waited too long, and whether a later one has received
-            its segmentation.
+        on_complete: called with an item and the messages of its stamp.
+        on_drop: called with an item that has waited too long, and why nothing came:
+            `NO_SEGMENTATION`, or that the other nodes skip frames.
     """
 
     def __init__(
         self,
         node: Node,
-        on_complete: Callable[[Item, tuple[Any, Any]], None],
-        on_drop: Callable[[Item, bool], None],
+        on_complete: Callable[[Item, Segmented], None],
+        on_drop: Callable[[Item, str], None],
     ) -> None:
         self._node, self._on_complete, self._on_drop = node, on_complete, on_drop
         self._newest = -1  # stamp of the last complete item
         self._latest = -1  # stamp of the last item
+        self._segmented_s = monotonic()  # when the last segmentation came
         self._waiting: dict[str, OrderedDict[int, Any]] = {
-            name: OrderedDict() for name in (LABELS_TOPIC, OBJECTS_TOPIC, "item")
+            name: OrderedDict() for name in (*_SEGMENTED, BOXES_TOPIC, "item")
         }
         self._subscriptions = Subscriptions(node)
-        for topic in (LABELS_TOPIC, OBJECTS_TOPIC):
-            callback = partial(self._on_message, topic)
-            self._subscriptions.add(topic, SCENE_TOPICS[topic], callback, QoSProfile(depth=10))
+        self._add_topics(self._subscriptions, _SEGMENTED)
+        self._names: Subscriptions | None = None
+        self._are_required = False
+        self._named_s = 0.0  # when the last names came
+        self._is_nameless = (
+            False  # whether an item has waited for names in vain, and none came since
+        )
+        self._classes: tuple[str, ...] = ()
 
     @property
     def is_published(self) -> bool:
         """Whether another node publishes segmentations."""
         return self._node.count_publishers(LABELS_TOPIC) > 0
 
+    def ask_for_names(self, are_asked: bool, are_required: bool) -> None:
+        """Let items wait for the names of their objects, from now on, or not any more.
+
+        While nobody asks, nothing is subscribed to: the names would be found for nobody.
+
+        Args:
+            are_asked: whether names are of use.
+            are_required: whether items without names are of no use. Others wait for some seconds,
+                and then not at all until names come.
+        """
+        self._are_required = are_required
+        if are_asked and self._names is None:
+            self._names, self._is_nameless = Subscriptions(self._node), False
+            self._add_topics(self._names, [BOXES_TOPIC])
+            kind, qos = TOPICS[LABEL_INFO_TOPIC].type, QoSProfile(depth=1)
+            self._names.add(LABEL_INFO_TOPIC, kind, self._on_classes, qos)
+        elif not are_asked and self._names is not None:
+            self._names.close()
+            self._names = None
+
     def wait(self, stamp: int, item: Item) -> None:
-        """Let an item wait for the segmentation of its stamp, nanoseconds.
+        """Let an item wait for the messages of its stamp, nanoseconds.
 
         An older stamp than the last one means that the clock has restarted: all waiting items are
         dropped.
         """
         if stamp < self._latest:
-            for dropped in self._waiting["item"].values():
-                self._on_drop(dropped, True)
+            for late, (_, dropped) in self._waiting["item"].items():
+                self._on_drop(dropped, self._why(late))
             for each in self._waiting.values():
                 each.clear()
             self._newest = -1
         self._latest = stamp
-        for late, dropped in self._add("item", stamp, item):
-            self._on_drop(dropped, late < self._newest)
+        for late, (_, dropped) in self._add("item", stamp, (monotonic(), item)):
+            self._on_drop(dropped, self._why(late))
+
+    def watch(self) -> None:
+        """Let items go on that wait in vain for names; to be called periodically."""
+        if self._names is not None:
+            self._names.watch()
+        for stamp, (since_s, _) in list(self._waiting["item"].items()):
+            is_old = monotonic() - since_s > SILENCE_S
+            self._is_nameless |= is_old and since_s > self._named_s and self._is_segmented(stamp)
+            self._complete(stamp)
 
     def close(self) -> None:
         """Unsubscribe."""
         self._subscriptions.close()
+        self.ask_for_names(False, False)
+
+    def _add_topics(self, subscriptions: Subscriptions, topics: Iterable[str]) -> None:
+        for topic in topics:
+            callback = partial(self._on_message, topic)
+            subscriptions.add(topic, TOPICS[topic].type, callback, QoSProfile(depth=10))
 
     def _on_message(self, topic: str, message: Any) -> None:
+        if topic == BOXES_TOPIC:
+            self._named_s, self._is_nameless = monotonic(), False
+        else:
+            self._segmented_s = monotonic()
         self._add(topic, stamp_ns(message), message)
 
+    def _on_classes(self, message: Any) -> None:
+        self._classes = tuple(each.class_name for each in message.class_map)
+
+    @property
+    def _awaits_names(self) -> bool:
+        if self._names is None or not self._node.count_publishers(BOXES_TOPIC):
+            return False
+        return self._are_required or not self._is_nameless
+
+    def _is_segmented(self, stamp: int) -> bool:
+        return all(stamp in self._waiting[name] for name in _SEGMENTED)
+
     def _add(self, name: str, stamp: int, value: Any) -> list[tuple[int, Any]]:
-        """Add one of the three, pass on what is complete, and return what has waited too long."""
+        """Add a message or an item, pass on what is complete; returns what waited too long."""
+        self._waiting[name][stamp] = value
+        self._complete(stamp)
+        late = len(self._waiting[name]) - _WAITING
+        return [self._waiting[name].popitem(last=False) for _ in range(late)]
+
+    def _complete(self, stamp: int) -> None:
         waiting = self._waiting
-        waiting[name][stamp] = value
-        if all(stamp in each for each in waiting.values()):
-            labels, objects, item = (each.pop(stamp) for each in waiting.values())
+        is_named = stamp in waiting[BOXES_TOPIC] or not self._awaits_names
+        if stamp in waiting["item"] and self._is_segmented(stamp) and is_named:
+            labels, objects, support = (waiting[name].pop(stamp) for name in _SEGMENTED)
+            boxes, (_, item) = waiting[BOXES_TOPIC].pop(stamp, None), waiting["item"].pop(stamp)
             self._newest = stamp
-            self._on_complete(item, (labels, objects))
-        late = len(waiting[name]) - _WAITING
-        return [waiting[name].popitem(last=False) for _ in range(late)]
+            segmented = Segmented(labels, objects, support, boxes, self._classes)
+            self._on_complete(item, segmented)
+
+    def _why(self, stamp: int) -> str:
+        """Why an item of this stamp has waited in vain."""
+        if self._is_segmented(stamp):
+            return NOT_NAMED
+        is_skipped = stamp < self._newest or monotonic() - self._segmented_s < SILENCE_S
+        return NOT_SEGMENTED if is_skipped else NO_SEGMENTATION

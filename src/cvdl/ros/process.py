@@ -28,21 +28,21 @@ __all__ = ["run"]
 class _ToRos(logging.Handler):
     """Forwards the log of the package to that of the node."""
 
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: Callable[[], Any]) -> None:
         super().__init__()
-        self._logger = logger
+        self._get_logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward a record with its level."""
-        text = self.format(record)
+        text, logger = self.format(record), self._get_logger()
         if record.levelno >= logging.ERROR:
-            self._logger.error(text)
+            logger.error(text)
         elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
+            logger.warning(text)
         elif record.levelno >= logging.INFO:
-            self._logger.info(text)
+            logger.info(text)
         else:
-            self._logger.debug(text)
+            logger.debug(text)
 
 
 def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: bool = False) -> int:
@@ -86,7 +86,7 @@ def run(make: Callable[[], BaseNode], args: Sequence[str] | None = None, must: b
         # First: where a shutdown interrupts its making, it leaves a traceback.
         executor = SingleThreadedExecutor()
         node = make()
-        handler = _ToRos(node.get_logger())
+        handler = _ToRos(node.get_logger)
         log.addHandler(handler)
         log.propagate = False
         log.setLevel(logging.DEBUG)  # ROS filters by --log-level

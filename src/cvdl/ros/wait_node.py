@@ -1,4 +1,6 @@
-"""Waits until managed nodes are active: for a launch file, and as a container's health check.
+"""Waits until managed nodes are active and, if asked to, recorded.
+
+For a launch file, and as a container's health check:
 
 python3 -m cvdl.ros.wait_node /perception/perception_node --timeout 5
 """
@@ -18,10 +20,11 @@ from rclpy.utilities import remove_ros_args
 
 from cvdl.ros.interrupts import leave_interrupts_to_rclpy, raise_first_interrupt
 
-__all__ = ["main", "wait_until_active"]
+__all__ = ["main", "wait_until_active", "wait_until_recorded"]
 
 _POLL_S = 0.1
 _WORD_S = 10.0  # between messages about the states
+_RECORDER = "rosbag2_recorder"  # node name of `ros2 bag record`; newer ones have a suffix
 
 
 def main() -> int:
@@ -29,6 +32,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Waits until managed nodes are active.")
     parser.add_argument("nodes", nargs="+", help="full names, such as /perception/perception_node")
     parser.add_argument("--timeout", type=float, help="seconds; forever if not given")
+    parser.add_argument(
+        "--recorded",
+        action="store_true",
+        help="wait also until `ros2 bag record` listens to everything that the nodes publish",
+    )
     options = parser.parse_args(remove_ros_args()[1:])
     raise_first_interrupt()
     try:
@@ -36,6 +44,8 @@ def main() -> int:
         leave_interrupts_to_rclpy()
         node = Node("wait_until_active", start_parameter_services=False)
         states = wait_until_active(node, options.nodes, options.timeout)
+        if options.recorded:
+            wait_until_recorded(node, options.nodes)
     except (KeyboardInterrupt, ExternalShutdownException, NotInitializedException):
         return 1
     if not rclpy.ok():
@@ -82,6 +92,31 @@ def wait_until_active(
                     print(f"waiting for {name}, which is {state or 'not available'}", flush=True)
         rclpy.spin_once(node, timeout_sec=_POLL_S)
     return states
+
+
+def wait_until_recorded(node: Node, names: Sequence[str]) -> None:
+    """Poll the graph until a recorder listens to some results of each node.
+
+    It subscribes to all topics that it finds at once.
+
+    Args:
+        node: node to look from.
+        names: full names of the nodes.
+    """
+    while rclpy.ok() and not all(_is_recorded(node, name) for name in names):
+        rclpy.spin_once(node, timeout_sec=_POLL_S)
+
+
+def _is_recorded(node: Node, name: str) -> bool:
+    """Whether a recorder listens to something that a node publishes in its own namespace."""
+    namespace, _, own = name.rpartition("/")
+    return any(
+        listener.node_name.startswith(_RECORDER)
+        for topic, _ in node.get_topic_names_and_types()
+        if topic.startswith(f"{namespace}/")
+        and own in (each.node_name for each in node.get_publishers_info_by_topic(topic))
+        for listener in node.get_subscriptions_info_by_topic(topic)
+    )
 
 
 if __name__ == "__main__":

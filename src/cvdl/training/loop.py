@@ -2,7 +2,7 @@
 
 The random numbers of an epoch depend only on the seed of the run and the number of the epoch. A
 run that is killed and resumed gives the same weights as an uninterrupted one, on the CPU to the
-bit.
+bit; not with a budget of time, which ends epochs where it has to.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from cvdl.training.checkpoint import (
 )
 from cvdl.training.history import SCORE, History
 from cvdl.training.progress import epoch_bar, summary_writer
+from cvdl.training.schedule import Schedule
 from cvdl.training.task import Task
 
 __all__ = ["TrainingSettings", "fit", "loop_settings"]
@@ -39,6 +40,13 @@ class TrainingSettings(Settings):
     """Settings of the training loop."""
 
     epochs: int = setting(50, "Largest number of epochs.", ge=1)
+    cpu_minutes: float = setting(
+        0.0,
+        "CPU time to train for, of all cores together, without validation: other load on the "
+        "machine does not shorten the training. The schedule of the epochs is stretched over it, "
+        "and an epoch ends early after its share of the time; 0: the epochs decide.",
+        ge=0,
+    )
     batch_size: int = setting(16, "Samples per step.", ge=1)
     optimizer: Literal["sgd", "adam", "adamw"] = setting("adamw", "Optimizer.")
     learning_rate: float = setting(1e-3, "Highest learning rate of the schedule.", gt=0)
@@ -116,15 +124,16 @@ def fit(task: Task, settings: TrainingSettings, run: Run) -> History:
             history.epochs = checkpoint["epochs"]
         except (KeyError, RuntimeError, ValueError) as error:
             raise TrainingError(f"{last}: not a checkpoint of this model ({error})") from error
+    schedule = Schedule(settings.epochs, 60 * settings.cpu_minutes, history.epochs)
     drawn = perf_counter()
     with (
         epoch_bar(run.console, settings.epochs) as show,
         summary_writer(out, len(history.epochs)) as writer,
     ):
-        while not _finished(history, settings):
+        while not (schedule.is_complete or 0 < settings.patience <= history.waited):
             epoch = len(history.epochs)
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
-                figures = _run_epoch(task, optimizer, settings, epoch, device, show)
+                figures = _run_epoch(task, optimizer, settings, epoch, device, schedule, show)
             history.epochs.append(figures)
             if history.best_epoch == epoch:
                 metadata = {"model": name, "epoch": str(epoch)}
@@ -146,20 +155,17 @@ def fit(task: Task, settings: TrainingSettings, run: Run) -> History:
     return history
 
 
-def _finished(history: History, settings: TrainingSettings) -> bool:
-    done = len(history.epochs)
-    return done >= settings.epochs or 0 < settings.patience <= history.waited
-
-
 def _run_epoch(
     task: Task,
     optimizer: torch.optim.Optimizer,
     settings: TrainingSettings,
     epoch: int,
     device: torch.device,
+    schedule: Schedule,
     show: Callable[[float, str | None], None],
 ) -> dict[str, float]:
     start = perf_counter()
+    schedule.start_epoch()
     # Other numbers for each epoch and seed, without a state in the checkpoint.
     seed = (settings.seed * 1_000_003 + epoch) % 2**63
     torch.manual_seed(seed)
@@ -171,7 +177,7 @@ def _run_epoch(
     for batch in batches:
         if batch is None:
             continue
-        rate = settings.rate(epoch + (count + 0.5) / steps)  # in the middle of the step
+        rate = settings.rate(schedule.progress((count + 0.5) / steps))  # in the middle of the step
         for group in optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
@@ -185,7 +191,10 @@ def _run_epoch(
             # Summed on the device: reading the value would make the CPU wait for the GPU.
             sums[name] = sums.get(name, 0) + value.detach().float()
         count += 1
-        show(epoch + count / steps, None)
+        show(schedule.progress(count / steps), None)
+        if schedule.ends_epoch:
+            break
+    seconds = schedule.end_epoch()
     if not count:
         raise TrainingError("nothing to train on: the first epoch has no batch")
     means = {f"train/{name}": float(value) / count for name, value in sums.items()}
@@ -197,13 +206,19 @@ def _run_epoch(
     model.eval()
     with torch.no_grad():
         validation = task.validate()
-    figures = {"learning_rate": rate, "seconds": perf_counter() - start, **means}
+    figures = {
+        "learning_rate": rate,
+        "seconds": perf_counter() - start,
+        "cpu_seconds": seconds,
+        "steps": count,
+        **means,
+    }
     figures |= {
         f"validation/{name}": float(value)
         for name, value in validation.items()
         if not math.isnan(value)
     }
-    show(epoch + 1, _summary(figures))
+    show(schedule.done, _summary(figures))
     return figures
 
 

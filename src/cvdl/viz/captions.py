@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,12 @@ class Captions:
         self._picture = picture
         self._scale = 0.45 * max(picture.shape[1] / 640, 0.8)
         self._plates = np.zeros((0, 4), int)
+
+    def list(self, lines: Iterable[str]) -> None:
+        """Writes lines in the upper left corner, one below the other."""
+        for row, text in enumerate(lines, 1):
+            (_, height), _ = cv2.getTextSize(text, FONT, self._scale, 1)
+            self.write(text, 0, row * (height + 2 * _MARGIN + 1), align=0)
 
     def write(self, text: str, u: float, v: float, align: float) -> None:
         """Writes text on a dark plate in the picture, beside plates that are already there.

@@ -119,13 +119,11 @@ def overlay(frame: RgbdFrame, scene: Scene) -> Picture:
         _draw_dashed(picture, detection)
     _draw_grasps(picture, scene)
     captions = Captions(picture)  # after all lines, so that no line crosses them
-    if scene.support_kind:
-        captions.write(f"support: {scene.support_kind}", 0, 0, align=0)
-    for notice in scene.notices:
-        captions.write(notice, 0, 0, align=0)
+    corner = [f"support: {scene.support_kind}"] if scene.support_kind else []
+    corner += scene.notices
     if not scene.labels.any():
-        captions.write("no support plane: no grasps", 0, 0, align=0)
-        captions.write(_depth_in_words(frame.depth), 0, 0, align=0)
+        corner += ["no support plane: no grasps", _depth_in_words(frame.depth)]
+    captions.list(corner)
     for item in scene.objects:
         _write_inside(captions, scene, item)
     for detection in unmatched:

@@ -49,9 +49,8 @@ def test_what_is_recorded_of_a_played_bag_is_what_a_replay_writes(
     with BagExport(tmp_path / "bag", overwrite=False, seed=3) as export:
         for scene in simulate_scenes(3, SCENES, config=SimulationConfig(width=320, height=240)):
             export.add(scene)
-    summary = replay(
-        tmp_path / "bag", tmp_path / "offline", options=ReplayOptions(only_results=True)
-    )
+    options = ReplayOptions(only_results=True, points=True)
+    summary = replay(tmp_path / "bag", tmp_path / "offline", options=options)
     assert summary.frames == SCENES
     expected = results(tmp_path / "offline")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
@@ -10,7 +12,7 @@ from rclpy.qos import QoSProfile
 from cvdl.detection import Detections
 from cvdl.messages.topics import SCENE_TOPICS
 from cvdl.ros.interfaces import message_type
-from cvdl.ros.nodes import GraspNode, PerceptionNode
+from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 
 from .conftest import wait_until
 
@@ -65,6 +67,34 @@ def test_the_topic_chooses_the_objects(names_in_turn, start, wire, tabletops, ca
     (result,) = node.set_parameters([Parameter("grasp.only", value=["mug", "drill"])])
     assert result.successful
     assert grasped() == everything
+
+
+def test_another_node_names_the_objects(names_in_turn, start, wire, tabletops, caplog):
+    start(SegmentationNode)
+    start(DetectionNode, detector__enable=True)
+    start(GraspNode, grasp__only="mug")
+    heard = wire.listen("/perception/grasp/detections", SCENE_TOPICS["grasp/detections"])
+    boxes = wire.listen("/perception/detection/boxes", SCENE_TOPICS["detection/boxes"])
+    assert wait_until(lambda: wire.node.count_subscribers("/perception/detection/boxes") == 2)
+    frames = iter(tabletops(3))
+    wire.send(wire.messages(next(frames)))
+    assert wait_until(lambda: heard)
+    named = {int(d.id): d.results[0].hypothesis.class_id for d in boxes[0].detections if d.id}
+    assert set(named.values()) == {"mug", "drill"}
+    grasped = {int(grasp.id) for grasp in heard[0].detections}
+    assert grasped
+    assert {named[label] for label in grasped} == {"mug"}
+    # All names that the other node can give are known.
+    wire.publish(
+        "/perception/grasp_only",
+        message_type("std_msgs/msg/String")(data="fork"),
+        QoSProfile(depth=10),
+    )
+    time.sleep(0.2)
+    wire.send(wire.messages(next(frames)))
+    assert wait_until(lambda: len(heard) == 2)
+    assert heard[1].detections == []
+    assert "no known name" not in caplog.text
 
 
 def test_a_node_without_a_detector_says_so(start, wire, tabletop, caplog):

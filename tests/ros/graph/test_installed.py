@@ -141,18 +141,25 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
         assert is_latched == (topic == LABEL_INFO_TOPIC)
     whole = Perception(PerceptionConfig())
     assert tuple(each.class_name for each in names[0].class_map) == whole.classes
-    # Of separate nodes, only the one that recognizes things has names for them.
+    # Of separate nodes, the one that segments has no names for things, and pictures have none
+    # before the first ones have come from the node that recognizes.
     nameless = whole if composed else Perception(PerceptionConfig(detector={"enable": False}))
+    named = 0
     unstamped = {topic: [] for topic in TOPICS if not is_stamped(topic)}
     for stamp in everywhere(heard):
         frame = read_frame(Match(*wire.messages(replace(frames[sent[stamp]], stamp_ns=stamp))))
         expected = {}
-        for perception in (nameless, whole):
-            scene = perception(frame)
-            messages = wire.results(frame, scene)
-            for topic, message in messages.items():
-                if topic.startswith("detection") or perception is nameless:
-                    expected[topic] = deserialized(message)
+        (markers,) = (m for m in heard["markers"] if stamp_of(m) == stamp)
+        scenes = {"segmentation": nameless(frame), "": whole(frame)}
+        captions = {scenes[""].caption(item) for item in scenes[""].objects}
+        is_named = captions == {m.text for m in markers.markers if m.ns == "names"}
+        named += is_named
+        scenes["pictures"] = scenes["" if is_named else "segmentation"]
+        made = {kind: wire.results(frame, scene) for kind, scene in scenes.items()}
+        for topic in made[""].keys() & set(TOPICS):
+            kind = "segmentation" if topic.startswith("segmentation") else ""
+            kind = "pictures" if topic in ("markers", "overlay") else kind
+            expected[topic] = deserialized(made[kind][topic])
         for topic, messages in unstamped.items():
             messages.append(expected.pop(topic))
         for topic, message in expected.items():
@@ -161,5 +168,6 @@ def test_launched_nodes_publish_what_the_offline_pipeline_finds(installed, wire,
                 assert found == message, topic
             else:
                 assert_alike(found, message, topic)
+    assert named
     for topic, messages in unstamped.items():
         assert all(message in messages for message in heard[topic])

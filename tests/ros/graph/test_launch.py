@@ -44,7 +44,7 @@ sys.exit(service.run())
 def start(tmp_path):
     """A function: starts the launch file with arguments; what it started, by name, and all lines.
 
-    The nodes end after a second, with that status, and with them the launch.
+    The nodes end after some seconds, with that status, and with them the launch.
     """
     index = tmp_path / "share/ament_index/resource_index/packages"
     index.mkdir(parents=True)
@@ -54,9 +54,12 @@ def start(tmp_path):
         (index / package).touch()
 
     def run(
-        *arguments: str, status: int = 0, others: dict[str, tuple[int, int]] = others
+        *arguments: str,
+        status: int = 0,
+        others: dict[str, tuple[int, int]] = others,
+        node_s: int = 1,
     ) -> tuple[dict[str, str], str]:
-        executables = others | {f"lib/cvdl/{node}": (1, status) for node in nodes}
+        executables = others | {f"lib/cvdl/{node}": (node_s, status) for node in nodes}
         for path, (seconds, ends_with) in executables.items():
             file = tmp_path / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ def start(tmp_path):
             [sys.executable, "-c", RUN, str(LAUNCH_FILE), *arguments],
             env={
                 **os.environ,
-                "AMENT_PREFIX_PATH": f"{tmp_path}:{os.environ.get('AMENT_PREFIX_PATH', '')}",
+                "AMENT_PREFIX_PATH": str(tmp_path),  # as if nothing else were installed
                 "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
                 "ROS_LOG_DIR": str(tmp_path / "log"),
                 "OVERRIDE_LAUNCH_PROCESS_OUTPUT": "screen",
@@ -110,8 +113,8 @@ def test_a_node_a_stage_with_a_camera_and_one_topic_of_its_own(start):
         assert "-r color:=/camera/camera/color/image_raw" in command
         assert "-r depth:=/my/depth" in command
         assert "--log-level debug" in command
-    assert "PARAMETER     detector.device: cpu" in output
-    assert "PARAMETER     grasp.device: cpu" in output
+    for stage in ("segmentation", "detector", "grasp"):
+        assert f"PARAMETER     {stage}.device: cpu" in output
 
 
 def test_parameters_decide_on_the_device_unless_an_argument_does(start):
@@ -119,6 +122,19 @@ def test_parameters_decide_on_the_device_unless_an_argument_does(start):
     assert output.endswith("the launch has ended with status 0")
     assert "PARAMETER     detector.device" not in output
     assert "use_sim_time" not in output
+
+
+def test_every_parameter_is_an_argument(start):
+    _, output = start(
+        "image_transport:=compressed",
+        "grasp.max_opening:=0.08",
+        "grasp.only:=yes",
+        "segmentation.region.image:=[0, 0.5, 0, 1]",
+    )
+    assert "PARAMETER     image_transport: compressed" in output
+    assert "PARAMETER     grasp.max_opening: 0.08" in output
+    assert "PARAMETER     grasp.only: 'yes'" in output
+    assert "PARAMETER     - 0.5" in output
 
 
 def test_a_node_that_fails_fails_the_launch(start):
@@ -170,12 +186,23 @@ def test_a_bag_is_played_with_its_clock_once_the_nodes_are_active(start, tmp_pat
     assert "PARAMETER     use_sim_time: true" in output
 
 
+def test_the_launch_ends_when_its_bag_does(start, tmp_path):
+    (tmp_path / "bag").mkdir()
+    others = {"bin/ros2": (0, 0), "bin/python3": (0, 0)}
+    started, output = start(f"bag:={tmp_path}/bag", others=others, node_s=60)
+    assert started["ros2"] == (
+        f"bag play {tmp_path}/bag --clock --rate 1.0 --disable-keyboard-controls --delay 2.0"
+    )
+    assert output.endswith("the launch has ended with status 0")
+
+
 @pytest.mark.parametrize(
     ("argument", "complaint"),
     [
         ("bag:=/no/such/bag", "bag:=/no/such/bag: no such file or folder"),
         (f"record:={ROOT}", f"record:={ROOT}: already exists"),
         ("params_file:=/no/such/file", "params_file:=/no/such/file: no such file or folder"),
+        ("image_transprot:=compressed", "did you mean image_transport?"),
         ("camera:=polaroid", "realsense"),
         ("composed:=maybe", "false"),
     ],

@@ -49,7 +49,7 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
         *("--camera-info-topic", "/eye/camera_info", "--namespace", "/seen"),
         *("--set", "detector.enable=false", "--set", "grasp.max_grasps=7"),
     )
-    heard = wire.listen_to_scene("/seen")
+    heard = wire.listen_to_scene("/seen", TOPICS)
     *early, first, second = tabletops(42)
     wire.patience = 60  # a process that loads networks takes a while to come
     for frame in early:  # until both sides know of each other's topics
@@ -66,8 +66,9 @@ def test_a_live_result_is_the_offline_one(live, wire, tabletops):
         wire.send(messages, camera="/eye")
         # Those of earlier frames may still come before.
         assert wait_until(lambda: are_of(heard, frame))  # noqa: B023
-        for topic, message in wire.results(read, scene).items():
-            assert heard[topic][-1] == deserialized(message), topic
+        expected = wire.results(read, scene)
+        for topic in TOPICS:
+            assert heard[topic][-1] == deserialized(expected[topic]), topic
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
     said, _ = process.communicate(timeout=30)

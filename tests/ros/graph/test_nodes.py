@@ -24,16 +24,18 @@ from cvdl.messages.reading import read_frame, stamp_ns
 from cvdl.messages.sync import Match
 from cvdl.messages.topics import LABEL_INFO_TOPIC, SCENE_TOPICS
 from cvdl.pipeline import Perception, PerceptionConfig
-from cvdl.ros.inputs import SegmentationInput
+from cvdl.ros.inputs import NO_SEGMENTATION, SegmentationInput
 from cvdl.ros.interfaces import message_type
 from cvdl.ros.nodes import DetectionNode, GraspNode, PerceptionNode, SegmentationNode
 from cvdl.segmentation.stage import SegmentationStage
 
-from .conftest import PERIOD_NS, STAMP_NS, deserialized, wait_until
+from .background import background
+from .conftest import PATIENCE_S, PERIOD_NS, STAMP_NS, deserialized, wait_until
 
 NODE = "/perception/perception_node"
 LOG = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 FEW = ("segmentation/labels", "segmentation/objects")
+SEGMENTED = (*FEW, "segmentation/support")
 
 
 def offline(wire, messages, config=None):
@@ -90,8 +92,10 @@ def test_every_topic_is_equal_to_the_offline_result(quick_detector, start, wire,
 def test_single_nodes_together_make_the_same(quick_detector, start, wire, tabletop):
     for kind in (SegmentationNode, DetectionNode, GraspNode):
         start(kind, **({"detector__enable": True} if kind is DetectionNode else {}))
-    topics = [topic for topic in SCENE_TOPICS if topic not in ("markers", "overlay")]
+    topics = list(SCENE_TOPICS)
     heard = wire.listen_to_scene(topics=topics)
+    # Pictures are looked at: the node that draws them asks for names.
+    assert wait_until(lambda: wire.node.count_subscribers("/perception/detection/boxes") == 2)
     messages = wire.messages(tabletop)
     named = offline(wire, messages, PerceptionConfig())
     unnamed = offline(wire, messages)
@@ -109,6 +113,44 @@ def test_single_nodes_together_make_the_same(quick_detector, start, wire, tablet
     assert len(poses.poses) == len(expected.poses)
     for pose, other in zip(poses.poses, expected.poses, strict=True):
         assert pose.position.z == pytest.approx(other.position.z, abs=1e-6)
+    texts, expected = (
+        [marker.text for marker in message.markers if marker.ns == "names"]
+        for message in (heard["markers"][0], named["markers"])
+    )
+    assert texts == expected
+    assert any("thing" in text for text in texts)
+    pictures = [np.array(m["overlay"].data) for m in (named, unnamed)]
+    seen = np.array(heard["overlay"][0].data)
+    # But for lines that go through a neighboring pixel.
+    assert np.mean(seen != pictures[0]) < 1e-3 < np.mean(seen != pictures[1])
+
+
+def test_nobody_is_named_for_nobody(start, wire, tabletops):
+    """A node that draws takes names from another one only while somebody looks."""
+    start(GraspNode)
+    boxes = "/perception/detection/boxes"
+    wire.listen("/perception/grasp/poses", SCENE_TOPICS["grasp/poses"])
+    time.sleep(1.2)  # more than a tick
+    assert wire.node.count_subscribers(boxes) == 0
+    wire.listen("/perception/markers", SCENE_TOPICS["markers"])
+    assert wait_until(lambda: wire.node.count_subscribers(boxes) == 1)
+
+
+def test_pictures_without_names_where_none_come(start, wire, tabletops, monkeypatch):
+    """As beside a detection node that is switched off."""
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    for kind in (SegmentationNode, GraspNode):
+        start(kind)
+    kind = message_type("vision_msgs/msg/Detection2DArray")
+    silent = wire.node.create_publisher(kind, "/perception/detection/boxes", 10)
+    heard = wire.listen_to_scene(topics=("markers",))
+    assert wait_until(silent.get_subscription_count)
+    first, second = tabletops(2)
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: len(heard["markers"]) == 1)
+    wire.send(wire.messages(second))  # does not wait any more
+    assert wait_until(lambda: len(heard["markers"]) == 2)
+    wire.node.destroy_publisher(silent)
 
 
 def test_a_single_node_segments_where_no_other_does(start, wire, tabletop):
@@ -158,7 +200,7 @@ def test_one_frame_asked_for_is_the_next_that_is_segmented(start, wire, tabletop
 
     def segment(messages):
         for topic, message in offline(wire, messages).items():
-            if topic in FEW:
+            if topic in SEGMENTED:
                 wire.publish(f"/perception/{topic}", message, QoSProfile(depth=10))
 
     segment(first)  # so that the topics are known of each other
@@ -411,19 +453,31 @@ def test_a_clock_that_starts_again_drops_what_waits_for_a_segmentation(wire, tab
     segmented = SegmentationInput(
         wire.node,
         lambda item, segmentation: done.append(item),
-        lambda item, skipped: dropped.append((item, skipped)),
+        lambda item, cause: dropped.append((item, cause)),
     )
     segmented.wait(STAMP_NS + 1, "old")
     segmented.wait(STAMP_NS, "new")
-    assert dropped == [("old", True)]
+    # Not yet a reason to warn: the other node may have just started.
+    assert dropped == [("old", "not segmented")]
     scene = Perception(PerceptionConfig().segmentation_only())(tabletop)
-    labels, objects = (
-        wire.results(tabletop, scene)[name]
-        for name in ("segmentation/labels", "segmentation/objects")
-    )
-    wire.publish("/segmentation/labels", labels, QoSProfile(depth=10))
-    wire.publish("/segmentation/objects", objects, QoSProfile(depth=10))
+    for name in SEGMENTED:
+        message = wire.results(tabletop, scene)[name]
+        wire.publish(f"/{name}", message, QoSProfile(depth=10))
     assert wait_until(lambda: done == ["new"])
+    segmented.close()
+
+
+def test_a_node_that_does_not_segment_for_long_is_reported(wire, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.2)
+    dropped = []
+    segmented = SegmentationInput(
+        wire.node, lambda *_: None, lambda item, cause: dropped.append(cause)
+    )
+    segmented.wait(2, "first")
+    segmented.wait(1, "of another clock")
+    time.sleep(0.3)
+    segmented.wait(0, "again")
+    assert dropped == ["not segmented", NO_SEGMENTATION]
     segmented.close()
 
 
@@ -599,6 +653,69 @@ def test_silence_is_explained(start, wire, tabletops, monkeypatch):
     time.sleep(1.2)
     assert sum(silent in log.msg for log in report) == count == 1
     assert not told("incompatible")
+
+
+def test_it_is_said_when_frames_come_again(start, wire, tabletops, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.inputs.SILENCE_S", 0.5)
+    start(SegmentationNode)
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    first, second = tabletops(2)
+
+    def said(words):
+        return sum(words in log.msg for log in report)
+
+    wire.send(wire.messages(first))
+    assert wait_until(lambda: said("no frame for 0.5 s"))
+    assert not said("frames come again")
+    for frame in (second, replace(second, stamp_ns=second.stamp_ns + PERIOD_NS)):
+        wire.send(wire.messages(frame))
+    assert wait_until(lambda: said("frames come again"))
+    assert wait_until(lambda: wire.diagnosed().get("pairs") == "3")
+    assert said("frames come again") == 1
+
+
+TWIN = """
+import rclpy
+rclpy.init()
+rclpy.spin(rclpy.create_node("segmentation_node", namespace="/perception"))
+"""
+
+
+def test_another_node_of_the_same_name_is_reported(start, wire, monkeypatch):
+    monkeypatch.setattr("cvdl.ros.same_name._SETTLED_S", 0.5)
+    report = wire.listen("/rosout", "rcl_interfaces/msg/Log", LOG)
+    start(SegmentationNode)
+    words = "there are 2 nodes /perception/segmentation_node"
+    time.sleep(2.5)
+    assert not any(words in log.msg for log in report)
+    with background(sys.executable, "-c", TWIN) as twin:
+        assert wait_until(lambda: any(words in log.msg for log in report))
+        time.sleep(2)
+        twin.interrupt()  # a killed one would stay in the graph for long
+        twin.end(PATIENCE_S)
+    assert sum(words in log.msg for log in report) == 1
+
+
+def test_diagnostics_do_not_pile_up_where_the_clock_stands_still(start, wire, tabletop):
+    """As after the end of a bag."""
+    from rosgraph_msgs.msg import Clock
+
+    start(SegmentationNode, use_sim_time=True)
+    labels = wire.listen("/perception/segmentation/labels", "sensor_msgs/msg/Image")
+    report = wire.listen("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    clock = Clock()
+    clock.clock.sec = 5
+    wire.publish("/clock", clock)
+    assert wait_until(lambda: any(stamp_ns(message) == 5 * 10**9 for message in report))
+    wire.send(wire.messages(tabletop))
+    assert wait_until(lambda: labels)
+    assert wait_until(lambda: wire.diagnosed().get("frames") == "1")
+    count = len(report)
+    time.sleep(2.5)
+    assert len(report) == count
+    clock.clock.sec = 6
+    wire.publish("/clock", clock)
+    assert wait_until(lambda: stamp_ns(report[-1]) == 6 * 10**9)
 
 
 def test_a_qos_that_does_not_fit_is_named(start, wire, tabletops):

@@ -122,6 +122,7 @@ def end_by_signal(processes, number=signal.SIGINT):
         assert process.end(PATIENCE_S) == 0, process.said
         assert time.monotonic() - begin < 5
         assert "Traceback" not in process.said
+        assert "Failed to publish log message" not in process.said
 
 
 MAKING = """

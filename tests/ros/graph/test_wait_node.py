@@ -13,6 +13,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[live]'"
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import LifecycleNode  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
 
 from cvdl.ros import wait_node  # noqa: E402
 
@@ -95,3 +96,21 @@ def test_ctrl_c_ends_the_waiting_quietly():
     command = [sys.executable, "-c", INTERRUPTED, "/here/other"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+
+
+def test_a_recorder_is_waited_for(managed):
+    managed.trigger_configure()
+    managed.trigger_activate()
+    result = "/here/segmentation/labels"
+    publisher = managed.create_publisher(Image, result, 10)
+    command = [sys.executable, "-m", "cvdl.ros.wait_node", "/here/managed", "--recorded"]
+    everybody = managed.create_subscription(Image, result, lambda _: None, 10)
+    with subprocess.Popen(command) as waiting:
+        with pytest.raises(subprocess.TimeoutExpired):  # somebody else listens
+            waiting.wait(4)
+        recorder = rclpy.create_node("rosbag2_recorder_42", context=managed.context)
+        recorder.create_subscription(Image, result, lambda _: None, 10)
+        assert waiting.wait(20) == 0
+    recorder.destroy_node()
+    managed.destroy_subscription(everybody)
+    managed.destroy_publisher(publisher)

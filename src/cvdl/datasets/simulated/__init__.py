@@ -14,6 +14,7 @@ DATASETS.register(
         grasps=deferred(f"{_SCENES}:SimulatedGrasps"),
         segments=deferred(f"{_SCENES}:SimulatedSegments"),
         words=deferred(f"{__name__}.words:SimulatedWords"),
+        captions=deferred(f"{__name__}.words:SimulatedWords"),
         is_simulated=True,
     ),
     DatasetInfo(

@@ -13,8 +13,8 @@ from cvdl.core.camera import Camera
 from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection import load_detector
-from cvdl.detection.models.rcnn.backbones import MODEL
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
+from cvdl.networks.classifiers import MODEL
 from cvdl.networks.crops import box_deltas, cut_crops, refined_boxes
 from cvdl.networks.weights import save_weights
 

@@ -76,7 +76,9 @@ def settings(epochs=2, **more):
     training = TrainingSettings(
         epochs=epochs, batch_size=4, learning_rate=1e-3, clip=5, device="cpu", **more
     )
-    return ClassifierTraining(training=training, backbone="mobilenet_v3_small", crops_per_view=8)
+    return ClassifierTraining(
+        training=training, backbone="mobilenet_v3_small", weights="none", crops_per_view=8
+    )
 
 
 def iou(a, b):
@@ -207,7 +209,11 @@ def test_nothing_to_train_on_raises(tmp_path):
 def test_dropout_and_frozen_stages_reach_the_network(tmp_path):
     training = settings(1).training
     chosen = ClassifierTraining(
-        training=training, backbone="mobilenet_v3_small", frozen_stages=3, dropout=0.3
+        training=training,
+        backbone="mobilenet_v3_small",
+        weights="none",
+        frozen_stages=3,
+        dropout=0.3,
     )
     network = trainer().train(Shapes(2), Shapes(0), chosen, Run(tmp_path / "run")).network
     rates = [some.p for some in network.modules() if isinstance(some, torch.nn.Dropout)]

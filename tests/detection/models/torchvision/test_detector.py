@@ -127,6 +127,11 @@ def test_weights_of_other_classes_or_models_are_refused(tmp_path):
     save_weights(path, state, metadata)
     with pytest.raises(InputError, match="metadata lack 'image_mean'; expected classes, image_m"):
         load_detector(SMALL, str(path), "cpu")
+    with pytest.raises(InputError, match="'COCO_V1'; fasterrcnn accepts a file of weights"):
+        load_detector("fasterrcnn", "COCO_V1", "cpu")
+    save_weights(path, state, {**metadata, "image_mean": "[0, 0, 0]", "model": "ssd"})
+    with pytest.raises(InputError, match="backbone is ''; accepted: alexnet"):
+        load_detector("ssd", str(path), "cpu")
     with pytest.raises(InputError, match="no such file"):
         load_detector(SMALL, str(tmp_path / "none.safetensors"), "cpu")
     with pytest.raises(InputError, match=r"'COCO_V7'.*accepted: a file .*, or COCO_V1, DEFAULT"):

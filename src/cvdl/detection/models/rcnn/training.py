@@ -12,14 +12,16 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from cvdl.core.settings import Settings, setting
+from cvdl.core.errors import InputError
+from cvdl.core.settings import setting
 from cvdl.datasets.dataset import tracked
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
-from cvdl.detection.models.rcnn.backbones import Backbone, Classifier
 from cvdl.detection.models.rcnn.detector import Rcnn, rcnn_network
 from cvdl.detection.models.rcnn.samples import LabeledCrops, joined, labeled_crops, sample_boxes
 from cvdl.evaluation.classification import ClassificationScores
+from cvdl.evaluation.shared_classes import SharedClasses
 from cvdl.networks.box_tensors import paired_iou
+from cvdl.networks.classifiers import RANDOM, BackboneSettings, Classifier, smallest_input
 from cvdl.networks.crops import refined_boxes
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, loop_settings
@@ -29,20 +31,12 @@ from cvdl.training.trainer import Trainer, train_task
 __all__ = ["ClassifierTask", "ClassifierTraining", "score_classifier", "trainer"]
 
 
-class ClassifierTraining(Settings):
+class ClassifierTraining(BackboneSettings):
     """Settings of the training of a classifier of crops."""
 
     training: TrainingSettings = loop_settings(
         epochs=20, batch_size=4, learning_rate=1e-3, weight_decay=1e-2, warmup=0.5
     )
-    backbone: Backbone = setting("resnet18", "Network to train.")
-    weights: str = setting(
-        "",
-        "Weights to start from, except for the last layer: the name of "
-        "torchvision's, such as IMAGENET1K_V1, or a file of an earlier run; empty: "
-        "random weights.",
-    )
-    frozen_stages: int = setting(0, "Number of first stages that are not trained.", ge=0, le=5)
     crop: int = setting(64, "Side of the crops, pixels.", ge=64, le=512)
     crops_per_view: int = setting(
         16,
@@ -51,7 +45,7 @@ class ClassifierTraining(Settings):
         ge=2,
     )
     dropout: float = setting(
-        0.5, "Dropout in the head of AlexNet, VGG and MobileNetV3.", ge=0, lt=1
+        0.5, "Dropout in the head of all networks but ResNet and DenseNet.", ge=0, lt=1
     )
 
 
@@ -65,18 +59,22 @@ class ClassifierTask(Task):
     settings: ClassifierTraining
 
     def build(self, train: DetectionData, console: Console | None) -> Classifier:
-        """A new or pre-trained network, which normalizes by the colors of the training views."""
-        check_boxes(train, self.validation)
+        """A pre-trained network, or a new one that normalizes by the colors of the views."""
         settings, self._classes = self.settings, tuple(train.classes)
+        smallest = smallest_input(settings.backbone)
+        if settings.crop < smallest:
+            raise InputError(f"crop is {settings.crop}; {settings.backbone} accepts {smallest} up")
+        check_boxes(train, self.validation)
         model = rcnn_network(
             settings.backbone, len(train.classes), settings.weights, settings.frozen_stages
         )
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = settings.dropout
-        mean, deviation = (torch.from_numpy(some / 255).float() for some in color_statistics(train))
-        model.mean, model.deviation = mean, deviation
-        self._outside = mean.clone()  # stays on the CPU, where batches are made
+        if settings.weights == RANDOM:
+            colors = (torch.from_numpy(some / 255).float() for some in color_statistics(train))
+            model.mean, model.deviation = colors
+        self._outside = model.mean.clone()  # stays on the CPU, where batches are made
         rng = np.random.default_rng(0)
         self.validation = [
             made._replace(crops=(255 * made.crops).round().byte())  # a quarter of the memory
@@ -142,25 +140,34 @@ def score_classifier(
     """Classify the labeled boxes of some views, and as many boxes of the background.
 
     Args:
-        detector: has the classes of the data.
+        detector: knows at least one class of the data, by name; boxes of others are left out.
         data: labeled views.
         console: where progress is shown.
+
+    Returns:
+        Scores in the classes of the detector.
+
+    Raises:
+        InputError: if the two have no class in common.
     """
+    shared = SharedClasses.between(detector.classes, data.classes)
 
     def of_view(place: int, sample: DetectionSample) -> ClassificationScores:
         nothing = len(data.classes)
-        single = ~sample.crowd
-        count = max(2, 2 * int(single.sum()))
+        count = max(2, 2 * int((~sample.crowd).sum()))
         drawn = sample_boxes(sample, nothing, count, np.random.default_rng(place))
         empty = drawn.boxes[drawn.labels == nothing][: count // 2]
-        boxes = np.concatenate([sample.boxes[single], empty])
-        truth = np.concatenate([sample.labels[single], np.full(len(empty), nothing, np.int64)])
+        known = shared.as_detector(sample)
+        single = ~known.crowd
+        background = np.full(len(empty), len(detector.classes), np.int64)
+        boxes = np.concatenate([known.boxes[single], empty])
+        truth = np.concatenate([known.labels[single], background])
         probabilities, _ = detector.classify(sample.frame, boxes)
         names = np.full(len(boxes), sample.name)
-        return ClassificationScores(data.classes, names, boxes, truth, probabilities)
+        return ClassificationScores(detector.classes, names, boxes, truth, probabilities)
 
     views = tracked(data, "recognizing", console)
-    return ClassificationScores.of(data.classes, starmap(of_view, enumerate(views)))
+    return ClassificationScores.of(detector.classes, starmap(of_view, enumerate(views)))
 
 
 def _overlap(moves: Tensor, deltas: Tensor) -> Tensor:

@@ -23,9 +23,11 @@ from cvdl.core.errors import InputError
 from cvdl.core.frame import RgbdFrame
 from cvdl.detection.detections import Detections
 from cvdl.detection.detector import FrameByFrame
-from cvdl.detection.models.torchvision import DESCRIPTIONS
-from cvdl.detection.models.torchvision.downloads import downloaded
+from cvdl.detection.models.torchvision import ANY_BACKBONE, DESCRIPTIONS
+from cvdl.detection.models.torchvision.any_backbone import faster_rcnn, ssd
+from cvdl.networks.classifiers import Classifier, build_classifier
 from cvdl.networks.crops import color_tensor
+from cvdl.networks.downloads import downloaded
 from cvdl.networks.metadata import WeightsError, classes_of
 from cvdl.networks.weights import check_state, load_weights, save_weights
 
@@ -33,6 +35,8 @@ __all__ = ["IMAGE_SIZES", "TorchvisionDetector", "load"]
 
 #: Shorter side of the image that the anchors of each detector are made for, pixels.
 _OWN_SIZES = {
+    "fasterrcnn": 800,
+    "ssd": 320,
     "fasterrcnn_resnet50_fpn": 800,
     "fasterrcnn_mobilenet_v3_large_320_fpn": 320,
     "maskrcnn_resnet50_fpn": 800,
@@ -42,7 +46,7 @@ _OWN_SIZES = {
     "ssdlite320_mobilenet_v3_large": 320,
 }
 #: Detectors that resize every image to a square.
-_SQUARE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
+_SQUARE = ("ssd", "ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
 #: Range of ``image_size``: smaller ones leave no room for the coarsest feature maps, larger ones
 #: gain nothing.
 IMAGE_SIZES = (128, 1600)
@@ -56,6 +60,7 @@ _LIGHTER_TEST: dict[str, Any] = {"rpn_post_nms_top_n_test": 300}  # 150 with Mob
 #: With torchvision's momentum of 0.03, SSDLite's running means lag behind in a short training.
 _SSDLITE: dict[str, Any] = {"norm_layer": partial(nn.BatchNorm2d, eps=1e-3, momentum=0.1)}
 _PARAMETERS = ("classes", "image_mean", "image_std", "image_size")  # in the metadata of a file
+_BACKBONE = "backbone"  # there, of those with any backbone
 
 
 class TorchvisionDetector(FrameByFrame, nn.Module):
@@ -79,6 +84,7 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
         super().__init__()
         self.name, self.network, self.classes = name, network, tuple(classes)
         self._labels = np.asarray(labels, np.int64)
+        self._backbone: tuple[Classifier, ...] = ()  # one or none; its layers are the network's
 
     @classmethod
     def new(
@@ -88,11 +94,12 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         image_size: int | None = None,
+        backbone: Classifier | None = None,
     ) -> TorchvisionDetector:
-        """Return a detector with random weights, to train from scratch. Nothing is downloaded.
+        """Return a detector to train, with random weights but for a given backbone.
 
         Batch normalization is trained (with torchvision's weights it is frozen), and so is the
-        whole backbone. Anchors are scaled with the image size.
+        whole backbone but for its frozen stages. Anchors are scaled with the image size.
 
         Args:
             name: one of ``DESCRIPTIONS``.
@@ -101,6 +108,7 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
             std: (3,) their standard deviation.
             image_size: pixels. Frames are resized so that the shorter side is that long, or the
                 longer one 5/3 of it. None: 320, or the fixed size of an SSD.
+            backbone: of those of ``ANY_BACKBONE``, and of no others.
 
         Raises:
             InputError: if there is no such detector, no class, or the size is not accepted.
@@ -108,16 +116,25 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
         size = _image_size(name, image_size)
         if not classes:
             raise InputError(f"{name} has no classes; accepted: one or more")
-        network = get_model_builder(name)(
-            weights=None, weights_backbone=None, num_classes=len(classes) + 1, **_options(name)
-        )
+        outputs = len(classes) + 1
+        if backbone is None:
+            network = get_model_builder(name)(
+                weights=None, weights_backbone=None, num_classes=outputs, **_options(name)
+            )
+        elif name == "ssd":
+            network = ssd(backbone, outputs, size)
+        else:
+            network = faster_rcnn(backbone, outputs, **_options(name))
         transform = network.transform
         transform.image_mean, transform.image_std = list(mean), list(std)
         if name not in _SQUARE:
             transform.min_size, transform.max_size = (size,), round(size * _LONGEST)
             if name != "fcos_resnet50_fpn":  # whose anchors are its feature maps' strides
                 _scale_anchors(network, size / _OWN_SIZES[name])
-        return cls(name, network, classes, range(-1, len(classes)))
+        detector = cls(name, network, classes, range(-1, len(classes)))
+        if backbone is not None:
+            detector._backbone = (backbone,)
+        return detector
 
     @classmethod
     def load(cls, name: str, path: Path) -> TorchvisionDetector:
@@ -139,7 +156,10 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
             raise WeightsError(
                 f"{path}: its metadata lack {error}; expected {', '.join(_PARAMETERS)} as JSON"
             ) from error
-        detector = cls.new(name, classes, mean, std, size)
+        backbone = None
+        if name in ANY_BACKBONE:
+            backbone = build_classifier(metadata.get(_BACKBONE, ""), 1)
+        detector = cls.new(name, classes, mean, std, size, backbone)
         try:
             check_state(path, state, detector.state_dict())
         except WeightsError as error:
@@ -159,6 +179,8 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
             InputError: if there are no such weights, or they cannot be downloaded or read.
         """
         _check_name(name)
+        if name in ANY_BACKBONE:
+            raise WeightsError(f"weights are {weights!r}; {name} accepts a file of weights")
         known = get_model_weights(name)
         if weights not in known.__members__:
             raise InputError(
@@ -175,6 +197,13 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
         places = {text: place for place, text in enumerate(real)}
         labels = [places.get(text, -1) for text in categories]
         return cls(name, network, real, labels).eval()
+
+    def train(self, mode: bool = True) -> TorchvisionDetector:
+        """Set the mode; frozen stages stay in evaluation mode, with their batch statistics."""
+        super().train(mode)
+        for backbone in self._backbone:
+            backbone.train(mode)
+        return self
 
     @torch.no_grad()
     def detect(self, frame: RgbdFrame, proposals: NDArray[np.float64] | None) -> Detections:
@@ -208,6 +237,8 @@ class TorchvisionDetector(FrameByFrame, nn.Module):
         size = _OWN_SIZES[self.name] if self.name in _SQUARE else transform.min_size[0]
         values = (self.classes, transform.image_mean, transform.image_std, size)
         own = {key: json.dumps(value) for key, value in zip(_PARAMETERS, values, strict=True)}
+        for backbone in self._backbone:
+            own[_BACKBONE] = backbone.name
         save_weights(path, self.state_dict(), {**metadata, **own, "model": self.name})
 
     def _check_shape(self, frame: RgbdFrame) -> None:
@@ -265,7 +296,7 @@ def _options(name: str) -> dict[str, Any]:
     """Options that differ from torchvision's for COCO."""
     if name.startswith("ssdlite"):
         return _SSDLITE
-    if "rcnn_resnet50" in name:
+    if name == "fasterrcnn" or "rcnn_resnet50" in name:
         return _LIGHTER | _LIGHTER_TEST
     return _LIGHTER if "rcnn" in name else {}
 

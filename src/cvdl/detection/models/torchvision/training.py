@@ -1,4 +1,4 @@
-"""Training of torchvision's detectors, from random weights."""
+"""Training of torchvision's detectors, from random weights or on a pre-trained network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from torchvision.transforms.v2 import functional
 from cvdl.core.errors import InputError
 from cvdl.core.settings import Settings, setting
 from cvdl.datasets.detection_sample import DetectionData, DetectionSample, check_boxes
+from cvdl.detection.models.torchvision import ANY_BACKBONE
 from cvdl.detection.models.torchvision.detector import IMAGE_SIZES, TorchvisionDetector
 from cvdl.evaluation.detection import report_on
+from cvdl.networks.classifiers import RANDOM, BackboneSettings, build_classifier
 from cvdl.training.augment import jittered_colors
 from cvdl.training.colors import color_statistics
 from cvdl.training.loop import TrainingSettings, loop_settings
@@ -60,8 +62,12 @@ class TorchvisionDetectorTraining(Settings):
     )
 
 
+class AnyBackboneTraining(TorchvisionDetectorTraining, BackboneSettings):
+    """Settings of the training of a detector of torchvision with a chosen backbone."""
+
+
 class TorchvisionDetectorTask(Task):
-    """Trains a detector of torchvision from random weights on changed views.
+    """Trains a detector of torchvision on changed views.
 
     Args:
         name: of the detector, in torchvision.
@@ -76,7 +82,7 @@ class TorchvisionDetectorTask(Task):
         super().__init__(*arguments)
 
     def build(self, train: DetectionData, console: Console | None) -> TorchvisionDetector:
-        """A new detector, which normalizes by the colors of the training views."""
+        """A new detector. Without pre-trained layers, the colors of the views normalize."""
         check_boxes(train, self.validation)
         name, settings = self._name, self.settings
         if name.startswith("maskrcnn") and train[0].masks is None:
@@ -89,7 +95,15 @@ class TorchvisionDetectorTask(Task):
             )
         mean, std = ((values / 255).tolist() for values in color_statistics(train))
         self._fill = [255 * value for value in mean]
-        return TorchvisionDetector.new(name, train.classes, mean, std, settings.image_size)
+        backbone = None
+        if isinstance(settings, AnyBackboneTraining):
+            backbone = build_classifier(
+                settings.backbone, 1, settings.weights, settings.frozen_stages
+            )
+            if settings.weights != RANDOM:
+                mean, std = backbone.mean.tolist(), backbone.deviation.tolist()
+        size = settings.image_size
+        return TorchvisionDetector.new(name, train.classes, mean, std, size, backbone)
 
     def batch(self, samples: Sequence[DetectionSample], rng: np.random.Generator) -> Batch:
         """Augmented images and their targets."""
@@ -178,6 +192,5 @@ def _areas(boxes: Tensor) -> Tensor:
 
 def trainer(name: str) -> Trainer:
     """How a detector of torchvision is trained."""
-    return Trainer(
-        TorchvisionDetectorTraining, partial(train_task, partial(TorchvisionDetectorTask, name))
-    )
+    settings = AnyBackboneTraining if name in ANY_BACKBONE else TorchvisionDetectorTraining
+    return Trainer(settings, partial(train_task, partial(TorchvisionDetectorTask, name)))
