@@ -232,7 +232,8 @@ def main() -> None:
         help=f"some of {', '.join(row.name for row in ROWS)}; default: all",
     )
     args = parser.parse_args()
-    rows = [row for row in ROWS if not args.rows or row.name in args.rows]
+    by_name = {row.name: row for row in ROWS}
+    rows = [by_name[name] for name in args.rows or by_name]  # in the order that is asked for
     console = Console(width=100)
     for number, row in enumerate(rows, 1):
         console.rule(f"{number} of {len(rows)}: {row.name}")
