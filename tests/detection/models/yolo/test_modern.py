@@ -186,7 +186,7 @@ def test_kept_features_are_those_of_the_backbone():
 @pytest.mark.slow
 def test_it_learns_four_images(tmp_path):
     views = Views(sample(seed) for seed in range(4))
-    model = trainer().train(views, Views(), settings(6, 6), Run(tmp_path / "run"))
+    model = trainer().train(views, Views(), settings(8, 6), Run(tmp_path / "run"))
     assert report_on(model, views).ap50 == pytest.approx(1.0)
 
 

@@ -75,13 +75,11 @@ class FeatureBatch(NamedTuple):
 class KeptViews(Sequence[KeptView]):
     """Random views of samples as features, see ``random_views``.
 
-    Torch's default generator and ``seed`` determine them.
-
     Args:
         samples: labeled; crowds are skipped.
         count: views of each sample.
         backbone: in evaluation mode, on any device.
-        seed: of the positions of the views.
+        seed: of the views; nothing else determines them.
     """
 
     def __init__(
@@ -91,13 +89,16 @@ class KeptViews(Sequence[KeptView]):
         self._largest: tuple[Tensor, ...] = ()  # value of each channel, of fine and wide features
         self._views: list[KeptView] = []
         chunk: list[LabeledImage] = []
-        for sample in samples:
-            chunk.append(LabeledImage.of(sample))
-            if len(chunk) == _CHUNK:
+        device = next(backbone.parameters()).device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            for sample in samples:
+                chunk.append(LabeledImage.of(sample))
+                if len(chunk) == _CHUNK:
+                    self._add(chunk, count)
+                    chunk = []
+            if chunk:
                 self._add(chunk, count)
-                chunk = []
-        if chunk:
-            self._add(chunk, count)
 
     def __len__(self) -> int:
         return len(self._views)
