@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -150,6 +151,30 @@ class Problem(ABC, Generic[Scores, Report]):
     def number(self, value: float) -> str:
         """How a figure is written."""
         return f"{value:.3f}"
+
+
+class _OneModel(Problem[Scores, Report]):
+    """A problem that one model is trained for, which is in no registry.
+
+    Attributes:
+        training: the module whose ``trainer`` trains it.
+    """
+
+    training: str
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """See ``Problem``."""
+        return (self.default,)
+
+    def trainer(self, name: str) -> Trainer:
+        """See ``Problem``."""
+        from cvdl.core.errors import InputError
+
+        if name not in self.trainable:
+            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
+        trainer: Trainer = import_module(self.training).trainer()
+        return trainer
 
 
 class _Boxes(Problem[Scores, Report]):
@@ -317,19 +342,11 @@ class _Grasping(Problem["GraspScores", "GraspScores"]):
         return {"sheet": sheet, "curves": lambda path: draw_curves(path, report, folds)}
 
 
-class _Segmentation(Problem["InstanceScores", "InstanceScores"]):
+class _Segmentation(_OneModel["InstanceScores", "InstanceScores"]):
     """Which pixels are an object, and which belong together: the instance network alone."""
 
-    default, trainable = "instances", ("instances",)
+    default, training = "instances", "cvdl.segmentation.instances.training"
     section, labels, dataset = "segmentation", "segments", "osd"
-
-    def trainer(self, name: str) -> Trainer:
-        from cvdl.core.errors import InputError
-        from cvdl.segmentation.instances.training import trainer
-
-        if name not in self.trainable:
-            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
-        return trainer()
 
     def usage(self, name: str, weights: Path) -> list[str]:
         return [f"{self.section}.weights={weights}"]
@@ -387,19 +404,11 @@ class _Segmentation(Problem["InstanceScores", "InstanceScores"]):
         return {"sheet": lambda path: write_png(path, worst_views(data, report, worst))}
 
 
-class _Holding(Problem["HoldingScores", "HoldingScores"]):
+class _Holding(_OneModel["HoldingScores", "HoldingScores"]):
     """The chance that a gripper holds, on executed grasps."""
 
-    default, trainable = "holding", ("holding",)
+    default, training = "holding", "cvdl.grasping.holding.training"
     section, labels, dataset = "grasp", "holds", "executed"
-
-    def trainer(self, name: str) -> Trainer:
-        from cvdl.core.errors import InputError
-        from cvdl.grasping.holding.training import trainer
-
-        if name not in self.trainable:
-            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
-        return trainer()
 
     def usage(self, name: str, weights: Path) -> list[str]:
         return [f"{self.section}.holding={weights.with_suffix('.onnx')}"]
@@ -446,20 +455,12 @@ class _Holding(Problem["HoldingScores", "HoldingScores"]):
         return {"curves": lambda path: reliability_chart(path, groups, title, "share that holds")}
 
 
-class _Words(Problem["WordsScores", "WordsScores"]):
+class _Words(_OneModel["WordsScores", "WordsScores"]):
     """Objects by phrases, and sentences and frames by each other."""
 
-    default, trainable = "words", ("words",)
+    default, training = "words", "cvdl.language.training"
     labels, dataset = "words", "simulated"
     measured = "all frames"
-
-    def trainer(self, name: str) -> Trainer:
-        from cvdl.core.errors import InputError
-        from cvdl.language.training import trainer
-
-        if name not in self.trainable:
-            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
-        return trainer()
 
     def command(self, name: str, weights: Path) -> str:
         return f"cvdl find 'the red mug' BAG --weights {quote(str(weights.with_suffix('.onnx')))}"
@@ -521,20 +522,12 @@ class _Words(Problem["WordsScores", "WordsScores"]):
         return {}
 
 
-class _Captions(Problem["CaptionScores", "CaptionScores"]):
+class _Captions(_OneModel["CaptionScores", "CaptionScores"]):
     """Sentences about frames and their objects."""
 
-    default, trainable = "captions", ("captions",)
+    default, training = "captions", "cvdl.language.caption_training"
     labels, dataset = "captions", "simulated"
     measured = "all frames"
-
-    def trainer(self, name: str) -> Trainer:
-        from cvdl.core.errors import InputError
-        from cvdl.language.caption_training import trainer
-
-        if name not in self.trainable:
-            raise InputError(f"detector is {name!r}; accepted: {', '.join(self.trainable)}")
-        return trainer()
 
     def command(self, name: str, weights: Path) -> str:
         return f"cvdl describe BAG --weights {quote(str(weights.with_suffix('.onnx')))}"

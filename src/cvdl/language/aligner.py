@@ -21,12 +21,11 @@ from cvdl.language.matching import (
     image_sentence_score,
     phrase_logits,
 )
-from cvdl.language.regions import Regions, see_regions
+from cvdl.language.regions import Regions, embedder_for, see_regions
 from cvdl.language.vocabulary import Vocabulary
 from cvdl.networks.metadata import WeightsError
 from cvdl.networks.onnx_files import MAIN, read_metadata
 from cvdl.networks.sessions import Graph, open_parts
-from cvdl.recognition.embedder import load_embedder
 
 __all__ = ["FITS", "MODEL", "REGIONS", "WEIGHTS", "Aligner", "Finding", "load_aligner"]
 
@@ -91,13 +90,7 @@ class Aligner:
         Raises:
             WeightsError: if the network needs another embedding than that of the package.
         """
-        embedder = load_embedder()
-        if embedder.name != self.embedding:
-            raise WeightsError(
-                f"the words need the embedding {self.embedding!r}; the package has "
-                f"{embedder.name!r}: train them again with `cvdl train words`"
-            )
-        return see_regions(frame, scene, embedder)
+        return see_regions(frame, scene, embedder_for("words", self.embedding))
 
     def place(self, regions: Regions) -> RegionVectors:
         """Put the regions of a frame into the space that they share with words."""

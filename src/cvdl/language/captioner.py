@@ -19,12 +19,11 @@ from cvdl.language.attention import Attention
 from cvdl.language.beam import beam_search
 from cvdl.language.beliefs import THERE, Statements
 from cvdl.language.config import WordsConfig
-from cvdl.language.regions import Regions, see_regions
+from cvdl.language.regions import Regions, embedder_for, see_regions
 from cvdl.language.vocabulary import UNKNOWN, Vocabulary, written
 from cvdl.networks.metadata import WeightsError
 from cvdl.networks.onnx_files import MAIN, read_metadata
 from cvdl.networks.sessions import Graph, open_parts
-from cvdl.recognition.embedder import load_embedder
 
 __all__ = ["MODEL", "WEIGHTS", "Caption", "Captioner", "load_captioner"]
 
@@ -125,13 +124,7 @@ class Captioner:
         Raises:
             WeightsError: if the network needs another embedding than that of the package.
         """
-        embedder = load_embedder()
-        if embedder.name != self.embedding:
-            raise WeightsError(
-                f"the captions need the embedding {self.embedding!r}; the package has "
-                f"{embedder.name!r}: train them again with `cvdl train captions`"
-            )
-        return see_regions(frame, scene, embedder)
+        return see_regions(frame, scene, embedder_for("captions", self.embedding))
 
     def encode(self, regions: Regions) -> EncodedRegions:
         """Prepare the regions of a frame for sentences."""

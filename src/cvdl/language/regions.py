@@ -16,13 +16,15 @@ from cvdl.core.frame import RgbdFrame
 from cvdl.core.scene import Plane, Scene
 from cvdl.language.facts import Thing, describe
 from cvdl.language.lexicon import KINDS
+from cvdl.networks.metadata import WeightsError
 from cvdl.recognition.crops import SIDE, shrunk
-from cvdl.recognition.embedder import ObjectEmbedder
+from cvdl.recognition.embedder import ObjectEmbedder, load_embedder
 from cvdl.recognition.embedding import Embeddings
 
 __all__ = [
     "PAIR_VALUES",
     "Regions",
+    "embedder_for",
     "mirrored",
     "pair_values",
     "region_values",
@@ -61,6 +63,25 @@ class Regions:
     features: Floats
     values: Floats
     pairs: Floats
+
+
+def embedder_for(network: str, embedding: str) -> ObjectEmbedder:
+    """Return the embedder of the package, if a network knows its embedding.
+
+    Args:
+        network: what ``cvdl train`` calls the network.
+        embedding: name of the embedding that it was trained with.
+
+    Raises:
+        WeightsError: if it is another one.
+    """
+    embedder = load_embedder()
+    if embedder.name != embedding:
+        raise WeightsError(
+            f"the {network} need the embedding {embedding!r}; the package has "
+            f"{embedder.name!r}: train them again with `cvdl train {network}`"
+        )
+    return embedder
 
 
 def see_regions(frame: RgbdFrame, scene: Scene, embedder: ObjectEmbedder) -> Regions:
