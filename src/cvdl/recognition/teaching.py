@@ -173,14 +173,17 @@ class Follower:
         centers = np.array([item.box3d.center for item in scene.objects])
         away = np.linalg.norm(centers - self._last.box3d.center, axis=1)
         overlap[away > self._last.box3d.size.max() / 2] = 0
-        near = int(overlap.argmax())
-        is_near = overlap[near] >= _OVERLAP
-        views = self._collector.embeddings()
+        embed, views = self._collector.embedder, self._collector.embeddings()
+        if overlap.max() >= _OVERLAP:
+            near = scene.objects[int(overlap.argmax())]
+            # The collector asks for the same view: it is not embedded again.
+            if views is None or (
+                seen(embed, frame, scene, near).similarity(views).max() >= _UNLIKE
+            ):
+                return near
         if views is None:
-            return scene.objects[near] if is_near else None
-        scores = self._collector.embedder(frame, scene).similarity(views).max(axis=1)
-        if is_near and scores[near] >= _UNLIKE:
-            return scene.objects[near]
+            return None
+        scores = embed(frame, scene).similarity(views).max(axis=1)
         first, *others = np.argsort(-scores)
         second = float(scores[others[0]]) if others else 0.0
         is_it = scores[first] >= self._limits.score
